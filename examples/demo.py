@@ -1,0 +1,37 @@
+"""`make run`: workers in two languages send through the gate against a real PostgreSQL.
+
+    python3 examples/demo.py
+
+Environment: DEMO_SECONDS, how long the workers send (default 60); DEMO_KEEP=1, wait at the end
+also when nobody sits at a terminal; PG_CONFIG, an installed PostgreSQL to copy instead of the
+pinned one; NO_COLOR. Everything lives below `.run/` and on free ports of the loopback interface.
+The exit status is 0 if the verdict is good, 1 if a check failed, 2 if the demo could not be set
+up, and 130 after Ctrl-C.
+"""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "tests"))
+
+from harness import venv
+from harness.console import HarnessError
+
+
+def main() -> int:
+    """Gets psycopg, which the rest imports, and raises the curtain."""
+    try:
+        venv.use()
+        from demo import show
+
+        return show.run()
+    except HarnessError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\nStopped; nothing is left running.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

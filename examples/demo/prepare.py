@@ -1,0 +1,69 @@
+"""What the demo needs before the curtain: PostgreSQL with the extension in it, and `pg` for Node.js."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from harness import build, postgres, wheel
+from harness.console import HarnessError, progress, watched
+from harness.places import run_dir
+from harness.postgres import Install
+
+from .children import EXAMPLES
+from .terminal import say, step
+
+NODE_MAJOR_MIN = 18
+"""The first with `fetch` and `AbortSignal.timeout` built in."""
+
+
+def database() -> Install:
+    """PostgreSQL, private to this directory, with the extension built and installed into it."""
+    if chosen := os.environ.get("PG_CONFIG"):
+        step(f"PostgreSQL as described by {chosen}")
+        install = postgres.from_pg_config(chosen, progress)
+    else:
+        step(f"PostgreSQL {postgres.EMBEDDED_DEFAULT} (choose another with PG_CONFIG=)")
+        install = postgres.embedded(progress)
+    step(f"sendgate for PostgreSQL {install.version}")
+    build.build_and_install(install)
+    return install
+
+
+def node() -> Path | None:
+    """A directory with worker.mjs and its one dependency, or None where Node.js cannot run it."""
+    step("Node.js and its PostgreSQL driver")
+    if problem := _node_problem():
+        say(f"  {problem}: the Python worker does all the work this time.", "yellow")
+        return None
+    lock = (EXAMPLES / "package-lock.json").read_bytes()
+    stamp = f"package-lock.json sha256:{hashlib.sha256(lock).hexdigest()}\n"
+    directory = run_dir() / "node"
+    if not wheel.is_stamped(directory, stamp):
+        try:
+            with wheel.building(directory, stamp) as work:
+                for name in ("package.json", "package-lock.json"):
+                    shutil.copy(EXAMPLES / name, work)
+                command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+                watched(command, "installing pg from npm", cwd=work)
+        except HarnessError as error:
+            say(f"  {error}")
+            say("  npm could not install pg: the Python worker does all the work this time.", "yellow")
+            return None
+    # Node.js looks for packages beside the file that imports them.
+    shutil.copy(EXAMPLES / "worker.mjs", directory)
+    return directory
+
+
+def _node_problem() -> str | None:
+    """Why Node.js cannot be used here, if so."""
+    missing = [name for name in ("node", "npm") if shutil.which(name) is None]
+    if missing:
+        return f"{' and '.join(missing)} not found"
+    said = subprocess.run(["node", "--version"], capture_output=True, text=True).stdout
+    version = re.match(r"v(\d+)", said)
+    if version is None or int(version[1]) < NODE_MAJOR_MIN:
+        return f"Node.js {NODE_MAJOR_MIN} or newer is needed, this is {said.strip() or 'unknown'}"
+    return None
