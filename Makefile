@@ -1,0 +1,57 @@
+# sendgate: everything a developer types. `make` alone explains it.
+
+PYTHON ?= python3
+# Which PostgreSQL: empty means a private one, fetched once into .run/. Or the pg_config of yours.
+PG_CONFIG ?=
+# For `make test`: the versions, separated by commas; and a part of the names of the tests to run.
+PG ?=
+ONLY ?=
+# How long `make run` sends, in seconds; empty means as long as the demo chooses.
+DEMO_SECONDS ?=
+
+export PG_CONFIG DEMO_SECONDS
+export PYTHONDONTWRITEBYTECODE = 1
+
+harness = $(PYTHON) tests/harness/run.py $(if $(PG),--pg $(PG)) $(if $(ONLY),--only $(ONLY))
+
+.DEFAULT_GOAL := help
+.PHONY: help run test bench accept install fmt clean
+
+help:
+	@echo "sendgate asks before it sends. Start here:"
+	@echo
+	@echo "  make run       see it work: builds the extension, starts a private PostgreSQL 18"
+	@echo "                 on 127.0.0.1 and plays a demo; nothing is installed on your system"
+	@echo "  make test      everything, on PostgreSQL 15 and 18; ends with 'N passed, M failed'"
+	@echo
+	@echo "  make test PG=18 ONLY=regress/   only some versions, only some tests"
+	@echo "  make accept ONLY=regress/10     take what a test prints now as what it should print"
+	@echo "  make bench     the benchmark"
+	@echo "  make install PG_CONFIG=/path/to/pg_config   build for your own server, install there"
+	@echo "  make fmt       format the Rust code"
+	@echo "  make clean     remove .run/, target/ and test results"
+	@echo
+	@echo "Needed: Rust (rustup), a C compiler, Python 3.11 or newer with pip. The rest is fetched"
+	@echo "into .run/. Variables: PG_CONFIG= uses a copy of that PostgreSQL instead of the private"
+	@echo "one, DEMO_SECONDS=30 sets how long the demo sends, PYTHON= names the interpreter."
+
+run:
+	@$(PYTHON) examples/demo.py
+
+test:
+	@$(harness)
+
+bench:
+	@$(PYTHON) tests/bench/bench.py
+
+accept:
+	@$(harness) --accept
+
+install:
+	@$(PYTHON) tests/harness/build.py
+
+fmt:
+	cargo fmt --all
+
+clean:
+	rm -rf .run target tests/results

@@ -1,0 +1,123 @@
+"""Builds the extension with plain cargo and puts its files into an ``Install``.
+
+Also a command: ``python3 tests/harness/build.py install`` is ``make install``.
+"""
+
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+if __name__ == "__main__":  # its neighbours have names of the standard library, such as venv
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from harness import debian
+from harness.console import HarnessError, own_environment, progress, watched
+from harness.places import REPO
+from harness.postgres import EMBEDDED_DEFAULT, Install
+
+EXTENSION = "sendgate"
+CONTROL = REPO / "extension" / f"{EXTENSION}.control"
+
+
+def cargo_environment(install: Install) -> dict[str, str]:
+    """The environment in which cargo builds for this PostgreSQL."""
+    variables = debian.toolchain() | {"PGRX_PG_CONFIG_PATH": str(install.pg_config)}
+    if install.library_path:
+        variables["LD_LIBRARY_PATH"] = str(install.library_path)
+    return own_environment(variables)
+
+
+def target_dir(install: Install) -> Path:
+    """Each PostgreSQL version has its own, or they would rebuild each other all the time."""
+    return REPO / "target" / f"pg{install.major}"
+
+
+def build(install: Install) -> Path:
+    """Build the extension for this PostgreSQL; the path of the shared library."""
+    target = target_dir(install)
+    command = ["cargo", "build", "--release", "-p", EXTENSION]
+    command += ["--features", f"pg{install.major}", "--target-dir", target]
+    watched(
+        command,
+        f"building {EXTENSION} for PostgreSQL {install.major}",
+        env=cargo_environment(install),
+        cwd=REPO,
+    )
+    return target / "release" / f"lib{EXTENSION}.so"
+
+
+def install_files(install: Install, library: Path) -> None:
+    """Put library, control file and SQL scripts where this PostgreSQL looks for them."""
+    _replace(install.pkglibdir / f"{EXTENSION}.so", library.read_bytes(), 0o755)
+    extensions = install.sharedir / "extension"
+    for stale in extensions.glob(f"{EXTENSION}--*.sql"):
+        stale.unlink()
+    _replace(extensions / CONTROL.name, CONTROL.read_bytes())
+    script = f"{EXTENSION}--{default_version()}.sql"
+    _replace(extensions / script, install_script().encode())
+    for delta in sorted((REPO / "sql").glob(f"{EXTENSION}--*--*.sql")):
+        _replace(extensions / delta.name, delta.read_bytes())
+
+
+def build_and_install(install: Install) -> None:
+    """Both steps; what ``make run`` and ``make test`` call."""
+    install_files(install, build(install))
+    progress(f"  {EXTENSION} {default_version()} installed into {install.sharedir.parent}")
+
+
+def default_version() -> str:
+    """The version that ``CREATE EXTENSION`` installs, from the control file."""
+    found = re.search(r"^default_version\s*=\s*'([^']+)'", CONTROL.read_text(), re.MULTILINE)
+    if found is None:
+        raise HarnessError(f"{CONTROL} names no default_version = '…'.")
+    return found[1]
+
+
+def install_script() -> str:
+    """The install script: the numbered files of ``sql/`` one after the other."""
+    parts = sorted((REPO / "sql").glob("[0-9][0-9]_*.sql"))
+    if not parts:
+        raise HarnessError(f"There are no numbered files in {REPO / 'sql'} to install.")
+    return "\n".join(f"-- sql/{part.name}\n{part.read_text()}" for part in parts)
+
+
+def _replace(path: Path, content: bytes, mode: int = 0o644) -> None:
+    """Write beside the file and rename, so that a server never loads half of it."""
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        fresh.write_bytes(content)
+        fresh.chmod(mode)
+        fresh.replace(path)
+    except OSError as error:
+        fresh.unlink(missing_ok=True)
+        raise HarnessError(f"cannot write {path}: {error.strerror}") from error
+
+
+def _main() -> None:
+    """``make install``: build for PG_CONFIG and install there, unlike everything else here."""
+    pg_config = os.environ.get("PG_CONFIG") or shutil.which("pg_config")
+    if not pg_config:
+        raise HarnessError("Say where: make install PG_CONFIG=/path/to/pg_config")
+    install = Install.at(pg_config)
+    library = build(install)
+    if not os.access(install.pkglibdir, os.W_OK):
+        # Building needs your cargo, installing needs root: so first the one, then the other.
+        raise HarnessError(
+            f"Built {library}, but {install.pkglibdir} is not yours to write.\n"
+            f"Run: sudo {sys.executable} {__file__} files {install.pg_config}"
+        )
+    install_files(install, library)
+    progress(f"installed; now in psql: CREATE EXTENSION {EXTENSION};")
+
+
+if __name__ == "__main__":
+    try:
+        if sys.argv[1:2] == ["files"]:
+            where = Install.at(sys.argv[2])
+            install_files(where, target_dir(where) / "release" / f"lib{EXTENSION}.so")
+        else:
+            _main()
+    except HarnessError as problem:
+        sys.exit(f"error: {problem}")

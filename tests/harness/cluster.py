@@ -1,0 +1,367 @@
+"""A throwaway PostgreSQL server: its own data directory, port and socket, on 127.0.0.1 only."""
+
+import atexit
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import weakref
+from pathlib import Path
+
+from .console import CommandFailed, HarnessError
+from .places import owner, reaches, server_account, server_dir
+from .postgres import Install
+
+# Written last when a data directory is made, so its presence says that the directory is whole.
+CONF = "harness.conf"
+LOG = "server.log"
+# Starting includes crash recovery; stopping waits for a checkpoint.
+WAIT_SECONDS = 60
+PORT_ATTEMPTS = 5
+LOG_LINES = 30
+
+
+class Cluster:
+    """A server of one ``Install``.
+
+    ``with Cluster(install) as cluster:`` creates, starts, stops and removes it. With a ``datadir``
+    of your own the data stays. ``create()``, ``start()``, ``stop()`` work without ``with`` too; a
+    server that is still running when the process ends is stopped then. ``conf`` are lines of
+    postgresql.conf by name.
+    """
+
+    def __init__(self, install: Install, datadir: Path | None = None, conf: dict | None = None):
+        self.install = install
+        self.throwaway = datadir is None
+        self.datadir = Path(datadir) if datadir else _throwaway_datadir(install)
+        self.conf = dict(conf or {})
+        self.port = 0
+        self.host = "127.0.0.1"
+        self.socket_dir: Path | None = None
+        exists = self.datadir.exists() and any(self.datadir.iterdir())
+        # A server must run as the owner of its data, who may have been chosen by an earlier run.
+        self.account = owner(self.datadir) if exists else server_account()
+
+    def __enter__(self) -> "Cluster":
+        try:
+            self.create()
+            self.start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_exception) -> None:
+        if self.throwaway:
+            self.destroy()
+        else:
+            self.stop()
+
+    # -- life ---------------------------------------------------------------------------------
+
+    def create(self) -> None:
+        """Make the data directory with initdb, unless a whole one is there."""
+        if (self.datadir / CONF).exists():
+            self._check_major()
+            return
+        if self.datadir.exists() and any(self.datadir.iterdir()):
+            raise HarnessError(
+                f"{self.datadir} is not empty, and not a data directory made by this harness.\n"
+                "Choose another one, or remove it."
+            )
+        self.datadir.parent.mkdir(parents=True, exist_ok=True)
+        if not reaches(self.account, self.datadir.parent):
+            raise HarnessError(
+                f"{self.account.name}, who runs PostgreSQL here, cannot enter "
+                f"{self.datadir.parent}.\nChoose a data directory below {server_dir()}."
+            )
+        # Made beside its place and renamed: killing initdb half-way leaves nothing behind.
+        work = Path(tempfile.mkdtemp(prefix=f"{self.datadir.name}.new-", dir=self.datadir.parent))
+        try:
+            self.account.owns(work)
+            self._run(
+                "initdb", "--pgdata", work, "--username=postgres", "--auth=trust",
+                "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync",
+            )
+            with (work / "postgresql.conf").open("a") as file:
+                file.write(f"\ninclude = '{CONF}'\n")
+            self._write_conf(work)
+            if self.datadir.exists():
+                self.datadir.rmdir()
+            work.rename(self.datadir)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+
+    def start(self) -> None:
+        """Start the server and wait until it answers; a port that is taken is changed once more."""
+        if self.running():
+            raise HarnessError(
+                f"A server already runs in {self.datadir} (pid {self.pid}).\n"
+                f"Another run may be using it; otherwise stop it: {self._stop_command()}"
+            )
+        _stop_at_exit(self)
+        first = self.port == 0
+        for attempt in range(PORT_ATTEMPTS):
+            if first:
+                self.port = _free_port()
+            self._make_socket_dir()
+            self._write_conf(self.datadir)
+            before = self._log_size()
+            try:
+                self._run(
+                    "pg_ctl", "start", "--pgdata", self.datadir, "--wait",
+                    "--timeout", WAIT_SECONDS, "--log", self.datadir / LOG, "--silent",
+                )
+                return
+            except HarnessError as error:
+                said = self._log_from(before)
+                if first and "Address already in use" in said and attempt + 1 < PORT_ATTEMPTS:
+                    continue
+                raise HarnessError(f"{error}\nIts log ends:\n{_tail(said)}") from error
+            except BaseException:
+                self.stop("immediate")
+                raise
+
+    def stop(self, mode: str = "fast") -> None:
+        """Stop the server if it runs: ``fast``, or ``immediate``, which is a crash."""
+        if self.running():
+            try:
+                self._run(
+                    "pg_ctl", "stop", "--pgdata", self.datadir, "--mode", mode, "--wait",
+                    "--timeout", WAIT_SECONDS, "--silent",
+                )
+            except HarnessError:
+                if self.running() and mode == "fast":
+                    self.stop("immediate")
+                elif self.running():
+                    raise
+        if self.socket_dir:
+            shutil.rmtree(self.socket_dir, ignore_errors=True)
+            self.socket_dir = None
+
+    def restart(self, mode: str = "fast") -> None:
+        """Stop in that mode and start again on the same port."""
+        self.stop(mode)
+        self.start()
+
+    def destroy(self) -> None:
+        """Stop the server and remove its data."""
+        self.stop("immediate")
+        shutil.rmtree(self.datadir, ignore_errors=True)
+
+    def running(self) -> bool:
+        """Whether the server's main process is alive."""
+        return self.pid is not None
+
+    @property
+    def pid(self) -> int | None:
+        """The main process, or None if there is none."""
+        return _server_pid(self.datadir)
+
+    # -- settings -----------------------------------------------------------------------------
+
+    def configure(self, **settings) -> None:
+        """Set lines of postgresql.conf (None removes one) and reload; ``__`` stands for a dot.
+
+        ``cluster.configure(sendgate__test_clock="on")``. Settings that need a restart take effect
+        with the next one.
+        """
+        for name, value in settings.items():
+            name = name.replace("__", ".")
+            if value is None:
+                self.conf.pop(name, None)
+            else:
+                self.conf[name] = value
+        self._write_conf(self.datadir)
+        if self.running():
+            self._run("pg_ctl", "reload", "--pgdata", self.datadir, "--silent")
+
+    # -- use ----------------------------------------------------------------------------------
+
+    def dsn(self, dbname: str = "postgres", user: str = "postgres") -> str:
+        """A libpq connection string over TCP."""
+        return f"host={self.host} port={self.port} dbname={dbname} user={user}"
+
+    def psql(self, sql: str, db: str = "postgres", user: str = "postgres") -> str:
+        """Run SQL (one statement or many) and return unaligned rows; the first error raises."""
+        command = [
+            str(self.install.program("psql")), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1",
+            "-d", self.dsn(db, user), "-f", "-",
+        ]
+        done = subprocess.run(
+            command, input=sql, env=self.install.environment({"PGCONNECT_TIMEOUT": "10"}),
+            capture_output=True, text=True, errors="replace",
+        )
+        if done.returncode != 0:
+            raise CommandFailed(command, done.returncode, done.stdout + done.stderr)
+        return done.stdout.rstrip("\n")
+
+    def fresh_database(self, name: str, extension: str | None = None) -> str:
+        """Create a database, dropping one of that name first; ``extension`` is created in it."""
+        self.psql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self.psql(f'CREATE DATABASE "{name}"')
+        if extension:
+            self.psql(f"CREATE EXTENSION {extension}", name)
+        return name
+
+    def log_tail(self, lines: int = LOG_LINES) -> str:
+        """The last lines of the server's log."""
+        return _tail(self._log_from(0), lines)
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _run(self, program: str, *arguments) -> None:
+        """Run a server program as the account that owns the data."""
+        command = [str(self.install.program(program)), *map(str, arguments)]
+        try:
+            with _signals_deferred():
+                done = subprocess.run(
+                    command, env=self.install.environment({"LC_ALL": "C.UTF-8", "TZ": "UTC"}),
+                    cwd=self.datadir.parent, stdin=subprocess.DEVNULL, capture_output=True,
+                    text=True, errors="replace",
+                    # Ctrl-C must not reach the server either: it is stopped in order, from here.
+                    start_new_session=True, **self.account.as_popen(),
+                )
+        except OSError as error:
+            raise HarnessError(f"cannot run {program} as {self.account.name}: {error}") from error
+        if done.returncode != 0:
+            raise CommandFailed(command, done.returncode, done.stdout + done.stderr)
+
+    def _write_conf(self, directory: Path) -> None:
+        settings = {"listen_addresses": self.host} | self.conf
+        if self.port:
+            settings |= {"port": self.port, "unix_socket_directories": self.socket_dir}
+        text = "# Written by tests/harness/cluster.py; edits are lost.\n"
+        for name, value in settings.items():
+            value = str(value).replace("\\", "\\\\").replace("'", "''")
+            text += f"{name} = '{value}'\n"
+        fresh = directory / f"{CONF}.new"
+        fresh.write_text(text)
+        fresh.chmod(0o600)
+        self.account.owns(fresh)
+        fresh.replace(directory / CONF)
+
+    def _make_socket_dir(self) -> None:
+        """A directory of its own with a short name: a socket's path has at most 107 bytes."""
+        if self.socket_dir and self.socket_dir.exists():
+            return
+        base = "/tmp" if os.path.isdir("/tmp") else tempfile.gettempdir()
+        self.socket_dir = Path(tempfile.mkdtemp(prefix="sendgate-", dir=base))
+        self.socket_dir.chmod(0o755)
+        self.account.owns(self.socket_dir)
+
+    def _check_major(self) -> None:
+        found = (self.datadir / "PG_VERSION").read_text().strip()
+        if found != str(self.install.major):
+            raise HarnessError(
+                f"{self.datadir} belongs to PostgreSQL {found}, not {self.install.major}.\n"
+                "Remove it, or choose another data directory."
+            )
+
+    def _stop_command(self) -> str:
+        return f"{self.install.program('pg_ctl')} stop -D {self.datadir}"
+
+    def _log_size(self) -> int:
+        log = self.datadir / LOG
+        return log.stat().st_size if log.exists() else 0
+
+    def _log_from(self, position: int) -> str:
+        try:
+            with (self.datadir / LOG).open("rb") as file:
+                file.seek(position)
+                return file.read().decode(errors="replace")
+        except OSError:
+            return ""
+
+
+def _throwaway_datadir(install: Install) -> Path:
+    """A new directory below ``data``; those that killed runs left behind are cleared first."""
+    base = server_dir() / "data"
+    base.mkdir(exist_ok=True)
+    base.chmod(0o755)
+    for old in base.glob("throwaway-*"):
+        pid = old.name.split("-")[1]
+        if not pid.isdigit() or not Path(f"/proc/{pid}").exists():
+            _clear(old)
+    prefix = f"throwaway-{os.getpid()}-pg{install.major}-"
+    directory = Path(tempfile.mkdtemp(prefix=prefix, dir=base))
+    directory.rmdir()
+    return directory
+
+
+def _clear(datadir: Path) -> None:
+    """Stop what still runs in a directory whose run is gone, and remove it."""
+    if pid := _server_pid(datadir):
+        with contextlib.suppress(OSError):
+            os.kill(pid, signal.SIGQUIT)
+    shutil.rmtree(datadir, ignore_errors=True)
+
+
+def _server_pid(datadir: Path) -> int | None:
+    """The server that runs in this directory; process numbers are recycled, so look closely."""
+    try:
+        pid = int((datadir / "postmaster.pid").read_text().split("\n", 1)[0])
+        if Path("/proc/self").exists():
+            return pid if str(datadir) in Path(f"/proc/{pid}/cmdline").read_text() else None
+        os.kill(pid, 0)
+    except (OSError, ValueError):
+        return None
+    return pid
+
+
+@contextlib.contextmanager
+def _signals_deferred():
+    """Deliver Ctrl-C and SIGTERM afterwards.
+
+    Interrupted between fork and the pid file, pg_ctl would leave a server that nobody knows.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {n: signal.signal(n, lambda number, _frame: came.append(number)) for n in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for number in came[:1]:
+            signal.raise_signal(number)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _tail(text: str, lines: int = LOG_LINES) -> str:
+    return "\n".join("    " + line for line in text.rstrip().splitlines()[-lines:])
+
+
+_started: "weakref.WeakSet[Cluster]" = weakref.WeakSet()
+
+
+def _stop_at_exit(cluster: Cluster) -> None:
+    """Make sure that the server ends with this process, also when it is told to terminate."""
+    if not _started:
+        atexit.register(_stop_all)
+        main = threading.current_thread() is threading.main_thread()
+        if main and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    _started.add(cluster)
+
+
+def _stop_all() -> None:
+    for cluster in list(_started):
+        with contextlib.suppress(HarnessError):
+            if cluster.throwaway:
+                cluster.destroy()
+            else:
+                cluster.stop()

@@ -1,0 +1,148 @@
+"""What has to be there before a build: a linker, cargo, libclang, and PostgreSQL 15 for the tests.
+
+As root, missing packages are installed with apt-get. As anybody else, libclang comes from a wheel
+and PostgreSQL 15 is unpacked from its packages into ``.run``, without installing anything.
+"""
+
+import contextlib
+import glob
+import os
+import re
+import shutil
+from pathlib import Path
+
+from . import wheel
+from .apt import install_packages
+from .console import HarnessError, progress, quiet, watched
+from .places import locked, run_dir, server_dir
+
+LIBCLANG = wheel.Wheel(
+    "libclang",
+    "18.1.1",
+    {
+        "x86_64": "c533091d8a3bbf7460a00cb6c1a71da93bffe148f172c7d03b1c31fbf8aa2a0b",
+        "aarch64": "54dda940a4a0491a9d1532bf071ea3ef26e6dbaf03b5000ed94dd7174e8f9592",
+    },
+)
+# Where bindgen itself looks for libclang, and where clang keeps its own C headers.
+LIBCLANG_PLACES = ("/usr/lib/llvm-*/lib", "/usr/lib/*-linux-gnu", "/usr/lib64", "/usr/lib")
+CLANG_HEADERS = ("/usr/lib/llvm-*/lib/clang/*/include", "/usr/lib*/clang/*/include")
+CREATECLUSTER = Path("/etc/postgresql-common/createcluster.conf")
+
+
+def toolchain() -> dict[str, str]:
+    """Check for cargo and a linker, find libclang; the environment variables for cargo."""
+    if shutil.which("cargo") is None:
+        raise HarnessError(
+            "cargo is not in PATH. Install Rust from https://rustup.rs and open a new shell;\n"
+            "rustup then picks the right version from rust-toolchain.toml by itself."
+        )
+    if shutil.which("cc") is None:
+        install_packages(["gcc", "libc6-dev"], "there is no C compiler (cc) to link with")
+    return libclang()
+
+
+def libclang() -> dict[str, str]:
+    """The variables by which bindgen finds libclang and the compiler's own headers."""
+    variables = {}
+    if "LIBCLANG_PATH" not in os.environ and not _system_libclang():
+        with locked("libclang"):
+            root = wheel.unpacked(LIBCLANG, run_dir() / "libclang", progress)
+        library = next(root.glob("**/libclang.so"))
+        variables["LIBCLANG_PATH"] = str(library.parent)
+    elif any(glob.glob(f"{place}/stddef.h") for place in CLANG_HEADERS):
+        return variables
+    # libclang without clang knows no stddef.h; the C compiler's own serves as well.
+    headers = quiet(["cc", "-print-file-name=include"]).strip()
+    arguments = [os.environ.get("BINDGEN_EXTRA_CLANG_ARGS", ""), f"-I{headers}"]
+    variables["BINDGEN_EXTRA_CLANG_ARGS"] = " ".join(filter(None, arguments))
+    return variables
+
+
+def postgresql(major: int) -> tuple[Path, Path | None]:
+    """The ``pg_config`` of Debian's PostgreSQL, which is fetched first if it is not installed.
+
+    With it, for one that was only unpacked, the directory of the libraries that came along.
+    """
+    home = Path(f"/usr/lib/postgresql/{major}")
+    needed = [
+        home / "bin/postgres",
+        home / "lib/pgxs/src/test/regress/pg_regress",
+        Path(f"/usr/include/postgresql/{major}/server/postgres.h"),
+    ]
+    packages = [f"postgresql-{major}", f"postgresql-server-dev-{major}"]
+    if not all(path.exists() for path in needed):
+        if os.geteuid() != 0:
+            return _unpacked(major, packages)
+        with _no_cluster():
+            install_packages(packages, f"PostgreSQL {major} is not installed")
+    return home / "bin/pg_config", None
+
+
+@contextlib.contextmanager
+def _no_cluster():
+    """Keep Debian's packages from creating and starting a server of their own."""
+    if not CREATECLUSTER.exists():
+        install_packages(["postgresql-common"], "PostgreSQL's common files are not installed")
+    before = CREATECLUSTER.read_text()
+    CREATECLUSTER.write_text(before + "\ncreate_main_cluster = false\n")
+    try:
+        yield
+    finally:
+        CREATECLUSTER.write_text(before)
+
+
+def _unpacked(major: int, packages: list[str]) -> tuple[Path, Path]:
+    """PostgreSQL out of Debian's packages, unpacked below ``.run``: needs no root."""
+    target = server_dir() / f"debian{major}"
+    with locked(f"debian{major}"):
+        if not wheel.is_stamped(target, " ".join(packages)):
+            progress(f"PostgreSQL {major} is not installed: unpacking its packages (once)")
+            try:
+                with wheel.building(target, " ".join(packages)) as work:
+                    _download_and_unpack(packages, work)
+            except HarnessError as error:
+                raise HarnessError(
+                    f"{error}\nPostgreSQL {major} is not installed, and its packages could not be "
+                    "unpacked privately.\nInstall them:\n    sudo apt-get install "
+                    f"--no-install-recommends {' '.join(packages)}\n"
+                    "or test only the version that needs no installation: make test PG=18"
+                ) from error
+    pg_config = target / f"usr/lib/postgresql/{major}/bin/pg_config"
+    return pg_config, target / "usr/lib" / _multiarch()
+
+
+def _download_and_unpack(packages: list[str], work: Path) -> None:
+    """Fetch the packages and the libraries that this system lacks for them, and unpack them."""
+    for program in ("apt-get", "dpkg-deb"):
+        if shutil.which(program) is None:
+            raise HarnessError(f"{program} is not in PATH.")
+    # Lists and cache of its own: the system's may be empty, and belong to root.
+    state, cache = work / "apt/state", work / "apt/cache"
+    (state / "lists/partial").mkdir(parents=True)
+    (cache / "archives/partial").mkdir(parents=True)
+    apt = ["apt-get", "-o", f"Dir::State::lists={state / 'lists'}", "-o", f"Dir::Cache={cache}"]
+    watched([*apt, "update"], "refreshing private package lists")
+    server, headers = packages
+    plan = [*apt, "--simulate", "--no-install-recommends", "install", server]
+    wanted = re.findall(r"^Inst (\S+)", quiet(plan), re.MULTILINE)
+    wanted = sorted({*wanted, *packages})
+    watched([*apt, "download", *wanted], f"downloading {len(wanted)} packages", cwd=work)
+    for package in work.glob("*.deb"):
+        quiet(["dpkg-deb", "--extract", package, work])
+        package.unlink()
+    shutil.rmtree(work / "apt")
+
+
+def _multiarch() -> str:
+    """The system's library directory, such as ``x86_64-linux-gnu``."""
+    return quiet(["cc", "-print-multiarch"]).strip()
+
+
+def _system_libclang() -> bool:
+    """Whether bindgen will find a libclang that is installed."""
+    return any(
+        glob.glob(f"{place}/{name}")
+        for place in LIBCLANG_PLACES
+        for name in ("libclang.so", "libclang-*.so*", "libclang.so.*")
+    )

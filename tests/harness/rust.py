@@ -1,0 +1,52 @@
+"""The stages that need cargo and no server: formatting, lints, unit tests."""
+
+import re
+
+from . import console
+from .build import cargo_environment, target_dir
+from .places import REPO
+from .postgres import Install
+
+# Crates whose tests run without PostgreSQL. A pgrx crate's tests cannot: it links to the server.
+TESTED = ["sendgate-decision"]
+
+
+def formatting(install: Install) -> tuple[int, int]:
+    """``cargo fmt --check``; like lints, it adds nothing to the count unless it fails."""
+    command = ["cargo", "fmt", "--all", "--check"]
+    console.watched(command, "cargo fmt --check", env=cargo_environment(install), cwd=REPO)
+    return 0, 0
+
+
+def lints(install: Install) -> tuple[int, int]:
+    """Clippy over everything, with warnings as errors.
+
+    In the release profile, because the build after it then finds pgrx's bindings made already.
+    """
+    features = f"sendgate/pg{install.major}"
+    command = ["cargo", "clippy", "--workspace", "--all-targets", "--release"]
+    command += ["--features", features, "--target-dir", target_dir(install)]
+    command += ["--", "--deny", "warnings"]
+    console.watched(command, "cargo clippy", env=cargo_environment(install), cwd=REPO)
+    return 0, 0
+
+
+def unit_tests(install: Install) -> tuple[int, int]:
+    """The tests of the crates that know nothing of PostgreSQL: (passed, failed)."""
+    packages = [word for crate in TESTED for word in ("-p", crate)]
+    command = ["cargo", "test", *packages, "--no-fail-fast", "--target-dir", target_dir(install)]
+    try:
+        output = console.watched(
+            command, "cargo test", env=cargo_environment(install), cwd=REPO
+        )
+    except console.CommandFailed as error:
+        passed, failed = counts(error.output)
+        console.progress(str(error))
+        return passed, max(failed, 1)
+    return counts(output)
+
+
+def counts(output: str) -> tuple[int, int]:
+    """Sum the lines ``test result: ok. 12 passed; 0 failed; …``."""
+    found = re.findall(r"test result: \S+ (\d+) passed; (\d+) failed", output)
+    return sum(int(p) for p, _ in found), sum(int(f) for _, f in found)

@@ -1,0 +1,46 @@
+"""A private virtual environment with psycopg, for the e2e tests and the demo."""
+
+import importlib
+import sys
+from pathlib import Path
+
+from .console import HarnessError, own_environment, progress, quiet, watched
+from .places import locked, run_dir
+from .wheel import building, is_stamped, pip
+
+REQUIREMENTS = ["psycopg[binary]==3.3.9"]
+
+
+def ensure() -> Path:
+    """Make the environment unless it is there already; the path of its interpreter."""
+    home = run_dir() / "venv"
+    stamp = f"{' '.join(REQUIREMENTS)} for {sys.version} at {sys.base_prefix}\n"
+    python = home / "bin" / "python"
+    with locked("venv"):
+        if is_stamped(home, stamp):
+            return python
+        progress(f"making a private Python environment with {' '.join(REQUIREMENTS)} (once)")
+        with building(home, stamp) as work:
+            # Without pip inside: Debian's python3 has no ensurepip, and the pip outside can do it.
+            quiet([sys.executable, "-m", "venv", "--without-pip", work], env=own_environment())
+            for script in work.glob("bin/[aA]ctivate*"):
+                script.unlink()  # it names the directory before the rename; nobody needs it
+            site = next(work.glob("lib/python*/site-packages"))
+            command = pip() + ["install", "--only-binary=:all:", "--target", str(site)]
+            try:
+                watched(command + REQUIREMENTS, "installing psycopg")
+            except HarnessError as error:
+                raise HarnessError(
+                    f"{error}\nCould not install {' '.join(REQUIREMENTS)}. Check the network and "
+                    "pip's settings (python3 -m pip config list), and run the same command again."
+                ) from error
+    return python
+
+
+def use() -> None:
+    """Make the packages importable in this very process."""
+    home = ensure().parents[1]
+    site = str(next(home.glob("lib/python*/site-packages")))
+    if site not in sys.path:
+        sys.path.insert(0, site)
+        importlib.invalidate_caches()
