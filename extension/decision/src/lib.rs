@@ -1,0 +1,19 @@
+//! The sendgate rule as pure functions: no PostgreSQL, no clock of its own, no I/O.
+//!
+//! `now` is always an argument, an account is a value, and an answer says *what* is to happen;
+//! the extension does it. Everything here is tested in milliseconds.
+//!
+//! ```text
+//! gate → budget, breaker, window → account → clock        classify        settle
+//! ```
+
+pub mod account;
+pub mod breaker;
+pub mod budget;
+pub mod classify;
+pub mod clock;
+pub mod gate;
+pub mod literal;
+pub mod names;
+pub mod settle;
+pub mod window;

@@ -1,0 +1,198 @@
+//! The closed lists of the contract and their spelling in SQL. Each list is written once, here.
+
+/// Gives a closed list its SQL names, a parser and the list for an error message.
+macro_rules! closed_list {
+    ($(#[$meta:meta])* $name:ident { $($(#[$vmeta:meta])* $variant:ident => $text:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[$vmeta])* $variant),+ }
+
+        impl $name {
+            /// Every value, in the order of the contract.
+            pub const ALL: &'static [$name] = &[$($name::$variant),+];
+
+            /// The value's spelling in SQL.
+            pub const fn name(self) -> &'static str {
+                match self { $($name::$variant => $text),+ }
+            }
+
+            /// The value with this exact spelling.
+            pub fn parse(text: &str) -> Option<$name> {
+                match text { $($text => Some($name::$variant),)+ _ => None }
+            }
+
+            /// All spellings, separated by commas, for an error message.
+            pub fn allowed() -> String {
+                $name::ALL.iter().map(|v| v.name()).collect::<Vec<_>>().join(", ")
+            }
+        }
+    };
+}
+
+closed_list! {
+    /// What a worker wants to do through an account. Only `inmail` consumes credits.
+    Action {
+        /// A message to somebody who is not a connection; costs a credit.
+        Inmail => "inmail",
+        /// A connection request.
+        Invite => "invite",
+        /// A message to a connection.
+        Message => "message",
+        /// Looking at a profile.
+        ProfileView => "profile_view",
+        /// A like, comment or follow.
+        Engagement => "engagement",
+    }
+}
+
+/// How many actions there are: the length of every per-action array.
+pub const ACTIONS: usize = Action::ALL.len();
+
+impl Action {
+    /// Position in per-action arrays.
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+
+    /// The event type that a proven delivery of this action gets.
+    pub const fn event_type(self) -> &'static str {
+        match self {
+            Action::Inmail => "inmail_sent",
+            Action::Invite => "invite_sent",
+            Action::Message => "message_sent",
+            Action::ProfileView => "profile_view_sent",
+            Action::Engagement => "engagement_sent",
+        }
+    }
+}
+
+closed_list! {
+    /// Whether an account may be used at all.
+    Status {
+        /// Usable.
+        Connected => "connected",
+        /// Stopped by an operator.
+        Paused => "paused",
+        /// Restricted by the provider.
+        Restricted => "restricted",
+        /// The provider no longer accepts the credentials.
+        Disconnected => "disconnected",
+    }
+}
+
+closed_list! {
+    /// How the breaker of an account is run.
+    BreakerMode {
+        /// By its stamp.
+        Auto => "auto",
+        /// Held open by an operator: no InMail, no probe.
+        Open => "open",
+        /// Held closed by an operator: it stamps, but is not consulted.
+        Closed => "closed",
+    }
+}
+
+closed_list! {
+    /// State of an operation in the journal. *Expired* is a reading, not a state.
+    OperationState {
+        /// In flight: the slot is taken, the outcome not known yet.
+        Reserved => "reserved",
+        /// Delivered; the slot is used up.
+        Delivered => "delivered",
+        /// Given back; the slot is free again.
+        Released => "released",
+        /// The outcome is unknown; the slot stays taken until somebody settles it.
+        Indeterminate => "indeterminate",
+    }
+}
+
+impl OperationState {
+    /// Whether the operation's outcome is still open.
+    pub fn is_unresolved(self) -> bool {
+        matches!(self, OperationState::Reserved | OperationState::Indeterminate)
+    }
+}
+
+closed_list! {
+    /// Where an operation came from.
+    Origin {
+        /// Through `reserve`.
+        Gate => "gate",
+        /// Sent by hand or by another system, recorded afterwards.
+        External => "external",
+    }
+}
+
+closed_list! {
+    /// What an attempt came to, as the classifier reads the provider's answer.
+    Outcome {
+        /// Never sent; the slot is given back.
+        Released => "released",
+        /// The account has no InMail credits left.
+        CreditsExhausted => "credits_exhausted",
+        /// This recipient cannot be reached; others can.
+        RecipientRefused => "recipient_refused",
+        /// A passing failure before anything was sent.
+        Transient => "transient",
+        /// The provider asks to slow down.
+        RateLimited => "rate_limited",
+        /// The provider restricted the account.
+        AccountRestricted => "account_restricted",
+        /// The provider no longer accepts the account's credentials.
+        AuthLost => "auth_lost",
+        /// Nobody knows whether it was sent; the slot is held.
+        Indeterminate => "indeterminate",
+    }
+}
+
+closed_list! {
+    /// Why `reserve` refuses, in the order in which the rules are asked.
+    Reason {
+        /// `pause_all` is on.
+        PausedByOperator => "paused_by_operator",
+        /// The account's status is not `connected`.
+        AccountNotConnected => "account_not_connected",
+        /// An operator holds the InMail breaker open.
+        BreakerForcedOpen => "breaker_forced_open",
+        /// The account has no InMail credits until its next period.
+        CreditsExhausted => "account_inmail_credits_exhausted",
+        /// The account is cooling down.
+        AccountCooldown => "account_cooldown",
+        /// It is outside the account's sending window.
+        OutsideSendingWindow => "outside_sending_window",
+        /// An operation for this prospect and action is unresolved.
+        OperationInFlight => "operation_in_flight",
+        /// This prospect was sent the same action too recently.
+        ProspectCooldown => "prospect_cooldown",
+        /// The minimum gap since the account's last send of this action is not over.
+        Pacing => "pacing",
+        /// The weekly cap is used up.
+        WeeklyCapReached => "weekly_cap_reached",
+        /// The effective daily cap is used up.
+        DailyCapReached => "daily_cap_reached",
+        /// A replay of an operation that is settled or past its time.
+        OperationResolved => "operation_resolved",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_spelling_parses_to_itself() {
+        assert!(Action::ALL.iter().all(|v| Action::parse(v.name()) == Some(*v)));
+        assert!(Reason::ALL.iter().all(|v| Reason::parse(v.name()) == Some(*v)));
+        assert!(Outcome::ALL.iter().all(|v| Outcome::parse(v.name()) == Some(*v)));
+        assert_eq!(Action::parse("InMail"), None);
+        assert_eq!(BreakerMode::allowed(), "auto, open, closed");
+    }
+
+    #[test]
+    fn actions_index_their_arrays() {
+        for (i, action) in Action::ALL.iter().enumerate() {
+            assert_eq!(action.index(), i);
+            assert_eq!(action.event_type(), format!("{}_sent", action.name()));
+        }
+    }
+}
