@@ -21,7 +21,7 @@ process.on("SIGTERM", () => {
 });
 
 async function connect() {
-  const fresh = new pg.Client(process.env.DATABASE_URL);
+  const fresh = new pg.Client(process.env.DATABASE_URL || {});
   fresh.on("error", () => {
     if (client === fresh) client = null; // lost while idle: the next call connects again
   });

@@ -38,7 +38,7 @@ def gate(sql, *values):
     for attempt in itertools.count(1):
         try:
             if connection is None or connection.closed:
-                dsn = os.environ.get("DATABASE_URL", "")
+                dsn = os.environ.get("DATABASE_URL") or ""
                 connection = psycopg.connect(dsn, autocommit=True, row_factory=namedtuple_row)
             return connection.execute(sql, values).fetchone()
         except psycopg.OperationalError:

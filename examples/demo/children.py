@@ -1,11 +1,12 @@
 """The demo's processes: the mock provider and the workers, started and stopped by their own ids."""
 
-import os
 import signal
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+
+from harness.console import HarnessError, own_environment
 
 EXAMPLES = Path(__file__).resolve().parents[1]
 PROSPECTS = EXAMPLES / "prospects.csv"
@@ -67,38 +68,38 @@ def _start(name: str, command: list, logs: Path, environment: dict | None = None
     return Child(name, process, path)
 
 
-def start_provider(logs: Path) -> tuple[Child, str]:
-    """The mock provider and its address. It ends when this process does, even if killed: its
-    standard input is then closed."""
+def start_provider(started: list[Child], logs: Path) -> str:
+    """Starts the mock provider and returns its address. It ends when this process does, even if
+    killed: its standard input is then closed."""
     command = [sys.executable, EXAMPLES / "provider.py", "--stop-with-stdin"]
     command += ["--accounts", ACCOUNTS, "--ledger", logs / "ledger.jsonl"]
     child = _start("provider", command, logs, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    started.append(child)
     line = child.process.stdout.readline()
     if not line.startswith("listening on "):
-        child.stop()
-        raise RuntimeError(f"The mock provider did not start:\n{child.last_words()}")
-    return child, line.removeprefix("listening on ").strip()
+        raise HarnessError(f"The mock provider did not start:\n{child.last_words()}")
+    return line.removeprefix("listening on ").strip()
 
 
 def start_workers(
-    interpreter: Path, url: str, database: dict[str, str], node_dir: Path | None, logs: Path
+    started: list[Child],
+    interpreter: Path,
+    url: str,
+    database: dict[str, str],
+    node_dir: Path | None,
+    logs: Path,
 ) -> list[Child]:
     """Four workers on four shares of the prospects: two in each language, or all in Python."""
     python = [interpreter, EXAMPLES / "worker.py"]
     node = ["node", node_dir / "worker.mjs"] if node_dir else python
-    clean = {name: text for name, text in os.environ.items() if not name.startswith("PG")}
-    clean.pop("DATABASE_URL", None)
-    environment = clean | database | {"PROVIDER_URL": url}
+    environment = own_environment(database | {"PROVIDER_URL": url, "DATABASE_URL": ""})
     commands = [python, node, python, node]
-    return [
-        _start(
-            f"worker-{share + 1}-{'python' if command is python else 'node'}",
-            [*command, PROSPECTS, share, len(commands)],
-            logs,
-            environment,
-        )
-        for share, command in enumerate(commands)
-    ]
+    for share, command in enumerate(commands):
+        language = "python" if command is python else "node"
+        arguments = [*command, PROSPECTS, share, len(commands)]
+        # One by one into the list: an interruption now must find those that run already.
+        started.append(_start(f"worker-{share + 1}-{language}", arguments, logs, environment))
+    return started[-len(commands) :]
 
 
 def stop(children: list[Child]) -> list[str]:

@@ -11,14 +11,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
-
 from harness import venv
 from harness.cluster import Cluster
 from harness.console import HarnessError
+from harness.postgres import Install
 
 from . import children, prepare, stage, table, terminal, verdict
 from .children import Child
+from .stage import Session
 from .terminal import heading, say, step
 
 SECONDS_DEFAULT = 60
@@ -37,8 +37,8 @@ class Scene:
     """The running parts of the demo."""
 
     server: Cluster
-    admin: psycopg.Connection
-    reader: psycopg.Connection
+    admin: Session
+    reader: Session
     provider_url: str
     workers: list[Child]
     languages: str
@@ -54,25 +54,32 @@ def run() -> int:
     install = prepare.database()
     node_dir = prepare.node()
     with ExitStack() as cleanup:
-        cleanup.callback(signal.signal, signal.SIGINT, signal.getsignal(signal.SIGINT))
-        logs = cleanup.enter_context(stage.logs(os.getpid()))
-        server = cleanup.enter_context(stage.cluster(install))
-        cleanup.callback(children.ignore_interrupts)
-        admin = cleanup.enter_context(stage.connect(server, "postgres"))
-        reader = cleanup.enter_context(stage.connect(server, stage.READER))
-        stage.load(admin)
-        provider, url = children.start_provider(logs)
-        cleanup.callback(children.stop, [provider])
-        step(f"mock provider at {url}")
-        database = stage.environment(server, stage.WORKER)
-        workers = children.start_workers(python, url, database, node_dir, logs)
-        cleanup.callback(children.stop, workers)
-        languages = "2 in Python, 2 in Node.js" if node_dir else "all in Python"
-        scene = Scene(server, admin, reader, url, workers, languages)
-        _send(scene, seconds)
-        fine = _judge(scene, logs)
-        _look_around(scene, logs)
+        try:
+            fine = _play(cleanup, install, python, node_dir, seconds)
+        finally:
+            children.ignore_interrupts()
     return 0 if fine else 1
+
+
+def _play(cleanup: ExitStack, install: Install, python: Path, node_dir: Path | None, seconds: float) -> bool:
+    """Sets the stage and plays. Whether the verdict is good."""
+    logs = stage.logs()
+    server = cleanup.enter_context(stage.cluster(install))
+    admin = cleanup.enter_context(Session(server, "postgres"))
+    reader = cleanup.enter_context(Session(server, stage.READER))
+    stage.load(admin)
+    started: list[Child] = []
+    cleanup.callback(children.stop, started)
+    url = children.start_provider(started, logs)
+    step(f"mock provider at {url}")
+    database = stage.environment(server, stage.WORKER)
+    workers = children.start_workers(started, python, url, database, node_dir, logs)
+    languages = "2 in Python, 2 in Node.js" if node_dir else "all in Python"
+    scene = Scene(server, admin, reader, url, workers, languages)
+    _send(scene, seconds)
+    fine = _judge(scene, logs)
+    _look_around(scene, logs)
+    return fine
 
 
 def _seconds() -> float:
@@ -88,15 +95,13 @@ def _seconds() -> float:
 
 
 def _send(scene: Scene, seconds: float) -> None:
-    """Watches the workers for a while. Half-way all of their connections are cut, because that is
-    what databases do now and then: they connect again and repeat the call they were in."""
+    """Watches the workers for a while, and disturbs them half-way."""
     heading(f"{len(scene.workers)} workers are sending ({scene.languages}), for {seconds:g} s")
     started = time.monotonic()
     note, summarized, gone = "", 0.0, set()
     while (passed := time.monotonic() - started) < seconds:
         if not note and passed > seconds / 2:
-            cut = scene.admin.execute(CUT_CONNECTIONS, [stage.WORKER]).fetchone()["cut"]
-            note = f"at {passed:.0f} s the demo cut {cut} connections; the workers repeat their calls"
+            note = f"at {passed:.0f} s the demo {_disturb(scene)}; the workers repeat their calls"
             if not terminal.is_live:
                 say(f"  {note}")
         cards = table.read(scene.reader)
@@ -118,6 +123,15 @@ def _send(scene: Scene, seconds: float) -> None:
     terminal.keep()
     for name in killed:
         say(f"{name} did not stop when asked and was killed.", "red")
+
+
+def _disturb(scene: Scene) -> str:
+    """Takes the workers' connections away, as databases do now and then. What was done, in words."""
+    if os.environ.get("DEMO_CRASH") == "1":
+        scene.server.restart("immediate")
+        return "crashed the server"
+    cut = scene.admin.rows(CUT_CONNECTIONS, [stage.WORKER])[0]["cut"]
+    return f"cut {cut} connections"
 
 
 def _judge(scene: Scene, logs: Path) -> bool:

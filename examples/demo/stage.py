@@ -1,7 +1,9 @@
 """A throwaway cluster with the extension, the roles that an application would have, and the accounts."""
 
 import csv
+import os
 import shutil
+import time
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +25,8 @@ GRANT sendgate_sender TO {WORKER};
 CREATE ROLE {READER} LOGIN;
 GRANT sendgate_reader TO {READER};
 """
+UPSERT = "SELECT sendgate.upsert_account(%(account_id)s, %(tier)s, %(display_name)s, %(time_zone)s)"
+RECONNECT_SECONDS_MAX = 30
 SETTINGS = {
     "max_connections": 40,
     "log_min_duration_statement": "1s",
@@ -41,9 +45,43 @@ def cluster(install: Install):
         yield server
 
 
-def connect(server: Cluster, role: str) -> psycopg.Connection:
-    """An autocommitting connection whose rows are dictionaries."""
-    return psycopg.connect(server.dsn(DATABASE, role), autocommit=True, row_factory=dict_row)
+class Session:
+    """The demo's own connection for a role: autocommitting, rows as dictionaries, and back again
+    after the server was."""
+
+    def __init__(self, server: Cluster, role: str):
+        self.dsn = server.dsn(DATABASE, role)
+        self.connection = self._connect()
+
+    def _connect(self) -> psycopg.Connection:
+        return psycopg.connect(self.dsn, autocommit=True, row_factory=dict_row)
+
+    def rows(self, query: str, values=None) -> list[dict]:
+        """All rows of a statement that may be repeated, since it is when the connection breaks."""
+        until = time.monotonic() + RECONNECT_SECONDS_MAX
+        while True:
+            try:
+                if self.connection.closed:
+                    self.connection = self._connect()
+                return self.connection.execute(query, values).fetchall()
+            except psycopg.OperationalError:
+                if time.monotonic() > until:
+                    raise
+                self.connection.close()
+                time.sleep(0.2)
+
+    def snapshot(self, *queries: str) -> list[list[dict]]:
+        """The rows of several queries at one and the same instant."""
+        self.rows("SELECT 1")
+        with self.connection.transaction():
+            self.connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            return [self.connection.execute(query).fetchall() for query in queries]
+
+    def __enter__(self) -> "Session":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.connection.close()
 
 
 def environment(server: Cluster, role: str) -> dict[str, str]:
@@ -51,30 +89,25 @@ def environment(server: Cluster, role: str) -> dict[str, str]:
     return {"PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": role, "PGDATABASE": DATABASE}
 
 
-def load(connection: psycopg.Connection) -> None:
+def load(session: Session) -> None:
     """The accounts into the database. The prospects stay in their file: the workers read it, as an
     application would read its own tables."""
     with ACCOUNTS.open(encoding="utf-8") as file:
         accounts = list(csv.DictReader(file))
     for row in accounts:
-        connection.execute(
-            "SELECT sendgate.upsert_account(%(account_id)s, %(tier)s, %(display_name)s, %(time_zone)s)",
-            row,
-        )
+        session.rows(UPSERT, row)
     with PROSPECTS.open(encoding="utf-8") as file:
         prospects = sum(1 for _ in csv.DictReader(file))
     step(f"{len(accounts)} accounts loaded, {prospects:,} prospects to write to")
 
 
-@contextmanager
-def logs(process_id: int):
+def logs() -> Path:
     """A directory for logs and the ledger. It stays to be looked at until the next run clears it."""
     base = run_dir() / "demo"
     base.mkdir(exist_ok=True)
     for old in base.iterdir():
-        if not Path("/proc", old.name).exists():
+        if old.name == str(os.getpid()) or not Path("/proc", old.name).exists():
             shutil.rmtree(old, ignore_errors=True)
-    directory = base / str(process_id)
-    shutil.rmtree(directory, ignore_errors=True)
+    directory = base / str(os.getpid())
     directory.mkdir()
-    yield directory
+    return directory

@@ -2,9 +2,8 @@
 
 from datetime import UTC, datetime
 
-import psycopg
-
 from . import terminal
+from .stage import Session
 
 CARDS = "SELECT * FROM sendgate.account_cards ORDER BY account_id"
 COUNTS = """
@@ -29,14 +28,14 @@ HEAD = COLUMNS.format("account", "tier", "InMails", "invites", "messages", "deli
 OTHERS = ("invite", "message")
 
 
-def read(connection: psycopg.Connection) -> list[dict]:
+def read(session: Session) -> list[dict]:
     """One dictionary per account: its card, and its operations of today by action."""
     counts = {}
-    for row in connection.execute(COUNTS, [datetime.now(UTC).date()]):
+    for row in session.rows(COUNTS, [datetime.now(UTC).date()]):
         counts.setdefault(row["account_id"], {})[row["action"]] = row
     return [
         card | {"operations": counts.get(card["account_id"], {})}
-        for card in connection.execute(CARDS)
+        for card in session.rows(CARDS)
     ]
 
 
@@ -76,6 +75,6 @@ def summary(cards: list[dict], title: str) -> str:
     )
 
 
-def show(connection: psycopg.Connection, title: str) -> None:
+def show(session: Session, title: str) -> None:
     """Draws the table now."""
-    terminal.draw(lines(read(connection), title))
+    terminal.draw(lines(read(session), title))

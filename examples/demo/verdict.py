@@ -8,7 +8,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-import psycopg
+from .stage import Session
 
 OPERATIONS = """
 SELECT operation_id::text, account_id, prospect_id, action, state, counted_on, reserved_at
@@ -47,16 +47,15 @@ class Books:
     stamps: dict[str, datetime]
 
     @classmethod
-    def read(cls, connection: psycopg.Connection) -> "Books":
-        """All of it in one snapshot."""
-        with connection.transaction():
-            connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            return cls(
-                {row["operation_id"]: row for row in connection.execute(OPERATIONS)},
-                {row["operation_id"] for row in connection.execute(EVENTS)},
-                list(connection.execute(COUNTERS)),
-                {row["id"]: row["stamp"] for row in connection.execute(STAMPS)},
-            )
+    def read(cls, session: Session) -> "Books":
+        """All of it as of one instant."""
+        operations, events, counters, stamps = session.snapshot(OPERATIONS, EVENTS, COUNTERS, STAMPS)
+        return cls(
+            {row["operation_id"]: row for row in operations},
+            {row["operation_id"] for row in events},
+            counters,
+            {row["id"]: row["stamp"] for row in stamps},
+        )
 
     def in_state(self, *states: str) -> set[str]:
         """The operations that are in one of these states."""
@@ -152,7 +151,7 @@ def breaker_stopped(case: Case) -> Check:
     late = [e for e in later if e["account_id"] in stamps
             and operations[e["operation_id"]]["reserved_at"] > stamps[e["account_id"]]]
     return Check("InMails stopped at the first credits error", not unstamped and not late,
-                 f"{len(first)} accounts, {len(later)} calls in flight, {len(late)} later")
+                 f"{len(first)} ran out; later {len(later) - len(late)} calls with a slot, {len(late)} without")
 
 
 def others_went_on(case: Case) -> Check:
