@@ -49,6 +49,7 @@ SILENCE_SECONDS = 6.0
 """Longer than the demo's workers wait for an answer."""
 RETRY_AFTER_SECONDS = 3
 BODY_BYTES_MAX = 10_000
+FIELDS = ("account_id", "prospect_id", "action", "operation_id")
 
 
 @dataclass
@@ -96,6 +97,7 @@ class Provider:
 
     def handle(self, request: dict) -> Answer:
         """Decides and writes down what happens to a request, before anything is answered."""
+        request = {name: str(request[name]) for name in FIELDS}
         with self.lock:
             prospect, action = request["prospect_id"], request["action"]
             self.attempts[prospect, action] += 1
@@ -142,7 +144,7 @@ class Provider:
         """Appends to the ledger, in memory and on disk, so that a crash loses nothing."""
         entry = {
             "received_at": datetime.now(UTC).isoformat(),
-            **{key: request[key] for key in ("account_id", "prospect_id", "action", "operation_id")},
+            **request,
             "status": answer.status,
             "type": answer.body.get("type"),
             "chat_id": answer.body.get("chat_id"),
@@ -161,11 +163,12 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_POST(self):
         """One message, invite or InMail."""
-        length = int(self.headers.get("Content-Length") or 0)
-        if self.path != "/api/v1/messages" or length > BODY_BYTES_MAX:
+        length = self.headers.get("Content-Length", "")
+        if self.path != "/api/v1/messages" or not length.isdigit() or int(length) > BODY_BYTES_MAX:
+            self.close_connection = True  # the body stays unread
             return self.reply(404, {"type": "errors/resource_not_found"})
         try:
-            answer = self.server.provider.handle(json.loads(self.rfile.read(length)))
+            answer = self.server.provider.handle(json.loads(self.rfile.read(int(length))))
         except (ValueError, KeyError, TypeError) as error:
             return self.reply(400, {"type": "errors/invalid_parameters", "detail": repr(error)})
         time.sleep(answer.seconds)

@@ -1,7 +1,5 @@
 """The live table: what each account sent today, what is in flight, and why its InMails stopped."""
 
-from datetime import UTC, datetime
-
 from . import terminal
 from .stage import Session
 
@@ -12,7 +10,7 @@ SELECT account_id, action,
        count(*) FILTER (WHERE state = 'reserved')      AS in_flight,
        count(*) FILTER (WHERE state = 'indeterminate') AS unknown
   FROM sendgate.send_operations
- WHERE counted_on = %s
+ WHERE counted_on = (sendgate.clock() AT TIME ZONE 'UTC')::date
  GROUP BY account_id, action
 """
 TIERS = {
@@ -31,7 +29,7 @@ OTHERS = ("invite", "message")
 def read(session: Session) -> list[dict]:
     """One dictionary per account: its card, and its operations of today by action."""
     counts = {}
-    for row in session.rows(COUNTS, [datetime.now(UTC).date()]):
+    for row in session.rows(COUNTS):
         counts.setdefault(row["account_id"], {})[row["action"]] = row
     return [
         card | {"operations": counts.get(card["account_id"], {})}

@@ -15,7 +15,10 @@ SELECT operation_id::text, account_id, prospect_id, action, state, counted_on, r
   FROM sendgate.send_operations
 """
 EVENTS = "SELECT operation_id::text, account_id FROM sendgate.linkedin_events"
-COUNTERS = "SELECT account_id, action, sent_today, daily_cap, day FROM sendgate.counters"
+COUNTERS = """
+SELECT account_id, action, sent_today, daily_cap, (sendgate.clock() AT TIME ZONE 'UTC')::date AS day
+  FROM sendgate.counters
+"""
 STAMPS = """
 SELECT id, inmail_credits_exhausted_at AS stamp
   FROM sendgate.linkedin_accounts
