@@ -54,4 +54,4 @@ fmt:
 	cargo fmt --all
 
 clean:
-	rm -rf .run target tests/results
+	@$(PYTHON) tests/harness/run.py --clean

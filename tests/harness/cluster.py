@@ -3,6 +3,7 @@
 import atexit
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -20,6 +21,7 @@ from .postgres import Install
 # Written last when a data directory is made, so its presence says that the directory is whole.
 CONF = "harness.conf"
 LOG = "server.log"
+SOCKET_PREFIX = "sendgate-"
 # Starting includes crash recovery; stopping waits for a checkpoint.
 WAIT_SECONDS = 60
 PORT_ATTEMPTS = 5
@@ -66,6 +68,7 @@ class Cluster:
 
     def create(self) -> None:
         """Make the data directory with initdb, unless a whole one is there."""
+        _stop_at_exit(self)
         if (self.datadir / CONF).exists():
             self._check_major()
             return
@@ -104,7 +107,7 @@ class Cluster:
                 f"A server already runs in {self.datadir} (pid {self.pid}).\n"
                 f"Another run may be using it; otherwise stop it: {self._stop_command()}"
             )
-        _stop_at_exit(self)
+        _stop_at_exit(self)  # again, for a directory that create() was not called for
         first = self.port == 0
         for attempt in range(PORT_ATTEMPTS):
             if first:
@@ -251,7 +254,7 @@ class Cluster:
         if self.socket_dir and self.socket_dir.exists():
             return
         base = "/tmp" if os.path.isdir("/tmp") else tempfile.gettempdir()
-        self.socket_dir = Path(tempfile.mkdtemp(prefix="sendgate-", dir=base))
+        self.socket_dir = Path(tempfile.mkdtemp(prefix=SOCKET_PREFIX, dir=base))
         self.socket_dir.chmod(0o755)
         self.account.owns(self.socket_dir)
 
@@ -299,6 +302,10 @@ def _clear(datadir: Path) -> None:
     if pid := _server_pid(datadir):
         with contextlib.suppress(OSError):
             os.kill(pid, signal.SIGQUIT)
+    with contextlib.suppress(OSError):
+        line = re.search(r"unix_socket_directories = '(.+)'", (datadir / CONF).read_text())
+        if line and Path(line[1]).name.startswith(SOCKET_PREFIX):
+            shutil.rmtree(line[1], ignore_errors=True)
     shutil.rmtree(datadir, ignore_errors=True)
 
 

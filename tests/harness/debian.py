@@ -125,8 +125,9 @@ def _download_and_unpack(packages: list[str], work: Path) -> None:
     watched([*apt, "update"], "refreshing private package lists")
     server, headers = packages
     plan = [*apt, "--simulate", "--no-install-recommends", "install", server]
-    wanted = re.findall(r"^Inst (\S+)", quiet(plan), re.MULTILINE)
-    wanted = sorted({*wanted, *packages})
+    lacking = re.findall(r"^Inst (\S+)", quiet(plan), re.MULTILINE)
+    # psql and pg_config may be installed, but a private copy needs its own.
+    wanted = sorted({*lacking, server, headers, server.replace("postgresql-", "postgresql-client-")})
     watched([*apt, "download", *wanted], f"downloading {len(wanted)} packages", cwd=work)
     for package in work.glob("*.deb"):
         quiet(["dpkg-deb", "--extract", package, work])

@@ -142,13 +142,16 @@ class Driver:
                 expected = self.directory / "expected" / f"{name}.out"
                 shutil.copyfile(came_out, expected)
                 outcome.failed.remove(name)
+                outcome.passed.append(name)
                 progress(f"  accepted {expected.relative_to(REPO)}; read it before you commit it")
 
     def _show(self, results: Path) -> None:
         """Print the beginning of the differences."""
         diffs = results / "regression.diffs"
+        log = results / "driver.log"
         if not diffs.exists():
-            progress((results / "driver.log").read_text() if (results / "driver.log").exists() else "")
+            if log.exists():  # the driver itself failed, and says why
+                progress(log.read_text(errors="replace"))
             return
         lines = diffs.read_text(errors="replace").splitlines()
         progress("\n".join(lines[:DIFF_LINES]))

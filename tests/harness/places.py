@@ -12,6 +12,7 @@ import functools
 import hashlib
 import os
 import pwd
+import shutil
 import stat
 import subprocess
 import tempfile
@@ -87,9 +88,7 @@ def server_dir() -> Path:
     account = server_account()
     if reaches(account, RUN):
         return RUN
-    digest = hashlib.sha256(str(REPO).encode()).hexdigest()[:8]
-    for base in (tempfile.gettempdir(), "/var/tmp"):
-        candidate = Path(base, f"sendgate-{os.geteuid()}-{digest}")
+    for candidate in _stand_ins():
         _own_directory(candidate)
         if reaches(account, candidate):
             progress(f"{account.name} cannot enter {REPO}; server files go to {candidate}")
@@ -121,6 +120,21 @@ def locked(name: str):
             progress(f"waiting for another run that prepares {name}")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def clean() -> None:
+    """Remove everything that was made: ``make clean``."""
+    for path in (RUN, RESULTS, REPO / "target", *_stand_ins()):
+        if path.is_dir() and not path.is_symlink() and path.stat().st_uid == os.geteuid():
+            progress(f"removing {path}")
+            shutil.rmtree(path)
+
+
+def _stand_ins() -> list[Path]:
+    """Where server files go if the repository is closed to the user who runs the server."""
+    digest = hashlib.sha256(str(REPO).encode()).hexdigest()[:8]
+    name = f"sendgate-{os.geteuid()}-{digest}"
+    return [Path(base, name) for base in (tempfile.gettempdir(), "/var/tmp")]
 
 
 def _own_directory(path: Path) -> None:

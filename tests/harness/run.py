@@ -18,7 +18,7 @@ from pathlib import Path
 # Before the imports: this directory has modules named like the standard library's, such as venv.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from harness import build, e2e, postgres, rust
+from harness import build, e2e, places, postgres, rust
 from harness.cluster import Cluster
 from harness.console import HarnessError, duration, progress
 from harness.isolation import ISOLATION
@@ -157,7 +157,11 @@ def main() -> int:
     parser.add_argument(
         "--accept", action="store_true", help="take what comes out as the expected output"
     )
+    parser.add_argument("--clean", action="store_true", help="remove everything that was made")
     arguments = parser.parse_args()
+    if arguments.clean:
+        places.clean()
+        return 0
     for name in list(os.environ):
         if re.fullmatch(r"PG[A-Z]+", name):
             del os.environ[name]  # PGHOST, PGOPTIONS and the like are for other servers
