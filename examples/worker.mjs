@@ -30,8 +30,8 @@ async function connect() {
 }
 
 // Worth repeating: the connection broke (no severity: it was not the server who spoke), the server
-// is going down or coming up (57P…, 08…, 53…), or the row was held or changed too long (40…, 55…).
-const passes = (error) => !error.severity || /^(57P|08|53|40|55)/.test(error.code);
+// is going down or coming up (57P…, 08…, 53…), or the account's row was held for too long (SG3…).
+const passes = (error) => !error.severity || /^(57P|08|53|40|SG3)/.test(error.code);
 
 // One autocommitted call. Repeating it after a lost connection is safe: the same operation id gets
 // the same grant from reserve, and confirm and rollback take effect at most once.

@@ -41,9 +41,12 @@ def gate(sql, *values):
                 dsn = os.environ.get("DATABASE_URL") or ""
                 connection = psycopg.connect(dsn, autocommit=True, row_factory=namedtuple_row)
             return connection.execute(sql, values).fetchone()
-        except psycopg.OperationalError:
-            if attempt == DATABASE_TRIES_MAX:
-                raise  # the operation stays reserved, expires, and is listed for the operators
+        except psycopg.DatabaseError as error:
+            # SG3..: somebody held the account's row for too long. Given up, the operation stays
+            # reserved, expires, and is listed for the operators.
+            waits = isinstance(error, psycopg.OperationalError) or (error.sqlstate or "")[:3] == "SG3"
+            if not waits or attempt == DATABASE_TRIES_MAX:
+                raise
             time.sleep(min(0.1 * 2**attempt, 4))
 
 

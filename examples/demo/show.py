@@ -117,6 +117,8 @@ def _send(scene: Scene, seconds: float) -> None:
                 terminal.keep()
                 say(f"{worker.name} ended by itself, status {worker.process.returncode}:", "red")
                 say(worker.last_words())
+        if len(gone) == len(scene.workers):
+            break
         time.sleep(min(1.0, max(0.0, seconds - (time.monotonic() - started))))
     killed = children.stop(scene.workers)
     terminal.draw(table.lines(table.read(scene.reader), "the workers have stopped"))

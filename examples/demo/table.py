@@ -1,6 +1,5 @@
 """The live table: what each account sent today, what is in flight, and why its InMails stopped."""
 
-from . import terminal
 from .stage import Session
 
 CARDS = "SELECT * FROM sendgate.account_cards ORDER BY account_id"
@@ -15,13 +14,14 @@ SELECT account_id, action,
 """
 TIERS = {
     "free": "Free",
-    "premium_career": "Premium Career",
-    "premium_business": "Premium Business",
-    "sales_navigator": "Sales Navigator",
-    "recruiter_lite": "Recruiter Lite",
+    "premium_career": "Career",
+    "premium_business": "Business",
+    "sales_navigator": "Sales Nav",
+    "recruiter_lite": "Rec. Lite",
     "recruiter": "Recruiter",
 }
-COLUMNS = "{:<18} {:<16} {:>8} {:>8} {:>9} {:>10} {:>10} {:>8}"
+COLUMNS = "{:<14} {:<9} {:>7} {:>7} {:>8} {:>9} {:>9} {:>7}"
+"""Fits into a terminal of 80 columns."""
 HEAD = COLUMNS.format("account", "tier", "InMails", "invites", "messages", "delivered", "in flight", "unknown")
 OTHERS = ("invite", "message")
 
@@ -43,13 +43,13 @@ def total(card: dict, what: str, actions: tuple | None = None) -> int:
 
 
 def lines(cards: list[dict], title: str) -> list[tuple]:
-    """The table as lines with their styles: at most 100 columns."""
+    """The table as lines with their styles: at most 80 columns."""
     drawn = [(title, "bold"), ("", ), (HEAD, "dim")]
     for card in cards:
         inmails, cap = card["inmails_sent_today"], card["inmail_daily_cap"]
         row = COLUMNS.format(
-            card["display_name"][:18],
-            TIERS.get(card["tier"], card["tier"])[:16],
+            card["display_name"][:14],
+            TIERS.get(card["tier"], card["tier"])[:9],
             f"{inmails}/{cap}",
             *(total(card, "delivered", (action,)) for action in OTHERS),
             total(card, "delivered"),
@@ -71,8 +71,3 @@ def summary(cards: list[dict], title: str) -> str:
         f"{sum(total(card, 'unknown') for card in cards)} unknown"
         + (f"; InMails stopped: {', '.join(stopped)}" if stopped else "")
     )
-
-
-def show(session: Session, title: str) -> None:
-    """Draws the table now."""
-    terminal.draw(lines(read(session), title))
