@@ -9,7 +9,7 @@ ONLY ?=
 # How long `make run` sends, in seconds; empty means as long as the demo chooses.
 DEMO_SECONDS ?=
 
-export PG_CONFIG DEMO_SECONDS
+# make hands variables from its command line on to the commands by itself.
 export PYTHONDONTWRITEBYTECODE = 1
 
 harness = $(PYTHON) tests/harness/run.py $(if $(PG),--pg $(PG)) $(if $(ONLY),--only $(ONLY))

@@ -1,6 +1,6 @@
 """Builds the extension with plain cargo and puts its files into an ``Install``.
 
-Also a command: ``python3 tests/harness/build.py install`` is ``make install``.
+Also a command: ``python3 tests/harness/build.py`` is ``make install`` (or ``files``, for root after a build).
 """
 
 import os
@@ -15,7 +15,7 @@ if __name__ == "__main__":  # its neighbours have names of the standard library,
 from harness import debian
 from harness.console import HarnessError, own_environment, progress, watched
 from harness.places import REPO
-from harness.postgres import EMBEDDED_DEFAULT, Install
+from harness.postgres import Install
 
 EXTENSION = "sendgate"
 CONTROL = REPO / "extension" / f"{EXTENSION}.control"

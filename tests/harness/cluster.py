@@ -101,7 +101,7 @@ class Cluster:
             shutil.rmtree(work, ignore_errors=True)
 
     def start(self) -> None:
-        """Start the server and wait until it answers; a port that is taken is changed once more."""
+        """Start the server and wait until it answers; the port stays the same over restarts."""
         if self.running():
             raise HarnessError(
                 f"A server already runs in {self.datadir} (pid {self.pid}).\n"

@@ -138,4 +138,5 @@ class _Ticker:
     def done(self, well: bool) -> None:
         if self.terminal:
             print("\r\x1b[K", end="")
-        progress(f"  {self.what}: {duration(time.monotonic() - self.started)}, {'done' if well else 'failed'}")
+        seconds = time.monotonic() - self.started
+        progress(f"  {self.what}: {duration(seconds)}, {'done' if well else 'failed'}")

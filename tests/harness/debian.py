@@ -127,7 +127,8 @@ def _download_and_unpack(packages: list[str], work: Path) -> None:
     plan = [*apt, "--simulate", "--no-install-recommends", "install", server]
     lacking = re.findall(r"^Inst (\S+)", quiet(plan), re.MULTILINE)
     # psql and pg_config may be installed, but a private copy needs its own.
-    wanted = sorted({*lacking, server, headers, server.replace("postgresql-", "postgresql-client-")})
+    client = server.replace("postgresql-", "postgresql-client-")
+    wanted = sorted({*lacking, server, client, headers})
     watched([*apt, "download", *wanted], f"downloading {len(wanted)} packages", cwd=work)
     for package in work.glob("*.deb"):
         quiet(["dpkg-deb", "--extract", package, work])

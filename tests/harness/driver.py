@@ -178,5 +178,5 @@ def note(line: str, outcome: Outcome) -> None:
 
 
 def selected(only: str | None, name: str) -> bool:
-    """Whether ``--only`` picks this test; ``name`` is kind and name, such as ``regress/10_gate``."""
+    """Whether ``--only`` picks a test; ``name`` is kind and name, such as ``regress/10_gate``."""
     return only is None or only in name
