@@ -1,6 +1,6 @@
 """Builds the extension with plain cargo and puts its files into an ``Install``.
 
-Also a command: ``python3 tests/harness/build.py`` is ``make install`` (or ``files``, for root after a build).
+Also a command, which is ``make install``; with ``files PG_CONFIG`` it only copies what was built.
 """
 
 import os
