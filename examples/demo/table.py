@@ -22,7 +22,9 @@ TIERS = {
 }
 COLUMNS = "{:<14} {:<9} {:>7} {:>7} {:>8} {:>9} {:>9} {:>7}"
 """Fits into a terminal of 80 columns."""
-HEAD = COLUMNS.format("account", "tier", "InMails", "invites", "messages", "delivered", "in flight", "unknown")
+HEAD = COLUMNS.format(
+    "account", "tier", "InMails", "invites", "messages", "delivered", "in flight", "unknown"
+)
 OTHERS = ("invite", "message")
 
 
@@ -39,7 +41,8 @@ def read(session: Session) -> list[dict]:
 
 def total(card: dict, what: str, actions: tuple | None = None) -> int:
     """Operations of an account in one state, of some actions or of all."""
-    return sum(row[what] for action, row in card["operations"].items() if actions is None or action in actions)
+    rows = card["operations"].items()
+    return sum(row[what] for action, row in rows if actions is None or action in actions)
 
 
 def lines(cards: list[dict], title: str) -> list[tuple]:

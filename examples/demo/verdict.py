@@ -153,8 +153,9 @@ def breaker_stopped(case: Case) -> Check:
     unstamped = set(first) - set(stamps)
     late = [e for e in later if e["account_id"] in stamps
             and operations[e["operation_id"]]["reserved_at"] > stamps[e["account_id"]]]
+    held = len(later) - len(late)
     return Check("InMails stopped at the first credits error", not unstamped and not late,
-                 f"{len(first)} ran out; later {len(later) - len(late)} calls with a slot, {len(late)} without")
+                 f"{len(first)} ran out; later {held} calls with a slot, {len(late)} without")
 
 
 def others_went_on(case: Case) -> Check:
