@@ -30,8 +30,13 @@ pub struct TierCap {
 
 impl TierCap {
     /// An action that a tier does not name: nothing may be sent.
-    pub const NOTHING: TierCap =
-        TierCap { daily: 0, weekly: None, ramp_start_percent: 100, ramp_step_percent: 0, minimum_gap: 0 };
+    pub const NOTHING: TierCap = TierCap {
+        daily: 0,
+        weekly: None,
+        ramp_start_percent: 100,
+        ramp_step_percent: 0,
+        minimum_gap: 0,
+    };
 }
 
 /// The budget of one action on one account, as of the day that the row counts on.
@@ -59,7 +64,16 @@ impl Budget {
             .map(|last| last.plus(tier.minimum_gap));
         Budget {
             sent_today: account.sent_today[i],
-            daily_cap: if account.ramp { daily.min(ramp_cap(daily, account.ramp_days, tier)) } else { daily },
+            daily_cap: if account.ramp {
+                daily.min(ramp_cap(
+                    daily,
+                    account.ramp_days,
+                    tier.ramp_start_percent,
+                    tier.ramp_step_percent,
+                ))
+            } else {
+                daily
+            },
             sent_this_week: account.sent_this_week[i],
             weekly_cap: account.caps[i].weekly.or(tier.weekly),
             paced_until,
@@ -69,7 +83,9 @@ impl Budget {
     /// Slots left today: what both caps leave, never negative.
     pub fn remaining(&self) -> i32 {
         let today = self.daily_cap.saturating_sub(self.sent_today);
-        let week = self.weekly_cap.map_or(today, |cap| cap.saturating_sub(self.sent_this_week));
+        let week = self
+            .weekly_cap
+            .map_or(today, |cap| cap.saturating_sub(self.sent_this_week));
         today.min(week).max(0)
     }
 
@@ -82,16 +98,19 @@ impl Budget {
         }
         if self.sent_today >= self.daily_cap {
             let tomorrow = account.day.next().start();
-            return Some((Reason::DailyCapReached, (self.daily_cap > 0).then_some(tomorrow)));
+            return Some((
+                Reason::DailyCapReached,
+                (self.daily_cap > 0).then_some(tomorrow),
+            ));
         }
         None
     }
 }
 
-/// The ramp's cap: a share of the daily cap that grows with each sending day, rounded up.
-fn ramp_cap(daily_cap: i32, ramp_days: i32, tier: &TierCap) -> i32 {
-    let percent =
-        i64::from(tier.ramp_start_percent) + i64::from(tier.ramp_step_percent) * i64::from(ramp_days);
+/// The ramp's cap: a share of the daily cap that starts with `start_percent` and grows by
+/// `step_percent` with each sending day, rounded up.
+pub fn ramp_cap(daily_cap: i32, ramp_days: i32, start_percent: i32, step_percent: i32) -> i32 {
+    let percent = i64::from(start_percent) + i64::from(step_percent) * i64::from(ramp_days);
     let percent = percent.clamp(0, 100);
     ((i64::from(daily_cap) * percent + 99) / 100) as i32
 }
@@ -111,17 +130,20 @@ mod tests {
 
     #[test]
     fn the_ramp_climbs_to_the_cap_and_no_further() {
-        let caps: Vec<i32> = (0..7).map(|days| ramp_cap(50, days, &TIER)).collect();
+        let caps: Vec<i32> = (0..7).map(|days| ramp_cap(50, days, 20, 20)).collect();
         assert_eq!(caps, [10, 20, 30, 40, 50, 50, 50]);
-        assert_eq!(ramp_cap(1, 0, &TIER), 1, "rounded up");
-        assert_eq!(ramp_cap(0, 3, &TIER), 0);
-        assert_eq!(ramp_cap(i32::MAX, i32::MAX, &TIER), i32::MAX);
+        assert_eq!(ramp_cap(1, 0, 20, 20), 1, "rounded up");
+        assert_eq!(ramp_cap(0, 3, 20, 20), 0);
+        assert_eq!(ramp_cap(i32::MAX, i32::MAX, 20, 20), i32::MAX);
     }
 
     #[test]
     fn an_override_replaces_the_tier_and_null_means_the_tier() {
         let mut a = account();
-        a.caps[0] = CapOverride { daily: Some(7), weekly: None };
+        a.caps[0] = CapOverride {
+            daily: Some(7),
+            weekly: None,
+        };
         let budget = Budget::of(&a, Action::Inmail, &TIER);
         assert_eq!((budget.daily_cap, budget.weekly_cap), (7, Some(60)));
     }
@@ -137,6 +159,12 @@ mod tests {
         assert_eq!(retry_at.unwrap().day().iso_weekday(), 1);
         assert_eq!(budget.remaining(), 0);
         a.sent_this_week[0] = 59;
-        assert_eq!(Budget::of(&a, Action::Inmail, &TIER).exhausted(&a).unwrap().0, Reason::DailyCapReached);
+        assert_eq!(
+            Budget::of(&a, Action::Inmail, &TIER)
+                .exhausted(&a)
+                .unwrap()
+                .0,
+            Reason::DailyCapReached
+        );
     }
 }

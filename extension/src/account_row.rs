@@ -1,0 +1,293 @@
+//! The account row: hold it, read it, write it.
+//!
+//! A write names the version that it was decided on and fails when somebody else came first, so a
+//! decision may be made before the row is held and is still one about the row as it is.
+
+use pgrx::pg_sys;
+use sendgate_decision::account::Account;
+use sendgate_decision::breaker::{Breaker, Probe};
+use sendgate_decision::budget::CapOverride;
+use sendgate_decision::names::{ACTIONS, BreakerMode, Status};
+use sendgate_decision::window::Window;
+
+use crate::error::{Code, Error, Result};
+use crate::statement::{Row, Spi, Statement, params};
+
+/// The columns that [`read`] expects, of an account named `a`.
+macro_rules! account_columns {
+    () => {
+        "a.version, a.tier, a.time_zone, a.status, a.day, a.week,
+         a.inmails_sent_today, a.invites_sent_today, a.messages_sent_today,
+         a.profile_views_sent_today, a.engagements_sent_today,
+         a.inmails_sent_this_week, a.invites_sent_this_week, a.messages_sent_this_week,
+         a.profile_views_sent_this_week, a.engagements_sent_this_week,
+         a.inmail_cap_today, a.ramp, a.ramp_days,
+         a.inmail_last_at, a.invite_last_at, a.message_last_at, a.profile_view_last_at,
+         a.engagement_last_at,
+         a.inmail_daily_cap, a.invite_daily_cap, a.message_daily_cap, a.profile_view_daily_cap,
+         a.engagement_daily_cap,
+         a.inmail_weekly_cap, a.invite_weekly_cap, a.message_weekly_cap, a.profile_view_weekly_cap,
+         a.engagement_weekly_cap,
+         a.cooldown_until, a.credit_reset_day, a.breaker_mode, a.inmail_credits_exhausted_at,
+         a.breaker_cleared_at, a.probe_lease_until, a.probe_operation_id,
+         a.window_start, a.window_end, a.window_days"
+    };
+}
+pub(crate) use account_columns;
+
+static READ: Statement = Statement::new(
+    concat!(
+        "SELECT ",
+        account_columns!(),
+        " FROM sendgate.accounts a WHERE a.id OPERATOR(pg_catalog.=) $1"
+    ),
+    &[pg_sys::TEXTOID],
+);
+
+/// NO KEY UPDATE: nothing refers to the row by a foreign key, and nothing weaker would do.
+static HOLD: Statement = Statement::new(
+    concat!(
+        "SELECT ",
+        account_columns!(),
+        " FROM sendgate.accounts a WHERE a.id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE"
+    ),
+    &[pg_sys::TEXTOID],
+);
+
+static WRITE: Statement = Statement::new(
+    "UPDATE sendgate.accounts a
+     SET version = $2 OPERATOR(pg_catalog.+) 1, status = $3, day = $4, week = $5,
+         inmails_sent_today = $6, invites_sent_today = $7, messages_sent_today = $8,
+         profile_views_sent_today = $9, engagements_sent_today = $10,
+         inmails_sent_this_week = $11, invites_sent_this_week = $12, messages_sent_this_week = $13,
+         profile_views_sent_this_week = $14, engagements_sent_this_week = $15,
+         inmail_cap_today = $16, ramp_days = $17,
+         inmail_last_at = $18, invite_last_at = $19, message_last_at = $20,
+         profile_view_last_at = $21, engagement_last_at = $22,
+         cooldown_until = $23, breaker_mode = $24, inmail_credits_exhausted_at = $25,
+         breaker_cleared_at = $26, probe_lease_until = $27, probe_operation_id = $28
+     WHERE a.id OPERATOR(pg_catalog.=) $1 AND a.version OPERATOR(pg_catalog.=) $2",
+    &[
+        pg_sys::TEXTOID,
+        pg_sys::INT8OID,
+        pg_sys::TEXTOID,
+        pg_sys::DATEOID,
+        pg_sys::DATEOID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TEXTOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::UUIDOID,
+    ],
+);
+
+/// An account as it was read.
+#[derive(Clone, Debug)]
+pub struct AccountRow {
+    /// Which write of the row this is.
+    pub version: i64,
+    /// The account's tier.
+    pub tier: String,
+    /// The account's IANA time zone.
+    pub time_zone: String,
+    /// What the rules work on.
+    pub account: Account,
+}
+
+/// Reads [`account_columns`] from a row.
+pub fn read_columns(row: &mut Row) -> AccountRow {
+    let version = row.value();
+    let tier = row.value();
+    let time_zone = row.value();
+    let status = row.one_of(Status::parse);
+    let (day, week) = (row.day(), row.day());
+    let sent_today = [(); ACTIONS].map(|()| row.value());
+    let sent_this_week = [(); ACTIONS].map(|()| row.value());
+    let (inmail_cap_today, ramp, ramp_days) = (row.value(), row.value(), row.value());
+    let last_granted_at = [(); ACTIONS].map(|()| row.nullable_instant());
+    let daily = [(); ACTIONS].map(|()| row.nullable());
+    let weekly: [Option<i32>; ACTIONS] = [(); ACTIONS].map(|()| row.nullable());
+    let cooldown_until = row.nullable_instant();
+    let credit_reset_day = row.value::<i16>() as u8;
+    let breaker = read_breaker(row);
+    let (start, end, days) = (
+        row.nullable::<i64>(),
+        row.nullable::<i64>(),
+        row.nullable::<i16>(),
+    );
+    let window = start
+        .zip(end)
+        .zip(days)
+        .and_then(|((s, e), d)| Window::new(s, e, d as u8).ok());
+    let mut caps = [CapOverride::default(); ACTIONS];
+    for (i, cap) in caps.iter_mut().enumerate() {
+        *cap = CapOverride {
+            daily: daily[i],
+            weekly: weekly[i],
+        };
+    }
+    let account = Account {
+        status,
+        day,
+        week,
+        sent_today,
+        sent_this_week,
+        inmail_cap_today,
+        ramp,
+        ramp_days,
+        last_granted_at,
+        caps,
+        cooldown_until,
+        credit_reset_day,
+        breaker,
+        window,
+    };
+    AccountRow {
+        version,
+        tier,
+        time_zone,
+        account,
+    }
+}
+
+fn read_breaker(row: &mut Row) -> Breaker {
+    let mode = row.one_of(BreakerMode::parse);
+    let (exhausted_at, cleared_at) = (row.nullable_instant(), row.nullable_instant());
+    let (lease_until, taken_by) = (row.nullable_instant(), row.nullable_uuid());
+    let probe = lease_until.map(|lease_until| Probe {
+        lease_until,
+        taken_by,
+    });
+    Breaker {
+        mode,
+        exhausted_at,
+        cleared_at,
+        probe,
+    }
+}
+
+/// The account as committed, without holding it.
+pub fn read(spi: &Spi, id: &str) -> Result<AccountRow> {
+    let mut row = spi
+        .run(&READ, params![id])
+        .first()
+        .ok_or_else(|| unknown(id))?;
+    Ok(read_columns(&mut row))
+}
+
+/// Holds the account until the transaction ends, and reads it as it is then.
+///
+/// # Errors
+/// `SG101` for an unknown account, `SG301` when somebody else holds it for too long.
+pub fn hold(spi: &Spi, id: &str) -> Result<AccountRow> {
+    let mut row = spi
+        .run_waiting(&HOLD, params![id])?
+        .first()
+        .ok_or_else(|| unknown(id))?;
+    Ok(read_columns(&mut row))
+}
+
+/// Writes the account as decided on `version`; `false` when the row is no longer that version.
+///
+/// # Errors
+/// `SG301` when somebody else holds the row for too long.
+pub fn write(spi: &Spi, id: &str, version: i64, account: &Account) -> Result<bool> {
+    commit_synchronously();
+    let (today, week, last) = (
+        account.sent_today,
+        account.sent_this_week,
+        account.last_granted_at,
+    );
+    let breaker = &account.breaker;
+    let written = spi.run_waiting(
+        &WRITE,
+        params![
+            id,
+            version,
+            account.status.name(),
+            account.day,
+            account.week,
+            today[0],
+            today[1],
+            today[2],
+            today[3],
+            today[4],
+            week[0],
+            week[1],
+            week[2],
+            week[3],
+            week[4],
+            account.inmail_cap_today,
+            account.ramp_days,
+            last[0],
+            last[1],
+            last[2],
+            last[3],
+            last[4],
+            account.cooldown_until,
+            breaker.mode.name(),
+            breaker.exhausted_at,
+            breaker.cleared_at,
+            breaker.probe.as_ref().map(|probe| probe.lease_until),
+            breaker.probe.as_ref().and_then(|probe| probe.taken_by),
+        ],
+    )?;
+    Ok(written.count() == 1)
+}
+
+/// Writes the account while it is held, where nobody else can have come first.
+pub fn write_held(spi: &Spi, id: &str, version: i64, account: &Account) -> Result<()> {
+    let written = write(spi, id, version, account)?;
+    assert!(written, "a held account was written by somebody else");
+    Ok(())
+}
+
+/// Makes this transaction's commit wait for the disk, and for a synchronous standby where there is
+/// one, even if the session turned that off: a slot that a crash forgets would be taken twice.
+pub fn commit_synchronously() {
+    const ON: i32 = pg_sys::SyncCommitLevel::SYNCHRONOUS_COMMIT_REMOTE_FLUSH as i32;
+    unsafe {
+        if pg_sys::synchronous_commit < ON {
+            pg_sys::set_config_option(
+                c"synchronous_commit".as_ptr(),
+                c"on".as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_LOCAL,
+                true,
+                0,
+                false,
+            );
+        }
+        // And if the rest of the transaction turns it off again.
+        pg_sys::ForceSyncCommit();
+    }
+}
+
+/// The error for an account that does not exist.
+pub fn unknown(id: &str) -> Error {
+    Error::new(
+        Code::UnknownAccount,
+        format!("unknown account: \"{}\"", crate::entry::shown(id)),
+        "Every account must be provisioned before anything is sent through it.",
+        "Call upsert_account(account_id, tier) first, or check the spelling in sendgate.linkedin_accounts.",
+    )
+}

@@ -1,0 +1,34 @@
+//! Who did it: the session user, or whom the daemon names.
+
+use std::ffi::CStr;
+
+use pgrx::pg_sys;
+
+use crate::settings;
+
+/// The role whose members are believed about `sendgate.actor`.
+const DAEMON_ROLE: &CStr = c"sendgate_daemon";
+/// Longest actor in a log, in characters.
+const ACTOR_CHARACTERS_MAX: usize = 200;
+
+/// The name that goes into the logs. Never the current user: inside a SECURITY DEFINER function
+/// that is always the owner.
+pub fn name() -> String {
+    let session = unsafe { pg_sys::GetSessionUserId() };
+    if let Some(claimed) = settings::claimed_actor() {
+        let daemon = unsafe { pg_sys::get_role_oid(DAEMON_ROLE.as_ptr(), true) };
+        let believed = daemon != pg_sys::InvalidOid
+            && unsafe { pg_sys::is_member_of_role_nosuper(session, daemon) };
+        if believed {
+            return claimed.chars().take(ACTOR_CHARACTERS_MAX).collect();
+        }
+    }
+    unsafe {
+        let name = pg_sys::GetUserNameFromId(session, true);
+        if name.is_null() {
+            format!("role {session}")
+        } else {
+            CStr::from_ptr(name).to_string_lossy().into_owned()
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! `upsert_account`: provisions an account, or changes what is named and nothing else.
+
+use pgrx::pg_sys;
+use serde_json::Value;
+
+use super::window;
+use crate::account_row;
+use crate::clock;
+use crate::config::{self, Config};
+use crate::entry::{
+    Answer, Args, DISPLAY_NAME_CHARACTERS_MAX, VOID, null_argument, shown, sql_function,
+};
+use crate::error::{Code, Error, Result};
+use crate::log;
+use crate::statement::{Spi, Statement, params};
+use crate::zone;
+
+sql_function!(
+    sendgate_upsert_account,
+    pg_finfo_sendgate_upsert_account,
+    upsert_account
+);
+
+static INSERT: Statement = Statement::new(
+    "INSERT INTO sendgate.accounts (id, tier, day, week, display_name, time_zone, credit_reset_day, ramp)
+     VALUES ($1, $2, $3, $4, $5, COALESCE($6, 'UTC'), COALESCE($7, 1), COALESCE($8, false))
+     ON CONFLICT (id) DO NOTHING",
+    &[
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::DATEOID,
+        pg_sys::DATEOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::INT2OID,
+        pg_sys::BOOLOID,
+    ],
+);
+
+/// Switching the ramp on starts it afresh; leaving it on does not.
+static UPDATE: Statement = Statement::new(
+    "UPDATE sendgate.accounts a
+     SET version = a.version OPERATOR(pg_catalog.+) 1,
+         tier = COALESCE($2, a.tier), display_name = COALESCE($3, a.display_name),
+         time_zone = COALESCE($4, a.time_zone), credit_reset_day = COALESCE($5, a.credit_reset_day),
+         ramp = COALESCE($6, a.ramp), ramp_days = CASE WHEN $6 AND NOT a.ramp THEN 0 ELSE a.ramp_days END
+     WHERE a.id OPERATOR(pg_catalog.=) $1",
+    &[
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::INT2OID,
+        pg_sys::BOOLOID,
+    ],
+);
+
+static SHOW: Statement = Statement::new(
+    "SELECT pg_catalog.jsonb_build_object('tier', a.tier, 'display_name', a.display_name,
+         'time_zone', a.time_zone, 'credit_reset_day', a.credit_reset_day, 'ramp', a.ramp,
+         'window_start', a.window_start, 'window_end', a.window_end,
+         'window_days', sendgate.window_days_array(a.window_days))::pg_catalog.text
+     FROM sendgate.accounts a WHERE a.id OPERATOR(pg_catalog.=) $1",
+    &[pg_sys::TEXTOID],
+);
+
+static EXISTS: Statement = Statement::new(
+    "SELECT 1 FROM sendgate.accounts a WHERE a.id OPERATOR(pg_catalog.=) $1",
+    &[pg_sys::TEXTOID],
+);
+
+/// What is to be changed; none = as it is, or the default of a new account.
+struct Change<'a> {
+    tier: Option<&'a str>,
+    display_name: Option<&'a str>,
+    time_zone: Option<&'a str>,
+    window: Option<window::Stored>,
+    credit_reset_day: Option<i16>,
+    ramp: Option<bool>,
+}
+
+fn upsert_account(args: &Args) -> Answer {
+    let account = args.id(0, "account_id")?;
+    let change = Change {
+        tier: args.optional_id(1, "tier")?,
+        display_name: args.optional_text(2, "display_name", DISPLAY_NAME_CHARACTERS_MAX)?,
+        time_zone: args.optional_id(3, "time_zone")?,
+        window: window::read(args, 4)?,
+        credit_reset_day: args
+            .optional_number(7, "credit_reset_day", 1, 31)?
+            .map(|day| day as i16),
+        ramp: args.optional(8),
+    };
+    Spi::connect(|spi| upsert(spi, account, &change))?;
+    VOID
+}
+
+fn upsert(spi: &Spi, account: &str, change: &Change<'_>) -> Result<()> {
+    if let Some(tier) = change.tier {
+        check_tier(&config::current(spi), tier)?;
+    }
+    if let Some(time_zone) = change.time_zone {
+        zone::check(spi, time_zone)?;
+    }
+    let before = if insert(spi, account, change)? {
+        Value::Null
+    } else {
+        account_row::hold(spi, account)?;
+        let before = show(spi, account);
+        update(spi, account, change);
+        before
+    };
+    if change.window.is_some() {
+        window::write(spi, account, change.window);
+    }
+    let after = show(spi, account);
+    if before != after {
+        log::admin(
+            spi,
+            "upsert_account",
+            Some(account),
+            None,
+            (before, after),
+            None,
+        );
+    }
+    Ok(())
+}
+
+/// Inserts a new account; `false` when it exists.
+fn insert(spi: &Spi, account: &str, change: &Change<'_>) -> Result<bool> {
+    if spi.run(&EXISTS, params![account]).count() > 0 {
+        return Ok(false);
+    }
+    let tier = change.tier.ok_or_else(|| null_argument("tier"))?;
+    let today = clock::now().day();
+    let inserted = spi.run_waiting(
+        &INSERT,
+        params![
+            account,
+            tier,
+            today,
+            today.week(),
+            change.display_name,
+            change.time_zone,
+            change.credit_reset_day,
+            change.ramp
+        ],
+    )?;
+    Ok(inserted.count() == 1)
+}
+
+fn update(spi: &Spi, account: &str, change: &Change<'_>) {
+    spi.run(
+        &UPDATE,
+        params![
+            account,
+            change.tier,
+            change.display_name,
+            change.time_zone,
+            change.credit_reset_day,
+            change.ramp
+        ],
+    );
+}
+
+fn show(spi: &Spi, account: &str) -> Value {
+    let text: Option<String> = spi
+        .run(&SHOW, params![account])
+        .first()
+        .and_then(|mut row| row.nullable());
+    text.and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or(Value::Null)
+}
+
+/// Passes the name of a tier that exists.
+pub fn check_tier(config: &Config, tier: &str) -> Result<()> {
+    if config.has_tier(tier) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::UnknownTier,
+        format!("unknown tier: \"{}\"", shown(tier)),
+        format!("Known tiers: {}.", config.tier_names()),
+        "Define a new tier with set_tier_cap(tier, action, daily_cap), one call for each action that it allows.",
+    ))
+}

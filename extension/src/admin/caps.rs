@@ -1,0 +1,243 @@
+//! `set_cap` for one account; `set_tier_cap` and `drop_tier_cap` for a tier.
+
+use pgrx::pg_sys;
+use sendgate_decision::budget::{Budget, CapOverride};
+use sendgate_decision::names::Action;
+use serde_json::{Value, json};
+
+use super::CAP_MAX;
+use super::account::check_tier;
+use crate::account_row;
+use crate::clock;
+use crate::config;
+use crate::entry::{Answer, Args, VOID, shown, sql_function};
+use crate::error::{Code, Error, Result};
+use crate::log;
+use crate::statement::{Spi, Statement, params};
+
+sql_function!(sendgate_set_cap, pg_finfo_sendgate_set_cap, set_cap);
+sql_function!(
+    sendgate_set_tier_cap,
+    pg_finfo_sendgate_set_tier_cap,
+    set_tier_cap
+);
+sql_function!(
+    sendgate_drop_tier_cap,
+    pg_finfo_sendgate_drop_tier_cap,
+    drop_tier_cap
+);
+
+/// Longest minimum gap, in days.
+const MINIMUM_GAP_DAYS_MAX: i64 = 31;
+/// What a ramp starts with and adds each day where `set_tier_cap` does not say, in percent.
+const RAMP_PERCENT_DEFAULT: i32 = 20;
+
+/// One statement per action would be five; CASE keeps it at one, and the path is cold.
+static WRITE_CAPS: Statement = Statement::new(
+    "UPDATE sendgate.accounts a
+     SET inmail_daily_cap = $2, invite_daily_cap = $3, message_daily_cap = $4,
+         profile_view_daily_cap = $5, engagement_daily_cap = $6,
+         inmail_weekly_cap = $7, invite_weekly_cap = $8, message_weekly_cap = $9,
+         profile_view_weekly_cap = $10, engagement_weekly_cap = $11
+     WHERE a.id OPERATOR(pg_catalog.=) $1",
+    &[
+        pg_sys::TEXTOID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+    ],
+);
+
+static READ_TIER_CAP: Statement = Statement::new(
+    "SELECT pg_catalog.jsonb_build_object('daily_cap', t.daily_cap, 'weekly_cap', t.weekly_cap,
+         'minimum_gap', t.minimum_gap, 'ramp_start_percent', t.ramp_start_percent,
+         'ramp_step_percent', t.ramp_step_percent)::pg_catalog.text
+     FROM sendgate.tiers t
+     WHERE t.tier OPERATOR(pg_catalog.=) $1 AND t.action OPERATOR(pg_catalog.=) $2",
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID],
+);
+
+static WRITE_TIER_CAP: Statement = Statement::new(
+    "INSERT INTO sendgate.tier_overrides AS t (tier, action, daily_cap, weekly_cap, minimum_gap,
+         ramp_start_percent, ramp_step_percent)
+     VALUES ($1, $2, $3, $4, $5::pg_catalog.text::pg_catalog.interval, $6, $6)
+     ON CONFLICT (tier, action) DO UPDATE
+     SET daily_cap = EXCLUDED.daily_cap, weekly_cap = EXCLUDED.weekly_cap,
+         minimum_gap = EXCLUDED.minimum_gap, ramp_start_percent = EXCLUDED.ramp_start_percent,
+         ramp_step_percent = EXCLUDED.ramp_step_percent",
+    &[
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+        pg_sys::TEXTOID,
+        pg_sys::INT4OID,
+    ],
+);
+
+static DROP_TIER_CAP: Statement = Statement::new(
+    "DELETE FROM sendgate.tier_overrides t
+     WHERE t.tier OPERATOR(pg_catalog.=) $1 AND t.action OPERATOR(pg_catalog.=) $2",
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID],
+);
+
+static ORPHANS: Statement = Statement::new(
+    "SELECT a.id FROM sendgate.accounts a
+     WHERE a.tier OPERATOR(pg_catalog.=) $1
+       AND NOT EXISTS (SELECT FROM sendgate.tiers t WHERE t.tier OPERATOR(pg_catalog.=) $1)
+     LIMIT 1",
+    &[pg_sys::TEXTOID],
+);
+
+/// A tier must not vanish while somebody puts an account into it.
+static HOLD_ACCOUNTS: Statement = Statement::new("LOCK TABLE sendgate.accounts IN SHARE MODE", &[]);
+
+fn set_cap(args: &Args) -> Answer {
+    let (account, action) = (args.id(0, "account_id")?, args.action(1)?);
+    let cap = CapOverride {
+        daily: args.optional_number(2, "daily_cap", 0, CAP_MAX)?,
+        weekly: args.optional_number(3, "weekly_cap", 0, CAP_MAX)?,
+    };
+    let note = args.note(4)?;
+    Spi::connect(|spi| {
+        let tier_cap = config::current(spi);
+        let held = account_row::hold(spi, account)?;
+        let tier_cap = tier_cap.tier_cap(&held.tier, action);
+        let mut after = held.account.rolled(clock::now());
+        let old = std::mem::replace(&mut after.caps[action.index()], cap);
+        if action == Action::Inmail {
+            // Lowering a cap is no offence: the audit measures against the day's highest.
+            let before =
+                Budget::of(&held.account.rolled(clock::now()), action, &tier_cap).daily_cap;
+            let now = Budget::of(&after, action, &tier_cap).daily_cap;
+            after.inmail_cap_today = after.inmail_cap_today.max(before).max(now);
+        }
+        account_row::write_held(spi, account, held.version, &after)?;
+        let (daily, weekly) = (after.caps.map(|c| c.daily), after.caps.map(|c| c.weekly));
+        spi.run(
+            &WRITE_CAPS,
+            params![
+                account, daily[0], daily[1], daily[2], daily[3], daily[4], weekly[0], weekly[1],
+                weekly[2], weekly[3], weekly[4]
+            ],
+        );
+        let change = (show_cap(old), show_cap(cap));
+        log::admin(
+            spi,
+            "set_cap",
+            Some(account),
+            Some(action.name()),
+            change,
+            note,
+        );
+        Ok(())
+    })?;
+    VOID
+}
+
+fn show_cap(cap: CapOverride) -> Value {
+    json!({ "daily_cap": cap.daily, "weekly_cap": cap.weekly })
+}
+
+fn set_tier_cap(args: &Args) -> Answer {
+    let (tier, action) = (args.id(0, "tier")?, args.action(1)?);
+    let daily_cap = args.number(2, "daily_cap", 0, CAP_MAX)?;
+    let weekly_cap = args.optional_number(3, "weekly_cap", 0, CAP_MAX)?;
+    let minimum_gap = args
+        .optional_interval(4, "minimum_gap", MINIMUM_GAP_DAYS_MAX)?
+        .unwrap_or(0);
+    let ramp_percent = args
+        .optional_number(5, "ramp_percent", 1, 100)?
+        .unwrap_or(RAMP_PERCENT_DEFAULT);
+    Spi::connect(|spi| {
+        account_row::commit_synchronously();
+        let before = show_tier_cap(spi, tier, action);
+        let gap = format!("{minimum_gap} microseconds");
+        spi.run_waiting(
+            &WRITE_TIER_CAP,
+            params![
+                tier,
+                action.name(),
+                daily_cap,
+                weekly_cap,
+                &gap,
+                ramp_percent
+            ],
+        )?;
+        let change = (before, show_tier_cap(spi, tier, action));
+        log::admin(
+            spi,
+            "set_tier_cap",
+            None,
+            Some(&subject(tier, action)),
+            change,
+            None,
+        );
+        Ok(())
+    })?;
+    VOID
+}
+
+fn drop_tier_cap(args: &Args) -> Answer {
+    let (tier, action) = (args.id(0, "tier")?, args.action(1)?);
+    Spi::connect(|spi| {
+        account_row::commit_synchronously();
+        check_tier(&config::current(spi), tier)?;
+        spi.run_waiting(&HOLD_ACCOUNTS, &[])?;
+        let before = show_tier_cap(spi, tier, action);
+        if spi
+            .run_waiting(&DROP_TIER_CAP, params![tier, action.name()])?
+            .count()
+            == 0
+        {
+            return Ok(());
+        }
+        check_orphans(spi, tier)?;
+        let change = (before, show_tier_cap(spi, tier, action));
+        log::admin(
+            spi,
+            "drop_tier_cap",
+            None,
+            Some(&subject(tier, action)),
+            change,
+            None,
+        );
+        Ok(())
+    })?;
+    VOID
+}
+
+fn check_orphans(spi: &Spi, tier: &str) -> Result<()> {
+    let Some(mut row) = spi.run(&ORPHANS, params![tier]).first() else {
+        return Ok(());
+    };
+    Err(Error::new(
+        Code::TierInUse,
+        format!("tier \"{}\" is in use and would vanish", shown(tier)),
+        format!(
+            "Account \"{}\" is in it, and it has no other cap.",
+            shown(&row.value::<String>())
+        ),
+        "Move its accounts to another tier with upsert_account first.",
+    ))
+}
+
+fn show_tier_cap(spi: &Spi, tier: &str, action: Action) -> Value {
+    let row = spi
+        .run(&READ_TIER_CAP, params![tier, action.name()])
+        .first();
+    let text: Option<String> = row.and_then(|mut row| row.nullable());
+    text.and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or(Value::Null)
+}
+
+fn subject(tier: &str, action: Action) -> String {
+    format!("{tier}/{}", action.name())
+}

@@ -1,0 +1,98 @@
+//! `repair_day`: brings a row whose day ran ahead of the clock back to today, counted again from the
+//! journal.
+
+use pgrx::pg_sys;
+use sendgate_decision::account::Account;
+use sendgate_decision::clock::{Day, Instant};
+use sendgate_decision::names::{ACTIONS, Action};
+use serde_json::{Value, json};
+
+use crate::account_row;
+use crate::clock;
+use crate::entry::{Answer, Args, VOID, shown, sql_function};
+use crate::error::{Code, Error};
+use crate::log;
+use crate::statement::{Spi, Statement, params};
+
+sql_function!(
+    sendgate_repair_day,
+    pg_finfo_sendgate_repair_day,
+    repair_day
+);
+
+/// Slots that the journal counts on a day and in its week, and the last grant, for each action.
+static COUNT: Statement = Statement::new(
+    "SELECT o.action,
+            pg_catalog.count(*) FILTER (WHERE o.counted_on OPERATOR(pg_catalog.=) $2)::pg_catalog.int4,
+            pg_catalog.count(*)::pg_catalog.int4,
+            pg_catalog.max(o.reserved_at) FILTER (WHERE o.reserved_at OPERATOR(pg_catalog.<=) $4)
+     FROM sendgate.send_operations o
+     WHERE o.account_id OPERATOR(pg_catalog.=) $1
+       AND o.counted_on OPERATOR(pg_catalog.>=) $3
+       AND o.counted_on OPERATOR(pg_catalog.<=) $2
+       AND o.state OPERATOR(pg_catalog.<>) 'released'
+     GROUP BY o.action",
+    &[pg_sys::TEXTOID, pg_sys::DATEOID, pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID],
+);
+
+static RESOLVE_ALERT: Statement = Statement::new(
+    "UPDATE sendgate.alerts l SET resolved_at = $2
+     WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) 'clock_behind_row'
+       AND l.resolved_at IS NULL",
+    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+);
+
+fn repair_day(args: &Args) -> Answer {
+    let (account, note) = (args.id(0, "account_id")?, args.note(1)?);
+    Spi::connect(|spi| {
+        let held = account_row::hold(spi, account)?;
+        let now = clock::now();
+        if !held.account.is_ahead_of(now) {
+            return Err(not_ahead(account));
+        }
+        let after = recount(spi, account, &held.account, now);
+        account_row::write_held(spi, account, held.version, &after)?;
+        spi.run(&RESOLVE_ALERT, params![account, now]);
+        let change = (show(&held.account), show(&after));
+        log::admin(spi, "repair_day", Some(account), Some("day"), change, note);
+        Ok(())
+    })?;
+    VOID
+}
+
+fn recount(spi: &Spi, account: &str, before: &Account, now: Instant) -> Account {
+    let today: Day = now.day();
+    let mut after = before.clone();
+    after.day = today;
+    after.week = today.week();
+    after.sent_today = [0; ACTIONS];
+    after.sent_this_week = [0; ACTIONS];
+    after.last_granted_at = after.last_granted_at.map(|at| at.filter(|&at| at <= now));
+    for mut row in spi
+        .run(&COUNT, params![account, today, today.week(), now])
+        .iter()
+    {
+        let i = row.one_of(Action::parse).index();
+        after.sent_today[i] = row.value();
+        after.sent_this_week[i] = row.value();
+        after.last_granted_at[i] = after.last_granted_at[i].max(row.nullable_instant());
+    }
+    after
+}
+
+fn show(account: &Account) -> Value {
+    let (year, month, day) = account.day.civil();
+    json!({ "day": format!("{year:04}-{month:02}-{day:02}"), "sent_today": account.sent_today })
+}
+
+fn not_ahead(account: &str) -> Error {
+    Error::new(
+        Code::DayNotAhead,
+        format!(
+            "the day of account \"{}\" is not ahead of the clock",
+            shown(account)
+        ),
+        "repair_day mends only a row whose day or week ran ahead; an older day rolls by itself.",
+        "Nothing is to be done. If counters look wrong, compare sendgate.counters with the journal.",
+    )
+}

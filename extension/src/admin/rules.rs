@@ -1,0 +1,148 @@
+//! `set_error_rule` and `drop_error_rule`: the users' part of the classifier.
+
+use pgrx::pg_sys;
+use sendgate_decision::classify::StatusPattern;
+use sendgate_decision::names::Outcome;
+use serde_json::Value;
+
+use crate::account_row::commit_synchronously;
+use crate::entry::{Answer, Args, TEXT_CHARACTERS_MAX, VOID, shown, sql_function, unknown_value};
+use crate::error::{Code, Error, Result};
+use crate::log;
+use crate::statement::{Spi, Statement, params};
+
+sql_function!(
+    sendgate_set_error_rule,
+    pg_finfo_sendgate_set_error_rule,
+    set_error_rule
+);
+sql_function!(
+    sendgate_drop_error_rule,
+    pg_finfo_sendgate_drop_error_rule,
+    drop_error_rule
+);
+
+/// The last place for users' rules; shipped ones start after it.
+const RULE_ORDER_MAX: i32 = 999;
+
+static WRITE: Statement = Statement::new(
+    "INSERT INTO sendgate.error_rule_overrides (rule_order, outcome, action, error_type, http_status, error_text)
+     VALUES ($1, $2, $3, $4, $5, $6)
+     ON CONFLICT (rule_order) DO UPDATE
+     SET outcome = EXCLUDED.outcome, action = EXCLUDED.action, error_type = EXCLUDED.error_type,
+         http_status = EXCLUDED.http_status, error_text = EXCLUDED.error_text",
+    &[
+        pg_sys::INT4OID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+    ],
+);
+
+static DROP: Statement = Statement::new(
+    "DELETE FROM sendgate.error_rule_overrides r WHERE r.rule_order OPERATOR(pg_catalog.=) $1",
+    &[pg_sys::INT4OID],
+);
+
+static SHOW: Statement = Statement::new(
+    "SELECT pg_catalog.to_jsonb(r.*)::pg_catalog.text FROM sendgate.error_rule_overrides r
+     WHERE r.rule_order OPERATOR(pg_catalog.=) $1",
+    &[pg_sys::INT4OID],
+);
+
+fn set_error_rule(args: &Args) -> Answer {
+    let order = args.number(0, "rule_order", 0, RULE_ORDER_MAX)?;
+    let text: &str = args.required(1, "outcome")?;
+    let outcome =
+        Outcome::parse(text).ok_or_else(|| unknown_value("outcome", text, &Outcome::allowed()))?;
+    let action = if args.optional::<&str>(2).is_some() {
+        Some(args.action(2)?)
+    } else {
+        None
+    };
+    let error_type = args.optional_text(3, "error_type", TEXT_CHARACTERS_MAX)?;
+    let http_status: Option<&str> = args.optional(4);
+    let error_text = args.optional_text(5, "error_text", TEXT_CHARACTERS_MAX)?;
+    check_status(http_status)?;
+    if error_type.is_none() && http_status.is_none() && error_text.is_none() {
+        return Err(Error::new(
+            Code::EmptyRule,
+            format!("rule {order} has no condition"),
+            "It would match every error, and what is unknown must stay indeterminate.",
+            "Pass error_type, http_status or error_text.",
+        ));
+    }
+    Spi::connect(|spi| {
+        commit_synchronously();
+        let before = show(spi, order);
+        let values = params![
+            order,
+            outcome.name(),
+            action.map(|a| a.name()),
+            error_type,
+            http_status,
+            error_text
+        ];
+        spi.run_waiting(&WRITE, values)?;
+        let change = (before, show(spi, order));
+        log::admin(
+            spi,
+            "set_error_rule",
+            None,
+            Some(&order.to_string()),
+            change,
+            None,
+        );
+        Ok(())
+    })?;
+    VOID
+}
+
+fn check_status(http_status: Option<&str>) -> Result<()> {
+    match http_status {
+        Some(text) if StatusPattern::parse(text).is_none() => Err(Error::new(
+            Code::InvalidStatusPattern,
+            format!("http_status is no status pattern: \"{}\"", shown(text)),
+            "A pattern is one status from 100 to 599, or a class from 1xx to 5xx.",
+            "Write '429' or '4xx'.",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn drop_error_rule(args: &Args) -> Answer {
+    let order = args.number(0, "rule_order", 0, RULE_ORDER_MAX)?;
+    Spi::connect(|spi| {
+        commit_synchronously();
+        let before = show(spi, order);
+        if spi.run_waiting(&DROP, params![order])?.count() == 0 {
+            return Err(Error::new(
+                Code::UnknownRule,
+                format!("there is no users' rule {order}"),
+                "Shipped rules start at 1000 and cannot be dropped; a users' rule before them overrules them.",
+                "sendgate.error_rules lists all rules in the order in which they are asked.",
+            ));
+        }
+        log::admin(
+            spi,
+            "drop_error_rule",
+            None,
+            Some(&order.to_string()),
+            (before, Value::Null),
+            None,
+        );
+        Ok(())
+    })?;
+    VOID
+}
+
+fn show(spi: &Spi, order: i32) -> Value {
+    let text: Option<String> = spi
+        .run(&SHOW, params![order])
+        .first()
+        .and_then(|mut row| row.nullable());
+    text.and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or(Value::Null)
+}

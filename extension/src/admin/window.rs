@@ -1,0 +1,158 @@
+//! `set_window`, and reading a window's three arguments.
+
+use pgrx::pg_sys;
+use sendgate_decision::window::{Impossible, Window};
+use serde_json::{Value, json};
+
+use crate::account_row;
+use crate::entry::{Answer, Args, VOID, sql_function};
+use crate::error::{Code, Error, Result};
+use crate::log;
+use crate::statement::{Spi, Statement, params};
+
+sql_function!(
+    sendgate_set_window,
+    pg_finfo_sendgate_set_window,
+    set_window
+);
+
+static WRITE: Statement = Statement::new(
+    "UPDATE sendgate.accounts a
+     SET version = a.version OPERATOR(pg_catalog.+) 1, window_start = $2, window_end = $3, window_days = $4
+     WHERE a.id OPERATOR(pg_catalog.=) $1",
+    &[pg_sys::TEXTOID, pg_sys::TIMEOID, pg_sys::TIMEOID, pg_sys::INT2OID],
+);
+
+static READ: Statement = Statement::new(
+    "SELECT pg_catalog.jsonb_build_object('window_start', a.window_start, 'window_end', a.window_end,
+         'window_days', sendgate.window_days_array(a.window_days))::pg_catalog.text
+     FROM sendgate.accounts a WHERE a.id OPERATOR(pg_catalog.=) $1",
+    &[pg_sys::TEXTOID],
+);
+
+/// A window as the row stores it.
+#[derive(Clone, Copy)]
+pub struct Stored {
+    start: i64,
+    end: i64,
+    days: i16,
+}
+
+/// Reads start, end and days from three arguments in a row; all or none of them.
+pub fn read(args: &Args, position: usize) -> Result<Option<Stored>> {
+    let start: Option<pg_sys::Datum> = time(args, position);
+    let end = time(args, position + 1);
+    let days: Option<Vec<Option<i32>>> = args.optional(position + 2);
+    let (Some(start), Some(end), Some(days)) = (start, end, &days) else {
+        if start.is_none() && end.is_none() && days.is_none() {
+            return Ok(None);
+        }
+        return Err(impossible(
+            "window_start, window_end and window_days belong together",
+            "Some of them are null and some are not.",
+        ));
+    };
+    let (start, end) = (start.value() as i64, end.value() as i64);
+    let mask = mask(days)?;
+    Window::new(start, end, mask).map_err(describe)?;
+    Ok(Some(Stored {
+        start,
+        end,
+        days: i16::from(mask),
+    }))
+}
+
+fn time(args: &Args, position: usize) -> Option<pg_sys::Datum> {
+    unsafe {
+        let argument = pgrx::fcinfo::pg_get_nullable_datum(args.0, position);
+        (!argument.isnull).then_some(argument.value)
+    }
+}
+
+fn mask(days: &[Option<i32>]) -> Result<u8> {
+    let mut mask = 0u8;
+    for day in days {
+        match day {
+            Some(day @ 1..=7) => mask |= 1 << (day - 1),
+            Some(day) => {
+                return Err(impossible(
+                    &format!("window_days holds {day}"),
+                    "Days are ISO: 1 = Monday to 7 = Sunday.",
+                ));
+            }
+            None => {
+                return Err(impossible(
+                    "window_days holds a null",
+                    "Days are ISO: 1 = Monday to 7 = Sunday.",
+                ));
+            }
+        }
+    }
+    Ok(mask)
+}
+
+fn describe(problem: Impossible) -> Error {
+    match problem {
+        Impossible::TimeOutOfRange => impossible(
+            "window_start is 24:00",
+            "A window may end at 24:00 but not start there.",
+        ),
+        Impossible::Empty => impossible(
+            "window_start and window_end are the same",
+            "Such a window could mean never or always; it is neither.",
+        ),
+        Impossible::Days => impossible(
+            "window_days is empty",
+            "A window without a day never opens.",
+        ),
+    }
+}
+
+fn impossible(message: &str, detail: &str) -> Error {
+    Error::new(
+        Code::ImpossibleWindow,
+        message,
+        detail,
+        "Write a window as time '09:00', time '17:00', '{1,2,3,4,5}'; one past midnight belongs to the day it starts. Three nulls in set_window remove it.",
+    )
+}
+
+/// Writes the window of a held account, or removes it.
+pub fn write(spi: &Spi, account: &str, window: Option<Stored>) {
+    let datum = |micros: i64| pg_sys::Datum::from(micros);
+    let start = window.map(|w| datum(w.start));
+    let end = window.map(|w| datum(w.end));
+    let days = window.map(|w| pg_sys::Datum::from(w.days));
+    let id = params![account][0];
+    spi.run(&WRITE, &[id, start, end, days]);
+}
+
+fn show(spi: &Spi, account: &str) -> Value {
+    let text: Option<String> = spi
+        .run(&READ, params![account])
+        .first()
+        .and_then(|mut row| row.nullable());
+    text.map_or(Value::Null, |text| {
+        serde_json::from_str(&text).unwrap_or_else(|_| json!(text))
+    })
+}
+
+fn set_window(args: &Args) -> Answer {
+    let account = args.id(0, "account_id")?;
+    let window = read(args, 1)?;
+    Spi::connect(|spi| {
+        account_row::hold(spi, account)?;
+        let before = show(spi, account);
+        write(spi, account, window);
+        log::admin(
+            spi,
+            "set_window",
+            Some(account),
+            None,
+            (before, show(spi, account)),
+            None,
+        );
+        Ok(())
+    })?;
+    VOID
+}

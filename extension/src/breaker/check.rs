@@ -1,0 +1,97 @@
+//! `breaker_check`: consults the breaker alone, for applications that use nothing else of the gate.
+
+use sendgate_decision::breaker::{ClearReason, Reading};
+use sendgate_decision::clock::Instant;
+use sendgate_decision::names::Reason;
+
+use super::clear_by_rule;
+use crate::account_row;
+use crate::clock;
+use crate::config;
+use crate::decision::record;
+use crate::entry::{Answer, Args, sql_function};
+use crate::error::Result;
+use crate::journal;
+use crate::log;
+use crate::statement::{Spi, params};
+
+sql_function!(
+    sendgate_breaker_check,
+    pg_finfo_sendgate_breaker_check,
+    breaker_check
+);
+
+/// The breaker's answer; a reason means no.
+struct Consulted {
+    reason: Option<Reason>,
+    retry_at: Option<Instant>,
+    exhausted_at: Option<Instant>,
+}
+
+fn breaker_check(args: &Args) -> Answer {
+    let account = args.id(0, "account_id")?;
+    let prospect = args.optional_id(1, "prospect_id")?;
+    let campaign = args.optional_id(2, "campaign_id")?;
+    let answer = Spi::connect(|spi| consult(spi, account, prospect, campaign))?;
+    let fields = params![
+        answer.reason.is_none(),
+        answer.reason.map(Reason::name),
+        answer.retry_at,
+        answer.exhausted_at
+    ];
+    Ok(Some(record(args.0, fields)))
+}
+
+fn consult(
+    spi: &Spi,
+    account: &str,
+    prospect: Option<&str>,
+    campaign: Option<&str>,
+) -> Result<Consulted> {
+    let paused = config::current(spi).paused;
+    let mut row = account_row::read(spi, account)?;
+    loop {
+        let now = clock::now();
+        let breaker = &row.account.breaker;
+        let exhausted_at = breaker.exhausted_at;
+        let refuse = |reason, retry_at| {
+            Ok(Consulted {
+                reason: Some(reason),
+                retry_at,
+                exhausted_at,
+            })
+        };
+        if paused {
+            return refuse(Reason::PausedByOperator, None);
+        }
+        let clear = match (
+            breaker.read(row.account.credit_reset_day, now),
+            exhausted_at,
+        ) {
+            (Reading::ForcedOpen, _) => return refuse(Reason::BreakerForcedOpen, None),
+            (Reading::Closed, _) | (_, None) => {
+                return Ok(Consulted {
+                    reason: None,
+                    retry_at: None,
+                    exhausted_at,
+                });
+            }
+            (Reading::Lapsed, _) => ClearReason::MonthlyReset,
+            (Reading::Open { retry_at }, Some(stamp)) => {
+                if !journal::has_evidence(spi, account, stamp, now) {
+                    log::skip(spi, account, prospect, campaign, stamp, now);
+                    return refuse(Reason::CreditsExhausted, Some(retry_at));
+                }
+                ClearReason::RecentSuccessEvidence
+            }
+        };
+        if clear_by_rule(spi, account, &row, clear, prospect, now)? {
+            return Ok(Consulted {
+                reason: None,
+                retry_at: None,
+                exhausted_at: None,
+            });
+        }
+        row = account_row::hold(spi, account)?;
+    }
+}

@@ -1,0 +1,216 @@
+//! What an operator does to a breaker by hand: clear, arm, probe, force.
+
+use sendgate_decision::breaker::{ClearReason, Probe, Reading};
+use sendgate_decision::clock::Instant;
+use sendgate_decision::names::BreakerMode;
+use serde_json::{Value, json};
+
+use crate::account_row;
+use crate::clock;
+use crate::entry::{Answer, Args, VOID, shown, sql_function, unknown_value};
+use crate::error::{Code, Error};
+use crate::log::{self, BreakerLine};
+use crate::settings;
+use crate::statement::Spi;
+
+sql_function!(
+    sendgate_breaker_clear,
+    pg_finfo_sendgate_breaker_clear,
+    breaker_clear
+);
+sql_function!(
+    sendgate_breaker_arm,
+    pg_finfo_sendgate_breaker_arm,
+    breaker_arm
+);
+sql_function!(
+    sendgate_breaker_probe,
+    pg_finfo_sendgate_breaker_probe,
+    breaker_probe
+);
+sql_function!(
+    sendgate_breaker_force,
+    pg_finfo_sendgate_breaker_force,
+    breaker_force
+);
+
+fn line<'a>(
+    account: &'a str,
+    exhausted_at: Option<Instant>,
+    note: Option<&'a str>,
+) -> BreakerLine<'a> {
+    let reason = ClearReason::Manual.name();
+    BreakerLine {
+        account,
+        reason,
+        exhausted_at,
+        prospect: None,
+        campaign: None,
+        note,
+    }
+}
+
+/// A stamp as the admin log shows it: microseconds mean nothing to people.
+fn stamp(at: Option<Instant>) -> Value {
+    json!({ "inmail_credits_exhausted_at": at.map(crate::entry::show_instant) })
+}
+
+fn breaker_clear(args: &Args) -> Answer {
+    let (account, note) = (args.id(0, "account_id")?, args.note(1)?);
+    Spi::connect(|spi| {
+        let held = account_row::hold(spi, account)?;
+        let now = clock::now();
+        let before = held.account.breaker.exhausted_at;
+        let mut after = held.account.rolled(now);
+        // Also without a stamp: an error that is on its way was reserved before this clear.
+        after.breaker.clear(now);
+        after.breaker.cleared_at = Some(now);
+        account_row::write_held(spi, account, held.version, &after)?;
+        if before.is_some() {
+            log::breaker(spi, "clear", &line(account, before, note), now);
+        }
+        log::admin(
+            spi,
+            "breaker_clear",
+            Some(account),
+            None,
+            (stamp(before), stamp(None)),
+            note,
+        );
+        Ok(())
+    })?;
+    VOID
+}
+
+fn breaker_arm(args: &Args) -> Answer {
+    let (account, note) = (args.id(0, "account_id")?, args.note(1)?);
+    Spi::connect(|spi| {
+        let held = account_row::hold(spi, account)?;
+        let now = clock::now();
+        let before = held.account.breaker.exhausted_at;
+        let mut after = held.account.rolled(now);
+        let Some(armed) = after.breaker.arm(after.credit_reset_day, now, now) else {
+            return Ok(());
+        };
+        account_row::write_held(spi, account, held.version, &after)?;
+        if armed.cleared_lapsed {
+            let reason = ClearReason::MonthlyReset.name();
+            log::breaker(
+                spi,
+                "clear",
+                &BreakerLine {
+                    reason,
+                    ..line(account, before, note)
+                },
+                now,
+            );
+        }
+        let now_set = after.breaker.exhausted_at;
+        log::breaker(spi, "set", &line(account, now_set, note), now);
+        log::admin(
+            spi,
+            "breaker_arm",
+            Some(account),
+            None,
+            (stamp(before), stamp(now_set)),
+            note,
+        );
+        Ok(())
+    })?;
+    VOID
+}
+
+fn breaker_probe(args: &Args) -> Answer {
+    let (account, note) = (args.id(0, "account_id")?, args.note(1)?);
+    Spi::connect(|spi| {
+        let held = account_row::hold(spi, account)?;
+        let now = clock::now();
+        let mut after = held.account.rolled(now);
+        match after.breaker.read(after.credit_reset_day, now) {
+            Reading::Open { .. } => {}
+            Reading::ForcedOpen => return Err(forced_open(account)),
+            Reading::Closed | Reading::Lapsed => return Err(not_open(account)),
+        }
+        if let Some(probe) = after.breaker.leased(now) {
+            return Err(leased(account, probe));
+        }
+        let lease_until = now.plus(settings::operation_ttl());
+        after.breaker.probe = Some(Probe {
+            lease_until,
+            taken_by: None,
+        });
+        account_row::write_held(spi, account, held.version, &after)?;
+        let granted = json!({ "probe_lease_until": crate::entry::show_instant(lease_until) });
+        log::admin(
+            spi,
+            "breaker_probe",
+            Some(account),
+            None,
+            (Value::Null, granted),
+            note,
+        );
+        Ok(())
+    })?;
+    VOID
+}
+
+fn breaker_force(args: &Args) -> Answer {
+    let account = args.id(0, "account_id")?;
+    let text: &str = args.required(1, "mode")?;
+    let mode = BreakerMode::parse(text)
+        .ok_or_else(|| unknown_value("mode", text, &BreakerMode::allowed()))?;
+    let note = args.note(2)?;
+    Spi::connect(|spi| {
+        let held = account_row::hold(spi, account)?;
+        let now = clock::now();
+        let before = held.account.breaker.mode;
+        let mut after = held.account.rolled(now);
+        after.breaker.mode = mode;
+        account_row::write_held(spi, account, held.version, &after)?;
+        let change = (
+            json!({ "breaker_mode": before.name() }),
+            json!({ "breaker_mode": mode.name() }),
+        );
+        log::admin(spi, "breaker_force", Some(account), None, change, note);
+        Ok(())
+    })?;
+    VOID
+}
+
+fn forced_open(account: &str) -> Error {
+    Error::new(
+        Code::BreakerForcedOpen,
+        format!(
+            "the breaker of account \"{}\" is forced open",
+            shown(account)
+        ),
+        "An operator holds it open; not even a probe passes.",
+        "Call breaker_force(account_id, 'auto', note) first.",
+    )
+}
+
+fn not_open(account: &str) -> Error {
+    Error::new(
+        Code::BreakerNotOpen,
+        format!("the breaker of account \"{}\" is not open", shown(account)),
+        "There is nothing to probe: InMails pass already.",
+        "Just send; sendgate.breakers shows the state of every breaker.",
+    )
+}
+
+fn leased(account: &str, probe: &Probe) -> Error {
+    Error::new(
+        Code::ProbeLeased,
+        format!("account \"{}\" has a probe already", shown(account)),
+        format!(
+            "It was {} and lapses at {}.",
+            if probe.taken_by.is_some() {
+                "taken by an operation that is not settled"
+            } else {
+                "not taken yet"
+            },
+            crate::entry::show_instant(probe.lease_until),
+        ),
+        "Wait for its outcome, or settle its operation with resolve_operation.",
+    )
+}

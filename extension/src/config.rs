@@ -1,0 +1,170 @@
+//! What seldom changes — tiers, error rules, the one switch — compiled once per backend.
+//!
+//! A change sends every backend an invalidation when it commits, through the triggers
+//! `config_changed`; a backend looks for one before each decision and again after the write. It
+//! reads with the latest snapshot, also at REPEATABLE READ: an operator's `pause_all` counts from
+//! its commit, not from the next transaction.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use pgrx::pg_sys;
+use sendgate_decision::budget::TierCap;
+use sendgate_decision::classify::{Rule, StatusPattern};
+use sendgate_decision::clock::DAY;
+use sendgate_decision::names::{ACTIONS, Action, Outcome};
+
+use crate::statement::{Row, Spi, Statement};
+
+static SWITCH: Statement = Statement::new("SELECT 1 FROM sendgate.pause_switch", &[]);
+
+static TIERS: Statement = Statement::new(
+    "SELECT t.tier, t.action, t.daily_cap, t.weekly_cap, t.ramp_start_percent, t.ramp_step_percent,
+            pg_catalog.date_part('epoch', t.minimum_gap)
+     FROM sendgate.tiers t",
+    &[],
+);
+
+static RULES: Statement = Statement::new(
+    "SELECT r.outcome, r.action, r.error_type, r.http_status, r.error_text
+     FROM sendgate.error_rules r ORDER BY r.rule_order USING OPERATOR(pg_catalog.<)",
+    &[],
+);
+
+static TABLES: Statement = Statement::new(
+    "SELECT c.oid FROM pg_catalog.pg_class c
+     JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+     WHERE n.nspname OPERATOR(pg_catalog.=) 'sendgate'::pg_catalog.name
+       AND c.relname OPERATOR(pg_catalog.=) ANY (ARRAY['tier_defaults', 'tier_overrides',
+           'error_rule_defaults', 'error_rule_overrides', 'pause_switch']::pg_catalog.name[])",
+    &[],
+);
+
+/// The compiled configuration.
+#[derive(Debug, Default)]
+pub struct Config {
+    /// Whether `pause_all` is on.
+    pub paused: bool,
+    tiers: HashMap<String, [Option<TierCap>; ACTIONS]>,
+    /// The classifier's rules, in order.
+    pub rules: Vec<Rule>,
+}
+
+impl Config {
+    /// What a tier allows for an action; nothing where the tier does not name it.
+    pub fn tier_cap(&self, tier: &str, action: Action) -> TierCap {
+        self.tiers
+            .get(tier)
+            .and_then(|caps| caps[action.index()])
+            .unwrap_or(TierCap::NOTHING)
+    }
+
+    /// Whether a tier exists.
+    pub fn has_tier(&self, tier: &str) -> bool {
+        self.tiers.contains_key(tier)
+    }
+
+    /// The names of all tiers, for an error message.
+    pub fn tier_names(&self) -> String {
+        let mut names: Vec<&str> = self.tiers.keys().map(String::as_str).collect();
+        names.sort_unstable();
+        names.join(", ")
+    }
+}
+
+thread_local! {
+    static CURRENT: RefCell<Option<Rc<Config>>> = const { RefCell::new(None) };
+    /// Counts invalidations, so that one that arrives while the configuration is being read, or
+    /// between a decision and its write, is noticed.
+    static CHANGES: Cell<u64> = const { Cell::new(0) };
+    static WATCHED: RefCell<Vec<pg_sys::Oid>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Listens for changes; called when the library is loaded.
+pub fn watch() {
+    unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::null()) };
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn relation_changed(_arg: pg_sys::Datum, relation: pg_sys::Oid) {
+    let ours = relation == pg_sys::InvalidOid
+        || WATCHED.with_borrow(|watched| watched.contains(&relation));
+    if ours {
+        CHANGES.set(CHANGES.get().wrapping_add(1));
+        CURRENT.with(|current| {
+            if let Ok(mut current) = current.try_borrow_mut() {
+                *current = None;
+            }
+        });
+    }
+}
+
+/// A number that changes whenever the configuration does.
+pub fn changes() -> u64 {
+    unsafe { pg_sys::AcceptInvalidationMessages() };
+    CHANGES.get()
+}
+
+/// The configuration as of now.
+pub fn current(spi: &Spi) -> Rc<Config> {
+    loop {
+        let before = changes();
+        if let Some(config) = CURRENT.with_borrow(Clone::clone) {
+            return config;
+        }
+        let config = Rc::new(load(spi));
+        if changes() == before {
+            CURRENT.set(Some(Rc::clone(&config)));
+            return config;
+        }
+    }
+}
+
+fn load(spi: &Spi) -> Config {
+    unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
+    let watched = spi
+        .run_on_active_snapshot(&TABLES, &[])
+        .iter()
+        .map(|mut row| row.value())
+        .collect();
+    WATCHED.set(watched);
+    let mut config = Config {
+        paused: spi.run_on_active_snapshot(&SWITCH, &[]).count() > 0,
+        ..Config::default()
+    };
+    for mut row in spi.run_on_active_snapshot(&TIERS, &[]).iter() {
+        let (tier, action, cap) = read_tier(&mut row);
+        config.tiers.entry(tier).or_default()[action.index()] = Some(cap);
+    }
+    config.rules = spi
+        .run_on_active_snapshot(&RULES, &[])
+        .iter()
+        .map(|mut row| read_rule(&mut row))
+        .collect();
+    unsafe { pg_sys::PopActiveSnapshot() };
+    config
+}
+
+fn read_tier(row: &mut Row) -> (String, Action, TierCap) {
+    let tier = row.value();
+    let action = row.one_of(Action::parse);
+    let cap = TierCap {
+        daily: row.value(),
+        weekly: row.nullable(),
+        ramp_start_percent: row.value(),
+        ramp_step_percent: row.value(),
+        minimum_gap: ((row.value::<f64>() * 1e6) as i64).clamp(0, 366 * DAY),
+    };
+    (tier, action, cap)
+}
+
+fn read_rule(row: &mut Row) -> Rule {
+    Rule {
+        outcome: row.one_of(Outcome::parse),
+        action: row.nullable::<&str>().and_then(Action::parse),
+        error_type: row.nullable(),
+        http_status: row.nullable::<&str>().and_then(StatusPattern::parse),
+        error_text: row.nullable::<&str>().map(str::to_lowercase),
+    }
+}

@@ -1,0 +1,248 @@
+//! `confirm`: proves a delivery and writes its event.
+
+use sendgate_decision::clock::{Instant, MINUTE};
+use sendgate_decision::names::{Action, OperationState};
+use sendgate_decision::settle::{Delivery, deliver};
+
+use crate::account_row::{self, AccountRow};
+use crate::clock;
+use crate::entry::{Answer, Args, TEXT_CHARACTERS_MAX, check_text, is_blank, shown, sql_function};
+use crate::error::{Code, Error, Result, warn};
+use crate::journal::{self, ErrorNote, JournalRow};
+use crate::log::{self, BreakerLine};
+use crate::statement::{IntoParam, Spi};
+
+/// How far a provider's clock may run ahead of ours: a delivery must not be lost over it.
+const CLOCK_SKEW_MAX: i64 = 5 * MINUTE;
+
+sql_function!(sendgate_confirm, pg_finfo_sendgate_confirm, confirm);
+
+fn confirm(args: &Args) -> Answer {
+    let account = args.id(0, "account_id")?;
+    let operation = args.uuid(1, "operation_id")?;
+    let chat_id = args.optional::<&str>(2).filter(|text| !is_blank(text));
+    let chat_id = chat_id
+        .map(|text| check_text(text, "chat_id", TEXT_CHARACTERS_MAX))
+        .transpose()?;
+    let delivered_at = args.optional_instant(3, "delivered_at")?;
+    let event = Spi::connect(|spi| {
+        let now = clock::now();
+        check_delivered_at(delivered_at, now)?;
+        let report = Report {
+            account,
+            operation,
+            chat_id,
+            occurred_at: delivered_at.unwrap_or(now),
+        };
+        match confirm_without_the_account(spi, &report, now)? {
+            Some(event) => Ok(Some(event)),
+            None => settle_delivered(spi, &report, &ErrorNote::default()),
+        }
+    })?;
+    Ok(event.param())
+}
+
+/// A delivery as it is reported.
+pub struct Report<'a> {
+    /// The account.
+    pub account: &'a str,
+    /// The operation that was delivered.
+    pub operation: [u8; 16],
+    /// The provider's proof, not blank.
+    pub chat_id: Option<&'a str>,
+    /// When it was delivered.
+    pub occurred_at: Instant,
+}
+
+fn check_delivered_at(delivered_at: Option<Instant>, now: Instant) -> Result<()> {
+    if delivered_at.is_some_and(|at| at > now.plus(CLOCK_SKEW_MAX)) {
+        return Err(Error::new(
+            Code::TimeOutOfRange,
+            "delivered_at lies in the future",
+            format!(
+                "A provider's clock may be ahead by at most {} minutes.",
+                CLOCK_SKEW_MAX / MINUTE
+            ),
+            "Pass the provider's time stamp with its time zone, or leave delivered_at out.",
+        ));
+    }
+    Ok(())
+}
+
+/// The common case: an operation in flight is delivered with its proof, and the account's breaker
+/// has nothing to learn from it. The counter does not change, so the account need not be held; the
+/// journal row guards itself by its state.
+fn confirm_without_the_account(
+    spi: &Spi,
+    report: &Report<'_>,
+    now: Instant,
+) -> Result<Option<[u8; 16]>> {
+    let row = journal::read(spi, report.account, report.operation)?;
+    let op = &row.operation;
+    if op.state != OperationState::Reserved {
+        return Ok(None);
+    }
+    if op.action == Action::Inmail {
+        let breaker = account_row::read(spi, report.account)?.account.breaker;
+        if report.chat_id.is_none() || breaker.exhausted_at.is_some() {
+            return Ok(None);
+        }
+    }
+    let note = ErrorNote::default();
+    if !journal::settle(
+        spi,
+        report.account,
+        op,
+        OperationState::Delivered,
+        None,
+        &note,
+        now,
+    )? {
+        return Ok(None);
+    }
+    Ok(Some(journal::insert_event(
+        spi,
+        report.account,
+        &row,
+        report.chat_id,
+        report.occurred_at,
+        now,
+    )))
+}
+
+/// Every case, with the account held.
+pub fn settle_delivered(
+    spi: &Spi,
+    report: &Report<'_>,
+    note: &ErrorNote,
+) -> Result<Option<[u8; 16]>> {
+    let held = account_row::hold(spi, report.account)?;
+    let row = journal::read(spi, report.account, report.operation)?;
+    if row.event.is_some() {
+        check_same_chat(&row, report)?;
+        return Ok(row.event);
+    }
+    settle_held(spi, report, note, &held, &row)
+}
+
+fn settle_held(
+    spi: &Spi,
+    report: &Report<'_>,
+    note: &ErrorNote,
+    held: &AccountRow,
+    row: &JournalRow,
+) -> Result<Option<[u8; 16]>> {
+    let now = clock::now();
+    let op = &row.operation;
+    let proven = report.chat_id.is_some();
+    let unproven_inmail = op.action == Action::Inmail && !proven;
+    if unproven_inmail
+        && op.state != OperationState::Reserved
+        && op.state != OperationState::Released
+    {
+        warn_unproven(report);
+        return Ok(None);
+    }
+    let settled = deliver(
+        &held.account,
+        op,
+        Delivery {
+            proven,
+            occurred_at: report.occurred_at,
+        },
+        now,
+    );
+    if !journal::settle(
+        spi,
+        report.account,
+        op,
+        settled.state,
+        settled.outcome,
+        note,
+        now,
+    )? {
+        // A confirm that did not need the account came between: it wrote the event.
+        return settle_delivered(spi, report, note);
+    }
+    if settled.account != held.account {
+        account_row::write_held(spi, report.account, held.version, &settled.account)?;
+    }
+    let line = BreakerLine {
+        account: report.account,
+        reason: "",
+        exhausted_at: None,
+        prospect: Some(&row.prospect),
+        campaign: row.campaign.as_deref(),
+        note: None,
+    };
+    let before = held.account.breaker.exhausted_at;
+    log::breaker_changes(spi, &settled.breaker, before, None, &line, now);
+    if settled.after_rollback {
+        let detail = format!(
+            "operation {} for prospect \"{}\" was given back and then delivered all the same; it counts again on {}",
+            journal::show(op.id),
+            shown(&row.prospect),
+            show_day(op.counted_on)
+        );
+        log::alert(
+            spi,
+            report.account,
+            "delivered_after_rollback",
+            op.counted_on,
+            &detail,
+            now,
+        );
+    }
+    if unproven_inmail {
+        warn_unproven(report);
+        return Ok(None);
+    }
+    Ok(Some(journal::insert_event(
+        spi,
+        report.account,
+        row,
+        report.chat_id,
+        report.occurred_at,
+        now,
+    )))
+}
+
+fn show_day(day: sendgate_decision::clock::Day) -> String {
+    let (year, month, day) = day.civil();
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// A repeated confirm is a no-op, unless it claims another chat.
+fn check_same_chat(row: &JournalRow, report: &Report<'_>) -> Result<()> {
+    let repeats = report.chat_id.is_none() || report.chat_id == row.chat_id.as_deref();
+    if repeats {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::ChatIdConflict,
+        format!(
+            "operation {} was confirmed with another chat_id: \"{}\"",
+            journal::show(report.operation),
+            shown(report.chat_id.unwrap_or_default())
+        ),
+        format!(
+            "Its event has the chat_id {}.",
+            row.chat_id
+                .as_deref()
+                .map_or("null".to_owned(), |c| format!("\"{}\"", shown(c)))
+        ),
+        "One operation is one send. If the provider accepted two, record the second with its own operation.",
+    ))
+}
+
+fn warn_unproven(report: &Report<'_>) {
+    warn(Error::new(
+        Code::UnprovenDelivery,
+        format!(
+            "operation {} has no chat_id and is not proven",
+            journal::show(report.operation)
+        ),
+        "The provider may answer 201 without a chat_id. The slot stays taken, no event is written, and the operation is listed in sendgate.operations_unresolved.",
+        "Confirm it with its chat_id once it is known, or let an operator settle it with resolve_operation.",
+    ));
+}

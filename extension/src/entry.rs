@@ -1,0 +1,278 @@
+//! The door between PostgreSQL and a verb: arguments in, an answer or an error out.
+
+use pgrx::datum::{Interval, TimestampWithTimeZone, Uuid};
+use pgrx::{FromDatum, pg_sys};
+use sendgate_decision::clock::Instant;
+use sendgate_decision::names::Action;
+
+use crate::error::{Code, Error, Prepared, Result, raise};
+
+/// Longest id, in characters: any application key fits, and an index row stays small.
+pub const ID_CHARACTERS_MAX: usize = 128;
+/// Longest display name, in characters.
+pub const DISPLAY_NAME_CHARACTERS_MAX: usize = 200;
+/// Longest note, chat id or rule text, in characters.
+pub const TEXT_CHARACTERS_MAX: usize = 2_000;
+
+/// Exports a verb as a C function of PostgreSQL's version-1 calling convention.
+macro_rules! sql_function {
+    ($symbol:ident, $info:ident, $verb:path) => {
+        #[doc(hidden)]
+        #[unsafe(no_mangle)]
+        pub extern "C-unwind" fn $info() -> &'static ::pgrx::pg_sys::Pg_finfo_record {
+            const INFO: ::pgrx::pg_sys::Pg_finfo_record =
+                ::pgrx::pg_sys::Pg_finfo_record { api_version: 1 };
+            &INFO
+        }
+
+        #[doc(hidden)]
+        #[unsafe(no_mangle)]
+        pub unsafe extern "C-unwind" fn $symbol(
+            fcinfo: ::pgrx::pg_sys::FunctionCallInfo,
+        ) -> ::pgrx::pg_sys::Datum {
+            unsafe { $crate::entry::call(fcinfo, $verb) }
+        }
+    };
+}
+pub(crate) use sql_function;
+
+/// A verb's answer: a value, or NULL.
+pub type Answer = Result<Option<pg_sys::Datum>>;
+
+/// The answer of a verb that returns nothing.
+pub const VOID: Answer = Ok(Some(pg_sys::Datum::null()));
+
+/// Runs a verb and raises its error once everything of Rust's is gone.
+///
+/// # Safety
+/// Only for PostgreSQL's function manager, with its own `fcinfo`.
+pub unsafe fn call(fcinfo: pg_sys::FunctionCallInfo, verb: fn(&Args) -> Answer) -> pg_sys::Datum {
+    let answer = unsafe {
+        pg_sys::panic::pgrx_extern_c_guard(|| verb(&Args(fcinfo)).map_err(Prepared::from))
+    };
+    match answer {
+        Ok(Some(datum)) => datum,
+        Ok(None) => {
+            unsafe { (*fcinfo).isnull = true };
+            pg_sys::Datum::null()
+        }
+        Err(error) => unsafe { raise(error) },
+    }
+}
+
+/// The arguments of one call.
+pub struct Args(pub pg_sys::FunctionCallInfo);
+
+impl Args {
+    /// The argument at `position` (from 0), or `None` for NULL.
+    pub fn optional<T: FromDatum>(&self, position: usize) -> Option<T> {
+        unsafe { pgrx::fcinfo::pg_getarg(self.0, position) }
+    }
+
+    /// The argument, which must not be NULL.
+    pub fn required<T: FromDatum>(&self, position: usize, name: &str) -> Result<T> {
+        self.optional(position).ok_or_else(|| null_argument(name))
+    }
+
+    /// A text that must not be NULL, blank or longer than `characters_max`.
+    pub fn text(&self, position: usize, name: &str, characters_max: usize) -> Result<&str> {
+        let text = self.required(position, name)?;
+        check_text(text, name, characters_max)
+    }
+
+    /// The same, but NULL is allowed.
+    pub fn optional_text(
+        &self,
+        position: usize,
+        name: &str,
+        characters_max: usize,
+    ) -> Result<Option<&str>> {
+        self.optional(position)
+            .map(|text| check_text(text, name, characters_max))
+            .transpose()
+    }
+
+    /// An id.
+    pub fn id(&self, position: usize, name: &str) -> Result<&str> {
+        self.text(position, name, ID_CHARACTERS_MAX)
+    }
+
+    /// An id that may be NULL.
+    pub fn optional_id(&self, position: usize, name: &str) -> Result<Option<&str>> {
+        self.optional_text(position, name, ID_CHARACTERS_MAX)
+    }
+
+    /// An operator's note; may be NULL.
+    pub fn note(&self, position: usize) -> Result<Option<&str>> {
+        self.optional_text(position, "note", TEXT_CHARACTERS_MAX)
+    }
+
+    /// An action.
+    pub fn action(&self, position: usize) -> Result<Action> {
+        let text: &str = self.required(position, "action")?;
+        Action::parse(text).ok_or_else(|| unknown_value("action", text, &Action::allowed()))
+    }
+
+    /// A UUID that must not be NULL.
+    pub fn uuid(&self, position: usize, name: &str) -> Result<[u8; 16]> {
+        self.required::<Uuid>(position, name)
+            .map(|uuid| *uuid.as_bytes())
+    }
+
+    /// A UUID that may be NULL.
+    pub fn optional_uuid(&self, position: usize) -> Option<[u8; 16]> {
+        self.optional::<Uuid>(position).map(|uuid| *uuid.as_bytes())
+    }
+
+    /// A finite instant that may be NULL.
+    pub fn optional_instant(&self, position: usize, name: &str) -> Result<Option<Instant>> {
+        let Some(raw) = self.optional::<TimestampWithTimeZone>(position) else {
+            return Ok(None);
+        };
+        let micros: pg_sys::TimestampTz = raw.into();
+        if micros == i64::MIN || micros == i64::MAX {
+            return Err(Error::new(
+                Code::TimeOutOfRange,
+                format!("{name} must be a finite instant"),
+                "Infinity is not an instant at which anything happened.",
+                "Pass the provider's time stamp, or leave it out.",
+            ));
+        }
+        Ok(Some(Instant(micros)))
+    }
+
+    /// A length of time from 0 to `days_max` days, in microseconds; may be NULL. Months are refused:
+    /// they have no length.
+    pub fn optional_interval(
+        &self,
+        position: usize,
+        name: &str,
+        days_max: i64,
+    ) -> Result<Option<i64>> {
+        let Some(interval) = self.optional::<Interval>(position) else {
+            return Ok(None);
+        };
+        let (months, days, micros) = (interval.months(), interval.days(), interval.micros());
+        let total = i64::from(days)
+            .checked_mul(sendgate_decision::clock::DAY)
+            .and_then(|whole| whole.checked_add(micros))
+            .filter(|_| months == 0)
+            .filter(|total| (0..=days_max * sendgate_decision::clock::DAY).contains(total));
+        match total {
+            Some(total) => Ok(Some(total)),
+            None => Err(Error::new(
+                Code::TimeOutOfRange,
+                format!("{name} is out of range"),
+                format!(
+                    "It has {months} months, {days} days and {micros} microseconds; allowed are 0 to {days_max} days without months."
+                ),
+                format!("Pass {name} in days, hours, minutes or seconds."),
+            )),
+        }
+    }
+
+    /// A number from `min` to `max` that may be NULL.
+    pub fn optional_number(
+        &self,
+        position: usize,
+        name: &str,
+        min: i32,
+        max: i32,
+    ) -> Result<Option<i32>> {
+        self.optional(position)
+            .map(|value| check_number(value, name, min, max))
+            .transpose()
+    }
+
+    /// A number from `min` to `max`.
+    pub fn number(&self, position: usize, name: &str, min: i32, max: i32) -> Result<i32> {
+        check_number(self.required(position, name)?, name, min, max)
+    }
+}
+
+/// The error for a NULL where none is allowed.
+pub fn null_argument(name: &str) -> Error {
+    Error::new(
+        Code::NullArgument,
+        format!("{name} must not be null"),
+        format!("The argument {name} has no default that would be safe to assume."),
+        format!("Pass a value for {name}."),
+    )
+}
+
+/// The error for a value outside its closed list.
+pub fn unknown_value(name: &str, value: &str, allowed: &str) -> Error {
+    Error::new(
+        Code::UnknownValue,
+        format!("unknown {name}: \"{}\"", shown(value)),
+        format!("Allowed values of {name}: {allowed}."),
+        "Names are lower case and spelled exactly as listed.",
+    )
+}
+
+/// A value as an error message shows it: not endlessly long, no control characters.
+pub fn shown(value: &str) -> String {
+    const SHOWN_CHARACTERS_MAX: usize = 80;
+    let mut text: String = value
+        .chars()
+        .take(SHOWN_CHARACTERS_MAX)
+        .map(|c| if c.is_control() { '\u{FFFD}' } else { c })
+        .collect();
+    if value.chars().nth(SHOWN_CHARACTERS_MAX).is_some() {
+        text.push('…');
+    }
+    text
+}
+
+/// Whether a text holds nothing but white space.
+pub fn is_blank(text: &str) -> bool {
+    text.chars().all(|c| {
+        c.is_whitespace() || c.is_control() || matches!(c, '\u{200B}'..='\u{200D}' | '\u{FEFF}')
+    })
+}
+
+/// Passes a text that is neither blank nor longer than `characters_max`.
+pub fn check_text<'a>(text: &'a str, name: &str, characters_max: usize) -> Result<&'a str> {
+    if is_blank(text) {
+        return Err(Error::new(
+            Code::InvalidText,
+            format!("{name} must not be blank: \"{}\"", shown(text)),
+            format!("A {name} holds 1 to {characters_max} characters, not only white space."),
+            format!("Pass a value for {name}, or null where the argument is optional."),
+        ));
+    }
+    // Bytes first: most texts are short, and counting characters costs a pass.
+    if text.len() > characters_max && text.chars().count() > characters_max {
+        return Err(Error::new(
+            Code::InvalidText,
+            format!("{name} is too long: \"{}\"", shown(text)),
+            format!(
+                "It has {} characters; at most {characters_max} are allowed.",
+                text.chars().count()
+            ),
+            format!("Shorten {name}; nothing is cut off silently."),
+        ));
+    }
+    Ok(text)
+}
+
+fn check_number(value: i32, name: &str, min: i32, max: i32) -> Result<i32> {
+    if (min..=max).contains(&value) {
+        return Ok(value);
+    }
+    Err(Error::new(
+        Code::NumberOutOfRange,
+        format!("{name} is out of range: {value}"),
+        format!("Allowed are {min} to {max}."),
+        format!("Pass {name} within its range."),
+    ))
+}
+
+/// An instant as a message or the admin log shows it: ISO 8601, UTC, whatever the session's
+/// `TimeZone`.
+pub fn show_instant(at: Instant) -> String {
+    let (year, month, day) = at.day().civil();
+    let seconds = (at.0 - at.day().start().0) / sendgate_decision::clock::SECOND;
+    let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02} {hours:02}:{minutes:02}:{seconds:02}+00")
+}

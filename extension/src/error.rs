@@ -1,0 +1,187 @@
+//! The errors of the contract: a closed list, each with its SQLSTATE, a message that names the
+//! value, a DETAIL and a HINT.
+
+use std::ffi::{CString, c_char, c_int};
+
+use pgrx::{PgLogLevel, pg_sys};
+
+/// Defines the closed list of SQLSTATEs.
+macro_rules! sqlstates {
+    ($($(#[$meta:meta])* $variant:ident = $code:literal),+ $(,)?) => {
+        /// What went wrong, as its SQLSTATE. Class `SG`: `0` arguments, `1` unknown things,
+        /// `2` states, `3` waiting.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Code { $($(#[$meta])* $variant),+ }
+
+        impl Code {
+            /// The five characters of the SQLSTATE.
+            pub const fn sqlstate(self) -> &'static [u8; 5] {
+                match self { $(Code::$variant => $code),+ }
+            }
+        }
+    };
+}
+
+sqlstates! {
+    /// A NULL where none is allowed.
+    NullArgument = b"SG001",
+    /// Text that is blank or too long.
+    InvalidText = b"SG002",
+    /// A number outside its range.
+    NumberOutOfRange = b"SG003",
+    /// A value that is not in its closed list.
+    UnknownValue = b"SG004",
+    /// A time zone that the server does not know.
+    UnknownTimeZone = b"SG005",
+    /// A sending window that cannot be.
+    ImpossibleWindow = b"SG006",
+    /// An instant or an interval outside its range.
+    TimeOutOfRange = b"SG007",
+    /// An HTTP status pattern that is neither `429` nor `4xx`.
+    InvalidStatusPattern = b"SG008",
+    /// An error rule without a condition.
+    EmptyRule = b"SG009",
+    /// No such account.
+    UnknownAccount = b"SG101",
+    /// No such operation on this account.
+    UnknownOperation = b"SG102",
+    /// No such tier.
+    UnknownTier = b"SG103",
+    /// No such error rule.
+    UnknownRule = b"SG104",
+    /// The operation id was used with other arguments.
+    OperationMismatch = b"SG201",
+    /// The operation was confirmed with another chat id.
+    ChatIdConflict = b"SG202",
+    /// A delivered operation cannot be rolled back.
+    AlreadyDelivered = b"SG203",
+    /// The operation is not waiting for an operator.
+    NotUnresolved = b"SG204",
+    /// A tier that accounts use cannot vanish.
+    TierInUse = b"SG205",
+    /// The breaker is not open, so there is nothing to probe.
+    BreakerNotOpen = b"SG206",
+    /// A probe is under way already.
+    ProbeLeased = b"SG207",
+    /// An operator holds the breaker open.
+    BreakerForcedOpen = b"SG208",
+    /// The row's day is not ahead of the clock.
+    DayNotAhead = b"SG209",
+    /// The log cannot be changed.
+    AppendOnly = b"SG210",
+    /// A delivery without proof; only ever a WARNING.
+    UnprovenDelivery = b"SG211",
+    /// A give-back that is not believed; only ever a WARNING.
+    OutcomeStaysUnknown = b"SG212",
+    /// The account row was held by somebody else for too long.
+    LockTimeout = b"SG301",
+    /// The decision was overtaken again and again.
+    Undecided = b"SG302",
+}
+
+/// An error on its way to the client.
+#[derive(Clone, Debug)]
+pub struct Error {
+    code: Code,
+    message: String,
+    detail: String,
+    hint: String,
+}
+
+/// What every verb returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error that says what is wrong with which value, why that is so, and what to do next.
+    pub fn new(
+        code: Code,
+        message: impl Into<String>,
+        detail: impl Into<String>,
+        hint: impl Into<String>,
+    ) -> Error {
+        Error {
+            code,
+            message: message.into(),
+            detail: detail.into(),
+            hint: hint.into(),
+        }
+    }
+}
+
+unsafe extern "C-unwind" {
+    fn errstart(elevel: c_int, domain: *const c_char) -> bool;
+    fn errcode(sqlerrcode: c_int) -> c_int;
+    fn errmsg(format: *const c_char, ...) -> c_int;
+    fn errdetail(format: *const c_char, ...) -> c_int;
+    fn errhint(format: *const c_char, ...) -> c_int;
+    fn errfinish(filename: *const c_char, lineno: c_int, funcname: *const c_char);
+}
+
+/// An error whose texts live in PostgreSQL's memory, so that nothing of Rust's is left to drop
+/// when it is raised.
+#[derive(Clone, Copy)]
+pub struct Prepared {
+    code: Code,
+    message: *const c_char,
+    detail: *const c_char,
+    hint: *const c_char,
+}
+
+impl From<Error> for Prepared {
+    fn from(error: Error) -> Prepared {
+        Prepared {
+            code: error.code,
+            message: palloc_text(&error.message),
+            detail: palloc_text(&error.detail),
+            hint: palloc_text(&error.hint),
+        }
+    }
+}
+
+fn palloc_text(text: &str) -> *const c_char {
+    // PostgreSQL's text holds no NUL, so none is lost here.
+    let text = CString::new(text.replace('\0', "")).unwrap_or_default();
+    unsafe { pg_sys::pstrdup(text.as_ptr()) }
+}
+
+/// Raises the error; PostgreSQL jumps out of here.
+///
+/// # Safety
+/// No frame between this one and PostgreSQL's caller may own anything that needs dropping.
+pub unsafe fn raise(error: Prepared) -> ! {
+    unsafe { report(PgLogLevel::ERROR as c_int, error) };
+    unreachable!("an ERROR does not return");
+}
+
+/// Tells the client something that is not an error.
+pub fn warn(error: Error) {
+    let prepared = Prepared::from(error);
+    // A WARNING does not jump.
+    unsafe { report(PgLogLevel::WARNING as c_int, prepared) };
+}
+
+unsafe fn report(level: c_int, error: Prepared) {
+    unsafe {
+        if !errstart(level, std::ptr::null()) {
+            return;
+        }
+        errcode(encode(error.code.sqlstate()));
+        errmsg(c"%s".as_ptr(), error.message);
+        if *error.detail != 0 {
+            errdetail(c"%s".as_ptr(), error.detail);
+        }
+        if *error.hint != 0 {
+            errhint(c"%s".as_ptr(), error.hint);
+        }
+        errfinish(c"sendgate".as_ptr(), 0, c"sendgate".as_ptr());
+    }
+}
+
+/// PostgreSQL's packing of an SQLSTATE: six bits a character.
+fn encode(sqlstate: &[u8; 5]) -> c_int {
+    sqlstate
+        .iter()
+        .enumerate()
+        .map(|(i, byte)| c_int::from((byte.wrapping_sub(b'0')) & 0x3F) << (6 * i))
+        .sum()
+}

@@ -1,0 +1,290 @@
+//! The journal of attempts and the event log of proven deliveries.
+
+use pgrx::pg_sys;
+use sendgate_decision::clock::{Day, Instant};
+use sendgate_decision::names::{Action, OperationState, Outcome};
+use sendgate_decision::settle::Operation;
+
+use crate::entry::TEXT_CHARACTERS_MAX;
+use crate::error::{Code, Error, Result};
+use crate::statement::{Row, Spi, Statement, params};
+
+/// What a text that was too long ends with.
+const CUT_MARK: &str = " …[cut]";
+
+static INSERT: Statement = Statement::new(
+    "INSERT INTO sendgate.send_operations (operation_id, reserved_at, expires_at, counted_on,
+         account_id, prospect_id, action, campaign_id)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+    &[
+        pg_sys::UUIDOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::DATEOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+    ],
+);
+
+static READ: Statement = Statement::new(
+    "SELECT o.action, o.state, o.counted_on, o.reserved_at, o.expires_at, o.outcome, o.prospect_id,
+            o.campaign_id, e.id, e.chat_id
+     FROM sendgate.send_operations o
+     LEFT JOIN sendgate.linkedin_events e
+         ON e.account_id OPERATOR(pg_catalog.=) $1 AND e.operation_id OPERATOR(pg_catalog.=) $2
+     WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.operation_id OPERATOR(pg_catalog.=) $2",
+    &[pg_sys::TEXTOID, pg_sys::UUIDOID],
+);
+
+static SETTLE: Statement = Statement::new(
+    "UPDATE sendgate.send_operations o
+     SET state = $4, settled_at = $5, outcome = $6, error = $7, error_type = $8, http_status = $9
+     WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.operation_id OPERATOR(pg_catalog.=) $2
+       AND o.state OPERATOR(pg_catalog.=) $3",
+    &[
+        pg_sys::TEXTOID,
+        pg_sys::UUIDOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::INT4OID,
+    ],
+);
+
+static FORGET: Statement = Statement::new(
+    "DELETE FROM sendgate.send_operations o
+     WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.operation_id OPERATOR(pg_catalog.=) $2",
+    &[pg_sys::TEXTOID, pg_sys::UUIDOID],
+);
+
+static INSERT_EVENT: Statement = Statement::new(
+    "INSERT INTO sendgate.linkedin_events (id, operation_id, occurred_at, recorded_at, counted_on,
+         account_id, prospect_id, event_type, chat_id, campaign_id)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    &[
+        pg_sys::UUIDOID,
+        pg_sys::UUIDOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::DATEOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+    ],
+);
+
+/// A proof that a breaker consults: an InMail that occurred and was recorded after the stamp, within
+/// the last hour, and is not the late delivery of an operation reserved at or before the stamp.
+static EVIDENCE: Statement = Statement::new(
+    "SELECT 1
+     FROM sendgate.linkedin_events e
+     LEFT JOIN sendgate.send_operations o
+         ON o.account_id OPERATOR(pg_catalog.=) $1 AND o.operation_id OPERATOR(pg_catalog.=) e.operation_id
+     WHERE e.account_id OPERATOR(pg_catalog.=) $1
+       AND e.event_type OPERATOR(pg_catalog.=) 'inmail_sent'
+       AND e.occurred_at OPERATOR(pg_catalog.>) $2
+       AND e.occurred_at OPERATOR(pg_catalog.>=) $3
+       AND e.occurred_at OPERATOR(pg_catalog.<=) $4
+       AND e.recorded_at OPERATOR(pg_catalog.>) $2
+       AND (o.operation_id IS NULL OR o.reserved_at OPERATOR(pg_catalog.>) $2)
+     LIMIT 1",
+    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID],
+);
+
+/// A slot that was just taken.
+pub struct NewOperation<'a> {
+    /// Its id.
+    pub id: [u8; 16],
+    /// The account.
+    pub account: &'a str,
+    /// Whom it is for.
+    pub prospect: &'a str,
+    /// What is to be sent.
+    pub action: Action,
+    /// The campaign, if the worker named one.
+    pub campaign: Option<&'a str>,
+    /// When it was decided.
+    pub reserved_at: Instant,
+    /// Until when it is in flight.
+    pub expires_at: Instant,
+    /// The day its slot counts on.
+    pub counted_on: Day,
+}
+
+/// An operation as the journal has it, with its event where there is one.
+pub struct JournalRow {
+    /// What settling it needs.
+    pub operation: Operation,
+    /// Whom it is for.
+    pub prospect: String,
+    /// The campaign.
+    pub campaign: Option<String>,
+    /// The event of its delivery.
+    pub event: Option<[u8; 16]>,
+    /// The chat id of that event.
+    pub chat_id: Option<String>,
+}
+
+/// What is noted when an operation is settled.
+#[derive(Default)]
+pub struct ErrorNote {
+    /// The provider's text, cut at 2,000 characters and marked.
+    pub message: Option<String>,
+    /// The provider's type, cut likewise.
+    pub error_type: Option<String>,
+    /// The HTTP status.
+    pub http_status: Option<i32>,
+}
+
+/// Writes a new operation.
+pub fn insert(spi: &Spi, new: &NewOperation<'_>) {
+    spi.run(
+        &INSERT,
+        params![
+            new.id,
+            new.reserved_at,
+            new.expires_at,
+            new.counted_on,
+            new.account,
+            new.prospect,
+            new.action.name(),
+            new.campaign
+        ],
+    );
+}
+
+/// Takes back an operation that this very call wrote and whose decision did not hold.
+pub fn forget(spi: &Spi, account: &str, operation: [u8; 16]) {
+    spi.run(&FORGET, params![account, operation]);
+}
+
+/// Reads an operation with its event.
+///
+/// # Errors
+/// `SG102` when the account has no such operation.
+pub fn read(spi: &Spi, account: &str, operation: [u8; 16]) -> Result<JournalRow> {
+    let mut row = spi
+        .run(&READ, params![account, operation])
+        .first()
+        .ok_or_else(|| unknown(account, operation))?;
+    Ok(read_columns(&mut row, operation))
+}
+
+fn read_columns(row: &mut Row, id: [u8; 16]) -> JournalRow {
+    let operation = Operation {
+        id,
+        action: row.one_of(Action::parse),
+        state: row.one_of(OperationState::parse),
+        counted_on: row.day(),
+        reserved_at: row.instant(),
+        expires_at: row.instant(),
+        outcome: row.nullable::<&str>().and_then(Outcome::parse),
+    };
+    JournalRow {
+        operation,
+        prospect: row.value(),
+        campaign: row.nullable(),
+        event: row.nullable_uuid(),
+        chat_id: row.nullable(),
+    }
+}
+
+/// Moves an operation from the state it was read in; `false` when somebody else was faster.
+///
+/// # Errors
+/// `SG301` when somebody else holds the operation for too long.
+pub fn settle(
+    spi: &Spi,
+    account: &str,
+    operation: &Operation,
+    state: OperationState,
+    outcome: Option<Outcome>,
+    note: &ErrorNote,
+    now: Instant,
+) -> Result<bool> {
+    crate::account_row::commit_synchronously();
+    let written = spi.run_waiting(
+        &SETTLE,
+        params![
+            account,
+            operation.id,
+            operation.state.name(),
+            state.name(),
+            now,
+            outcome.map(Outcome::name),
+            note.message.as_ref(),
+            note.error_type.as_ref(),
+            note.http_status
+        ],
+    )?;
+    Ok(written.count() == 1)
+}
+
+/// Writes the event of a delivered operation and returns its id.
+pub fn insert_event(
+    spi: &Spi,
+    account: &str,
+    row: &JournalRow,
+    chat_id: Option<&str>,
+    occurred_at: Instant,
+    now: Instant,
+) -> [u8; 16] {
+    let id = crate::ids::new();
+    spi.run(
+        &INSERT_EVENT,
+        params![
+            id,
+            row.operation.id,
+            occurred_at,
+            now,
+            row.operation.counted_on,
+            account,
+            &row.prospect,
+            row.operation.action.event_type(),
+            chat_id,
+            row.campaign.as_ref()
+        ],
+    );
+    id
+}
+
+/// Whether the event log proves a delivery after the breaker's stamp.
+pub fn has_evidence(spi: &Spi, account: &str, stamp: Instant, now: Instant) -> bool {
+    let since = now.plus(-sendgate_decision::breaker::EVIDENCE_WINDOW);
+    spi.run(&EVIDENCE, params![account, stamp, since, now])
+        .count()
+        > 0
+}
+
+/// Cuts provider text at the limit and marks the cut.
+pub fn cut(text: &str) -> String {
+    match text.char_indices().nth(TEXT_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}{CUT_MARK}", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+/// A UUID as text.
+pub fn show(operation: [u8; 16]) -> String {
+    uuid::Uuid::from_bytes(operation).to_string()
+}
+
+fn unknown(account: &str, operation: [u8; 16]) -> Error {
+    Error::new(
+        Code::UnknownOperation,
+        format!(
+            "unknown operation: {} on account \"{}\"",
+            show(operation),
+            crate::entry::shown(account)
+        ),
+        "An operation is known by its account and its id together, from the moment reserve committed.",
+        "Pass the operation_id that reserve returned and the same account_id; if the reserve was rolled back, there is nothing to settle.",
+    )
+}

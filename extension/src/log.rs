@@ -1,0 +1,198 @@
+//! What is written beside the books: breaker log, admin log, alerts. Always in the same transaction.
+
+use pgrx::pg_sys;
+use sendgate_decision::clock::{Day, Instant};
+use sendgate_decision::settle::BreakerChange;
+use serde_json::Value;
+
+use crate::actor;
+use crate::ids;
+use crate::statement::{Spi, Statement, params};
+
+static BREAKER: Statement = Statement::new(
+    "INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at,
+         prospect_id, campaign_id, note)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    &[
+        pg_sys::UUIDOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+    ],
+);
+
+/// Once per piece of work and stamp; where the row is there already, nothing is written.
+static SKIP: Statement = Statement::new(
+    "INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at,
+         prospect_id, campaign_id)
+     SELECT $1, $2, $3, 'skip', 'account_inmail_credits_exhausted', $4, $5, $6, $7
+     WHERE NOT EXISTS (
+         SELECT FROM sendgate.breaker_log l
+         WHERE l.account_id OPERATOR(pg_catalog.=) $3 AND l.action OPERATOR(pg_catalog.=) 'skip'
+           AND l.exhausted_at OPERATOR(pg_catalog.=) $5
+           AND (l.prospect_id OPERATOR(pg_catalog.=) $6 OR (l.prospect_id IS NULL AND $6 IS NULL))
+           AND (l.campaign_id OPERATOR(pg_catalog.=) $7 OR (l.campaign_id IS NULL AND $7 IS NULL))
+     )
+     ON CONFLICT DO NOTHING",
+    &[
+        pg_sys::UUIDOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+    ],
+);
+
+static ADMIN: Statement = Statement::new(
+    "INSERT INTO sendgate.admin_log (id, at, actor, verb, account_id, subject, before, after, note)
+     VALUES ($1, $2, $3, $4, $5, $6, $7::pg_catalog.jsonb, $8::pg_catalog.jsonb, $9)",
+    &[
+        pg_sys::UUIDOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+    ],
+);
+
+static ALERT: Statement = Statement::new(
+    "INSERT INTO sendgate.alerts (alert_id, account_id, kind, day, detail, opened_at)
+     VALUES ($1, $2, $3, $4, $5, $6)
+     ON CONFLICT DO NOTHING",
+    &[
+        pg_sys::UUIDOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::DATEOID,
+        pg_sys::TEXTOID,
+        pg_sys::TIMESTAMPTZOID,
+    ],
+);
+
+/// A line of the breaker log.
+pub struct BreakerLine<'a> {
+    /// The account.
+    pub account: &'a str,
+    /// Why: a clear's reason, or what armed it.
+    pub reason: &'a str,
+    /// The stamp that was set or removed.
+    pub exhausted_at: Option<Instant>,
+    /// Whose attempt it was about.
+    pub prospect: Option<&'a str>,
+    /// The campaign of that attempt.
+    pub campaign: Option<&'a str>,
+    /// An operator's note.
+    pub note: Option<&'a str>,
+}
+
+/// Logs that a breaker was stamped or its stamp removed.
+pub fn breaker(spi: &Spi, action: &str, line: &BreakerLine<'_>, now: Instant) {
+    spi.run(
+        &BREAKER,
+        params![
+            ids::new(),
+            now,
+            line.account,
+            action,
+            line.reason,
+            &actor::name(),
+            line.exhausted_at,
+            line.prospect,
+            line.campaign,
+            line.note
+        ],
+    );
+}
+
+/// Logs the breaker's changes that settling an operation brought.
+pub fn breaker_changes(
+    spi: &Spi,
+    changes: &[BreakerChange],
+    before: Option<Instant>,
+    after: Option<Instant>,
+    line: &BreakerLine<'_>,
+    now: Instant,
+) {
+    for change in changes {
+        let (action, reason, exhausted_at) = match change {
+            BreakerChange::Set => ("set", line.reason, after),
+            BreakerChange::Clear(reason) => ("clear", reason.name(), before),
+        };
+        breaker(
+            spi,
+            action,
+            &BreakerLine {
+                reason,
+                exhausted_at,
+                ..*line
+            },
+            now,
+        );
+    }
+}
+
+/// Logs an InMail that the breaker skipped, once per prospect, campaign and stamp.
+pub fn skip(
+    spi: &Spi,
+    account: &str,
+    prospect: Option<&str>,
+    campaign: Option<&str>,
+    stamp: Instant,
+    now: Instant,
+) {
+    spi.run(
+        &SKIP,
+        params![
+            ids::new(),
+            now,
+            account,
+            &actor::name(),
+            stamp,
+            prospect,
+            campaign
+        ],
+    );
+}
+
+/// Logs what an operator changed, from what to what.
+pub fn admin(
+    spi: &Spi,
+    verb: &str,
+    account: Option<&str>,
+    subject: Option<&str>,
+    change: (Value, Value),
+    note: Option<&str>,
+) {
+    let [before, after] = [change.0, change.1].map(|v| (!v.is_null()).then(|| v.to_string()));
+    spi.run(
+        &ADMIN,
+        params![
+            ids::new(),
+            crate::clock::now(),
+            &actor::name(),
+            verb,
+            account,
+            subject,
+            before.as_ref(),
+            after.as_ref(),
+            note
+        ],
+    );
+}
+
+/// Opens an alert, unless one of that kind is open for the account and day.
+pub fn alert(spi: &Spi, account: &str, kind: &str, day: Day, detail: &str, now: Instant) {
+    spi.run(&ALERT, params![ids::new(), account, kind, day, detail, now]);
+}

@@ -1,0 +1,48 @@
+//! `preview`: the answer that `reserve` would give, with the counts as they are. Takes and writes
+//! nothing, and works on a standby.
+
+use sendgate_decision::gate::{Verdict, counts};
+
+use crate::clock;
+use crate::config;
+use crate::decision::Decision;
+use crate::entry::{Answer, Args, sql_function};
+use crate::gate::{Ask, judge, look};
+use crate::statement::Spi;
+
+sql_function!(sendgate_preview, pg_finfo_sendgate_preview, preview);
+
+fn preview(args: &Args) -> Answer {
+    let ask = Ask {
+        account: args.id(0, "account_id")?,
+        action: args.action(1)?,
+        prospect: args.optional_id(2, "prospect_id")?,
+        operation: None,
+    };
+    let decision = Spi::connect(|spi| {
+        let config = config::current(spi);
+        let mut seen = look(spi, &ask)?;
+        let now = clock::now();
+        let tier = config.tier_cap(&seen.row.tier, ask.action);
+        loop {
+            match judge(spi, &ask, &seen, &config, [0; 16], now)? {
+                Verdict::Refuse(refusal) => return Ok(Decision::refuse(refusal)),
+                // What reserve would clear first is cleared in the copy.
+                Verdict::ClearBreaker(_) => {
+                    seen.row.account.breaker.clear(now);
+                }
+                Verdict::Grant(_) => {
+                    return Ok(Decision {
+                        operation: None,
+                        proceed: true,
+                        reason: None,
+                        retry_at: None,
+                        expires_at: None,
+                        counts: counts(&seen.row.account, ask.action, &tier, now),
+                    });
+                }
+            }
+        }
+    })?;
+    Ok(Some(decision.into_datum()))
+}

@@ -1,0 +1,122 @@
+//! Pure readings of a row as of an instant, for the views. The rules are the decision crate's.
+
+use pgrx::{IntoDatum, pg_sys};
+use sendgate_decision::breaker::{Breaker, Reading};
+use sendgate_decision::budget;
+use sendgate_decision::clock::{Day, Instant, next_credit_period};
+use sendgate_decision::names::BreakerMode;
+
+use crate::entry::{Answer, Args, sql_function, unknown_value};
+use crate::error::Result;
+
+sql_function!(
+    sendgate_sent_as_of,
+    pg_finfo_sendgate_sent_as_of,
+    sent_as_of
+);
+sql_function!(
+    sendgate_sent_this_week_as_of,
+    pg_finfo_sendgate_sent_this_week_as_of,
+    sent_this_week_as_of
+);
+sql_function!(
+    sendgate_effective_cap,
+    pg_finfo_sendgate_effective_cap,
+    effective_cap
+);
+sql_function!(
+    sendgate_breaker_state,
+    pg_finfo_sendgate_breaker_state,
+    breaker_state
+);
+sql_function!(
+    sendgate_next_credit_period,
+    pg_finfo_sendgate_next_credit_period,
+    next_period
+);
+sql_function!(
+    sendgate_window_days_array,
+    pg_finfo_sendgate_window_days_array,
+    window_days_array
+);
+
+fn day(args: &Args, position: usize) -> Result<Day> {
+    let date: pgrx::datum::Date = args.required(position, "marker")?;
+    Ok(Day(date.to_pg_epoch_days()))
+}
+
+fn instant(args: &Args, position: usize) -> Result<Instant> {
+    match args.optional_instant(position, "at")? {
+        Some(at) => Ok(at),
+        None => Err(crate::entry::null_argument("at")),
+    }
+}
+
+fn sent_as_of(args: &Args) -> Answer {
+    let sent: i32 = args.required(0, "sent")?;
+    let current = instant(args, 2)?.day() <= day(args, 1)?;
+    Ok((if current { sent } else { 0 }).into_datum())
+}
+
+fn sent_this_week_as_of(args: &Args) -> Answer {
+    let sent: i32 = args.required(0, "sent")?;
+    let current = instant(args, 2)?.day().week() <= day(args, 1)?;
+    Ok((if current { sent } else { 0 }).into_datum())
+}
+
+fn effective_cap(args: &Args) -> Answer {
+    let daily_cap: i32 = args.required(0, "daily_cap")?;
+    let ramp: bool = args.required(1, "ramp")?;
+    if !ramp {
+        return Ok(daily_cap.into_datum());
+    }
+    let stored: i32 = args.required(2, "ramp_days")?;
+    let sent: bool = args.required(3, "sent_on_marker_day")?;
+    let moved_on = instant(args, 7)?.day() > day(args, 4)?;
+    let ramp_days = stored + i32::from(sent && moved_on);
+    let (start, step) = (
+        args.required(5, "ramp_start_percent")?,
+        args.required(6, "ramp_step_percent")?,
+    );
+    Ok(daily_cap
+        .min(budget::ramp_cap(daily_cap, ramp_days, start, step))
+        .into_datum())
+}
+
+fn breaker_state(args: &Args) -> Answer {
+    let mode: &str = args.required(0, "mode")?;
+    let mode = BreakerMode::parse(mode)
+        .ok_or_else(|| unknown_value("mode", mode, &BreakerMode::allowed()))?;
+    let exhausted_at = args.optional_instant(1, "exhausted_at")?;
+    let reset_day = args.number(2, "credit_reset_day", 1, 31)? as u8;
+    let now = instant(args, 3)?;
+    let breaker = Breaker {
+        mode,
+        exhausted_at,
+        ..Breaker::default()
+    };
+    let state = match (breaker.read(reset_day, now), mode) {
+        (Reading::Open { .. }, _) => "open",
+        (Reading::ForcedOpen, _) => "forced_open",
+        (_, BreakerMode::Closed) => "forced_closed",
+        (Reading::Closed | Reading::Lapsed, _) => "closed",
+    };
+    Ok(state.into_datum())
+}
+
+fn next_period(args: &Args) -> Answer {
+    let reset_day = args.number(0, "credit_reset_day", 1, 31)? as u8;
+    let at = instant(args, 1)?;
+    Ok(Some(pg_sys::Datum::from(
+        next_credit_period(reset_day, at).0,
+    )))
+}
+
+/// The ISO days of a window's bit mask; NULL for no window.
+fn window_days_array(args: &Args) -> Answer {
+    let Some(mask) = args.optional::<i32>(0) else {
+        return Ok(None);
+    };
+    let days: Vec<i32> = (1..=7).filter(|day| mask & (1 << (day - 1)) != 0).collect();
+    Ok(days.into_datum())
+}

@@ -1,0 +1,202 @@
+//! `reserve`: takes a slot before the provider is called.
+//!
+//! Look, decide, write what was decided on; a write that was overtaken holds the row and starts
+//! again. Every change of an account's journal that could refuse a send also changes the account's
+//! version, so a write that finds its version is a decision about the journal as it is.
+
+use sendgate_decision::clock::Instant;
+use sendgate_decision::gate::{Grant, Refusal, Verdict, counts, stopped};
+use sendgate_decision::names::{OperationState, Origin, Reason};
+
+use crate::account_row;
+use crate::breaker::clear_by_rule;
+use crate::clock;
+use crate::config::{self, Config};
+use crate::decision::Decision;
+use crate::entry::{Answer, Args, sql_function};
+use crate::error::{Code, Error, Result};
+use crate::gate::{Ask, Earlier, Seen, judge, look};
+use crate::ids;
+use crate::journal::{self, NewOperation};
+use crate::log;
+use crate::statement::Spi;
+
+/// How often a decision is made anew before the call gives up. The row is held from the second
+/// time on, so only midnight, a closing window or a new configuration can still come between.
+const DECISIONS_MAX: usize = 16;
+
+sql_function!(sendgate_reserve, pg_finfo_sendgate_reserve, reserve);
+
+fn reserve(args: &Args) -> Answer {
+    let ask = Ask {
+        account: args.id(0, "account_id")?,
+        action: args.action(1)?,
+        prospect: Some(args.id(2, "prospect_id")?),
+        operation: args.optional_uuid(4),
+    };
+    let campaign = args.optional_id(3, "campaign_id")?;
+    let decision = Spi::connect(|spi| decide_and_write(spi, &ask, campaign))?;
+    Ok(Some(decision.into_datum()))
+}
+
+fn decide_and_write(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Result<Decision> {
+    let operation = ask.operation.unwrap_or_else(ids::new);
+    for _ in 0..DECISIONS_MAX {
+        let config = config::current(spi);
+        let changes = config::changes();
+        let seen = look(spi, ask)?;
+        let now = clock::now();
+        if let Some(earlier) = &seen.earlier {
+            return replay(ask, campaign, operation, &seen, earlier, &config, now);
+        }
+        match judge(spi, ask, &seen, &config, operation, now)? {
+            Verdict::Refuse(refusal) => {
+                if refusal.reason == Reason::CreditsExhausted {
+                    log_skip(spi, ask, campaign, &seen, now);
+                }
+                return Ok(Decision::refuse(refusal));
+            }
+            Verdict::ClearBreaker(reason) => {
+                if !clear_by_rule(spi, ask.account, &seen.row, reason, ask.prospect, now)? {
+                    account_row::hold(spi, ask.account)?;
+                }
+            }
+            Verdict::Grant(grant) => {
+                if !account_row::write(spi, ask.account, seen.row.version, &grant.account)? {
+                    account_row::hold(spi, ask.account)?;
+                    continue;
+                }
+                journal::insert(spi, &new_operation(ask, campaign, operation, &grant, now));
+                // The row is held now. An answer that midnight, a window's end or an operator
+                // overtook while it was being written is taken back and decided again.
+                if clock::now() < grant.valid_until && config::changes() == changes {
+                    warn_if_ahead(spi, ask.account, &seen, now);
+                    return Ok(granted(operation, &grant));
+                }
+                account_row::write_held(spi, ask.account, seen.row.version + 1, &seen.row.account)?;
+                journal::forget(spi, ask.account, operation);
+            }
+        }
+    }
+    Err(Error::new(
+        Code::Undecided,
+        format!(
+            "no decision about account \"{}\" held long enough",
+            crate::entry::shown(ask.account)
+        ),
+        format!(
+            "It was made anew {DECISIONS_MAX} times; each time the day, the window or the configuration had moved on."
+        ),
+        "Nothing was changed: try again. If it happens again, look at the server's clock.",
+    ))
+}
+
+fn new_operation<'a>(
+    ask: &Ask<'a>,
+    campaign: Option<&'a str>,
+    operation: [u8; 16],
+    grant: &Grant,
+    now: Instant,
+) -> NewOperation<'a> {
+    NewOperation {
+        id: operation,
+        account: ask.account,
+        prospect: ask.prospect.unwrap_or_default(),
+        action: ask.action,
+        campaign,
+        reserved_at: now,
+        expires_at: grant.expires_at,
+        counted_on: grant.counted_on,
+    }
+}
+
+fn granted(operation: [u8; 16], grant: &Grant) -> Decision {
+    Decision {
+        operation: Some(operation),
+        proceed: true,
+        reason: None,
+        retry_at: None,
+        expires_at: Some(grant.expires_at),
+        counts: grant.counts,
+    }
+}
+
+/// The same call again: the same grant while it is in flight, otherwise a refusal for good.
+fn replay(
+    ask: &Ask<'_>,
+    campaign: Option<&str>,
+    operation: [u8; 16],
+    seen: &Seen,
+    earlier: &Earlier,
+    config: &Config,
+    now: Instant,
+) -> Result<Decision> {
+    let same = earlier.origin == Origin::Gate
+        && earlier.action == ask.action
+        && Some(earlier.prospect.as_str()) == ask.prospect
+        && earlier.campaign.as_deref() == campaign;
+    if !same {
+        return Err(mismatch(operation, earlier));
+    }
+    let account = &seen.row.account;
+    let tier = config.tier_cap(&seen.row.tier, ask.action);
+    let counts = counts(account, ask.action, &tier, now);
+    let in_flight = earlier.state == OperationState::Reserved && now < earlier.expires_at;
+    let reason = if in_flight {
+        stopped(account, config.paused)
+    } else {
+        Some(Reason::OperationResolved)
+    };
+    Ok(match reason {
+        Some(reason) => Decision::refuse(Refusal {
+            reason,
+            retry_at: None,
+            counts,
+        }),
+        None => Decision {
+            operation: Some(operation),
+            proceed: true,
+            reason: None,
+            retry_at: None,
+            expires_at: Some(earlier.expires_at),
+            counts,
+        },
+    })
+}
+
+fn mismatch(operation: [u8; 16], earlier: &Earlier) -> Error {
+    Error::new(
+        Code::OperationMismatch,
+        format!(
+            "operation {} was reserved with other arguments",
+            journal::show(operation)
+        ),
+        format!(
+            "It is an {} for prospect \"{}\", campaign {}, origin {}.",
+            earlier.action.name(),
+            crate::entry::shown(&earlier.prospect),
+            earlier
+                .campaign
+                .as_deref()
+                .map_or("null".to_owned(), |c| format!(
+                    "\"{}\"",
+                    crate::entry::shown(c)
+                )),
+            earlier.origin.name(),
+        ),
+        "Use a new operation_id for every new attempt, and the same arguments when you repeat a call whose answer was lost.",
+    )
+}
+
+fn log_skip(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>, seen: &Seen, now: Instant) {
+    if let Some(stamp) = seen.row.account.breaker.exhausted_at {
+        log::skip(spi, ask.account, ask.prospect, campaign, stamp, now);
+    }
+}
+
+fn warn_if_ahead(spi: &Spi, account: &str, seen: &Seen, now: Instant) {
+    if seen.row.account.is_ahead_of(now) {
+        let detail = "The account's day is ahead of the clock; it goes on counting on its own day until repair_day mends it.";
+        log::alert(spi, account, "clock_behind_row", now.day(), detail, now);
+    }
+}

@@ -1,0 +1,133 @@
+//! `resolve_operation`: an operator settles an operation whose outcome is unknown.
+
+use sendgate_decision::names::{Action, OperationState, Outcome};
+use sendgate_decision::settle::fail;
+use serde_json::json;
+
+use crate::account_row;
+use crate::clock;
+use crate::confirm::{Report, settle_delivered};
+use crate::entry::{Answer, Args, TEXT_CHARACTERS_MAX, VOID, sql_function};
+use crate::error::{Code, Error, Result};
+use crate::journal::{self, ErrorNote, JournalRow};
+use crate::log;
+use crate::statement::Spi;
+
+sql_function!(
+    sendgate_resolve_operation,
+    pg_finfo_sendgate_resolve_operation,
+    resolve_operation
+);
+
+fn resolve_operation(args: &Args) -> Answer {
+    let account = args.id(0, "account_id")?;
+    let operation = args.uuid(1, "operation_id")?;
+    let sent: bool = args.required(2, "sent")?;
+    let chat_id = args.optional_text(3, "chat_id", TEXT_CHARACTERS_MAX)?;
+    let note = args.note(4)?;
+    Spi::connect(|spi| resolve(spi, account, operation, sent, chat_id, note))?;
+    VOID
+}
+
+fn resolve(
+    spi: &Spi,
+    account: &str,
+    operation: [u8; 16],
+    sent: bool,
+    chat_id: Option<&str>,
+    note: Option<&str>,
+) -> Result<()> {
+    let held = account_row::hold(spi, account)?;
+    let row = journal::read(spi, account, operation)?;
+    let op = &row.operation;
+    let now = clock::now();
+    let expired = op.state == OperationState::Reserved && now >= op.expires_at;
+    let repeats = if sent {
+        op.state == OperationState::Delivered
+    } else {
+        op.state == OperationState::Released
+    };
+    // A sent InMail without proof has no event yet; its chat id may still come.
+    let proof_arrives = repeats && sent && row.event.is_none() && chat_id.is_some();
+    if repeats && !proof_arrives {
+        return Ok(());
+    }
+    if op.state != OperationState::Indeterminate && !expired && !proof_arrives {
+        return Err(not_unresolved(&row));
+    }
+    let text = if sent {
+        "resolved by an operator: sent"
+    } else {
+        "resolved by an operator: not sent"
+    };
+    let note_text = note.map_or_else(|| text.to_owned(), |note| format!("{text} ({note})"));
+    let error_note = ErrorNote {
+        message: Some(journal::cut(&note_text)),
+        ..ErrorNote::default()
+    };
+    if sent && (chat_id.is_some() || op.action != Action::Inmail) {
+        let report = Report {
+            account,
+            operation,
+            chat_id,
+            occurred_at: op.reserved_at,
+        };
+        settle_delivered(spi, &report, &error_note)?;
+    } else if sent {
+        // The slot stays taken, but nothing proves the delivery, so no event is written.
+        if !journal::settle(
+            spi,
+            account,
+            op,
+            OperationState::Delivered,
+            None,
+            &error_note,
+            now,
+        )? {
+            return resolve(spi, account, operation, sent, chat_id, note);
+        }
+    } else {
+        let settled = fail(&held.account, op, Outcome::Released, 0, now);
+        if !journal::settle(
+            spi,
+            account,
+            op,
+            settled.state,
+            settled.outcome,
+            &error_note,
+            now,
+        )? {
+            return resolve(spi, account, operation, sent, chat_id, note);
+        }
+        account_row::write_held(spi, account, held.version, &settled.account)?;
+    }
+    let change = (
+        json!(op.state.name()),
+        json!(if sent { "delivered" } else { "released" }),
+    );
+    log::admin(
+        spi,
+        "resolve_operation",
+        Some(account),
+        Some(&journal::show(operation)),
+        change,
+        note,
+    );
+    Ok(())
+}
+
+fn not_unresolved(row: &JournalRow) -> Error {
+    let op = &row.operation;
+    Error::new(
+        Code::NotUnresolved,
+        format!(
+            "operation {} is not waiting for an operator",
+            journal::show(op.id)
+        ),
+        format!(
+            "Its state is {}; only expired and indeterminate operations are settled by hand.",
+            op.state.name()
+        ),
+        "sendgate.operations_unresolved lists what waits. An operation in flight is still the worker's; use confirm for a delivery that turned up late.",
+    )
+}

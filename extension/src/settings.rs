@@ -1,0 +1,287 @@
+//! The settings: GUCs that only a superuser or the configuration file can change.
+//!
+//! The C variables are the truth; `current_setting()` would also believe a placeholder that an
+//! ordinary user set before the library was loaded.
+
+use std::cell::Cell;
+use std::ffi::{CStr, c_char, c_void};
+
+use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
+use pgrx::pg_sys;
+use sendgate_decision::clock::{Instant, SECOND};
+use sendgate_decision::literal;
+
+/// Longest that an operation may stay in flight: a week. Anything longer is a forgotten one.
+const OPERATION_TTL_SECONDS_MAX: i32 = 7 * 86_400;
+/// Longest prospect cooldown or rate-limit cooldown: a year.
+const COOLDOWN_SECONDS_MAX: i32 = 366 * 86_400;
+/// Longest wait for a held row: ten minutes; a worker that waits longer is better refused.
+const LOCK_TIMEOUT_MS_MAX: i32 = 600_000;
+/// Farthest the test clock may run from the real one: fifty years.
+const CLOCK_OFFSET_MAX: i64 = 50 * 366 * 86_400 * SECOND;
+
+static TEST_CLOCK: GucSetting<bool> = GucSetting::<bool>::new(false);
+static OPERATION_TTL: GucSetting<i32> = GucSetting::<i32>::new(15 * 60);
+static PROSPECT_COOLDOWN: GucSetting<i32> = GucSetting::<i32>::new(86_400);
+static RATE_LIMIT_COOLDOWN: GucSetting<i32> = GucSetting::<i32>::new(3_600);
+static LOCK_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5_000);
+
+/// What the assign hooks of the two clock settings leave behind.
+struct TestClock {
+    frozen: Cell<Option<Instant>>,
+    offset: Cell<i64>,
+}
+// A backend has one thread.
+unsafe impl Sync for TestClock {}
+static CLOCK: TestClock = TestClock {
+    frozen: Cell::new(None),
+    offset: Cell::new(0),
+};
+
+struct TextVariable(Cell<*mut c_char>);
+// A backend has one thread.
+unsafe impl Sync for TextVariable {}
+static NOW_TEXT: TextVariable = TextVariable(Cell::new(std::ptr::null_mut()));
+static OFFSET_TEXT: TextVariable = TextVariable(Cell::new(std::ptr::null_mut()));
+static ACTOR: TextVariable = TextVariable(Cell::new(std::ptr::null_mut()));
+
+/// The frozen instant of this session's test clock, if there is one.
+pub fn frozen_now() -> Option<Instant> {
+    if TEST_CLOCK.get() {
+        CLOCK.frozen.get()
+    } else {
+        None
+    }
+}
+
+/// How far the test clock runs ahead of the real one, in microseconds.
+pub fn clock_offset() -> i64 {
+    if TEST_CLOCK.get() {
+        CLOCK.offset.get()
+    } else {
+        0
+    }
+}
+
+/// `sendgate.operation_ttl` in microseconds.
+pub fn operation_ttl() -> i64 {
+    i64::from(OPERATION_TTL.get()) * SECOND
+}
+
+/// `sendgate.prospect_cooldown` in microseconds.
+pub fn prospect_cooldown() -> i64 {
+    i64::from(PROSPECT_COOLDOWN.get()) * SECOND
+}
+
+/// `sendgate.rate_limit_cooldown` in microseconds.
+pub fn rate_limit_cooldown() -> i64 {
+    i64::from(RATE_LIMIT_COOLDOWN.get()) * SECOND
+}
+
+/// `sendgate.lock_timeout` in milliseconds.
+pub fn lock_timeout_ms() -> i32 {
+    LOCK_TIMEOUT.get()
+}
+
+/// `sendgate.actor`, as the session claims it.
+pub fn claimed_actor() -> Option<String> {
+    let text = ACTOR.0.get();
+    if text.is_null() {
+        return None;
+    }
+    let text = unsafe { CStr::from_ptr(text) }
+        .to_string_lossy()
+        .into_owned();
+    (!text.trim().is_empty()).then_some(text)
+}
+
+/// Defines every setting; called when the library is loaded.
+pub fn define() {
+    GucRegistry::define_bool_guc(
+        c"sendgate.test_clock",
+        c"Whether sendgate.now and sendgate.clock_offset have an effect.",
+        c"For tests only; settable only in the configuration file.",
+        &TEST_CLOCK,
+        GucContext::Sighup,
+        GucFlags::default(),
+    );
+    define_seconds(
+        c"sendgate.operation_ttl",
+        c"Time that an operation has for its answer.",
+        c"Afterwards it is expired: the worker must not send any more, and the slot is held until its day ends.",
+        &OPERATION_TTL,
+        1,
+        OPERATION_TTL_SECONDS_MAX,
+    );
+    define_seconds(
+        c"sendgate.prospect_cooldown",
+        c"Least time between two sends of one action to one prospect.",
+        c"Counts from the last operation that was not given back; 0 switches it off.",
+        &PROSPECT_COOLDOWN,
+        0,
+        COOLDOWN_SECONDS_MAX,
+    );
+    define_seconds(
+        c"sendgate.rate_limit_cooldown",
+        c"How long an account cools down after a rate_limited answer without a retry_after.",
+        c"",
+        &RATE_LIMIT_COOLDOWN,
+        1,
+        COOLDOWN_SECONDS_MAX,
+    );
+    GucRegistry::define_int_guc(
+        c"sendgate.lock_timeout",
+        c"Longest wait for an account that another transaction holds.",
+        c"",
+        &LOCK_TIMEOUT,
+        1,
+        LOCK_TIMEOUT_MS_MAX,
+        GucContext::Suset,
+        GucFlags::UNIT_MS,
+    );
+    unsafe {
+        define_text(
+            c"sendgate.now",
+            c"A frozen instant for this session; empty = off. Needs sendgate.test_clock.",
+            &NOW_TEXT,
+            pg_sys::GucContext::PGC_SUSET,
+            Some(check_now),
+            Some(assign_now),
+        );
+        define_text(
+            c"sendgate.clock_offset",
+            c"How far the running test clock is ahead, such as '9 days'. Needs sendgate.test_clock.",
+            &OFFSET_TEXT,
+            pg_sys::GucContext::PGC_SUSET,
+            Some(check_offset),
+            Some(assign_offset),
+        );
+        define_text(
+            c"sendgate.actor",
+            c"On whose behalf a member of sendgate_daemon acts; ignored from everybody else.",
+            &ACTOR,
+            pg_sys::GucContext::PGC_USERSET,
+            None,
+            None,
+        );
+        pg_sys::MarkGUCPrefixReserved(c"sendgate".as_ptr());
+    }
+}
+
+fn define_seconds(
+    name: &'static CStr,
+    short: &'static CStr,
+    long: &'static CStr,
+    setting: &'static GucSetting<i32>,
+    min: i32,
+    max: i32,
+) {
+    GucRegistry::define_int_guc(
+        name,
+        short,
+        long,
+        setting,
+        min,
+        max,
+        GucContext::Suset,
+        GucFlags::UNIT_S,
+    );
+}
+
+unsafe fn define_text(
+    name: &'static CStr,
+    description: &'static CStr,
+    variable: &'static TextVariable,
+    context: pg_sys::GucContext::Type,
+    check: pg_sys::GucStringCheckHook,
+    assign: pg_sys::GucStringAssignHook,
+) {
+    unsafe {
+        pg_sys::DefineCustomStringVariable(
+            name.as_ptr(),
+            description.as_ptr(),
+            std::ptr::null(),
+            variable.0.as_ptr(),
+            c"".as_ptr(),
+            context,
+            0,
+            check,
+            assign,
+            None,
+        );
+    }
+}
+
+/// Reads a setting's text; `Ok(None)` for an empty one.
+unsafe fn read<T>(text: *const c_char, parse: fn(&str) -> Option<T>) -> Result<Option<T>, ()> {
+    if text.is_null() {
+        return Ok(None);
+    }
+    match unsafe { CStr::from_ptr(text) }.to_str() {
+        Ok(text) if text.trim().is_empty() => Ok(None),
+        Ok(text) => parse(text).map(Some).ok_or(()),
+        Err(_) => Err(()),
+    }
+}
+
+fn offset(text: &str) -> Option<i64> {
+    literal::duration(text).filter(|micros| micros.abs() <= CLOCK_OFFSET_MAX)
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn check_now(
+    value: *mut *mut c_char,
+    _extra: *mut *mut c_void,
+    _source: pg_sys::GucSource::Type,
+) -> bool {
+    let valid = unsafe { read(*value, literal::instant) }.is_ok();
+    if !valid {
+        hint("Write an instant as 2026-05-24 12:00:00+00, or an empty text to switch it off.");
+    }
+    valid
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn assign_now(value: *const c_char, _extra: *mut c_void) {
+    CLOCK
+        .frozen
+        .set(unsafe { read(value, literal::instant) }.unwrap_or_default());
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn check_offset(
+    value: *mut *mut c_char,
+    _extra: *mut *mut c_void,
+    _source: pg_sys::GucSource::Type,
+) -> bool {
+    let valid = unsafe { read(*value, offset) }.is_ok();
+    if !valid {
+        hint(
+            "Write a length of time of at most fifty years, such as '9 days', '-1h' or '90' (seconds).",
+        );
+    }
+    valid
+}
+
+#[pgrx::pg_guard]
+unsafe extern "C-unwind" fn assign_offset(value: *const c_char, _extra: *mut c_void) {
+    CLOCK.offset.set(
+        unsafe { read(value, offset) }
+            .unwrap_or_default()
+            .unwrap_or_default(),
+    );
+}
+
+/// Leaves a HINT for the error that PostgreSQL raises about a refused setting.
+fn hint(text: &str) {
+    let Ok(text) = std::ffi::CString::new(text) else {
+        return;
+    };
+    unsafe {
+        GUC_check_errhint_string = pg_sys::pstrdup(text.as_ptr());
+    }
+}
+
+unsafe extern "C" {
+    static mut GUC_check_errhint_string: *mut c_char;
+}

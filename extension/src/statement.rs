@@ -1,0 +1,323 @@
+//! SQL statements as named constants, prepared once per backend, run through SPI.
+//!
+//! Statements name every object and operator with its schema, so that neither `search_path` nor
+//! what somebody planted on it matters, and take values as parameters only.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::ffi::{CString, c_int};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use pgrx::datum::Uuid;
+use pgrx::pg_sys::panic::CaughtError;
+use pgrx::{FromDatum, IntoDatum, PgSqlErrorCode, pg_sys};
+use sendgate_decision::clock::{Day, Instant};
+
+use crate::error::{Code, Error, Result};
+use crate::settings;
+
+/// Most parameters of one statement.
+const PARAMETERS_MAX: usize = 48;
+
+/// A statement and its plan, which lives as long as the backend.
+pub struct Statement {
+    sql: &'static str,
+    types: &'static [pg_sys::Oid],
+    plan: Cell<pg_sys::SPIPlanPtr>,
+}
+
+// A backend has one thread.
+unsafe impl Sync for Statement {}
+
+impl Statement {
+    /// A statement with its parameter types.
+    pub const fn new(sql: &'static str, types: &'static [pg_sys::Oid]) -> Statement {
+        Statement {
+            sql,
+            types,
+            plan: Cell::new(std::ptr::null_mut()),
+        }
+    }
+
+    /// The plan, made on first use. Generic from the start: the parameters never change its shape.
+    fn plan(&self) -> pg_sys::SPIPlanPtr {
+        if self.plan.get().is_null() {
+            let sql = CString::new(self.sql).unwrap_or_default();
+            unsafe {
+                let plan = pg_sys::SPI_prepare_cursor(
+                    sql.as_ptr(),
+                    self.types.len() as c_int,
+                    self.types.as_ptr().cast_mut(),
+                    pg_sys::CURSOR_OPT_GENERIC_PLAN as c_int,
+                );
+                let code = pg_sys::SPI_result;
+                assert!(!plan.is_null(), "SPI_prepare failed with code {code}");
+                assert_eq!(pg_sys::SPI_keepplan(plan), 0, "SPI_keepplan failed");
+                self.plan.set(plan);
+            }
+        }
+        self.plan.get()
+    }
+}
+
+/// A parameter: a value or NULL.
+pub type Param = Option<pg_sys::Datum>;
+
+/// Turns a value into a parameter.
+pub trait IntoParam {
+    /// The parameter, in the current memory context.
+    fn param(self) -> Param;
+}
+
+macro_rules! datum_param {
+    ($($type:ty),+) => { $(impl IntoParam for $type {
+        fn param(self) -> Param { self.into_datum() }
+    })+ };
+}
+datum_param!(&str, i16, i32, i64, bool);
+
+impl IntoParam for Instant {
+    fn param(self) -> Param {
+        Some(pg_sys::Datum::from(self.0))
+    }
+}
+
+impl IntoParam for Day {
+    fn param(self) -> Param {
+        Some(pg_sys::Datum::from(self.0))
+    }
+}
+
+impl IntoParam for [u8; 16] {
+    fn param(self) -> Param {
+        Uuid::from_bytes(self).into_datum()
+    }
+}
+
+impl IntoParam for &String {
+    fn param(self) -> Param {
+        self.as_str().param()
+    }
+}
+
+impl<T: IntoParam> IntoParam for Option<T> {
+    fn param(self) -> Param {
+        self.and_then(IntoParam::param)
+    }
+}
+
+/// A list of parameters from values of different types.
+macro_rules! params {
+    ($($value:expr),* $(,)?) => { &[$($crate::statement::IntoParam::param($value)),*] };
+}
+pub(crate) use params;
+
+/// An open SPI connection; results live as long as it.
+pub struct Spi(());
+
+impl Spi {
+    /// Opens a connection for the length of `work`. After an error it is left to PostgreSQL, which
+    /// closes it when it aborts the transaction: what was caught in the middle of a statement may
+    /// have left its snapshot behind.
+    pub fn connect<T>(work: impl FnOnce(&Spi) -> Result<T>) -> Result<T> {
+        unsafe { pg_sys::SPI_connect() };
+        let answer = work(&Spi(()))?;
+        unsafe { pg_sys::SPI_finish() };
+        Ok(answer)
+    }
+
+    /// Runs a statement on a fresh snapshot (at READ COMMITTED) and returns its rows.
+    pub fn run(&self, statement: &Statement, params: &[Param]) -> Rows<'_> {
+        self.execute(statement, params, false)
+    }
+
+    /// Runs a statement on the snapshot that is active.
+    pub fn run_on_active_snapshot(&self, statement: &Statement, params: &[Param]) -> Rows<'_> {
+        self.execute(statement, params, true)
+    }
+
+    /// Runs a statement that may wait for a held row, at most for `sendgate.lock_timeout`.
+    ///
+    /// # Errors
+    /// `SG301` when the wait took too long.
+    pub fn run_waiting(&self, statement: &Statement, params: &[Param]) -> Result<Rows<'_>> {
+        let session_timeout = unsafe { pg_sys::LockTimeout };
+        let own_timeout = settings::lock_timeout_ms();
+        let timeout = if session_timeout > 0 {
+            session_timeout.min(own_timeout)
+        } else {
+            own_timeout
+        };
+        unsafe { pg_sys::LockTimeout = timeout };
+        let outcome = catch_unwind(AssertUnwindSafe(|| self.execute(statement, params, false)));
+        unsafe { pg_sys::LockTimeout = session_timeout };
+        outcome.or_else(|panic| {
+            if is_lock_timeout(&*panic) {
+                Err(lock_timeout(timeout))
+            } else {
+                resume_unwind(panic)
+            }
+        })
+    }
+
+    fn execute(&self, statement: &Statement, params: &[Param], read_only: bool) -> Rows<'_> {
+        assert!(params.len() <= PARAMETERS_MAX && params.len() == statement.types.len());
+        let mut values = [pg_sys::Datum::null(); PARAMETERS_MAX];
+        let mut nulls = [b' ' as std::ffi::c_char; PARAMETERS_MAX];
+        for (i, param) in params.iter().enumerate() {
+            match param {
+                Some(datum) => values[i] = *datum,
+                None => nulls[i] = b'n' as std::ffi::c_char,
+            }
+        }
+        let _indexes = PreferIndexes::new();
+        unsafe {
+            let code = pg_sys::SPI_execute_plan(
+                statement.plan(),
+                values.as_mut_ptr(),
+                nulls.as_ptr(),
+                read_only,
+                0,
+            );
+            assert!(code >= 0, "SPI_execute_plan failed with code {code}");
+            Rows {
+                table: pg_sys::SPI_tuptable,
+                count: pg_sys::SPI_processed as usize,
+                _spi: self,
+            }
+        }
+    }
+}
+
+/// Keeps the planner off sequential scans while a plan is made: a plan that was made while a table
+/// was nearly empty must still be the right one a million rows later.
+struct PreferIndexes(bool);
+
+impl PreferIndexes {
+    fn new() -> PreferIndexes {
+        unsafe {
+            let before = pg_sys::enable_seqscan;
+            pg_sys::enable_seqscan = false;
+            PreferIndexes(before)
+        }
+    }
+}
+
+impl Drop for PreferIndexes {
+    fn drop(&mut self) {
+        unsafe { pg_sys::enable_seqscan = self.0 };
+    }
+}
+
+fn is_lock_timeout(panic: &(dyn Any + Send)) -> bool {
+    let Some(CaughtError::PostgresError(report)) = panic.downcast_ref::<CaughtError>() else {
+        return false;
+    };
+    report.sql_error_code() == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE
+}
+
+fn lock_timeout(timeout_ms: i32) -> Error {
+    Error::new(
+        Code::LockTimeout,
+        format!("the account is held by another transaction for more than {timeout_ms} ms"),
+        "Every decision about an account is made while its row is held; somebody keeps it.",
+        "Nothing was changed: try again. Commit right after reserve, confirm and rollback, before calling the provider; pg_blocking_pids() names the holder.",
+    )
+}
+
+/// The rows of a statement.
+pub struct Rows<'spi> {
+    table: *mut pg_sys::SPITupleTable,
+    count: usize,
+    _spi: &'spi Spi,
+}
+
+impl Rows<'_> {
+    /// How many rows there are, or were written.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The first row.
+    pub fn first(&self) -> Option<Row> {
+        self.row(0)
+    }
+
+    /// The row at `index`.
+    pub fn row(&self, index: usize) -> Option<Row> {
+        if index >= self.count || self.table.is_null() {
+            return None;
+        }
+        unsafe {
+            let descriptor = (*self.table).tupdesc;
+            let columns = (*descriptor).natts as usize;
+            let mut values = vec![pg_sys::Datum::null(); columns];
+            let mut nulls = vec![false; columns];
+            let tuple = *(*self.table).vals.add(index);
+            pg_sys::heap_deform_tuple(tuple, descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
+            Some(Row {
+                values,
+                nulls,
+                next: 0,
+            })
+        }
+    }
+
+    /// Every row.
+    pub fn iter(&self) -> impl Iterator<Item = Row> + '_ {
+        (0..self.count).filter_map(|index| self.row(index))
+    }
+}
+
+/// A row, read column by column in the order of the statement's list.
+pub struct Row {
+    values: Vec<pg_sys::Datum>,
+    nulls: Vec<bool>,
+    next: usize,
+}
+
+impl Row {
+    fn take<T: FromDatum>(&mut self) -> Option<T> {
+        let i = self.next;
+        self.next += 1;
+        unsafe { T::from_datum(self.values[i], self.nulls[i]) }
+    }
+
+    /// A column that cannot be NULL.
+    pub fn value<T: FromDatum>(&mut self) -> T {
+        let column = self.next + 1;
+        self.take()
+            .unwrap_or_else(|| panic!("column {column} is null"))
+    }
+
+    /// A column that may be NULL.
+    pub fn nullable<T: FromDatum>(&mut self) -> Option<T> {
+        self.take()
+    }
+
+    /// An instant.
+    pub fn instant(&mut self) -> Instant {
+        Instant(self.value())
+    }
+
+    /// An instant or NULL.
+    pub fn nullable_instant(&mut self) -> Option<Instant> {
+        self.take::<i64>().map(Instant)
+    }
+
+    /// A day.
+    pub fn day(&mut self) -> Day {
+        Day(self.value())
+    }
+
+    /// A UUID or NULL.
+    pub fn nullable_uuid(&mut self) -> Option<[u8; 16]> {
+        self.take::<Uuid>().map(|uuid| *uuid.as_bytes())
+    }
+
+    /// A value of a closed list; the column's CHECK allows no other.
+    pub fn one_of<T>(&mut self, parse: impl Fn(&str) -> Option<T>) -> T {
+        let text: &str = self.value();
+        parse(text).unwrap_or_else(|| panic!("\"{text}\" is not in its closed list"))
+    }
+}

@@ -1,0 +1,64 @@
+-- complain if script is sourced in psql, rather than via CREATE EXTENSION
+\echo Use "CREATE EXTENSION sendgate" to load this file. \quit
+
+-- Texts are cut, compared and lowered as UTF-8; another encoding would make limits in characters
+-- mean something else.
+DO $check$
+BEGIN
+    IF pg_catalog.current_setting('server_encoding') <> 'UTF8' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'feature_not_supported',
+            MESSAGE = pg_catalog.format('sendgate needs a UTF8 database, this one is %s',
+                pg_catalog.current_setting('server_encoding')),
+            HINT = 'Create the database with ENCODING ''UTF8'' TEMPLATE template0.';
+    END IF;
+END
+$check$;
+
+-- Roles are shared by all databases of the server and outlive the extension. One that exists
+-- already must be what sendgate would have created: anything stronger is refused, not adopted.
+DO $roles$
+DECLARE
+    role_name text;
+    problem text;
+BEGIN
+    FOREACH role_name IN ARRAY ARRAY['sendgate_owner', 'sendgate_sender', 'sendgate_reader',
+                                     'sendgate_operator', 'sendgate_daemon'] LOOP
+        SELECT CASE
+                   WHEN r.rolcanlogin THEN 'can log in'
+                   WHEN r.rolsuper THEN 'is a superuser'
+                   WHEN r.rolcreaterole THEN 'can create roles'
+                   WHEN r.rolbypassrls THEN 'bypasses row security'
+                   WHEN EXISTS (
+                       SELECT FROM pg_catalog.pg_auth_members m
+                       JOIN pg_catalog.pg_roles g ON g.oid = m.member
+                       WHERE m.roleid = r.oid AND m.admin_option AND NOT g.rolsuper
+                   ) THEN 'is administered by a role that is not a superuser'
+                   WHEN r.rolname = 'sendgate_owner' AND EXISTS (
+                       SELECT FROM pg_catalog.pg_auth_members m WHERE m.roleid = r.oid
+                   ) THEN 'has members'
+                   WHEN r.rolname = 'sendgate_owner' AND EXISTS (
+                       SELECT FROM pg_catalog.pg_auth_members m WHERE m.member = r.oid
+                   ) THEN 'is itself a member of another role'
+               END
+        INTO problem
+        FROM pg_catalog.pg_roles r
+        WHERE r.rolname = role_name;
+        IF NOT FOUND THEN
+            EXECUTE pg_catalog.format('CREATE ROLE %I NOLOGIN', role_name);
+        ELSIF problem IS NOT NULL THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'duplicate_object',
+                MESSAGE = pg_catalog.format('role "%s" exists already and %s', role_name, problem),
+                DETAIL = 'sendgate grants this role its rights; a role that somebody else controls would take them over.',
+                HINT = pg_catalog.format('Rename or drop the role "%s", or ALTER it to a plain NOLOGIN role without foreign members or admins.', role_name);
+        END IF;
+    END LOOP;
+END
+$roles$;
+
+GRANT sendgate_reader TO sendgate_operator;
+GRANT sendgate_reader TO sendgate_daemon;
+
+-- Created here, never adopted: whoever owned a schema of this name could drop the tables in it.
+CREATE SCHEMA sendgate;

@@ -1,0 +1,83 @@
+-- Everything belongs to a role that nobody can log in as; the functions act with its rights.
+DO $owner$
+DECLARE
+    object record;
+BEGIN
+    FOR object IN
+        SELECT c.oid::pg_catalog.regclass AS name, c.relkind
+        FROM pg_catalog.pg_class c
+        WHERE c.relnamespace = 'sendgate'::pg_catalog.regnamespace AND c.relkind IN ('r', 'v')
+    LOOP
+        EXECUTE pg_catalog.format('ALTER %s %s OWNER TO sendgate_owner',
+            CASE object.relkind WHEN 'v' THEN 'VIEW' ELSE 'TABLE' END, object.name);
+    END LOOP;
+    FOR object IN
+        SELECT p.oid::pg_catalog.regprocedure AS name
+        FROM pg_catalog.pg_proc p
+        WHERE p.pronamespace = 'sendgate'::pg_catalog.regnamespace
+    LOOP
+        EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO sendgate_owner', object.name);
+    END LOOP;
+END
+$owner$;
+ALTER TYPE sendgate.decision OWNER TO sendgate_owner;
+ALTER SCHEMA sendgate OWNER TO sendgate_owner;
+
+REVOKE ALL ON SCHEMA sendgate FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA sendgate FROM PUBLIC;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA sendgate FROM PUBLIC;
+REVOKE ALL ON TYPE sendgate.decision FROM PUBLIC;
+
+GRANT USAGE ON SCHEMA sendgate TO sendgate_sender, sendgate_reader, sendgate_operator, sendgate_daemon;
+GRANT USAGE ON TYPE sendgate.decision
+    TO sendgate_sender, sendgate_reader, sendgate_operator, sendgate_daemon;
+
+-- Applications.
+GRANT EXECUTE ON FUNCTION
+    sendgate.clock(),
+    sendgate.reserve(text, text, text, text, uuid),
+    sendgate.preview(text, text, text),
+    sendgate.confirm(text, uuid, text, timestamptz),
+    sendgate.rollback(text, uuid, text, text, integer, interval),
+    sendgate.breaker_check(text, text, text),
+    sendgate.breaker_report(text, text, text, text, integer)
+TO sendgate_sender;
+
+-- Readers: the views, the logs, and the pure functions that the views call with their rights.
+GRANT SELECT ON
+    sendgate.linkedin_accounts, sendgate.account_cards, sendgate.breakers, sendgate.counters,
+    sendgate.delivered_daily, sendgate.operations_unresolved, sendgate.open_alerts, sendgate.tiers,
+    sendgate.error_rules, sendgate.linkedin_events, sendgate.send_operations, sendgate.breaker_log,
+    sendgate.alerts
+TO sendgate_reader;
+GRANT EXECUTE ON FUNCTION
+    sendgate.clock(),
+    sendgate.sent_as_of(integer, date, timestamptz),
+    sendgate.sent_this_week_as_of(integer, date, timestamptz),
+    sendgate.effective_cap(integer, boolean, integer, boolean, date, integer, integer, timestamptz),
+    sendgate.breaker_state(text, timestamptz, integer, timestamptz),
+    sendgate.next_credit_period(integer, timestamptz),
+    sendgate.window_days_array(integer)
+TO sendgate_reader;
+
+-- Operators, and the daemon on behalf of an operator whom it names in sendgate.actor.
+GRANT SELECT ON sendgate.admin_log TO sendgate_operator;
+GRANT EXECUTE ON FUNCTION
+    sendgate.upsert_account(text, text, text, text, time, time, integer[], integer, boolean),
+    sendgate.set_window(text, time, time, integer[]),
+    sendgate.set_status(text, text, text),
+    sendgate.set_cap(text, text, integer, integer, text),
+    sendgate.set_tier_cap(text, text, integer, integer, interval, integer),
+    sendgate.drop_tier_cap(text, text),
+    sendgate.set_error_rule(integer, text, text, text, text, text),
+    sendgate.drop_error_rule(integer),
+    sendgate.pause_all(text),
+    sendgate.resume_all(),
+    sendgate.clear_cooldown(text, text),
+    sendgate.repair_day(text, text),
+    sendgate.resolve_operation(text, uuid, boolean, text, text),
+    sendgate.breaker_clear(text, text),
+    sendgate.breaker_arm(text, text),
+    sendgate.breaker_probe(text, text),
+    sendgate.breaker_force(text, text, text)
+TO sendgate_operator, sendgate_daemon;
