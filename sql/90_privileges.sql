@@ -18,6 +18,14 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO sendgate_owner', object.name);
     END LOOP;
+    FOR object IN
+        SELECT t.oid::pg_catalog.regtype AS name
+        FROM pg_catalog.pg_type t
+        WHERE t.typnamespace = 'sendgate'::pg_catalog.regnamespace AND t.typtype = 'd'
+    LOOP
+        EXECUTE pg_catalog.format('ALTER DOMAIN %s OWNER TO sendgate_owner', object.name);
+        EXECUTE pg_catalog.format('REVOKE ALL ON TYPE %s FROM PUBLIC', object.name);
+    END LOOP;
 END
 $owner$;
 ALTER TYPE sendgate.decision OWNER TO sendgate_owner;

@@ -143,14 +143,8 @@ COMMENT ON COLUMN sendgate.accounts.profile_view_weekly_cap IS
 'The account''s own profile view cap a UTC week. NULL: the tier''s, which may be none.';
 COMMENT ON COLUMN sendgate.accounts.engagement_weekly_cap IS
 'The account''s own engagement cap a UTC week. NULL: the tier''s, which may be none.';
-COMMENT ON CONSTRAINT accounts_week_check ON sendgate.accounts IS
-'A week is named by its Monday; any other day would never match again.';
-COMMENT ON CONSTRAINT accounts_counters_check ON sendgate.accounts IS
-'No counter is ever below zero: a slot given back twice would be taken twice.';
-COMMENT ON CONSTRAINT accounts_window_check ON sendgate.accounts IS
-'A window is whole or absent, opens on at least one day, and does not end where it starts, which could mean never or always.';
-COMMENT ON CONSTRAINT accounts_probe_check ON sendgate.accounts IS
-'A permit always has an end, and exists only under a stamp.';
+COMMENT ON CONSTRAINT accounts_sound_check ON sendgate.accounts IS
+    'Rules over several columns, in Rust: a window has all of its parts or none and can be, and a permit that is taken has a lease.';
 COMMENT ON INDEX sendgate.accounts_exhausted_idx IS
 'For operators who look for exhausted accounts. Its column changes when a breaker does, not when a slot is taken, so grants stay heap-only updates.';
 
@@ -222,7 +216,7 @@ COMMENT ON COLUMN sendgate.send_operations.error_type IS
 'The provider''s own error type, cut at 2,000 characters and marked where it was cut. Foreign text: escape it where you show it.';
 COMMENT ON COLUMN sendgate.send_operations.error IS
 'The provider''s text, or an operator''s note, cut at 2,000 characters and marked where it was cut. Foreign text: escape it where you show it.';
-COMMENT ON CONSTRAINT send_operations_settled_check ON sendgate.send_operations IS
+COMMENT ON CONSTRAINT send_operations_sound_check ON sendgate.send_operations IS
 'State, outcome and time of settling agree: what is in flight has none, what is delivered has no error outcome, what was given back says why.';
 COMMENT ON INDEX sendgate.send_operations_prospect_idx IS
 'Finds what happened with a prospect and action, for operation_in_flight and prospect_cooldown. It does not mention the state, so that settling stays a heap-only update.';
@@ -623,3 +617,39 @@ COMMENT ON TRIGGER config_changed ON sendgate.error_rule_overrides IS
 'Rules are compiled once per backend; a changed rule holds from its commit.';
 COMMENT ON TRIGGER config_changed ON sendgate.pause_switch IS
 'The switch is read once per backend; pause_all holds from its commit.';
+
+-- Domains and the functions of the CHECKs.
+COMMENT ON DOMAIN sendgate.identifier IS
+    'An id of the application: 1 to 128 characters, compared byte by byte, so that no update of the operating systems collations can corrupt its index.';
+COMMENT ON DOMAIN sendgate.display_name IS
+    'A name for people: 1 to 200 characters.';
+COMMENT ON DOMAIN sendgate.chat_reference IS
+    'The providers proof of a delivery: not blank, at most 2,000 characters.';
+COMMENT ON DOMAIN sendgate.action_name IS
+    'What a worker does through an account; only inmail consumes credits.';
+COMMENT ON DOMAIN sendgate.account_status IS
+    'Whether an account may be used: connected, paused by an operator, restricted or disconnected by the provider.';
+COMMENT ON DOMAIN sendgate.breaker_mode IS
+    'How a breaker is run: auto by its stamp, open or closed by an operator.';
+COMMENT ON DOMAIN sendgate.operation_state IS
+    'State of an operation; expired is a reading of reserved, not a state.';
+COMMENT ON DOMAIN sendgate.operation_origin IS
+    'Where an operation came from: gate through reserve, external recorded afterwards.';
+COMMENT ON DOMAIN sendgate.operation_outcome IS
+    'What an attempt came to, as the classifier read the providers answer.';
+COMMENT ON DOMAIN sendgate.event_type IS
+    'A delivered action: the actions name and _sent.';
+COMMENT ON DOMAIN sendgate.http_status_pattern IS
+    'One HTTP status, such as 429, or a class, such as 4xx.';
+COMMENT ON DOMAIN sendgate.slot_count IS
+    'A number of slots: never negative.';
+COMMENT ON DOMAIN sendgate.month_day IS
+    'A day of the month, 1 to 31; a month too short uses its last day.';
+COMMENT ON DOMAIN sendgate.weekday_mask IS
+    'ISO weekdays as bits: 1 = Monday, 2 = Tuesday, 4 = Wednesday … 64 = Sunday.';
+COMMENT ON DOMAIN sendgate.week_start IS
+    'A Monday: the UTC week that starts on it.';
+COMMENT ON FUNCTION sendgate.is_sound_account(time, time, smallint, timestamptz, uuid) IS
+    'The CHECK of accounts over several columns: the sending window can be, and a taken permit has a lease.';
+COMMENT ON FUNCTION sendgate.is_sound_operation(text, text, timestamptz, timestamptz, timestamptz) IS
+    'The CHECK of send_operations over several columns: outcome and time of settling fit the state, and it expires after it was reserved.';

@@ -35,6 +35,9 @@ macro_rules! account_columns {
 }
 pub(crate) use account_columns;
 
+/// How many columns that are.
+pub const ACCOUNT_COLUMNS: usize = 44;
+
 static READ: Statement = Statement::new(
     concat!(
         "SELECT ",

@@ -67,8 +67,12 @@ fn composite(name: &std::ffi::CStr, fields: &[Param]) -> pg_sys::Datum {
             pg_sys::Datum::null(),
             pg_sys::Datum::null(),
         );
-        let descriptor = pg_sys::lookup_rowtype_tupdesc_copy(type_oid, -1);
-        form(descriptor, fields)
+        let descriptor = pg_sys::lookup_rowtype_tupdesc(type_oid, -1);
+        let row = form(descriptor, fields);
+        if (*descriptor).tdrefcount >= 0 {
+            pg_sys::DecrTupleDescRefCount(descriptor);
+        }
+        row
     }
 }
 

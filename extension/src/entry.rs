@@ -69,6 +69,17 @@ impl Args {
         unsafe { pgrx::fcinfo::pg_getarg(self.0, position) }
     }
 
+    /// Whether the argument is NULL.
+    pub fn is_null(&self, position: usize) -> bool {
+        unsafe { pgrx::fcinfo::pg_arg_is_null(self.0, position) }
+    }
+
+    /// A time of day in microseconds after midnight, or `None` for NULL.
+    pub fn time(&self, position: usize) -> Option<i64> {
+        let argument = unsafe { pgrx::fcinfo::pg_get_nullable_datum(self.0, position) };
+        (!argument.isnull).then_some(argument.value.value() as i64)
+    }
+
     /// The argument, which must not be NULL.
     pub fn required<T: FromDatum>(&self, position: usize, name: &str) -> Result<T> {
         self.optional(position).ok_or_else(|| null_argument(name))

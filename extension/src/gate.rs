@@ -6,7 +6,7 @@ use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::{ProspectHistory, Request, Verdict, decide};
 use sendgate_decision::names::{Action, OperationState, Origin};
 
-use crate::account_row::{AccountRow, account_columns, read_columns, unknown};
+use crate::account_row::{ACCOUNT_COLUMNS, AccountRow, account_columns, read_columns, unknown};
 use crate::config::Config;
 use crate::error::Result;
 use crate::journal;
@@ -14,28 +14,30 @@ use crate::settings;
 use crate::statement::{Row, Spi, Statement, params};
 use crate::zone;
 
-/// The account, the operation of that id (a replay), and what the journal says about the prospect.
+/// The account, with what the journal says about the prospect and action: a row for each operation,
+/// or one without. Folded here rather than by an aggregate, which would cost more than the look-up.
 static LOOK: Statement = Statement::new(
     concat!(
         "SELECT ",
         account_columns!(),
-        ", o.action, o.prospect_id, o.campaign_id, o.origin, o.state, o.expires_at,
-           p.unresolved, p.last_kept_at
+        ", o.operation_id, o.prospect_id, o.action, o.campaign_id, o.origin, o.state, o.reserved_at,
+           o.expires_at
          FROM sendgate.accounts a
          LEFT JOIN sendgate.send_operations o
-             ON o.account_id OPERATOR(pg_catalog.=) $1 AND o.operation_id OPERATOR(pg_catalog.=) $2
-         CROSS JOIN LATERAL (
-             SELECT pg_catalog.bool_or(j.state OPERATOR(pg_catalog.=) 'reserved'
-                        OR j.state OPERATOR(pg_catalog.=) 'indeterminate') AS unresolved,
-                    pg_catalog.max(j.reserved_at)
-                        FILTER (WHERE j.state OPERATOR(pg_catalog.<>) 'released') AS last_kept_at
-             FROM sendgate.send_operations j
-             WHERE j.account_id OPERATOR(pg_catalog.=) $1 AND j.prospect_id OPERATOR(pg_catalog.=) $3
-               AND j.action OPERATOR(pg_catalog.=) $4
-         ) p
+             ON o.account_id OPERATOR(pg_catalog.=) $1 AND o.prospect_id OPERATOR(pg_catalog.=) $2
+                AND o.action OPERATOR(pg_catalog.=) $3
          WHERE a.id OPERATOR(pg_catalog.=) $1"
     ),
-    &[pg_sys::TEXTOID, pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID],
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID],
+);
+
+/// An operation of the id that the worker chose.
+static REPLAYED: Statement = Statement::new(
+    "SELECT o.operation_id, o.prospect_id, o.action, o.campaign_id, o.origin, o.state, o.reserved_at,
+            o.expires_at
+     FROM sendgate.send_operations o
+     WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.operation_id OPERATOR(pg_catalog.=) $2",
+    &[pg_sys::TEXTOID, pg_sys::UUIDOID],
 );
 
 /// What a worker asks.
@@ -50,7 +52,7 @@ pub struct Ask<'a> {
     pub operation: Option<OperationId>,
 }
 
-/// An operation of the same id that is in the journal already.
+/// An operation that is in the journal already.
 pub struct Earlier {
     /// What it was to send.
     pub action: Action,
@@ -81,17 +83,36 @@ pub struct Seen {
 /// # Errors
 /// `SG101` for an unknown account.
 pub fn look(spi: &Spi, ask: &Ask<'_>) -> Result<Seen> {
-    let params = params![ask.account, ask.operation, ask.prospect, ask.action.name()];
-    let mut columns = spi
-        .run(&LOOK, params)
-        .first()
-        .ok_or_else(|| unknown(ask.account))?;
+    let rows = spi.run(&LOOK, params![ask.account, ask.prospect, ask.action.name()]);
+    let mut columns = rows.first().ok_or_else(|| unknown(ask.account))?;
     let row = read_columns(&mut columns);
-    let earlier = read_earlier(&mut columns);
-    let history = ProspectHistory {
-        unresolved: columns.nullable().unwrap_or(false),
-        last_kept_at: columns.nullable_instant(),
-    };
+    let mut history = ProspectHistory::default();
+    let mut earlier = None;
+    let mut next = Some(columns);
+    for index in 1.. {
+        let Some((id, reserved_at, operation)) = next.as_mut().and_then(read_operation) else {
+            break;
+        };
+        history.unresolved |= operation.state.is_unresolved();
+        if operation.state != OperationState::Released {
+            history.last_kept_at = history.last_kept_at.max(Some(reserved_at));
+        }
+        if ask.operation == Some(id) {
+            earlier = Some(operation);
+        }
+        next = rows.row(index).map(|mut columns| {
+            columns.skip(ACCOUNT_COLUMNS);
+            columns
+        });
+    }
+    if earlier.is_none() && ask.operation.is_some() {
+        // Not among the prospect's: the id may still have been used for somebody else.
+        let rows = spi.run(&REPLAYED, params![ask.account, ask.operation]);
+        earlier = rows
+            .first()
+            .and_then(|mut columns| read_operation(&mut columns))
+            .map(|found| found.2);
+    }
     Ok(Seen {
         row,
         earlier,
@@ -99,19 +120,26 @@ pub fn look(spi: &Spi, ask: &Ask<'_>) -> Result<Seen> {
     })
 }
 
-fn read_earlier(columns: &mut Row) -> Option<Earlier> {
-    let action: Option<&str> = columns.nullable();
-    let (prospect, campaign) = (columns.nullable(), columns.nullable());
-    let (origin, state): (Option<&str>, Option<&str>) = (columns.nullable(), columns.nullable());
-    let expires_at = columns.nullable_instant();
-    Some(Earlier {
-        action: Action::parse(action?)?,
-        prospect: prospect?,
-        campaign,
-        origin: Origin::parse(origin?)?,
-        state: OperationState::parse(state?)?,
-        expires_at: expires_at?,
-    })
+fn read_operation(columns: &mut Row) -> Option<(OperationId, Instant, Earlier)> {
+    let id = columns.nullable_uuid()?;
+    let prospect = columns.value();
+    let action = columns.one_of(Action::parse);
+    let campaign = columns.nullable();
+    let origin = columns.one_of(Origin::parse);
+    let state = columns.one_of(OperationState::parse);
+    let (reserved_at, expires_at) = (columns.instant(), columns.instant());
+    Some((
+        id,
+        reserved_at,
+        Earlier {
+            action,
+            prospect,
+            campaign,
+            origin,
+            state,
+            expires_at,
+        },
+    ))
 }
 
 /// Asks the rule about what was seen.

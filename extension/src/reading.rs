@@ -4,7 +4,8 @@ use pgrx::{IntoDatum, pg_sys};
 use sendgate_decision::breaker::{Breaker, Reading};
 use sendgate_decision::budget;
 use sendgate_decision::clock::{Day, Instant, next_credit_period};
-use sendgate_decision::names::BreakerMode;
+use sendgate_decision::names::{BreakerMode, OperationState, Outcome};
+use sendgate_decision::window::Window;
 
 use crate::entry::{Answer, Args, sql_function, unknown_value};
 use crate::error::Result;
@@ -38,6 +39,17 @@ sql_function!(
     sendgate_window_days_array,
     pg_finfo_sendgate_window_days_array,
     window_days_array
+);
+
+sql_function!(
+    sendgate_is_sound_account,
+    pg_finfo_sendgate_is_sound_account,
+    is_sound_account
+);
+sql_function!(
+    sendgate_is_sound_operation,
+    pg_finfo_sendgate_is_sound_operation,
+    is_sound_operation
 );
 
 fn day(args: &Args, position: usize) -> Result<Day> {
@@ -119,4 +131,39 @@ fn window_days_array(args: &Args) -> Answer {
     };
     let days: Vec<i32> = (1..=7).filter(|day| mask & (1 << (day - 1)) != 0).collect();
     Ok(days.into_datum())
+}
+
+/// A window has all of its parts or none and can be; a permit that is taken has a lease.
+fn is_sound_account(args: &Args) -> Answer {
+    let (start, end, days) = (args.time(0), args.time(1), args.optional::<i16>(2));
+    let window_is_sound = match (start, end, days) {
+        (None, None, None) => true,
+        (Some(start), Some(end), Some(days)) => {
+            u8::try_from(days).is_ok_and(|days| Window::new(start, end, days).is_ok())
+        }
+        _ => false,
+    };
+    let probe_is_sound = args.is_null(4) || !args.is_null(3);
+    Ok((window_is_sound && probe_is_sound).into_datum())
+}
+
+/// An operation's outcome and time of settling fit its state.
+fn is_sound_operation(args: &Args) -> Answer {
+    let state = args.optional::<&str>(0).and_then(OperationState::parse);
+    let outcome = args.optional::<&str>(1).and_then(Outcome::parse);
+    let outcome_fits = match state {
+        None => false,
+        Some(OperationState::Reserved | OperationState::Delivered) => args.is_null(1),
+        Some(OperationState::Released) => outcome.is_some_and(|o| o != Outcome::Indeterminate),
+        Some(OperationState::Indeterminate) => outcome == Some(Outcome::Indeterminate),
+    };
+    let settled_fits = args.is_null(2) == (state == Some(OperationState::Reserved));
+    let times_fit = match (
+        args.optional_instant(3, "reserved_at")?,
+        args.optional_instant(4, "expires_at")?,
+    ) {
+        (Some(reserved_at), Some(expires_at)) => reserved_at <= expires_at,
+        _ => false,
+    };
+    Ok((outcome_fits && settled_fits && times_fit).into_datum())
 }

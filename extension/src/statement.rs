@@ -283,6 +283,11 @@ impl Row {
         unsafe { T::from_datum(self.values[i], self.nulls[i]) }
     }
 
+    /// Passes over columns.
+    pub fn skip(&mut self, columns: usize) {
+        self.next += columns;
+    }
+
     /// A column that cannot be NULL.
     pub fn value<T: FromDatum>(&mut self) -> T {
         let column = self.next + 1;

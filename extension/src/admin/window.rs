@@ -40,8 +40,7 @@ pub struct Stored {
 
 /// Reads start, end and days from three arguments in a row; all or none of them.
 pub fn read(args: &Args, position: usize) -> Result<Option<Stored>> {
-    let start: Option<pg_sys::Datum> = time(args, position);
-    let end = time(args, position + 1);
+    let (start, end) = (args.time(position), args.time(position + 1));
     let days: Option<Vec<Option<i32>>> = args.optional(position + 2);
     let (Some(start), Some(end), Some(days)) = (start, end, &days) else {
         if start.is_none() && end.is_none() && days.is_none() {
@@ -52,7 +51,6 @@ pub fn read(args: &Args, position: usize) -> Result<Option<Stored>> {
             "Some of them are null and some are not.",
         ));
     };
-    let (start, end) = (start.value() as i64, end.value() as i64);
     let mask = mask(days)?;
     Window::new(start, end, mask).map_err(describe)?;
     Ok(Some(Stored {
@@ -60,13 +58,6 @@ pub fn read(args: &Args, position: usize) -> Result<Option<Stored>> {
         end,
         days: i16::from(mask),
     }))
-}
-
-fn time(args: &Args, position: usize) -> Option<pg_sys::Datum> {
-    unsafe {
-        let argument = pgrx::fcinfo::pg_get_nullable_datum(args.0, position);
-        (!argument.isnull).then_some(argument.value)
-    }
 }
 
 fn mask(days: &[Option<i32>]) -> Result<u8> {
