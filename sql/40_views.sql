@@ -49,7 +49,7 @@ FROM sendgate.accounts a
 CROSS JOIN (SELECT sendgate.clock() AS at) c;
 
 CREATE VIEW sendgate.counters AS
-SELECT a.id AS account_id, n.action,
+SELECT a.id AS account_id, n.action, greatest(a.day, (c.at AT TIME ZONE 'UTC')::date) AS day,
        sendgate.sent_as_of(n.sent_today, a.day, c.at) AS sent_today,
        sendgate.effective_cap(
            coalesce(n.daily_cap, t.daily_cap, 0), a.ramp, a.ramp_days,

@@ -439,6 +439,8 @@ COMMENT ON VIEW sendgate.counters IS
 'Five lines per account, one for each action: slots taken and caps, as of the clock.';
 COMMENT ON COLUMN sendgate.counters.account_id IS 'The account.';
 COMMENT ON COLUMN sendgate.counters.action IS 'inmail, invite, message, profile_view or engagement.';
+COMMENT ON COLUMN sendgate.counters.day IS
+    'UTC day that sent_today counts on: the clock''s, or the row''s own where that ran ahead.';
 COMMENT ON COLUMN sendgate.counters.sent_today IS
 'Slots taken today (UTC): delivered, in flight and unknown.';
 COMMENT ON COLUMN sendgate.counters.daily_cap IS

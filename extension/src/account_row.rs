@@ -39,11 +39,7 @@ pub(crate) use account_columns;
 pub const ACCOUNT_COLUMNS: usize = 44;
 
 static READ: Statement = Statement::new(
-    concat!(
-        "SELECT ",
-        account_columns!(),
-        " FROM sendgate.accounts a WHERE a.id OPERATOR(pg_catalog.=) $1"
-    ),
+    concat!("SELECT ", account_columns!(), " FROM sendgate.accounts a WHERE a.id OPERATOR(pg_catalog.=) $1"),
     &[pg_sys::TEXTOID],
 );
 
@@ -131,21 +127,11 @@ pub fn read_columns(row: &mut Row) -> AccountRow {
     let cooldown_until = row.nullable_instant();
     let credit_reset_day = row.value::<i16>() as u8;
     let breaker = read_breaker(row);
-    let (start, end, days) = (
-        row.nullable::<i64>(),
-        row.nullable::<i64>(),
-        row.nullable::<i16>(),
-    );
-    let window = start
-        .zip(end)
-        .zip(days)
-        .and_then(|((s, e), d)| Window::new(s, e, d as u8).ok());
+    let (start, end, days) = (row.nullable::<i64>(), row.nullable::<i64>(), row.nullable::<i16>());
+    let window = start.zip(end).zip(days).and_then(|((s, e), d)| Window::new(s, e, d as u8).ok());
     let mut caps = [CapOverride::default(); ACTIONS];
     for (i, cap) in caps.iter_mut().enumerate() {
-        *cap = CapOverride {
-            daily: daily[i],
-            weekly: weekly[i],
-        };
+        *cap = CapOverride { daily: daily[i], weekly: weekly[i] };
     }
     let account = Account {
         status,
@@ -163,36 +149,20 @@ pub fn read_columns(row: &mut Row) -> AccountRow {
         breaker,
         window,
     };
-    AccountRow {
-        version,
-        tier,
-        time_zone,
-        account,
-    }
+    AccountRow { version, tier, time_zone, account }
 }
 
 fn read_breaker(row: &mut Row) -> Breaker {
     let mode = row.one_of(BreakerMode::parse);
     let (exhausted_at, cleared_at) = (row.nullable_instant(), row.nullable_instant());
     let (lease_until, taken_by) = (row.nullable_instant(), row.nullable_uuid());
-    let probe = lease_until.map(|lease_until| Probe {
-        lease_until,
-        taken_by,
-    });
-    Breaker {
-        mode,
-        exhausted_at,
-        cleared_at,
-        probe,
-    }
+    let probe = lease_until.map(|lease_until| Probe { lease_until, taken_by });
+    Breaker { mode, exhausted_at, cleared_at, probe }
 }
 
 /// The account as committed, without holding it.
 pub fn read(spi: &Spi, id: &str) -> Result<AccountRow> {
-    let mut row = spi
-        .run(&READ, params![id])
-        .first()
-        .ok_or_else(|| unknown(id))?;
+    let mut row = spi.run(&READ, params![id]).first().ok_or_else(|| unknown(id))?;
     Ok(read_columns(&mut row))
 }
 
@@ -201,10 +171,7 @@ pub fn read(spi: &Spi, id: &str) -> Result<AccountRow> {
 /// # Errors
 /// `SG101` for an unknown account, `SG301` when somebody else holds it for too long.
 pub fn hold(spi: &Spi, id: &str) -> Result<AccountRow> {
-    let mut row = spi
-        .run_waiting(&HOLD, params![id])?
-        .first()
-        .ok_or_else(|| unknown(id))?;
+    let mut row = spi.run_waiting(&HOLD, params![id])?.first().ok_or_else(|| unknown(id))?;
     Ok(read_columns(&mut row))
 }
 
@@ -214,11 +181,7 @@ pub fn hold(spi: &Spi, id: &str) -> Result<AccountRow> {
 /// `SG301` when somebody else holds the row for too long.
 pub fn write(spi: &Spi, id: &str, version: i64, account: &Account) -> Result<bool> {
     commit_synchronously();
-    let (today, week, last) = (
-        account.sent_today,
-        account.sent_this_week,
-        account.last_granted_at,
-    );
+    let (today, week, last) = (account.sent_today, account.sent_this_week, account.last_granted_at);
     let breaker = &account.breaker;
     let written = spi.run_waiting(
         &WRITE,

@@ -17,8 +17,8 @@ pub fn name() -> String {
     let session = unsafe { pg_sys::GetSessionUserId() };
     if let Some(claimed) = settings::claimed_actor() {
         let daemon = unsafe { pg_sys::get_role_oid(DAEMON_ROLE.as_ptr(), true) };
-        let believed = daemon != pg_sys::InvalidOid
-            && unsafe { pg_sys::is_member_of_role_nosuper(session, daemon) };
+        let believed =
+            daemon != pg_sys::InvalidOid && unsafe { pg_sys::is_member_of_role_nosuper(session, daemon) };
         if believed {
             return claimed.chars().take(ACTOR_CHARACTERS_MAX).collect();
         }

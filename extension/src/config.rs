@@ -54,10 +54,7 @@ pub struct Config {
 impl Config {
     /// What a tier allows for an action; nothing where the tier does not name it.
     pub fn tier_cap(&self, tier: &str, action: Action) -> TierCap {
-        self.tiers
-            .get(tier)
-            .and_then(|caps| caps[action.index()])
-            .unwrap_or(TierCap::NOTHING)
+        self.tiers.get(tier).and_then(|caps| caps[action.index()]).unwrap_or(TierCap::NOTHING)
     }
 
     /// Whether a tier exists.
@@ -88,8 +85,7 @@ pub fn watch() {
 
 #[pgrx::pg_guard]
 unsafe extern "C-unwind" fn relation_changed(_arg: pg_sys::Datum, relation: pg_sys::Oid) {
-    let ours = relation == pg_sys::InvalidOid
-        || WATCHED.with_borrow(|watched| watched.contains(&relation));
+    let ours = relation == pg_sys::InvalidOid || WATCHED.with_borrow(|watched| watched.contains(&relation));
     if ours {
         CHANGES.set(CHANGES.get().wrapping_add(1));
         CURRENT.with(|current| {
@@ -123,25 +119,16 @@ pub fn current(spi: &Spi) -> Rc<Config> {
 
 fn load(spi: &Spi) -> Config {
     unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
-    let watched = spi
-        .run_on_active_snapshot(&TABLES, &[])
-        .iter()
-        .map(|mut row| row.value())
-        .collect();
+    let watched = spi.run_on_active_snapshot(&TABLES, &[]).iter().map(|mut row| row.value()).collect();
     WATCHED.set(watched);
-    let mut config = Config {
-        paused: spi.run_on_active_snapshot(&SWITCH, &[]).count() > 0,
-        ..Config::default()
-    };
+    let mut config =
+        Config { paused: spi.run_on_active_snapshot(&SWITCH, &[]).count() > 0, ..Config::default() };
     for mut row in spi.run_on_active_snapshot(&TIERS, &[]).iter() {
         let (tier, action, cap) = read_tier(&mut row);
         config.tiers.entry(tier).or_default()[action.index()] = Some(cap);
     }
-    config.rules = spi
-        .run_on_active_snapshot(&RULES, &[])
-        .iter()
-        .map(|mut row| read_rule(&mut row))
-        .collect();
+    config.rules =
+        spi.run_on_active_snapshot(&RULES, &[]).iter().map(|mut row| read_rule(&mut row)).collect();
     unsafe { pg_sys::PopActiveSnapshot() };
     config
 }

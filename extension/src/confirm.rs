@@ -15,25 +15,21 @@ use crate::statement::{IntoParam, Spi};
 /// How far a provider's clock may run ahead of ours: a delivery must not be lost over it.
 const CLOCK_SKEW_MAX: i64 = 5 * MINUTE;
 
+/// The error that the journal notes for an InMail that was confirmed without proof.
+const UNPROVEN: &str = "confirmed without a chat_id";
+
 sql_function!(sendgate_confirm, pg_finfo_sendgate_confirm, confirm);
 
 fn confirm(args: &Args) -> Answer {
     let account = args.id(0, "account_id")?;
     let operation = args.uuid(1, "operation_id")?;
     let chat_id = args.optional::<&str>(2).filter(|text| !is_blank(text));
-    let chat_id = chat_id
-        .map(|text| check_text(text, "chat_id", TEXT_CHARACTERS_MAX))
-        .transpose()?;
+    let chat_id = chat_id.map(|text| check_text(text, "chat_id", TEXT_CHARACTERS_MAX)).transpose()?;
     let delivered_at = args.optional_instant(3, "delivered_at")?;
     let event = Spi::connect(|spi| {
         let now = clock::now();
         check_delivered_at(delivered_at, now)?;
-        let report = Report {
-            account,
-            operation,
-            chat_id,
-            occurred_at: delivered_at.unwrap_or(now),
-        };
+        let report = Report { account, operation, chat_id, occurred_at: delivered_at.unwrap_or(now) };
         match confirm_without_the_account(spi, &report, now)? {
             Some(event) => Ok(Some(event)),
             None => settle_delivered(spi, &report, &ErrorNote::default()),
@@ -59,10 +55,7 @@ fn check_delivered_at(delivered_at: Option<Instant>, now: Instant) -> Result<()>
         return Err(Error::new(
             Code::TimeOutOfRange,
             "delivered_at lies in the future",
-            format!(
-                "A provider's clock may be ahead by at most {} minutes.",
-                CLOCK_SKEW_MAX / MINUTE
-            ),
+            format!("A provider's clock may be ahead by at most {} minutes.", CLOCK_SKEW_MAX / MINUTE),
             "Pass the provider's time stamp with its time zone, or leave delivered_at out.",
         ));
     }
@@ -72,11 +65,7 @@ fn check_delivered_at(delivered_at: Option<Instant>, now: Instant) -> Result<()>
 /// The common case: an operation in flight is delivered with its proof, and the account's breaker
 /// has nothing to learn from it. The counter does not change, so the account need not be held; the
 /// journal row guards itself by its state.
-fn confirm_without_the_account(
-    spi: &Spi,
-    report: &Report<'_>,
-    now: Instant,
-) -> Result<Option<[u8; 16]>> {
+fn confirm_without_the_account(spi: &Spi, report: &Report<'_>, now: Instant) -> Result<Option<[u8; 16]>> {
     let row = journal::read(spi, report.account, report.operation)?;
     let op = &row.operation;
     if op.state != OperationState::Reserved {
@@ -89,33 +78,14 @@ fn confirm_without_the_account(
         }
     }
     let note = ErrorNote::default();
-    if !journal::settle(
-        spi,
-        report.account,
-        op,
-        OperationState::Delivered,
-        None,
-        &note,
-        now,
-    )? {
+    if !journal::settle(spi, report.account, op, OperationState::Delivered, None, &note, now)? {
         return Ok(None);
     }
-    Ok(Some(journal::insert_event(
-        spi,
-        report.account,
-        &row,
-        report.chat_id,
-        report.occurred_at,
-        now,
-    )))
+    Ok(Some(journal::insert_event(spi, report.account, &row, report.chat_id, report.occurred_at, now)))
 }
 
 /// Every case, with the account held.
-pub fn settle_delivered(
-    spi: &Spi,
-    report: &Report<'_>,
-    note: &ErrorNote,
-) -> Result<Option<[u8; 16]>> {
+pub fn settle_delivered(spi: &Spi, report: &Report<'_>, note: &ErrorNote) -> Result<Option<[u8; 16]>> {
     let held = account_row::hold(spi, report.account)?;
     let row = journal::read(spi, report.account, report.operation)?;
     if row.event.is_some() {
@@ -136,31 +106,15 @@ fn settle_held(
     let op = &row.operation;
     let proven = report.chat_id.is_some();
     let unproven_inmail = op.action == Action::Inmail && !proven;
-    if unproven_inmail
-        && op.state != OperationState::Reserved
-        && op.state != OperationState::Released
-    {
+    if unproven_inmail && op.state != OperationState::Reserved && op.state != OperationState::Released {
         warn_unproven(report);
         return Ok(None);
     }
-    let settled = deliver(
-        &held.account,
-        op,
-        Delivery {
-            proven,
-            occurred_at: report.occurred_at,
-        },
-        now,
-    );
-    if !journal::settle(
-        spi,
-        report.account,
-        op,
-        settled.state,
-        settled.outcome,
-        note,
-        now,
-    )? {
+    // What an operator reads about an InMail that is parked because of this confirm.
+    let unproven_note = ErrorNote { message: Some(UNPROVEN.to_owned()), ..ErrorNote::default() };
+    let note = if unproven_inmail { &unproven_note } else { note };
+    let settled = deliver(&held.account, op, Delivery { proven, occurred_at: report.occurred_at }, now);
+    if !journal::settle(spi, report.account, op, settled.state, settled.outcome, note, now)? {
         // A confirm that did not need the account came between: it wrote the event.
         return settle_delivered(spi, report, note);
     }
@@ -184,27 +138,13 @@ fn settle_held(
             shown(&row.prospect),
             show_day(op.counted_on)
         );
-        log::alert(
-            spi,
-            report.account,
-            "delivered_after_rollback",
-            op.counted_on,
-            &detail,
-            now,
-        );
+        log::alert(spi, report.account, "delivered_after_rollback", op.counted_on, &detail, now);
     }
     if unproven_inmail {
         warn_unproven(report);
         return Ok(None);
     }
-    Ok(Some(journal::insert_event(
-        spi,
-        report.account,
-        row,
-        report.chat_id,
-        report.occurred_at,
-        now,
-    )))
+    Ok(Some(journal::insert_event(spi, report.account, row, report.chat_id, report.occurred_at, now)))
 }
 
 fn show_day(day: sendgate_decision::clock::Day) -> String {
@@ -227,9 +167,7 @@ fn check_same_chat(row: &JournalRow, report: &Report<'_>) -> Result<()> {
         ),
         format!(
             "Its event has the chat_id {}.",
-            row.chat_id
-                .as_deref()
-                .map_or("null".to_owned(), |c| format!("\"{}\"", shown(c)))
+            row.chat_id.as_deref().map_or("null".to_owned(), |c| format!("\"{}\"", shown(c)))
         ),
         "One operation is one send. If the provider accepted two, record the second with its own operation.",
     ))
@@ -238,10 +176,7 @@ fn check_same_chat(row: &JournalRow, report: &Report<'_>) -> Result<()> {
 fn warn_unproven(report: &Report<'_>) {
     warn(Error::new(
         Code::UnprovenDelivery,
-        format!(
-            "operation {} has no chat_id and is not proven",
-            journal::show(report.operation)
-        ),
+        format!("operation {} has no chat_id and is not proven", journal::show(report.operation)),
         "The provider may answer 201 without a chat_id. The slot stays taken, no event is written, and the operation is listed in sendgate.operations_unresolved.",
         "Confirm it with its chat_id once it is known, or let an operator settle it with resolve_operation.",
     ));

@@ -86,17 +86,11 @@ pub fn record(fcinfo: pg_sys::FunctionCallInfo, fields: &[Param]) -> pg_sys::Dat
 }
 
 unsafe fn form(descriptor: pg_sys::TupleDesc, fields: &[Param]) -> pg_sys::Datum {
-    let mut values: Vec<pg_sys::Datum> = fields
-        .iter()
-        .map(|field| field.unwrap_or(pg_sys::Datum::null()))
-        .collect();
+    let mut values: Vec<pg_sys::Datum> =
+        fields.iter().map(|field| field.unwrap_or(pg_sys::Datum::null())).collect();
     let mut nulls: Vec<bool> = fields.iter().map(Option::is_none).collect();
     unsafe {
-        assert_eq!(
-            (*descriptor).natts as usize,
-            fields.len(),
-            "the SQL type has other fields"
-        );
+        assert_eq!((*descriptor).natts as usize, fields.len(), "the SQL type has other fields");
         let tuple = pg_sys::heap_form_tuple(descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
         pg_sys::HeapTupleHeaderGetDatum((*tuple).t_data)
     }

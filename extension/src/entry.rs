@@ -20,8 +20,7 @@ macro_rules! sql_function {
         #[doc(hidden)]
         #[unsafe(no_mangle)]
         pub extern "C-unwind" fn $info() -> &'static ::pgrx::pg_sys::Pg_finfo_record {
-            const INFO: ::pgrx::pg_sys::Pg_finfo_record =
-                ::pgrx::pg_sys::Pg_finfo_record { api_version: 1 };
+            const INFO: ::pgrx::pg_sys::Pg_finfo_record = ::pgrx::pg_sys::Pg_finfo_record { api_version: 1 };
             &INFO
         }
 
@@ -47,9 +46,8 @@ pub const VOID: Answer = Ok(Some(pg_sys::Datum::null()));
 /// # Safety
 /// Only for PostgreSQL's function manager, with its own `fcinfo`.
 pub unsafe fn call(fcinfo: pg_sys::FunctionCallInfo, verb: fn(&Args) -> Answer) -> pg_sys::Datum {
-    let answer = unsafe {
-        pg_sys::panic::pgrx_extern_c_guard(|| verb(&Args(fcinfo)).map_err(Prepared::from))
-    };
+    let answer =
+        unsafe { pg_sys::panic::pgrx_extern_c_guard(|| verb(&Args(fcinfo)).map_err(Prepared::from)) };
     match answer {
         Ok(Some(datum)) => datum,
         Ok(None) => {
@@ -92,15 +90,8 @@ impl Args {
     }
 
     /// The same, but NULL is allowed.
-    pub fn optional_text(
-        &self,
-        position: usize,
-        name: &str,
-        characters_max: usize,
-    ) -> Result<Option<&str>> {
-        self.optional(position)
-            .map(|text| check_text(text, name, characters_max))
-            .transpose()
+    pub fn optional_text(&self, position: usize, name: &str, characters_max: usize) -> Result<Option<&str>> {
+        self.optional(position).map(|text| check_text(text, name, characters_max)).transpose()
     }
 
     /// An id.
@@ -126,8 +117,7 @@ impl Args {
 
     /// A UUID that must not be NULL.
     pub fn uuid(&self, position: usize, name: &str) -> Result<[u8; 16]> {
-        self.required::<Uuid>(position, name)
-            .map(|uuid| *uuid.as_bytes())
+        self.required::<Uuid>(position, name).map(|uuid| *uuid.as_bytes())
     }
 
     /// A UUID that may be NULL.
@@ -154,12 +144,7 @@ impl Args {
 
     /// A length of time from 0 to `days_max` days, in microseconds; may be NULL. Months are refused:
     /// they have no length.
-    pub fn optional_interval(
-        &self,
-        position: usize,
-        name: &str,
-        days_max: i64,
-    ) -> Result<Option<i64>> {
+    pub fn optional_interval(&self, position: usize, name: &str, days_max: i64) -> Result<Option<i64>> {
         let Some(interval) = self.optional::<Interval>(position) else {
             return Ok(None);
         };
@@ -183,16 +168,8 @@ impl Args {
     }
 
     /// A number from `min` to `max` that may be NULL.
-    pub fn optional_number(
-        &self,
-        position: usize,
-        name: &str,
-        min: i32,
-        max: i32,
-    ) -> Result<Option<i32>> {
-        self.optional(position)
-            .map(|value| check_number(value, name, min, max))
-            .transpose()
+    pub fn optional_number(&self, position: usize, name: &str, min: i32, max: i32) -> Result<Option<i32>> {
+        self.optional(position).map(|value| check_number(value, name, min, max)).transpose()
     }
 
     /// A number from `min` to `max`.
@@ -237,9 +214,8 @@ pub fn shown(value: &str) -> String {
 
 /// Whether a text holds nothing but white space.
 pub fn is_blank(text: &str) -> bool {
-    text.chars().all(|c| {
-        c.is_whitespace() || c.is_control() || matches!(c, '\u{200B}'..='\u{200D}' | '\u{FEFF}')
-    })
+    text.chars()
+        .all(|c| c.is_whitespace() || c.is_control() || matches!(c, '\u{200B}'..='\u{200D}' | '\u{FEFF}'))
 }
 
 /// Passes a text that is neither blank nor longer than `characters_max`.
@@ -257,10 +233,7 @@ pub fn check_text<'a>(text: &'a str, name: &str, characters_max: usize) -> Resul
         return Err(Error::new(
             Code::InvalidText,
             format!("{name} is too long: \"{}\"", shown(text)),
-            format!(
-                "It has {} characters; at most {characters_max} are allowed.",
-                text.chars().count()
-            ),
+            format!("It has {} characters; at most {characters_max} are allowed.", text.chars().count()),
             format!("Shorten {name}; nothing is cut off silently."),
         ));
     }

@@ -99,12 +99,7 @@ impl Error {
         detail: impl Into<String>,
         hint: impl Into<String>,
     ) -> Error {
-        Error {
-            code,
-            message: message.into(),
-            detail: detail.into(),
-            hint: hint.into(),
-        }
+        Error { code, message: message.into(), detail: detail.into(), hint: hint.into() }
     }
 }
 

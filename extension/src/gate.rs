@@ -108,16 +108,9 @@ pub fn look(spi: &Spi, ask: &Ask<'_>) -> Result<Seen> {
     if earlier.is_none() && ask.operation.is_some() {
         // Not among the prospect's: the id may still have been used for somebody else.
         let rows = spi.run(&REPLAYED, params![ask.account, ask.operation]);
-        earlier = rows
-            .first()
-            .and_then(|mut columns| read_operation(&mut columns))
-            .map(|found| found.2);
+        earlier = rows.first().and_then(|mut columns| read_operation(&mut columns)).map(|found| found.2);
     }
-    Ok(Seen {
-        row,
-        earlier,
-        history: ask.prospect.map(|_| history),
-    })
+    Ok(Seen { row, earlier, history: ask.prospect.map(|_| history) })
 }
 
 fn read_operation(columns: &mut Row) -> Option<(OperationId, Instant, Earlier)> {
@@ -128,18 +121,7 @@ fn read_operation(columns: &mut Row) -> Option<(OperationId, Instant, Earlier)> 
     let origin = columns.one_of(Origin::parse);
     let state = columns.one_of(OperationState::parse);
     let (reserved_at, expires_at) = (columns.instant(), columns.instant());
-    Some((
-        id,
-        reserved_at,
-        Earlier {
-            action,
-            prospect,
-            campaign,
-            origin,
-            state,
-            expires_at,
-        },
-    ))
+    Some((id, reserved_at, Earlier { action, prospect, campaign, origin, state, expires_at }))
 }
 
 /// Asks the rule about what was seen.
@@ -153,20 +135,11 @@ pub fn judge(
 ) -> Result<Verdict> {
     let account = &seen.row.account;
     let breaker = &account.breaker;
-    let open = matches!(
-        breaker.read(account.credit_reset_day, now),
-        Reading::Open { .. }
-    );
+    let open = matches!(breaker.read(account.credit_reset_day, now), Reading::Open { .. });
     let evidence = ask.action == Action::Inmail
         && open
-        && breaker
-            .exhausted_at
-            .is_some_and(|stamp| journal::has_evidence(spi, ask.account, stamp, now));
-    let zone = zone::load(if account.window.is_some() {
-        &seen.row.time_zone
-    } else {
-        "UTC"
-    })?;
+        && breaker.exhausted_at.is_some_and(|stamp| journal::has_evidence(spi, ask.account, stamp, now));
+    let zone = zone::load(if account.window.is_some() { &seen.row.time_zone } else { "UTC" })?;
     let request = Request {
         action: ask.action,
         now,

@@ -170,10 +170,8 @@ pub fn forget(spi: &Spi, account: &str, operation: [u8; 16]) {
 /// # Errors
 /// `SG102` when the account has no such operation.
 pub fn read(spi: &Spi, account: &str, operation: [u8; 16]) -> Result<JournalRow> {
-    let mut row = spi
-        .run(&READ, params![account, operation])
-        .first()
-        .ok_or_else(|| unknown(account, operation))?;
+    let mut row =
+        spi.run(&READ, params![account, operation]).first().ok_or_else(|| unknown(account, operation))?;
     Ok(read_columns(&mut row, operation))
 }
 
@@ -236,7 +234,7 @@ pub fn insert_event(
     occurred_at: Instant,
     now: Instant,
 ) -> [u8; 16] {
-    let id = crate::ids::new();
+    let id = crate::ids::fresh();
     spi.run(
         &INSERT_EVENT,
         params![
@@ -258,9 +256,7 @@ pub fn insert_event(
 /// Whether the event log proves a delivery after the breaker's stamp.
 pub fn has_evidence(spi: &Spi, account: &str, stamp: Instant, now: Instant) -> bool {
     let since = now.plus(-sendgate_decision::breaker::EVIDENCE_WINDOW);
-    spi.run(&EVIDENCE, params![account, stamp, since, now])
-        .count()
-        > 0
+    spi.run(&EVIDENCE, params![account, stamp, since, now]).count() > 0
 }
 
 /// Cuts provider text at the limit and marks the cut.
@@ -279,11 +275,7 @@ pub fn show(operation: [u8; 16]) -> String {
 fn unknown(account: &str, operation: [u8; 16]) -> Error {
     Error::new(
         Code::UnknownOperation,
-        format!(
-            "unknown operation: {} on account \"{}\"",
-            show(operation),
-            crate::entry::shown(account)
-        ),
+        format!("unknown operation: {} on account \"{}\"", show(operation), crate::entry::shown(account)),
         "An operation is known by its account and its id together, from the moment reserve committed.",
         "Pass the operation_id that reserve returned and the same account_id; if the reserve was rolled back, there is nothing to settle.",
     )

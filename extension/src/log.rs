@@ -102,7 +102,7 @@ pub fn breaker(spi: &Spi, action: &str, line: &BreakerLine<'_>, now: Instant) {
     spi.run(
         &BREAKER,
         params![
-            ids::new(),
+            ids::fresh(),
             now,
             line.account,
             action,
@@ -130,16 +130,7 @@ pub fn breaker_changes(
             BreakerChange::Set => ("set", line.reason, after),
             BreakerChange::Clear(reason) => ("clear", reason.name(), before),
         };
-        breaker(
-            spi,
-            action,
-            &BreakerLine {
-                reason,
-                exhausted_at,
-                ..*line
-            },
-            now,
-        );
+        breaker(spi, action, &BreakerLine { reason, exhausted_at, ..*line }, now);
     }
 }
 
@@ -152,18 +143,7 @@ pub fn skip(
     stamp: Instant,
     now: Instant,
 ) {
-    spi.run(
-        &SKIP,
-        params![
-            ids::new(),
-            now,
-            account,
-            &actor::name(),
-            stamp,
-            prospect,
-            campaign
-        ],
-    );
+    spi.run(&SKIP, params![ids::fresh(), now, account, &actor::name(), stamp, prospect, campaign]);
 }
 
 /// Logs what an operator changed, from what to what.
@@ -179,7 +159,7 @@ pub fn admin(
     spi.run(
         &ADMIN,
         params![
-            ids::new(),
+            ids::fresh(),
             crate::clock::now(),
             &actor::name(),
             verb,
@@ -194,5 +174,5 @@ pub fn admin(
 
 /// Opens an alert, unless one of that kind is open for the account and day.
 pub fn alert(spi: &Spi, account: &str, kind: &str, day: Day, detail: &str, now: Instant) {
-    spi.run(&ALERT, params![ids::new(), account, kind, day, detail, now]);
+    spi.run(&ALERT, params![ids::fresh(), account, kind, day, detail, now]);
 }

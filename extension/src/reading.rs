@@ -10,47 +10,15 @@ use sendgate_decision::window::Window;
 use crate::entry::{Answer, Args, sql_function, unknown_value};
 use crate::error::Result;
 
-sql_function!(
-    sendgate_sent_as_of,
-    pg_finfo_sendgate_sent_as_of,
-    sent_as_of
-);
-sql_function!(
-    sendgate_sent_this_week_as_of,
-    pg_finfo_sendgate_sent_this_week_as_of,
-    sent_this_week_as_of
-);
-sql_function!(
-    sendgate_effective_cap,
-    pg_finfo_sendgate_effective_cap,
-    effective_cap
-);
-sql_function!(
-    sendgate_breaker_state,
-    pg_finfo_sendgate_breaker_state,
-    breaker_state
-);
-sql_function!(
-    sendgate_next_credit_period,
-    pg_finfo_sendgate_next_credit_period,
-    next_period
-);
-sql_function!(
-    sendgate_window_days_array,
-    pg_finfo_sendgate_window_days_array,
-    window_days_array
-);
+sql_function!(sendgate_sent_as_of, pg_finfo_sendgate_sent_as_of, sent_as_of);
+sql_function!(sendgate_sent_this_week_as_of, pg_finfo_sendgate_sent_this_week_as_of, sent_this_week_as_of);
+sql_function!(sendgate_effective_cap, pg_finfo_sendgate_effective_cap, effective_cap);
+sql_function!(sendgate_breaker_state, pg_finfo_sendgate_breaker_state, breaker_state);
+sql_function!(sendgate_next_credit_period, pg_finfo_sendgate_next_credit_period, next_period);
+sql_function!(sendgate_window_days_array, pg_finfo_sendgate_window_days_array, window_days_array);
 
-sql_function!(
-    sendgate_is_sound_account,
-    pg_finfo_sendgate_is_sound_account,
-    is_sound_account
-);
-sql_function!(
-    sendgate_is_sound_operation,
-    pg_finfo_sendgate_is_sound_operation,
-    is_sound_operation
-);
+sql_function!(sendgate_is_sound_account, pg_finfo_sendgate_is_sound_account, is_sound_account);
+sql_function!(sendgate_is_sound_operation, pg_finfo_sendgate_is_sound_operation, is_sound_operation);
 
 fn day(args: &Args, position: usize) -> Result<Day> {
     let date: pgrx::datum::Date = args.required(position, "marker")?;
@@ -86,27 +54,18 @@ fn effective_cap(args: &Args) -> Answer {
     let sent: bool = args.required(3, "sent_on_marker_day")?;
     let moved_on = instant(args, 7)?.day() > day(args, 4)?;
     let ramp_days = stored + i32::from(sent && moved_on);
-    let (start, step) = (
-        args.required(5, "ramp_start_percent")?,
-        args.required(6, "ramp_step_percent")?,
-    );
-    Ok(daily_cap
-        .min(budget::ramp_cap(daily_cap, ramp_days, start, step))
-        .into_datum())
+    let (start, step) = (args.required(5, "ramp_start_percent")?, args.required(6, "ramp_step_percent")?);
+    Ok(daily_cap.min(budget::ramp_cap(daily_cap, ramp_days, start, step)).into_datum())
 }
 
 fn breaker_state(args: &Args) -> Answer {
     let mode: &str = args.required(0, "mode")?;
-    let mode = BreakerMode::parse(mode)
-        .ok_or_else(|| unknown_value("mode", mode, &BreakerMode::allowed()))?;
+    let mode =
+        BreakerMode::parse(mode).ok_or_else(|| unknown_value("mode", mode, &BreakerMode::allowed()))?;
     let exhausted_at = args.optional_instant(1, "exhausted_at")?;
     let reset_day = args.number(2, "credit_reset_day", 1, 31)? as u8;
     let now = instant(args, 3)?;
-    let breaker = Breaker {
-        mode,
-        exhausted_at,
-        ..Breaker::default()
-    };
+    let breaker = Breaker { mode, exhausted_at, ..Breaker::default() };
     let state = match (breaker.read(reset_day, now), mode) {
         (Reading::Open { .. }, _) => "open",
         (Reading::ForcedOpen, _) => "forced_open",
@@ -119,9 +78,7 @@ fn breaker_state(args: &Args) -> Answer {
 fn next_period(args: &Args) -> Answer {
     let reset_day = args.number(0, "credit_reset_day", 1, 31)? as u8;
     let at = instant(args, 1)?;
-    Ok(Some(pg_sys::Datum::from(
-        next_credit_period(reset_day, at).0,
-    )))
+    Ok(Some(pg_sys::Datum::from(next_credit_period(reset_day, at).0)))
 }
 
 /// The ISO days of a window's bit mask; NULL for no window.
@@ -158,10 +115,8 @@ fn is_sound_operation(args: &Args) -> Answer {
         Some(OperationState::Indeterminate) => outcome == Some(Outcome::Indeterminate),
     };
     let settled_fits = args.is_null(2) == (state == Some(OperationState::Reserved));
-    let times_fit = match (
-        args.optional_instant(3, "reserved_at")?,
-        args.optional_instant(4, "expires_at")?,
-    ) {
+    let times_fit = match (args.optional_instant(3, "reserved_at")?, args.optional_instant(4, "expires_at")?)
+    {
         (Some(reserved_at), Some(expires_at)) => reserved_at <= expires_at,
         _ => false,
     };

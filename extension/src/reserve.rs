@@ -40,7 +40,7 @@ fn reserve(args: &Args) -> Answer {
 }
 
 fn decide_and_write(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Result<Decision> {
-    let operation = ask.operation.unwrap_or_else(ids::new);
+    let operation = ask.operation.unwrap_or_else(ids::fresh);
     for _ in 0..DECISIONS_MAX {
         let config = config::current(spi);
         let changes = config::changes();
@@ -80,10 +80,7 @@ fn decide_and_write(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Result<
     }
     Err(Error::new(
         Code::Undecided,
-        format!(
-            "no decision about account \"{}\" held long enough",
-            crate::entry::shown(ask.account)
-        ),
+        format!("no decision about account \"{}\" held long enough", crate::entry::shown(ask.account)),
         format!(
             "It was made anew {DECISIONS_MAX} times; each time the day, the window or the configuration had moved on."
         ),
@@ -142,17 +139,9 @@ fn replay(
     let tier = config.tier_cap(&seen.row.tier, ask.action);
     let counts = counts(account, ask.action, &tier, now);
     let in_flight = earlier.state == OperationState::Reserved && now < earlier.expires_at;
-    let reason = if in_flight {
-        stopped(account, config.paused)
-    } else {
-        Some(Reason::OperationResolved)
-    };
+    let reason = if in_flight { stopped(account, config.paused) } else { Some(Reason::OperationResolved) };
     Ok(match reason {
-        Some(reason) => Decision::refuse(Refusal {
-            reason,
-            retry_at: None,
-            counts,
-        }),
+        Some(reason) => Decision::refuse(Refusal { reason, retry_at: None, counts }),
         None => Decision {
             operation: Some(operation),
             proceed: true,
@@ -167,10 +156,7 @@ fn replay(
 fn mismatch(operation: [u8; 16], earlier: &Earlier) -> Error {
     Error::new(
         Code::OperationMismatch,
-        format!(
-            "operation {} was reserved with other arguments",
-            journal::show(operation)
-        ),
+        format!("operation {} was reserved with other arguments", journal::show(operation)),
         format!(
             "It is an {} for prospect \"{}\", campaign {}, origin {}.",
             earlier.action.name(),
@@ -178,10 +164,7 @@ fn mismatch(operation: [u8; 16], earlier: &Earlier) -> Error {
             earlier
                 .campaign
                 .as_deref()
-                .map_or("null".to_owned(), |c| format!(
-                    "\"{}\"",
-                    crate::entry::shown(c)
-                )),
+                .map_or("null".to_owned(), |c| format!("\"{}\"", crate::entry::shown(c))),
             earlier.origin.name(),
         ),
         "Use a new operation_id for every new attempt, and the same arguments when you repeat a call whose answer was lost.",

@@ -13,11 +13,7 @@ use crate::journal::{self, ErrorNote, JournalRow};
 use crate::log;
 use crate::statement::Spi;
 
-sql_function!(
-    sendgate_resolve_operation,
-    pg_finfo_sendgate_resolve_operation,
-    resolve_operation
-);
+sql_function!(sendgate_resolve_operation, pg_finfo_sendgate_resolve_operation, resolve_operation);
 
 fn resolve_operation(args: &Args) -> Answer {
     let account = args.id(0, "account_id")?;
@@ -42,11 +38,8 @@ fn resolve(
     let op = &row.operation;
     let now = clock::now();
     let expired = op.state == OperationState::Reserved && now >= op.expires_at;
-    let repeats = if sent {
-        op.state == OperationState::Delivered
-    } else {
-        op.state == OperationState::Released
-    };
+    let repeats =
+        if sent { op.state == OperationState::Delivered } else { op.state == OperationState::Released };
     // A sent InMail without proof has no event yet; its chat id may still come.
     let proof_arrives = repeats && sent && row.event.is_none() && chat_id.is_some();
     if repeats && !proof_arrives {
@@ -55,64 +48,26 @@ fn resolve(
     if op.state != OperationState::Indeterminate && !expired && !proof_arrives {
         return Err(not_unresolved(&row));
     }
-    let text = if sent {
-        "resolved by an operator: sent"
-    } else {
-        "resolved by an operator: not sent"
-    };
+    let text = if sent { "resolved by an operator: sent" } else { "resolved by an operator: not sent" };
     let note_text = note.map_or_else(|| text.to_owned(), |note| format!("{text} ({note})"));
-    let error_note = ErrorNote {
-        message: Some(journal::cut(&note_text)),
-        ..ErrorNote::default()
-    };
+    let error_note = ErrorNote { message: Some(journal::cut(&note_text)), ..ErrorNote::default() };
     if sent && (chat_id.is_some() || op.action != Action::Inmail) {
-        let report = Report {
-            account,
-            operation,
-            chat_id,
-            occurred_at: op.reserved_at,
-        };
+        let report = Report { account, operation, chat_id, occurred_at: op.reserved_at };
         settle_delivered(spi, &report, &error_note)?;
     } else if sent {
         // The slot stays taken, but nothing proves the delivery, so no event is written.
-        if !journal::settle(
-            spi,
-            account,
-            op,
-            OperationState::Delivered,
-            None,
-            &error_note,
-            now,
-        )? {
+        if !journal::settle(spi, account, op, OperationState::Delivered, None, &error_note, now)? {
             return resolve(spi, account, operation, sent, chat_id, note);
         }
     } else {
         let settled = fail(&held.account, op, Outcome::Released, 0, now);
-        if !journal::settle(
-            spi,
-            account,
-            op,
-            settled.state,
-            settled.outcome,
-            &error_note,
-            now,
-        )? {
+        if !journal::settle(spi, account, op, settled.state, settled.outcome, &error_note, now)? {
             return resolve(spi, account, operation, sent, chat_id, note);
         }
         account_row::write_held(spi, account, held.version, &settled.account)?;
     }
-    let change = (
-        json!(op.state.name()),
-        json!(if sent { "delivered" } else { "released" }),
-    );
-    log::admin(
-        spi,
-        "resolve_operation",
-        Some(account),
-        Some(&journal::show(operation)),
-        change,
-        note,
-    );
+    let change = (json!(op.state.name()), json!(if sent { "delivered" } else { "released" }));
+    log::admin(spi, "resolve_operation", Some(account), Some(&journal::show(operation)), change, note);
     Ok(())
 }
 
@@ -120,10 +75,7 @@ fn not_unresolved(row: &JournalRow) -> Error {
     let op = &row.operation;
     Error::new(
         Code::NotUnresolved,
-        format!(
-            "operation {} is not waiting for an operator",
-            journal::show(op.id)
-        ),
+        format!("operation {} is not waiting for an operator", journal::show(op.id)),
         format!(
             "Its state is {}; only expired and indeterminate operations are settled by hand.",
             op.state.name()

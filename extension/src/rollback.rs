@@ -84,14 +84,7 @@ fn settle_failed(
     log::breaker_changes(spi, &settled.breaker, stamps.0, stamps.1, &line, now);
     if before.status != after.status {
         let change = (json!(before.status.name()), json!(after.status.name()));
-        log::admin(
-            spi,
-            "rollback",
-            Some(account),
-            Some("status"),
-            change,
-            note.message.as_deref(),
-        );
+        log::admin(spi, "rollback", Some(account), Some("status"), change, note.message.as_deref());
     }
     Ok(outcome)
 }
@@ -99,10 +92,7 @@ fn settle_failed(
 fn delivered(operation: [u8; 16]) -> Error {
     Error::new(
         Code::AlreadyDelivered,
-        format!(
-            "operation {} was delivered and cannot be rolled back",
-            journal::show(operation)
-        ),
+        format!("operation {} was delivered and cannot be rolled back", journal::show(operation)),
         "Its event is in the log; a delivered send keeps its slot.",
         "Nothing is to be done. If the worker retried after a lost answer, the first call counted.",
     )
@@ -111,10 +101,7 @@ fn delivered(operation: [u8; 16]) -> Error {
 fn warn_unknown(operation: [u8; 16]) {
     warn(Error::new(
         Code::OutcomeStaysUnknown,
-        format!(
-            "operation {} stays indeterminate: its slot is held",
-            journal::show(operation)
-        ),
+        format!("operation {} stays indeterminate: its slot is held", journal::show(operation)),
         "Its outcome is unknown, and a rollback without an error does not prove that it was never sent.",
         "Pass the provider's error, confirm it, or let an operator settle it with resolve_operation.",
     ));

@@ -33,10 +33,7 @@ struct TestClock {
 }
 // A backend has one thread.
 unsafe impl Sync for TestClock {}
-static CLOCK: TestClock = TestClock {
-    frozen: Cell::new(None),
-    offset: Cell::new(0),
-};
+static CLOCK: TestClock = TestClock { frozen: Cell::new(None), offset: Cell::new(0) };
 
 struct TextVariable(Cell<*mut c_char>);
 // A backend has one thread.
@@ -47,20 +44,12 @@ static ACTOR: TextVariable = TextVariable(Cell::new(std::ptr::null_mut()));
 
 /// The frozen instant of this session's test clock, if there is one.
 pub fn frozen_now() -> Option<Instant> {
-    if TEST_CLOCK.get() {
-        CLOCK.frozen.get()
-    } else {
-        None
-    }
+    if TEST_CLOCK.get() { CLOCK.frozen.get() } else { None }
 }
 
 /// How far the test clock runs ahead of the real one, in microseconds.
 pub fn clock_offset() -> i64 {
-    if TEST_CLOCK.get() {
-        CLOCK.offset.get()
-    } else {
-        0
-    }
+    if TEST_CLOCK.get() { CLOCK.offset.get() } else { 0 }
 }
 
 /// `sendgate.operation_ttl` in microseconds.
@@ -89,9 +78,7 @@ pub fn claimed_actor() -> Option<String> {
     if text.is_null() {
         return None;
     }
-    let text = unsafe { CStr::from_ptr(text) }
-        .to_string_lossy()
-        .into_owned();
+    let text = unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned();
     (!text.trim().is_empty()).then_some(text)
 }
 
@@ -176,16 +163,7 @@ fn define_seconds(
     min: i32,
     max: i32,
 ) {
-    GucRegistry::define_int_guc(
-        name,
-        short,
-        long,
-        setting,
-        min,
-        max,
-        GucContext::Suset,
-        GucFlags::UNIT_S,
-    );
+    GucRegistry::define_int_guc(name, short, long, setting, min, max, GucContext::Suset, GucFlags::UNIT_S);
 }
 
 unsafe fn define_text(
@@ -243,9 +221,7 @@ unsafe extern "C-unwind" fn check_now(
 
 #[pgrx::pg_guard]
 unsafe extern "C-unwind" fn assign_now(value: *const c_char, _extra: *mut c_void) {
-    CLOCK
-        .frozen
-        .set(unsafe { read(value, literal::instant) }.unwrap_or_default());
+    CLOCK.frozen.set(unsafe { read(value, literal::instant) }.unwrap_or_default());
 }
 
 #[pgrx::pg_guard]
@@ -256,20 +232,14 @@ unsafe extern "C-unwind" fn check_offset(
 ) -> bool {
     let valid = unsafe { read(*value, offset) }.is_ok();
     if !valid {
-        hint(
-            "Write a length of time of at most fifty years, such as '9 days', '-1h' or '90' (seconds).",
-        );
+        hint("Write a length of time of at most fifty years, such as '9 days', '-1h' or '90' (seconds).");
     }
     valid
 }
 
 #[pgrx::pg_guard]
 unsafe extern "C-unwind" fn assign_offset(value: *const c_char, _extra: *mut c_void) {
-    CLOCK.offset.set(
-        unsafe { read(value, offset) }
-            .unwrap_or_default()
-            .unwrap_or_default(),
-    );
+    CLOCK.offset.set(unsafe { read(value, offset) }.unwrap_or_default().unwrap_or_default());
 }
 
 /// Leaves a HINT for the error that PostgreSQL raises about a refused setting.

@@ -32,11 +32,7 @@ unsafe impl Sync for Statement {}
 impl Statement {
     /// A statement with its parameter types.
     pub const fn new(sql: &'static str, types: &'static [pg_sys::Oid]) -> Statement {
-        Statement {
-            sql,
-            types,
-            plan: Cell::new(std::ptr::null_mut()),
-        }
+        Statement { sql, types, plan: Cell::new(std::ptr::null_mut()) }
     }
 
     /// The plan, made on first use. Generic from the start: the parameters never change its shape.
@@ -143,20 +139,12 @@ impl Spi {
     pub fn run_waiting(&self, statement: &Statement, params: &[Param]) -> Result<Rows<'_>> {
         let session_timeout = unsafe { pg_sys::LockTimeout };
         let own_timeout = settings::lock_timeout_ms();
-        let timeout = if session_timeout > 0 {
-            session_timeout.min(own_timeout)
-        } else {
-            own_timeout
-        };
+        let timeout = if session_timeout > 0 { session_timeout.min(own_timeout) } else { own_timeout };
         unsafe { pg_sys::LockTimeout = timeout };
         let outcome = catch_unwind(AssertUnwindSafe(|| self.execute(statement, params, false)));
         unsafe { pg_sys::LockTimeout = session_timeout };
         outcome.or_else(|panic| {
-            if is_lock_timeout(&*panic) {
-                Err(lock_timeout(timeout))
-            } else {
-                resume_unwind(panic)
-            }
+            if is_lock_timeout(&*panic) { Err(lock_timeout(timeout)) } else { resume_unwind(panic) }
         })
     }
 
@@ -172,19 +160,10 @@ impl Spi {
         }
         let _indexes = PreferIndexes::new();
         unsafe {
-            let code = pg_sys::SPI_execute_plan(
-                statement.plan(),
-                values.as_mut_ptr(),
-                nulls.as_ptr(),
-                read_only,
-                0,
-            );
+            let code =
+                pg_sys::SPI_execute_plan(statement.plan(), values.as_mut_ptr(), nulls.as_ptr(), read_only, 0);
             assert!(code >= 0, "SPI_execute_plan failed with code {code}");
-            Rows {
-                table: pg_sys::SPI_tuptable,
-                count: pg_sys::SPI_processed as usize,
-                _spi: self,
-            }
+            Rows { table: pg_sys::SPI_tuptable, count: pg_sys::SPI_processed as usize, _spi: self }
         }
     }
 }
@@ -255,11 +234,7 @@ impl Rows<'_> {
             let mut nulls = vec![false; columns];
             let tuple = *(*self.table).vals.add(index);
             pg_sys::heap_deform_tuple(tuple, descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
-            Some(Row {
-                values,
-                nulls,
-                next: 0,
-            })
+            Some(Row { values, nulls, next: 0 })
         }
     }
 
@@ -291,8 +266,7 @@ impl Row {
     /// A column that cannot be NULL.
     pub fn value<T: FromDatum>(&mut self) -> T {
         let column = self.next + 1;
-        self.take()
-            .unwrap_or_else(|| panic!("column {column} is null"))
+        self.take().unwrap_or_else(|| panic!("column {column} is null"))
     }
 
     /// A column that may be NULL.

@@ -7,16 +7,8 @@ use pgrx::pg_sys;
 use crate::entry::{Answer, Args, sql_function};
 use crate::error::{Code, Error};
 
-sql_function!(
-    sendgate_append_only,
-    pg_finfo_sendgate_append_only,
-    append_only
-);
-sql_function!(
-    sendgate_config_changed,
-    pg_finfo_sendgate_config_changed,
-    config_changed
-);
+sql_function!(sendgate_append_only, pg_finfo_sendgate_append_only, append_only);
+sql_function!(sendgate_config_changed, pg_finfo_sendgate_config_changed, config_changed);
 
 /// The trigger's data, when the function was called as a trigger.
 fn trigger_data(args: &Args) -> Option<&pg_sys::TriggerData> {
@@ -31,9 +23,7 @@ fn trigger_data(args: &Args) -> Option<&pg_sys::TriggerData> {
 
 fn append_only(args: &Args) -> Answer {
     let table = trigger_data(args).map_or_else(String::new, |data| unsafe {
-        CStr::from_ptr((*(*data.tg_relation).rd_rel).relname.data.as_ptr())
-            .to_string_lossy()
-            .into_owned()
+        CStr::from_ptr((*(*data.tg_relation).rd_rel).relname.data.as_ptr()).to_string_lossy().into_owned()
     });
     Err(Error::new(
         Code::AppendOnly,

@@ -57,10 +57,7 @@ pub fn load(name: &str) -> Result<Box<dyn Zone>> {
     if zone.is_null() {
         return Err(Error::new(
             Code::UnknownTimeZone,
-            format!(
-                "the server no longer knows the time zone \"{}\"",
-                crate::entry::shown(name)
-            ),
+            format!("the server no longer knows the time zone \"{}\"", crate::entry::shown(name)),
             "The account was set up on a server with another time zone database.",
             "Set the account's time_zone anew with upsert_account, or update the server's tzdata.",
         ));
@@ -88,9 +85,6 @@ impl Zone for ServerZone {
         } else {
             Instant::MAX
         };
-        Segment {
-            offset_seconds: before as i32,
-            until,
-        }
+        Segment { offset_seconds: before as i32, until }
     }
 }

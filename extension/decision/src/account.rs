@@ -175,24 +175,12 @@ mod tests {
         a.roll(a.day.start().plus(DAY));
         a.take_slot(Action::Inmail);
         a.give_back_slot(Action::Inmail, sunday);
-        assert_eq!(
-            (a.sent_today[0], a.sent_this_week[0]),
-            (1, 1),
-            "another day, another week"
-        );
+        assert_eq!((a.sent_today[0], a.sent_this_week[0]), (1, 1), "another day, another week");
         a.roll(a.day.start().plus(DAY));
         a.give_back_slot(Action::Inmail, sunday.next());
-        assert_eq!(
-            (a.sent_today[0], a.sent_this_week[0]),
-            (0, 0),
-            "another day, the same week"
-        );
+        assert_eq!((a.sent_today[0], a.sent_this_week[0]), (0, 0), "another day, the same week");
         a.give_back_slot(Action::Inmail, a.day);
-        assert_eq!(
-            (a.sent_today[0], a.sent_this_week[0]),
-            (0, 0),
-            "never below zero"
-        );
+        assert_eq!((a.sent_today[0], a.sent_this_week[0]), (0, 0), "never below zero");
     }
 
     #[test]

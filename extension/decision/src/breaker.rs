@@ -33,12 +33,7 @@ pub struct Probe {
 
 impl Default for Breaker {
     fn default() -> Breaker {
-        Breaker {
-            mode: BreakerMode::Auto,
-            exhausted_at: None,
-            cleared_at: None,
-            probe: None,
-        }
+        Breaker { mode: BreakerMode::Auto, exhausted_at: None, cleared_at: None, probe: None }
     }
 }
 
@@ -96,9 +91,7 @@ impl Breaker {
             (BreakerMode::Auto, Some(stamp)) if stamp < credit_period_start(reset_day, now) => {
                 Reading::Lapsed
             }
-            (BreakerMode::Auto, Some(_)) => Reading::Open {
-                retry_at: next_credit_period(reset_day, now),
-            },
+            (BreakerMode::Auto, Some(_)) => Reading::Open { retry_at: next_credit_period(reset_day, now) },
         }
     }
 
@@ -111,11 +104,7 @@ impl Breaker {
             return None;
         }
         let period = credit_period_start(reset_day, now);
-        let stamp = if reserved_at < period {
-            reserved_at
-        } else {
-            now
-        };
+        let stamp = if reserved_at < period { reserved_at } else { now };
         let cleared_lapsed = match self.exhausted_at {
             Some(old) if old >= credit_period_start(reset_day, stamp) => return None,
             old => old.is_some(),
@@ -136,12 +125,7 @@ impl Breaker {
 
     /// Whether a delivery is a proof that there are credits again: it occurred and is recorded
     /// after the stamp, within the last hour, by an operation reserved after the stamp.
-    pub fn is_evidence(
-        &self,
-        reserved_at: Instant,
-        occurred_at: Instant,
-        recorded_at: Instant,
-    ) -> bool {
+    pub fn is_evidence(&self, reserved_at: Instant, occurred_at: Instant, recorded_at: Instant) -> bool {
         self.exhausted_at.is_some_and(|stamp| {
             reserved_at > stamp
                 && occurred_at > stamp
@@ -152,9 +136,7 @@ impl Breaker {
 
     /// Whether a permit lies ready at `now`.
     pub fn has_permit(&self, now: Instant) -> bool {
-        self.probe
-            .as_ref()
-            .is_some_and(|p| p.taken_by.is_none() && p.lease_until > now)
+        self.probe.as_ref().is_some_and(|p| p.taken_by.is_none() && p.lease_until > now)
     }
 
     /// The permit that is leased at `now`, taken or not.
@@ -164,9 +146,7 @@ impl Breaker {
 
     /// Whether this operation holds the permit.
     pub fn is_probe(&self, operation: &OperationId) -> bool {
-        self.probe
-            .as_ref()
-            .is_some_and(|p| p.taken_by.as_ref() == Some(operation))
+        self.probe.as_ref().is_some_and(|p| p.taken_by.as_ref() == Some(operation))
     }
 }
 
@@ -196,12 +176,7 @@ mod tests {
         assert_eq!(b.arm(1, may(25, 9), may(25, 9)), None);
         assert_eq!(b.exhausted_at, Some(may(24, 9)));
         let june = Day::from_civil(2026, 6, 2).start();
-        assert_eq!(
-            b.arm(1, june, june),
-            Some(Armed {
-                cleared_lapsed: true
-            })
-        );
+        assert_eq!(b.arm(1, june, june), Some(Armed { cleared_lapsed: true }));
         assert_eq!(b.exhausted_at, Some(june));
     }
 
@@ -214,10 +189,7 @@ mod tests {
         assert_eq!(b.exhausted_at, Some(reserved));
         assert_eq!(b.read(1, june.plus(MINUTE)), Reading::Lapsed);
         // And it never replaces a stamp of the new period.
-        let mut b = Breaker {
-            exhausted_at: Some(june.plus(5)),
-            ..Breaker::default()
-        };
+        let mut b = Breaker { exhausted_at: Some(june.plus(5)), ..Breaker::default() };
         assert_eq!(b.arm(1, reserved, june.plus(MINUTE)), None);
     }
 
@@ -233,10 +205,7 @@ mod tests {
 
     #[test]
     fn modes_override_the_stamp() {
-        let mut b = Breaker {
-            exhausted_at: Some(may(3, 0)),
-            ..Breaker::default()
-        };
+        let mut b = Breaker { exhausted_at: Some(may(3, 0)), ..Breaker::default() };
         b.mode = BreakerMode::Closed;
         assert_eq!(b.read(1, may(3, 1)), Reading::Closed);
         b.mode = BreakerMode::Open;
@@ -245,24 +214,12 @@ mod tests {
 
     #[test]
     fn evidence_is_new_recent_and_not_a_late_delivery() {
-        let b = Breaker {
-            exhausted_at: Some(may(3, 0)),
-            ..Breaker::default()
-        };
+        let b = Breaker { exhausted_at: Some(may(3, 0)), ..Breaker::default() };
         let t = may(3, 2);
         assert!(b.is_evidence(may(3, 1), t, t));
         assert!(!b.is_evidence(may(3, 0), t, t), "reserved at the stamp");
-        assert!(
-            !b.is_evidence(may(3, 1), may(3, 0), t),
-            "occurred at the stamp"
-        );
-        assert!(
-            !b.is_evidence(may(3, 1), t, t.plus(HOUR + 1)),
-            "older than an hour"
-        );
-        assert!(
-            !Breaker::default().is_evidence(t, t, t),
-            "no stamp, nothing to prove"
-        );
+        assert!(!b.is_evidence(may(3, 1), may(3, 0), t), "occurred at the stamp");
+        assert!(!b.is_evidence(may(3, 1), t, t.plus(HOUR + 1)), "older than an hour");
+        assert!(!Breaker::default().is_evidence(t, t, t), "no stamp, nothing to prove");
     }
 }

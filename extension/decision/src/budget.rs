@@ -30,13 +30,8 @@ pub struct TierCap {
 
 impl TierCap {
     /// An action that a tier does not name: nothing may be sent.
-    pub const NOTHING: TierCap = TierCap {
-        daily: 0,
-        weekly: None,
-        ramp_start_percent: 100,
-        ramp_step_percent: 0,
-        minimum_gap: 0,
-    };
+    pub const NOTHING: TierCap =
+        TierCap { daily: 0, weekly: None, ramp_start_percent: 100, ramp_step_percent: 0, minimum_gap: 0 };
 }
 
 /// The budget of one action on one account, as of the day that the row counts on.
@@ -65,12 +60,7 @@ impl Budget {
         Budget {
             sent_today: account.sent_today[i],
             daily_cap: if account.ramp {
-                daily.min(ramp_cap(
-                    daily,
-                    account.ramp_days,
-                    tier.ramp_start_percent,
-                    tier.ramp_step_percent,
-                ))
+                daily.min(ramp_cap(daily, account.ramp_days, tier.ramp_start_percent, tier.ramp_step_percent))
             } else {
                 daily
             },
@@ -83,9 +73,7 @@ impl Budget {
     /// Slots left today: what both caps leave, never negative.
     pub fn remaining(&self) -> i32 {
         let today = self.daily_cap.saturating_sub(self.sent_today);
-        let week = self
-            .weekly_cap
-            .map_or(today, |cap| cap.saturating_sub(self.sent_this_week));
+        let week = self.weekly_cap.map_or(today, |cap| cap.saturating_sub(self.sent_this_week));
         today.min(week).max(0)
     }
 
@@ -98,10 +86,7 @@ impl Budget {
         }
         if self.sent_today >= self.daily_cap {
             let tomorrow = account.day.next().start();
-            return Some((
-                Reason::DailyCapReached,
-                (self.daily_cap > 0).then_some(tomorrow),
-            ));
+            return Some((Reason::DailyCapReached, (self.daily_cap > 0).then_some(tomorrow)));
         }
         None
     }
@@ -140,10 +125,7 @@ mod tests {
     #[test]
     fn an_override_replaces_the_tier_and_null_means_the_tier() {
         let mut a = account();
-        a.caps[0] = CapOverride {
-            daily: Some(7),
-            weekly: None,
-        };
+        a.caps[0] = CapOverride { daily: Some(7), weekly: None };
         let budget = Budget::of(&a, Action::Inmail, &TIER);
         assert_eq!((budget.daily_cap, budget.weekly_cap), (7, Some(60)));
     }
@@ -159,12 +141,6 @@ mod tests {
         assert_eq!(retry_at.unwrap().day().iso_weekday(), 1);
         assert_eq!(budget.remaining(), 0);
         a.sent_this_week[0] = 59;
-        assert_eq!(
-            Budget::of(&a, Action::Inmail, &TIER)
-                .exhausted(&a)
-                .unwrap()
-                .0,
-            Reason::DailyCapReached
-        );
+        assert_eq!(Budget::of(&a, Action::Inmail, &TIER).exhausted(&a).unwrap().0, Reason::DailyCapReached);
     }
 }

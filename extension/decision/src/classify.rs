@@ -43,9 +43,7 @@ impl StatusPattern {
         } else {
             return None;
         };
-        (100..=599)
-            .contains(&status)
-            .then_some(StatusPattern::Exact(status))
+        (100..=599).contains(&status).then_some(StatusPattern::Exact(status))
     }
 
     fn covers(self, status: i32) -> bool {
@@ -76,17 +74,10 @@ impl Rule {
         let without_prefix = |t: &str| t.strip_prefix(TYPE_PREFIX).unwrap_or(t).to_owned();
         self.action.is_none_or(|only| only == action)
             && self.error_type.as_deref().is_none_or(|only| {
-                error
-                    .error_type
-                    .is_some_and(|t| without_prefix(t) == without_prefix(only))
+                error.error_type.is_some_and(|t| without_prefix(t) == without_prefix(only))
             })
-            && self
-                .http_status
-                .is_none_or(|only| error.http_status.is_some_and(|s| only.covers(s)))
-            && self
-                .error_text
-                .as_deref()
-                .is_none_or(|only| message.contains(only))
+            && self.http_status.is_none_or(|only| error.http_status.is_some_and(|s| only.covers(s)))
+            && self.error_text.as_deref().is_none_or(|only| message.contains(only))
     }
 }
 
@@ -108,55 +99,28 @@ mod tests {
     use super::*;
 
     fn rule(outcome: Outcome) -> Rule {
-        Rule {
-            outcome,
-            action: None,
-            error_type: None,
-            http_status: None,
-            error_text: None,
-        }
+        Rule { outcome, action: None, error_type: None, http_status: None, error_text: None }
     }
 
     #[test]
     fn no_error_is_never_sent_and_anything_unknown_is_indeterminate() {
         let none = ProviderError::default();
         assert_eq!(classify(&[], Action::Inmail, &none), Outcome::Released);
-        let blank = ProviderError {
-            message: Some(""),
-            ..none
-        };
-        assert_eq!(
-            classify(&[], Action::Inmail, &blank),
-            Outcome::Indeterminate
-        );
-        let odd = ProviderError {
-            http_status: Some(302),
-            ..none
-        };
+        let blank = ProviderError { message: Some(""), ..none };
+        assert_eq!(classify(&[], Action::Inmail, &blank), Outcome::Indeterminate);
+        let odd = ProviderError { http_status: Some(302), ..none };
         assert_eq!(classify(&[], Action::Inmail, &odd), Outcome::Indeterminate);
     }
 
     #[test]
     fn types_match_with_and_without_their_prefix() {
-        let rules = [Rule {
-            error_type: Some("errors/x".into()),
-            ..rule(Outcome::Transient)
-        }];
+        let rules = [Rule { error_type: Some("errors/x".into()), ..rule(Outcome::Transient) }];
         for given in ["x", "errors/x"] {
-            let error = ProviderError {
-                error_type: Some(given),
-                ..ProviderError::default()
-            };
+            let error = ProviderError { error_type: Some(given), ..ProviderError::default() };
             assert_eq!(classify(&rules, Action::Inmail, &error), Outcome::Transient);
         }
-        let error = ProviderError {
-            error_type: Some("xy"),
-            ..ProviderError::default()
-        };
-        assert_eq!(
-            classify(&rules, Action::Inmail, &error),
-            Outcome::Indeterminate
-        );
+        let error = ProviderError { error_type: Some("xy"), ..ProviderError::default() };
+        assert_eq!(classify(&rules, Action::Inmail, &error), Outcome::Indeterminate);
     }
 
     #[test]
@@ -167,43 +131,19 @@ mod tests {
                 error_text: Some("credit".into()),
                 ..rule(Outcome::CreditsExhausted)
             },
-            Rule {
-                http_status: StatusPattern::parse("4xx"),
-                ..rule(Outcome::RecipientRefused)
-            },
+            Rule { http_status: StatusPattern::parse("4xx"), ..rule(Outcome::RecipientRefused) },
         ];
-        let error = ProviderError {
-            message: Some("NOT ENOUGH CREDITS"),
-            error_type: None,
-            http_status: Some(422),
-        };
-        assert_eq!(
-            classify(&rules, Action::Inmail, &error),
-            Outcome::CreditsExhausted
-        );
-        assert_eq!(
-            classify(&rules, Action::Message, &error),
-            Outcome::RecipientRefused
-        );
+        let error =
+            ProviderError { message: Some("NOT ENOUGH CREDITS"), error_type: None, http_status: Some(422) };
+        assert_eq!(classify(&rules, Action::Inmail, &error), Outcome::CreditsExhausted);
+        assert_eq!(classify(&rules, Action::Message, &error), Outcome::RecipientRefused);
     }
 
     #[test]
     fn status_patterns() {
         assert_eq!(StatusPattern::parse("429"), Some(StatusPattern::Exact(429)));
         assert_eq!(StatusPattern::parse("4xx"), Some(StatusPattern::Class(4)));
-        for bad in [
-            "",
-            "xx",
-            "9xx",
-            "44xx",
-            "600",
-            "099",
-            "42",
-            "4290",
-            "+42",
-            "4XX",
-            "４２９",
-        ] {
+        for bad in ["", "xx", "9xx", "44xx", "600", "099", "42", "4290", "+42", "4XX", "４２９"] {
             assert_eq!(StatusPattern::parse(bad), None, "{bad}");
         }
     }

@@ -31,13 +31,7 @@ impl Instant {
 
     /// The UTC day that this instant lies in.
     pub fn day(self) -> Day {
-        Day(
-            i32::try_from(self.0.div_euclid(DAY)).unwrap_or(if self.0 < 0 {
-                i32::MIN
-            } else {
-                i32::MAX
-            }),
-        )
+        Day(i32::try_from(self.0.div_euclid(DAY)).unwrap_or(if self.0 < 0 { i32::MIN } else { i32::MAX }))
     }
 }
 
@@ -85,11 +79,7 @@ impl Day {
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let month_from_march = (5 * day_of_year + 2) / 153;
         let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-        let month = if month_from_march < 10 {
-            month_from_march + 3
-        } else {
-            month_from_march - 9
-        };
+        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
         let year = year_of_era + era * 400 + i64::from(month <= 2);
         (year as i32, month as u8, day as u8)
     }
@@ -120,11 +110,7 @@ pub fn credit_period_start(reset_day: u8, at: Instant) -> Instant {
     if this_month <= at.day() {
         return this_month.start();
     }
-    let (year, month) = if month == 1 {
-        (year - 1, 12)
-    } else {
-        (year, month - 1)
-    };
+    let (year, month) = if month == 1 { (year - 1, 12) } else { (year, month - 1) };
     reset_in_month(year, month, reset_day).start()
 }
 
@@ -135,11 +121,7 @@ pub fn next_credit_period(reset_day: u8, at: Instant) -> Instant {
     if this_month > at.day() {
         return this_month.start();
     }
-    let (year, month) = if month == 12 {
-        (year + 1, 1)
-    } else {
-        (year, month + 1)
-    };
+    let (year, month) = if month == 12 { (year + 1, 1) } else { (year, month + 1) };
     reset_in_month(year, month, reset_day).start()
 }
 
@@ -156,48 +138,24 @@ mod tests {
     fn known_days() {
         assert_eq!(Day::from_civil(2000, 1, 1), Day(0));
         assert_eq!(Day::from_civil(2026, 11, 22).iso_weekday(), 7);
-        assert_eq!(
-            Day::from_civil(2026, 11, 22).week(),
-            Day::from_civil(2026, 11, 16)
-        );
-        assert_eq!(
-            Day::from_civil(1999, 12, 27).week(),
-            Day::from_civil(1999, 12, 27)
-        );
+        assert_eq!(Day::from_civil(2026, 11, 22).week(), Day::from_civil(2026, 11, 16));
+        assert_eq!(Day::from_civil(1999, 12, 27).week(), Day::from_civil(1999, 12, 27));
         assert_eq!(Instant(-1).day(), Day(-1));
     }
 
     #[test]
     fn period_of_the_seeds_is_the_calendar_month() {
-        assert_eq!(
-            credit_period_start(1, at(2026, 5, 24, 9)),
-            at(2026, 5, 1, 0)
-        );
-        assert_eq!(
-            next_credit_period(1, at(2026, 5, 31, 23)),
-            at(2026, 6, 1, 0)
-        );
+        assert_eq!(credit_period_start(1, at(2026, 5, 24, 9)), at(2026, 5, 1, 0));
+        assert_eq!(next_credit_period(1, at(2026, 5, 31, 23)), at(2026, 6, 1, 0));
         assert_eq!(credit_period_start(1, at(2026, 6, 1, 0)), at(2026, 6, 1, 0));
     }
 
     #[test]
     fn a_month_too_short_uses_its_last_day() {
-        assert_eq!(
-            next_credit_period(31, at(2026, 1, 31, 0)),
-            at(2026, 2, 28, 0)
-        );
-        assert_eq!(
-            next_credit_period(31, at(2028, 2, 1, 0)),
-            at(2028, 2, 29, 0)
-        );
-        assert_eq!(
-            next_credit_period(31, at(2026, 2, 28, 0)),
-            at(2026, 3, 31, 0)
-        );
-        assert_eq!(
-            credit_period_start(30, at(2026, 3, 1, 0)),
-            at(2026, 2, 28, 0)
-        );
+        assert_eq!(next_credit_period(31, at(2026, 1, 31, 0)), at(2026, 2, 28, 0));
+        assert_eq!(next_credit_period(31, at(2028, 2, 1, 0)), at(2028, 2, 29, 0));
+        assert_eq!(next_credit_period(31, at(2026, 2, 28, 0)), at(2026, 3, 31, 0));
+        assert_eq!(credit_period_start(30, at(2026, 3, 1, 0)), at(2026, 2, 28, 0));
     }
 
     proptest! {

@@ -53,11 +53,7 @@ pub struct Counts {
 
 impl From<Budget> for Counts {
     fn from(budget: Budget) -> Counts {
-        Counts {
-            sent_today: budget.sent_today,
-            daily_cap: budget.daily_cap,
-            remaining: budget.remaining(),
-        }
+        Counts { sent_today: budget.sent_today, daily_cap: budget.daily_cap, remaining: budget.remaining() }
     }
 }
 
@@ -119,13 +115,7 @@ pub fn decide(account: &Account, request: &Request<'_>) -> Verdict {
     let now = request.now;
     let row = account.rolled(now);
     let budget = Budget::of(&row, request.action, &request.tier);
-    let refuse = |reason, retry_at| {
-        Verdict::Refuse(Refusal {
-            reason,
-            retry_at,
-            counts: budget.into(),
-        })
-    };
+    let refuse = |reason, retry_at| Verdict::Refuse(Refusal { reason, retry_at, counts: budget.into() });
 
     if let Some(reason) = stopped(&row, request.paused) {
         return refuse(reason, None);
@@ -158,9 +148,7 @@ pub fn decide(account: &Account, request: &Request<'_>) -> Verdict {
         if history.unresolved {
             return refuse(Reason::OperationInFlight, None);
         }
-        let warm = history
-            .last_kept_at
-            .map(|at| at.plus(request.prospect_cooldown));
+        let warm = history.last_kept_at.map(|at| at.plus(request.prospect_cooldown));
         if let Some(until) = warm.filter(|&until| until > now) {
             return refuse(Reason::ProspectCooldown, Some(until));
         }
@@ -189,13 +177,7 @@ fn grant(mut row: Account, request: &Request<'_>, valid_until: Instant, probing:
             taken_by: Some(request.operation),
         });
     }
-    Grant {
-        counted_on: row.day,
-        expires_at,
-        valid_until,
-        counts: budget.into(),
-        account: row,
-    }
+    Grant { counted_on: row.day, expires_at, valid_until, counts: budget.into(), account: row }
 }
 
 #[cfg(test)]

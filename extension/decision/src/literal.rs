@@ -12,11 +12,7 @@ pub fn instant(text: &str) -> Option<Instant> {
     let (date, rest) = text.split_at_checked(10)?;
     let rest = rest.strip_prefix([' ', 'T', 't']).unwrap_or(rest).trim();
     let (time, offset) = split_offset(rest)?;
-    let micros = if time.is_empty() {
-        0
-    } else {
-        time_of_day(time)?
-    };
+    let micros = if time.is_empty() { 0 } else { time_of_day(time)? };
     Some(civil(date)?.start().plus(micros - offset))
 }
 
@@ -25,10 +21,8 @@ fn civil(date: &str) -> Option<Day> {
     let year: i32 = number(parts.next()?, 4)?;
     let month = u8::try_from(number(parts.next()?, 2)?).ok()?;
     let day = u8::try_from(number(parts.next()?, 2)?).ok()?;
-    let valid = parts.next().is_none()
-        && (1..=12).contains(&month)
-        && day >= 1
-        && day <= days_in_month(year, month);
+    let valid =
+        parts.next().is_none() && (1..=12).contains(&month) && day >= 1 && day <= days_in_month(year, month);
     valid.then(|| Day::from_civil(year, month, day))
 }
 
@@ -66,16 +60,13 @@ fn time_of_day(text: &str) -> Option<i64> {
         },
     };
     let valid = parts.next().is_none() && hours < 24 && minutes < 60 && seconds < 60;
-    valid.then(|| {
-        i64::from(hours) * HOUR + i64::from(minutes) * MINUTE + i64::from(seconds) * SECOND + micros
-    })
+    valid
+        .then(|| i64::from(hours) * HOUR + i64::from(minutes) * MINUTE + i64::from(seconds) * SECOND + micros)
 }
 
 fn fraction_micros(digits: &str) -> Option<i64> {
     let valid = (1..=6).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit());
-    valid
-        .then(|| format!("{digits:0<6}").parse().ok())
-        .flatten()
+    valid.then(|| format!("{digits:0<6}").parse().ok()).flatten()
 }
 
 /// A number of exactly `digits` ASCII digits.
@@ -98,9 +89,8 @@ pub fn duration(text: &str) -> Option<i64> {
     let mut total = 0i64;
     let mut rest = text;
     while !rest.is_empty() {
-        let number_end = rest
-            .find(|c: char| !c.is_ascii_digit() && c != ':' && c != '.')
-            .unwrap_or(rest.len());
+        let number_end =
+            rest.find(|c: char| !c.is_ascii_digit() && c != ':' && c != '.').unwrap_or(rest.len());
         let (value, tail) = rest.split_at(number_end);
         let tail = tail.trim_start();
         if value.contains(':') {
@@ -108,9 +98,7 @@ pub fn duration(text: &str) -> Option<i64> {
             rest = tail;
             continue;
         }
-        let unit_end = tail
-            .find(|c: char| !c.is_ascii_alphabetic())
-            .unwrap_or(tail.len());
+        let unit_end = tail.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(tail.len());
         let (unit, tail) = tail.split_at(unit_end);
         let value: i64 = value.parse().ok()?;
         total = total.checked_add(value.checked_mul(unit_micros(unit)?)?)?;
@@ -173,21 +161,10 @@ mod tests {
     fn durations() {
         assert_eq!(duration("9 days"), Some(9 * DAY));
         assert_eq!(duration("-1h"), Some(-HOUR));
-        assert_eq!(
-            duration("1 day 02:30:00"),
-            Some(DAY + 2 * HOUR + 30 * MINUTE)
-        );
+        assert_eq!(duration("1 day 02:30:00"), Some(DAY + 2 * HOUR + 30 * MINUTE));
         assert_eq!(duration("90"), Some(90 * SECOND));
         assert_eq!(duration("-00:00:01"), Some(-SECOND));
-        for bad in [
-            "",
-            "-",
-            "1 month",
-            "soon",
-            "1.5 h",
-            "9999999999999999 d",
-            "1 day ago",
-        ] {
+        for bad in ["", "-", "1 month", "soon", "1.5 h", "9999999999999999 d", "1 day ago"] {
             assert_eq!(duration(bad), None, "{bad}");
         }
     }

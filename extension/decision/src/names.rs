@@ -109,10 +109,7 @@ closed_list! {
 impl OperationState {
     /// Whether the operation's outcome is still open.
     pub fn is_unresolved(self) -> bool {
-        matches!(
-            self,
-            OperationState::Reserved | OperationState::Indeterminate
-        )
+        matches!(self, OperationState::Reserved | OperationState::Indeterminate)
     }
 }
 
@@ -184,21 +181,9 @@ mod tests {
 
     #[test]
     fn every_spelling_parses_to_itself() {
-        assert!(
-            Action::ALL
-                .iter()
-                .all(|v| Action::parse(v.name()) == Some(*v))
-        );
-        assert!(
-            Reason::ALL
-                .iter()
-                .all(|v| Reason::parse(v.name()) == Some(*v))
-        );
-        assert!(
-            Outcome::ALL
-                .iter()
-                .all(|v| Outcome::parse(v.name()) == Some(*v))
-        );
+        assert!(Action::ALL.iter().all(|v| Action::parse(v.name()) == Some(*v)));
+        assert!(Reason::ALL.iter().all(|v| Reason::parse(v.name()) == Some(*v)));
+        assert!(Outcome::ALL.iter().all(|v| Outcome::parse(v.name()) == Some(*v)));
         assert_eq!(Action::parse("InMail"), None);
         assert_eq!(BreakerMode::allowed(), "auto, open, closed");
     }

@@ -53,13 +53,7 @@ pub struct Settled {
 
 impl Settled {
     fn new(account: Account, state: OperationState, outcome: Option<Outcome>) -> Settled {
-        Settled {
-            account,
-            state,
-            outcome,
-            breaker: Vec::new(),
-            after_rollback: false,
-        }
+        Settled { account, state, outcome, breaker: Vec::new(), after_rollback: false }
     }
 }
 
@@ -81,11 +75,7 @@ pub fn deliver(account: &Account, op: &Operation, delivery: Delivery, now: Insta
         row.take_back_slot(op.action, op.counted_on);
     }
     if op.action == Action::Inmail && !delivery.proven {
-        let mut settled = Settled::new(
-            row,
-            OperationState::Indeterminate,
-            Some(Outcome::Indeterminate),
-        );
+        let mut settled = Settled::new(row, OperationState::Indeterminate, Some(Outcome::Indeterminate));
         settled.after_rollback = after_rollback;
         return settled;
     }
@@ -93,12 +83,10 @@ pub fn deliver(account: &Account, op: &Operation, delivery: Delivery, now: Insta
     settled.after_rollback = after_rollback;
     if op.action == Action::Inmail {
         let breaker = &mut settled.account.breaker;
-        let proves = breaker.is_probe(&op.id)
-            || breaker.is_evidence(op.reserved_at, delivery.occurred_at, now);
+        let proves =
+            breaker.is_probe(&op.id) || breaker.is_evidence(op.reserved_at, delivery.occurred_at, now);
         if proves && breaker.clear(now) {
-            settled
-                .breaker
-                .push(BreakerChange::Clear(ClearReason::RecentSuccessEvidence));
+            settled.breaker.push(BreakerChange::Clear(ClearReason::RecentSuccessEvidence));
         }
     }
     settled
@@ -106,13 +94,7 @@ pub fn deliver(account: &Account, op: &Operation, delivery: Delivery, now: Insta
 
 /// Settles an operation as not delivered, or holds its slot where nobody knows. For operations
 /// that are reserved or indeterminate.
-pub fn fail(
-    account: &Account,
-    op: &Operation,
-    outcome: Outcome,
-    cooldown: i64,
-    now: Instant,
-) -> Settled {
+pub fn fail(account: &Account, op: &Operation, outcome: Outcome, cooldown: i64, now: Instant) -> Settled {
     let mut row = account.rolled(now);
     if outcome == Outcome::Indeterminate {
         return Settled::new(row, OperationState::Indeterminate, Some(outcome));
@@ -142,9 +124,7 @@ fn settle_breaker(settled: &mut Settled, op: &Operation, outcome: Outcome, now: 
         }
         if let Some(armed) = breaker.arm(reset_day, op.reserved_at, now) {
             if armed.cleared_lapsed {
-                settled
-                    .breaker
-                    .push(BreakerChange::Clear(ClearReason::MonthlyReset));
+                settled.breaker.push(BreakerChange::Clear(ClearReason::MonthlyReset));
             }
             settled.breaker.push(BreakerChange::Set);
         }
@@ -185,25 +165,14 @@ mod tests {
     }
 
     fn proven(at: Instant) -> Delivery {
-        Delivery {
-            proven: true,
-            occurred_at: at,
-        }
+        Delivery { proven: true, occurred_at: at }
     }
 
     #[test]
     fn a_delivery_without_proof_holds_its_slot() {
         let a = sent_one();
         let o = op(&a, OperationState::Reserved);
-        let settled = deliver(
-            &a,
-            &o,
-            Delivery {
-                proven: false,
-                occurred_at: o.reserved_at,
-            },
-            o.reserved_at,
-        );
+        let settled = deliver(&a, &o, Delivery { proven: false, occurred_at: o.reserved_at }, o.reserved_at);
         assert_eq!(settled.state, OperationState::Indeterminate);
         assert_eq!(settled.account.sent_today[0], 1);
     }
@@ -214,22 +183,10 @@ mod tests {
         let o = op(&a, OperationState::Released);
         let settled = deliver(&a, &o, proven(o.reserved_at), o.reserved_at);
         assert!(settled.after_rollback);
-        assert_eq!(
-            (
-                settled.account.sent_today[0],
-                settled.account.sent_this_week[0]
-            ),
-            (1, 1)
-        );
+        assert_eq!((settled.account.sent_today[0], settled.account.sent_this_week[0]), (1, 1));
         // A day later, the same week's counter only (2026-05-24 is a Sunday, so neither).
         let settled = deliver(&a, &o, proven(o.reserved_at), o.reserved_at.plus(DAY));
-        assert_eq!(
-            (
-                settled.account.sent_today[0],
-                settled.account.sent_this_week[0]
-            ),
-            (0, 0)
-        );
+        assert_eq!((settled.account.sent_today[0], settled.account.sent_this_week[0]), (0, 0));
     }
 
     #[test]
@@ -240,45 +197,25 @@ mod tests {
         for outcome in Outcome::ALL {
             let held = *outcome == Outcome::Indeterminate;
             let settled = after(*outcome);
-            assert_eq!(
-                settled.account.sent_today[0],
-                i32::from(held),
-                "{outcome:?}"
-            );
+            assert_eq!(settled.account.sent_today[0], i32::from(held), "{outcome:?}");
             assert_eq!(settled.state == OperationState::Indeterminate, held);
             let armed = settled.account.breaker.exhausted_at.is_some();
             assert_eq!(armed, *outcome == Outcome::CreditsExhausted, "{outcome:?}");
         }
-        assert_eq!(
-            after(Outcome::RateLimited).account.cooldown_until,
-            Some(o.reserved_at.plus(HOUR))
-        );
-        assert_eq!(
-            after(Outcome::AccountRestricted).account.status,
-            Status::Restricted
-        );
-        assert_eq!(
-            after(Outcome::AuthLost).account.status,
-            Status::Disconnected
-        );
+        assert_eq!(after(Outcome::RateLimited).account.cooldown_until, Some(o.reserved_at.plus(HOUR)));
+        assert_eq!(after(Outcome::AccountRestricted).account.status, Status::Restricted);
+        assert_eq!(after(Outcome::AuthLost).account.status, Status::Disconnected);
         let mut restricted = a.clone();
         restricted.status = Status::Restricted;
         let settled = fail(&restricted, &o, Outcome::AuthLost, HOUR, o.reserved_at);
-        assert_eq!(
-            settled.account.status,
-            Status::Restricted,
-            "never to something milder"
-        );
+        assert_eq!(settled.account.status, Status::Restricted, "never to something milder");
     }
 
     fn probing() -> (Account, Operation) {
         let mut a = sent_one();
         let o = op(&a, OperationState::Reserved);
         a.breaker.exhausted_at = Some(o.reserved_at.plus(-HOUR));
-        a.breaker.probe = Some(Probe {
-            lease_until: o.expires_at,
-            taken_by: Some(o.id),
-        });
+        a.breaker.probe = Some(Probe { lease_until: o.expires_at, taken_by: Some(o.id) });
         (a, o)
     }
 
@@ -288,39 +225,24 @@ mod tests {
         let now = o.reserved_at.plus(MINUTE);
         let delivered = deliver(&a, &o, proven(now), now);
         assert_eq!(delivered.account.breaker.exhausted_at, None);
-        assert_eq!(
-            delivered.breaker,
-            [BreakerChange::Clear(ClearReason::RecentSuccessEvidence)]
-        );
+        assert_eq!(delivered.breaker, [BreakerChange::Clear(ClearReason::RecentSuccessEvidence)]);
 
         let empty = fail(&a, &o, Outcome::CreditsExhausted, HOUR, now);
-        assert_eq!(
-            empty.account.breaker.exhausted_at, a.breaker.exhausted_at,
-            "the old stamp"
-        );
+        assert_eq!(empty.account.breaker.exhausted_at, a.breaker.exhausted_at, "the old stamp");
         assert_eq!((empty.account.breaker.probe, empty.breaker), (None, vec![]));
 
         let nothing = fail(&a, &o, Outcome::RecipientRefused, HOUR, now);
         assert!(nothing.account.breaker.has_permit(now), "back at once");
 
         let unknown = fail(&a, &o, Outcome::Indeterminate, HOUR, now);
-        assert!(
-            !unknown.account.breaker.has_permit(now),
-            "held until it lapses"
-        );
+        assert!(!unknown.account.breaker.has_permit(now), "held until it lapses");
     }
 
     #[test]
     fn only_inmails_touch_the_breaker() {
         let a = sent_one();
-        let o = Operation {
-            action: Action::Message,
-            ..op(&a, OperationState::Reserved)
-        };
+        let o = Operation { action: Action::Message, ..op(&a, OperationState::Reserved) };
         let settled = fail(&a, &o, Outcome::CreditsExhausted, HOUR, o.reserved_at);
-        assert_eq!(
-            (settled.account.breaker.exhausted_at, settled.breaker),
-            (None, vec![])
-        );
+        assert_eq!((settled.account.breaker.exhausted_at, settled.breaker), (None, vec![]));
     }
 }

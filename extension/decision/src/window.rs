@@ -26,10 +26,7 @@ pub struct Utc;
 
 impl Zone for Utc {
     fn segment(&self, _at: Instant) -> Segment {
-        Segment {
-            offset_seconds: 0,
-            until: Instant::MAX,
-        }
+        Segment { offset_seconds: 0, until: Instant::MAX }
     }
 }
 
@@ -143,17 +140,10 @@ mod tests {
 
     impl Zone for Listed {
         fn segment(&self, at: Instant) -> Segment {
-            let next = self
-                .0
-                .iter()
-                .position(|&(from, _)| from > at.0)
-                .unwrap_or(self.0.len());
+            let next = self.0.iter().position(|&(from, _)| from > at.0).unwrap_or(self.0.len());
             Segment {
                 offset_seconds: self.0[next.saturating_sub(1)].1,
-                until: self
-                    .0
-                    .get(next)
-                    .map_or(Instant::MAX, |&(from, _)| Instant(from)),
+                until: self.0.get(next).map_or(Instant::MAX, |&(from, _)| Instant(from)),
             }
         }
     }
@@ -203,13 +193,7 @@ mod tests {
         let read = |hour| w.read(&Utc, friday.start().plus(hour * HOUR));
         assert!(!read(21).open);
         assert_eq!(read(21).until, friday.start().plus(22 * HOUR));
-        assert_eq!(
-            read(25),
-            WindowReading {
-                open: true,
-                until: friday.start().plus(26 * HOUR)
-            }
-        );
+        assert_eq!(read(25), WindowReading { open: true, until: friday.start().plus(26 * HOUR) });
         assert_eq!(read(26).until, friday.start().plus(7 * DAY + 22 * HOUR));
         assert!(!read(1).open, "Friday 01:00 belongs to Thursday");
     }
@@ -220,13 +204,7 @@ mod tests {
         let w = window(150, 300, EVERY_DAY);
         let before = Instant(9_563 * DAY + 9 * HOUR);
         let gap = Instant(9_563 * DAY + 10 * HOUR);
-        assert_eq!(
-            w.read(&LOS_ANGELES, before),
-            WindowReading {
-                open: false,
-                until: gap
-            }
-        );
+        assert_eq!(w.read(&LOS_ANGELES, before), WindowReading { open: false, until: gap });
     }
 
     #[test]
@@ -235,20 +213,8 @@ mod tests {
         let w = window(90, 300, EVERY_DAY);
         let first = Instant(9_801 * DAY + 8 * HOUR + 30 * MINUTE);
         let back = Instant(9_801 * DAY + 9 * HOUR);
-        assert_eq!(
-            w.read(&LOS_ANGELES, first),
-            WindowReading {
-                open: true,
-                until: back
-            }
-        );
-        assert_eq!(
-            w.read(&LOS_ANGELES, back),
-            WindowReading {
-                open: false,
-                until: back.plus(30 * MINUTE)
-            }
-        );
+        assert_eq!(w.read(&LOS_ANGELES, first), WindowReading { open: true, until: back });
+        assert_eq!(w.read(&LOS_ANGELES, back), WindowReading { open: false, until: back.plus(30 * MINUTE) });
     }
 
     proptest! {

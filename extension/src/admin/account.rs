@@ -7,19 +7,13 @@ use super::window;
 use crate::account_row;
 use crate::clock;
 use crate::config::{self, Config};
-use crate::entry::{
-    Answer, Args, DISPLAY_NAME_CHARACTERS_MAX, VOID, null_argument, shown, sql_function,
-};
+use crate::entry::{Answer, Args, DISPLAY_NAME_CHARACTERS_MAX, VOID, null_argument, shown, sql_function};
 use crate::error::{Code, Error, Result};
 use crate::log;
 use crate::statement::{Spi, Statement, params};
 use crate::zone;
 
-sql_function!(
-    sendgate_upsert_account,
-    pg_finfo_sendgate_upsert_account,
-    upsert_account
-);
+sql_function!(sendgate_upsert_account, pg_finfo_sendgate_upsert_account, upsert_account);
 
 static INSERT: Statement = Statement::new(
     "INSERT INTO sendgate.accounts (id, tier, day, week, display_name, time_zone, credit_reset_day, ramp)
@@ -45,14 +39,7 @@ static UPDATE: Statement = Statement::new(
          time_zone = COALESCE($4, a.time_zone), credit_reset_day = COALESCE($5, a.credit_reset_day),
          ramp = COALESCE($6, a.ramp), ramp_days = CASE WHEN $6 AND NOT a.ramp THEN 0 ELSE a.ramp_days END
      WHERE a.id OPERATOR(pg_catalog.=) $1",
-    &[
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::INT2OID,
-        pg_sys::BOOLOID,
-    ],
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::INT2OID, pg_sys::BOOLOID],
 );
 
 static SHOW: Statement = Statement::new(
@@ -86,9 +73,7 @@ fn upsert_account(args: &Args) -> Answer {
         display_name: args.optional_text(2, "display_name", DISPLAY_NAME_CHARACTERS_MAX)?,
         time_zone: args.optional_id(3, "time_zone")?,
         window: window::read(args, 4)?,
-        credit_reset_day: args
-            .optional_number(7, "credit_reset_day", 1, 31)?
-            .map(|day| day as i16),
+        credit_reset_day: args.optional_number(7, "credit_reset_day", 1, 31)?.map(|day| day as i16),
         ramp: args.optional(8),
     };
     Spi::connect(|spi| upsert(spi, account, &change))?;
@@ -115,14 +100,7 @@ fn upsert(spi: &Spi, account: &str, change: &Change<'_>) -> Result<()> {
     }
     let after = show(spi, account);
     if before != after {
-        log::admin(
-            spi,
-            "upsert_account",
-            Some(account),
-            None,
-            (before, after),
-            None,
-        );
+        log::admin(spi, "upsert_account", Some(account), None, (before, after), None);
     }
     Ok(())
 }
@@ -165,12 +143,8 @@ fn update(spi: &Spi, account: &str, change: &Change<'_>) {
 }
 
 fn show(spi: &Spi, account: &str) -> Value {
-    let text: Option<String> = spi
-        .run(&SHOW, params![account])
-        .first()
-        .and_then(|mut row| row.nullable());
-    text.and_then(|text| serde_json::from_str(&text).ok())
-        .unwrap_or(Value::Null)
+    let text: Option<String> = spi.run(&SHOW, params![account]).first().and_then(|mut row| row.nullable());
+    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null)
 }
 
 /// Passes the name of a tier that exists.

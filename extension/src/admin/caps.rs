@@ -16,16 +16,8 @@ use crate::log;
 use crate::statement::{Spi, Statement, params};
 
 sql_function!(sendgate_set_cap, pg_finfo_sendgate_set_cap, set_cap);
-sql_function!(
-    sendgate_set_tier_cap,
-    pg_finfo_sendgate_set_tier_cap,
-    set_tier_cap
-);
-sql_function!(
-    sendgate_drop_tier_cap,
-    pg_finfo_sendgate_drop_tier_cap,
-    drop_tier_cap
-);
+sql_function!(sendgate_set_tier_cap, pg_finfo_sendgate_set_tier_cap, set_tier_cap);
+sql_function!(sendgate_drop_tier_cap, pg_finfo_sendgate_drop_tier_cap, drop_tier_cap);
 
 /// Longest minimum gap, in days.
 const MINIMUM_GAP_DAYS_MAX: i64 = 31;
@@ -72,14 +64,7 @@ static WRITE_TIER_CAP: Statement = Statement::new(
      SET daily_cap = EXCLUDED.daily_cap, weekly_cap = EXCLUDED.weekly_cap,
          minimum_gap = EXCLUDED.minimum_gap, ramp_start_percent = EXCLUDED.ramp_start_percent,
          ramp_step_percent = EXCLUDED.ramp_step_percent",
-    &[
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-        pg_sys::TEXTOID,
-        pg_sys::INT4OID,
-    ],
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::INT4OID, pg_sys::INT4OID, pg_sys::TEXTOID, pg_sys::INT4OID],
 );
 
 static DROP_TIER_CAP: Statement = Statement::new(
@@ -114,8 +99,7 @@ fn set_cap(args: &Args) -> Answer {
         let old = std::mem::replace(&mut after.caps[action.index()], cap);
         if action == Action::Inmail {
             // Lowering a cap is no offence: the audit measures against the day's highest.
-            let before =
-                Budget::of(&held.account.rolled(clock::now()), action, &tier_cap).daily_cap;
+            let before = Budget::of(&held.account.rolled(clock::now()), action, &tier_cap).daily_cap;
             let now = Budget::of(&after, action, &tier_cap).daily_cap;
             after.inmail_cap_today = after.inmail_cap_today.max(before).max(now);
         }
@@ -124,19 +108,12 @@ fn set_cap(args: &Args) -> Answer {
         spi.run(
             &WRITE_CAPS,
             params![
-                account, daily[0], daily[1], daily[2], daily[3], daily[4], weekly[0], weekly[1],
-                weekly[2], weekly[3], weekly[4]
+                account, daily[0], daily[1], daily[2], daily[3], daily[4], weekly[0], weekly[1], weekly[2],
+                weekly[3], weekly[4]
             ],
         );
         let change = (show_cap(old), show_cap(cap));
-        log::admin(
-            spi,
-            "set_cap",
-            Some(account),
-            Some(action.name()),
-            change,
-            note,
-        );
+        log::admin(spi, "set_cap", Some(account), Some(action.name()), change, note);
         Ok(())
     })?;
     VOID
@@ -150,36 +127,18 @@ fn set_tier_cap(args: &Args) -> Answer {
     let (tier, action) = (args.id(0, "tier")?, args.action(1)?);
     let daily_cap = args.number(2, "daily_cap", 0, CAP_MAX)?;
     let weekly_cap = args.optional_number(3, "weekly_cap", 0, CAP_MAX)?;
-    let minimum_gap = args
-        .optional_interval(4, "minimum_gap", MINIMUM_GAP_DAYS_MAX)?
-        .unwrap_or(0);
-    let ramp_percent = args
-        .optional_number(5, "ramp_percent", 1, 100)?
-        .unwrap_or(RAMP_PERCENT_DEFAULT);
+    let minimum_gap = args.optional_interval(4, "minimum_gap", MINIMUM_GAP_DAYS_MAX)?.unwrap_or(0);
+    let ramp_percent = args.optional_number(5, "ramp_percent", 1, 100)?.unwrap_or(RAMP_PERCENT_DEFAULT);
     Spi::connect(|spi| {
         account_row::commit_synchronously();
         let before = show_tier_cap(spi, tier, action);
         let gap = format!("{minimum_gap} microseconds");
         spi.run_waiting(
             &WRITE_TIER_CAP,
-            params![
-                tier,
-                action.name(),
-                daily_cap,
-                weekly_cap,
-                &gap,
-                ramp_percent
-            ],
+            params![tier, action.name(), daily_cap, weekly_cap, &gap, ramp_percent],
         )?;
         let change = (before, show_tier_cap(spi, tier, action));
-        log::admin(
-            spi,
-            "set_tier_cap",
-            None,
-            Some(&subject(tier, action)),
-            change,
-            None,
-        );
+        log::admin(spi, "set_tier_cap", None, Some(&subject(tier, action)), change, None);
         Ok(())
     })?;
     VOID
@@ -192,23 +151,12 @@ fn drop_tier_cap(args: &Args) -> Answer {
         check_tier(&config::current(spi), tier)?;
         spi.run_waiting(&HOLD_ACCOUNTS, &[])?;
         let before = show_tier_cap(spi, tier, action);
-        if spi
-            .run_waiting(&DROP_TIER_CAP, params![tier, action.name()])?
-            .count()
-            == 0
-        {
+        if spi.run_waiting(&DROP_TIER_CAP, params![tier, action.name()])?.count() == 0 {
             return Ok(());
         }
         check_orphans(spi, tier)?;
         let change = (before, show_tier_cap(spi, tier, action));
-        log::admin(
-            spi,
-            "drop_tier_cap",
-            None,
-            Some(&subject(tier, action)),
-            change,
-            None,
-        );
+        log::admin(spi, "drop_tier_cap", None, Some(&subject(tier, action)), change, None);
         Ok(())
     })?;
     VOID
@@ -221,21 +169,15 @@ fn check_orphans(spi: &Spi, tier: &str) -> Result<()> {
     Err(Error::new(
         Code::TierInUse,
         format!("tier \"{}\" is in use and would vanish", shown(tier)),
-        format!(
-            "Account \"{}\" is in it, and it has no other cap.",
-            shown(&row.value::<String>())
-        ),
+        format!("Account \"{}\" is in it, and it has no other cap.", shown(&row.value::<String>())),
         "Move its accounts to another tier with upsert_account first.",
     ))
 }
 
 fn show_tier_cap(spi: &Spi, tier: &str, action: Action) -> Value {
-    let row = spi
-        .run(&READ_TIER_CAP, params![tier, action.name()])
-        .first();
+    let row = spi.run(&READ_TIER_CAP, params![tier, action.name()]).first();
     let text: Option<String> = row.and_then(|mut row| row.nullable());
-    text.and_then(|text| serde_json::from_str(&text).ok())
-        .unwrap_or(Value::Null)
+    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null)
 }
 
 fn subject(tier: &str, action: Action) -> String {

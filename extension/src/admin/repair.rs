@@ -14,11 +14,7 @@ use crate::error::{Code, Error};
 use crate::log;
 use crate::statement::{Spi, Statement, params};
 
-sql_function!(
-    sendgate_repair_day,
-    pg_finfo_sendgate_repair_day,
-    repair_day
-);
+sql_function!(sendgate_repair_day, pg_finfo_sendgate_repair_day, repair_day);
 
 /// Slots that the journal counts on a day and in its week, and the last grant, for each action.
 static COUNT: Statement = Statement::new(
@@ -68,10 +64,7 @@ fn recount(spi: &Spi, account: &str, before: &Account, now: Instant) -> Account 
     after.sent_today = [0; ACTIONS];
     after.sent_this_week = [0; ACTIONS];
     after.last_granted_at = after.last_granted_at.map(|at| at.filter(|&at| at <= now));
-    for mut row in spi
-        .run(&COUNT, params![account, today, today.week(), now])
-        .iter()
-    {
+    for mut row in spi.run(&COUNT, params![account, today, today.week(), now]).iter() {
         let i = row.one_of(Action::parse).index();
         after.sent_today[i] = row.value();
         after.sent_this_week[i] = row.value();
@@ -88,10 +81,7 @@ fn show(account: &Account) -> Value {
 fn not_ahead(account: &str) -> Error {
     Error::new(
         Code::DayNotAhead,
-        format!(
-            "the day of account \"{}\" is not ahead of the clock",
-            shown(account)
-        ),
+        format!("the day of account \"{}\" is not ahead of the clock", shown(account)),
         "repair_day mends only a row whose day or week ran ahead; an older day rolls by itself.",
         "Nothing is to be done. If counters look wrong, compare sendgate.counters with the journal.",
     )

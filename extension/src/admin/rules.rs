@@ -11,16 +11,8 @@ use crate::error::{Code, Error, Result};
 use crate::log;
 use crate::statement::{Spi, Statement, params};
 
-sql_function!(
-    sendgate_set_error_rule,
-    pg_finfo_sendgate_set_error_rule,
-    set_error_rule
-);
-sql_function!(
-    sendgate_drop_error_rule,
-    pg_finfo_sendgate_drop_error_rule,
-    drop_error_rule
-);
+sql_function!(sendgate_set_error_rule, pg_finfo_sendgate_set_error_rule, set_error_rule);
+sql_function!(sendgate_drop_error_rule, pg_finfo_sendgate_drop_error_rule, drop_error_rule);
 
 /// The last place for users' rules; shipped ones start after it.
 const RULE_ORDER_MAX: i32 = 999;
@@ -55,13 +47,8 @@ static SHOW: Statement = Statement::new(
 fn set_error_rule(args: &Args) -> Answer {
     let order = args.number(0, "rule_order", 0, RULE_ORDER_MAX)?;
     let text: &str = args.required(1, "outcome")?;
-    let outcome =
-        Outcome::parse(text).ok_or_else(|| unknown_value("outcome", text, &Outcome::allowed()))?;
-    let action = if args.optional::<&str>(2).is_some() {
-        Some(args.action(2)?)
-    } else {
-        None
-    };
+    let outcome = Outcome::parse(text).ok_or_else(|| unknown_value("outcome", text, &Outcome::allowed()))?;
+    let action = if args.optional::<&str>(2).is_some() { Some(args.action(2)?) } else { None };
     let error_type = args.optional_text(3, "error_type", TEXT_CHARACTERS_MAX)?;
     let http_status: Option<&str> = args.optional(4);
     let error_text = args.optional_text(5, "error_text", TEXT_CHARACTERS_MAX)?;
@@ -77,24 +64,11 @@ fn set_error_rule(args: &Args) -> Answer {
     Spi::connect(|spi| {
         commit_synchronously();
         let before = show(spi, order);
-        let values = params![
-            order,
-            outcome.name(),
-            action.map(|a| a.name()),
-            error_type,
-            http_status,
-            error_text
-        ];
+        let values =
+            params![order, outcome.name(), action.map(|a| a.name()), error_type, http_status, error_text];
         spi.run_waiting(&WRITE, values)?;
         let change = (before, show(spi, order));
-        log::admin(
-            spi,
-            "set_error_rule",
-            None,
-            Some(&order.to_string()),
-            change,
-            None,
-        );
+        log::admin(spi, "set_error_rule", None, Some(&order.to_string()), change, None);
         Ok(())
     })?;
     VOID
@@ -125,24 +99,13 @@ fn drop_error_rule(args: &Args) -> Answer {
                 "sendgate.error_rules lists all rules in the order in which they are asked.",
             ));
         }
-        log::admin(
-            spi,
-            "drop_error_rule",
-            None,
-            Some(&order.to_string()),
-            (before, Value::Null),
-            None,
-        );
+        log::admin(spi, "drop_error_rule", None, Some(&order.to_string()), (before, Value::Null), None);
         Ok(())
     })?;
     VOID
 }
 
 fn show(spi: &Spi, order: i32) -> Value {
-    let text: Option<String> = spi
-        .run(&SHOW, params![order])
-        .first()
-        .and_then(|mut row| row.nullable());
-    text.and_then(|text| serde_json::from_str(&text).ok())
-        .unwrap_or(Value::Null)
+    let text: Option<String> = spi.run(&SHOW, params![order]).first().and_then(|mut row| row.nullable());
+    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null)
 }

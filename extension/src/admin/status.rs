@@ -9,17 +9,12 @@ use crate::entry::{Answer, Args, VOID, sql_function, unknown_value};
 use crate::log;
 use crate::statement::Spi;
 
-sql_function!(
-    sendgate_set_status,
-    pg_finfo_sendgate_set_status,
-    set_status
-);
+sql_function!(sendgate_set_status, pg_finfo_sendgate_set_status, set_status);
 
 fn set_status(args: &Args) -> Answer {
     let account = args.id(0, "account_id")?;
     let text: &str = args.required(1, "status")?;
-    let status =
-        Status::parse(text).ok_or_else(|| unknown_value("status", text, &Status::allowed()))?;
+    let status = Status::parse(text).ok_or_else(|| unknown_value("status", text, &Status::allowed()))?;
     let note = args.note(2)?;
     Spi::connect(|spi| {
         let held = account_row::hold(spi, account)?;
@@ -27,14 +22,7 @@ fn set_status(args: &Args) -> Answer {
         after.status = status;
         account_row::write_held(spi, account, held.version, &after)?;
         let change = (json!(held.account.status.name()), json!(status.name()));
-        log::admin(
-            spi,
-            "set_status",
-            Some(account),
-            Some("status"),
-            change,
-            note,
-        );
+        log::admin(spi, "set_status", Some(account), Some("status"), change, note);
         Ok(())
     })?;
     VOID

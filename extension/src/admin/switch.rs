@@ -11,11 +11,7 @@ use crate::log;
 use crate::statement::{Spi, Statement, params};
 
 sql_function!(sendgate_pause_all, pg_finfo_sendgate_pause_all, pause_all);
-sql_function!(
-    sendgate_resume_all,
-    pg_finfo_sendgate_resume_all,
-    resume_all
-);
+sql_function!(sendgate_resume_all, pg_finfo_sendgate_resume_all, resume_all);
 
 static PAUSE: Statement = Statement::new(
     "INSERT INTO sendgate.pause_switch (paused_at, actor, note) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
@@ -29,19 +25,9 @@ fn pause_all(args: &Args) -> Answer {
     Spi::connect(|spi| {
         commit_synchronously();
         let actor = actor::name();
-        let paused = spi
-            .run_waiting(&PAUSE, params![clock::now(), &actor, note])?
-            .count()
-            == 1;
+        let paused = spi.run_waiting(&PAUSE, params![clock::now(), &actor, note])?.count() == 1;
         if paused {
-            log::admin(
-                spi,
-                "pause_all",
-                None,
-                None,
-                (Value::Null, json!("paused")),
-                note,
-            );
+            log::admin(spi, "pause_all", None, None, (Value::Null, json!("paused")), note);
         }
         Ok(())
     })?;
@@ -51,14 +37,7 @@ fn pause_all(args: &Args) -> Answer {
 fn resume_all(_args: &Args) -> Answer {
     Spi::connect(|spi| {
         if spi.run_waiting(&RESUME, &[])?.count() > 0 {
-            log::admin(
-                spi,
-                "resume_all",
-                None,
-                None,
-                (json!("paused"), Value::Null),
-                None,
-            );
+            log::admin(spi, "resume_all", None, None, (json!("paused"), Value::Null), None);
         }
         Ok(())
     })?;

@@ -10,11 +10,7 @@ use crate::error::{Code, Error, Result};
 use crate::log;
 use crate::statement::{Spi, Statement, params};
 
-sql_function!(
-    sendgate_set_window,
-    pg_finfo_sendgate_set_window,
-    set_window
-);
+sql_function!(sendgate_set_window, pg_finfo_sendgate_set_window, set_window);
 
 static WRITE: Statement = Statement::new(
     "UPDATE sendgate.accounts a
@@ -53,11 +49,7 @@ pub fn read(args: &Args, position: usize) -> Result<Option<Stored>> {
     };
     let mask = mask(days)?;
     Window::new(start, end, mask).map_err(describe)?;
-    Ok(Some(Stored {
-        start,
-        end,
-        days: i16::from(mask),
-    }))
+    Ok(Some(Stored { start, end, days: i16::from(mask) }))
 }
 
 fn mask(days: &[Option<i32>]) -> Result<u8> {
@@ -84,18 +76,14 @@ fn mask(days: &[Option<i32>]) -> Result<u8> {
 
 fn describe(problem: Impossible) -> Error {
     match problem {
-        Impossible::TimeOutOfRange => impossible(
-            "window_start is 24:00",
-            "A window may end at 24:00 but not start there.",
-        ),
+        Impossible::TimeOutOfRange => {
+            impossible("window_start is 24:00", "A window may end at 24:00 but not start there.")
+        }
         Impossible::Empty => impossible(
             "window_start and window_end are the same",
             "Such a window could mean never or always; it is neither.",
         ),
-        Impossible::Days => impossible(
-            "window_days is empty",
-            "A window without a day never opens.",
-        ),
+        Impossible::Days => impossible("window_days is empty", "A window without a day never opens."),
     }
 }
 
@@ -119,13 +107,8 @@ pub fn write(spi: &Spi, account: &str, window: Option<Stored>) {
 }
 
 fn show(spi: &Spi, account: &str) -> Value {
-    let text: Option<String> = spi
-        .run(&READ, params![account])
-        .first()
-        .and_then(|mut row| row.nullable());
-    text.map_or(Value::Null, |text| {
-        serde_json::from_str(&text).unwrap_or_else(|_| json!(text))
-    })
+    let text: Option<String> = spi.run(&READ, params![account]).first().and_then(|mut row| row.nullable());
+    text.map_or(Value::Null, |text| serde_json::from_str(&text).unwrap_or_else(|_| json!(text)))
 }
 
 fn set_window(args: &Args) -> Answer {
@@ -135,14 +118,7 @@ fn set_window(args: &Args) -> Answer {
         account_row::hold(spi, account)?;
         let before = show(spi, account);
         write(spi, account, window);
-        log::admin(
-            spi,
-            "set_window",
-            Some(account),
-            None,
-            (before, show(spi, account)),
-            None,
-        );
+        log::admin(spi, "set_window", Some(account), None, (before, show(spi, account)), None);
         Ok(())
     })?;
     VOID

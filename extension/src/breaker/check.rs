@@ -15,11 +15,7 @@ use crate::journal;
 use crate::log;
 use crate::statement::{Spi, params};
 
-sql_function!(
-    sendgate_breaker_check,
-    pg_finfo_sendgate_breaker_check,
-    breaker_check
-);
+sql_function!(sendgate_breaker_check, pg_finfo_sendgate_breaker_check, breaker_check);
 
 /// The breaker's answer; a reason means no.
 struct Consulted {
@@ -42,39 +38,21 @@ fn breaker_check(args: &Args) -> Answer {
     Ok(Some(record(args.0, fields)))
 }
 
-fn consult(
-    spi: &Spi,
-    account: &str,
-    prospect: Option<&str>,
-    campaign: Option<&str>,
-) -> Result<Consulted> {
+fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&str>) -> Result<Consulted> {
     let paused = config::current(spi).paused;
     let mut row = account_row::read(spi, account)?;
     loop {
         let now = clock::now();
         let breaker = &row.account.breaker;
         let exhausted_at = breaker.exhausted_at;
-        let refuse = |reason, retry_at| {
-            Ok(Consulted {
-                reason: Some(reason),
-                retry_at,
-                exhausted_at,
-            })
-        };
+        let refuse = |reason, retry_at| Ok(Consulted { reason: Some(reason), retry_at, exhausted_at });
         if paused {
             return refuse(Reason::PausedByOperator, None);
         }
-        let clear = match (
-            breaker.read(row.account.credit_reset_day, now),
-            exhausted_at,
-        ) {
+        let clear = match (breaker.read(row.account.credit_reset_day, now), exhausted_at) {
             (Reading::ForcedOpen, _) => return refuse(Reason::BreakerForcedOpen, None),
             (Reading::Closed, _) | (_, None) => {
-                return Ok(Consulted {
-                    reason: None,
-                    retry_at: None,
-                    exhausted_at,
-                });
+                return Ok(Consulted { reason: None, retry_at: None, exhausted_at });
             }
             (Reading::Lapsed, _) => ClearReason::MonthlyReset,
             (Reading::Open { retry_at }, Some(stamp)) => {
@@ -86,11 +64,7 @@ fn consult(
             }
         };
         if clear_by_rule(spi, account, &row, clear, prospect, now)? {
-            return Ok(Consulted {
-                reason: None,
-                retry_at: None,
-                exhausted_at: None,
-            });
+            return Ok(Consulted { reason: None, retry_at: None, exhausted_at: None });
         }
         row = account_row::hold(spi, account)?;
     }

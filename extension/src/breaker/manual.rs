@@ -13,41 +13,14 @@ use crate::log::{self, BreakerLine};
 use crate::settings;
 use crate::statement::Spi;
 
-sql_function!(
-    sendgate_breaker_clear,
-    pg_finfo_sendgate_breaker_clear,
-    breaker_clear
-);
-sql_function!(
-    sendgate_breaker_arm,
-    pg_finfo_sendgate_breaker_arm,
-    breaker_arm
-);
-sql_function!(
-    sendgate_breaker_probe,
-    pg_finfo_sendgate_breaker_probe,
-    breaker_probe
-);
-sql_function!(
-    sendgate_breaker_force,
-    pg_finfo_sendgate_breaker_force,
-    breaker_force
-);
+sql_function!(sendgate_breaker_clear, pg_finfo_sendgate_breaker_clear, breaker_clear);
+sql_function!(sendgate_breaker_arm, pg_finfo_sendgate_breaker_arm, breaker_arm);
+sql_function!(sendgate_breaker_probe, pg_finfo_sendgate_breaker_probe, breaker_probe);
+sql_function!(sendgate_breaker_force, pg_finfo_sendgate_breaker_force, breaker_force);
 
-fn line<'a>(
-    account: &'a str,
-    exhausted_at: Option<Instant>,
-    note: Option<&'a str>,
-) -> BreakerLine<'a> {
+fn line<'a>(account: &'a str, exhausted_at: Option<Instant>, note: Option<&'a str>) -> BreakerLine<'a> {
     let reason = ClearReason::Manual.name();
-    BreakerLine {
-        account,
-        reason,
-        exhausted_at,
-        prospect: None,
-        campaign: None,
-        note,
-    }
+    BreakerLine { account, reason, exhausted_at, prospect: None, campaign: None, note }
 }
 
 /// A stamp as the admin log shows it: microseconds mean nothing to people.
@@ -69,14 +42,7 @@ fn breaker_clear(args: &Args) -> Answer {
         if before.is_some() {
             log::breaker(spi, "clear", &line(account, before, note), now);
         }
-        log::admin(
-            spi,
-            "breaker_clear",
-            Some(account),
-            None,
-            (stamp(before), stamp(None)),
-            note,
-        );
+        log::admin(spi, "breaker_clear", Some(account), None, (stamp(before), stamp(None)), note);
         Ok(())
     })?;
     VOID
@@ -95,26 +61,11 @@ fn breaker_arm(args: &Args) -> Answer {
         account_row::write_held(spi, account, held.version, &after)?;
         if armed.cleared_lapsed {
             let reason = ClearReason::MonthlyReset.name();
-            log::breaker(
-                spi,
-                "clear",
-                &BreakerLine {
-                    reason,
-                    ..line(account, before, note)
-                },
-                now,
-            );
+            log::breaker(spi, "clear", &BreakerLine { reason, ..line(account, before, note) }, now);
         }
         let now_set = after.breaker.exhausted_at;
         log::breaker(spi, "set", &line(account, now_set, note), now);
-        log::admin(
-            spi,
-            "breaker_arm",
-            Some(account),
-            None,
-            (stamp(before), stamp(now_set)),
-            note,
-        );
+        log::admin(spi, "breaker_arm", Some(account), None, (stamp(before), stamp(now_set)), note);
         Ok(())
     })?;
     VOID
@@ -135,20 +86,10 @@ fn breaker_probe(args: &Args) -> Answer {
             return Err(leased(account, probe));
         }
         let lease_until = now.plus(settings::operation_ttl());
-        after.breaker.probe = Some(Probe {
-            lease_until,
-            taken_by: None,
-        });
+        after.breaker.probe = Some(Probe { lease_until, taken_by: None });
         account_row::write_held(spi, account, held.version, &after)?;
         let granted = json!({ "probe_lease_until": crate::entry::show_instant(lease_until) });
-        log::admin(
-            spi,
-            "breaker_probe",
-            Some(account),
-            None,
-            (Value::Null, granted),
-            note,
-        );
+        log::admin(spi, "breaker_probe", Some(account), None, (Value::Null, granted), note);
         Ok(())
     })?;
     VOID
@@ -157,8 +98,8 @@ fn breaker_probe(args: &Args) -> Answer {
 fn breaker_force(args: &Args) -> Answer {
     let account = args.id(0, "account_id")?;
     let text: &str = args.required(1, "mode")?;
-    let mode = BreakerMode::parse(text)
-        .ok_or_else(|| unknown_value("mode", text, &BreakerMode::allowed()))?;
+    let mode =
+        BreakerMode::parse(text).ok_or_else(|| unknown_value("mode", text, &BreakerMode::allowed()))?;
     let note = args.note(2)?;
     Spi::connect(|spi| {
         let held = account_row::hold(spi, account)?;
@@ -167,10 +108,7 @@ fn breaker_force(args: &Args) -> Answer {
         let mut after = held.account.rolled(now);
         after.breaker.mode = mode;
         account_row::write_held(spi, account, held.version, &after)?;
-        let change = (
-            json!({ "breaker_mode": before.name() }),
-            json!({ "breaker_mode": mode.name() }),
-        );
+        let change = (json!({ "breaker_mode": before.name() }), json!({ "breaker_mode": mode.name() }));
         log::admin(spi, "breaker_force", Some(account), None, change, note);
         Ok(())
     })?;
@@ -180,10 +118,7 @@ fn breaker_force(args: &Args) -> Answer {
 fn forced_open(account: &str) -> Error {
     Error::new(
         Code::BreakerForcedOpen,
-        format!(
-            "the breaker of account \"{}\" is forced open",
-            shown(account)
-        ),
+        format!("the breaker of account \"{}\" is forced open", shown(account)),
         "An operator holds it open; not even a probe passes.",
         "Call breaker_force(account_id, 'auto', note) first.",
     )

@@ -15,11 +15,7 @@ use crate::journal;
 use crate::log::{self, BreakerLine};
 use crate::statement::{IntoParam, Spi};
 
-sql_function!(
-    sendgate_breaker_report,
-    pg_finfo_sendgate_breaker_report,
-    breaker_report
-);
+sql_function!(sendgate_breaker_report, pg_finfo_sendgate_breaker_report, breaker_report);
 
 fn breaker_report(args: &Args) -> Answer {
     let account = args.id(0, "account_id")?;
@@ -63,10 +59,7 @@ fn report(spi: &Spi, account: &str, prospect: &str, error: &ProviderError<'_>) -
         campaign: None,
         note: note.as_deref(),
     };
-    let stamps = (
-        held.account.breaker.exhausted_at,
-        after.breaker.exhausted_at,
-    );
+    let stamps = (held.account.breaker.exhausted_at, after.breaker.exhausted_at);
     log::breaker_changes(spi, &changes, stamps.0, stamps.1, &line, now);
     Ok(outcome)
 }

@@ -9,13 +9,8 @@ use crate::names::{ACTIONS, BreakerMode};
 use crate::window::{Utc, Window};
 use proptest::prelude::*;
 
-const TIER: TierCap = TierCap {
-    daily: 2,
-    weekly: Some(3),
-    ramp_start_percent: 20,
-    ramp_step_percent: 20,
-    minimum_gap: 0,
-};
+const TIER: TierCap =
+    TierCap { daily: 2, weekly: Some(3), ramp_start_percent: 20, ramp_step_percent: 20, minimum_gap: 0 };
 
 fn noon() -> Instant {
     Day::from_civil(2026, 5, 24).start().plus(12 * HOUR)
@@ -55,48 +50,25 @@ fn exactly_as_many_grants_as_slots() {
     let mut a = account();
     for sent in 1..=2 {
         let grant = granted(&a, &request(Action::Inmail, noon()));
-        assert_eq!(
-            grant.counts,
-            Counts {
-                sent_today: sent,
-                daily_cap: 2,
-                remaining: 2 - sent
-            }
-        );
+        assert_eq!(grant.counts, Counts { sent_today: sent, daily_cap: 2, remaining: 2 - sent });
         assert_eq!(grant.expires_at, noon().plus(15 * MINUTE));
         a = grant.account;
     }
     let midnight = Day::from_civil(2026, 5, 25).start();
-    assert_eq!(
-        refused(&a, &request(Action::Inmail, noon())),
-        (Reason::DailyCapReached, Some(midnight))
-    );
-    assert!(matches!(
-        decide(&a, &request(Action::Inmail, midnight)),
-        Verdict::Grant(_)
-    ));
+    assert_eq!(refused(&a, &request(Action::Inmail, noon())), (Reason::DailyCapReached, Some(midnight)));
+    assert!(matches!(decide(&a, &request(Action::Inmail, midnight)), Verdict::Grant(_)));
     assert_eq!(a.inmail_cap_today, 2);
 }
 
 #[test]
 fn a_grant_is_valid_until_midnight_or_the_window_closes() {
     let mut a = account();
-    assert_eq!(
-        granted(&a, &request(Action::Invite, noon())).valid_until,
-        a.day.next().start()
-    );
+    assert_eq!(granted(&a, &request(Action::Invite, noon())).valid_until, a.day.next().start());
     a.window = Window::new(9 * HOUR, 17 * HOUR, 0b100_0000).ok();
-    assert_eq!(
-        granted(&a, &request(Action::Invite, noon())).valid_until,
-        noon().plus(5 * HOUR)
-    );
+    assert_eq!(granted(&a, &request(Action::Invite, noon())).valid_until, noon().plus(5 * HOUR));
     let (reason, retry_at) = refused(&a, &request(Action::Invite, noon().plus(5 * HOUR)));
     assert_eq!(reason, Reason::OutsideSendingWindow);
-    assert_eq!(
-        retry_at,
-        Some(noon().plus(7 * DAY - 3 * HOUR)),
-        "next Sunday at nine"
-    );
+    assert_eq!(retry_at, Some(noon().plus(7 * DAY - 3 * HOUR)), "next Sunday at nine");
 }
 
 #[test]
@@ -110,26 +82,14 @@ fn the_first_rule_in_order_gives_the_reason() {
     r.tier.minimum_gap = HOUR;
     a.last_granted_at[0] = Some(noon().plus(-HOUR + 1));
     assert_eq!(refused(&a, &r), (Reason::Pacing, Some(noon().plus(1))));
-    r.prospect = Some(ProspectHistory {
-        unresolved: false,
-        last_kept_at: Some(noon().plus(-DAY + 1)),
-    });
-    assert_eq!(
-        refused(&a, &r),
-        (Reason::ProspectCooldown, Some(noon().plus(1)))
-    );
-    r.prospect = Some(ProspectHistory {
-        unresolved: true,
-        last_kept_at: Some(noon()),
-    });
+    r.prospect = Some(ProspectHistory { unresolved: false, last_kept_at: Some(noon().plus(-DAY + 1)) });
+    assert_eq!(refused(&a, &r), (Reason::ProspectCooldown, Some(noon().plus(1))));
+    r.prospect = Some(ProspectHistory { unresolved: true, last_kept_at: Some(noon()) });
     assert_eq!(refused(&a, &r), (Reason::OperationInFlight, None));
     a.window = Window::new(0, HOUR, 1).ok();
     assert_eq!(refused(&a, &r).0, Reason::OutsideSendingWindow);
     a.cooldown_until = Some(noon().plus(1));
-    assert_eq!(
-        refused(&a, &r),
-        (Reason::AccountCooldown, Some(noon().plus(1)))
-    );
+    assert_eq!(refused(&a, &r), (Reason::AccountCooldown, Some(noon().plus(1))));
     a.breaker.exhausted_at = Some(noon());
     assert_eq!(refused(&a, &r).0, Reason::CreditsExhausted);
     a.breaker.mode = BreakerMode::Open;
@@ -146,50 +106,27 @@ fn the_breaker_stops_inmails_only() {
     a.breaker.exhausted_at = Some(noon());
     for action in Action::ALL {
         let verdict = decide(&a, &request(*action, noon()));
-        assert_eq!(
-            matches!(verdict, Verdict::Grant(_)),
-            *action != Action::Inmail
-        );
+        assert_eq!(matches!(verdict, Verdict::Grant(_)), *action != Action::Inmail);
     }
     a.breaker.mode = BreakerMode::Open;
-    assert!(matches!(
-        decide(&a, &request(Action::Invite, noon())),
-        Verdict::Grant(_)
-    ));
+    assert!(matches!(decide(&a, &request(Action::Invite, noon())), Verdict::Grant(_)));
 }
 
 #[test]
 fn one_probe_passes_an_open_breaker_after_every_other_rule() {
     let mut a = account();
     a.breaker.exhausted_at = Some(noon().plus(-HOUR));
-    a.breaker.probe = Some(Probe {
-        lease_until: noon().plus(MINUTE),
-        taken_by: None,
-    });
+    a.breaker.probe = Some(Probe { lease_until: noon().plus(MINUTE), taken_by: None });
     let mut r = request(Action::Inmail, noon());
     r.paused = true;
     assert_eq!(refused(&a, &r).0, Reason::PausedByOperator);
     r.paused = false;
     let grant = granted(&a, &r);
     let probe = grant.account.breaker.probe.clone().unwrap();
-    assert_eq!(
-        probe,
-        Probe {
-            lease_until: grant.expires_at,
-            taken_by: Some([7; 16])
-        }
-    );
-    assert_eq!(
-        refused(&grant.account, &r).0,
-        Reason::CreditsExhausted,
-        "never two at a time"
-    );
+    assert_eq!(probe, Probe { lease_until: grant.expires_at, taken_by: Some([7; 16]) });
+    assert_eq!(refused(&grant.account, &r).0, Reason::CreditsExhausted, "never two at a time");
     r.now = noon().plus(MINUTE);
-    assert_eq!(
-        refused(&a, &r).0,
-        Reason::CreditsExhausted,
-        "a lapsed permit is none"
-    );
+    assert_eq!(refused(&a, &r).0, Reason::CreditsExhausted, "a lapsed permit is none");
 }
 
 #[test]
@@ -198,15 +135,9 @@ fn an_open_breaker_clears_for_a_new_period_or_for_evidence() {
     a.breaker.exhausted_at = Some(noon());
     let mut r = request(Action::Inmail, noon().plus(HOUR));
     r.evidence = true;
-    assert_eq!(
-        decide(&a, &r),
-        Verdict::ClearBreaker(ClearReason::RecentSuccessEvidence)
-    );
+    assert_eq!(decide(&a, &r), Verdict::ClearBreaker(ClearReason::RecentSuccessEvidence));
     r.now = Day::from_civil(2026, 6, 1).start();
-    assert_eq!(
-        decide(&a, &r),
-        Verdict::ClearBreaker(ClearReason::MonthlyReset)
-    );
+    assert_eq!(decide(&a, &r), Verdict::ClearBreaker(ClearReason::MonthlyReset));
 }
 
 #[test]
@@ -220,34 +151,14 @@ fn a_row_ahead_of_the_clock_goes_on_counting_on_its_own_day() {
 
 fn any_account() -> impl Strategy<Value = Account> {
     let counters = prop::array::uniform5(0i32..4);
-    let breaker = (
-        0usize..3,
-        prop::option::of(-40i64..2),
-        prop::option::of((-1i64..2, any::<bool>())),
-    );
+    let breaker = (0usize..3, prop::option::of(-40i64..2), prop::option::of((-1i64..2, any::<bool>())));
     (
-        (
-            0usize..4,
-            -2i32..2,
-            counters.clone(),
-            counters,
-            any::<bool>(),
-            0i32..6,
-        ),
-        (
-            breaker,
-            prop::option::of(-1i64..2),
-            1u8..=31,
-            prop::option::of(0i32..4),
-        ),
+        (0usize..4, -2i32..2, counters.clone(), counters, any::<bool>(), 0i32..6),
+        (breaker, prop::option::of(-1i64..2), 1u8..=31, prop::option::of(0i32..4)),
         prop::option::of((0i64..24, 1i64..24, 1u8..128)),
     )
         .prop_map(
-            |(
-                (status, day, today, week, ramp, ramp_days),
-                (breaker, cooldown, reset, cap),
-                window,
-            )| {
+            |((status, day, today, week, ramp, ramp_days), (breaker, cooldown, reset, cap), window)| {
                 let mut a = account();
                 a.status = Status::ALL[status];
                 a.day = Day(a.day.0 + day);
@@ -267,10 +178,7 @@ fn any_account() -> impl Strategy<Value = Account> {
                 };
                 a.cooldown_until = cooldown.map(|hours| noon().plus(hours * HOUR));
                 a.credit_reset_day = reset;
-                a.caps[0] = CapOverride {
-                    daily: cap,
-                    weekly: None,
-                };
+                a.caps[0] = CapOverride { daily: cap, weekly: None };
                 a.window = window.and_then(|(start, length, days)| {
                     Window::new(start * HOUR, (start + length) % 24 * HOUR, days).ok()
                 });
