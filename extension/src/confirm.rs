@@ -118,7 +118,9 @@ fn settle_held(
         // A confirm that did not need the account came between: it wrote the event.
         return settle_delivered(spi, report, note);
     }
-    if settled.account != held.account {
+    // Also where only an older day's slot came back: a reserve that waits must see that the journal
+    // has changed.
+    if settled.account != held.account || settled.after_rollback {
         account_row::write_held(spi, report.account, held.version, &settled.account)?;
     }
     let line = BreakerLine {

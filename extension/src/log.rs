@@ -6,6 +6,7 @@ use sendgate_decision::settle::BreakerChange;
 use serde_json::Value;
 
 use crate::actor;
+use crate::error::Result;
 use crate::ids;
 use crate::statement::{Spi, Statement, params};
 
@@ -135,6 +136,9 @@ pub fn breaker_changes(
 }
 
 /// Logs an InMail that the breaker skipped, once per prospect, campaign and stamp.
+///
+/// # Errors
+/// `SG301` when a transaction that logs the same skip stays open for too long.
 pub fn skip(
     spi: &Spi,
     account: &str,
@@ -142,8 +146,10 @@ pub fn skip(
     campaign: Option<&str>,
     stamp: Instant,
     now: Instant,
-) {
-    spi.run(&SKIP, params![ids::fresh(), now, account, &actor::name(), stamp, prospect, campaign]);
+) -> Result<()> {
+    let values = params![ids::fresh(), now, account, &actor::name(), stamp, prospect, campaign];
+    spi.run_waiting(&SKIP, values)?;
+    Ok(())
 }
 
 /// Logs what an operator changed, from what to what.

@@ -52,7 +52,7 @@ fn decide_and_write(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Result<
         match judge(spi, ask, &seen, &config, operation, now)? {
             Verdict::Refuse(refusal) => {
                 if refusal.reason == Reason::CreditsExhausted {
-                    log_skip(spi, ask, campaign, &seen, now);
+                    log_skip(spi, ask, campaign, &seen, now)?;
                 }
                 return Ok(Decision::refuse(refusal));
             }
@@ -171,9 +171,10 @@ fn mismatch(operation: [u8; 16], earlier: &Earlier) -> Error {
     )
 }
 
-fn log_skip(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>, seen: &Seen, now: Instant) {
-    if let Some(stamp) = seen.row.account.breaker.exhausted_at {
-        log::skip(spi, ask.account, ask.prospect, campaign, stamp, now);
+fn log_skip(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>, seen: &Seen, now: Instant) -> Result<()> {
+    match seen.row.account.breaker.exhausted_at {
+        Some(stamp) => log::skip(spi, ask.account, ask.prospect, campaign, stamp, now),
+        None => Ok(()),
     }
 }
 

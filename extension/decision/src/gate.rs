@@ -137,6 +137,9 @@ pub fn decide(account: &Account, request: &Request<'_>) -> Verdict {
         return refuse(Reason::AccountCooldown, Some(until));
     }
     let mut valid_until = now.day().next().start();
+    if probing && let Some(permit) = &row.breaker.probe {
+        valid_until = valid_until.min(permit.lease_until);
+    }
     if let Some(window) = row.window {
         let reading = window.read(request.zone, now);
         if !reading.open {

@@ -57,7 +57,7 @@ fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&s
             (Reading::Lapsed, _) => ClearReason::MonthlyReset,
             (Reading::Open { retry_at }, Some(stamp)) => {
                 if !journal::has_evidence(spi, account, stamp, now) {
-                    log::skip(spi, account, prospect, campaign, stamp, now);
+                    log::skip(spi, account, prospect, campaign, stamp, now)?;
                     return refuse(Reason::CreditsExhausted, Some(retry_at));
                 }
                 ClearReason::RecentSuccessEvidence

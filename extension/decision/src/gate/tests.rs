@@ -122,6 +122,7 @@ fn one_probe_passes_an_open_breaker_after_every_other_rule() {
     assert_eq!(refused(&a, &r).0, Reason::PausedByOperator);
     r.paused = false;
     let grant = granted(&a, &r);
+    assert_eq!(grant.valid_until, noon().plus(MINUTE), "not longer than the permit");
     let probe = grant.account.breaker.probe.clone().unwrap();
     assert_eq!(probe, Probe { lease_until: grant.expires_at, taken_by: Some([7; 16]) });
     assert_eq!(refused(&grant.account, &r).0, Reason::CreditsExhausted, "never two at a time");
