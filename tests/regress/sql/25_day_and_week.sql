@@ -1,0 +1,140 @@
+-- Days and weeks are UTC. The row carries its markers: every read treats older counters as 0, every
+-- write rolls counters, markers and ramp together, and no daemon is needed for it.
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set helpers :abs_srcdir '/include/helpers.sql'
+\i :helpers
+-- Saturday, May 23, 2026.
+SET sendgate.now = '2026-05-23 23:00:00+00';
+SELECT sendgate.upsert_account('day/a', 'sales_navigator');
+SELECT sendgate.set_cap('day/a', 'invite', 2, 5);
+CREATE VIEW contract.day_25 AS
+SELECT a.id, a.day AS row_day, a.week AS row_week, a.invites_sent_today AS raw_today, a.invites_sent_this_week AS raw_week,
+    c.sent_today, c.sent_this_week, l.invites_sent_today AS card_today
+FROM sendgate.accounts a
+JOIN sendgate.counters c ON c.account_id = a.id AND c.action = 'invite'
+JOIN sendgate.linkedin_accounts l ON l.id = a.id;
+SELECT n, r.proceed, r.reason, r.retry_at
+FROM generate_series(1, 3) AS n
+CROSS JOIN LATERAL sendgate.reserve('day/a', 'invite', 'p' || n) AS r;
+
+-- Midnight is right to the instant, for everybody at once, though nothing wrote the row.
+SET sendgate.now = '2026-05-23 23:59:59.999999+00';
+SELECT * FROM contract.day_25 WHERE id = 'day/a';
+SELECT proceed, reason FROM sendgate.reserve('day/a', 'invite', 'p3');
+SET sendgate.now = '2026-05-24 00:00:00+00';
+SELECT * FROM contract.day_25 WHERE id = 'day/a';
+
+-- The first write rolls the row; the week goes on.
+SELECT proceed, sent_today, remaining FROM sendgate.reserve('day/a', 'invite', 'p3');
+SELECT * FROM contract.day_25 WHERE id = 'day/a';
+
+-- The session's time zone does not matter: in Kiritimati it is May 25 already, in Los Angeles still
+-- May 23.
+SET TimeZone = 'Pacific/Kiritimati';
+SELECT proceed, sent_today FROM sendgate.preview('day/a', 'invite', 'p4');
+SET TimeZone = 'America/Los_Angeles';
+SELECT proceed, sent_today FROM sendgate.preview('day/a', 'invite', 'p4');
+SELECT sent_today, sent_this_week FROM sendgate.counters WHERE account_id = 'day/a' AND action = 'invite';
+SET TimeZone = 'UTC';
+
+-- The week begins on Monday, 00:00 UTC.
+SELECT proceed FROM sendgate.reserve('day/a', 'invite', 'p4');
+SET sendgate.now = '2026-05-25 00:00:00+00';
+SELECT * FROM contract.day_25 WHERE id = 'day/a';
+SELECT n, r.proceed, r.reason, r.retry_at, r.remaining
+FROM generate_series(5, 7) AS n
+CROSS JOIN LATERAL sendgate.reserve('day/a', 'invite', 'p' || n) AS r;
+
+-- A weekly cap of 5 on a daily cap of 2: the third day has one slot left, then the week is over.
+SET sendgate.now = '2026-05-26 08:00:00+00';
+SELECT n, r.proceed, r.reason, r.retry_at, r.remaining
+FROM generate_series(8, 9) AS n
+CROSS JOIN LATERAL sendgate.reserve('day/a', 'invite', 'p' || n) AS r;
+SET sendgate.now = '2026-05-27 08:00:00+00';
+SELECT n, r.proceed, r.reason, r.retry_at, r.sent_today, r.daily_cap, r.remaining
+FROM generate_series(10, 11) AS n
+CROSS JOIN LATERAL sendgate.reserve('day/a', 'invite', 'p' || n) AS r;
+
+-- A transaction that began before midnight counts on the day in which it decides.
+SELECT sendgate.upsert_account('day/midnight', 'sales_navigator');
+SET sendgate.now = '2026-05-27 23:59:59+00';
+BEGIN;
+SELECT proceed, sent_today FROM sendgate.reserve('day/midnight', 'invite', 'p1', NULL, contract.op(1));
+SET sendgate.now = '2026-05-28 00:00:01+00';
+SELECT proceed, sent_today FROM sendgate.reserve('day/midnight', 'invite', 'p2', NULL, contract.op(2));
+COMMIT;
+SELECT operation_id, counted_on FROM sendgate.send_operations WHERE account_id = 'day/midnight' ORDER BY operation_id;
+
+-- The ramp: 20 % of the daily cap, rounded up, and 20 % more for each UTC day on which the account
+-- sent anything. A cap of 12 ramps 3, 5, 8, 10, 12.
+SET sendgate.now = '2026-06-01 12:00:00+00';
+SELECT sendgate.upsert_account('day/ramp', 'sales_navigator', ramp => true);
+SELECT sendgate.set_cap('day/ramp', 'invite', 12, 1000);
+SELECT n, r.proceed, r.reason, r.retry_at, r.daily_cap, r.remaining
+FROM generate_series(1, 4) AS n
+CROSS JOIN LATERAL sendgate.reserve('day/ramp', 'invite', 'p' || n) AS r;
+
+-- A day without a send is no step; a send of any action is one.
+SELECT d.day, p.daily_cap AS invites, m.daily_cap AS messages
+FROM (VALUES ('2026-06-02 12:00+00'::timestamptz), ('2026-06-05 12:00+00')) AS d (day)
+CROSS JOIN LATERAL contract.preview_at(d.day, 'day/ramp', 'invite') AS p
+CROSS JOIN LATERAL contract.preview_at(d.day, 'day/ramp', 'message') AS m
+ORDER BY d.day;
+SET sendgate.now = '2026-06-05 12:00:00+00';
+SELECT proceed, daily_cap FROM sendgate.reserve('day/ramp', 'message', 'p1');
+SET sendgate.now = '2026-06-06 12:00:00+00';
+SELECT proceed, daily_cap FROM sendgate.reserve('day/ramp', 'message', 'p2');
+SET sendgate.now = '2026-06-07 12:00:00+00';
+SELECT proceed, daily_cap FROM sendgate.reserve('day/ramp', 'invite', 'p8');
+SELECT p.daily_cap FROM contract.preview_at('2026-06-08 12:00+00', 'day/ramp', 'invite') AS p;
+SELECT daily_cap FROM sendgate.counters WHERE account_id = 'day/ramp' AND action = 'invite';
+SET sendgate.now = '2026-06-08 12:00:00+00';
+SELECT proceed, daily_cap FROM sendgate.reserve('day/ramp', 'invite', 'p9');
+SELECT p.daily_cap FROM contract.preview_at('2026-06-09 12:00+00', 'day/ramp', 'invite') AS p;
+
+-- A day whose only attempt was given back sent nothing, and is no step.
+SELECT sendgate.upsert_account('day/ramp_back', 'sales_navigator', ramp => true);
+SELECT proceed, daily_cap FROM sendgate.reserve('day/ramp_back', 'invite', 'p1', NULL, contract.op(1));
+SELECT sendgate.rollback('day/ramp_back', contract.op(1));
+SELECT p.daily_cap FROM contract.preview_at('2026-06-09 12:00+00', 'day/ramp_back', 'invite') AS p;
+
+-- Provisioning again leaves a ramp alone; switching it off and on starts it afresh.
+SELECT sendgate.upsert_account('day/ramp', ramp => true);
+SELECT daily_cap FROM sendgate.preview('day/ramp', 'invite');
+SELECT sendgate.upsert_account('day/ramp', ramp => false);
+SELECT daily_cap FROM sendgate.preview('day/ramp', 'invite');
+SET sendgate.now = '2026-06-10 12:00:00+00';
+SELECT sendgate.upsert_account('day/ramp', ramp => true);
+SELECT daily_cap FROM sendgate.preview('day/ramp', 'invite');
+
+-- Pacing: a tier's minimum gap between two grants of an action, also across midnight.
+SELECT sendgate.set_tier_cap('paced', 'invite', 10, NULL, '30 minutes');
+SELECT sendgate.upsert_account('day/paced', 'paced');
+SET sendgate.now = '2026-06-10 23:50:00+00';
+SELECT proceed, reason, retry_at FROM sendgate.reserve('day/paced', 'invite', 'p1');
+SELECT proceed, reason, retry_at FROM sendgate.reserve('day/paced', 'invite', 'p2');
+SET sendgate.now = '2026-06-11 00:10:00+00';
+SELECT proceed, reason, retry_at, sent_today FROM sendgate.reserve('day/paced', 'invite', 'p2');
+SET sendgate.now = '2026-06-11 00:20:00+00';
+SELECT proceed, reason, retry_at, sent_today FROM sendgate.reserve('day/paced', 'invite', 'p2');
+
+-- A row whose day is ahead of the clock (somebody's clock was wrong) never goes back by itself: it
+-- goes on counting on its own day, and an alert says so.
+SET sendgate.now = '2026-06-12 12:00:00+00';
+SELECT sendgate.upsert_account('day/ahead', 'sales_navigator');
+SELECT proceed, sent_today FROM sendgate.reserve('day/ahead', 'invite', 'p1', NULL, contract.op(1));
+SET sendgate.now = '2026-06-20 12:00:00+00';
+SELECT proceed, sent_today FROM sendgate.reserve('day/ahead', 'invite', 'p2', NULL, contract.op(2));
+SET sendgate.now = '2026-06-12 13:00:00+00';
+SELECT * FROM contract.day_25 WHERE id = 'day/ahead';
+SELECT proceed, sent_today FROM sendgate.reserve('day/ahead', 'invite', 'p3', NULL, contract.op(3));
+SELECT proceed, sent_today FROM sendgate.reserve('day/ahead', 'invite', 'p4', NULL, contract.op(4));
+SELECT operation_id, reserved_at, counted_on FROM sendgate.send_operations WHERE account_id = 'day/ahead' ORDER BY operation_id;
+SELECT account_id, kind, day, opened_at FROM sendgate.open_alerts WHERE account_id = 'day/ahead';
+
+-- repair_day brings it back to today, counted again from the journal, and closes the alert.
+SET sendgate.now = '2026-06-13 12:00:00+00';
+SELECT sendgate.repair_day('day/ahead', 'clock mended');
+SELECT row_day, row_week, sent_today FROM contract.day_25 WHERE id = 'day/ahead';
+SELECT count(*) AS open_alerts FROM sendgate.open_alerts WHERE account_id = 'day/ahead';
+SELECT proceed, sent_today FROM sendgate.reserve('day/ahead', 'invite', 'p5', NULL, contract.op(5));
