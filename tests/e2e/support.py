@@ -1,0 +1,94 @@
+"""What several e2e tests need: accounts, logins, many sessions at once, waiting for a condition."""
+
+import threading
+import time
+from collections.abc import Callable
+
+WAIT_SECONDS = 60
+POLL_SECONDS = 0.02
+# The roles that sendgate creates and applications are granted.
+ROLES = ("sendgate_sender", "sendgate_reader", "sendgate_operator", "sendgate_daemon")
+
+
+def operation(number: int) -> str:
+    """A fixed operation id."""
+    return f"00000000-0000-4000-8000-{number:012d}"
+
+
+def provision(env, account: str = "a", tier: str = "sales_navigator", **caps: int) -> None:
+    """An account, with caps of its own by action."""
+    env.psql(f"SELECT sendgate.upsert_account('{account}', '{tier}')")
+    for action, cap in caps.items():
+        env.psql(f"SELECT sendgate.set_cap('{account}', '{action}', {cap})")
+
+
+def login(env, name: str, *roles: str) -> str:
+    """A role that can log in and is a member of the given ones; dropped after the test."""
+    env.psql(f'CREATE ROLE "{name}" LOGIN')
+    for role in roles:
+        env.psql(f'GRANT {role} TO "{name}"')
+    return name
+
+
+def wait_for(condition: Callable[[], object], what: str) -> object:
+    """Ask until the answer is true, and return it."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while True:
+        if answer := condition():
+            return answer
+        if time.monotonic() > deadline:
+            raise AssertionError(f"waited {WAIT_SECONDS} s in vain for {what}")
+        time.sleep(POLL_SECONDS)
+
+
+def wait_until_blocked(env, pid: int) -> None:
+    """Wait until that backend waits for another one's lock."""
+    query = f"SELECT pg_catalog.cardinality(pg_catalog.pg_blocking_pids({pid})) > 0"
+    wait_for(lambda: env.psql(query) == "t", f"backend {pid} to wait for a lock")
+
+
+def at_once(workers: int, work: Callable[[int], object]) -> list:
+    """Run ``work(number)`` in that many threads, which start together; their results.
+
+    The first error of any of them is raised.
+    """
+    start = threading.Barrier(workers)
+    results: list = [None] * workers
+    errors: list[Exception] = []
+
+    def run(number: int) -> None:
+        try:
+            start.wait(WAIT_SECONDS)
+            results[number] = work(number)
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=run, args=(n,), daemon=True) for n in range(workers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+    return results
+
+
+def books(env, account: str = "a", action: str = "inmail") -> dict:
+    """Counter, journal and events of today for one action of one account, as tables have them."""
+    row = env.connect().execute(
+        f"""SELECT a.{action}s_sent_today,
+                   (SELECT count(*) FROM sendgate.send_operations o WHERE o.account_id = a.id
+                    AND o.action = %(action)s AND o.state <> 'released'),
+                   (SELECT count(*) FROM sendgate.send_operations o WHERE o.account_id = a.id
+                    AND o.action = %(action)s AND o.state = 'delivered'),
+                   (SELECT count(*) FROM sendgate.linkedin_events e WHERE e.account_id = a.id
+                    AND e.event_type = %(action)s || '_sent')
+            FROM sendgate.accounts a WHERE a.id = %(account)s""",
+        {"account": account, "action": action},
+    ).fetchone()
+    return dict(zip(("counter", "journal", "delivered", "events"), row, strict=True))
+
+
+def equal(found, expected, what: str) -> None:
+    """Compare, and say what differs."""
+    assert found == expected, f"{what}: {found!r}, expected {expected!r}"
