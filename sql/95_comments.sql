@@ -622,11 +622,11 @@ COMMENT ON TRIGGER config_changed ON sendgate.pause_switch IS
 
 -- Domains and the functions of the CHECKs.
 COMMENT ON DOMAIN sendgate.identifier IS
-    'An id of the application: 1 to 128 characters, compared byte by byte, so that no update of the operating systems collations can corrupt its index.';
+    'An id of the application: 1 to 128 characters, compared byte by byte, so that no update of the operating system''s collations can corrupt its index.';
 COMMENT ON DOMAIN sendgate.display_name IS
     'A name for people: 1 to 200 characters.';
 COMMENT ON DOMAIN sendgate.chat_reference IS
-    'The providers proof of a delivery: not blank, at most 2,000 characters.';
+    'The provider''s proof of a delivery: not blank, at most 2,000 characters.';
 COMMENT ON DOMAIN sendgate.action_name IS
     'What a worker does through an account; only inmail consumes credits.';
 COMMENT ON DOMAIN sendgate.account_status IS
@@ -638,9 +638,9 @@ COMMENT ON DOMAIN sendgate.operation_state IS
 COMMENT ON DOMAIN sendgate.operation_origin IS
     'Where an operation came from: gate through reserve, external recorded afterwards.';
 COMMENT ON DOMAIN sendgate.operation_outcome IS
-    'What an attempt came to, as the classifier read the providers answer.';
+    'What an attempt came to, as the classifier read the provider''s answer.';
 COMMENT ON DOMAIN sendgate.event_type IS
-    'A delivered action: the actions name and _sent.';
+    'A delivered action: the action''s name and _sent.';
 COMMENT ON DOMAIN sendgate.http_status_pattern IS
     'One HTTP status, such as 429, or a class, such as 4xx.';
 COMMENT ON DOMAIN sendgate.slot_count IS
