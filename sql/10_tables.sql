@@ -31,7 +31,8 @@ CREATE FUNCTION sendgate.is_sound_account(
     window_end time,
     window_days smallint,
     probe_lease_until timestamptz,
-    probe_operation_id uuid
+    probe_operation_id uuid,
+    inmail_credits_exhausted_at timestamptz
 ) RETURNS boolean
 LANGUAGE c
 IMMUTABLE PARALLEL SAFE
@@ -100,7 +101,8 @@ CREATE TABLE sendgate.accounts (
     engagement_weekly_cap sendgate.slot_count,
     CONSTRAINT accounts_pkey PRIMARY KEY (id),
     CONSTRAINT accounts_sound_check CHECK (
-        sendgate.is_sound_account(window_start, window_end, window_days, probe_lease_until, probe_operation_id)
+        sendgate.is_sound_account(window_start, window_end, window_days, probe_lease_until,
+                                  probe_operation_id, inmail_credits_exhausted_at)
     )
 ) WITH (fillfactor = 70);
 

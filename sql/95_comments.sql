@@ -144,7 +144,7 @@ COMMENT ON COLUMN sendgate.accounts.profile_view_weekly_cap IS
 COMMENT ON COLUMN sendgate.accounts.engagement_weekly_cap IS
 'The account''s own engagement cap a UTC week. NULL: the tier''s, which may be none.';
 COMMENT ON CONSTRAINT accounts_sound_check ON sendgate.accounts IS
-    'Rules over several columns, in Rust: a window has all of its parts or none and can be, and a permit that is taken has a lease.';
+    'Rules over several columns, in Rust: a window has all of its parts or none and can be, and a permit lies only under a stamp, and one that is taken has a lease.';
 COMMENT ON INDEX sendgate.accounts_exhausted_idx IS
 'For operators who look for exhausted accounts. Its column changes when a breaker does, not when a slot is taken, so grants stay heap-only updates.';
 
@@ -651,7 +651,7 @@ COMMENT ON DOMAIN sendgate.weekday_mask IS
     'ISO weekdays as bits: 1 = Monday, 2 = Tuesday, 4 = Wednesday … 64 = Sunday.';
 COMMENT ON DOMAIN sendgate.week_start IS
     'A Monday: the UTC week that starts on it.';
-COMMENT ON FUNCTION sendgate.is_sound_account(time, time, smallint, timestamptz, uuid) IS
-    'The CHECK of accounts over several columns: the sending window can be, and a taken permit has a lease.';
+COMMENT ON FUNCTION sendgate.is_sound_account(time, time, smallint, timestamptz, uuid, timestamptz) IS
+    'The CHECK of accounts over several columns: the sending window can be, and a permit lies under a stamp and has a lease.';
 COMMENT ON FUNCTION sendgate.is_sound_operation(text, text, timestamptz, timestamptz, timestamptz) IS
     'The CHECK of send_operations over several columns: outcome and time of settling fit the state, and it expires after it was reserved.';

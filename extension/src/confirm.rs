@@ -30,10 +30,7 @@ fn confirm(args: &Args) -> Answer {
         let now = clock::now();
         check_delivered_at(delivered_at, now)?;
         let report = Report { account, operation, chat_id, occurred_at: delivered_at.unwrap_or(now) };
-        match confirm_without_the_account(spi, &report, now)? {
-            Some(event) => Ok(Some(event)),
-            None => settle_delivered(spi, &report, &ErrorNote::default()),
-        }
+        settle_delivered(spi, &report, &ErrorNote::default())
     })?;
     Ok(event.param())
 }
@@ -62,34 +59,13 @@ fn check_delivered_at(delivered_at: Option<Instant>, now: Instant) -> Result<()>
     Ok(())
 }
 
-/// The common case: an operation in flight is delivered with its proof, and the account's breaker
-/// has nothing to learn from it. The counter does not change, so the account need not be held; the
-/// journal row guards itself by its state.
-fn confirm_without_the_account(spi: &Spi, report: &Report<'_>, now: Instant) -> Result<Option<[u8; 16]>> {
-    let row = journal::read(spi, report.account, report.operation)?;
-    let op = &row.operation;
-    if op.state != OperationState::Reserved {
-        return Ok(None);
-    }
-    if op.action == Action::Inmail {
-        let breaker = account_row::read(spi, report.account)?.account.breaker;
-        if report.chat_id.is_none() || breaker.exhausted_at.is_some() {
-            return Ok(None);
-        }
-    }
-    let note = ErrorNote::default();
-    if !journal::settle(spi, report.account, op, OperationState::Delivered, None, &note, now)? {
-        return Ok(None);
-    }
-    Ok(Some(journal::insert_event(spi, report.account, &row, report.chat_id, report.occurred_at, now)))
-}
-
-/// Every case, with the account held.
+/// Settles the operation as delivered, with the account held: also where the counter does not
+/// change, so that everybody takes the locks in one order, account before journal.
 pub fn settle_delivered(spi: &Spi, report: &Report<'_>, note: &ErrorNote) -> Result<Option<[u8; 16]>> {
     let held = account_row::hold(spi, report.account)?;
     let row = journal::read(spi, report.account, report.operation)?;
     if row.event.is_some() {
-        check_same_chat(&row, report)?;
+        check_same_chat(&row, report.operation, report.chat_id)?;
         return Ok(row.event);
     }
     settle_held(spi, report, note, &held, &row)
@@ -114,10 +90,7 @@ fn settle_held(
     let unproven_note = ErrorNote { message: Some(UNPROVEN.to_owned()), ..ErrorNote::default() };
     let note = if unproven_inmail { &unproven_note } else { note };
     let settled = deliver(&held.account, op, Delivery { proven, occurred_at: report.occurred_at }, now);
-    if !journal::settle(spi, report.account, op, settled.state, settled.outcome, note, now)? {
-        // A confirm that did not need the account came between: it wrote the event.
-        return settle_delivered(spi, report, note);
-    }
+    journal::settle(spi, report.account, op, settled.state, settled.outcome, note, now);
     // Also where only an older day's slot came back: a reserve that waits must see that the journal
     // has changed.
     if settled.account != held.account || settled.after_rollback {
@@ -155,17 +128,16 @@ fn show_day(day: sendgate_decision::clock::Day) -> String {
 }
 
 /// A repeated confirm is a no-op, unless it claims another chat.
-fn check_same_chat(row: &JournalRow, report: &Report<'_>) -> Result<()> {
-    let repeats = report.chat_id.is_none() || report.chat_id == row.chat_id.as_deref();
-    if repeats {
+pub fn check_same_chat(row: &JournalRow, operation: [u8; 16], chat_id: Option<&str>) -> Result<()> {
+    let Some(claimed) = chat_id.filter(|&claimed| Some(claimed) != row.chat_id.as_deref()) else {
         return Ok(());
-    }
+    };
     Err(Error::new(
         Code::ChatIdConflict,
         format!(
             "operation {} was confirmed with another chat_id: \"{}\"",
-            journal::show(report.operation),
-            shown(report.chat_id.unwrap_or_default())
+            journal::show(operation),
+            shown(claimed)
         ),
         format!(
             "Its event has the chat_id {}.",

@@ -38,9 +38,11 @@ static READ: Statement = Statement::new(
     &[pg_sys::TEXTOID, pg_sys::UUIDOID],
 );
 
+/// What an earlier answer said about the error stays, unless there is something new.
 static SETTLE: Statement = Statement::new(
     "UPDATE sendgate.send_operations o
-     SET state = $4, settled_at = $5, outcome = $6, error = $7, error_type = $8, http_status = $9
+     SET state = $4, settled_at = $5, outcome = $6, error = COALESCE($7, o.error),
+         error_type = COALESCE($8, o.error_type), http_status = COALESCE($9, o.http_status)
      WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.operation_id OPERATOR(pg_catalog.=) $2
        AND o.state OPERATOR(pg_catalog.=) $3",
     &[
@@ -194,10 +196,7 @@ fn read_columns(row: &mut Row, id: [u8; 16]) -> JournalRow {
     }
 }
 
-/// Moves an operation from the state it was read in; `false` when somebody else was faster.
-///
-/// # Errors
-/// `SG301` when somebody else holds the operation for too long.
+/// Moves an operation on from the state it was read in; its account is held.
 pub fn settle(
     spi: &Spi,
     account: &str,
@@ -206,9 +205,9 @@ pub fn settle(
     outcome: Option<Outcome>,
     note: &ErrorNote,
     now: Instant,
-) -> Result<bool> {
+) {
     crate::account_row::commit_synchronously();
-    let written = spi.run_waiting(
+    let written = spi.run(
         &SETTLE,
         params![
             account,
@@ -221,8 +220,8 @@ pub fn settle(
             note.error_type.as_ref(),
             note.http_status
         ],
-    )?;
-    Ok(written.count() == 1)
+    );
+    assert_eq!(written.count(), 1, "an operation was settled without its account being held");
 }
 
 /// Writes the event of a delivered operation and returns its id.

@@ -39,6 +39,18 @@ mod zone;
 /// Called by PostgreSQL when the library is loaded.
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    quiet_backtraces();
     settings::define();
     config::watch();
+}
+
+/// Keeps Rust backtraces out of the DETAIL of PostgreSQL's own errors, where `RUST_BACKTRACE` in the
+/// server's environment would put them: they cost milliseconds and tell clients about the build.
+/// `RUST_LIB_BACKTRACE=1` still asks for them.
+fn quiet_backtraces() {
+    const VARIABLE: &str = "RUST_LIB_BACKTRACE";
+    if std::env::var_os(VARIABLE).is_none() {
+        // A backend has one thread.
+        unsafe { std::env::set_var(VARIABLE, "0") };
+    }
 }

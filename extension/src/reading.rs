@@ -90,7 +90,8 @@ fn window_days_array(args: &Args) -> Answer {
     Ok(days.into_datum())
 }
 
-/// A window has all of its parts or none and can be; a permit that is taken has a lease.
+/// A window has all of its parts or none and can be; a permit lies only under a stamp,
+/// and one that is taken has a lease.
 fn is_sound_account(args: &Args) -> Answer {
     let (start, end, days) = (args.time(0), args.time(1), args.optional::<i16>(2));
     let window_is_sound = match (start, end, days) {
@@ -100,7 +101,8 @@ fn is_sound_account(args: &Args) -> Answer {
         }
         _ => false,
     };
-    let probe_is_sound = args.is_null(4) || !args.is_null(3);
+    let (leased, taken, stamped) = (!args.is_null(3), !args.is_null(4), !args.is_null(5));
+    let probe_is_sound = (leased || !taken) && (stamped || !leased);
     Ok((window_is_sound && probe_is_sound).into_datum())
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::account_row;
 use crate::clock;
-use crate::confirm::{Report, settle_delivered};
+use crate::confirm::{self, Report, settle_delivered};
 use crate::entry::{Answer, Args, TEXT_CHARACTERS_MAX, VOID, sql_function};
 use crate::error::{Code, Error, Result};
 use crate::journal::{self, ErrorNote, JournalRow};
@@ -43,7 +43,7 @@ fn resolve(
     // A sent InMail without proof has no event yet; its chat id may still come.
     let proof_arrives = repeats && sent && row.event.is_none() && chat_id.is_some();
     if repeats && !proof_arrives {
-        return Ok(());
+        return if sent { confirm::check_same_chat(&row, operation, chat_id) } else { Ok(()) };
     }
     if op.state != OperationState::Indeterminate && !expired && !proof_arrives {
         return Err(not_unresolved(&row));
@@ -56,14 +56,10 @@ fn resolve(
         settle_delivered(spi, &report, &error_note)?;
     } else if sent {
         // The slot stays taken, but nothing proves the delivery, so no event is written.
-        if !journal::settle(spi, account, op, OperationState::Delivered, None, &error_note, now)? {
-            return resolve(spi, account, operation, sent, chat_id, note);
-        }
+        journal::settle(spi, account, op, OperationState::Delivered, None, &error_note, now);
     } else {
         let settled = fail(&held.account, op, Outcome::Released, 0, now);
-        if !journal::settle(spi, account, op, settled.state, settled.outcome, &error_note, now)? {
-            return resolve(spi, account, operation, sent, chat_id, note);
-        }
+        journal::settle(spi, account, op, settled.state, settled.outcome, &error_note, now);
         account_row::write_held(spi, account, held.version, &settled.account)?;
     }
     let change = (json!(op.state.name()), json!(if sent { "delivered" } else { "released" }));

@@ -64,10 +64,7 @@ fn settle_failed(
         error_type: error.error_type.map(cut),
         http_status: error.http_status,
     };
-    if !journal::settle(spi, account, op, settled.state, settled.outcome, &note, now)? {
-        // A confirm, which need not hold the account, came between: the operation is delivered.
-        return settle_failed(spi, account, operation, error, cooldown);
-    }
+    journal::settle(spi, account, op, settled.state, settled.outcome, &note, now);
     if settled.account != held.account {
         account_row::write_held(spi, account, held.version, &settled.account)?;
     }
@@ -93,7 +90,7 @@ fn delivered(operation: [u8; 16]) -> Error {
     Error::new(
         Code::AlreadyDelivered,
         format!("operation {} was delivered and cannot be rolled back", journal::show(operation)),
-        "Its event is in the log; a delivered send keeps its slot.",
+        "What was sent keeps its slot: the operation was confirmed, or an operator settled it as sent.",
         "Nothing is to be done. If the worker retried after a lost answer, the first call counted.",
     )
 }

@@ -31,6 +31,13 @@ static COUNT: Statement = Statement::new(
     &[pg_sys::TEXTOID, pg_sys::DATEOID, pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID],
 );
 
+/// What was counted on a day that has not come was sent by now: it counts today.
+static BRING_BACK: Statement = Statement::new(
+    "UPDATE sendgate.send_operations o SET counted_on = $2
+     WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.counted_on OPERATOR(pg_catalog.>) $2",
+    &[pg_sys::TEXTOID, pg_sys::DATEOID],
+);
+
 static RESOLVE_ALERT: Statement = Statement::new(
     "UPDATE sendgate.alerts l SET resolved_at = $2
      WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) 'clock_behind_row'
@@ -64,6 +71,7 @@ fn recount(spi: &Spi, account: &str, before: &Account, now: Instant) -> Account 
     after.sent_today = [0; ACTIONS];
     after.sent_this_week = [0; ACTIONS];
     after.last_granted_at = after.last_granted_at.map(|at| at.filter(|&at| at <= now));
+    spi.run(&BRING_BACK, params![account, today]);
     for mut row in spi.run(&COUNT, params![account, today, today.week(), now]).iter() {
         let i = row.one_of(Action::parse).index();
         after.sent_today[i] = row.value();

@@ -146,6 +146,6 @@ fn leased(account: &str, probe: &Probe) -> Error {
             },
             crate::entry::show_instant(probe.lease_until),
         ),
-        "Wait for its outcome, or settle its operation with resolve_operation.",
+        "Wait for its outcome or its lapse. A probe that proves a delivery clears the breaker; breaker_clear does so by hand.",
     )
 }
