@@ -1,0 +1,34 @@
+-- The logs are append-only, for everybody: what happened stays written.
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set helpers :abs_srcdir '/include/helpers.sql'
+\i :helpers
+SET sendgate.now = '2026-05-24 12:00:00+00';
+SELECT sendgate.upsert_account('append/a', 'sales_navigator');
+SELECT proceed FROM sendgate.reserve('append/a', 'inmail', 'p1', 'c1', contract.op(1));
+SELECT sendgate.confirm('append/a', contract.op(1), 'chat-1') IS NOT NULL AS confirmed;
+SELECT sendgate.breaker_arm('append/a', 'test');
+SELECT contract.books() AS before \gset
+SELECT input.statement, e.code, e.message
+FROM (
+    VALUES
+        (1, $$UPDATE sendgate.linkedin_events SET chat_id = 'other' WHERE account_id = 'append/a'$$),
+        (2, $$DELETE FROM sendgate.linkedin_events WHERE account_id = 'append/a'$$),
+        (3, $$TRUNCATE sendgate.linkedin_events$$),
+        (4, $$UPDATE sendgate.breaker_log SET note = 'other' WHERE account_id = 'append/a'$$),
+        (5, $$DELETE FROM sendgate.breaker_log WHERE account_id = 'append/a'$$),
+        (6, $$TRUNCATE sendgate.breaker_log$$),
+        (7, $$UPDATE sendgate.admin_log SET actor = 'other' WHERE account_id = 'append/a'$$),
+        (8, $$DELETE FROM sendgate.admin_log WHERE account_id = 'append/a'$$),
+        (9, $$TRUNCATE sendgate.admin_log$$)
+) AS input (n, statement)
+CROSS JOIN LATERAL contract.error(input.statement) AS e
+ORDER BY input.n;
+
+-- Also where a session says that it only replicates.
+SET session_replication_role = replica;
+SELECT e.code, e.message FROM contract.error($$DELETE FROM sendgate.linkedin_events WHERE account_id = 'append/a'$$) AS e;
+RESET session_replication_role;
+SELECT contract.books() = :'before' AS nothing_changed;
+
+-- A statement that changes nothing is no error.
+DELETE FROM sendgate.linkedin_events WHERE account_id = 'append/nobody';
