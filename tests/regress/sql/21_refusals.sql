@@ -117,3 +117,6 @@ SELECT account_id, prospect_id, action, state
 FROM sendgate.send_operations
 WHERE account_id LIKE 'refusals/%'
 ORDER BY account_id, reserved_at, action, prospect_id, state;
+
+-- Leave no tier behind.
+SELECT sendgate.upsert_account('refusals/all', 'free'), sendgate.drop_tier_cap('refusals', 'inmail'), sendgate.drop_tier_cap('refusals', 'invite');

@@ -132,9 +132,13 @@ SELECT proceed, sent_today FROM sendgate.reserve('day/ahead', 'invite', 'p4', NU
 SELECT operation_id, reserved_at, counted_on FROM sendgate.send_operations WHERE account_id = 'day/ahead' ORDER BY operation_id;
 SELECT account_id, kind, day, opened_at FROM sendgate.open_alerts WHERE account_id = 'day/ahead';
 
--- repair_day brings it back to today, counted again from the journal, and closes the alert.
-SET sendgate.now = '2026-06-13 12:00:00+00';
+-- repair_day brings it back to today, counted again from the journal: what it counted ahead was sent
+-- by now, so it counts today. The alert is closed.
 SELECT sendgate.repair_day('day/ahead', 'clock mended');
-SELECT row_day, row_week, sent_today FROM contract.day_25 WHERE id = 'day/ahead';
+SELECT * FROM contract.day_25 WHERE id = 'day/ahead';
+SELECT operation_id, counted_on FROM sendgate.send_operations WHERE account_id = 'day/ahead' ORDER BY operation_id;
 SELECT count(*) AS open_alerts FROM sendgate.open_alerts WHERE account_id = 'day/ahead';
 SELECT proceed, sent_today FROM sendgate.reserve('day/ahead', 'invite', 'p5', NULL, contract.op(5));
+
+-- Leave no tier behind.
+SELECT sendgate.upsert_account('day/paced', 'free'), sendgate.drop_tier_cap('paced', 'invite');

@@ -156,3 +156,6 @@ FROM (
 CROSS JOIN LATERAL contract.error('SELECT sendgate.' || input.statement) AS e
 ORDER BY input.n;
 SELECT contract.books() = :'before' AS nothing_changed;
+
+-- Leave no tier behind.
+SELECT sendgate.upsert_account('tiers/ramp', 'free'), sendgate.drop_tier_cap('half', 'invite');

@@ -72,7 +72,7 @@ CROSS JOIN LATERAL contract.violates(format('UPDATE sendgate.send_operations SET
 ORDER BY input.n;
 
 -- An event: an inmail_sent row without a non-blank chat id cannot exist, NULL included; other events
--- need none; one event an operation.
+-- need none; one event an operation. (00001 says that the rows were accepted.)
 SELECT input.label, v.code
 FROM (
     VALUES
