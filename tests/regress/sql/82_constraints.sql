@@ -79,6 +79,8 @@ FROM (
         (1, 'null chat id', $$(contract.op(11), NULL, 'p1', 'inmail_sent', NULL)$$),
         (2, 'empty chat id', $$(contract.op(11), NULL, 'p1', 'inmail_sent', '')$$),
         (3, 'blank chat id', $$(contract.op(11), NULL, 'p1', 'inmail_sent', E' \t\n')$$),
+        (3.1, 'no-break spaces', $$(contract.op(11), NULL, 'p1', 'inmail_sent', E'\u00A0\u00A0')$$),
+        (3.2, 'zero-width spaces', $$(contract.op(11), NULL, 'p1', 'inmail_sent', E'\u200B')$$),
         (4, 'long chat id', $$(contract.op(11), NULL, 'p1', 'inmail_sent', repeat('x', 2001))$$),
         (5, 'unknown type', $$(contract.op(11), NULL, 'p1', 'email_sent', 'chat')$$),
         (6, 'no type', $$(contract.op(11), NULL, 'p1', NULL, 'chat')$$),
