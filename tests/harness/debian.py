@@ -79,6 +79,14 @@ def postgresql(major: int) -> tuple[Path, Path | None]:
     return home / "bin/pg_config", None
 
 
+def pgbouncer() -> Path:
+    """PgBouncer's program, which is installed first if root asks and it is missing."""
+    places = (shutil.which("pgbouncer"), "/usr/sbin/pgbouncer")
+    if not any(place and Path(place).exists() for place in places):
+        install_packages(["pgbouncer"], "PgBouncer, which the e2e tests use, is not installed")
+    return Path(shutil.which("pgbouncer") or "/usr/sbin/pgbouncer")
+
+
 @contextlib.contextmanager
 def _no_cluster():
     """Keep Debian's packages from creating and starting a server of their own."""

@@ -1,0 +1,129 @@
+"""Applications behind PgBouncer in transaction mode: a call is a transaction, on any connection."""
+
+import re
+import subprocess
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness import debian
+from harness.cluster import _free_port
+from support import at_once, books, equal, login, provision, wait_for
+
+WORKERS = 8
+EACH = 25
+SERVERS = 3
+# From this version on it passes prepared statements through in transaction mode.
+PREPARES = (1, 21)
+
+
+def test_workers_behind_a_transaction_pool(env):
+    """More workers than server connections: reserve and confirm, prepared where it can be."""
+    import psycopg
+
+    provision(env, inmail=WORKERS * EACH - 10, invite=WORKERS)
+    user = login(env, "pool_app", "sendgate_sender")
+    program = debian.pgbouncer()
+    threshold = 0 if version(program) >= PREPARES else None
+    with pool(env, program, user) as dsn:
+
+        def work(number: int) -> int:
+            delivered = 0
+            with psycopg.connect(dsn, autocommit=True, prepare_threshold=threshold) as connection:
+                invite = "SELECT proceed FROM sendgate.reserve('a', 'invite', %s)"
+                assert connection.execute(invite, (f"i{number}",)).fetchone()[0]
+                for turn in range(EACH):
+                    reserve = "SELECT proceed, operation_id FROM sendgate.reserve('a', 'inmail', %s)"
+                    prospect = f"p{number}-{turn}"
+                    proceed, operation = connection.execute(reserve, (prospect,)).fetchone()
+                    if proceed:
+                        confirm = "SELECT sendgate.confirm('a', %s, %s)"
+                        connection.execute(confirm, (operation, f"chat {prospect}"))
+                        delivered += 1
+            return delivered
+
+        sent = sum(at_once(WORKERS, work))
+    slots = WORKERS * EACH - 10
+    equal(sent, slots, "delivered by the workers")
+    expected = {"counter": slots, "journal": slots, "delivered": slots, "events": slots}
+    equal(books(env), expected, "books")
+    equal(books(env, action="invite")["counter"], WORKERS, "invites")
+
+
+def test_a_superusers_test_clock_does_not_leak_through_the_pool(env):
+    """A session setting is the server connection's; the gate's users cannot make one."""
+    import psycopg
+
+    user = login(env, "pool_clock", "sendgate_sender")
+    with pool(env, debian.pgbouncer(), user) as dsn:
+        with psycopg.connect(dsn, autocommit=True, prepare_threshold=None) as connection:
+            for _ in range(SERVERS * 2):
+                connection.execute("SET sendgate.now = '2001-02-03 04:05:06+00'") if _ == 0 else None
+                real = "SELECT abs(extract(epoch FROM sendgate.clock() - clock_timestamp())) < 600"
+                equal(connection.execute(real).fetchone()[0], True, "the real time")
+
+
+def version(program: Path) -> tuple[int, int]:
+    """PgBouncer's version."""
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    found = re.search(r"PgBouncer (\d+)\.(\d+)", said)
+    assert found, said
+    return int(found[1]), int(found[2])
+
+
+@contextmanager
+def pool(env, program: Path, user: str):
+    """A PgBouncer before the test's server; the connection string for it."""
+    import psycopg
+
+    account = env.cluster.account  # PgBouncer refuses to run as root, too
+    port = _free_port()
+    with tempfile.TemporaryDirectory(prefix="sendgate-pool-", dir="/tmp") as name:
+        directory = Path(name)
+        (directory / "users.txt").write_text(f'"{user}" ""\n')
+        (directory / "pgbouncer.ini").write_text(
+            f"""[databases]
+{env.dbname} = host={env.cluster.host} port={env.cluster.port} dbname={env.dbname}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = {port}
+unix_socket_dir =
+auth_type = trust
+auth_file = {directory}/users.txt
+pool_mode = transaction
+default_pool_size = {SERVERS}
+{"max_prepared_statements = 100" if version(program) >= PREPARES else ""}
+"""
+        )
+        for path in (directory, *directory.iterdir()):
+            account.owns(path)
+        with (directory / "log").open("w") as log:
+            process = subprocess.Popen(
+                [program, directory / "pgbouncer.ini"],
+                stdout=log,
+                stderr=log,
+                cwd=directory,
+                start_new_session=True,
+                **account.as_popen(),
+            )
+        dsn = f"host=127.0.0.1 port={port} dbname={env.dbname} user={user}"
+
+        def answers() -> bool:
+            said = (directory / "log").read_text()
+            assert process.poll() is None, f"PgBouncer ended:\n{said}"
+            try:
+                psycopg.connect(dsn, connect_timeout=5).close()
+                return True
+            except psycopg.OperationalError:
+                return False
+
+        try:
+            wait_for(answers, "PgBouncer to answer")
+            yield dsn
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
