@@ -5,7 +5,15 @@
 CREATE DOMAIN sendgate.identifier AS text COLLATE "C" CHECK (pg_catalog.char_length(VALUE) BETWEEN 1 AND 128);
 CREATE DOMAIN sendgate.display_name AS text CHECK (pg_catalog.char_length(VALUE) BETWEEN 1 AND 200);
 CREATE DOMAIN sendgate.chat_reference AS text COLLATE "C"
-    CHECK (VALUE ~ '[^[:space:]]' AND pg_catalog.char_length(VALUE) <= 2000);
+    CHECK (
+        pg_catalog.char_length(VALUE) <= 2000
+        -- [:space:] knows ASCII only under this collation; a chat id of invisible characters proves nothing.
+        AND pg_catalog.translate(
+            VALUE,
+            U&'\0085\00A0\1680\2000\2001\2002\2003\2004\2005\2006\2007\2008\2009\200A\200B\200C\200D\2028\2029\202F\205F\3000\FEFF',
+            ''
+        ) ~ '[^[:space:][:cntrl:]]'
+    );
 CREATE DOMAIN sendgate.action_name AS text COLLATE "C"
     CHECK (VALUE IN ('inmail', 'invite', 'message', 'profile_view', 'engagement'));
 CREATE DOMAIN sendgate.account_status AS text COLLATE "C"

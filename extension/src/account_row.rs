@@ -11,12 +11,12 @@ use sendgate_decision::names::{ACTIONS, BreakerMode, Status};
 use sendgate_decision::window::Window;
 
 use crate::error::{Code, Error, Result};
-use crate::statement::{Row, Spi, Statement, params};
+use crate::statement::{Row, Spi, Statement, Xid, params};
 
 /// The columns that [`read`] expects, of an account named `a`.
 macro_rules! account_columns {
     () => {
-        "a.version, a.tier, a.time_zone, a.status, a.day, a.week,
+        "a.xmin, a.version, a.tier, a.time_zone, a.status, a.day, a.week,
          a.inmails_sent_today, a.invites_sent_today, a.messages_sent_today,
          a.profile_views_sent_today, a.engagements_sent_today,
          a.inmails_sent_this_week, a.invites_sent_this_week, a.messages_sent_this_week,
@@ -36,7 +36,7 @@ macro_rules! account_columns {
 pub(crate) use account_columns;
 
 /// How many columns that are.
-pub const ACCOUNT_COLUMNS: usize = 44;
+pub const ACCOUNT_COLUMNS: usize = 45;
 
 static READ: Statement = Statement::new(
     concat!("SELECT ", account_columns!(), " FROM sendgate.accounts a WHERE a.id OPERATOR(pg_catalog.=) $1"),
@@ -65,7 +65,8 @@ static WRITE: Statement = Statement::new(
          profile_view_last_at = $21, engagement_last_at = $22,
          cooldown_until = $23, breaker_mode = $24, inmail_credits_exhausted_at = $25,
          breaker_cleared_at = $26, probe_lease_until = $27, probe_operation_id = $28
-     WHERE a.id OPERATOR(pg_catalog.=) $1 AND a.version OPERATOR(pg_catalog.=) $2",
+     WHERE a.id OPERATOR(pg_catalog.=) $1 AND a.version OPERATOR(pg_catalog.=) $2
+       AND a.xmin OPERATOR(pg_catalog.=) $29",
     &[
         pg_sys::TEXTOID,
         pg_sys::INT8OID,
@@ -95,14 +96,24 @@ static WRITE: Statement = Statement::new(
         pg_sys::TIMESTAMPTZOID,
         pg_sys::TIMESTAMPTZOID,
         pg_sys::UUIDOID,
+        pg_sys::XIDOID,
     ],
 );
+
+/// Which write of a row it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Version {
+    transaction: u32,
+    count: i64,
+}
 
 /// An account as it was read.
 #[derive(Clone, Debug)]
 pub struct AccountRow {
-    /// Which write of the row this is.
-    pub version: i64,
+    /// Which write of the row this is: by whom, and which of theirs. Every verb counts the version
+    /// up; the transaction tells a change that somebody made past the verbs, a DBA's emergency stop
+    /// perhaps, which a decision on the row before it must not overwrite.
+    pub version: Version,
     /// The account's tier.
     pub tier: String,
     /// The account's IANA time zone.
@@ -113,7 +124,7 @@ pub struct AccountRow {
 
 /// Reads [`account_columns`] from a row.
 pub fn read_columns(row: &mut Row) -> AccountRow {
-    let version = row.value();
+    let version = Version { transaction: row.transaction(), count: row.value() };
     let tier = row.value();
     let time_zone = row.value();
     let status = row.one_of(Status::parse);
@@ -179,7 +190,7 @@ pub fn hold(spi: &Spi, id: &str) -> Result<AccountRow> {
 ///
 /// # Errors
 /// `SG301` when somebody else holds the row for too long.
-pub fn write(spi: &Spi, id: &str, version: i64, account: &Account) -> Result<bool> {
+pub fn write(spi: &Spi, id: &str, version: Version, account: &Account) -> Result<bool> {
     commit_synchronously();
     let (today, week, last) = (account.sent_today, account.sent_this_week, account.last_granted_at);
     let breaker = &account.breaker;
@@ -187,7 +198,7 @@ pub fn write(spi: &Spi, id: &str, version: i64, account: &Account) -> Result<boo
         &WRITE,
         params![
             id,
-            version,
+            version.count,
             account.status.name(),
             account.day,
             account.week,
@@ -214,13 +225,14 @@ pub fn write(spi: &Spi, id: &str, version: i64, account: &Account) -> Result<boo
             breaker.cleared_at,
             breaker.probe.as_ref().map(|probe| probe.lease_until),
             breaker.probe.as_ref().and_then(|probe| probe.taken_by),
+            Xid(version.transaction),
         ],
     )?;
     Ok(written.count() == 1)
 }
 
 /// Writes the account while it is held, where nobody else can have come first.
-pub fn write_held(spi: &Spi, id: &str, version: i64, account: &Account) -> Result<()> {
+pub fn write_held(spi: &Spi, id: &str, version: Version, account: &Account) -> Result<()> {
     let written = write(spi, id, version, account)?;
     assert!(written, "a held account was written by somebody else");
     Ok(())

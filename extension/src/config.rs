@@ -118,18 +118,16 @@ pub fn current(spi: &Spi) -> Rc<Config> {
 }
 
 fn load(spi: &Spi) -> Config {
-    unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
-    let watched = spi.run_on_active_snapshot(&TABLES, &[]).iter().map(|mut row| row.value()).collect();
+    let watched = spi.run_on_latest_snapshot(&TABLES, &[]).iter().map(|mut row| row.value()).collect();
     WATCHED.set(watched);
     let mut config =
-        Config { paused: spi.run_on_active_snapshot(&SWITCH, &[]).count() > 0, ..Config::default() };
-    for mut row in spi.run_on_active_snapshot(&TIERS, &[]).iter() {
+        Config { paused: spi.run_on_latest_snapshot(&SWITCH, &[]).count() > 0, ..Config::default() };
+    for mut row in spi.run_on_latest_snapshot(&TIERS, &[]).iter() {
         let (tier, action, cap) = read_tier(&mut row);
         config.tiers.entry(tier).or_default()[action.index()] = Some(cap);
     }
     config.rules =
-        spi.run_on_active_snapshot(&RULES, &[]).iter().map(|mut row| read_rule(&mut row)).collect();
-    unsafe { pg_sys::PopActiveSnapshot() };
+        spi.run_on_latest_snapshot(&RULES, &[]).iter().map(|mut row| read_rule(&mut row)).collect();
     config
 }
 

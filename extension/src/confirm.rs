@@ -6,7 +6,9 @@ use sendgate_decision::settle::{Delivery, deliver};
 
 use crate::account_row::{self, AccountRow};
 use crate::clock;
-use crate::entry::{Answer, Args, TEXT_CHARACTERS_MAX, check_text, is_blank, shown, sql_function};
+use crate::entry::{
+    Answer, Args, TEXT_CHARACTERS_MAX, check_text, is_blank, show_instant, shown, sql_function,
+};
 use crate::error::{Code, Error, Result, warn};
 use crate::journal::{self, ErrorNote, JournalRow};
 use crate::log::{self, BreakerLine};
@@ -86,6 +88,14 @@ fn settle_held(
         warn_unproven(report);
         return Ok(None);
     }
+    if report.occurred_at < op.reserved_at.plus(-CLOCK_SKEW_MAX) {
+        return Err(Error::new(
+            Code::TimeOutOfRange,
+            "delivered_at lies before the operation was reserved",
+            format!("It was reserved at {}.", show_instant(op.reserved_at)),
+            "Pass the provider's time stamp with its time zone, or leave delivered_at out.",
+        ));
+    }
     // What an operator reads about an InMail that is parked because of this confirm.
     let unproven_note = ErrorNote { message: Some(UNPROVEN.to_owned()), ..ErrorNote::default() };
     let note = if unproven_inmail { &unproven_note } else { note };
@@ -113,7 +123,7 @@ fn settle_held(
             shown(&row.prospect),
             show_day(op.counted_on)
         );
-        log::alert(spi, report.account, "delivered_after_rollback", op.counted_on, &detail, now);
+        log::alert_each(spi, report.account, "delivered_after_rollback", op.counted_on, &detail, now);
     }
     if unproven_inmail {
         warn_unproven(report);

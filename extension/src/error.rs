@@ -151,8 +151,8 @@ pub unsafe fn raise(error: Prepared) -> ! {
 /// Tells the client something that is not an error.
 pub fn warn(error: Error) {
     let prepared = Prepared::from(error);
-    // A WARNING does not jump.
-    unsafe { report(PgLogLevel::WARNING as c_int, prepared) };
+    // A WARNING does not jump by itself, but a cancel that arrives meanwhile does.
+    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| report(PgLogLevel::WARNING as c_int, prepared)) };
 }
 
 unsafe fn report(level: c_int, error: Prepared) {

@@ -14,8 +14,8 @@ use crate::settings;
 use crate::statement::{Row, Spi, Statement, params};
 use crate::zone;
 
-/// The account, with what the journal says about the prospect and action: a row for each operation,
-/// or one without. Folded here rather than by an aggregate, which would cost more than the look-up.
+/// The account, with what the journal says about the prospect and action: a row for each operation
+/// that was not given back, or one without. Folded here rather than by an aggregate, which would cost more than the look-up.
 static LOOK: Statement = Statement::new(
     concat!(
         "SELECT ",
@@ -26,6 +26,7 @@ static LOOK: Statement = Statement::new(
          LEFT JOIN sendgate.send_operations o
              ON o.account_id OPERATOR(pg_catalog.=) $1 AND o.prospect_id OPERATOR(pg_catalog.=) $2
                 AND o.action OPERATOR(pg_catalog.=) $3
+                AND o.state OPERATOR(pg_catalog.<>) 'released'
          WHERE a.id OPERATOR(pg_catalog.=) $1"
     ),
     &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID],
@@ -94,9 +95,7 @@ pub fn look(spi: &Spi, ask: &Ask<'_>) -> Result<Seen> {
             break;
         };
         history.unresolved |= operation.state.is_unresolved();
-        if operation.state != OperationState::Released {
-            history.last_kept_at = history.last_kept_at.max(Some(reserved_at));
-        }
+        history.last_kept_at = history.last_kept_at.max(Some(reserved_at));
         if ask.operation == Some(id) {
             earlier = Some(operation);
         }
@@ -106,7 +105,7 @@ pub fn look(spi: &Spi, ask: &Ask<'_>) -> Result<Seen> {
         });
     }
     if earlier.is_none() && ask.operation.is_some() {
-        // Not among the prospect's: the id may still have been used for somebody else.
+        // Not among the prospect's: it may have been given back, or used for somebody else.
         let rows = spi.run(&REPLAYED, params![ask.account, ask.operation]);
         earlier = rows.first().and_then(|mut columns| read_operation(&mut columns)).map(|found| found.2);
     }

@@ -5,6 +5,7 @@ use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::settle::BreakerChange;
 use serde_json::Value;
 
+use crate::account_row;
 use crate::actor;
 use crate::error::Result;
 use crate::ids;
@@ -28,18 +29,19 @@ static BREAKER: Statement = Statement::new(
     ],
 );
 
-/// Once per piece of work and stamp; where the row is there already, nothing is written.
+static IS_SKIPPED: Statement = Statement::new(
+    "SELECT 1 FROM sendgate.breaker_log l
+     WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.action OPERATOR(pg_catalog.=) 'skip'
+       AND l.exhausted_at OPERATOR(pg_catalog.=) $2
+       AND (l.prospect_id OPERATOR(pg_catalog.=) $3 OR (l.prospect_id IS NULL AND $3 IS NULL))
+       AND (l.campaign_id OPERATOR(pg_catalog.=) $4 OR (l.campaign_id IS NULL AND $4 IS NULL))",
+    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TEXTOID, pg_sys::TEXTOID],
+);
+
 static SKIP: Statement = Statement::new(
     "INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at,
          prospect_id, campaign_id)
-     SELECT $1, $2, $3, 'skip', 'account_inmail_credits_exhausted', $4, $5, $6, $7
-     WHERE NOT EXISTS (
-         SELECT FROM sendgate.breaker_log l
-         WHERE l.account_id OPERATOR(pg_catalog.=) $3 AND l.action OPERATOR(pg_catalog.=) 'skip'
-           AND l.exhausted_at OPERATOR(pg_catalog.=) $5
-           AND (l.prospect_id OPERATOR(pg_catalog.=) $6 OR (l.prospect_id IS NULL AND $6 IS NULL))
-           AND (l.campaign_id OPERATOR(pg_catalog.=) $7 OR (l.campaign_id IS NULL AND $7 IS NULL))
-     )
+     VALUES ($1, $2, $3, 'skip', 'account_inmail_credits_exhausted', $4, $5, $6, $7)
      ON CONFLICT DO NOTHING",
     &[
         pg_sys::UUIDOID,
@@ -68,18 +70,30 @@ static ADMIN: Statement = Statement::new(
     ],
 );
 
-static ALERT: Statement = Statement::new(
+/// The parameters of both alert statements.
+const ALERT_TYPES: &[pg_sys::Oid] = &[
+    pg_sys::UUIDOID,
+    pg_sys::TEXTOID,
+    pg_sys::TEXTOID,
+    pg_sys::DATEOID,
+    pg_sys::TEXTOID,
+    pg_sys::TIMESTAMPTZOID,
+];
+
+static ALERT_ONCE: Statement = Statement::new(
     "INSERT INTO sendgate.alerts (alert_id, account_id, kind, day, detail, opened_at)
      VALUES ($1, $2, $3, $4, $5, $6)
      ON CONFLICT DO NOTHING",
-    &[
-        pg_sys::UUIDOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::DATEOID,
-        pg_sys::TEXTOID,
-        pg_sys::TIMESTAMPTZOID,
-    ],
+    ALERT_TYPES,
+);
+
+/// The detail goes on growing until it is full, so that no operation is left out unseen.
+static ALERT_EACH: Statement = Statement::new(
+    "INSERT INTO sendgate.alerts AS l (alert_id, account_id, kind, day, detail, opened_at)
+     VALUES ($1, $2, $3, $4, $5, $6)
+     ON CONFLICT (account_id, kind, day) WHERE resolved_at IS NULL DO UPDATE
+     SET detail = pg_catalog.left(pg_catalog.concat(l.detail, '; ', EXCLUDED.detail), 4000)",
+    ALERT_TYPES,
 );
 
 /// A line of the breaker log.
@@ -135,10 +149,11 @@ pub fn breaker_changes(
     }
 }
 
-/// Logs an InMail that the breaker skipped, once per prospect, campaign and stamp.
+/// Logs an InMail that the breaker skipped, once per prospect, campaign and stamp. A repeat writes
+/// nothing and holds nothing; the first holds the account, as everything that writes about it.
 ///
 /// # Errors
-/// `SG301` when a transaction that logs the same skip stays open for too long.
+/// `SG301` when somebody else holds the account for too long.
 pub fn skip(
     spi: &Spi,
     account: &str,
@@ -147,8 +162,11 @@ pub fn skip(
     stamp: Instant,
     now: Instant,
 ) -> Result<()> {
-    let values = params![ids::fresh(), now, account, &actor::name(), stamp, prospect, campaign];
-    spi.run_waiting(&SKIP, values)?;
+    if spi.run(&IS_SKIPPED, params![account, stamp, prospect, campaign]).count() == 0 {
+        account_row::hold(spi, account)?;
+        let values = params![ids::fresh(), now, account, &actor::name(), stamp, prospect, campaign];
+        spi.run(&SKIP, values);
+    }
     Ok(())
 }
 
@@ -179,6 +197,11 @@ pub fn admin(
 }
 
 /// Opens an alert, unless one of that kind is open for the account and day.
-pub fn alert(spi: &Spi, account: &str, kind: &str, day: Day, detail: &str, now: Instant) {
-    spi.run(&ALERT, params![ids::fresh(), account, kind, day, detail, now]);
+pub fn alert_once(spi: &Spi, account: &str, kind: &str, day: Day, detail: &str, now: Instant) {
+    spi.run(&ALERT_ONCE, params![ids::fresh(), account, kind, day, detail, now]);
+}
+
+/// Opens an alert, or adds to the open one of that kind, account and day.
+pub fn alert_each(spi: &Spi, account: &str, kind: &str, day: Day, detail: &str, now: Instant) {
+    spi.run(&ALERT_EACH, params![ids::fresh(), account, kind, day, detail, now]);
 }

@@ -51,6 +51,7 @@ fn decide_and_write(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Result<
         }
         match judge(spi, ask, &seen, &config, operation, now)? {
             Verdict::Refuse(refusal) => {
+                warn_if_ahead(spi, ask.account, &seen, now);
                 if refusal.reason == Reason::CreditsExhausted {
                     log_skip(spi, ask, campaign, &seen, now)?;
                 }
@@ -73,7 +74,8 @@ fn decide_and_write(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Result<
                     warn_if_ahead(spi, ask.account, &seen, now);
                     return Ok(granted(operation, &grant));
                 }
-                account_row::write_held(spi, ask.account, seen.row.version + 1, &seen.row.account)?;
+                let written = account_row::read(spi, ask.account)?;
+                account_row::write_held(spi, ask.account, written.version, &seen.row.account)?;
                 journal::forget(spi, ask.account, operation);
             }
         }
@@ -181,6 +183,6 @@ fn log_skip(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>, seen: &Seen, now: 
 fn warn_if_ahead(spi: &Spi, account: &str, seen: &Seen, now: Instant) {
     if seen.row.account.is_ahead_of(now) {
         let detail = "The account's day is ahead of the clock; it goes on counting on its own day until repair_day mends it.";
-        log::alert(spi, account, "clock_behind_row", now.day(), detail, now);
+        log::alert_once(spi, account, "clock_behind_row", now.day(), detail, now);
     }
 }

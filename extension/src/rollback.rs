@@ -15,10 +15,8 @@ use crate::log::{self, BreakerLine};
 use crate::settings;
 use crate::statement::{IntoParam, Spi};
 
-/// Longest `retry_after` in days: no provider asks for more than a month.
-const RETRY_AFTER_DAYS_MAX: i64 = 31;
-/// HTTP statuses.
-const HTTP_STATUS: (i32, i32) = (100, 599);
+/// Longest `retry_after` in days: a provider that asks for more than a year means for ever.
+const RETRY_AFTER_DAYS_MAX: i64 = 366;
 
 sql_function!(sendgate_rollback, pg_finfo_sendgate_rollback, rollback);
 
@@ -28,7 +26,7 @@ fn rollback(args: &Args) -> Answer {
     let error = ProviderError {
         message: args.optional(2),
         error_type: args.optional(3),
-        http_status: args.optional_number(4, "http_status", HTTP_STATUS.0, HTTP_STATUS.1)?,
+        http_status: args.optional(4),
     };
     let retry_after = args.optional_interval(5, "retry_after", RETRY_AFTER_DAYS_MAX)?;
     let cooldown = retry_after.unwrap_or_else(settings::rate_limit_cooldown);

@@ -90,6 +90,15 @@ impl IntoParam for [u8; 16] {
     }
 }
 
+/// A transaction id as a parameter.
+pub struct Xid(pub u32);
+
+impl IntoParam for Xid {
+    fn param(self) -> Param {
+        Some(pg_sys::Datum::from(self.0))
+    }
+}
+
 impl IntoParam for &String {
     fn param(self) -> Param {
         self.as_str().param()
@@ -127,9 +136,12 @@ impl Spi {
         self.execute(statement, params, false)
     }
 
-    /// Runs a statement on the snapshot that is active.
-    pub fn run_on_active_snapshot(&self, statement: &Statement, params: &[Param]) -> Rows<'_> {
-        self.execute(statement, params, true)
+    /// Runs a statement on the latest snapshot, also at REPEATABLE READ.
+    pub fn run_on_latest_snapshot(&self, statement: &Statement, params: &[Param]) -> Rows<'_> {
+        unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
+        let rows = self.execute(statement, params, true);
+        unsafe { pg_sys::PopActiveSnapshot() };
+        rows
     }
 
     /// Runs a statement that may wait for a held row, at most for `sendgate.lock_timeout`.
@@ -282,6 +294,13 @@ impl Row {
     /// An instant or NULL.
     pub fn nullable_instant(&mut self) -> Option<Instant> {
         self.take::<i64>().map(Instant)
+    }
+
+    /// A transaction id.
+    pub fn transaction(&mut self) -> u32 {
+        let i = self.next;
+        self.next += 1;
+        self.values[i].value() as u32
     }
 
     /// A day.

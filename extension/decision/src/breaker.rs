@@ -100,7 +100,8 @@ impl Breaker {
     /// same period is there already. An error of an earlier period stamps its own time, so that a
     /// late error on the 1st does not block the new month.
     pub fn arm(&mut self, reset_day: u8, reserved_at: Instant, now: Instant) -> Option<Armed> {
-        if self.cleared_at.is_some_and(|cleared| reserved_at < cleared) {
+        // A clear that lies ahead was written while the clock ran ahead, and proves nothing.
+        if self.cleared_at.is_some_and(|cleared| reserved_at < cleared && cleared <= now) {
             return None;
         }
         let period = credit_period_start(reset_day, now);
@@ -109,6 +110,9 @@ impl Breaker {
             Some(old) if old >= credit_period_start(reset_day, stamp) => return None,
             old => old.is_some(),
         };
+        if cleared_lapsed {
+            self.clear(now);
+        }
         self.exhausted_at = Some(stamp);
         Some(Armed { cleared_lapsed })
     }
@@ -144,7 +148,7 @@ impl Breaker {
         self.probe.as_ref().filter(|p| p.lease_until > now)
     }
 
-    /// Whether this operation holds the permit.
+    /// Whether this operation took the permit, be the lease over or not.
     pub fn is_probe(&self, operation: &OperationId) -> bool {
         self.probe.as_ref().is_some_and(|p| p.taken_by.as_ref() == Some(operation))
     }
@@ -201,6 +205,22 @@ mod tests {
         assert!(!b.clear(may(4, 0)));
         assert_eq!(b.arm(1, may(3, 23), may(4, 1)), None);
         assert!(b.arm(1, may(4, 1), may(4, 1)).is_some());
+    }
+
+    #[test]
+    fn a_clear_from_a_clock_that_ran_ahead_disarms_nothing() {
+        let mut b = Breaker { cleared_at: Some(may(30, 0)), ..Breaker::default() };
+        assert!(b.arm(1, may(4, 1), may(4, 1)).is_some());
+    }
+
+    #[test]
+    fn a_new_period_takes_the_old_permit_with_the_old_stamp() {
+        let june = Day::from_civil(2026, 6, 1).start();
+        let probe = Some(Probe { lease_until: june.plus(HOUR), taken_by: None });
+        let mut b = Breaker { exhausted_at: Some(may(24, 9)), probe, ..Breaker::default() };
+        b.arm(1, june, june);
+        assert_eq!((b.probe.clone(), b.cleared_at), (None, Some(june)));
+        assert_eq!(b.exhausted_at, Some(june));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! operation is settled at most once; truth wins over an earlier give-back.
 
 use crate::account::Account;
-use crate::breaker::{ClearReason, OperationId};
+use crate::breaker::{ClearReason, OperationId, Probe};
 use crate::clock::{Day, Instant};
 use crate::names::{Action, OperationState, Outcome, Status};
 
@@ -83,8 +83,9 @@ pub fn deliver(account: &Account, op: &Operation, delivery: Delivery, now: Insta
     settled.after_rollback = after_rollback;
     if op.action == Action::Inmail {
         let breaker = &mut settled.account.breaker;
-        let proves =
-            breaker.is_probe(&op.id) || breaker.is_evidence(op.reserved_at, delivery.occurred_at, now);
+        // A probe that answers after its lease is judged like any other delivery.
+        let probe_proves = breaker.is_probe(&op.id) && breaker.leased(now).is_some();
+        let proves = probe_proves || breaker.is_evidence(op.reserved_at, delivery.occurred_at, now);
         if proves && breaker.clear(now) {
             settled.breaker.push(BreakerChange::Clear(ClearReason::RecentSuccessEvidence));
         }
@@ -92,25 +93,32 @@ pub fn deliver(account: &Account, op: &Operation, delivery: Delivery, now: Insta
     settled
 }
 
-/// Settles an operation as not delivered, or holds its slot where nobody knows. For operations
-/// that are reserved or indeterminate.
+/// Settles an operation as failed with this outcome; what is unknown holds its slot. For operations
+/// that are reserved or indeterminate: a definite answer that comes late still settles.
 pub fn fail(account: &Account, op: &Operation, outcome: Outcome, cooldown: i64, now: Instant) -> Settled {
-    let mut row = account.rolled(now);
-    if outcome == Outcome::Indeterminate {
-        return Settled::new(row, OperationState::Indeterminate, Some(outcome));
-    }
-    row.give_back_slot(op.action, op.counted_on);
+    let row = account.rolled(now);
+    let mut settled = if outcome == Outcome::Indeterminate {
+        Settled::new(row, OperationState::Indeterminate, Some(Outcome::Indeterminate))
+    } else {
+        release(row, op, outcome)
+    };
+    let row = &mut settled.account;
     match outcome {
         Outcome::RateLimited => row.cool_down(now.plus(cooldown)),
         Outcome::AccountRestricted => row.status = Status::Restricted,
-        Outcome::AuthLost if row.status != Status::Restricted => row.status = Status::Disconnected,
+        // A reconnection must not undo what an operator paused or the provider restricted.
+        Outcome::AuthLost if row.status == Status::Connected => row.status = Status::Disconnected,
         _ => {}
     }
-    let mut settled = Settled::new(row, OperationState::Released, Some(outcome));
     if op.action == Action::Inmail {
         settle_breaker(&mut settled, op, outcome, now);
     }
     settled
+}
+
+fn release(mut row: Account, op: &Operation, outcome: Outcome) -> Settled {
+    row.give_back_slot(op.action, op.counted_on);
+    Settled::new(row, OperationState::Released, Some(outcome))
 }
 
 fn settle_breaker(settled: &mut Settled, op: &Operation, outcome: Outcome, now: Instant) {
@@ -128,13 +136,12 @@ fn settle_breaker(settled: &mut Settled, op: &Operation, outcome: Outcome, now: 
             }
             settled.breaker.push(BreakerChange::Set);
         }
-    } else if was_probe {
+    } else if was_probe && settled.state == OperationState::Released {
         // Nothing was said about credits: the permit is back at once, for as long as a fresh one.
-        if let Some(probe) = &mut breaker.probe {
-            let lease = op.expires_at.0.saturating_sub(op.reserved_at.0);
-            probe.taken_by = None;
-            probe.lease_until = now.plus(lease);
-        }
+        // One whose lease is over has lapsed and stays so.
+        let lease = op.expires_at.0.saturating_sub(op.reserved_at.0);
+        breaker.probe =
+            breaker.leased(now).is_some().then(|| Probe { lease_until: now.plus(lease), taken_by: None });
     }
 }
 
@@ -142,7 +149,6 @@ fn settle_breaker(settled: &mut Settled, op: &Operation, outcome: Outcome, now: 
 mod tests {
     use super::*;
     use crate::account::fixture::account;
-    use crate::breaker::Probe;
     use crate::clock::{DAY, HOUR, MINUTE};
 
     fn op(account: &Account, state: OperationState) -> Operation {
@@ -205,10 +211,11 @@ mod tests {
         assert_eq!(after(Outcome::RateLimited).account.cooldown_until, Some(o.reserved_at.plus(HOUR)));
         assert_eq!(after(Outcome::AccountRestricted).account.status, Status::Restricted);
         assert_eq!(after(Outcome::AuthLost).account.status, Status::Disconnected);
-        let mut restricted = a.clone();
-        restricted.status = Status::Restricted;
-        let settled = fail(&restricted, &o, Outcome::AuthLost, HOUR, o.reserved_at);
-        assert_eq!(settled.account.status, Status::Restricted, "never to something milder");
+        for status in [Status::Restricted, Status::Paused] {
+            let stopped = Account { status, ..a.clone() };
+            let settled = fail(&stopped, &o, Outcome::AuthLost, HOUR, o.reserved_at);
+            assert_eq!(settled.account.status, status, "a reconnection must not undo it");
+        }
     }
 
     fn probing() -> (Account, Operation) {
@@ -236,6 +243,27 @@ mod tests {
 
         let unknown = fail(&a, &o, Outcome::Indeterminate, HOUR, now);
         assert!(!unknown.account.breaker.has_permit(now), "held until it lapses");
+    }
+
+    #[test]
+    fn a_probe_that_answers_after_its_lease_is_no_probe_any_more() {
+        let (a, o) = probing();
+        let late = o.expires_at.plus(DAY);
+        let nothing = fail(&a, &o, Outcome::RecipientRefused, HOUR, late);
+        assert_eq!(nothing.account.breaker.probe, None, "a lapsed permit does not come back");
+        let stale = Delivery { proven: true, occurred_at: o.reserved_at };
+        let delivered = deliver(&a, &o, stale, late);
+        assert_eq!(delivered.account.breaker.exhausted_at, a.breaker.exhausted_at, "a day old is no proof");
+    }
+
+    #[test]
+    fn a_definite_answer_settles_an_unknown_outcome() {
+        let a = sent_one();
+        let o = op(&a, OperationState::Indeterminate);
+        let settled = fail(&a, &o, Outcome::RecipientRefused, HOUR, o.reserved_at);
+        assert_eq!((settled.state, settled.account.sent_today[0]), (OperationState::Released, 0));
+        let resolved = fail(&a, &o, Outcome::Released, HOUR, o.reserved_at);
+        assert_eq!((resolved.state, resolved.account.sent_today[0]), (OperationState::Released, 0));
     }
 
     #[test]

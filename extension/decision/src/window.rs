@@ -77,6 +77,11 @@ impl Window {
         Ok(Window { start, end, days })
     }
 
+    /// Start and end in microseconds after local midnight, and the weekdays (bit 0 = Monday).
+    pub fn parts(&self) -> (i64, i64, u8) {
+        (self.start, self.end, self.days)
+    }
+
     /// Whether it is open at `now`, and until when.
     pub fn read(&self, zone: &dyn Zone, now: Instant) -> WindowReading {
         let mut segment = zone.segment(now);

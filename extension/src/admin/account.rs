@@ -51,6 +51,12 @@ static SHOW: Statement = Statement::new(
     &[pg_sys::TEXTOID],
 );
 
+/// Keeps drop_tier_cap from dropping the tier until this transaction ends.
+static KEEP_TIER: Statement = Statement::new(
+    "SELECT 1 FROM sendgate.tier_overrides t WHERE t.tier OPERATOR(pg_catalog.=) $1 FOR KEY SHARE",
+    &[pg_sys::TEXTOID],
+);
+
 static EXISTS: Statement = Statement::new(
     "SELECT 1 FROM sendgate.accounts a WHERE a.id OPERATOR(pg_catalog.=) $1",
     &[pg_sys::TEXTOID],
@@ -61,7 +67,7 @@ struct Change<'a> {
     tier: Option<&'a str>,
     display_name: Option<&'a str>,
     time_zone: Option<&'a str>,
-    window: Option<window::Stored>,
+    window: window::Parts,
     credit_reset_day: Option<i16>,
     ramp: Option<bool>,
 }
@@ -72,7 +78,7 @@ fn upsert_account(args: &Args) -> Answer {
         tier: args.optional_id(1, "tier")?,
         display_name: args.optional_text(2, "display_name", DISPLAY_NAME_CHARACTERS_MAX)?,
         time_zone: args.optional_id(3, "time_zone")?,
-        window: window::read(args, 4)?,
+        window: window::Parts::read(args, 4)?,
         credit_reset_day: args.optional_number(7, "credit_reset_day", 1, 31)?.map(|day| day as i16),
         ramp: args.optional(8),
     };
@@ -82,21 +88,25 @@ fn upsert_account(args: &Args) -> Answer {
 
 fn upsert(spi: &Spi, account: &str, change: &Change<'_>) -> Result<()> {
     if let Some(tier) = change.tier {
+        spi.run_waiting(&KEEP_TIER, params![tier])?;
         check_tier(&config::current(spi), tier)?;
     }
     if let Some(time_zone) = change.time_zone {
         zone::check(spi, time_zone)?;
     }
-    let before = if insert(spi, account, change)? {
-        Value::Null
+    let (before, earlier) = if insert(spi, account, change)? {
+        (Value::Null, None)
     } else {
-        account_row::hold(spi, account)?;
+        let held = account_row::hold(spi, account)?;
+        // Rolled first: a ramp that is switched on must not count a day of before as its own.
+        account_row::write_held(spi, account, held.version, &held.account.rolled(clock::now()))?;
         let before = show(spi, account);
         update(spi, account, change);
-        before
+        (before, held.account.window)
     };
-    if change.window.is_some() {
-        window::write(spi, account, change.window);
+    let window = change.window.over(earlier)?;
+    if window != earlier {
+        window::write(spi, account, window);
     }
     let after = show(spi, account);
     if before != after {

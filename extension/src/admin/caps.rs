@@ -73,6 +73,7 @@ static DROP_TIER_CAP: Statement = Statement::new(
     &[pg_sys::TEXTOID, pg_sys::TEXTOID],
 );
 
+/// Asked after the row is gone, for which it waited until nobody was putting an account into the tier.
 static ORPHANS: Statement = Statement::new(
     "SELECT a.id FROM sendgate.accounts a
      WHERE a.tier OPERATOR(pg_catalog.=) $1
@@ -80,9 +81,6 @@ static ORPHANS: Statement = Statement::new(
      LIMIT 1",
     &[pg_sys::TEXTOID],
 );
-
-/// A tier must not vanish while somebody puts an account into it.
-static HOLD_ACCOUNTS: Statement = Statement::new("LOCK TABLE sendgate.accounts IN SHARE MODE", &[]);
 
 fn set_cap(args: &Args) -> Answer {
     let (account, action) = (args.id(0, "account_id")?, args.action(1)?);
@@ -149,7 +147,6 @@ fn drop_tier_cap(args: &Args) -> Answer {
     Spi::connect(|spi| {
         account_row::commit_synchronously();
         check_tier(&config::current(spi), tier)?;
-        spi.run_waiting(&HOLD_ACCOUNTS, &[])?;
         let before = show_tier_cap(spi, tier, action);
         if spi.run_waiting(&DROP_TIER_CAP, params![tier, action.name()])?.count() == 0 {
             return Ok(());
@@ -163,7 +160,7 @@ fn drop_tier_cap(args: &Args) -> Answer {
 }
 
 fn check_orphans(spi: &Spi, tier: &str) -> Result<()> {
-    let Some(mut row) = spi.run(&ORPHANS, params![tier]).first() else {
+    let Some(mut row) = spi.run_on_latest_snapshot(&ORPHANS, params![tier]).first() else {
         return Ok(());
     };
     Err(Error::new(

@@ -71,6 +71,10 @@ fn recount(spi: &Spi, account: &str, before: &Account, now: Instant) -> Account 
     after.sent_today = [0; ACTIONS];
     after.sent_this_week = [0; ACTIONS];
     after.last_granted_at = after.last_granted_at.map(|at| at.filter(|&at| at <= now));
+    // A stamp from ahead was a real error of today; a clear or a permit from ahead proves nothing.
+    after.breaker.exhausted_at = after.breaker.exhausted_at.map(|at| at.min(now));
+    after.breaker.cleared_at = after.breaker.cleared_at.filter(|&at| at <= now);
+    after.breaker.probe = None;
     spi.run(&BRING_BACK, params![account, today]);
     for mut row in spi.run(&COUNT, params![account, today, today.week(), now]).iter() {
         let i = row.one_of(Action::parse).index();

@@ -26,30 +26,39 @@ static READ: Statement = Statement::new(
     &[pg_sys::TEXTOID],
 );
 
-/// A window as the row stores it.
-#[derive(Clone, Copy)]
-pub struct Stored {
-    start: i64,
-    end: i64,
-    days: i16,
+/// The three arguments of a window, each given or not.
+pub struct Parts {
+    start: Option<i64>,
+    end: Option<i64>,
+    days: Option<u8>,
 }
 
-/// Reads start, end and days from three arguments in a row; all or none of them.
-pub fn read(args: &Args, position: usize) -> Result<Option<Stored>> {
-    let (start, end) = (args.time(position), args.time(position + 1));
-    let days: Option<Vec<Option<i32>>> = args.optional(position + 2);
-    let (Some(start), Some(end), Some(days)) = (start, end, &days) else {
-        if start.is_none() && end.is_none() && days.is_none() {
-            return Ok(None);
+impl Parts {
+    /// Reads start, end and days from three arguments in a row.
+    pub fn read(args: &Args, position: usize) -> Result<Parts> {
+        let days: Option<Vec<Option<i32>>> = args.optional(position + 2);
+        let days = days.as_deref().map(mask).transpose()?;
+        Ok(Parts { start: args.time(position), end: args.time(position + 1), days })
+    }
+
+    /// The window of these parts over those of an earlier one; none when there are no parts at all.
+    ///
+    /// # Errors
+    /// `SG006` when some parts are missing, or when there can be no such window.
+    pub fn over(&self, earlier: Option<Window>) -> Result<Option<Window>> {
+        let (start, end, days) = earlier.map_or((None, None, None), |window| {
+            let (start, end, days) = window.parts();
+            (Some(start), Some(end), Some(days))
+        });
+        match (self.start.or(start), self.end.or(end), self.days.or(days)) {
+            (None, None, None) => Ok(None),
+            (Some(start), Some(end), Some(days)) => Window::new(start, end, days).map(Some).map_err(describe),
+            _ => Err(impossible(
+                "window_start, window_end and window_days belong together",
+                "Some of them are null, and the account has no window that they could change.",
+            )),
         }
-        return Err(impossible(
-            "window_start, window_end and window_days belong together",
-            "Some of them are null and some are not.",
-        ));
-    };
-    let mask = mask(days)?;
-    Window::new(start, end, mask).map_err(describe)?;
-    Ok(Some(Stored { start, end, days: i16::from(mask) }))
+    }
 }
 
 fn mask(days: &[Option<i32>]) -> Result<u8> {
@@ -97,13 +106,14 @@ fn impossible(message: &str, detail: &str) -> Error {
 }
 
 /// Writes the window of a held account, or removes it.
-pub fn write(spi: &Spi, account: &str, window: Option<Stored>) {
-    let datum = |micros: i64| pg_sys::Datum::from(micros);
-    let start = window.map(|w| datum(w.start));
-    let end = window.map(|w| datum(w.end));
-    let days = window.map(|w| pg_sys::Datum::from(w.days));
+pub fn write(spi: &Spi, account: &str, window: Option<Window>) {
+    let (start, end, days) = match window.map(|window| window.parts()) {
+        Some((start, end, days)) => (Some(start), Some(end), Some(days)),
+        None => (None, None, None),
+    };
+    let time = |micros: Option<i64>| micros.map(pg_sys::Datum::from);
     let id = params![account][0];
-    spi.run(&WRITE, &[id, start, end, days]);
+    spi.run(&WRITE, &[id, time(start), time(end), days.map(|days| pg_sys::Datum::from(i16::from(days)))]);
 }
 
 fn show(spi: &Spi, account: &str) -> Value {
@@ -113,7 +123,7 @@ fn show(spi: &Spi, account: &str) -> Value {
 
 fn set_window(args: &Args) -> Answer {
     let account = args.id(0, "account_id")?;
-    let window = read(args, 1)?;
+    let window = Parts::read(args, 1)?.over(None)?;
     Spi::connect(|spi| {
         account_row::hold(spi, account)?;
         let before = show(spi, account);

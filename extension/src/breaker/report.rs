@@ -23,7 +23,7 @@ fn breaker_report(args: &Args) -> Answer {
     let error = ProviderError {
         message: args.optional(2),
         error_type: args.optional(3),
-        http_status: args.optional_number(4, "http_status", 100, 599)?,
+        http_status: args.optional(4),
     };
     if error.message.is_none() && error.error_type.is_none() && error.http_status.is_none() {
         return Err(crate::entry::null_argument("error_message"));

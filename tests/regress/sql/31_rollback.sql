@@ -113,10 +113,9 @@ FROM (
         (2, $$rollback('rollback/a', NULL)$$),
         (3, $$rollback('rollback/nobody', contract.op(16))$$),
         (4, $$rollback('rollback/a', contract.op(99))$$),
-        (5, $$rollback('rollback/a', contract.op(16), http_status => 42)$$),
         (6, $$rollback('rollback/a', contract.op(16), http_status => 429, retry_after => '-1 second')$$),
         (7, $$rollback('rollback/a', contract.op(16), http_status => 429, retry_after => '1 month')$$),
-        (8, $$rollback('rollback/a', contract.op(16), http_status => 429, retry_after => '32 days')$$)
+        (8, $$rollback('rollback/a', contract.op(16), http_status => 429, retry_after => '367 days')$$)
 ) AS input (n, statement)
 CROSS JOIN LATERAL contract.error('SELECT sendgate.' || input.statement) AS e
 ORDER BY input.n;

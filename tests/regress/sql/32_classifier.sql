@@ -33,6 +33,9 @@ FROM (
         (202, NULL, NULL, 'Not enough credits'),
         (203, NULL, NULL, 'INSUFFICIENT CREDIT'),
         (204, NULL, 402, 'no credit left'),
+        -- Not an HTTP status at all, as some clients and providers have it: still an answer, not an error.
+        (210, NULL, 999, NULL),
+        (211, NULL, 0, NULL),
         -- Documented types, with or without the prefix.
         (300, 'errors/blocked_recipient', 422, NULL),
         (301, 'blocked_recipient', NULL, NULL),

@@ -203,7 +203,6 @@ FROM (
         (11, $$breaker_report('breaker/only', 'p', NULL)$$),
         (12, $$breaker_report('breaker/nobody', 'p', 'Not enough credits')$$),
         (13, $$breaker_report('breaker/nobody', 'p', 'blocked')$$),
-        (14, $$breaker_report('breaker/only', 'p', 'x', http_status => 600)$$),
         (20, $$breaker_clear('breaker/nobody', 'x')$$),
         (21, $$breaker_clear(NULL, 'x')$$),
         (22, $$breaker_arm('breaker/nobody', 'x')$$),
