@@ -18,12 +18,15 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO sendgate_owner', object.name);
     END LOOP;
+    -- Domains and the row types of tables and views: PostgreSQL lets everybody use a new type.
     FOR object IN
-        SELECT t.oid::pg_catalog.regtype AS name
+        SELECT t.oid::pg_catalog.regtype AS name, t.typtype
         FROM pg_catalog.pg_type t
-        WHERE t.typnamespace = 'sendgate'::pg_catalog.regnamespace AND t.typtype = 'd'
+        WHERE t.typnamespace = 'sendgate'::pg_catalog.regnamespace AND t.typtype IN ('c', 'd')
     LOOP
-        EXECUTE pg_catalog.format('ALTER DOMAIN %s OWNER TO sendgate_owner', object.name);
+        IF object.typtype = 'd' THEN
+            EXECUTE pg_catalog.format('ALTER DOMAIN %s OWNER TO sendgate_owner', object.name);
+        END IF;
         EXECUTE pg_catalog.format('REVOKE ALL ON TYPE %s FROM PUBLIC', object.name);
     END LOOP;
 END

@@ -5,7 +5,7 @@ use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::settle::BreakerChange;
 use serde_json::Value;
 
-use crate::account_row;
+use crate::account_row::{self, AccountRow};
 use crate::actor;
 use crate::error::Result;
 use crate::ids;
@@ -149,25 +149,29 @@ pub fn breaker_changes(
     }
 }
 
-/// Logs an InMail that the breaker skipped, once per prospect, campaign and stamp. A repeat writes
-/// nothing and holds nothing; the first holds the account, as everything that writes about it.
+/// Logs an InMail that the breaker skipped, once per prospect, campaign and stamp; `false` when the
+/// account has changed meanwhile and the skip is to be decided anew. A repeat writes nothing and
+/// holds nothing; the first holds the account, as everything that writes about it.
 ///
 /// # Errors
 /// `SG301` when somebody else holds the account for too long.
 pub fn skip(
     spi: &Spi,
     account: &str,
+    seen: &AccountRow,
     prospect: Option<&str>,
     campaign: Option<&str>,
-    stamp: Instant,
     now: Instant,
-) -> Result<()> {
-    if spi.run(&IS_SKIPPED, params![account, stamp, prospect, campaign]).count() == 0 {
-        account_row::hold(spi, account)?;
-        let values = params![ids::fresh(), now, account, &actor::name(), stamp, prospect, campaign];
-        spi.run(&SKIP, values);
+) -> Result<bool> {
+    let stamp = seen.account.breaker.exhausted_at;
+    if spi.run(&IS_SKIPPED, params![account, stamp, prospect, campaign]).count() > 0 {
+        return Ok(true);
     }
-    Ok(())
+    if account_row::hold(spi, account)?.version != seen.version {
+        return Ok(false);
+    }
+    spi.run(&SKIP, params![ids::fresh(), now, account, &actor::name(), stamp, prospect, campaign]);
+    Ok(true)
 }
 
 /// Logs what an operator changed, from what to what.

@@ -52,8 +52,9 @@ fn decide_and_write(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Result<
         match judge(spi, ask, &seen, &config, operation, now)? {
             Verdict::Refuse(refusal) => {
                 warn_if_ahead(spi, ask.account, &seen, now);
-                if refusal.reason == Reason::CreditsExhausted {
-                    log_skip(spi, ask, campaign, &seen, now)?;
+                let skipped = refusal.reason == Reason::CreditsExhausted;
+                if skipped && !log::skip(spi, ask.account, &seen.row, ask.prospect, campaign, now)? {
+                    continue;
                 }
                 return Ok(Decision::refuse(refusal));
             }
@@ -171,13 +172,6 @@ fn mismatch(operation: [u8; 16], earlier: &Earlier) -> Error {
         ),
         "Use a new operation_id for every new attempt, and the same arguments when you repeat a call whose answer was lost.",
     )
-}
-
-fn log_skip(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>, seen: &Seen, now: Instant) -> Result<()> {
-    match seen.row.account.breaker.exhausted_at {
-        Some(stamp) => log::skip(spi, ask.account, ask.prospect, campaign, stamp, now),
-        None => Ok(()),
-    }
 }
 
 fn warn_if_ahead(spi: &Spi, account: &str, seen: &Seen, now: Instant) {

@@ -170,7 +170,7 @@ impl Spi {
                 None => nulls[i] = b'n' as std::ffi::c_char,
             }
         }
-        let _indexes = PreferIndexes::new();
+        let _planner = PlannerGuard::new();
         unsafe {
             let code =
                 pg_sys::SPI_execute_plan(statement.plan(), values.as_mut_ptr(), nulls.as_ptr(), read_only, 0);
@@ -180,23 +180,32 @@ impl Spi {
     }
 }
 
-/// Keeps the planner off sequential scans while a plan is made: a plan that was made while a table
-/// was nearly empty must still be the right one a million rows later.
-struct PreferIndexes(bool);
+/// Keeps the planner off sequential scans and off JIT while a plan is made: a plan that was made while
+/// a table was nearly empty must still be the right one a million rows later, and compiling a
+/// look-up takes a thousand times as long as the look-up.
+struct PlannerGuard {
+    enable_seqscan: bool,
+    jit_enabled: bool,
+}
 
-impl PreferIndexes {
-    fn new() -> PreferIndexes {
+impl PlannerGuard {
+    fn new() -> PlannerGuard {
         unsafe {
-            let before = pg_sys::enable_seqscan;
+            let before =
+                PlannerGuard { enable_seqscan: pg_sys::enable_seqscan, jit_enabled: pg_sys::jit_enabled };
             pg_sys::enable_seqscan = false;
-            PreferIndexes(before)
+            pg_sys::jit_enabled = false;
+            before
         }
     }
 }
 
-impl Drop for PreferIndexes {
+impl Drop for PlannerGuard {
     fn drop(&mut self) {
-        unsafe { pg_sys::enable_seqscan = self.0 };
+        unsafe {
+            pg_sys::enable_seqscan = self.enable_seqscan;
+            pg_sys::jit_enabled = self.jit_enabled;
+        }
     }
 }
 

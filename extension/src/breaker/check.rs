@@ -57,8 +57,11 @@ fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&s
             (Reading::Lapsed, _) => ClearReason::MonthlyReset,
             (Reading::Open { retry_at }, Some(stamp)) => {
                 if !journal::has_evidence(spi, account, stamp, now) {
-                    log::skip(spi, account, prospect, campaign, stamp, now)?;
-                    return refuse(Reason::CreditsExhausted, Some(retry_at));
+                    if log::skip(spi, account, &row, prospect, campaign, now)? {
+                        return refuse(Reason::CreditsExhausted, Some(retry_at));
+                    }
+                    row = account_row::read(spi, account)?;
+                    continue;
                 }
                 ClearReason::RecentSuccessEvidence
             }
