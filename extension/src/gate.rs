@@ -6,7 +6,7 @@ use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::{ProspectHistory, Request, Verdict, decide};
 use sendgate_decision::names::{Action, OperationState, Origin};
 
-use crate::account_row::{ACCOUNT_COLUMNS, AccountRow, account_columns, read_columns, unknown};
+use crate::account_row::{self, ACCOUNT_COLUMNS, AccountRow, account_columns, read_columns, unknown};
 use crate::config::Config;
 use crate::error::Result;
 use crate::journal;
@@ -86,7 +86,7 @@ pub struct Seen {
 pub fn look(spi: &Spi, ask: &Ask<'_>) -> Result<Seen> {
     let rows = spi.run(&LOOK, params![ask.account, ask.prospect, ask.action.name()]);
     let mut columns = rows.first().ok_or_else(|| unknown(ask.account))?;
-    let row = read_columns(&mut columns);
+    let mut row = read_columns(&mut columns);
     let mut history = ProspectHistory::default();
     let mut earlier = None;
     let mut next = Some(columns);
@@ -105,9 +105,13 @@ pub fn look(spi: &Spi, ask: &Ask<'_>) -> Result<Seen> {
         });
     }
     if earlier.is_none() && ask.operation.is_some() {
-        // Not among the prospect's: it may have been given back, or used for somebody else.
+        // Not among the prospect's: it may have been given back, or used for somebody else, or
+        // committed since. Then the account is read again, so that both are of one instant.
         let rows = spi.run(&REPLAYED, params![ask.account, ask.operation]);
         earlier = rows.first().and_then(|mut columns| read_operation(&mut columns)).map(|found| found.2);
+        if earlier.is_some() {
+            row = account_row::read(spi, ask.account)?;
+        }
     }
     Ok(Seen { row, earlier, history: ask.prospect.map(|_| history) })
 }
