@@ -1,5 +1,8 @@
 //! The answer of `reserve` and `preview` as a row of the type `sendgate.decision`.
 
+use std::cell::Cell;
+use std::ffi::CStr;
+
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::{Counts, Refusal};
@@ -56,7 +59,7 @@ impl Decision {
 
 /// A row of a composite type in the schema `sendgate`. Two look-ups in the system caches, which are
 /// invalidated when the extension is dropped and created anew.
-fn composite(name: &std::ffi::CStr, fields: &[Param]) -> pg_sys::Datum {
+fn composite(name: &CStr, fields: &[Param]) -> pg_sys::Datum {
     unsafe {
         let schema = pg_sys::get_namespace_oid(c"sendgate".as_ptr(), false);
         let type_oid = pg_sys::GetSysCacheOid(
@@ -76,12 +79,44 @@ fn composite(name: &std::ffi::CStr, fields: &[Param]) -> pg_sys::Datum {
     }
 }
 
-/// A row of the anonymous record type that the call expects, for functions with OUT arguments.
-pub fn record(fcinfo: pg_sys::FunctionCallInfo, fields: &[Param]) -> pg_sys::Datum {
-    unsafe {
-        let mut descriptor: pg_sys::TupleDesc = std::ptr::null_mut();
-        pg_sys::get_call_result_type(fcinfo, std::ptr::null_mut(), &mut descriptor);
-        form(pg_sys::BlessTupleDesc(descriptor), fields)
+/// A row of an anonymous record type, for functions with OUT arguments. The description is made once
+/// per backend: PostgreSQL would put it together anew for every call.
+pub struct RecordType {
+    columns: &'static [(&'static CStr, pg_sys::Oid)],
+    descriptor: Cell<pg_sys::TupleDesc>,
+}
+
+// A backend has one thread.
+unsafe impl Sync for RecordType {}
+
+impl RecordType {
+    /// A record of these columns.
+    pub const fn new(columns: &'static [(&'static CStr, pg_sys::Oid)]) -> RecordType {
+        RecordType { columns, descriptor: Cell::new(std::ptr::null_mut()) }
+    }
+
+    /// A row of it, in the current memory context.
+    pub fn row(&self, fields: &[Param]) -> pg_sys::Datum {
+        unsafe {
+            if self.descriptor.get().is_null() {
+                self.descriptor.set(self.describe());
+            }
+            form(self.descriptor.get(), fields)
+        }
+    }
+
+    unsafe fn describe(&self) -> pg_sys::TupleDesc {
+        unsafe {
+            let before = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
+            let descriptor = pg_sys::CreateTemplateTupleDesc(self.columns.len() as i32);
+            for (i, (name, type_oid)) in self.columns.iter().enumerate() {
+                let number = (i + 1) as pg_sys::AttrNumber;
+                pg_sys::TupleDescInitEntry(descriptor, number, name.as_ptr(), *type_oid, -1, 0);
+            }
+            let descriptor = pg_sys::BlessTupleDesc(descriptor);
+            pg_sys::MemoryContextSwitchTo(before);
+            descriptor
+        }
     }
 }
 

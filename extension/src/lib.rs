@@ -29,6 +29,7 @@ mod reading;
 mod reserve;
 mod resolve;
 mod rollback;
+mod schema;
 mod settings;
 mod statement;
 mod triggers;

@@ -46,6 +46,7 @@ def main() -> int:
         bench = Bench(cluster, options)
         bench.throughput()
         bench.causes()
+        bench.statements()
         bench.memory()
     return 0
 
@@ -136,6 +137,22 @@ class Bench:
             wal, records, updates, hot = (b - a for a, b in zip(before, after))
             print(f"{name:24} {wal / calls:9.0f} {records / calls:11.2f} {hot / max(updates, 1):11.1%}")
 
+    def statements(self) -> None:
+        """How many statements one call runs inside, and how often each."""
+        self.cluster.configure(shared_preload_libraries="pg_stat_statements", pg_stat_statements__track="all")
+        self.cluster.restart()
+        self.cluster.psql("CREATE EXTENSION pg_stat_statements", "postgres")
+        calls = 1_000
+        print(f"\n{'statements per call':24}")
+        for name in ("reserve", "reserve + confirm", "preview", "breaker_check, closed"):
+            self.pgbench(contenders.SCRIPTS[name], "-c", "1", "-t", "10")  # compile the configuration
+            self.cluster.psql("SELECT pg_stat_statements_reset()", "postgres")
+            self.pgbench(contenders.SCRIPTS[name], "-c", "1", "-t", str(calls))
+            rows = self.cluster.psql(STATEMENTS.format(calls=calls), "postgres").splitlines()
+            inner = [row.split("|") for row in rows]
+            print(f"{name:24} {sum(float(count) for _, count in inner):4.1f}  "
+                  + ", ".join(f"{kind.lower()} {float(count):.1f}" for kind, count in inner))
+
     def counters(self, schema: str) -> list[int]:
         """WAL bytes, WAL records, updates and HOT updates of the accounts so far."""
         # Statistics are shared when the backend that made them ends; all of pgbench's have.
@@ -153,6 +170,14 @@ class Bench:
             first, last = (int(n) for n in re.findall(r"bytes (\d+)", lines))
             print(f"{name:24} {first:12,} {last:12,}")
 
+
+# Statements that the functions run, once a call or more; what compiles the configuration is seldom.
+STATEMENTS = """
+SELECT split_part(ltrim(query), ' ', 1), round(sum(calls) / {calls}.0, 1)
+FROM pg_stat_statements
+WHERE NOT toplevel AND calls >= {calls}
+GROUP BY 1 ORDER BY 1 DESC
+"""
 
 USED = "SELECT 'bytes ' || sum(used_bytes) FROM pg_backend_memory_contexts;"
 

@@ -1,5 +1,6 @@
 //! `breaker_check`: consults the breaker alone, for applications that use nothing else of the gate.
 
+use pgrx::pg_sys;
 use sendgate_decision::breaker::{ClearReason, Reading};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::Reason;
@@ -8,14 +9,28 @@ use super::clear_by_rule;
 use crate::account_row;
 use crate::clock;
 use crate::config;
-use crate::decision::record;
+use crate::decision::RecordType;
 use crate::entry::{Answer, Args, sql_function};
 use crate::error::Result;
 use crate::journal;
 use crate::log;
-use crate::statement::{Spi, params};
+use crate::statement::{Spi, Statement, params};
 
 sql_function!(sendgate_breaker_check, pg_finfo_sendgate_breaker_check, breaker_check);
+
+static ANSWER: RecordType = RecordType::new(&[
+    (c"proceed", pg_sys::BOOLOID),
+    (c"reason", pg_sys::TEXTOID),
+    (c"retry_at", pg_sys::TIMESTAMPTZOID),
+    (c"exhausted_at", pg_sys::TIMESTAMPTZOID),
+]);
+
+/// Whether there is anything to consult at all: nearly always there is not.
+static IS_CLOSED: Statement = Statement::new(
+    "SELECT a.inmail_credits_exhausted_at IS NULL AND a.breaker_mode OPERATOR(pg_catalog.<>) 'open'
+     FROM sendgate.accounts a WHERE a.id OPERATOR(pg_catalog.=) $1",
+    &[pg_sys::TEXTOID],
+);
 
 /// The breaker's answer; a reason means no.
 struct Consulted {
@@ -35,11 +50,15 @@ fn breaker_check(args: &Args) -> Answer {
         answer.retry_at,
         answer.exhausted_at
     ];
-    Ok(Some(record(args.0, fields)))
+    Ok(Some(ANSWER.row(fields)))
 }
 
 fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&str>) -> Result<Consulted> {
     let paused = config::current(spi).paused;
+    let closed = spi.run(&IS_CLOSED, params![account]).first().is_some_and(|mut row| row.value());
+    if closed && !paused {
+        return Ok(Consulted { reason: None, retry_at: None, exhausted_at: None });
+    }
     let mut row = account_row::read(spi, account)?;
     loop {
         let now = clock::now();

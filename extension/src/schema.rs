@@ -1,0 +1,12 @@
+//! The SQL of `sql/` for `cargo pgrx install`, in the order in which the project's own build joins
+//! the same files.
+
+use pgrx::extension_sql_file;
+
+extension_sql_file!("../../sql/00_install.sql", name = "install", bootstrap);
+extension_sql_file!("../../sql/10_tables.sql", name = "tables", requires = ["install"]);
+extension_sql_file!("../../sql/20_defaults.sql", name = "defaults", requires = ["tables"]);
+extension_sql_file!("../../sql/30_functions.sql", name = "functions", requires = ["defaults"]);
+extension_sql_file!("../../sql/40_views.sql", name = "views", requires = ["functions"]);
+extension_sql_file!("../../sql/90_privileges.sql", name = "privileges", requires = ["views"]);
+extension_sql_file!("../../sql/95_comments.sql", name = "comments", requires = ["privileges"]);
