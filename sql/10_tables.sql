@@ -10,7 +10,7 @@ CREATE DOMAIN sendgate.chat_reference AS text COLLATE "C"
         -- [:space:] knows ASCII only under this collation; a chat id of invisible characters proves nothing.
         AND pg_catalog.translate(
             VALUE,
-            U&'\0085\00A0\1680\2000\2001\2002\2003\2004\2005\2006\2007\2008\2009\200A\200B\200C\200D\2028\2029\202F\205F\3000\FEFF',
+            U&'\0085\00A0\00AD\034F\115F\1160\1680\180E\2000\2001\2002\2003\2004\2005\2006\2007\2008\2009\200A\200B\200C\200D\2028\2029\202F\205F\2060\3000\3164\FEFF\FFA0',
             ''
         ) ~ '[^[:space:][:cntrl:]]'
     );

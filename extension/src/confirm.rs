@@ -31,7 +31,7 @@ fn confirm(args: &Args) -> Answer {
     let event = Spi::connect(|spi| {
         let now = clock::now();
         check_delivered_at(delivered_at, now)?;
-        let report = Report { account, operation, chat_id, occurred_at: delivered_at.unwrap_or(now) };
+        let report = Report { account, operation, chat_id, delivered_at };
         settle_delivered(spi, &report, &ErrorNote::default())
     })?;
     Ok(event.param())
@@ -45,8 +45,8 @@ pub struct Report<'a> {
     pub operation: [u8; 16],
     /// The provider's proof, not blank.
     pub chat_id: Option<&'a str>,
-    /// When it was delivered.
-    pub occurred_at: Instant,
+    /// When it was delivered, as the caller says; none = now.
+    pub delivered_at: Option<Instant>,
 }
 
 fn check_delivered_at(delivered_at: Option<Instant>, now: Instant) -> Result<()> {
@@ -88,7 +88,7 @@ fn settle_held(
         warn_unproven(report);
         return Ok(None);
     }
-    if report.occurred_at < op.reserved_at.plus(-CLOCK_SKEW_MAX) {
+    if report.delivered_at.is_some_and(|at| at < op.reserved_at.plus(-CLOCK_SKEW_MAX)) {
         return Err(Error::new(
             Code::TimeOutOfRange,
             "delivered_at lies before the operation was reserved",
@@ -96,10 +96,12 @@ fn settle_held(
             "Pass the provider's time stamp with its time zone, or leave delivered_at out.",
         ));
     }
+    // A clock that was put back since must not lose a delivery: it did not happen before its grant.
+    let occurred_at = report.delivered_at.unwrap_or(now.max(op.reserved_at));
     // What an operator reads about an InMail that is parked because of this confirm.
     let unproven_note = ErrorNote { message: Some(UNPROVEN.to_owned()), ..ErrorNote::default() };
     let note = if unproven_inmail { &unproven_note } else { note };
-    let settled = deliver(&held.account, op, Delivery { proven, occurred_at: report.occurred_at }, now);
+    let settled = deliver(&held.account, op, Delivery { proven, occurred_at }, now);
     journal::settle(spi, report.account, op, settled.state, settled.outcome, note, now);
     // Also where only an older day's slot came back: a reserve that waits must see that the journal
     // has changed.
@@ -129,7 +131,7 @@ fn settle_held(
         warn_unproven(report);
         return Ok(None);
     }
-    Ok(Some(journal::insert_event(spi, report.account, row, report.chat_id, report.occurred_at, now)))
+    Ok(Some(journal::insert_event(spi, report.account, row, report.chat_id, occurred_at, now)))
 }
 
 fn show_day(day: sendgate_decision::clock::Day) -> String {

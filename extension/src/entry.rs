@@ -212,10 +212,15 @@ pub fn shown(value: &str) -> String {
     text
 }
 
+/// Characters that are no white space and yet cannot be seen. The domain `chat_reference` has the same.
+const INVISIBLE: [char; 12] = [
+    '\u{AD}', '\u{34F}', '\u{115F}', '\u{1160}', '\u{180E}', '\u{200B}', '\u{200C}', '\u{200D}', '\u{2060}',
+    '\u{3164}', '\u{FEFF}', '\u{FFA0}',
+];
+
 /// Whether a text holds nothing but white space.
 pub fn is_blank(text: &str) -> bool {
-    text.chars()
-        .all(|c| c.is_whitespace() || c.is_control() || matches!(c, '\u{200B}'..='\u{200D}' | '\u{FEFF}'))
+    text.chars().all(|c| c.is_whitespace() || c.is_control() || INVISIBLE.contains(&c))
 }
 
 /// Passes a text that is neither blank nor longer than `characters_max`.

@@ -80,6 +80,13 @@ const ALERT_TYPES: &[pg_sys::Oid] = &[
     pg_sys::TIMESTAMPTZOID,
 ];
 
+static IS_ALERTED: Statement = Statement::new(
+    "SELECT 1 FROM sendgate.alerts l
+     WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) $2
+       AND l.day OPERATOR(pg_catalog.=) $3 AND l.resolved_at IS NULL",
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::DATEOID],
+);
+
 static ALERT_ONCE: Statement = Statement::new(
     "INSERT INTO sendgate.alerts (alert_id, account_id, kind, day, detail, opened_at)
      VALUES ($1, $2, $3, $4, $5, $6)
@@ -200,9 +207,17 @@ pub fn admin(
     );
 }
 
-/// Opens an alert, unless one of that kind is open for the account and day.
-pub fn alert_once(spi: &Spi, account: &str, kind: &str, day: Day, detail: &str, now: Instant) {
-    spi.run(&ALERT_ONCE, params![ids::fresh(), account, kind, day, detail, now]);
+/// Opens an alert, unless one of that kind is open for the account and day. Where there is none yet,
+/// the account is held first, like for everything that is written about it.
+///
+/// # Errors
+/// `SG301` when somebody else holds the account for too long.
+pub fn alert_once(spi: &Spi, account: &str, kind: &str, day: Day, detail: &str, now: Instant) -> Result<()> {
+    if spi.run(&IS_ALERTED, params![account, kind, day]).count() == 0 {
+        account_row::hold(spi, account)?;
+        spi.run(&ALERT_ONCE, params![ids::fresh(), account, kind, day, detail, now]);
+    }
+    Ok(())
 }
 
 /// Opens an alert, or adds to the open one of that kind, account and day.

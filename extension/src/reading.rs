@@ -53,7 +53,7 @@ fn effective_cap(args: &Args) -> Answer {
     let stored: i32 = args.required(2, "ramp_days")?;
     let sent: bool = args.required(3, "sent_on_marker_day")?;
     let moved_on = instant(args, 7)?.day() > day(args, 4)?;
-    let ramp_days = stored + i32::from(sent && moved_on);
+    let ramp_days = stored.saturating_add(i32::from(sent && moved_on));
     let (start, step) = (args.required(5, "ramp_start_percent")?, args.required(6, "ramp_step_percent")?);
     Ok(daily_cap.min(budget::ramp_cap(daily_cap, ramp_days, start, step)).into_datum())
 }
@@ -62,7 +62,8 @@ fn breaker_state(args: &Args) -> Answer {
     let mode: &str = args.required(0, "mode")?;
     let mode =
         BreakerMode::parse(mode).ok_or_else(|| unknown_value("mode", mode, &BreakerMode::allowed()))?;
-    let exhausted_at = args.optional_instant(1, "exhausted_at")?;
+    // Raw: an infinite stamp, which only a DBA can write, must not break the view for everybody.
+    let exhausted_at = args.optional::<pgrx::datum::TimestampWithTimeZone>(1).map(|at| Instant(at.into()));
     let reset_day = args.number(2, "credit_reset_day", 1, 31)? as u8;
     let now = instant(args, 3)?;
     let breaker = Breaker { mode, exhausted_at, ..Breaker::default() };

@@ -4,7 +4,7 @@
 //! again. Every change of an account's journal that could refuse a send also changes the account's
 //! version, so a write that finds its version is a decision about the journal as it is.
 
-use sendgate_decision::clock::Instant;
+use sendgate_decision::clock::{Instant, SECOND};
 use sendgate_decision::gate::{Grant, Refusal, Verdict, counts, stopped};
 use sendgate_decision::names::{OperationState, Origin, Reason};
 
@@ -24,6 +24,9 @@ use crate::statement::Spi;
 /// How often a decision is made anew before the call gives up. The row is held from the second
 /// time on, so only midnight, a closing window or a new configuration can still come between.
 const DECISIONS_MAX: usize = 16;
+
+/// A decision that is older than this when its row is written was made before a wait for the row.
+const DECISION_AGE_MAX: i64 = SECOND;
 
 sql_function!(sendgate_reserve, pg_finfo_sendgate_reserve, reserve);
 
@@ -51,7 +54,7 @@ fn decide_and_write(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Result<
         }
         match judge(spi, ask, &seen, &config, operation, now)? {
             Verdict::Refuse(refusal) => {
-                warn_if_ahead(spi, ask.account, &seen, now);
+                warn_if_ahead(spi, ask.account, &seen, now)?;
                 let skipped = refusal.reason == Reason::CreditsExhausted;
                 if skipped && !log::skip(spi, ask.account, &seen.row, ask.prospect, campaign, now)? {
                     continue;
@@ -71,8 +74,10 @@ fn decide_and_write(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Result<
                 journal::insert(spi, &new_operation(ask, campaign, operation, &grant, now));
                 // The row is held now. An answer that midnight, a window's end or an operator
                 // overtook while it was being written is taken back and decided again.
-                if clock::now() < grant.valid_until && config::changes() == changes {
-                    warn_if_ahead(spi, ask.account, &seen, now);
+                let written_at = clock::now();
+                let holds = written_at < grant.valid_until.min(now.plus(DECISION_AGE_MAX));
+                if holds && config::changes() == changes {
+                    warn_if_ahead(spi, ask.account, &seen, now)?;
                     return Ok(granted(operation, &grant));
                 }
                 let written = account_row::read(spi, ask.account)?;
@@ -174,9 +179,10 @@ fn mismatch(operation: [u8; 16], earlier: &Earlier) -> Error {
     )
 }
 
-fn warn_if_ahead(spi: &Spi, account: &str, seen: &Seen, now: Instant) {
-    if seen.row.account.is_ahead_of(now) {
-        let detail = "The account's day is ahead of the clock; it goes on counting on its own day until repair_day mends it.";
-        log::alert_once(spi, account, "clock_behind_row", now.day(), detail, now);
+fn warn_if_ahead(spi: &Spi, account: &str, seen: &Seen, now: Instant) -> Result<()> {
+    if !seen.row.account.is_ahead_of(now) {
+        return Ok(());
     }
+    let detail = "The account's day is ahead of the clock; it goes on counting on its own day until repair_day mends it.";
+    log::alert_once(spi, account, "clock_behind_row", now.day(), detail, now)
 }

@@ -37,7 +37,9 @@ fn resolve(
     let row = journal::read(spi, account, operation)?;
     let op = &row.operation;
     let now = clock::now();
-    let expired = op.state == OperationState::Reserved && now >= op.expires_at;
+    // Also one from ahead of the clock: its time cannot be told any more.
+    let out_of_time = now >= op.expires_at || now < op.reserved_at;
+    let expired = op.state == OperationState::Reserved && out_of_time;
     let repeats =
         if sent { op.state == OperationState::Delivered } else { op.state == OperationState::Released };
     // A sent InMail without proof has no event yet; its chat id may still come.
@@ -52,7 +54,7 @@ fn resolve(
     let note_text = note.map_or_else(|| text.to_owned(), |note| format!("{text} ({note})"));
     let error_note = ErrorNote { message: Some(journal::cut(&note_text)), ..ErrorNote::default() };
     if sent && (chat_id.is_some() || op.action != Action::Inmail) {
-        let report = Report { account, operation, chat_id, occurred_at: op.reserved_at };
+        let report = Report { account, operation, chat_id, delivered_at: Some(op.reserved_at) };
         settle_delivered(spi, &report, &error_note)?;
     } else if sent {
         // The slot stays taken, but nothing proves the delivery, so no event is written.

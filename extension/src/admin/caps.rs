@@ -67,6 +67,13 @@ static WRITE_TIER_CAP: Statement = Statement::new(
     &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::INT4OID, pg_sys::INT4OID, pg_sys::TEXTOID, pg_sys::INT4OID],
 );
 
+/// All lines of a tier: two that drop one line each must not both believe that the other's stays.
+static HOLD_TIER: Statement = Statement::new(
+    "SELECT 1 FROM sendgate.tier_overrides t WHERE t.tier OPERATOR(pg_catalog.=) $1
+     ORDER BY t.action USING OPERATOR(pg_catalog.<) FOR UPDATE",
+    &[pg_sys::TEXTOID],
+);
+
 static DROP_TIER_CAP: Statement = Statement::new(
     "DELETE FROM sendgate.tier_overrides t
      WHERE t.tier OPERATOR(pg_catalog.=) $1 AND t.action OPERATOR(pg_catalog.=) $2",
@@ -147,6 +154,7 @@ fn drop_tier_cap(args: &Args) -> Answer {
     Spi::connect(|spi| {
         account_row::commit_synchronously();
         check_tier(&config::current(spi), tier)?;
+        spi.run_waiting(&HOLD_TIER, params![tier])?;
         let before = show_tier_cap(spi, tier, action);
         if spi.run_waiting(&DROP_TIER_CAP, params![tier, action.name()])?.count() == 0 {
             return Ok(());

@@ -12,6 +12,7 @@ use crate::clock;
 use crate::entry::{Answer, Args, VOID, shown, sql_function};
 use crate::error::{Code, Error};
 use crate::log;
+use crate::settings;
 use crate::statement::{Spi, Statement, params};
 
 sql_function!(sendgate_repair_day, pg_finfo_sendgate_repair_day, repair_day);
@@ -31,11 +32,15 @@ static COUNT: Statement = Statement::new(
     &[pg_sys::TEXTOID, pg_sys::DATEOID, pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID],
 );
 
-/// What was counted on a day that has not come was sent by now: it counts today.
+/// What was counted on a day that has not come was sent by now: it counts today, and its time to
+/// answer does not last until then.
 static BRING_BACK: Statement = Statement::new(
-    "UPDATE sendgate.send_operations o SET counted_on = $2
-     WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.counted_on OPERATOR(pg_catalog.>) $2",
-    &[pg_sys::TEXTOID, pg_sys::DATEOID],
+    "UPDATE sendgate.send_operations o
+     SET counted_on = LEAST(o.counted_on, $2), reserved_at = LEAST(o.reserved_at, $3),
+         expires_at = LEAST(o.expires_at, $4)
+     WHERE o.account_id OPERATOR(pg_catalog.=) $1
+       AND (o.counted_on OPERATOR(pg_catalog.>) $2 OR o.reserved_at OPERATOR(pg_catalog.>) $3)",
+    &[pg_sys::TEXTOID, pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID],
 );
 
 static RESOLVE_ALERT: Statement = Statement::new(
@@ -75,7 +80,8 @@ fn recount(spi: &Spi, account: &str, before: &Account, now: Instant) -> Account 
     after.breaker.exhausted_at = after.breaker.exhausted_at.map(|at| at.min(now));
     after.breaker.cleared_at = after.breaker.cleared_at.filter(|&at| at <= now);
     after.breaker.probe = None;
-    spi.run(&BRING_BACK, params![account, today]);
+    let last_answer = now.plus(settings::operation_ttl());
+    spi.run(&BRING_BACK, params![account, today, now, last_answer]);
     for mut row in spi.run(&COUNT, params![account, today, today.week(), now]).iter() {
         let i = row.one_of(Action::parse).index();
         after.sent_today[i] = row.value();

@@ -61,6 +61,8 @@ fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&s
     }
     let mut row = account_row::read(spi, account)?;
     loop {
+        let paused = config::current(spi).paused;
+        let changes = config::changes();
         let now = clock::now();
         let breaker = &row.account.breaker;
         let exhausted_at = breaker.exhausted_at;
@@ -86,7 +88,12 @@ fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&s
             }
         };
         if clear_by_rule(spi, account, &row, clear, prospect, now)? {
-            return Ok(Consulted { reason: None, retry_at: None, exhausted_at: None });
+            if config::changes() == changes {
+                return Ok(Consulted { reason: None, retry_at: None, exhausted_at: None });
+            }
+            // An operator paused everything while the clear waited for the row.
+            row = account_row::read(spi, account)?;
+            continue;
         }
         row = account_row::hold(spi, account)?;
     }

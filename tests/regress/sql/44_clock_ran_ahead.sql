@@ -44,3 +44,26 @@ SELECT sendgate.set_status('ahead/c', 'connected', 'rolls the row');
 SET sendgate.now = '2026-05-24 13:00:00+00';
 SELECT sendgate.repair_day('ahead/c', 'the clock is right again');
 SELECT reason, retry_at AT TIME ZONE 'UTC' AS retry_at_utc FROM sendgate.reserve('ahead/c', 'inmail', 'p1');
+
+-- A small step back between the grant and the delivery loses nothing: without a time of its own the
+-- delivery is taken to have happened no earlier than its grant.
+SELECT sendgate.upsert_account('ahead/d', 'premium_career');
+SET sendgate.now = '2026-05-24 14:10:00+00';
+SELECT proceed FROM sendgate.reserve('ahead/d', 'inmail', 'p1', NULL, contract.op(1));
+SET sendgate.now = '2026-05-24 14:00:00+00';
+SELECT sendgate.confirm('ahead/d', contract.op(1), 'chat-1') IS NOT NULL AS recorded;
+SELECT occurred_at AT TIME ZONE 'UTC' AS occurred, recorded_at AT TIME ZONE 'UTC' AS recorded
+FROM sendgate.linkedin_events WHERE account_id = 'ahead/d';
+
+-- An operation from a year ahead can be settled by an operator at once, and after the repair its time
+-- to answer ends like that of any other.
+SELECT sendgate.upsert_account('ahead/e', 'premium_career');
+SET sendgate.now = '2027-05-24 14:00:00+00';
+SELECT proceed FROM sendgate.reserve('ahead/e', 'inmail', 'p1', NULL, contract.op(1));
+SELECT proceed FROM sendgate.reserve('ahead/e', 'inmail', 'p2', NULL, contract.op(2));
+SET sendgate.now = '2026-05-24 14:00:00+00';
+SELECT sendgate.resolve_operation('ahead/e', contract.op(1), false, NULL, 'never left');
+SELECT sendgate.repair_day('ahead/e', 'the clock is right again');
+SELECT operation_id, reserved_at AT TIME ZONE 'UTC' AS reserved, expires_at AT TIME ZONE 'UTC' AS expires, counted_on
+FROM sendgate.operations_unresolved WHERE account_id = 'ahead/e';
+SELECT sent_today FROM sendgate.counters WHERE account_id = 'ahead/e' AND action = 'inmail';
