@@ -540,7 +540,7 @@ COMMENT ON FUNCTION sendgate.resolve_operation(text, uuid, boolean, text, text) 
 COMMENT ON FUNCTION sendgate.breaker_check(text, text, text) IS
 'Consults the switch and the InMail breaker of an account and nothing else, for applications that use nothing else of the gate. Clears a stamp of an earlier period, or one that a recent delivery disproves; otherwise logs the skip, once per prospect, campaign and stamp. Takes no slot and does not see probes. Errors: SG001, SG002, SG101, SG301.';
 COMMENT ON FUNCTION sendgate.breaker_report(text, text, text, text, integer) IS
-'Tells the breaker what the provider answered to an InMail that was sent without the gate, and returns how the classifier reads it; credits_exhausted stamps the account. For InMails sent through reserve, rollback does this. Errors: SG001 also when there is no error at all, SG002, SG003, SG101, SG301.';
+'Tells the breaker what the provider answered to an InMail that was sent without the gate, and returns how the classifier reads it; credits_exhausted stamps the account. For InMails sent through reserve, rollback does this. Errors: SG001 also when there is no error at all, SG002, SG101, SG301.';
 COMMENT ON FUNCTION sendgate.breaker_clear(text, text) IS
 'Removes the stamp: the account''s credits are back. Credits errors of operations reserved before are stale from now on. Logged. Errors: SG001, SG002, SG101, SG301.';
 COMMENT ON FUNCTION sendgate.breaker_arm(text, text) IS
