@@ -7,9 +7,11 @@ use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::breaker::{Breaker, Probe};
 use sendgate_decision::budget::CapOverride;
+use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{ACTIONS, BreakerMode, Status};
 use sendgate_decision::window::Window;
 
+use crate::clock;
 use crate::error::{Code, Error, Result};
 use crate::statement::{Row, Spi, Statement, Xid, params};
 
@@ -236,6 +238,33 @@ pub fn write_held(spi: &Spi, id: &str, version: Version, account: &Account) -> R
     let written = write(spi, id, version, account)?;
     assert!(written, "a held account was written by somebody else");
     Ok(())
+}
+
+/// An account before and after an operator's change.
+pub struct Changed {
+    /// As it was, not rolled.
+    pub before: Account,
+    /// As it was written.
+    pub after: Account,
+    /// When it was decided.
+    pub at: Instant,
+}
+
+/// Holds an account, rolls it, lets `apply` change it, and writes it.
+///
+/// # Errors
+/// Those of [`hold`], and what `apply` refuses.
+pub fn change(
+    spi: &Spi,
+    id: &str,
+    apply: impl FnOnce(&mut Account, Instant) -> Result<()>,
+) -> Result<Changed> {
+    let held = hold(spi, id)?;
+    let at = clock::now();
+    let mut after = held.account.rolled(at);
+    apply(&mut after, at)?;
+    write_held(spi, id, held.version, &after)?;
+    Ok(Changed { before: held.account, after, at })
 }
 
 /// Makes this transaction's commit wait for the disk, and for a synchronous standby where there is

@@ -26,7 +26,7 @@ from harness.places import REPO, RESULTS
 from harness.postgres import Install
 from harness.regress import REGRESS
 
-DEFAULT_VERSIONS = "15,18"
+DEFAULT_VERSIONS = "15,16,18"
 ACCEPT_VERSION = "18"
 # The library must work without preloading, so shared_preload_libraries stays empty here.
 CONF = {

@@ -3,7 +3,6 @@
 use serde_json::json;
 
 use crate::account_row;
-use crate::clock;
 use crate::entry::{Answer, Args, VOID, show_instant, sql_function};
 use crate::log;
 use crate::statement::Spi;
@@ -13,13 +12,11 @@ sql_function!(sendgate_clear_cooldown, pg_finfo_sendgate_clear_cooldown, clear_c
 fn clear_cooldown(args: &Args) -> Answer {
     let (account, note) = (args.id(0, "account_id")?, args.note(1)?);
     Spi::connect(|spi| {
-        let held = account_row::hold(spi, account)?;
-        let Some(until) = held.account.cooldown_until else {
-            return Ok(());
-        };
-        let mut after = held.account.rolled(clock::now());
-        after.cooldown_until = None;
-        account_row::write_held(spi, account, held.version, &after)?;
+        let done = account_row::change(spi, account, |row, _| {
+            row.cooldown_until = None;
+            Ok(())
+        })?;
+        let Some(until) = done.before.cooldown_until else { return Ok(()) };
         let change = (json!(show_instant(until)), json!(null));
         log::admin(spi, "clear_cooldown", Some(account), Some("cooldown_until"), change, note);
         Ok(())

@@ -4,7 +4,6 @@ use sendgate_decision::names::Status;
 use serde_json::json;
 
 use crate::account_row;
-use crate::clock;
 use crate::entry::{Answer, Args, VOID, sql_function, unknown_value};
 use crate::log;
 use crate::statement::Spi;
@@ -17,11 +16,11 @@ fn set_status(args: &Args) -> Answer {
     let status = Status::parse(text).ok_or_else(|| unknown_value("status", text, &Status::allowed()))?;
     let note = args.note(2)?;
     Spi::connect(|spi| {
-        let held = account_row::hold(spi, account)?;
-        let mut after = held.account.rolled(clock::now());
-        after.status = status;
-        account_row::write_held(spi, account, held.version, &after)?;
-        let change = (json!(held.account.status.name()), json!(status.name()));
+        let done = account_row::change(spi, account, |row, _| {
+            row.status = status;
+            Ok(())
+        })?;
+        let change = (json!(done.before.status.name()), json!(status.name()));
         log::admin(spi, "set_status", Some(account), Some("status"), change, note);
         Ok(())
     })?;

@@ -6,8 +6,7 @@ use sendgate_decision::names::BreakerMode;
 use serde_json::{Value, json};
 
 use crate::account_row;
-use crate::clock;
-use crate::entry::{Answer, Args, VOID, shown, sql_function, unknown_value};
+use crate::entry::{Answer, Args, VOID, show_instant, shown, sql_function, unknown_value};
 use crate::error::{Code, Error};
 use crate::log::{self, BreakerLine};
 use crate::settings;
@@ -25,22 +24,21 @@ fn line<'a>(account: &'a str, exhausted_at: Option<Instant>, note: Option<&'a st
 
 /// A stamp as the admin log shows it: microseconds mean nothing to people.
 fn stamp(at: Option<Instant>) -> Value {
-    json!({ "inmail_credits_exhausted_at": at.map(crate::entry::show_instant) })
+    json!({ "inmail_credits_exhausted_at": at.map(show_instant) })
 }
 
 fn breaker_clear(args: &Args) -> Answer {
     let (account, note) = (args.id(0, "account_id")?, args.note(1)?);
     Spi::connect(|spi| {
-        let held = account_row::hold(spi, account)?;
-        let now = clock::now();
-        let before = held.account.breaker.exhausted_at;
-        let mut after = held.account.rolled(now);
-        // Also without a stamp: an error that is on its way was reserved before this clear.
-        after.breaker.clear(now);
-        after.breaker.cleared_at = Some(now);
-        account_row::write_held(spi, account, held.version, &after)?;
+        let done = account_row::change(spi, account, |row, now| {
+            // Also without a stamp: an error that is on its way was reserved before this clear.
+            row.breaker.clear(now);
+            row.breaker.cleared_at = Some(now);
+            Ok(())
+        })?;
+        let before = done.before.breaker.exhausted_at;
         if before.is_some() {
-            log::breaker(spi, "clear", &line(account, before, note), now);
+            log::breaker(spi, "clear", &line(account, before, note), done.at);
         }
         log::admin(spi, "breaker_clear", Some(account), None, (stamp(before), stamp(None)), note);
         Ok(())
@@ -51,21 +49,20 @@ fn breaker_clear(args: &Args) -> Answer {
 fn breaker_arm(args: &Args) -> Answer {
     let (account, note) = (args.id(0, "account_id")?, args.note(1)?);
     Spi::connect(|spi| {
-        let held = account_row::hold(spi, account)?;
-        let now = clock::now();
-        let before = held.account.breaker.exhausted_at;
-        let mut after = held.account.rolled(now);
-        let Some(armed) = after.breaker.arm(after.credit_reset_day, now, now) else {
-            return Ok(());
-        };
-        account_row::write_held(spi, account, held.version, &after)?;
-        if armed.cleared_lapsed {
+        let mut armed = None;
+        let done = account_row::change(spi, account, |row, now| {
+            armed = row.breaker.arm(row.credit_reset_day, now, now);
+            Ok(())
+        })?;
+        let (before, after) = (done.before.breaker.exhausted_at, done.after.breaker.exhausted_at);
+        if armed.is_some_and(|armed| armed.cleared_lapsed) {
             let reason = ClearReason::MonthlyReset.name();
-            log::breaker(spi, "clear", &BreakerLine { reason, ..line(account, before, note) }, now);
+            log::breaker(spi, "clear", &BreakerLine { reason, ..line(account, before, note) }, done.at);
         }
-        let now_set = after.breaker.exhausted_at;
-        log::breaker(spi, "set", &line(account, now_set, note), now);
-        log::admin(spi, "breaker_arm", Some(account), None, (stamp(before), stamp(now_set)), note);
+        if armed.is_some() {
+            log::breaker(spi, "set", &line(account, after, note), done.at);
+        }
+        log::admin(spi, "breaker_arm", Some(account), None, (stamp(before), stamp(after)), note);
         Ok(())
     })?;
     VOID
@@ -74,21 +71,21 @@ fn breaker_arm(args: &Args) -> Answer {
 fn breaker_probe(args: &Args) -> Answer {
     let (account, note) = (args.id(0, "account_id")?, args.note(1)?);
     Spi::connect(|spi| {
-        let held = account_row::hold(spi, account)?;
-        let now = clock::now();
-        let mut after = held.account.rolled(now);
-        match after.breaker.read(after.credit_reset_day, now) {
-            Reading::Open { .. } => {}
-            Reading::ForcedOpen => return Err(forced_open(account)),
-            Reading::Closed | Reading::Lapsed => return Err(not_open(account)),
-        }
-        if let Some(probe) = after.breaker.leased(now) {
-            return Err(leased(account, probe));
-        }
-        let lease_until = now.plus(settings::operation_ttl());
-        after.breaker.probe = Some(Probe { lease_until, taken_by: None });
-        account_row::write_held(spi, account, held.version, &after)?;
-        let granted = json!({ "probe_lease_until": crate::entry::show_instant(lease_until) });
+        let done = account_row::change(spi, account, |row, now| {
+            match row.breaker.read(row.credit_reset_day, now) {
+                Reading::Open { .. } => {}
+                Reading::ForcedOpen => return Err(forced_open(account)),
+                Reading::Closed | Reading::Lapsed => return Err(not_open(account)),
+            }
+            if let Some(probe) = row.breaker.leased(now) {
+                return Err(leased(account, probe));
+            }
+            let lease_until = now.plus(settings::operation_ttl());
+            row.breaker.probe = Some(Probe { lease_until, taken_by: None });
+            Ok(())
+        })?;
+        let lease_until = done.after.breaker.probe.map(|probe| show_instant(probe.lease_until));
+        let granted = json!({ "probe_lease_until": lease_until });
         log::admin(spi, "breaker_probe", Some(account), None, (Value::Null, granted), note);
         Ok(())
     })?;
@@ -102,13 +99,12 @@ fn breaker_force(args: &Args) -> Answer {
         BreakerMode::parse(text).ok_or_else(|| unknown_value("mode", text, &BreakerMode::allowed()))?;
     let note = args.note(2)?;
     Spi::connect(|spi| {
-        let held = account_row::hold(spi, account)?;
-        let now = clock::now();
-        let before = held.account.breaker.mode;
-        let mut after = held.account.rolled(now);
-        after.breaker.mode = mode;
-        account_row::write_held(spi, account, held.version, &after)?;
-        let change = (json!({ "breaker_mode": before.name() }), json!({ "breaker_mode": mode.name() }));
+        let done = account_row::change(spi, account, |row, _| {
+            row.breaker.mode = mode;
+            Ok(())
+        })?;
+        let show = |mode: BreakerMode| json!({ "breaker_mode": mode.name() });
+        let change = (show(done.before.breaker.mode), show(mode));
         log::admin(spi, "breaker_force", Some(account), None, change, note);
         Ok(())
     })?;
@@ -144,7 +140,7 @@ fn leased(account: &str, probe: &Probe) -> Error {
             } else {
                 "not taken yet"
             },
-            crate::entry::show_instant(probe.lease_until),
+            show_instant(probe.lease_until),
         ),
         "Wait for its outcome or its lapse. A probe that proves a delivery clears the breaker; breaker_clear does so by hand.",
     )
