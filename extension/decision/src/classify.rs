@@ -15,7 +15,7 @@ pub struct ProviderError<'a> {
     pub message: Option<&'a str>,
     /// The provider's own type, such as `errors/insufficient_credits`.
     pub error_type: Option<&'a str>,
-    /// HTTP status, 100–599.
+    /// HTTP status as the caller has it; any number, also one that is none.
     pub http_status: Option<i32>,
 }
 
