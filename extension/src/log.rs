@@ -208,16 +208,29 @@ pub fn admin(
 }
 
 /// Opens an alert, unless one of that kind is open for the account and day. Where there is none yet,
-/// the account is held first, like for everything that is written about it.
+/// the account is held first, like for everything that is written about it; `false` when it has
+/// changed since it was `seen`, and what the alert is about is to be looked at anew.
 ///
 /// # Errors
 /// `SG301` when somebody else holds the account for too long.
-pub fn alert_once(spi: &Spi, account: &str, kind: &str, day: Day, detail: &str, now: Instant) -> Result<()> {
-    if spi.run(&IS_ALERTED, params![account, kind, day]).count() == 0 {
-        account_row::hold(spi, account)?;
-        spi.run(&ALERT_ONCE, params![ids::fresh(), account, kind, day, detail, now]);
+pub fn alert_once(
+    spi: &Spi,
+    account: &str,
+    seen: Option<&AccountRow>,
+    kind: &str,
+    day: Day,
+    detail: &str,
+    now: Instant,
+) -> Result<bool> {
+    if spi.run(&IS_ALERTED, params![account, kind, day]).count() > 0 {
+        return Ok(true);
     }
-    Ok(())
+    let held = account_row::hold(spi, account)?;
+    if seen.is_some_and(|seen| seen.version != held.version) {
+        return Ok(false);
+    }
+    spi.run(&ALERT_ONCE, params![ids::fresh(), account, kind, day, detail, now]);
+    Ok(true)
 }
 
 /// Opens an alert, or adds to the open one of that kind, account and day.

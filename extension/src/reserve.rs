@@ -54,7 +54,9 @@ fn decide_and_write(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Result<
         }
         match judge(spi, ask, &seen, &config, operation, now)? {
             Verdict::Refuse(refusal) => {
-                warn_if_ahead(spi, ask.account, &seen, now)?;
+                if !warn_if_ahead(spi, ask.account, &seen, false, now)? {
+                    continue;
+                }
                 let skipped = refusal.reason == Reason::CreditsExhausted;
                 if skipped && !log::skip(spi, ask.account, &seen.row, ask.prospect, campaign, now)? {
                     continue;
@@ -77,7 +79,7 @@ fn decide_and_write(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Result<
                 let written_at = clock::now();
                 let holds = written_at < grant.valid_until.min(now.plus(DECISION_AGE_MAX));
                 if holds && config::changes() == changes {
-                    warn_if_ahead(spi, ask.account, &seen, now)?;
+                    warn_if_ahead(spi, ask.account, &seen, true, now)?;
                     return Ok(granted(operation, &grant));
                 }
                 let written = account_row::read(spi, ask.account)?;
@@ -179,10 +181,13 @@ fn mismatch(operation: [u8; 16], earlier: &Earlier) -> Error {
     )
 }
 
-fn warn_if_ahead(spi: &Spi, account: &str, seen: &Seen, now: Instant) -> Result<()> {
+/// Raises the alert about a row whose day is ahead; `false` when the row was changed meanwhile by
+/// somebody else. After our own write the row is `held` and is what we made it.
+fn warn_if_ahead(spi: &Spi, account: &str, seen: &Seen, held: bool, now: Instant) -> Result<bool> {
     if !seen.row.account.is_ahead_of(now) {
-        return Ok(());
+        return Ok(true);
     }
     let detail = "The account's day is ahead of the clock; it goes on counting on its own day until repair_day mends it.";
-    log::alert_once(spi, account, "clock_behind_row", now.day(), detail, now)
+    let unchanged = (!held).then_some(&seen.row);
+    log::alert_once(spi, account, unchanged, "clock_behind_row", now.day(), detail, now)
 }
