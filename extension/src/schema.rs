@@ -9,4 +9,14 @@ extension_sql_file!("../../sql/20_defaults.sql", name = "defaults", requires = [
 extension_sql_file!("../../sql/30_functions.sql", name = "functions", requires = ["defaults"]);
 extension_sql_file!("../../sql/40_views.sql", name = "views", requires = ["functions"]);
 extension_sql_file!("../../sql/90_privileges.sql", name = "privileges", requires = ["views"]);
-extension_sql_file!("../../sql/95_comments.sql", name = "comments", requires = ["privileges"]);
+extension_sql_file!("../../sql/95_comments_tables.sql", name = "comments_tables", requires = ["privileges"]);
+extension_sql_file!(
+    "../../sql/96_comments_views.sql",
+    name = "comments_views",
+    requires = ["comments_tables"]
+);
+extension_sql_file!(
+    "../../sql/97_comments_functions.sql",
+    name = "comments_functions",
+    requires = ["comments_views"]
+);

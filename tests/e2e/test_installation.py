@@ -1,9 +1,17 @@
 """Installing where somebody planted something, and dropping and creating while others work."""
 
+import re
+
 from harness.cluster import Cluster
 from support import ROLES, books, equal, operation, provision
 
 OURS = ("sendgate_owner", *ROLES)
+
+
+def test_cargo_pgrx_joins_the_same_files(env):
+    """The list for `cargo pgrx install` names every file of sql/, in the order of the build's."""
+    listed = re.findall(r'"\.\./\.\./sql/([^"]+)"', (env.repo / "extension/src/schema.rs").read_text())
+    equal(listed, sorted(file.name for file in (env.repo / "sql").glob("[0-9][0-9]_*.sql")), "files")
 
 
 def test_planted_roles_stop_the_installation(env):
