@@ -166,6 +166,8 @@ CREATE TABLE sendgate.send_operations (
     http_status integer,
     error_type text,
     error text,
+    attempt smallint,
+    awaited boolean,
     CONSTRAINT send_operations_pkey PRIMARY KEY (account_id, operation_id),
     CONSTRAINT send_operations_sound_check
         CHECK (sendgate.is_sound_operation(state, outcome, settled_at, reserved_at, expires_at))

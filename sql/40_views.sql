@@ -141,3 +141,15 @@ LEFT JOIN (
     FROM sendgate.operations_unresolved o
     GROUP BY o.account_id
 ) f ON f.account_id = a.id;
+
+-- Today's skips by campaign, as the campaign's people ask about them.
+CREATE VIEW sendgate.skips_today AS
+SELECT e.account_id, e.campaign_id, e.action, e.reason, count(*) AS skipped,
+       coalesce(sum(e.repeats), 0)::bigint AS repeats, max(e.deferred_to) AS deferred_to,
+       max(e.at) AS last_at
+FROM sendgate.campaign_events e
+CROSS JOIN (SELECT sendgate.clock() AS at) c
+WHERE e.event_type = 'linkedin_skipped'
+  AND e.at >= pg_catalog.date_trunc('day', c.at, 'UTC')
+  AND e.at < pg_catalog.date_trunc('day', c.at, 'UTC') + interval '1 day'
+GROUP BY e.account_id, e.campaign_id, e.action, e.reason;

@@ -32,15 +32,16 @@ BEGIN
 END
 $owner$;
 ALTER TYPE sendgate.decision OWNER TO sendgate_owner;
+ALTER TYPE sendgate.dispatched OWNER TO sendgate_owner;
 ALTER SCHEMA sendgate OWNER TO sendgate_owner;
 
 REVOKE ALL ON SCHEMA sendgate FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA sendgate FROM PUBLIC;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA sendgate FROM PUBLIC;
-REVOKE ALL ON TYPE sendgate.decision FROM PUBLIC;
+REVOKE ALL ON TYPE sendgate.decision, sendgate.dispatched FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA sendgate TO sendgate_sender, sendgate_reader, sendgate_operator, sendgate_daemon;
-GRANT USAGE ON TYPE sendgate.decision
+GRANT USAGE ON TYPE sendgate.decision, sendgate.dispatched
     TO sendgate_sender, sendgate_reader, sendgate_operator, sendgate_daemon;
 
 -- Applications.
@@ -51,7 +52,15 @@ GRANT EXECUTE ON FUNCTION
     sendgate.confirm(text, uuid, text, timestamptz),
     sendgate.rollback(text, uuid, text, text, integer, interval),
     sendgate.breaker_check(text, text, text),
-    sendgate.breaker_report(text, text, text, text, integer)
+    sendgate.breaker_report(text, text, text, text, integer),
+    sendgate.enqueue(text, text, text, text, timestamptz, boolean),
+    sendgate.dispatch(integer, text, text, uuid),
+    sendgate.cancel(text, text, text),
+    sendgate.confirm_many(text[], uuid[], text[]),
+    sendgate.rollback_many(text[], uuid[], text[], text[], integer[], interval[]),
+    sendgate.record_external_send(text, text, text, text, timestamptz),
+    sendgate.guard_send(),
+    sendgate.settle_send()
 TO sendgate_sender;
 
 -- Readers: the views, the logs, and the pure functions that the views call with their rights.
@@ -59,7 +68,8 @@ GRANT SELECT ON
     sendgate.linkedin_accounts, sendgate.account_cards, sendgate.breakers, sendgate.counters,
     sendgate.delivered_daily, sendgate.operations_unresolved, sendgate.open_alerts, sendgate.tiers,
     sendgate.error_rules, sendgate.linkedin_events, sendgate.send_operations, sendgate.breaker_log,
-    sendgate.alerts
+    sendgate.alerts, sendgate.enrollments, sendgate.campaign_events, sendgate.paused_campaigns,
+    sendgate.skips_today
 TO sendgate_reader;
 GRANT EXECUTE ON FUNCTION
     sendgate.clock(),
@@ -87,6 +97,10 @@ GRANT EXECUTE ON FUNCTION
     sendgate.clear_cooldown(text, text),
     sendgate.repair_day(text, text),
     sendgate.resolve_operation(text, uuid, boolean, text, text),
+    sendgate.pause_campaign(text),
+    sendgate.resume_campaign(text),
+    sendgate.resume_deferred(text),
+    sendgate.switch_action(text, text, text),
     sendgate.breaker_clear(text, text),
     sendgate.breaker_arm(text, text),
     sendgate.breaker_probe(text, text),
