@@ -126,7 +126,7 @@ pub struct AccountRow {
 
 /// Reads [`account_columns`] from a row.
 pub fn read_columns(row: &mut Row) -> AccountRow {
-    let version = Version { transaction: row.transaction(), count: row.value() };
+    let version = read_version(row);
     let tier = row.value();
     let time_zone = row.value();
     let status = row.one_of(Status::parse);
@@ -163,6 +163,11 @@ pub fn read_columns(row: &mut Row) -> AccountRow {
         window,
     };
     AccountRow { version, tier, time_zone, account }
+}
+
+/// Reads `xmin` and `version` from a row.
+pub fn read_version(row: &mut Row) -> Version {
+    Version { transaction: row.transaction(), count: row.value() }
 }
 
 fn read_breaker(row: &mut Row) -> Breaker {

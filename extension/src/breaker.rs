@@ -8,6 +8,7 @@ use sendgate_decision::breaker::ClearReason;
 use sendgate_decision::clock::Instant;
 
 use crate::account_row::{self, AccountRow};
+use crate::enrollment;
 use crate::error::Result;
 use crate::log::{self, BreakerLine};
 use crate::statement::Spi;
@@ -36,5 +37,6 @@ pub fn clear_by_rule(
         note: None,
     };
     log::breaker(spi, "clear", &line, now);
+    enrollment::release(spi, id, now);
     Ok(true)
 }

@@ -1,11 +1,13 @@
 //! `confirm`: proves a delivery and writes its event.
 
+use sendgate_decision::account::Account;
 use sendgate_decision::clock::{Instant, MINUTE};
-use sendgate_decision::names::{Action, OperationState};
-use sendgate_decision::settle::{Delivery, deliver};
+use sendgate_decision::names::{Action, OperationState, Outcome};
+use sendgate_decision::settle::{Delivery, Settled, deliver};
 
 use crate::account_row::{self, AccountRow};
 use crate::clock;
+use crate::enrollment;
 use crate::entry::{
     Answer, Args, TEXT_CHARACTERS_MAX, check_text, is_blank, show_instant, shown, sql_function,
 };
@@ -81,11 +83,62 @@ fn settle_held(
     row: &JournalRow,
 ) -> Result<Option<[u8; 16]>> {
     let now = clock::now();
+    let Some(planned) = plan(report, note, &held.account, row, now)? else {
+        warn_unproven(report);
+        return Ok(None);
+    };
+    let (settled, op) = (&planned.settled, &row.operation);
+    journal::settle(spi, report.account, op, settled.state, settled.outcome, &planned.note, now);
+    if planned.changes(&held.account) {
+        account_row::write_held(spi, report.account, held.version, &settled.account)?;
+    }
+    log_delivery(spi, report, row, &held.account, &planned, now);
+    if planned.unproven {
+        let unknown = Outcome::Indeterminate;
+        enrollment::failed(spi, report.account, row, unknown, &settled.account, &planned.note, now);
+        warn_unproven(report);
+        return Ok(None);
+    }
+    enrollment::delivered(spi, report.account, row, now);
+    Ok(Some(journal::insert_event(spi, report.account, row, report.chat_id, planned.occurred_at, now)))
+}
+
+/// What a delivery changes.
+pub struct Planned {
+    /// Account and operation afterwards.
+    pub settled: Settled,
+    /// What the journal notes beside it.
+    pub note: ErrorNote,
+    /// When it was delivered.
+    pub occurred_at: Instant,
+    /// An InMail without a chat id: parked, no event.
+    pub unproven: bool,
+}
+
+impl Planned {
+    /// Whether the account is to be written. Also where only an older day's slot came back: a reserve
+    /// that waits must see that the journal has changed.
+    pub fn changes(&self, before: &Account) -> bool {
+        self.settled.account != *before || self.settled.after_rollback
+    }
+}
+
+/// Decides what a delivery of an operation without an event changes; none when it brings no proof
+/// for what is settled already.
+///
+/// # Errors
+/// `SG007` when it lies before the operation.
+pub fn plan(
+    report: &Report<'_>,
+    note: &ErrorNote,
+    account: &Account,
+    row: &JournalRow,
+    now: Instant,
+) -> Result<Option<Planned>> {
     let op = &row.operation;
     let proven = report.chat_id.is_some();
-    let unproven_inmail = op.action == Action::Inmail && !proven;
-    if unproven_inmail && op.state != OperationState::Reserved && op.state != OperationState::Released {
-        warn_unproven(report);
+    let unproven = op.action == Action::Inmail && !proven;
+    if unproven && op.state != OperationState::Reserved && op.state != OperationState::Released {
         return Ok(None);
     }
     if report.delivered_at.is_some_and(|at| at < op.reserved_at.plus(-CLOCK_SKEW_MAX)) {
@@ -99,15 +152,23 @@ fn settle_held(
     // A clock that was put back since must not lose a delivery: it did not happen before its grant.
     let occurred_at = report.delivered_at.unwrap_or(now.max(op.reserved_at));
     // What an operator reads about an InMail that is parked because of this confirm.
-    let unproven_note = ErrorNote { message: Some(UNPROVEN.to_owned()), ..ErrorNote::default() };
-    let note = if unproven_inmail { &unproven_note } else { note };
-    let settled = deliver(&held.account, op, Delivery { proven, occurred_at }, now);
-    journal::settle(spi, report.account, op, settled.state, settled.outcome, note, now);
-    // Also where only an older day's slot came back: a reserve that waits must see that the journal
-    // has changed.
-    if settled.account != held.account || settled.after_rollback {
-        account_row::write_held(spi, report.account, held.version, &settled.account)?;
-    }
+    let message = if unproven { Some(UNPROVEN.to_owned()) } else { note.message.clone() };
+    let note = ErrorNote { message, error_type: note.error_type.clone(), http_status: note.http_status };
+    let settled = deliver(account, op, Delivery { proven, occurred_at }, now);
+    Ok(Some(Planned { settled, note, occurred_at, unproven }))
+}
+
+/// Logs what a delivery did to the breaker, releases what a cleared one had deferred, and raises the
+/// alert about a slot that had been given back.
+pub fn log_delivery(
+    spi: &Spi,
+    report: &Report<'_>,
+    row: &JournalRow,
+    before: &Account,
+    planned: &Planned,
+    now: Instant,
+) {
+    let settled = &planned.settled;
     let line = BreakerLine {
         account: report.account,
         reason: "",
@@ -116,9 +177,12 @@ fn settle_held(
         campaign: row.campaign.as_deref(),
         note: None,
     };
-    let before = held.account.breaker.exhausted_at;
-    log::breaker_changes(spi, &settled.breaker, before, None, &line, now);
+    log::breaker_changes(spi, &settled.breaker, before.breaker.exhausted_at, None, &line, now);
+    if !settled.breaker.is_empty() {
+        enrollment::release(spi, report.account, now);
+    }
     if settled.after_rollback {
+        let op = &row.operation;
         let detail = format!(
             "operation {} for prospect \"{}\" was given back and then delivered all the same; it counts again on {}",
             journal::show(op.id),
@@ -127,11 +191,6 @@ fn settle_held(
         );
         log::alert_each(spi, report.account, "delivered_after_rollback", op.counted_on, &detail, now);
     }
-    if unproven_inmail {
-        warn_unproven(report);
-        return Ok(None);
-    }
-    Ok(Some(journal::insert_event(spi, report.account, row, report.chat_id, occurred_at, now)))
 }
 
 fn show_day(day: sendgate_decision::clock::Day) -> String {
@@ -159,7 +218,8 @@ pub fn check_same_chat(row: &JournalRow, operation: [u8; 16], chat_id: Option<&s
     ))
 }
 
-fn warn_unproven(report: &Report<'_>) {
+/// Warns that a delivery was not proven.
+pub fn warn_unproven(report: &Report<'_>) {
     warn(Error::new(
         Code::UnprovenDelivery,
         format!("operation {} has no chat_id and is not proven", journal::show(report.operation)),

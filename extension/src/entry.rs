@@ -111,8 +111,18 @@ impl Args {
 
     /// An action.
     pub fn action(&self, position: usize) -> Result<Action> {
-        let text: &str = self.required(position, "action")?;
-        Action::parse(text).ok_or_else(|| unknown_value("action", text, &Action::allowed()))
+        self.action_named(position, "action")
+    }
+
+    /// An action under another name.
+    pub fn action_named(&self, position: usize, name: &str) -> Result<Action> {
+        let text: &str = self.required(position, name)?;
+        Action::parse(text).ok_or_else(|| unknown_value(name, text, &Action::allowed()))
+    }
+
+    /// An action that may be NULL.
+    pub fn optional_action(&self, position: usize) -> Result<Option<Action>> {
+        if self.is_null(position) { Ok(None) } else { self.action(position).map(Some) }
     }
 
     /// A UUID that must not be NULL.
@@ -145,26 +155,8 @@ impl Args {
     /// A length of time from 0 to `days_max` days, in microseconds; may be NULL. Months are refused:
     /// they have no length.
     pub fn optional_interval(&self, position: usize, name: &str, days_max: i64) -> Result<Option<i64>> {
-        let Some(interval) = self.optional::<Interval>(position) else {
-            return Ok(None);
-        };
-        let (months, days, micros) = (interval.months(), interval.days(), interval.micros());
-        let total = i64::from(days)
-            .checked_mul(sendgate_decision::clock::DAY)
-            .and_then(|whole| whole.checked_add(micros))
-            .filter(|_| months == 0)
-            .filter(|total| (0..=days_max * sendgate_decision::clock::DAY).contains(total));
-        match total {
-            Some(total) => Ok(Some(total)),
-            None => Err(Error::new(
-                Code::TimeOutOfRange,
-                format!("{name} is out of range"),
-                format!(
-                    "It has {months} months, {days} days and {micros} microseconds; allowed are 0 to {days_max} days without months."
-                ),
-                format!("Pass {name} in days, hours, minutes or seconds."),
-            )),
-        }
+        let interval = self.optional::<Interval>(position);
+        interval.map(|interval| check_interval(&interval, name, days_max)).transpose()
     }
 
     /// A number from `min` to `max` that may be NULL.
@@ -175,6 +167,28 @@ impl Args {
     /// A number from `min` to `max`.
     pub fn number(&self, position: usize, name: &str, min: i32, max: i32) -> Result<i32> {
         check_number(self.required(position, name)?, name, min, max)
+    }
+}
+
+/// Passes a length of time from 0 to `days_max` days, in microseconds. Months are refused: they have
+/// no length.
+pub fn check_interval(interval: &Interval, name: &str, days_max: i64) -> Result<i64> {
+    let (months, days, micros) = (interval.months(), interval.days(), interval.micros());
+    let total = i64::from(days)
+        .checked_mul(sendgate_decision::clock::DAY)
+        .and_then(|whole| whole.checked_add(micros))
+        .filter(|_| months == 0)
+        .filter(|total| (0..=days_max * sendgate_decision::clock::DAY).contains(total));
+    match total {
+        Some(total) => Ok(total),
+        None => Err(Error::new(
+            Code::TimeOutOfRange,
+            format!("{name} is out of range"),
+            format!(
+                "It has {months} months, {days} days and {micros} microseconds; allowed are 0 to {days_max} days without months."
+            ),
+            format!("Pass {name} in days, hours, minutes or seconds."),
+        )),
     }
 }
 

@@ -41,6 +41,8 @@ sqlstates! {
     InvalidStatusPattern = b"SG008",
     /// An error rule without a condition.
     EmptyRule = b"SG009",
+    /// Arrays that belong together and have different lengths, or too many elements.
+    UnequalArrays = b"SG020",
     /// No such account.
     UnknownAccount = b"SG101",
     /// No such operation on this account.
@@ -73,10 +75,14 @@ sqlstates! {
     UnprovenDelivery = b"SG211",
     /// A give-back that is not believed; only ever a WARNING.
     OutcomeStaysUnknown = b"SG212",
+    /// The request id was used with other arguments.
+    RequestMismatch = b"SG213",
     /// The account row was held by somebody else for too long.
     LockTimeout = b"SG301",
     /// The decision was overtaken again and again.
     Undecided = b"SG302",
+    /// Another session answered the same request meanwhile.
+    RequestAnswered = b"SG303",
 }
 
 /// An error on its way to the client.
@@ -100,6 +106,16 @@ impl Error {
         hint: impl Into<String>,
     ) -> Error {
         Error { code, message: message.into(), detail: detail.into(), hint: hint.into() }
+    }
+
+    /// The same error about one element of a list, counted from 1 as SQL does.
+    pub fn at(self, index: usize) -> Error {
+        Error { message: format!("element {}: {}", index + 1, self.message), ..self }
+    }
+
+    /// What is wrong with which value.
+    pub fn message(&self) -> &str {
+        &self.message
     }
 }
 

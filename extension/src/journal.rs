@@ -30,7 +30,7 @@ static INSERT: Statement = Statement::new(
 
 static READ: Statement = Statement::new(
     "SELECT o.action, o.state, o.counted_on, o.reserved_at, o.expires_at, o.outcome, o.prospect_id,
-            o.campaign_id, e.id, e.chat_id
+            o.campaign_id, o.attempt, o.awaited, e.id, e.chat_id
      FROM sendgate.send_operations o
      LEFT JOIN sendgate.linkedin_events e
          ON e.account_id OPERATOR(pg_catalog.=) $1 AND e.operation_id OPERATOR(pg_catalog.=) $2
@@ -128,6 +128,10 @@ pub struct JournalRow {
     pub prospect: String,
     /// The campaign.
     pub campaign: Option<String>,
+    /// Which attempt of its enrollment it is; none where `reserve` took the slot.
+    pub attempt: Option<i16>,
+    /// Whether other work waits for it to be settled.
+    pub awaited: bool,
     /// The event of its delivery.
     pub event: Option<[u8; 16]>,
     /// The chat id of that event.
@@ -177,7 +181,8 @@ pub fn read(spi: &Spi, account: &str, operation: [u8; 16]) -> Result<JournalRow>
     Ok(read_columns(&mut row, operation))
 }
 
-fn read_columns(row: &mut Row, id: [u8; 16]) -> JournalRow {
+/// Reads an operation with its event from the columns after its key.
+pub fn read_columns(row: &mut Row, id: [u8; 16]) -> JournalRow {
     let operation = Operation {
         id,
         action: row.one_of(Action::parse),
@@ -191,6 +196,8 @@ fn read_columns(row: &mut Row, id: [u8; 16]) -> JournalRow {
         operation,
         prospect: row.value(),
         campaign: row.nullable(),
+        attempt: row.nullable(),
+        awaited: row.nullable().unwrap_or(false),
         event: row.nullable_uuid(),
         chat_id: row.nullable(),
     }
@@ -271,7 +278,8 @@ pub fn show(operation: [u8; 16]) -> String {
     uuid::Uuid::from_bytes(operation).to_string()
 }
 
-fn unknown(account: &str, operation: [u8; 16]) -> Error {
+/// The error for an operation that the account does not have.
+pub fn unknown(account: &str, operation: [u8; 16]) -> Error {
     Error::new(
         Code::UnknownOperation,
         format!("unknown operation: {} on account \"{}\"", show(operation), crate::entry::shown(account)),

@@ -2,38 +2,53 @@
 //! arguments, hold the row, decide (in `sendgate-decision`), write, answer.
 //!
 //! ```text
-//! reserve  preview  confirm  rollback  resolve  breaker/*  admin/*  reading  triggers     the verbs
-//! account_row  journal  log                                                               the tables
-//! config  entry  statement  error  clock  zone  settings  actor  ids                      the ground
+//! reserve  preview  confirm  rollback  resolve  settle_many  breaker/*  admin/*           the verbs
+//! dispatch/*  campaign/*  external  guard/*  reading  triggers
+//! account_row  journal  enrollment  queue  log  campaign_log                              the tables
+//! config  entry  statement  arrays  subtransaction  error  clock  zone  settings          the ground
+//! actor  ids
 //! ```
 //!
 //! Functions are plain C functions of their own making rather than `#[pg_extern]`: pgrx turns an
 //! SQLSTATE that it does not know into `XX000`, and every error here has one of its own.
 
 mod account_row;
+mod accounts_write;
 mod actor;
 mod admin;
+mod arrays;
 mod breaker;
+mod campaign;
+mod campaign_log;
 mod clock;
 mod config;
 mod confirm;
 mod decision;
+mod dispatch;
+mod enrollment;
+mod enrollment_many;
 mod entry;
 mod error;
 mod gate;
 mod ids;
 mod journal;
+mod journal_many;
 mod log;
 mod preview;
+mod queue;
 mod reading;
+mod record_set;
 mod reserve;
 mod resolve;
 mod rollback;
 mod schema;
 mod settings;
+mod settle_many;
 mod statement;
+mod subtransaction;
 mod triggers;
 mod zone;
+mod zz_stub;
 
 ::pgrx::pg_module_magic!();
 

@@ -29,31 +29,6 @@ static BREAKER: Statement = Statement::new(
     ],
 );
 
-static IS_SKIPPED: Statement = Statement::new(
-    "SELECT 1 FROM sendgate.breaker_log l
-     WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.action OPERATOR(pg_catalog.=) 'skip'
-       AND l.exhausted_at OPERATOR(pg_catalog.=) $2
-       AND (l.prospect_id OPERATOR(pg_catalog.=) $3 OR (l.prospect_id IS NULL AND $3 IS NULL))
-       AND (l.campaign_id OPERATOR(pg_catalog.=) $4 OR (l.campaign_id IS NULL AND $4 IS NULL))",
-    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TEXTOID, pg_sys::TEXTOID],
-);
-
-static SKIP: Statement = Statement::new(
-    "INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at,
-         prospect_id, campaign_id)
-     VALUES ($1, $2, $3, 'skip', 'account_inmail_credits_exhausted', $4, $5, $6, $7)
-     ON CONFLICT DO NOTHING",
-    &[
-        pg_sys::UUIDOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-    ],
-);
-
 static ADMIN: Statement = Statement::new(
     "INSERT INTO sendgate.admin_log (id, at, actor, verb, account_id, subject, before, after, note)
      VALUES ($1, $2, $3, $4, $5, $6, $7::pg_catalog.jsonb, $8::pg_catalog.jsonb, $9)",
@@ -156,31 +131,6 @@ pub fn breaker_changes(
     }
 }
 
-/// Logs an InMail that the breaker skipped, once per prospect, campaign and stamp; `false` when the
-/// account has changed meanwhile and the skip is to be decided anew. A repeat writes nothing and
-/// holds nothing; the first holds the account, as everything that writes about it.
-///
-/// # Errors
-/// `SG301` when somebody else holds the account for too long.
-pub fn skip(
-    spi: &Spi,
-    account: &str,
-    seen: &AccountRow,
-    prospect: Option<&str>,
-    campaign: Option<&str>,
-    now: Instant,
-) -> Result<bool> {
-    let stamp = seen.account.breaker.exhausted_at;
-    if spi.run(&IS_SKIPPED, params![account, stamp, prospect, campaign]).count() > 0 {
-        return Ok(true);
-    }
-    if account_row::hold(spi, account)?.version != seen.version {
-        return Ok(false);
-    }
-    spi.run(&SKIP, params![ids::fresh(), now, account, &actor::name(), stamp, prospect, campaign]);
-    Ok(true)
-}
-
 /// Logs what an operator changed, from what to what.
 pub fn admin(
     spi: &Spi,
@@ -231,6 +181,15 @@ pub fn alert_once(
     }
     spi.run(&ALERT_ONCE, params![ids::fresh(), account, kind, day, detail, now]);
     Ok(true)
+}
+
+/// Opens the alert about a row whose day is ahead of the clock, like [`alert_once`].
+///
+/// # Errors
+/// `SG301` when somebody else holds the account for too long.
+pub fn alert_ahead(spi: &Spi, account: &str, seen: Option<&AccountRow>, now: Instant) -> Result<bool> {
+    let detail = "The account's day is ahead of the clock; it goes on counting on its own day until repair_day mends it.";
+    alert_once(spi, account, seen, "clock_behind_row", now.day(), detail, now)
 }
 
 /// Opens an alert, or adds to the open one of that kind, account and day.

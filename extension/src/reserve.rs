@@ -10,6 +10,7 @@ use sendgate_decision::names::{OperationState, Origin, Reason};
 
 use crate::account_row;
 use crate::breaker::clear_by_rule;
+use crate::campaign_log::{self, Skip};
 use crate::clock;
 use crate::config::{self, Config};
 use crate::decision::Decision;
@@ -57,9 +58,12 @@ fn decide_and_write(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Result<
                 if !warn_if_ahead(spi, ask.account, &seen, false, now)? {
                     continue;
                 }
-                let skipped = refusal.reason == Reason::CreditsExhausted;
-                if skipped && !log::skip(spi, ask.account, &seen.row, ask.prospect, campaign, now)? {
-                    continue;
+                if let (Reason::CreditsExhausted, Some(retry_at)) = (refusal.reason, refusal.retry_at) {
+                    let (account, prospect) = (ask.account, ask.prospect);
+                    let skip = Skip { account, seen: &seen.row, prospect, campaign, retry_at };
+                    if !campaign_log::skip(spi, &skip, now)? {
+                        continue;
+                    }
                 }
                 return Ok(Decision::refuse(refusal));
             }
@@ -187,7 +191,5 @@ fn warn_if_ahead(spi: &Spi, account: &str, seen: &Seen, held: bool, now: Instant
     if !seen.row.account.is_ahead_of(now) {
         return Ok(true);
     }
-    let detail = "The account's day is ahead of the clock; it goes on counting on its own day until repair_day mends it.";
-    let unchanged = (!held).then_some(&seen.row);
-    log::alert_once(spi, account, unchanged, "clock_behind_row", now.day(), detail, now)
+    log::alert_ahead(spi, account, (!held).then_some(&seen.row), now)
 }

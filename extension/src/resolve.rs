@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::account_row;
 use crate::clock;
 use crate::confirm::{self, Report, settle_delivered};
+use crate::enrollment;
 use crate::entry::{Answer, Args, TEXT_CHARACTERS_MAX, VOID, sql_function};
 use crate::error::{Code, Error, Result};
 use crate::journal::{self, ErrorNote, JournalRow};
@@ -59,10 +60,12 @@ fn resolve(
     } else if sent {
         // The slot stays taken, but nothing proves the delivery, so no event is written.
         journal::settle(spi, account, op, OperationState::Delivered, None, &error_note, now);
+        enrollment::delivered(spi, account, &row, now);
     } else {
         let settled = fail(&held.account, op, Outcome::Released, 0, now);
         journal::settle(spi, account, op, settled.state, settled.outcome, &error_note, now);
         account_row::write_held(spi, account, held.version, &settled.account)?;
+        enrollment::failed(spi, account, &row, Outcome::Released, &settled.account, &error_note, now);
     }
     let change = (json!(op.state.name()), json!(if sent { "delivered" } else { "released" }));
     log::admin(spi, "resolve_operation", Some(account), Some(&journal::show(operation)), change, note);

@@ -1,22 +1,25 @@
 //! `rollback`: gives a slot back, or holds it where nobody knows whether it was used.
 
-use sendgate_decision::classify::{ProviderError, classify};
+use sendgate_decision::account::Account;
+use sendgate_decision::classify::{ProviderError, Rule, classify};
+use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{OperationState, Outcome};
-use sendgate_decision::settle::fail;
+use sendgate_decision::settle::{Settled, fail};
 use serde_json::json;
 
 use crate::account_row;
 use crate::clock;
 use crate::config;
+use crate::enrollment;
 use crate::entry::{Answer, Args, sql_function};
 use crate::error::{Code, Error, Result, warn};
-use crate::journal::{self, ErrorNote, cut};
+use crate::journal::{self, ErrorNote, JournalRow, cut};
 use crate::log::{self, BreakerLine};
 use crate::settings;
 use crate::statement::{IntoParam, Spi};
 
 /// Longest `retry_after` in days: a provider that asks for more than a year means for ever.
-const RETRY_AFTER_DAYS_MAX: i64 = 366;
+pub const RETRY_AFTER_DAYS_MAX: i64 = 366;
 
 sql_function!(sendgate_rollback, pg_finfo_sendgate_rollback, rollback);
 
@@ -34,7 +37,8 @@ fn rollback(args: &Args) -> Answer {
     Ok(outcome.name().param())
 }
 
-fn settle_failed(
+/// Settles an operation as failed, with the account held.
+pub fn settle_failed(
     spi: &Spi,
     account: &str,
     operation: [u8; 16],
@@ -43,45 +47,114 @@ fn settle_failed(
 ) -> Result<Outcome> {
     let held = account_row::hold(spi, account)?;
     let row = journal::read(spi, account, operation)?;
+    let now = clock::now();
+    let config = config::current(spi);
+    let failure = match plan(&config.rules, &held.account, &row, error, cooldown, now)? {
+        Planned::Repeated(outcome) => return Ok(outcome),
+        Planned::Failed(failure) => failure,
+    };
+    let settled = &failure.settled;
+    journal::settle(spi, account, &row.operation, settled.state, settled.outcome, &failure.note, now);
+    if settled.account != held.account {
+        account_row::write_held(spi, account, held.version, &settled.account)?;
+    }
+    log_failure(spi, account, &row, &held.account, &failure, now);
+    enrollment::failed(spi, account, &row, failure.outcome, &settled.account, &failure.note, now);
+    offer_permit(spi, account, &row, &held.account, &failure, now);
+    Ok(failure.outcome)
+}
+
+/// What a failed attempt comes to.
+pub enum Planned {
+    /// It is settled already, or stays unknown; nothing changes.
+    Repeated(Outcome),
+    /// It is settled now.
+    Failed(Box<Failure>),
+}
+
+/// A failed attempt.
+pub struct Failure {
+    /// What the classifier made of it.
+    pub outcome: Outcome,
+    /// Account and operation afterwards.
+    pub settled: Settled,
+    /// What the journal notes.
+    pub note: ErrorNote,
+}
+
+/// Decides what a failed attempt changes.
+///
+/// # Errors
+/// `SG203` when it was delivered.
+pub fn plan(
+    rules: &[Rule],
+    account: &Account,
+    row: &JournalRow,
+    error: &ProviderError<'_>,
+    cooldown: i64,
+    now: Instant,
+) -> Result<Planned> {
     let op = &row.operation;
-    let outcome = classify(&config::current(spi).rules, op.action, error);
+    let outcome = classify(rules, op.action, error);
     match op.state {
-        OperationState::Delivered => return Err(delivered(operation)),
-        OperationState::Released => return Ok(op.outcome.unwrap_or(Outcome::Released)),
+        OperationState::Delivered => return Err(delivered(op.id)),
+        OperationState::Released => return Ok(Planned::Repeated(op.outcome.unwrap_or(Outcome::Released))),
         OperationState::Indeterminate if outcome == Outcome::Released => {
-            warn_unknown(operation);
-            return Ok(Outcome::Indeterminate);
+            warn_unknown(op.id);
+            return Ok(Planned::Repeated(Outcome::Indeterminate));
         }
-        OperationState::Indeterminate if outcome == Outcome::Indeterminate => return Ok(outcome),
+        OperationState::Indeterminate if outcome == Outcome::Indeterminate => {
+            return Ok(Planned::Repeated(outcome));
+        }
         OperationState::Indeterminate | OperationState::Reserved => {}
     }
-    let now = clock::now();
-    let settled = fail(&held.account, op, outcome, cooldown, now);
+    let settled = fail(account, op, outcome, cooldown, now);
     let note = ErrorNote {
         message: error.message.map(cut),
         error_type: error.error_type.map(cut),
         http_status: error.http_status,
     };
-    journal::settle(spi, account, op, settled.state, settled.outcome, &note, now);
-    if settled.account != held.account {
-        account_row::write_held(spi, account, held.version, &settled.account)?;
-    }
-    let (before, after) = (&held.account, &settled.account);
+    Ok(Planned::Failed(Box::new(Failure { outcome, settled, note })))
+}
+
+/// Logs what a failure did to the breaker and to the account's status.
+pub fn log_failure(
+    spi: &Spi,
+    account: &str,
+    row: &JournalRow,
+    before: &Account,
+    failure: &Failure,
+    now: Instant,
+) {
+    let after = &failure.settled.account;
     let line = BreakerLine {
         account,
-        reason: outcome.name(),
+        reason: failure.outcome.name(),
         exhausted_at: None,
         prospect: Some(&row.prospect),
         campaign: row.campaign.as_deref(),
         note: None,
     };
     let stamps = (before.breaker.exhausted_at, after.breaker.exhausted_at);
-    log::breaker_changes(spi, &settled.breaker, stamps.0, stamps.1, &line, now);
+    log::breaker_changes(spi, &failure.settled.breaker, stamps.0, stamps.1, &line, now);
     if before.status != after.status {
         let change = (json!(before.status.name()), json!(after.status.name()));
-        log::admin(spi, "rollback", Some(account), Some("status"), change, note.message.as_deref());
+        log::admin(spi, "rollback", Some(account), Some("status"), change, failure.note.message.as_deref());
     }
-    Ok(outcome)
+}
+
+/// A probe that said nothing about credits gave its permit back: other work may take it.
+pub fn offer_permit(
+    spi: &Spi,
+    account: &str,
+    row: &JournalRow,
+    before: &Account,
+    failure: &Failure,
+    now: Instant,
+) {
+    if before.breaker.is_probe(&row.operation.id) && failure.settled.account.breaker.has_permit(now) {
+        enrollment::offer(spi, account, now);
+    }
 }
 
 fn delivered(operation: [u8; 16]) -> Error {

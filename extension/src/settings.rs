@@ -15,6 +15,10 @@ use sendgate_decision::literal;
 const OPERATION_TTL_SECONDS_MAX: i32 = 7 * 86_400;
 /// Longest prospect cooldown or rate-limit cooldown: a year.
 const COOLDOWN_SECONDS_MAX: i32 = 366 * 86_400;
+/// Longest first wait before an attempt is repeated: a week; doubled four times it is most of a year.
+const RETRY_BACKOFF_SECONDS_MAX: i32 = 7 * 86_400;
+/// Longest time over which deferred work is spread when a breaker clears: a credit period.
+const RELEASE_SPREAD_SECONDS_MAX: i32 = 31 * 86_400;
 /// Longest wait for a held row: ten minutes; a worker that waits longer is better refused.
 const LOCK_TIMEOUT_MS_MAX: i32 = 600_000;
 /// Farthest the test clock may run from the real one: fifty years.
@@ -24,6 +28,8 @@ static TEST_CLOCK: GucSetting<bool> = GucSetting::<bool>::new(false);
 static OPERATION_TTL: GucSetting<i32> = GucSetting::<i32>::new(15 * 60);
 static PROSPECT_COOLDOWN: GucSetting<i32> = GucSetting::<i32>::new(86_400);
 static RATE_LIMIT_COOLDOWN: GucSetting<i32> = GucSetting::<i32>::new(3_600);
+static RETRY_BACKOFF: GucSetting<i32> = GucSetting::<i32>::new(300);
+static RELEASE_SPREAD: GucSetting<i32> = GucSetting::<i32>::new(0);
 static LOCK_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5_000);
 
 /// What the assign hooks of the two clock settings leave behind.
@@ -65,6 +71,16 @@ pub fn prospect_cooldown() -> i64 {
 /// `sendgate.rate_limit_cooldown` in microseconds.
 pub fn rate_limit_cooldown() -> i64 {
     i64::from(RATE_LIMIT_COOLDOWN.get()) * SECOND
+}
+
+/// `sendgate.retry_backoff` in microseconds.
+pub fn retry_backoff() -> i64 {
+    i64::from(RETRY_BACKOFF.get()) * SECOND
+}
+
+/// `sendgate.release_spread` in microseconds.
+pub fn release_spread() -> i64 {
+    i64::from(RELEASE_SPREAD.get()) * SECOND
 }
 
 /// `sendgate.lock_timeout` in milliseconds.
@@ -115,6 +131,22 @@ pub fn define() {
         &RATE_LIMIT_COOLDOWN,
         1,
         COOLDOWN_SECONDS_MAX,
+    );
+    define_seconds(
+        c"sendgate.retry_backoff",
+        c"Wait before campaign work is attempted again; doubled with each attempt.",
+        c"After a transient, rate_limited or released outcome; five attempts park the work.",
+        &RETRY_BACKOFF,
+        1,
+        RETRY_BACKOFF_SECONDS_MAX,
+    );
+    define_seconds(
+        c"sendgate.release_spread",
+        c"Time over which an account's deferred InMails become due when its breaker clears.",
+        c"0 makes all of them due at once; the caps hold either way.",
+        &RELEASE_SPREAD,
+        0,
+        RELEASE_SPREAD_SECONDS_MAX,
     );
     GucRegistry::define_int_guc(
         c"sendgate.lock_timeout",

@@ -90,6 +90,27 @@ impl IntoParam for [u8; 16] {
     }
 }
 
+/// An array that [`crate::arrays`] made.
+impl IntoParam for pg_sys::Datum {
+    fn param(self) -> Param {
+        Some(self)
+    }
+}
+
+/// A length of time in microseconds as an `interval`.
+pub struct Span(pub i64);
+
+impl IntoParam for Span {
+    fn param(self) -> Param {
+        unsafe {
+            let interval: *mut pg_sys::Interval =
+                pg_sys::palloc0(std::mem::size_of::<pg_sys::Interval>()).cast();
+            (*interval).time = self.0;
+            Some(pg_sys::Datum::from(interval))
+        }
+    }
+}
+
 /// A transaction id as a parameter.
 pub struct Xid(pub u32);
 
@@ -180,20 +201,28 @@ impl Spi {
     }
 }
 
-/// Keeps the planner off sequential scans and off JIT while a plan is made: a plan that was made while
-/// a table was nearly empty must still be the right one a million rows later, and compiling a
-/// look-up takes a thousand times as long as the look-up.
+/// Keeps the planner off sequential scans, off joins that read whole tables and off JIT while a plan
+/// is made: a plan that was made while a table was nearly empty must still be the right one a million
+/// rows later, and compiling a look-up takes a thousand times as long as the look-up.
 struct PlannerGuard {
     enable_seqscan: bool,
+    enable_hashjoin: bool,
+    enable_mergejoin: bool,
     jit_enabled: bool,
 }
 
 impl PlannerGuard {
     fn new() -> PlannerGuard {
         unsafe {
-            let before =
-                PlannerGuard { enable_seqscan: pg_sys::enable_seqscan, jit_enabled: pg_sys::jit_enabled };
+            let before = PlannerGuard {
+                enable_seqscan: pg_sys::enable_seqscan,
+                enable_hashjoin: pg_sys::enable_hashjoin,
+                enable_mergejoin: pg_sys::enable_mergejoin,
+                jit_enabled: pg_sys::jit_enabled,
+            };
             pg_sys::enable_seqscan = false;
+            pg_sys::enable_hashjoin = false;
+            pg_sys::enable_mergejoin = false;
             pg_sys::jit_enabled = false;
             before
         }
@@ -204,6 +233,8 @@ impl Drop for PlannerGuard {
     fn drop(&mut self) {
         unsafe {
             pg_sys::enable_seqscan = self.enable_seqscan;
+            pg_sys::enable_hashjoin = self.enable_hashjoin;
+            pg_sys::enable_mergejoin = self.enable_mergejoin;
             pg_sys::jit_enabled = self.jit_enabled;
         }
     }

@@ -4,7 +4,7 @@
 //! the extension does it. Everything here is tested in milliseconds.
 //!
 //! ```text
-//! gate → budget, breaker, window → account → clock        classify        settle
+//! gate → budget, breaker, window → account → clock        classify        settle        enrollment
 //! ```
 
 pub mod account;
@@ -12,6 +12,7 @@ pub mod breaker;
 pub mod budget;
 pub mod classify;
 pub mod clock;
+pub mod enrollment;
 pub mod gate;
 pub mod literal;
 pub mod names;

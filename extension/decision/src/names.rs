@@ -124,6 +124,22 @@ closed_list! {
 }
 
 closed_list! {
+    /// State of a piece of campaign work: account, campaign, prospect and action.
+    EnrollmentState {
+        /// To be dispatched when it is due.
+        Waiting => "waiting",
+        /// Handed to a worker; its operation is in flight.
+        Sending => "sending",
+        /// Delivered, or refused for good by the recipient's side.
+        Done => "done",
+        /// Wants a person: an unknown outcome, too many attempts, or a row that cannot be sent.
+        Parked => "parked",
+        /// Taken back by the application.
+        Cancelled => "cancelled",
+    }
+}
+
+closed_list! {
     /// What an attempt came to, as the classifier reads the provider's answer.
     Outcome {
         /// Never sent; the slot is given back.

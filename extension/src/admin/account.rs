@@ -1,15 +1,18 @@
 //! `upsert_account`: provisions an account, or changes what is named and nothing else.
 
 use pgrx::pg_sys;
+use sendgate_decision::breaker::Reading;
 use serde_json::Value;
 
 use super::window;
 use crate::account_row;
 use crate::clock;
 use crate::config::{self, Config};
+use crate::enrollment;
 use crate::entry::{Answer, Args, DISPLAY_NAME_CHARACTERS_MAX, VOID, null_argument, shown, sql_function};
 use crate::error::{Code, Error, Result};
 use crate::log;
+use crate::queue;
 use crate::statement::{Spi, Statement, params};
 use crate::zone;
 
@@ -102,6 +105,13 @@ fn upsert(spi: &Spi, account: &str, change: &Change<'_>) -> Result<()> {
         account_row::write_held(spi, account, held.version, &held.account.rolled(clock::now()))?;
         let before = show(spi, account);
         update(spi, account, change);
+        if let Some(reset_day) = change.credit_reset_day {
+            let now = clock::now();
+            match held.account.breaker.read(reset_day as u8, now) {
+                Reading::Open { retry_at } => enrollment::defer_anew(spi, account, retry_at, now),
+                _ => enrollment::defer_anew(spi, account, now, now),
+            }
+        }
         (before, held.account.window)
     };
     let window = change.window.over(earlier)?;
@@ -109,6 +119,7 @@ fn upsert(spi: &Spi, account: &str, change: &Change<'_>) -> Result<()> {
         window::write(spi, account, window);
     }
     let after = show(spi, account);
+    queue::wake(spi, account, None, clock::now());
     if before != after {
         log::admin(spi, "upsert_account", Some(account), None, (before, after), None);
     }

@@ -13,6 +13,7 @@ use crate::config;
 use crate::entry::{Answer, Args, VOID, shown, sql_function};
 use crate::error::{Code, Error, Result};
 use crate::log;
+use crate::queue;
 use crate::statement::{Spi, Statement, params};
 
 sql_function!(sendgate_set_cap, pg_finfo_sendgate_set_cap, set_cap);
@@ -100,13 +101,14 @@ fn set_cap(args: &Args) -> Answer {
         let tier_cap = config::current(spi);
         let held = account_row::hold(spi, account)?;
         let tier_cap = tier_cap.tier_cap(&held.tier, action);
-        let mut after = held.account.rolled(clock::now());
+        let now = clock::now();
+        let mut after = held.account.rolled(now);
         let old = std::mem::replace(&mut after.caps[action.index()], cap);
         if action == Action::Inmail {
             // Lowering a cap is no offence: the audit measures against the day's highest.
-            let before = Budget::of(&held.account.rolled(clock::now()), action, &tier_cap).daily_cap;
-            let now = Budget::of(&after, action, &tier_cap).daily_cap;
-            after.inmail_cap_today = after.inmail_cap_today.max(before).max(now);
+            let before = Budget::of(&held.account.rolled(now), action, &tier_cap).daily_cap;
+            let after_it = Budget::of(&after, action, &tier_cap).daily_cap;
+            after.inmail_cap_today = after.inmail_cap_today.max(before).max(after_it);
         }
         account_row::write_held(spi, account, held.version, &after)?;
         let (daily, weekly) = (after.caps.map(|c| c.daily), after.caps.map(|c| c.weekly));
@@ -117,6 +119,7 @@ fn set_cap(args: &Args) -> Answer {
                 weekly[3], weekly[4]
             ],
         );
+        queue::wake(spi, account, Some(action), now);
         let change = (show_cap(old), show_cap(cap));
         log::admin(spi, "set_cap", Some(account), Some(action.name()), change, note);
         Ok(())
@@ -142,6 +145,7 @@ fn set_tier_cap(args: &Args) -> Answer {
             &WRITE_TIER_CAP,
             params![tier, action.name(), daily_cap, weekly_cap, &gap, ramp_percent],
         )?;
+        queue::wake_tier(spi, tier, action, clock::now());
         let change = (before, show_tier_cap(spi, tier, action));
         log::admin(spi, "set_tier_cap", None, Some(&subject(tier, action)), change, None);
         Ok(())
@@ -160,6 +164,7 @@ fn drop_tier_cap(args: &Args) -> Answer {
             return Ok(());
         }
         check_orphans(spi, tier)?;
+        queue::wake_tier(spi, tier, action, clock::now());
         let change = (before, show_tier_cap(spi, tier, action));
         log::admin(spi, "drop_tier_cap", None, Some(&subject(tier, action)), change, None);
         Ok(())

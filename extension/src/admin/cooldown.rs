@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::account_row;
 use crate::entry::{Answer, Args, VOID, show_instant, sql_function};
 use crate::log;
+use crate::queue;
 use crate::statement::Spi;
 
 sql_function!(sendgate_clear_cooldown, pg_finfo_sendgate_clear_cooldown, clear_cooldown);
@@ -17,6 +18,7 @@ fn clear_cooldown(args: &Args) -> Answer {
             Ok(())
         })?;
         let Some(until) = done.before.cooldown_until else { return Ok(()) };
+        queue::wake(spi, account, None, done.at);
         let change = (json!(show_instant(until)), json!(null));
         log::admin(spi, "clear_cooldown", Some(account), Some("cooldown_until"), change, note);
         Ok(())

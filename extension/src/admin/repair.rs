@@ -12,6 +12,7 @@ use crate::clock;
 use crate::entry::{Answer, Args, VOID, shown, sql_function};
 use crate::error::{Code, Error};
 use crate::log;
+use crate::queue;
 use crate::settings;
 use crate::statement::{Spi, Statement, params};
 
@@ -61,6 +62,7 @@ fn repair_day(args: &Args) -> Answer {
         let after = recount(spi, account, &held.account, now);
         account_row::write_held(spi, account, held.version, &after)?;
         spi.run(&RESOLVE_ALERT, params![account, now]);
+        queue::wake(spi, account, None, now);
         let change = (show(&held.account), show(&after));
         log::admin(spi, "repair_day", Some(account), Some("day"), change, note);
         Ok(())

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::account_row;
 use crate::entry::{Answer, Args, VOID, sql_function, unknown_value};
 use crate::log;
+use crate::queue;
 use crate::statement::Spi;
 
 sql_function!(sendgate_set_status, pg_finfo_sendgate_set_status, set_status);
@@ -20,6 +21,7 @@ fn set_status(args: &Args) -> Answer {
             row.status = status;
             Ok(())
         })?;
+        queue::wake(spi, account, None, done.at);
         let change = (json!(done.before.status.name()), json!(status.name()));
         log::admin(spi, "set_status", Some(account), Some("status"), change, note);
         Ok(())

@@ -5,9 +5,11 @@ use sendgate_decision::window::{Impossible, Window};
 use serde_json::{Value, json};
 
 use crate::account_row;
+use crate::clock;
 use crate::entry::{Answer, Args, VOID, sql_function};
 use crate::error::{Code, Error, Result};
 use crate::log;
+use crate::queue;
 use crate::statement::{Spi, Statement, params};
 
 sql_function!(sendgate_set_window, pg_finfo_sendgate_set_window, set_window);
@@ -128,6 +130,7 @@ fn set_window(args: &Args) -> Answer {
         account_row::hold(spi, account)?;
         let before = show(spi, account);
         write(spi, account, window);
+        queue::wake(spi, account, None, clock::now());
         log::admin(spi, "set_window", Some(account), None, (before, show(spi, account)), None);
         Ok(())
     })?;

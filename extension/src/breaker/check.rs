@@ -7,13 +7,13 @@ use sendgate_decision::names::Reason;
 
 use super::clear_by_rule;
 use crate::account_row;
+use crate::campaign_log::{self, Skip};
 use crate::clock;
 use crate::config;
 use crate::decision::RecordType;
 use crate::entry::{Answer, Args, sql_function};
 use crate::error::Result;
 use crate::journal;
-use crate::log;
 use crate::statement::{Spi, Statement, params};
 
 sql_function!(sendgate_breaker_check, pg_finfo_sendgate_breaker_check, breaker_check);
@@ -78,7 +78,8 @@ fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&s
             (Reading::Lapsed, _) => ClearReason::MonthlyReset,
             (Reading::Open { retry_at }, Some(stamp)) => {
                 if !journal::has_evidence(spi, account, stamp, now) {
-                    if log::skip(spi, account, &row, prospect, campaign, now)? {
+                    let skip = Skip { account, seen: &row, prospect, campaign, retry_at };
+                    if campaign_log::skip(spi, &skip, now)? {
                         return refuse(Reason::CreditsExhausted, Some(retry_at));
                     }
                     row = account_row::read(spi, account)?;

@@ -2,13 +2,15 @@
 
 use sendgate_decision::breaker::{ClearReason, Probe, Reading};
 use sendgate_decision::clock::Instant;
-use sendgate_decision::names::BreakerMode;
+use sendgate_decision::names::{Action, BreakerMode};
 use serde_json::{Value, json};
 
 use crate::account_row;
+use crate::enrollment;
 use crate::entry::{Answer, Args, VOID, show_instant, shown, sql_function, unknown_value};
 use crate::error::{Code, Error};
 use crate::log::{self, BreakerLine};
+use crate::queue;
 use crate::settings;
 use crate::statement::Spi;
 
@@ -40,6 +42,7 @@ fn breaker_clear(args: &Args) -> Answer {
         if before.is_some() {
             log::breaker(spi, "clear", &line(account, before, note), done.at);
         }
+        enrollment::release(spi, account, done.at);
         log::admin(spi, "breaker_clear", Some(account), None, (stamp(before), stamp(None)), note);
         Ok(())
     })?;
@@ -84,6 +87,7 @@ fn breaker_probe(args: &Args) -> Answer {
             row.breaker.probe = Some(Probe { lease_until, taken_by: None });
             Ok(())
         })?;
+        enrollment::offer(spi, account, done.at);
         let lease_until = done.after.breaker.probe.map(|probe| show_instant(probe.lease_until));
         let granted = json!({ "probe_lease_until": lease_until });
         log::admin(spi, "breaker_probe", Some(account), None, (Value::Null, granted), note);
@@ -103,6 +107,11 @@ fn breaker_force(args: &Args) -> Answer {
             row.breaker.mode = mode;
             Ok(())
         })?;
+        if mode == BreakerMode::Closed {
+            enrollment::release(spi, account, done.at);
+        } else {
+            queue::wake(spi, account, Some(Action::Inmail), done.at);
+        }
         let show = |mode: BreakerMode| json!({ "breaker_mode": mode.name() });
         let change = (show(done.before.breaker.mode), show(mode));
         log::admin(spi, "breaker_force", Some(account), None, change, note);

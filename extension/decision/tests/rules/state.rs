@@ -1,0 +1,255 @@
+//! Random states of an account, its journal and its operators, of which any rule of the gate may hold.
+
+use crate::calendar::{Hours, hours, instant};
+use crate::ledger::Ledger;
+use chrono::{DateTime, TimeDelta, TimeZone, Utc};
+use chrono_tz::Tz;
+use proptest::prelude::*;
+use sendgate_decision::account::Account;
+use sendgate_decision::breaker::{Breaker, Probe};
+use sendgate_decision::budget::{CapOverride, TierCap};
+use sendgate_decision::clock::{DAY, HOUR};
+use sendgate_decision::gate::ProspectHistory;
+use sendgate_decision::names::{ACTIONS, Action, BreakerMode, Status};
+use std::fmt::Debug;
+use std::ops::Range;
+
+/// How many rules there are.
+pub const RULES: u32 = 11;
+
+const ZONES: [Tz; 5] =
+    [Tz::America__New_York, Tz::Europe__Berlin, Tz::Asia__Kolkata, Tz::Australia__Lord_Howe, Tz::UTC];
+
+/// Everything that an answer depends on.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub now: DateTime<Utc>,
+    /// When the row was last written: its counters are those of then.
+    pub written_at: DateTime<Utc>,
+    pub grants: Ledger,
+    pub action: Action,
+    pub paused: bool,
+    pub status: Status,
+    pub mode: BreakerMode,
+    pub stamp: Option<DateTime<Utc>>,
+    pub evidence: bool,
+    /// Until when a permit is leased, and whether somebody took it.
+    pub permit: Option<(DateTime<Utc>, bool)>,
+    pub reset_day: u8,
+    pub cooldown_until: Option<DateTime<Utc>>,
+    pub zone: Tz,
+    pub hours: Option<Hours>,
+    pub unresolved: bool,
+    pub last_kept_at: Option<DateTime<Utc>>,
+    pub prospect_cooldown: TimeDelta,
+    pub caps: CapOverride,
+    pub ramp: bool,
+    pub tier: TierCap,
+}
+
+impl State {
+    /// The account row of this state.
+    pub fn account(&self) -> Account {
+        let mut account = self.grants.account(self.written_at);
+        account.status = self.status;
+        account.breaker = Breaker {
+            mode: self.mode,
+            exhausted_at: self.stamp.map(instant),
+            cleared_at: None,
+            probe: self.permit.map(|(until, taken)| Probe {
+                lease_until: instant(until),
+                taken_by: taken.then_some([9; 16]),
+            }),
+        };
+        account.credit_reset_day = self.reset_day;
+        account.cooldown_until = self.cooldown_until.map(instant);
+        account.window = self.hours.map(|hours| hours.window());
+        account.caps[self.action.index()] = self.caps;
+        account.ramp = self.ramp;
+        account
+    }
+
+    pub fn prospect(&self) -> ProspectHistory {
+        ProspectHistory { unresolved: self.unresolved, last_kept_at: self.last_kept_at.map(instant) }
+    }
+}
+
+fn micros(range: Range<i64>) -> impl Strategy<Value = TimeDelta> {
+    range.prop_map(TimeDelta::microseconds)
+}
+
+/// A span of time in `range`, often its very first microsecond.
+fn span(range: Range<i64>) -> impl Strategy<Value = TimeDelta> {
+    prop_oneof![Just(TimeDelta::microseconds(range.start)), micros(range)]
+}
+
+/// Less than so many days: none, whole days, or anything. Whole days meet at midnights.
+fn days_past(days: i64) -> impl Strategy<Value = TimeDelta> {
+    prop_oneof![Just(TimeDelta::zero()), (0..days).prop_map(TimeDelta::days), micros(0..days * DAY)]
+}
+
+/// Turned to the side on which a rule holds, or to the other.
+fn side<T: Debug>(
+    holds: bool,
+    yes: impl Strategy<Value = T> + 'static,
+    no: impl Strategy<Value = T> + 'static,
+) -> BoxedStrategy<T> {
+    if holds { yes.boxed() } else { no.boxed() }
+}
+
+type BreakerKnobs = (BreakerMode, Option<TimeDelta>, bool, Option<(TimeDelta, bool)>, u8);
+
+/// Mode, age of the stamp, evidence, permit and reset day.
+fn breaker(forced: bool, exhausted: bool) -> impl Strategy<Value = BreakerKnobs> {
+    let mode = side(
+        forced,
+        Just(BreakerMode::Open),
+        prop_oneof![4 => Just(BreakerMode::Auto), 1 => Just(BreakerMode::Closed)],
+    );
+    let stamp = side(exhausted, days_past(20).prop_map(Some), prop::option::weighted(0.2, days_past(60)));
+    let permit = prop::option::weighted(0.3, (micros(-HOUR..HOUR), any::<bool>()));
+    (mode, stamp, prop::bool::weighted(0.1), permit, 1u8..=31)
+}
+
+type WaitKnobs = (Option<TimeDelta>, Option<Hours>, bool, Option<TimeDelta>);
+
+/// Cooldown left, window, an unresolved operation, and the age of the last kept one.
+fn waits(cools: bool, outside: bool, unresolved: bool, warm: bool) -> impl Strategy<Value = WaitKnobs> {
+    let cooldown =
+        side(cools, span(1..3 * DAY).prop_map(Some), prop::option::of(span(0..DAY).prop_map(|ago| -ago)));
+    let wide = hours().prop_map(|mut hours| {
+        (hours.length, hours.days) = (1439, 127);
+        hours
+    });
+    let window = side(outside, hours().prop_map(Some), prop::option::of(wide));
+    let kept = side(warm, micros(0..2 * DAY).prop_map(Some), prop::option::of(span(2 * DAY..9 * DAY)));
+    (cooldown, window, Just(unresolved), kept)
+}
+
+/// Gap and caps, as far as they are above or below what was sent.
+#[derive(Clone, Debug)]
+struct BudgetKnobs {
+    /// Beside the age of the last grant.
+    gap: TimeDelta,
+    daily: i32,
+    weekly: Option<i32>,
+    /// Whether the caps are the account's own or its tier's.
+    own: bool,
+    ramp_percents: (i32, i32),
+}
+
+fn budget(paced: bool, week_full: bool, day_full: bool) -> impl Strategy<Value = BudgetKnobs> {
+    let no_gap = prop_oneof![Just(TimeDelta::MIN), Just(TimeDelta::zero()), micros(-HOUR..0)];
+    (
+        side(paced, span(1..HOUR), no_gap),
+        side(day_full, -3i32..=0, 1i32..30),
+        side(week_full, (-3i32..=0).prop_map(Some), prop::option::of(1i32..9)),
+        any::<bool>(),
+        (1i32..=100, 0i32..=100),
+    )
+        .prop_map(|(gap, daily, weekly, own, ramp_percents)| BudgetKnobs {
+            gap,
+            daily,
+            weekly,
+            own,
+            ramp_percents,
+        })
+}
+
+/// What was sent of an action.
+struct Sent {
+    today: i32,
+    this_week: i32,
+    last_ago: Option<TimeDelta>,
+}
+
+impl Sent {
+    fn of(grants: &Ledger, action: Action, now: DateTime<Utc>) -> Sent {
+        let date = now.date_naive();
+        Sent {
+            today: grants.on_day(action, date),
+            this_week: grants.in_week(action, date),
+            last_ago: grants.last(action).map(|last| now - last),
+        }
+    }
+}
+
+/// The tier and the account's own caps for an action of which so much was sent: near the counts, so
+/// that one grant more or less decides. A cap of the account stands beside one of its tier that
+/// nobody reaches.
+fn caps(sent: Sent, knobs: BudgetKnobs) -> (TierCap, CapOverride) {
+    let BudgetKnobs { gap, daily, weekly, own, ramp_percents } = knobs;
+    let age = sent.last_ago.unwrap_or_default();
+    let gap = age.checked_add(&gap).unwrap_or_default().max(TimeDelta::zero());
+    let daily = (sent.today + daily).max(0);
+    let weekly = weekly.map(|cap| (sent.this_week + cap).max(0));
+    let (tier_daily, tier_weekly, own) = if own {
+        (1_000, Some(1_000), CapOverride { daily: Some(daily), weekly })
+    } else {
+        (daily, weekly, CapOverride::default())
+    };
+    let tier = TierCap {
+        daily: tier_daily,
+        weekly: tier_weekly,
+        ramp_start_percent: ramp_percents.0,
+        ramp_step_percent: ramp_percents.1,
+        minimum_gap: gap.num_microseconds().unwrap(),
+    };
+    (tier, own)
+}
+
+/// Any state of which the rules whose bits are set (0 = the first) are likely to hold. Likely and no
+/// more: which do hold is for the oracle to say.
+fn state_with(holds: u32) -> impl Strategy<Value = State> {
+    let bit = move |rule: u32| holds >> rule & 1 == 1;
+    let breaker_first = !bit(0) && !bit(1) && (bit(2) || bit(3));
+    let action = side(breaker_first, Just(0), prop_oneof![1 => Just(0), 2 => 0..ACTIONS]);
+    let status = side(bit(1), 1usize..4, Just(0));
+    // From before the turn of the year to after it.
+    let now = days_past(70).prop_map(|past| Utc.with_ymd_and_hms(2026, 11, 1, 0, 0, 0).unwrap() + past);
+    let grants = prop::collection::vec((0..ACTIONS, days_past(9)), 0..14);
+    (
+        (now, action, status, 0..ZONES.len(), prop::bool::weighted(0.3)),
+        breaker(bit(2), bit(3)),
+        waits(bit(4), bit(5), bit(6), bit(7)),
+        (grants, days_past(9), budget(bit(8), bit(9), bit(10))),
+    )
+        .prop_map(
+            move |((now, action, status, zone, ramp), breaker, waits, (grants, written, budget))| {
+                let action = Action::ALL[action];
+                let grants = Ledger(grants.into_iter().map(|(i, ago)| (Action::ALL[i], now - ago)).collect());
+                let (tier, caps) = caps(Sent::of(&grants, action, now), budget);
+                State {
+                    now,
+                    // A grant writes the row, so it is no older than the last of them.
+                    written_at: grants.0.iter().map(|grant| grant.1).fold(now - written, DateTime::max),
+                    action,
+                    paused: bit(0),
+                    status: Status::ALL[status],
+                    mode: breaker.0,
+                    stamp: breaker.1.map(|ago| now - ago),
+                    evidence: breaker.2,
+                    permit: breaker.3.map(|(left, taken)| (now + left, taken)),
+                    reset_day: breaker.4,
+                    cooldown_until: waits.0.map(|left| now + left),
+                    zone: ZONES[zone],
+                    hours: waits.1,
+                    unresolved: waits.2,
+                    last_kept_at: waits.3.map(|ago| now - ago),
+                    prospect_cooldown: TimeDelta::days(2),
+                    caps,
+                    ramp,
+                    tier,
+                    grants,
+                }
+            },
+        )
+}
+
+/// States in which each of the rules is about as often the first that holds, and none in some.
+pub fn state() -> impl Strategy<Value = State> {
+    (0..=RULES, any::<u32>()).prop_flat_map(|(first, others)| {
+        let from_first = if first == RULES { 0 } else { (others << 1 | 1) << first };
+        state_with(from_first & ((1 << RULES) - 1))
+    })
+}

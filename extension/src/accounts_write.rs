@@ -1,0 +1,96 @@
+//! Writes several held accounts in one statement.
+
+use pgrx::pg_sys;
+use sendgate_decision::account::Account;
+use sendgate_decision::clock::Instant;
+use sendgate_decision::names::ACTIONS;
+
+use crate::account_row::commit_synchronously;
+use crate::arrays::{DATES, Element, INSTANTS, array};
+use crate::statement::{Param, Spi, Statement};
+
+/// The same columns as the statement for one account. No version is compared: the rows are held.
+static WRITE: Statement = Statement::new(
+    "UPDATE sendgate.accounts a
+     SET version = a.version OPERATOR(pg_catalog.+) 1, status = u.status, day = u.day, week = u.week,
+         inmails_sent_today = u.d1, invites_sent_today = u.d2, messages_sent_today = u.d3,
+         profile_views_sent_today = u.d4, engagements_sent_today = u.d5,
+         inmails_sent_this_week = u.w1, invites_sent_this_week = u.w2, messages_sent_this_week = u.w3,
+         profile_views_sent_this_week = u.w4, engagements_sent_this_week = u.w5,
+         inmail_cap_today = u.cap, ramp_days = u.ramp,
+         inmail_last_at = u.l1, invite_last_at = u.l2, message_last_at = u.l3,
+         profile_view_last_at = u.l4, engagement_last_at = u.l5,
+         cooldown_until = u.cooldown, breaker_mode = u.mode, inmail_credits_exhausted_at = u.exhausted,
+         breaker_cleared_at = u.cleared, probe_lease_until = u.lease, probe_operation_id = u.probe
+     FROM unnest(
+         $1::pg_catalog.text[], $2::pg_catalog.text[], $3::pg_catalog.date[], $4::pg_catalog.date[],
+         $5::pg_catalog.int4[], $6::pg_catalog.int4[], $7::pg_catalog.int4[], $8::pg_catalog.int4[],
+         $9::pg_catalog.int4[], $10::pg_catalog.int4[], $11::pg_catalog.int4[], $12::pg_catalog.int4[],
+         $13::pg_catalog.int4[], $14::pg_catalog.int4[], $15::pg_catalog.int4[], $16::pg_catalog.int4[],
+         $17::pg_catalog.timestamptz[], $18::pg_catalog.timestamptz[], $19::pg_catalog.timestamptz[],
+         $20::pg_catalog.timestamptz[], $21::pg_catalog.timestamptz[], $22::pg_catalog.timestamptz[],
+         $23::pg_catalog.text[], $24::pg_catalog.timestamptz[], $25::pg_catalog.timestamptz[],
+         $26::pg_catalog.timestamptz[], $27::pg_catalog.uuid[])
+         AS u (id, status, day, week, d1, d2, d3, d4, d5, w1, w2, w3, w4, w5, cap, ramp, l1, l2, l3, l4, l5,
+               cooldown, mode, exhausted, cleared, lease, probe)
+     WHERE a.id OPERATOR(pg_catalog.=) u.id",
+    &[
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        DATES,
+        DATES,
+        pg_sys::INT4ARRAYOID,
+        pg_sys::INT4ARRAYOID,
+        pg_sys::INT4ARRAYOID,
+        pg_sys::INT4ARRAYOID,
+        pg_sys::INT4ARRAYOID,
+        pg_sys::INT4ARRAYOID,
+        pg_sys::INT4ARRAYOID,
+        pg_sys::INT4ARRAYOID,
+        pg_sys::INT4ARRAYOID,
+        pg_sys::INT4ARRAYOID,
+        pg_sys::INT4ARRAYOID,
+        pg_sys::INT4ARRAYOID,
+        INSTANTS,
+        INSTANTS,
+        INSTANTS,
+        INSTANTS,
+        INSTANTS,
+        INSTANTS,
+        pg_sys::TEXTARRAYOID,
+        INSTANTS,
+        INSTANTS,
+        INSTANTS,
+        pg_sys::UUIDARRAYOID,
+    ],
+);
+
+/// Writes these accounts, which are held.
+pub fn write_many(spi: &Spi, accounts: &[(&str, &Account)]) {
+    if accounts.is_empty() {
+        return;
+    }
+    commit_synchronously();
+    let all = || accounts.iter().map(|(_, account)| *account);
+    let instants = |of: &dyn Fn(&Account) -> Option<Instant>| array(Element::Timestamp, all().map(of));
+    let numbers = |of: &dyn Fn(&Account) -> i32| array(Element::Int4, all().map(of));
+    let mut values: Vec<Param> = vec![
+        array(Element::Text, accounts.iter().map(|(id, _)| *id)),
+        array(Element::Text, all().map(|a| a.status.name())),
+        array(Element::Date, all().map(|a| a.day)),
+        array(Element::Date, all().map(|a| a.week)),
+    ];
+    values.extend((0..ACTIONS).map(|i| numbers(&|a| a.sent_today[i])));
+    values.extend((0..ACTIONS).map(|i| numbers(&|a| a.sent_this_week[i])));
+    values.push(numbers(&|a| a.inmail_cap_today));
+    values.push(numbers(&|a| a.ramp_days));
+    values.extend((0..ACTIONS).map(|i| instants(&|a| a.last_granted_at[i])));
+    values.push(instants(&|a| a.cooldown_until));
+    values.push(array(Element::Text, all().map(|a| a.breaker.mode.name())));
+    values.push(instants(&|a| a.breaker.exhausted_at));
+    values.push(instants(&|a| a.breaker.cleared_at));
+    values.push(instants(&|a| a.breaker.probe.as_ref().map(|probe| probe.lease_until)));
+    values.push(array(Element::Uuid, all().map(|a| a.breaker.probe.as_ref().and_then(|p| p.taken_by))));
+    let written = spi.run(&WRITE, &values);
+    assert_eq!(written.count(), accounts.len(), "a held account was not written");
+}

@@ -1,0 +1,7 @@
+//! The verbs of campaign work, except `dispatch`.
+
+mod cancel;
+mod deferred;
+mod enqueue;
+mod pause;
+mod switch;

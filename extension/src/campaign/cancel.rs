@@ -1,0 +1,57 @@
+//! `cancel`: takes a prospect out of a campaign. What is at the provider already cannot be called
+//! back: its operation goes on, but nothing is attempted again.
+
+use pgrx::pg_sys;
+
+use crate::account_row;
+use crate::clock;
+use crate::entry::{Answer, Args, sql_function};
+use crate::error::Result;
+use crate::statement::{IntoParam, Spi, Statement, params};
+
+sql_function!(sendgate_cancel, pg_finfo_sendgate_cancel, cancel);
+
+static ACCOUNTS: Statement = Statement::new(
+    "SELECT DISTINCT e.account_id FROM sendgate.enrollments e
+     WHERE e.campaign_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
+       AND e.state OPERATOR(pg_catalog.=) ANY (ARRAY['waiting', 'sending', 'parked'])
+     ORDER BY 1",
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID],
+);
+
+static CANCEL: Statement = Statement::new(
+    "UPDATE sendgate.enrollments e
+     SET state = 'cancelled', next_dispatch_at = NULL, reason = NULL, changed_at = $4
+     WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
+       AND e.campaign_id OPERATOR(pg_catalog.=) $3
+       AND e.state OPERATOR(pg_catalog.=) ANY (ARRAY['waiting', 'sending', 'parked'])",
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+);
+
+fn cancel(args: &Args) -> Answer {
+    let campaign = args.id(0, "campaign_id")?;
+    let prospect = args.id(1, "prospect_id")?;
+    let account = args.optional_id(2, "account_id")?;
+    let cancelled = Spi::connect(|spi| {
+        let accounts = match account {
+            Some(account) => vec![account.to_owned()],
+            None => {
+                let found = spi.run(&ACCOUNTS, params![campaign, prospect]);
+                found.iter().map(|mut row| row.value::<String>()).collect()
+            }
+        };
+        cancel_on(spi, &accounts, campaign, prospect)
+    })?;
+    Ok(cancelled.param())
+}
+
+/// Cancels on each account in turn, in ascending order; how many enrollments that were.
+fn cancel_on(spi: &Spi, accounts: &[String], campaign: &str, prospect: &str) -> Result<i32> {
+    let mut cancelled = 0;
+    for account in accounts {
+        account_row::hold(spi, account)?;
+        let rows = spi.run(&CANCEL, params![account, prospect, campaign, clock::now()]);
+        cancelled += rows.count() as i32;
+    }
+    Ok(cancelled)
+}

@@ -1,0 +1,98 @@
+//! `enqueue`: puts a prospect to a campaign's work. Holds no account, so that a list of a million
+//! prospects in one transaction stops nobody from sending.
+
+use pgrx::pg_sys;
+use sendgate_decision::clock::Instant;
+use sendgate_decision::names::Action;
+
+use crate::account_row::{self, unknown};
+use crate::clock;
+use crate::entry::{Answer, Args, sql_function};
+use crate::error::Result;
+use crate::queue;
+use crate::statement::{IntoParam, Spi, Statement, params};
+
+sql_function!(sendgate_enqueue, pg_finfo_sendgate_enqueue, enqueue);
+
+static IS_ACCOUNT: Statement = Statement::new(
+    "SELECT 1 FROM sendgate.accounts a WHERE a.id OPERATOR(pg_catalog.=) $1",
+    &[pg_sys::TEXTOID],
+);
+
+static INSERT: Statement = Statement::new(
+    "INSERT INTO sendgate.enrollments (enqueued_at, changed_at, next_dispatch_at, is_connection,
+         account_id, prospect_id, campaign_id, action)
+     VALUES ($1, $1, $2, $3, $4, $5, $6, $7)
+     ON CONFLICT (account_id, prospect_id, campaign_id, action) DO NOTHING",
+    &[
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::BOOLOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+    ],
+);
+
+const KEY_TYPES: &[pg_sys::Oid] = &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID];
+
+static IS_UNCONNECTED: Statement = Statement::new(
+    "SELECT 1 FROM sendgate.enrollments e
+     WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
+       AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4
+       AND NOT e.is_connection",
+    KEY_TYPES,
+);
+
+static CONNECT: Statement = Statement::new(
+    "UPDATE sendgate.enrollments e SET is_connection = true
+     WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
+       AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4",
+    KEY_TYPES,
+);
+
+/// A piece of work as the application hands it in.
+struct Work<'a> {
+    campaign: &'a str,
+    prospect: &'a str,
+    account: &'a str,
+    action: Action,
+    dispatch_at: Option<Instant>,
+    is_connection: bool,
+}
+
+fn enqueue(args: &Args) -> Answer {
+    let work = Work {
+        campaign: args.id(0, "campaign_id")?,
+        prospect: args.id(1, "prospect_id")?,
+        account: args.id(2, "account_id")?,
+        action: args.action(3)?,
+        dispatch_at: args.optional_instant(4, "dispatch_at")?,
+        is_connection: args.required(5, "is_connection")?,
+    };
+    let is_new = Spi::connect(|spi| insert(spi, &work))?;
+    Ok(is_new.param())
+}
+
+/// Inserts the work; `false` when it is there already, and only its connection flag may change.
+fn insert(spi: &Spi, work: &Work<'_>) -> Result<bool> {
+    if spi.run(&IS_ACCOUNT, params![work.account]).count() == 0 {
+        return Err(unknown(work.account));
+    }
+    let now = clock::now();
+    let due_at = work.dispatch_at.unwrap_or(now);
+    let (account, prospect, campaign) = (work.account, work.prospect, work.campaign);
+    let action = work.action.name();
+    let values = params![now, due_at, work.is_connection, account, prospect, campaign, action];
+    if spi.run_waiting(&INSERT, values)?.count() == 1 {
+        queue::ticket(spi, account, work.action, due_at);
+        return Ok(true);
+    }
+    let key = params![account, prospect, campaign, action];
+    if work.is_connection && spi.run(&IS_UNCONNECTED, key).count() > 0 {
+        account_row::hold(spi, account)?;
+        spi.run(&CONNECT, key);
+    }
+    Ok(false)
+}

@@ -1,0 +1,50 @@
+//! `pause_campaign` and `resume_campaign`: a campaign's work waits as it is. A dispatch that runs at
+//! the same moment may still hand out what it has picked.
+
+use pgrx::pg_sys;
+use serde_json::{Value, json};
+
+use crate::actor;
+use crate::clock;
+use crate::entry::{Answer, Args, VOID, sql_function};
+use crate::log;
+use crate::queue;
+use crate::statement::{Spi, Statement, params};
+
+sql_function!(sendgate_pause_campaign, pg_finfo_sendgate_pause_campaign, pause_campaign);
+sql_function!(sendgate_resume_campaign, pg_finfo_sendgate_resume_campaign, resume_campaign);
+
+static PAUSE: Statement = Statement::new(
+    "INSERT INTO sendgate.paused_campaigns (campaign_id, paused_at, actor) VALUES ($1, $2, $3)
+     ON CONFLICT DO NOTHING",
+    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TEXTOID],
+);
+
+static RESUME: Statement = Statement::new(
+    "DELETE FROM sendgate.paused_campaigns p WHERE p.campaign_id OPERATOR(pg_catalog.=) $1",
+    &[pg_sys::TEXTOID],
+);
+
+fn pause_campaign(args: &Args) -> Answer {
+    let campaign = args.id(0, "campaign_id")?;
+    Spi::connect(|spi| {
+        let now = clock::now();
+        if spi.run_waiting(&PAUSE, params![campaign, now, &actor::name()])?.count() > 0 {
+            log::admin(spi, "pause_campaign", None, Some(campaign), (Value::Null, json!("paused")), None);
+        }
+        Ok(())
+    })?;
+    VOID
+}
+
+fn resume_campaign(args: &Args) -> Answer {
+    let campaign = args.id(0, "campaign_id")?;
+    Spi::connect(|spi| {
+        if spi.run_waiting(&RESUME, params![campaign])?.count() > 0 {
+            queue::wake_campaign(spi, campaign, clock::now());
+            log::admin(spi, "resume_campaign", None, Some(campaign), (json!("paused"), Value::Null), None);
+        }
+        Ok(())
+    })?;
+    VOID
+}

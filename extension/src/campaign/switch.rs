@@ -1,0 +1,88 @@
+//! `switch_action`: the waiting work of a campaign goes on as another action.
+
+use pgrx::pg_sys;
+use sendgate_decision::names::Action;
+use serde_json::json;
+
+use crate::account_row::commit_synchronously;
+use crate::clock;
+use crate::decision::RecordType;
+use crate::entry::{Answer, Args, sql_function};
+use crate::error::{Code, Error, Result};
+use crate::log;
+use crate::queue;
+use crate::statement::{Spi, Statement, params};
+
+sql_function!(sendgate_switch_action, pg_finfo_sendgate_switch_action, switch_action);
+
+static ANSWER: RecordType =
+    RecordType::new(&[(c"moved", pg_sys::INT4OID), (c"left_behind", pg_sys::INT4OID)]);
+
+/// All accounts of the campaign, in the order in which everybody takes them.
+static HOLD_ACCOUNTS: Statement = Statement::new(
+    "SELECT a.id FROM sendgate.accounts a
+     WHERE a.id OPERATOR(pg_catalog.=) ANY (ARRAY(
+         SELECT DISTINCT e.account_id::pg_catalog.text FROM sendgate.enrollments e
+         WHERE e.campaign_id OPERATOR(pg_catalog.=) $1 AND e.action OPERATOR(pg_catalog.=) $2
+           AND e.state OPERATOR(pg_catalog.=) 'waiting'))
+     ORDER BY a.id USING OPERATOR(pg_catalog.<) FOR NO KEY UPDATE",
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID],
+);
+
+/// What was deferred or waited for an event of the old action is due now; what was put off by its
+/// application stays put off. Work that is there already under the new action is left behind.
+static MOVE: Statement = Statement::new(
+    "UPDATE sendgate.enrollments e
+     SET action = $3, attempts = 0, operation_id = NULL, error = NULL, reason = NULL, changed_at = $4,
+         next_dispatch_at = CASE WHEN e.reason IS NULL THEN e.next_dispatch_at ELSE $4 END
+     WHERE e.campaign_id OPERATOR(pg_catalog.=) $1 AND e.action OPERATOR(pg_catalog.=) $2
+       AND e.state OPERATOR(pg_catalog.=) 'waiting'
+       AND (e.is_connection OR $3 OPERATOR(pg_catalog.<>) 'message')
+       AND NOT EXISTS (
+           SELECT FROM sendgate.enrollments o
+           WHERE o.account_id OPERATOR(pg_catalog.=) e.account_id
+             AND o.prospect_id OPERATOR(pg_catalog.=) e.prospect_id
+             AND o.campaign_id OPERATOR(pg_catalog.=) $1 AND o.action OPERATOR(pg_catalog.=) $3)",
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+);
+
+static LEFT_BEHIND: Statement = Statement::new(
+    "SELECT pg_catalog.count(*)::pg_catalog.int4 FROM sendgate.enrollments e
+     WHERE e.campaign_id OPERATOR(pg_catalog.=) $1 AND e.action OPERATOR(pg_catalog.=) $2
+       AND e.state OPERATOR(pg_catalog.=) 'waiting'",
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID],
+);
+
+fn switch_action(args: &Args) -> Answer {
+    let campaign = args.id(0, "campaign_id")?;
+    let from = args.action_named(1, "from_action")?;
+    let to = args.action_named(2, "to_action")?;
+    if from == to {
+        return Err(Error::new(
+            Code::UnknownValue,
+            format!("from_action and to_action are both \"{}\"", to.name()),
+            "Work is switched from one action to another.",
+            "Pass the action that the campaign's work has now, and the one it is to have.",
+        ));
+    }
+    let (moved, left_behind) = Spi::connect(|spi| switch(spi, campaign, from, to))?;
+    Ok(Some(ANSWER.row(params![moved, left_behind])))
+}
+
+fn switch(spi: &Spi, campaign: &str, from: Action, to: Action) -> Result<(i32, i32)> {
+    commit_synchronously();
+    spi.run_waiting(&HOLD_ACCOUNTS, params![campaign, from.name()])?;
+    let now = clock::now();
+    let moved = spi.run_waiting(&MOVE, params![campaign, from.name(), to.name(), now])?.count() as i32;
+    let left_behind =
+        spi.run(&LEFT_BEHIND, params![campaign, from.name()]).first().map_or(0, |mut row| row.value());
+    if moved > 0 {
+        queue::wake_campaign(spi, campaign, now);
+        let change = (
+            json!({ "action": from.name() }),
+            json!({ "action": to.name(), "moved": moved, "left_behind": left_behind }),
+        );
+        log::admin(spi, "switch_action", None, Some(campaign), change, None);
+    }
+    Ok((moved, left_behind))
+}

@@ -1,0 +1,153 @@
+//! The audit of campaigns, `campaign_events`, and the breaker's skips, which write it together with
+//! the breaker log.
+
+use pgrx::pg_sys;
+use sendgate_decision::clock::Instant;
+
+use crate::account_row::{self, AccountRow};
+use crate::actor;
+use crate::enrollment;
+use crate::error::Result;
+use crate::ids;
+use crate::journal::JournalRow;
+use crate::statement::{Spi, Statement, params};
+
+static REFUSED: Statement = Statement::new(
+    "INSERT INTO sendgate.campaign_events (id, at, account_id, prospect_id, campaign_id, action,
+         event_type, reason, operation_id, detail)
+     VALUES ($1, $2, $3, $4, $5, $6, 'linkedin_skipped', $7, $8, $9)",
+    &[
+        pg_sys::UUIDOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::UUIDOID,
+        pg_sys::TEXTOID,
+    ],
+);
+
+const REPEAT_TYPES: &[pg_sys::Oid] =
+    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID];
+
+static REPEAT: Statement = Statement::new(
+    "UPDATE sendgate.campaign_events e
+     SET repeats = e.repeats OPERATOR(pg_catalog.+) 1, last_repeat_at = $5
+     WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.exhausted_at OPERATOR(pg_catalog.=) $2
+       AND e.prospect_id OPERATOR(pg_catalog.=) $3 AND e.campaign_id OPERATOR(pg_catalog.=) $4",
+    REPEAT_TYPES,
+);
+
+/// Apart from the one above, which finds its row by the whole key.
+static REPEAT_WITHOUT_ALL: Statement = Statement::new(
+    "UPDATE sendgate.campaign_events e
+     SET repeats = e.repeats OPERATOR(pg_catalog.+) 1, last_repeat_at = $5
+     WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.exhausted_at OPERATOR(pg_catalog.=) $2
+       AND (e.prospect_id OPERATOR(pg_catalog.=) $3 OR (e.prospect_id IS NULL AND $3 IS NULL))
+       AND (e.campaign_id OPERATOR(pg_catalog.=) $4 OR (e.campaign_id IS NULL AND $4 IS NULL))",
+    REPEAT_TYPES,
+);
+
+static SKIPPED: Statement = Statement::new(
+    "INSERT INTO sendgate.campaign_events AS e (id, at, deferred_to, exhausted_at, account_id,
+         prospect_id, campaign_id, action, event_type, reason)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, 'inmail', 'linkedin_skipped', 'account_inmail_credits_exhausted')
+     ON CONFLICT (account_id, prospect_id, campaign_id, exhausted_at) WHERE exhausted_at IS NOT NULL
+     DO UPDATE SET repeats = e.repeats OPERATOR(pg_catalog.+) 1, last_repeat_at = EXCLUDED.at",
+    &[
+        pg_sys::UUIDOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+    ],
+);
+
+static BREAKER_SKIP: Statement = Statement::new(
+    "INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at,
+         prospect_id, campaign_id)
+     VALUES ($1, $2, $3, 'skip', 'account_inmail_credits_exhausted', $4, $5, $6, $7)
+     ON CONFLICT DO NOTHING",
+    &[
+        pg_sys::UUIDOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+    ],
+);
+
+/// Notes that the recipient's side refused for good.
+pub fn refused(spi: &Spi, account: &str, row: &JournalRow, reason: &str, error: Option<&str>, now: Instant) {
+    let operation = &row.operation;
+    spi.run(
+        &REFUSED,
+        params![
+            ids::fresh(),
+            now,
+            account,
+            &row.prospect,
+            row.campaign.as_deref(),
+            operation.action.name(),
+            reason,
+            operation.id,
+            error
+        ],
+    );
+}
+
+/// An InMail that the breaker skipped.
+pub struct Skip<'a> {
+    /// The account.
+    pub account: &'a str,
+    /// The account as the skip was decided on.
+    pub seen: &'a AccountRow,
+    /// Whom the InMail was for, if the caller said so.
+    pub prospect: Option<&'a str>,
+    /// Its campaign, if the caller said so.
+    pub campaign: Option<&'a str>,
+    /// The start of the next credit period.
+    pub retry_at: Instant,
+}
+
+/// Logs a skip once per prospect, campaign and stamp, defers the enrollment, and only counts the
+/// repeats; `false` when the account has changed meanwhile and the skip is to be decided anew. The
+/// first holds the account, as everything that writes about it; a repeat holds nothing but its own
+/// line, so that workers who hammer on an empty account do not slow down its other actions.
+///
+/// # Errors
+/// `SG301` when somebody else holds the account, or the line, for too long.
+pub fn skip(spi: &Spi, skip: &Skip<'_>, now: Instant) -> Result<bool> {
+    if count_repeat(spi, skip, now)? {
+        return Ok(true);
+    }
+    if account_row::hold(spi, skip.account)?.version != skip.seen.version {
+        return Ok(false);
+    }
+    // Somebody else's first skip may have been what the hold waited for.
+    if count_repeat(spi, skip, now)? {
+        return Ok(true);
+    }
+    let stamp = skip.seen.account.breaker.exhausted_at;
+    let (account, prospect, campaign) = (skip.account, skip.prospect, skip.campaign);
+    spi.run(&SKIPPED, params![ids::fresh(), now, skip.retry_at, stamp, account, prospect, campaign]);
+    spi.run(&BREAKER_SKIP, params![ids::fresh(), now, account, &actor::name(), stamp, prospect, campaign]);
+    if let (Some(prospect), Some(campaign)) = (prospect, campaign) {
+        enrollment::defer(spi, account, prospect, campaign, skip.retry_at, now);
+    }
+    Ok(true)
+}
+
+fn count_repeat(spi: &Spi, skip: &Skip<'_>, now: Instant) -> Result<bool> {
+    let whole = skip.prospect.is_some() && skip.campaign.is_some();
+    let statement = if whole { &REPEAT } else { &REPEAT_WITHOUT_ALL };
+    let stamp = skip.seen.account.breaker.exhausted_at;
+    let values = params![skip.account, stamp, skip.prospect, skip.campaign, now];
+    Ok(spi.run_waiting(statement, values)?.count() > 0)
+}

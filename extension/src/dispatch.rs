@@ -1,0 +1,101 @@
+//! `dispatch`: a worker's whole loop in one call.
+//!
+//! ```text
+//! pick      due tickets with their accounts, holding nothing; what each account says about itself
+//! candidates  due enrollments of those that may send; hold their accounts; look at both again
+//! plan      the same rule as reserve's, in memory, one enrollment after the other
+//! write     a statement a table, in a subtransaction that is taken back if the plan was overtaken
+//! tickets   when to look at each account again
+//! ```
+
+mod candidates;
+mod pick;
+mod plan;
+mod requests;
+mod rule;
+mod tickets;
+mod visit;
+mod write;
+
+use pgrx::pg_sys;
+use sendgate_decision::clock::Instant;
+use sendgate_decision::names::Action;
+
+use crate::account_row;
+use crate::clock;
+use crate::config;
+use crate::entry::{Answer, Args, sql_function};
+use crate::error::Result;
+use crate::record_set;
+use crate::statement::{Spi, params};
+use visit::Visit;
+
+sql_function!(sendgate_dispatch, pg_finfo_sendgate_dispatch, dispatch);
+
+/// Most slots of one call. A call holds its accounts until it ends; a thousand take some tens of
+/// milliseconds, and no worker sends a thousand before they expire.
+const OPERATIONS_MAX: i32 = 1_000;
+
+/// What the worker wants work for.
+#[derive(Clone, Copy)]
+pub struct Filter<'a> {
+    /// Only this action.
+    pub action: Option<Action>,
+    /// Only this account.
+    pub account: Option<&'a str>,
+}
+
+/// A row of the answer: an enrollment that holds a slot.
+pub struct Handed {
+    /// The account to send through.
+    pub account: String,
+    /// The campaign.
+    pub campaign: String,
+    /// Whom to send to.
+    pub prospect: String,
+    /// What to send.
+    pub action: Action,
+    /// The operation that holds the slot.
+    pub operation: [u8; 16],
+    /// Until when the worker may call the provider.
+    pub expires_at: Instant,
+    /// Which attempt it is, from 1.
+    pub attempt: i32,
+}
+
+fn dispatch(args: &Args) -> Answer {
+    let max = args.number(0, "max_operations", 1, OPERATIONS_MAX)? as usize;
+    let filter = Filter { action: args.optional_action(1)?, account: args.optional_id(2, "account_id")? };
+    let request = args.optional_uuid(3);
+    let handed = Spi::connect(|spi| answer(spi, max, &filter, request))?;
+    record_set::return_rows(args, &handed, |row| {
+        params![
+            row.account.as_str(),
+            row.campaign.as_str(),
+            row.prospect.as_str(),
+            row.action.name(),
+            row.operation,
+            row.expires_at,
+            row.attempt
+        ]
+        .to_vec()
+    });
+    Ok(Some(pg_sys::Datum::null()))
+}
+
+fn answer(spi: &Spi, max: usize, filter: &Filter<'_>, request: Option<[u8; 16]>) -> Result<Vec<Handed>> {
+    if let Some(account) = filter.account {
+        account_row::read(spi, account)?;
+    }
+    let paused = config::current(spi).paused;
+    if let Some(request) = request
+        && let Some(handed) = requests::replay(spi, request, max, filter, paused, clock::now())?
+    {
+        return Ok(handed);
+    }
+    let handed = Visit::new(spi, max, filter).run()?;
+    if let Some(request) = request {
+        requests::remember(spi, request, max, filter, &handed, clock::now())?;
+    }
+    Ok(handed)
+}

@@ -1,0 +1,227 @@
+//! Due enrollments of the picked accounts, and holding those accounts.
+
+use std::collections::HashMap;
+
+use pgrx::pg_sys;
+use sendgate_decision::clock::Instant;
+use sendgate_decision::gate::ProspectHistory;
+
+use super::pick::{Outlook, Pair, Picked};
+use crate::arrays::{Element, array};
+use crate::statement::{IntoParam, Spi, Statement, params};
+
+/// Most enrollments of one account that the breaker defers in one call; the others stay due and are
+/// deferred by the next calls, so that one account's backlog does not make anybody's call a long one.
+const DEFERRALS_MAX: i32 = 1_000;
+
+/// Due enrollments of several accounts, in the order of the list, each account's oldest first. Reads
+/// no further than it has to.
+static DUE: Statement = Statement::new(
+    "SELECT u.pair, e.prospect_id, e.campaign_id
+     FROM unnest($1::pg_catalog.int4[], $2::pg_catalog.text[], $3::pg_catalog.text[],
+                            $4::pg_catalog.int4[]) AS u (pair, account_id, action, most)
+     CROSS JOIN LATERAL (
+         SELECT w.prospect_id, w.campaign_id
+         FROM sendgate.enrollments w
+         WHERE w.account_id OPERATOR(pg_catalog.=) u.account_id AND w.action OPERATOR(pg_catalog.=) u.action
+           AND w.state OPERATOR(pg_catalog.=) 'waiting'
+           AND w.next_dispatch_at OPERATOR(pg_catalog.<=) $5
+           AND NOT EXISTS (
+               SELECT FROM sendgate.paused_campaigns p
+               WHERE p.campaign_id OPERATOR(pg_catalog.=) w.campaign_id)
+         ORDER BY w.next_dispatch_at
+         LIMIT u.most
+     ) e
+     LIMIT $6",
+    &[
+        pg_sys::INT4ARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::INT4ARRAYOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::INT8OID,
+    ],
+);
+
+/// In ascending order, as everybody; what somebody else holds is passed over.
+static HOLD: Statement = Statement::new(
+    "SELECT a.id, a.xmin, a.version FROM sendgate.accounts a
+     WHERE a.id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
+     ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED",
+    &[pg_sys::TEXTARRAYOID],
+);
+
+/// Looked at again now that the account is held, with what the journal says about the prospect.
+static VERIFY: Statement = Statement::new(
+    "SELECT u.n::pg_catalog.int4, e.attempts, h.unresolved, h.last_kept_at
+     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[], $3::pg_catalog.text[],
+                            $4::pg_catalog.text[]) WITH ORDINALITY
+          AS u (account_id, prospect_id, campaign_id, action, n)
+     JOIN sendgate.enrollments e
+         ON e.account_id OPERATOR(pg_catalog.=) u.account_id
+            AND e.prospect_id OPERATOR(pg_catalog.=) u.prospect_id
+            AND e.campaign_id OPERATOR(pg_catalog.=) u.campaign_id
+            AND e.action OPERATOR(pg_catalog.=) u.action
+            AND e.state OPERATOR(pg_catalog.=) 'waiting'
+            AND e.next_dispatch_at OPERATOR(pg_catalog.<=) $5
+     CROSS JOIN LATERAL (
+         SELECT pg_catalog.bool_or(o.state OPERATOR(pg_catalog.<>) 'delivered') AS unresolved,
+                pg_catalog.max(o.reserved_at) AS last_kept_at
+         FROM sendgate.send_operations o
+         WHERE o.account_id OPERATOR(pg_catalog.=) u.account_id
+           AND o.prospect_id OPERATOR(pg_catalog.=) u.prospect_id
+           AND o.action OPERATOR(pg_catalog.=) u.action
+           AND o.state OPERATOR(pg_catalog.<>) 'released'
+     ) h
+     ORDER BY u.n",
+    &[
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TIMESTAMPTZOID,
+    ],
+);
+
+/// A due enrollment.
+#[derive(Clone)]
+pub struct Candidate {
+    /// Index of its account and action.
+    pub pair: usize,
+    /// Whom it is for.
+    pub prospect: String,
+    /// Its campaign.
+    pub campaign: String,
+    /// Attempts so far.
+    pub attempts: i32,
+    /// What the journal says about the prospect.
+    pub history: ProspectHistory,
+}
+
+/// What was found for the picked accounts.
+pub struct Found {
+    /// Due enrollments, not yet verified.
+    pub candidates: Vec<Candidate>,
+    /// Pairs before this one were looked at as far as they had to be; the others not at all.
+    pub reached: usize,
+}
+
+/// Finds due enrollments: of accounts that may send, at most `limit` in all; of accounts whose
+/// breaker skips, those that are to be deferred.
+pub fn find(spi: &Spi, picked: &Picked, limit: usize, now: Instant) -> Found {
+    let open = |pair: &Pair| match pair.outlook {
+        Outlook::Open(room) => Some(room.min(limit as i32)),
+        _ => None,
+    };
+    let mut candidates = read_due(spi, picked, open, limit, now);
+    let full = candidates.len() >= limit;
+    let last = candidates.last().map(|candidate| candidate.pair);
+    let reached = if full { last.map_or(0, |pair| pair + 1) } else { picked.pairs.len() };
+    let skipping = |pair: &Pair| matches!(pair.outlook, Outlook::Skipping).then_some(DEFERRALS_MAX);
+    if picked.pairs[..reached].iter().any(|pair| skipping(pair).is_some()) {
+        let all = read_due(spi, picked, skipping, DEFERRALS_MAX as usize, now);
+        candidates.extend(all.into_iter().filter(|candidate| candidate.pair < reached));
+    }
+    Found { candidates, reached }
+}
+
+fn read_due(
+    spi: &Spi,
+    picked: &Picked,
+    most: impl Fn(&Pair) -> Option<i32>,
+    limit: usize,
+    now: Instant,
+) -> Vec<Candidate> {
+    let asked: Vec<(usize, i32)> =
+        picked.pairs.iter().enumerate().filter_map(|(i, pair)| most(pair).map(|most| (i, most))).collect();
+    if asked.is_empty() {
+        return Vec::new();
+    }
+    let pair = |&(i, _): &(usize, i32)| &picked.pairs[i];
+    let values = [
+        array(Element::Int4, asked.iter().map(|&(i, _)| i as i32)),
+        array(Element::Text, asked.iter().map(|a| picked.accounts[pair(a).account].id.as_str())),
+        array(Element::Text, asked.iter().map(|a| pair(a).action.name())),
+        array(Element::Int4, asked.iter().map(|&(_, most)| most)),
+        now.param(),
+        (limit as i64).param(),
+    ];
+    let rows = spi.run(&DUE, &values);
+    rows.iter()
+        .map(|mut row| Candidate {
+            pair: row.value::<i32>() as usize,
+            prospect: row.value(),
+            campaign: row.value(),
+            attempts: 0,
+            history: ProspectHistory::default(),
+        })
+        .collect()
+}
+
+/// Holds the accounts of the pairs that were reached, passing over those that somebody else holds;
+/// for each account, whether it is held and still what it was when it was picked.
+pub fn hold(spi: &Spi, picked: &Picked, reached: usize) -> Vec<Held> {
+    let mut held = vec![Held::NotAsked; picked.accounts.len()];
+    for pair in &picked.pairs[..reached] {
+        held[pair.account] = Held::BySomebodyElse;
+    }
+    let ids = picked.accounts.iter().enumerate().filter(|(i, _)| held[*i] == Held::BySomebodyElse);
+    let ids = array(Element::Text, ids.map(|(_, visited)| visited.id.as_str()));
+    let places: HashMap<&str, usize> =
+        picked.accounts.iter().enumerate().map(|(i, visited)| (visited.id.as_str(), i)).collect();
+    for mut row in spi.run(&HOLD, &[ids]).iter() {
+        let id: &str = row.value();
+        let Some(&i) = places.get(id) else { continue };
+        let version = crate::account_row::read_version(&mut row);
+        held[i] = if version == picked.accounts[i].row.version { Held::AsPicked } else { Held::Changed };
+    }
+    held
+}
+
+/// What became of holding an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// It was not reached.
+    NotAsked,
+    /// Somebody else holds it.
+    BySomebodyElse,
+    /// It is held, and has changed since it was picked.
+    Changed,
+    /// It is held, and what it was.
+    AsPicked,
+}
+
+/// Keeps the candidates that still wait, on accounts that are held as they were picked, and adds what
+/// the journal says about their prospects.
+pub fn verify(
+    spi: &Spi,
+    picked: &Picked,
+    held: &[Held],
+    candidates: Vec<Candidate>,
+    now: Instant,
+) -> Vec<Candidate> {
+    let on_held = |c: &Candidate| held[picked.pairs[c.pair].account] == Held::AsPicked;
+    let mut kept: Vec<Option<Candidate>> = candidates.into_iter().filter(on_held).map(Some).collect();
+    if kept.is_empty() {
+        return Vec::new();
+    }
+    let listed = || kept.iter().flatten();
+    let pair = |c: &Candidate| &picked.pairs[c.pair];
+    let values = [
+        array(Element::Text, listed().map(|c| picked.accounts[pair(c).account].id.as_str())),
+        array(Element::Text, listed().map(|c| c.prospect.as_str())),
+        array(Element::Text, listed().map(|c| c.campaign.as_str())),
+        array(Element::Text, listed().map(|c| pair(c).action.name())),
+        params![now][0],
+    ];
+    let rows = spi.run(&VERIFY, &values);
+    rows.iter()
+        .filter_map(|mut row| {
+            let mut candidate = kept[row.value::<i32>() as usize - 1].take()?;
+            candidate.attempts = row.value();
+            let unresolved = row.nullable().unwrap_or(false);
+            candidate.history = ProspectHistory { unresolved, last_kept_at: row.nullable_instant() };
+            Some(candidate)
+        })
+        .collect()
+}

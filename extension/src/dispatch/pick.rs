@@ -1,0 +1,270 @@
+//! Which accounts to look at, and what each of them says before any prospect is asked about.
+
+use std::collections::{HashMap, HashSet};
+
+use pgrx::pg_sys;
+use sendgate_decision::breaker::Reading;
+use sendgate_decision::clock::Instant;
+use sendgate_decision::gate::Verdict;
+use sendgate_decision::names::{Action, Reason};
+
+use super::Filter;
+use super::rule::{Rule, ask};
+use crate::account_row::{AccountRow, account_columns, read_columns};
+use crate::arrays::{Element, INSTANTS, array};
+use crate::statement::{Row, Rows, Spi, Statement, params};
+
+/// The columns of a ticket with its account, as [`read`] expects them.
+macro_rules! picked_columns {
+    () => {
+        concat!("SELECT q.due_at, q.ticket_id, q.account_id, q.action, ", account_columns!())
+    };
+}
+
+/// Tickets in the order in which they fall due, after the one that was read last.
+macro_rules! after_the_last {
+    () => {
+        "q.due_at OPERATOR(pg_catalog.<=) $1
+         AND (q.due_at, q.account_id, q.action, q.ticket_id) OPERATOR(pg_catalog.>) ($2, $3, $4, $5)"
+    };
+}
+
+const PICK_TYPES: &[pg_sys::Oid] = &[
+    pg_sys::TIMESTAMPTZOID,
+    pg_sys::TIMESTAMPTZOID,
+    pg_sys::TEXTOID,
+    pg_sys::TEXTOID,
+    pg_sys::UUIDOID,
+    pg_sys::INT8OID,
+    pg_sys::TEXTOID,
+    pg_sys::TEXTOID,
+];
+
+static PICK: Statement = Statement::new(
+    concat!(
+        picked_columns!(),
+        " FROM sendgate.dispatch_queue q
+          JOIN sendgate.accounts a ON a.id OPERATOR(pg_catalog.=) q.account_id
+          WHERE ",
+        after_the_last!(),
+        " AND $7 IS NULL AND $8 IS NULL
+          ORDER BY q.due_at, q.account_id, q.action, q.ticket_id LIMIT $6"
+    ),
+    PICK_TYPES,
+);
+
+static PICK_OF_ACTION: Statement = Statement::new(
+    concat!(
+        picked_columns!(),
+        " FROM sendgate.dispatch_queue q
+          JOIN sendgate.accounts a ON a.id OPERATOR(pg_catalog.=) q.account_id
+          WHERE q.action OPERATOR(pg_catalog.=) $7 AND ",
+        after_the_last!(),
+        " AND $8 IS NULL
+          ORDER BY q.due_at, q.account_id, q.ticket_id LIMIT $6"
+    ),
+    PICK_TYPES,
+);
+
+static PICK_OF_ACCOUNT: Statement = Statement::new(
+    concat!(
+        picked_columns!(),
+        " FROM sendgate.dispatch_queue q
+          JOIN sendgate.accounts a ON a.id OPERATOR(pg_catalog.=) q.account_id
+          WHERE q.account_id OPERATOR(pg_catalog.=) $8 AND a.id OPERATOR(pg_catalog.=) $8
+            AND (q.action OPERATOR(pg_catalog.=) $7 OR $7 IS NULL) AND ",
+        after_the_last!(),
+        " ORDER BY q.due_at, q.account_id, q.action, q.ticket_id LIMIT $6"
+    ),
+    PICK_TYPES,
+);
+
+/// The accounts, of those with an open breaker, whose event log proves a delivery after the stamp.
+static EVIDENCE: Statement = Statement::new(
+    "SELECT u.account_id
+     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.timestamptz[])
+          AS u (account_id, exhausted_at)
+     WHERE EXISTS (
+         SELECT FROM sendgate.linkedin_events e
+         LEFT JOIN sendgate.send_operations o
+             ON o.account_id OPERATOR(pg_catalog.=) u.account_id
+                AND o.operation_id OPERATOR(pg_catalog.=) e.operation_id
+         WHERE e.account_id OPERATOR(pg_catalog.=) u.account_id
+           AND e.event_type OPERATOR(pg_catalog.=) 'inmail_sent'
+           AND e.occurred_at OPERATOR(pg_catalog.>) u.exhausted_at
+           AND e.occurred_at OPERATOR(pg_catalog.>=) $3
+           AND e.occurred_at OPERATOR(pg_catalog.<=) $4
+           AND e.recorded_at OPERATOR(pg_catalog.>) u.exhausted_at
+           AND (o.operation_id IS NULL OR o.reserved_at OPERATOR(pg_catalog.>) u.exhausted_at))",
+    &[pg_sys::TEXTARRAYOID, INSTANTS, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID],
+);
+
+/// Where reading the tickets goes on.
+#[derive(Clone)]
+pub struct Cursor {
+    due_at: Instant,
+    account: String,
+    action: String,
+    ticket: [u8; 16],
+}
+
+impl Cursor {
+    /// Before the first ticket.
+    pub fn start() -> Cursor {
+        // The beginning of time as timestamptz has it.
+        Cursor { due_at: Instant(i64::MIN), account: String::new(), action: String::new(), ticket: [0; 16] }
+    }
+}
+
+/// An account that is being looked at.
+pub struct Visited {
+    /// Its id.
+    pub id: String,
+    /// Its row, as read without holding it; dropped again if holding it shows another version.
+    pub row: AccountRow,
+    /// Whether the event log proves a delivery after its breaker's stamp.
+    pub evidence: bool,
+}
+
+/// What the account says about an action before any prospect is asked about.
+pub enum Outlook {
+    /// It may send: this many slots are free.
+    Open(i32),
+    /// The breaker skips whatever is due.
+    Skipping,
+    /// A rule about the account refuses; when it lets go by itself.
+    Refused(Option<Instant>),
+    /// It cannot be decided: why.
+    Undecidable(String),
+}
+
+/// An account and an action with due tickets.
+pub struct Pair {
+    /// Index of the account.
+    pub account: usize,
+    /// The action.
+    pub action: Action,
+    /// What the account says about it.
+    pub outlook: Outlook,
+}
+
+/// What was picked.
+pub struct Picked {
+    /// The accounts, each once.
+    pub accounts: Vec<Visited>,
+    /// Their actions, in the order of the tickets.
+    pub pairs: Vec<Pair>,
+    /// Where to go on; none when that was all.
+    pub next: Option<Cursor>,
+}
+
+/// Reads the next due tickets with their accounts, holding nothing.
+pub fn pick(
+    spi: &Spi,
+    rule: &Rule,
+    filter: &Filter<'_>,
+    from: &Cursor,
+    limit: usize,
+    now: Instant,
+) -> Picked {
+    let statement = match filter {
+        Filter { account: Some(_), .. } => &PICK_OF_ACCOUNT,
+        Filter { action: Some(_), .. } => &PICK_OF_ACTION,
+        _ => &PICK,
+    };
+    let values = params![
+        now,
+        from.due_at,
+        &from.account,
+        &from.action,
+        from.ticket,
+        limit as i64,
+        filter.action.map(Action::name),
+        filter.account
+    ];
+    let rows = spi.run(statement, values);
+    let mut picked = read(&rows);
+    if rows.count() < limit {
+        picked.next = None;
+    }
+    find_evidence(spi, &mut picked, now);
+    let Picked { accounts, pairs, .. } = &mut picked;
+    for pair in pairs {
+        pair.outlook = look_out(rule, &accounts[pair.account], pair.action, now);
+    }
+    picked
+}
+
+fn read(rows: &Rows<'_>) -> Picked {
+    let mut picked = Picked { accounts: Vec::new(), pairs: Vec::new(), next: None };
+    let mut places: HashMap<String, usize> = HashMap::new();
+    let mut seen: HashSet<(usize, Action)> = HashSet::new();
+    for mut columns in rows.iter() {
+        let cursor = read_ticket(&mut columns);
+        let account = *places.entry(cursor.account.clone()).or_insert_with(|| {
+            let row = read_columns(&mut columns);
+            picked.accounts.push(Visited { id: cursor.account.clone(), row, evidence: false });
+            picked.accounts.len() - 1
+        });
+        if let Some(action) = Action::parse(&cursor.action)
+            && seen.insert((account, action))
+        {
+            picked.pairs.push(Pair { account, action, outlook: Outlook::Open(0) });
+        }
+        picked.next = Some(cursor);
+    }
+    picked
+}
+
+fn read_ticket(columns: &mut Row) -> Cursor {
+    let due_at = columns.instant();
+    let ticket = columns.nullable_uuid().unwrap_or_default();
+    Cursor { due_at, ticket, account: columns.value(), action: columns.value() }
+}
+
+fn find_evidence(spi: &Spi, picked: &mut Picked, now: Instant) {
+    let is_open = |visited: &Visited| {
+        let account = &visited.row.account;
+        matches!(account.breaker.read(account.credit_reset_day, now), Reading::Open { .. })
+    };
+    let inmails: HashSet<usize> =
+        picked.pairs.iter().filter(|pair| pair.action == Action::Inmail).map(|pair| pair.account).collect();
+    let open: Vec<usize> = inmails.into_iter().filter(|&i| is_open(&picked.accounts[i])).collect();
+    if open.is_empty() {
+        return;
+    }
+    let ids = array(Element::Text, open.iter().map(|&i| picked.accounts[i].id.as_str()));
+    let stamps =
+        array(Element::Timestamp, open.iter().map(|&i| picked.accounts[i].row.account.breaker.exhausted_at));
+    let since = now.plus(-sendgate_decision::breaker::EVIDENCE_WINDOW);
+    let proven: HashSet<String> = spi
+        .run(&EVIDENCE, &[ids, stamps, params![since][0], params![now][0]])
+        .iter()
+        .map(|mut row| row.value())
+        .collect();
+    for i in open {
+        let visited = &mut picked.accounts[i];
+        visited.evidence = proven.contains(&visited.id);
+    }
+}
+
+fn look_out(rule: &Rule, visited: &Visited, action: Action, now: Instant) -> Outlook {
+    let mut account = visited.row.account.clone();
+    let asked = match ask(rule, visited, action, now) {
+        Ok(asked) => asked,
+        Err(why) => return Outlook::Undecidable(why),
+    };
+    loop {
+        match asked.decide(&account, None) {
+            Verdict::ClearBreaker(_) => {
+                account.breaker.clear(now);
+            }
+            Verdict::Grant(_) if asked.takes_one_at_a_time(&account) => return Outlook::Open(1),
+            Verdict::Grant(grant) => return Outlook::Open(grant.counts.remaining.saturating_add(1)),
+            Verdict::Refuse(refusal) if refusal.reason == Reason::CreditsExhausted => {
+                return Outlook::Skipping;
+            }
+            Verdict::Refuse(refusal) => return Outlook::Refused(refusal.retry_at),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! What a batch of enrollments comes to: decided in memory, by the same pure rule as `reserve`.
+
+use std::collections::HashMap;
+
+use sendgate_decision::account::Account;
+use sendgate_decision::breaker::ClearReason;
+use sendgate_decision::clock::{Day, Instant};
+use sendgate_decision::gate::{Grant, ProspectHistory, Refusal, Verdict};
+use sendgate_decision::names::{Action, Reason};
+
+use super::candidates::Candidate;
+use super::pick::{Pair, Visited};
+use super::rule::{Asked, Rule, ask};
+use crate::ids;
+
+/// A slot for an enrollment.
+pub struct Slot {
+    /// Its operation.
+    pub operation: [u8; 16],
+    /// Until when it is in flight.
+    pub expires_at: Instant,
+    /// The day it counts on.
+    pub counted_on: Day,
+    /// Whether other work waits for it already.
+    pub awaited: bool,
+}
+
+/// What becomes of an enrollment.
+pub enum Fate {
+    /// It is handed out.
+    Granted(Slot),
+    /// A rule about its prospect refuses; none = until an operation is settled.
+    Postponed(Reason, Option<Instant>),
+    /// The breaker skips it: deferred to the next credit period, and audited.
+    Skipped(Instant),
+}
+
+/// An account's breaker that clears on the way.
+pub struct Clearing {
+    /// Index of the account.
+    pub account: usize,
+    /// Why.
+    pub reason: ClearReason,
+    /// The stamp that goes.
+    pub exhausted_at: Option<Instant>,
+}
+
+/// What is to be written.
+pub struct Plan {
+    /// The accounts afterwards; none where nothing changes.
+    pub accounts: Vec<Option<Account>>,
+    /// What becomes of the candidates, by their index; those that are not in it stay as they are.
+    pub fates: Vec<(usize, Fate)>,
+    /// Breakers that clear.
+    pub clearings: Vec<Clearing>,
+    /// Refusals of whole accounts, by pair.
+    pub refusals: HashMap<usize, Refusal>,
+    /// The plan holds if it is written before this instant.
+    pub valid_until: Instant,
+}
+
+/// The state of the deciding.
+struct Deciding<'a> {
+    visited: &'a [Visited],
+    pairs: &'a [Pair],
+    now: Instant,
+    plan: Plan,
+    /// Operations of this very plan, by account, action and prospect: in flight for what comes after.
+    taken: HashMap<(usize, Action, &'a str), usize>,
+}
+
+/// Decides about the candidates in their order until `room` slots are taken.
+pub fn decide<'a>(
+    rule: &'a Rule,
+    visited: &'a [Visited],
+    pairs: &'a [Pair],
+    candidates: &'a [Candidate],
+    room: usize,
+    now: Instant,
+) -> Plan {
+    let plan = Plan {
+        accounts: visited.iter().map(|_| None).collect(),
+        fates: Vec::new(),
+        clearings: Vec::new(),
+        refusals: HashMap::new(),
+        valid_until: Instant::MAX,
+    };
+    let mut deciding = Deciding { visited, pairs, now, plan, taken: HashMap::new() };
+    let mut asked: Option<(usize, Asked<'_>)> = None;
+    let mut granted = 0;
+    for (i, candidate) in candidates.iter().enumerate() {
+        if granted == room {
+            break;
+        }
+        if deciding.plan.refusals.contains_key(&candidate.pair) {
+            continue;
+        }
+        if asked.as_ref().is_none_or(|(pair, _)| *pair != candidate.pair) {
+            let pair = &pairs[candidate.pair];
+            // Whoever cannot be asked was found out when the pair was picked.
+            let Ok(found) = ask(rule, &visited[pair.account], pair.action, now) else { continue };
+            asked = Some((candidate.pair, found));
+        }
+        if let Some((_, asked)) = &asked {
+            granted += usize::from(deciding.take(i, candidate, asked));
+        }
+    }
+    deciding.plan
+}
+
+impl<'a> Deciding<'a> {
+    fn account(&mut self, i: usize) -> &mut Account {
+        self.plan.accounts[i].get_or_insert_with(|| self.visited[i].row.account.clone())
+    }
+
+    /// Decides about one candidate; whether it got a slot.
+    fn take(&mut self, i: usize, candidate: &'a Candidate, asked: &Asked<'_>) -> bool {
+        let pair = &self.pairs[candidate.pair];
+        let key = (pair.account, pair.action, candidate.prospect.as_str());
+        let taken = self.taken.get(&key).copied();
+        let history = match taken {
+            Some(_) => ProspectHistory { unresolved: true, ..candidate.history },
+            None => candidate.history,
+        };
+        let operation = ids::fresh();
+        loop {
+            let current = self.plan.accounts[pair.account].as_ref();
+            let account = current.unwrap_or(&self.visited[pair.account].row.account);
+            match asked.decide(account, Some((operation, history))) {
+                Verdict::ClearBreaker(reason) => self.clear(pair.account, reason),
+                Verdict::Grant(grant) => {
+                    let slot = Slot {
+                        operation,
+                        expires_at: grant.expires_at,
+                        counted_on: grant.counted_on,
+                        awaited: false,
+                    };
+                    self.taken.insert(key, self.plan.fates.len());
+                    self.plan.fates.push((i, Fate::Granted(slot)));
+                    self.grant(pair.account, *grant);
+                    return true;
+                }
+                Verdict::Refuse(refusal) => {
+                    self.refuse(i, candidate.pair, refusal, taken);
+                    return false;
+                }
+            }
+        }
+    }
+
+    fn grant(&mut self, account: usize, grant: Grant) {
+        self.plan.valid_until = self.plan.valid_until.min(grant.valid_until);
+        self.plan.accounts[account] = Some(grant.account);
+    }
+
+    fn clear(&mut self, account: usize, reason: ClearReason) {
+        let now = self.now;
+        let row = self.account(account);
+        row.roll(now);
+        let exhausted_at = row.breaker.exhausted_at;
+        row.breaker.clear(now);
+        self.plan.clearings.push(Clearing { account, reason, exhausted_at });
+    }
+
+    fn refuse(&mut self, i: usize, pair: usize, refusal: Refusal, taken: Option<usize>) {
+        match (refusal.reason, refusal.retry_at) {
+            (Reason::CreditsExhausted, Some(retry_at)) => self.plan.fates.push((i, Fate::Skipped(retry_at))),
+            (reason @ (Reason::OperationInFlight | Reason::ProspectCooldown), retry_at) => {
+                if let Some((_, Fate::Granted(slot))) = taken.and_then(|at| self.plan.fates.get_mut(at)) {
+                    slot.awaited = true;
+                }
+                self.plan.fates.push((i, Fate::Postponed(reason, retry_at)));
+            }
+            _ => {
+                self.plan.refusals.insert(pair, refusal);
+            }
+        }
+    }
+}

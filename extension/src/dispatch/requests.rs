@@ -1,0 +1,132 @@
+//! What was handed out to a request: the same request again gets the same rows, as long as they are
+//! in flight.
+
+use pgrx::pg_sys;
+use sendgate_decision::clock::Instant;
+use sendgate_decision::names::Action;
+
+use super::{Filter, Handed};
+use crate::arrays::{Element, array};
+use crate::error::{Code, Error, Result};
+use crate::journal;
+use crate::statement::{IntoParam, Spi, Statement, params};
+
+static READ: Statement = Statement::new(
+    "SELECT r.max_operations, r.action, r.account_id
+     FROM sendgate.dispatch_requests r WHERE r.request_id OPERATOR(pg_catalog.=) $1",
+    &[pg_sys::UUIDOID],
+);
+
+/// Only what the worker may still act on: in flight, in time, on an account that is connected.
+static REPLAY: Statement = Statement::new(
+    "SELECT o.account_id, o.campaign_id, o.prospect_id, o.action, o.operation_id, o.expires_at, o.attempt
+     FROM sendgate.dispatch_requests r
+     CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(r.account_ids), pg_catalog.unnest(r.operation_ids))
+          WITH ORDINALITY AS u (account_id, operation_id, n)
+     JOIN sendgate.send_operations o
+         ON o.account_id OPERATOR(pg_catalog.=) u.account_id
+            AND o.operation_id OPERATOR(pg_catalog.=) u.operation_id
+     JOIN sendgate.accounts a ON a.id OPERATOR(pg_catalog.=) u.account_id
+     WHERE r.request_id OPERATOR(pg_catalog.=) $1
+       AND o.state OPERATOR(pg_catalog.=) 'reserved' AND o.expires_at OPERATOR(pg_catalog.>) $2
+       AND a.status OPERATOR(pg_catalog.=) 'connected'
+     ORDER BY u.n",
+    &[pg_sys::UUIDOID, pg_sys::TIMESTAMPTZOID],
+);
+
+static REMEMBER: Statement = Statement::new(
+    "INSERT INTO sendgate.dispatch_requests (request_id, at, max_operations, action, account_id,
+         account_ids, operation_ids)
+     VALUES ($1, $2, $3, $4, $5, $6, $7)
+     ON CONFLICT (request_id) DO NOTHING",
+    &[
+        pg_sys::UUIDOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::INT4OID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::UUIDARRAYOID,
+    ],
+);
+
+/// The rows of a request that was answered before; none when it is new.
+///
+/// # Errors
+/// `SG213` when it was made with other arguments.
+pub fn replay(
+    spi: &Spi,
+    request: [u8; 16],
+    max: usize,
+    filter: &Filter<'_>,
+    paused: bool,
+    now: Instant,
+) -> Result<Option<Vec<Handed>>> {
+    let Some(mut row) = spi.run(&READ, params![request]).first() else {
+        return Ok(None);
+    };
+    let same = row.value::<i32>() as usize == max
+        && row.nullable::<&str>() == filter.action.map(Action::name)
+        && row.nullable::<&str>() == filter.account;
+    if !same {
+        return Err(mismatch(request));
+    }
+    if paused {
+        return Ok(Some(Vec::new()));
+    }
+    let rows = spi.run(&REPLAY, params![request, now]);
+    let handed = rows.iter().map(|mut row| Handed {
+        account: row.value(),
+        campaign: row.nullable().unwrap_or_default(),
+        prospect: row.value(),
+        action: row.one_of(Action::parse),
+        operation: row.nullable_uuid().unwrap_or_default(),
+        expires_at: row.instant(),
+        attempt: row.nullable::<i16>().map_or(0, i32::from),
+    });
+    Ok(Some(handed.collect()))
+}
+
+/// Remembers what a request got; one that got nothing may simply ask again.
+///
+/// # Errors
+/// `SG303` when another session has answered the same request meanwhile.
+pub fn remember(
+    spi: &Spi,
+    request: [u8; 16],
+    max: usize,
+    filter: &Filter<'_>,
+    handed: &[Handed],
+    now: Instant,
+) -> Result<()> {
+    if handed.is_empty() {
+        return Ok(());
+    }
+    let values = [
+        request.param(),
+        now.param(),
+        (max as i32).param(),
+        filter.action.map(Action::name).param(),
+        filter.account.param(),
+        array(Element::Text, handed.iter().map(|row| row.account.as_str())),
+        array(Element::Uuid, handed.iter().map(|row| row.operation)),
+    ];
+    if spi.run_waiting(&REMEMBER, &values)?.count() == 1 {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::RequestAnswered,
+        format!("request {} was answered by another session meanwhile", journal::show(request)),
+        "Two sessions dispatched for the same request_id at the same time; only the first may hand out rows.",
+        "Nothing was changed: repeat the call, and it returns what the other session got.",
+    ))
+}
+
+fn mismatch(request: [u8; 16]) -> Error {
+    Error::new(
+        Code::RequestMismatch,
+        format!("request {} was made with other arguments", journal::show(request)),
+        "A request_id stands for one call of dispatch, so that a lost reply can be asked for again.",
+        "Use a new request_id for every new call, and the same arguments when you repeat one.",
+    )
+}

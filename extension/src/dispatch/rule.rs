@@ -1,0 +1,82 @@
+//! The gate's rule, asked in memory about many.
+
+use std::rc::Rc;
+
+use sendgate_decision::account::Account;
+use sendgate_decision::breaker::{OperationId, Reading};
+use sendgate_decision::budget::TierCap;
+use sendgate_decision::clock::Instant;
+use sendgate_decision::gate::{ProspectHistory, Request, Verdict, decide};
+use sendgate_decision::names::Action;
+use sendgate_decision::window::Zone;
+
+use super::pick::Visited;
+use crate::config::Config;
+use crate::settings;
+use crate::zone;
+
+/// What all decisions of a call have in common.
+pub struct Rule {
+    /// The configuration.
+    pub config: Rc<Config>,
+    prospect_cooldown: i64,
+    operation_ttl: i64,
+}
+
+impl Rule {
+    /// The rule under this configuration and the settings as they are.
+    pub fn new(config: Rc<Config>) -> Rule {
+        let (prospect_cooldown, operation_ttl) = (settings::prospect_cooldown(), settings::operation_ttl());
+        Rule { config, prospect_cooldown, operation_ttl }
+    }
+}
+
+/// The rule about one account and action at one instant.
+pub struct Asked<'a> {
+    rule: &'a Rule,
+    action: Action,
+    now: Instant,
+    evidence: bool,
+    tier: TierCap,
+    zone: Box<dyn Zone>,
+}
+
+/// Prepares the rule for an account and an action, or says why it cannot be asked.
+pub fn ask<'a>(rule: &'a Rule, visited: &Visited, action: Action, now: Instant) -> Result<Asked<'a>, String> {
+    let has_window = visited.row.account.window.is_some();
+    let zone = zone::load(if has_window { &visited.row.time_zone } else { "UTC" });
+    Ok(Asked {
+        rule,
+        action,
+        now,
+        evidence: visited.evidence,
+        tier: rule.config.tier_cap(&visited.row.tier, action),
+        zone: zone.map_err(|error| error.message().to_owned())?,
+    })
+}
+
+impl Asked<'_> {
+    /// The verdict for an operation about a prospect, or about the account alone.
+    pub fn decide(&self, account: &Account, of: Option<(OperationId, ProspectHistory)>) -> Verdict {
+        let request = Request {
+            action: self.action,
+            now: self.now,
+            operation: of.map_or([0; 16], |(operation, _)| operation),
+            paused: self.rule.config.paused,
+            evidence: self.evidence,
+            prospect: of.map(|(_, history)| history),
+            tier: self.tier,
+            prospect_cooldown: self.rule.prospect_cooldown,
+            operation_ttl: self.rule.operation_ttl,
+            zone: &*self.zone,
+        };
+        decide(account, &request)
+    }
+
+    /// Whether the next slot refuses the one after it: a minimum gap, or a probe's permit.
+    pub fn takes_one_at_a_time(&self, account: &Account) -> bool {
+        let reading = account.breaker.read(account.credit_reset_day, self.now);
+        let probing = self.action == Action::Inmail && matches!(reading, Reading::Open { .. });
+        probing || self.tier.minimum_gap > 0
+    }
+}

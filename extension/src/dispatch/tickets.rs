@@ -1,0 +1,158 @@
+//! Puts the tickets of the accounts that were looked at where they belong.
+
+use std::collections::{HashMap, HashSet};
+
+use pgrx::pg_sys;
+use sendgate_decision::clock::Instant;
+
+use super::candidates::Held;
+use super::pick::{Outlook, Picked};
+use crate::arrays::{Element, INSTANTS, array};
+use crate::queue::SLEEP_MAX;
+use crate::statement::{Param, Spi, Statement, params};
+
+/// The tickets that nobody who enqueues relies on at this moment; the others stay due.
+static HOLD: Statement = Statement::new(
+    "SELECT u.n::pg_catalog.int4, q.ticket_id
+     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[]) WITH ORDINALITY
+          AS u (account_id, action, n)
+     JOIN sendgate.dispatch_queue q
+         ON q.account_id OPERATOR(pg_catalog.=) u.account_id AND q.action OPERATOR(pg_catalog.=) u.action
+            AND q.due_at OPERATOR(pg_catalog.<=) $3
+     FOR UPDATE OF q SKIP LOCKED",
+    &[pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID, pg_sys::TIMESTAMPTZOID],
+);
+
+/// When the next waiting enrollment is due, and whether there is any; read when the tickets are held,
+/// so that no work is missed that relies on one of them.
+static NEXT_DUE: Statement = Statement::new(
+    "SELECT u.n::pg_catalog.int4,
+         (SELECT w.next_dispatch_at
+          FROM sendgate.enrollments w
+          WHERE w.account_id OPERATOR(pg_catalog.=) u.account_id AND w.action OPERATOR(pg_catalog.=) u.action
+            AND w.state OPERATOR(pg_catalog.=) 'waiting' AND w.next_dispatch_at IS NOT NULL
+            AND NOT EXISTS (
+                SELECT FROM sendgate.paused_campaigns p
+                WHERE p.campaign_id OPERATOR(pg_catalog.=) w.campaign_id)
+          ORDER BY w.next_dispatch_at
+          LIMIT 1),
+         EXISTS (
+             SELECT FROM sendgate.enrollments w
+             WHERE w.account_id OPERATOR(pg_catalog.=) u.account_id
+               AND w.action OPERATOR(pg_catalog.=) u.action AND w.state OPERATOR(pg_catalog.=) 'waiting')
+     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[]) WITH ORDINALITY
+          AS u (account_id, action, n)",
+    &[pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID],
+);
+
+const MOVE_TYPES: &[pg_sys::Oid] =
+    &[pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID, pg_sys::UUIDARRAYOID, INSTANTS];
+
+static MOVE: Statement = Statement::new(
+    "UPDATE sendgate.dispatch_queue q SET due_at = u.due_at
+     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[], $3::pg_catalog.uuid[],
+                            $4::pg_catalog.timestamptz[])
+          AS u (account_id, action, ticket_id, due_at)
+     WHERE q.account_id OPERATOR(pg_catalog.=) u.account_id AND q.action OPERATOR(pg_catalog.=) u.action
+       AND q.ticket_id OPERATOR(pg_catalog.=) u.ticket_id
+       AND q.due_at OPERATOR(pg_catalog.<>) u.due_at",
+    MOVE_TYPES,
+);
+
+static DROP: Statement = Statement::new(
+    "DELETE FROM sendgate.dispatch_queue q
+     USING unnest($1::pg_catalog.text[], $2::pg_catalog.text[], $3::pg_catalog.uuid[])
+          AS u (account_id, action, ticket_id)
+     WHERE q.account_id OPERATOR(pg_catalog.=) u.account_id AND q.action OPERATOR(pg_catalog.=) u.action
+       AND q.ticket_id OPERATOR(pg_catalog.=) u.ticket_id",
+    &[pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID, pg_sys::UUIDARRAYOID],
+);
+
+/// A ticket that is held: its pair and its id.
+type Ticket = (usize, [u8; 16]);
+
+/// Puts off accounts that a rule refuses to when it lets go; the others to when their next work is
+/// due, behind everybody whose work is due already. One ticket a pair is left, or none without work.
+pub fn put_back(
+    spi: &Spi,
+    picked: &Picked,
+    held: &[Held],
+    reached: usize,
+    refused: &HashMap<usize, Option<Instant>>,
+    now: Instant,
+) {
+    let looked_at: Vec<usize> =
+        (0..reached).filter(|&i| held[picked.pairs[i].account] == Held::AsPicked).collect();
+    if looked_at.is_empty() {
+        return;
+    }
+    let [accounts, actions] = keys(picked, looked_at.iter().copied());
+    let rows = spi.run(&HOLD, &[accounts, actions, params![now][0]]);
+    let tickets: Vec<Ticket> = rows
+        .iter()
+        .map(|mut row| (looked_at[row.value::<i32>() as usize - 1], row.nullable_uuid().unwrap_or_default()))
+        .collect();
+    let mut due = HashMap::new();
+    for &(i, _) in &tickets {
+        let refusal = match picked.pairs[i].outlook {
+            Outlook::Refused(until) => Some(until),
+            Outlook::Undecidable(_) => Some(None),
+            _ => refused.get(&i).copied(),
+        };
+        if let Some(until) = refusal {
+            due.insert(i, Some(asleep(until, now)));
+        }
+    }
+    let open: HashSet<usize> = tickets.iter().map(|&(i, _)| i).filter(|i| !due.contains_key(i)).collect();
+    due.extend(next_due(spi, picked, &open.into_iter().collect::<Vec<_>>(), now));
+    write(spi, picked, &tickets, &due);
+}
+
+/// Until then, but not longer than a ticket sleeps.
+fn asleep(until: Option<Instant>, now: Instant) -> Instant {
+    let latest = now.plus(SLEEP_MAX);
+    until.map_or(latest, |until| until.clamp(now, latest))
+}
+
+fn keys(picked: &Picked, pairs: impl Iterator<Item = usize> + Clone) -> [Param; 2] {
+    let id = |i: usize| picked.accounts[picked.pairs[i].account].id.as_str();
+    [
+        array(Element::Text, pairs.clone().map(id)),
+        array(Element::Text, pairs.map(|i| picked.pairs[i].action.name())),
+    ]
+}
+
+/// When each pair is to be looked at next; none where nothing waits.
+fn next_due(spi: &Spi, picked: &Picked, pairs: &[usize], now: Instant) -> HashMap<usize, Option<Instant>> {
+    if pairs.is_empty() {
+        return HashMap::new();
+    }
+    let values = keys(picked, pairs.iter().copied());
+    let rows = spi.run_on_latest_snapshot(&NEXT_DUE, &values);
+    rows.iter()
+        .map(|mut row| {
+            let pair = pairs[row.value::<i32>() as usize - 1];
+            let next = row.nullable_instant();
+            let waits: bool = row.value();
+            (pair, waits.then(|| asleep(next, now)))
+        })
+        .collect()
+}
+
+fn write(spi: &Spi, picked: &Picked, tickets: &[Ticket], due: &HashMap<usize, Option<Instant>>) {
+    let mut first = HashSet::new();
+    let (kept, dropped): (Vec<Ticket>, Vec<Ticket>) =
+        tickets.iter().partition(|(i, _)| due.get(i).copied().flatten().is_some() && first.insert(*i));
+    let parts = |of: &[Ticket]| {
+        let [accounts, actions] = keys(picked, of.iter().map(|(i, _)| *i));
+        [accounts, actions, array(Element::Uuid, of.iter().map(|(_, ticket)| *ticket))]
+    };
+    if !kept.is_empty() {
+        let at = array(Element::Timestamp, kept.iter().map(|(i, _)| due.get(i).copied().flatten()));
+        let [accounts, actions, ids] = parts(&kept);
+        spi.run(&MOVE, &[accounts, actions, ids, at]);
+    }
+    if !dropped.is_empty() {
+        spi.run(&DROP, &parts(&dropped));
+    }
+}

@@ -1,0 +1,253 @@
+//! Goes round the accounts until the worker has enough, or nothing more may be sent.
+
+use std::collections::HashMap;
+
+use pgrx::pg_sys;
+use sendgate_decision::clock::Instant;
+
+use super::candidates::{self, Candidate, Held};
+use super::pick::{self, Cursor, Outlook, Picked};
+use super::plan::{Fate, Plan, decide};
+use super::rule::Rule;
+use super::write::{self, Batch};
+use super::{Filter, Handed, tickets};
+use crate::account_row::AccountRow;
+use crate::clock;
+use crate::config;
+use crate::error::{Code, Error, Result};
+use crate::log;
+use crate::statement::{Spi, Statement, params};
+use crate::subtransaction::{Attempt, attempt};
+
+/// Tickets that are read at a time: as many as slots are wanted, within these.
+const TICKETS_MIN: usize = 16;
+const TICKETS_MAX: usize = 256;
+
+/// Most due enrollments that are read for one account in one round.
+const CANDIDATES_MAX: usize = 1_000;
+
+/// How often a call starts again because the configuration or the day had moved on before its slots
+/// were written.
+const OVERTAKEN_MAX: usize = 16;
+
+static PARK: Statement = Statement::new(
+    "UPDATE sendgate.enrollments e
+     SET state = 'parked', next_dispatch_at = NULL, reason = 'poisoned', error = $5, changed_at = $6
+     WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
+       AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4",
+    &[
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TIMESTAMPTZOID,
+    ],
+);
+
+/// A call of `dispatch` on its way.
+pub struct Visit<'a> {
+    spi: &'a Spi,
+    max: usize,
+    filter: &'a Filter<'a>,
+    handed: Vec<Handed>,
+    rule: Rule,
+    /// The configuration's number when it was read.
+    changes: u64,
+    /// Enrollments that were moved without being handed out: there may be others behind them.
+    moved: usize,
+}
+
+/// What became of writing a batch.
+enum Written {
+    /// It stands.
+    Done,
+    /// The day, a window or the configuration had moved on; nothing is written.
+    Overtaken,
+}
+
+impl<'a> Visit<'a> {
+    /// A call for at most `max` slots.
+    pub fn new(spi: &'a Spi, max: usize, filter: &'a Filter<'a>) -> Visit<'a> {
+        let changes = config::changes();
+        let rule = Rule::new(config::current(spi));
+        Visit { spi, max, filter, handed: Vec::new(), rule, changes, moved: 0 }
+    }
+
+    /// Goes round until there is enough, or until a round neither finds nor moves anything.
+    pub fn run(mut self) -> Result<Vec<Handed>> {
+        let mut overtaken = 0;
+        let mut round = 0;
+        while self.wanted() > 0 && !self.rule.config.paused {
+            let (handed, moved) = (self.handed.len(), self.moved);
+            match self.go_round(round)? {
+                Written::Done if self.moved == moved => break,
+                Written::Done => round += 1,
+                Written::Overtaken => {
+                    overtaken += 1;
+                    if overtaken == OVERTAKEN_MAX {
+                        return Err(undecided());
+                    }
+                    self.changes = config::changes();
+                    self.rule = Rule::new(config::current(self.spi));
+                }
+            }
+            debug_assert!(self.handed.len() >= handed);
+        }
+        Ok(self.handed)
+    }
+
+    fn wanted(&self) -> usize {
+        self.max - self.handed.len()
+    }
+
+    /// Looks at every due ticket once, or until there is enough.
+    fn go_round(&mut self, round: u32) -> Result<Written> {
+        let mut from = Cursor::start();
+        // Each round reads further ahead: the one before met many prospects that cannot be sent to.
+        let ahead = 4usize.saturating_pow(round).min(CANDIDATES_MAX);
+        while self.wanted() > 0 {
+            let now = clock::now();
+            let tickets = self.wanted().clamp(TICKETS_MIN, TICKETS_MAX);
+            let picked = pick::pick(self.spi, &self.rule, self.filter, &from, tickets, now);
+            if picked.pairs.is_empty() {
+                break;
+            }
+            let limit = self.wanted().saturating_mul(ahead).min(CANDIDATES_MAX);
+            let next = picked.next.clone();
+            if let Written::Overtaken = self.look_at(picked, limit, now)? {
+                return Ok(Written::Overtaken);
+            }
+            let Some(next) = next else { break };
+            from = next;
+        }
+        Ok(Written::Done)
+    }
+
+    /// Hands out what the picked accounts may send.
+    fn look_at(&mut self, mut picked: Picked, limit: usize, at: Instant) -> Result<Written> {
+        let found = candidates::find(self.spi, &picked, limit, at);
+        let held = candidates::hold(self.spi, &picked, found.reached);
+        let now = clock::now();
+        self.moved += held.iter().filter(|held| **held == Held::Changed).count();
+        let due = candidates::verify(self.spi, &picked, &held, found.candidates, now);
+        let mut refused = HashMap::new();
+        if let Written::Overtaken = self.settle(&mut picked, &due, &mut refused, now)? {
+            return Ok(Written::Overtaken);
+        }
+        tickets::put_back(self.spi, &picked, &held, found.reached, &refused, now);
+        self.raise_alerts(&picked, &held, now)?;
+        Ok(Written::Done)
+    }
+
+    /// Decides about a batch and writes it. A batch that PostgreSQL refuses is halved until the
+    /// enrollment that it refuses stands alone; that one is parked with the error.
+    fn settle(
+        &mut self,
+        picked: &mut Picked,
+        batch: &[Candidate],
+        refused: &mut HashMap<usize, Option<Instant>>,
+        now: Instant,
+    ) -> Result<Written> {
+        if batch.is_empty() {
+            return Ok(Written::Done);
+        }
+        let plan = decide(&self.rule, &picked.accounts, &picked.pairs, batch, self.wanted(), now);
+        let (spi, changes) = (self.spi, self.changes);
+        let parts = Batch { visited: &picked.accounts, pairs: &picked.pairs, candidates: batch, now };
+        let attempt = attempt(|| {
+            write::write(spi, &parts, &plan);
+            let holds = clock::now() < plan.valid_until && config::changes() == changes;
+            Ok(holds.then_some(()))
+        })?;
+        match attempt {
+            Attempt::Kept(()) => {
+                self.keep(picked, batch, plan, refused);
+                Ok(Written::Done)
+            }
+            Attempt::TakenBack => Ok(Written::Overtaken),
+            Attempt::Failed(error) if batch.len() == 1 => {
+                self.park(picked, &batch[0], &error, now);
+                Ok(Written::Done)
+            }
+            Attempt::Failed(_) => {
+                let (first, second) = batch.split_at(batch.len() / 2);
+                if let Written::Overtaken = self.settle(picked, first, refused, now)? {
+                    return Ok(Written::Overtaken);
+                }
+                self.settle(picked, second, refused, now)
+            }
+        }
+    }
+
+    /// Takes over what was written.
+    fn keep(
+        &mut self,
+        picked: &mut Picked,
+        batch: &[Candidate],
+        plan: Plan,
+        refused: &mut HashMap<usize, Option<Instant>>,
+    ) {
+        for (i, fate) in &plan.fates {
+            let candidate = &batch[*i];
+            let Fate::Granted(slot) = fate else {
+                self.moved += 1;
+                continue;
+            };
+            let pair = &picked.pairs[candidate.pair];
+            self.handed.push(Handed {
+                account: picked.accounts[pair.account].id.clone(),
+                campaign: candidate.campaign.clone(),
+                prospect: candidate.prospect.clone(),
+                action: pair.action,
+                operation: slot.operation,
+                expires_at: slot.expires_at,
+                attempt: candidate.attempts.saturating_add(1),
+            });
+        }
+        for (visited, account) in picked.accounts.iter_mut().zip(plan.accounts) {
+            if let Some(account) = account {
+                visited.row.account = account;
+            }
+        }
+        refused.extend(plan.refusals.iter().map(|(pair, refusal)| (*pair, refusal.retry_at)));
+    }
+
+    fn park(&mut self, picked: &Picked, candidate: &Candidate, error: &str, now: Instant) {
+        let pair = &picked.pairs[candidate.pair];
+        let account = picked.accounts[pair.account].id.as_str();
+        let (prospect, campaign) = (candidate.prospect.as_str(), candidate.campaign.as_str());
+        let error = crate::journal::cut(error);
+        self.spi.run(&PARK, params![account, prospect, campaign, pair.action.name(), &error, now]);
+        self.moved += 1;
+    }
+
+    /// What an operator has to see to: rows ahead of the clock, accounts that cannot be decided.
+    fn raise_alerts(&self, picked: &Picked, held: &[Held], now: Instant) -> Result<()> {
+        for pair in &picked.pairs {
+            let visited = &picked.accounts[pair.account];
+            let (id, day) = (visited.id.as_str(), now.day());
+            if held[pair.account] != Held::AsPicked {
+                continue;
+            }
+            if let Outlook::Undecidable(why) = &pair.outlook {
+                log::alert_once(self.spi, id, None::<&AccountRow>, "undecidable_account", day, why, now)?;
+            }
+            if visited.row.account.is_ahead_of(now) {
+                log::alert_ahead(self.spi, id, None, now)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn undecided() -> Error {
+    Error::new(
+        Code::Undecided,
+        "no batch held long enough to be handed out",
+        format!(
+            "It was decided anew {OVERTAKEN_MAX} times; each time the day, a window or the configuration had moved on."
+        ),
+        "Nothing was changed: try again. If it happens again, look at the server's clock.",
+    )
+}

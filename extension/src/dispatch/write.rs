@@ -1,0 +1,290 @@
+//! Writes a plan: a statement a table, whatever the number of rows.
+
+use pgrx::pg_sys;
+use sendgate_decision::account::Account;
+use sendgate_decision::breaker::ClearReason;
+use sendgate_decision::clock::Instant;
+use sendgate_decision::names::{Action, EnrollmentState, Reason};
+
+use super::candidates::Candidate;
+use super::pick::{Pair, Visited};
+use super::plan::{Clearing, Fate, Plan, Slot};
+use crate::accounts_write;
+use crate::actor;
+use crate::arrays::{DATES, Element, INSTANTS, array};
+use crate::enrollment;
+use crate::ids;
+use crate::log::{self, BreakerLine};
+use crate::statement::{IntoParam, Param, Spi, Statement};
+
+static INSERT_OPERATIONS: Statement = Statement::new(
+    "INSERT INTO sendgate.send_operations (operation_id, reserved_at, expires_at, counted_on, account_id,
+         prospect_id, action, campaign_id, attempt, awaited)
+     SELECT u.operation_id, $1, u.expires_at, u.counted_on, u.account_id, u.prospect_id, u.action,
+            u.campaign_id, u.attempt, NULLIF(u.awaited, false)
+     FROM unnest($2::pg_catalog.uuid[], $3::pg_catalog.timestamptz[], $4::pg_catalog.date[],
+                            $5::pg_catalog.text[], $6::pg_catalog.text[], $7::pg_catalog.text[],
+                            $8::pg_catalog.text[], $9::pg_catalog.int4[], $10::pg_catalog.bool[])
+          AS u (operation_id, expires_at, counted_on, account_id, prospect_id, action, campaign_id, attempt,
+                awaited)",
+    &[
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::UUIDARRAYOID,
+        INSTANTS,
+        DATES,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::INT4ARRAYOID,
+        pg_sys::BOOLARRAYOID,
+    ],
+);
+
+static UPDATE_ENROLLMENTS: Statement = Statement::new(
+    "UPDATE sendgate.enrollments e
+     SET state = u.state, next_dispatch_at = u.next_dispatch_at, attempts = u.attempts, reason = u.reason,
+         operation_id = COALESCE(u.operation_id, e.operation_id), changed_at = $1
+     FROM unnest($2::pg_catalog.text[], $3::pg_catalog.text[], $4::pg_catalog.text[],
+                            $5::pg_catalog.text[], $6::pg_catalog.text[], $7::pg_catalog.timestamptz[],
+                            $8::pg_catalog.int4[], $9::pg_catalog.text[], $10::pg_catalog.uuid[])
+          AS u (account_id, prospect_id, campaign_id, action, state, next_dispatch_at, attempts, reason,
+                operation_id)
+     WHERE e.account_id OPERATOR(pg_catalog.=) u.account_id
+       AND e.prospect_id OPERATOR(pg_catalog.=) u.prospect_id
+       AND e.campaign_id OPERATOR(pg_catalog.=) u.campaign_id
+       AND e.action OPERATOR(pg_catalog.=) u.action",
+    &[
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        INSTANTS,
+        pg_sys::INT4ARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::UUIDARRAYOID,
+    ],
+);
+
+/// Whoever settles one of these has somebody to wake.
+static AWAIT: Statement = Statement::new(
+    "UPDATE sendgate.send_operations o SET awaited = true
+     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[], $3::pg_catalog.text[])
+          AS u (account_id, prospect_id, action)
+     WHERE o.account_id OPERATOR(pg_catalog.=) u.account_id
+       AND o.prospect_id OPERATOR(pg_catalog.=) u.prospect_id
+       AND o.action OPERATOR(pg_catalog.=) u.action
+       AND o.state OPERATOR(pg_catalog.=) ANY (ARRAY['reserved', 'indeterminate'])
+       AND o.awaited IS NULL",
+    &[pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID],
+);
+
+static SKIP_EVENTS: Statement = Statement::new(
+    "INSERT INTO sendgate.campaign_events AS e (id, at, deferred_to, exhausted_at, account_id,
+         prospect_id, campaign_id, action, event_type, reason)
+     SELECT u.id, $1, u.deferred_to, u.exhausted_at, u.account_id, u.prospect_id, u.campaign_id, 'inmail',
+            'linkedin_skipped', 'account_inmail_credits_exhausted'
+     FROM unnest($2::pg_catalog.uuid[], $3::pg_catalog.timestamptz[],
+                            $4::pg_catalog.timestamptz[], $5::pg_catalog.text[], $6::pg_catalog.text[],
+                            $7::pg_catalog.text[])
+          AS u (id, deferred_to, exhausted_at, account_id, prospect_id, campaign_id)
+     ON CONFLICT (account_id, prospect_id, campaign_id, exhausted_at) WHERE exhausted_at IS NOT NULL
+     DO UPDATE SET repeats = e.repeats OPERATOR(pg_catalog.+) 1, last_repeat_at = EXCLUDED.at",
+    SKIP_TYPES,
+);
+
+static SKIP_LINES: Statement = Statement::new(
+    "INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at,
+         prospect_id, campaign_id)
+     SELECT u.id, $1, u.account_id, 'skip', 'account_inmail_credits_exhausted', $3, u.exhausted_at,
+            u.prospect_id, u.campaign_id
+     FROM unnest($2::pg_catalog.uuid[], $4::pg_catalog.timestamptz[], $5::pg_catalog.text[],
+                            $6::pg_catalog.text[], $7::pg_catalog.text[])
+          AS u (id, exhausted_at, account_id, prospect_id, campaign_id)
+     ON CONFLICT DO NOTHING",
+    &[
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::UUIDARRAYOID,
+        pg_sys::TEXTOID,
+        INSTANTS,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+    ],
+);
+
+const SKIP_TYPES: &[pg_sys::Oid] = &[
+    pg_sys::TIMESTAMPTZOID,
+    pg_sys::UUIDARRAYOID,
+    INSTANTS,
+    INSTANTS,
+    pg_sys::TEXTARRAYOID,
+    pg_sys::TEXTARRAYOID,
+    pg_sys::TEXTARRAYOID,
+];
+
+/// What a plan is about.
+pub struct Batch<'a> {
+    /// The accounts.
+    pub visited: &'a [Visited],
+    /// Their actions.
+    pub pairs: &'a [Pair],
+    /// The enrollments.
+    pub candidates: &'a [Candidate],
+    /// When the plan was made.
+    pub now: Instant,
+}
+
+impl Batch<'_> {
+    fn account(&self, candidate: usize) -> &str {
+        &self.visited[self.pairs[self.candidates[candidate].pair].account].id
+    }
+
+    fn action(&self, candidate: usize) -> Action {
+        self.pairs[self.candidates[candidate].pair].action
+    }
+}
+
+/// Writes everything that the plan says; the accounts are held.
+pub fn write(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
+    let changed: Vec<(&str, &Account)> = batch
+        .visited
+        .iter()
+        .zip(&plan.accounts)
+        .filter_map(|(visited, account)| Some((visited.id.as_str(), account.as_ref()?)))
+        .collect();
+    accounts_write::write_many(spi, &changed);
+    for clearing in &plan.clearings {
+        clear(spi, batch, clearing);
+    }
+    insert_operations(spi, batch, plan);
+    update_enrollments(spi, batch, plan);
+    mark_awaited(spi, batch, plan);
+    log_skips(spi, batch, plan);
+}
+
+/// Clears are rare: once an account and credit period.
+fn clear(spi: &Spi, batch: &Batch<'_>, clearing: &Clearing) {
+    let account = batch.visited[clearing.account].id.as_str();
+    let (reason, exhausted_at) = (clearing.reason.name(), clearing.exhausted_at);
+    let line = BreakerLine { account, reason, exhausted_at, prospect: None, campaign: None, note: None };
+    log::breaker(spi, "clear", &line, batch.now);
+    // With a new period its deferred work is due anyway.
+    if clearing.reason != ClearReason::MonthlyReset {
+        enrollment::release(spi, account, batch.now);
+    }
+}
+
+fn insert_operations(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
+    let slots: Vec<(usize, &Slot)> = plan
+        .fates
+        .iter()
+        .filter_map(|(i, fate)| if let Fate::Granted(slot) = fate { Some((*i, slot)) } else { None })
+        .collect();
+    if slots.is_empty() {
+        return;
+    }
+    let candidate = |&(i, _): &(usize, &Slot)| &batch.candidates[i];
+    let written = spi.run(
+        &INSERT_OPERATIONS,
+        &[
+            batch.now.param(),
+            array(Element::Uuid, slots.iter().map(|(_, slot)| slot.operation)),
+            array(Element::Timestamp, slots.iter().map(|(_, slot)| slot.expires_at)),
+            array(Element::Date, slots.iter().map(|(_, slot)| slot.counted_on)),
+            array(Element::Text, slots.iter().map(|s| batch.account(s.0))),
+            array(Element::Text, slots.iter().map(|s| candidate(s).prospect.as_str())),
+            array(Element::Text, slots.iter().map(|s| batch.action(s.0).name())),
+            array(Element::Text, slots.iter().map(|s| candidate(s).campaign.as_str())),
+            array(Element::Int4, slots.iter().map(|s| candidate(s).attempts.saturating_add(1))),
+            array(Element::Bool, slots.iter().map(|(_, slot)| slot.awaited)),
+        ],
+    );
+    assert_eq!(written.count(), slots.len(), "a slot was not journalled");
+}
+
+/// What an enrollment becomes: state, due, attempts, reason, operation.
+fn outcome_of(
+    candidate: &Candidate,
+    fate: &Fate,
+) -> (EnrollmentState, Option<Instant>, i32, Option<Reason>, Option<[u8; 16]>) {
+    let attempts = candidate.attempts;
+    match fate {
+        Fate::Granted(slot) => {
+            (EnrollmentState::Sending, None, attempts.saturating_add(1), None, Some(slot.operation))
+        }
+        Fate::Postponed(reason, until) => (EnrollmentState::Waiting, *until, attempts, Some(*reason), None),
+        Fate::Skipped(until) => {
+            (EnrollmentState::Waiting, Some(*until), attempts, Some(Reason::CreditsExhausted), None)
+        }
+    }
+}
+
+fn update_enrollments(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
+    if plan.fates.is_empty() {
+        return;
+    }
+    let outcomes: Vec<_> =
+        plan.fates.iter().map(|(i, fate)| outcome_of(&batch.candidates[*i], fate)).collect();
+    let [account, prospect, campaign, action] = keys(batch, plan.fates.iter().map(|(i, _)| *i));
+    let written = spi.run(
+        &UPDATE_ENROLLMENTS,
+        &[
+            batch.now.param(),
+            account,
+            prospect,
+            campaign,
+            action,
+            array(Element::Text, outcomes.iter().map(|o| o.0.name())),
+            array(Element::Timestamp, outcomes.iter().map(|o| o.1)),
+            array(Element::Int4, outcomes.iter().map(|o| o.2)),
+            array(Element::Text, outcomes.iter().map(|o| o.3.map(Reason::name))),
+            array(Element::Uuid, outcomes.iter().map(|o| o.4)),
+        ],
+    );
+    assert_eq!(written.count(), plan.fates.len(), "an enrollment changed while its account was held");
+}
+
+/// Account, prospect, campaign and action of these candidates, each as an array.
+fn keys(batch: &Batch<'_>, of: impl Iterator<Item = usize> + Clone) -> [Param; 4] {
+    [
+        array(Element::Text, of.clone().map(|i| batch.account(i))),
+        array(Element::Text, of.clone().map(|i| batch.candidates[i].prospect.as_str())),
+        array(Element::Text, of.clone().map(|i| batch.candidates[i].campaign.as_str())),
+        array(Element::Text, of.map(|i| batch.action(i).name())),
+    ]
+}
+
+fn mark_awaited(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
+    let waits = |fate: &Fate| matches!(fate, Fate::Postponed(Reason::OperationInFlight, _));
+    let of: Vec<usize> = plan.fates.iter().filter(|(_, fate)| waits(fate)).map(|(i, _)| *i).collect();
+    if !of.is_empty() {
+        let [account, prospect, _, action] = keys(batch, of.iter().copied());
+        spi.run(&AWAIT, &[account, prospect, action]);
+    }
+}
+
+fn log_skips(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
+    let skips: Vec<(usize, Instant)> = plan
+        .fates
+        .iter()
+        .filter_map(|(i, fate)| if let Fate::Skipped(until) = fate { Some((*i, *until)) } else { None })
+        .collect();
+    if skips.is_empty() {
+        return;
+    }
+    let [account, prospect, campaign, _] = keys(batch, skips.iter().map(|(i, _)| *i));
+    let fresh = || array(Element::Uuid, skips.iter().map(|_| ids::fresh()));
+    let stamp = |i: usize| {
+        let visited = &batch.visited[batch.pairs[batch.candidates[i].pair].account];
+        visited.row.account.breaker.exhausted_at
+    };
+    let stamps = array(Element::Timestamp, skips.iter().map(|(i, _)| stamp(*i)));
+    let until = array(Element::Timestamp, skips.iter().map(|(_, until)| *until));
+    spi.run(&SKIP_EVENTS, &[batch.now.param(), fresh(), until, stamps, account, prospect, campaign]);
+    let actor = actor::name();
+    let values = [batch.now.param(), fresh(), actor.as_str().param(), stamps, account, prospect, campaign];
+    spi.run(&SKIP_LINES, &values);
+}

@@ -1,0 +1,246 @@
+//! The enrollments of campaigns, as far as one account's verbs change them. The account is held
+//! whenever one of its enrollments changes, so dispatch may trust what it read.
+
+use pgrx::pg_sys;
+use sendgate_decision::account::Account;
+use sendgate_decision::clock::Instant;
+use sendgate_decision::enrollment::{Next, after_failure};
+use sendgate_decision::names::{Action, EnrollmentState, Outcome};
+
+use crate::campaign_log;
+use crate::journal::{ErrorNote, JournalRow};
+use crate::queue;
+use crate::settings;
+use crate::statement::{Span, Spi, Statement, params};
+
+static READ: Statement = Statement::new(
+    "SELECT e.state, e.attempts, e.operation_id
+     FROM sendgate.enrollments e
+     WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
+       AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4",
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID],
+);
+
+static WRITE: Statement = Statement::new(
+    "UPDATE sendgate.enrollments e
+     SET state = $5, next_dispatch_at = $6, reason = $7, error = $8, changed_at = $9
+     WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
+       AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4",
+    &[
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TIMESTAMPTZOID,
+    ],
+);
+
+/// Work that waits for an operation on its prospect to be settled.
+static WAKE_PROSPECT: Statement = Statement::new(
+    "UPDATE sendgate.enrollments e
+     SET next_dispatch_at = $4, reason = NULL, changed_at = $4
+     WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
+       AND e.action OPERATOR(pg_catalog.=) $3 AND e.state OPERATOR(pg_catalog.=) 'waiting'
+       AND e.next_dispatch_at IS NULL",
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+);
+
+static DEFER: Statement = Statement::new(
+    "UPDATE sendgate.enrollments e
+     SET next_dispatch_at = $4, reason = 'account_inmail_credits_exhausted', changed_at = $5
+     WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
+       AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) 'inmail'
+       AND e.state OPERATOR(pg_catalog.=) 'waiting'
+       AND (e.next_dispatch_at OPERATOR(pg_catalog.<) $4 OR e.next_dispatch_at IS NULL)",
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID],
+);
+
+/// What the breaker deferred becomes due, the first at `$2`, the others spread over `$3`.
+static RELEASE: Statement = Statement::new(
+    "UPDATE sendgate.enrollments e
+     SET next_dispatch_at = d.due_at, reason = NULL, changed_at = $2
+     FROM (
+         SELECT w.prospect_id, w.campaign_id,
+                $2 OPERATOR(pg_catalog.+) ($3 OPERATOR(pg_catalog.*) (
+                    (pg_catalog.row_number() OVER o OPERATOR(pg_catalog.-) 1)::pg_catalog.float8
+                    OPERATOR(pg_catalog./) (pg_catalog.count(*) OVER ())::pg_catalog.float8)) AS due_at
+         FROM sendgate.enrollments w
+         WHERE w.account_id OPERATOR(pg_catalog.=) $1 AND w.action OPERATOR(pg_catalog.=) 'inmail'
+           AND w.state OPERATOR(pg_catalog.=) 'waiting'
+           AND w.reason OPERATOR(pg_catalog.=) 'account_inmail_credits_exhausted'
+           AND w.next_dispatch_at OPERATOR(pg_catalog.>) $2
+         WINDOW o AS (ORDER BY w.enqueued_at USING OPERATOR(pg_catalog.<),
+                               w.prospect_id USING OPERATOR(pg_catalog.<),
+                               w.campaign_id USING OPERATOR(pg_catalog.<))
+     ) d
+     WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) d.prospect_id
+       AND e.campaign_id OPERATOR(pg_catalog.=) d.campaign_id
+       AND e.action OPERATOR(pg_catalog.=) 'inmail'",
+    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::INTERVALOID],
+);
+
+static DEFER_ANEW: Statement = Statement::new(
+    "UPDATE sendgate.enrollments e
+     SET next_dispatch_at = $2, changed_at = $3
+     WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.action OPERATOR(pg_catalog.=) 'inmail'
+       AND e.state OPERATOR(pg_catalog.=) 'waiting'
+       AND e.reason OPERATOR(pg_catalog.=) 'account_inmail_credits_exhausted'
+       AND e.next_dispatch_at OPERATOR(pg_catalog.>) $3",
+    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID],
+);
+
+/// The first deferred enrollment that nothing but the breaker holds back.
+static OFFER: Statement = Statement::new(
+    "UPDATE sendgate.enrollments e
+     SET next_dispatch_at = $2, changed_at = $2
+     FROM (
+         SELECT w.prospect_id, w.campaign_id
+         FROM sendgate.enrollments w
+         WHERE w.account_id OPERATOR(pg_catalog.=) $1 AND w.action OPERATOR(pg_catalog.=) 'inmail'
+           AND w.state OPERATOR(pg_catalog.=) 'waiting'
+           AND w.reason OPERATOR(pg_catalog.=) 'account_inmail_credits_exhausted'
+           AND NOT EXISTS (
+               SELECT FROM sendgate.paused_campaigns p
+               WHERE p.campaign_id OPERATOR(pg_catalog.=) w.campaign_id)
+           AND NOT EXISTS (
+               SELECT FROM sendgate.send_operations o
+               WHERE o.account_id OPERATOR(pg_catalog.=) $1
+                 AND o.prospect_id OPERATOR(pg_catalog.=) w.prospect_id
+                 AND o.action OPERATOR(pg_catalog.=) 'inmail'
+                 AND o.state OPERATOR(pg_catalog.<>) 'released'
+                 AND (o.state OPERATOR(pg_catalog.<>) 'delivered'
+                      OR o.reserved_at OPERATOR(pg_catalog.>) $3))
+         ORDER BY w.next_dispatch_at USING OPERATOR(pg_catalog.<),
+                  w.enqueued_at USING OPERATOR(pg_catalog.<)
+         LIMIT 1
+     ) d
+     WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) d.prospect_id
+       AND e.campaign_id OPERATOR(pg_catalog.=) d.campaign_id
+       AND e.action OPERATOR(pg_catalog.=) 'inmail'",
+    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID],
+);
+
+/// Whose work an operation was.
+struct Enrollment {
+    state: EnrollmentState,
+    attempts: i32,
+    operation: Option<[u8; 16]>,
+}
+
+fn read(spi: &Spi, account: &str, row: &JournalRow) -> Option<Enrollment> {
+    // Most operations are no campaign work at all, and cost nothing here.
+    let campaign = row.attempt.and(row.campaign.as_deref())?;
+    let found = spi.run(&READ, params![account, &row.prospect, campaign, row.operation.action.name()]);
+    found.first().map(|mut columns| Enrollment {
+        state: columns.one_of(EnrollmentState::parse),
+        attempts: columns.value(),
+        operation: columns.nullable_uuid(),
+    })
+}
+
+fn write(spi: &Spi, account: &str, row: &JournalRow, next: &Next, error: Option<&str>, now: Instant) {
+    spi.run(
+        &WRITE,
+        params![
+            account,
+            &row.prospect,
+            row.campaign.as_deref(),
+            row.operation.action.name(),
+            next.state.name(),
+            next.next_dispatch_at,
+            next.reason,
+            error,
+            now
+        ],
+    );
+}
+
+/// An operation was delivered: its work is done, also if another attempt or a cancel came between,
+/// because the prospect has got it.
+pub fn delivered(spi: &Spi, account: &str, row: &JournalRow, now: Instant) {
+    if let Some(found) = read(spi, account, row)
+        && found.state != EnrollmentState::Done
+    {
+        write(spi, account, row, &Next::DELIVERED, None, now);
+    }
+    settled(spi, account, row, now);
+}
+
+/// An operation failed with this outcome, or nobody knows: its work waits, is done or is parked.
+/// `after` is the account as the outcome left it.
+pub fn failed(
+    spi: &Spi,
+    account: &str,
+    row: &JournalRow,
+    outcome: Outcome,
+    after: &Account,
+    note: &ErrorNote,
+    now: Instant,
+) {
+    let action = row.operation.action;
+    if let Some(found) = read(spi, account, row)
+        && found.operation == Some(row.operation.id)
+        && matches!(found.state, EnrollmentState::Sending | EnrollmentState::Parked)
+    {
+        let next = after_failure(action, outcome, after, found.attempts, settings::retry_backoff(), now);
+        let error = note.message.as_deref().or(note.error_type.as_deref());
+        write(spi, account, row, &next, error, now);
+        if let Some(reason) = next.skipped {
+            campaign_log::refused(spi, account, row, reason, error, now);
+        }
+        if let Some(due_at) = next.next_dispatch_at {
+            queue::ticket(spi, account, action, due_at);
+        }
+    }
+    if outcome != Outcome::Indeterminate {
+        settled(spi, account, row, now);
+        // The slot that came back may be what other work of the account waits for.
+        queue::wake(spi, account, Some(action), now);
+    }
+}
+
+/// Wakes work that waited for this operation, which is no longer in flight.
+fn settled(spi: &Spi, account: &str, row: &JournalRow, now: Instant) {
+    if row.awaited {
+        let action = row.operation.action;
+        spi.run(&WAKE_PROSPECT, params![account, &row.prospect, action.name(), now]);
+        queue::wake(spi, account, Some(action), now);
+    }
+}
+
+/// Defers an InMail that the breaker skipped, where it is campaign work.
+pub fn defer(spi: &Spi, account: &str, prospect: &str, campaign: &str, until: Instant, now: Instant) {
+    spi.run(&DEFER, params![account, prospect, campaign, until, now]);
+}
+
+/// The held account's stamp was removed: what it deferred becomes due, spread over
+/// `sendgate.release_spread`. How much that was.
+pub fn release(spi: &Spi, account: &str, now: Instant) -> usize {
+    let spread = Span(settings::release_spread());
+    let released = spi.run(&RELEASE, params![account, now, spread]).count();
+    queue::wake(spi, account, Some(Action::Inmail), now);
+    if released > 0 {
+        queue::ticket(spi, account, Action::Inmail, now);
+    }
+    released
+}
+
+/// The held account's credits renew on another day now: its deferred work goes with them.
+pub fn defer_anew(spi: &Spi, account: &str, until: Instant, now: Instant) {
+    if spi.run(&DEFER_ANEW, params![account, until, now]).count() > 0 {
+        queue::ticket(spi, account, Action::Inmail, until);
+    }
+}
+
+/// A permit lies ready on the held account: one deferred enrollment becomes due, so that dispatch
+/// finds it.
+pub fn offer(spi: &Spi, account: &str, now: Instant) {
+    let warm_since = now.plus(-settings::prospect_cooldown());
+    if spi.run(&OFFER, params![account, now, warm_since]).count() > 0 {
+        queue::ticket(spi, account, Action::Inmail, now);
+    }
+}

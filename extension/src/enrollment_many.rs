@@ -1,0 +1,256 @@
+//! What a batch of answers does to enrollments: the same as one by one, a statement a table.
+
+use std::collections::HashSet;
+
+use pgrx::pg_sys;
+use sendgate_decision::account::Account;
+use sendgate_decision::clock::Instant;
+use sendgate_decision::enrollment::{Next, after_failure};
+use sendgate_decision::names::{Action, EnrollmentState, Outcome};
+use sendgate_decision::settle::Operation;
+
+use crate::arrays::{Element, INSTANTS, array};
+use crate::ids;
+use crate::settings;
+use crate::statement::{IntoParam, Param, Spi, Statement};
+
+const TEXTS: pg_sys::Oid = pg_sys::TEXTARRAYOID;
+
+static READ: Statement = Statement::new(
+    "SELECT u.n::pg_catalog.int4, e.state, e.attempts, e.operation_id
+     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[], $3::pg_catalog.text[],
+                            $4::pg_catalog.text[]) WITH ORDINALITY
+          AS u (account_id, prospect_id, campaign_id, action, n)
+     JOIN sendgate.enrollments e
+         ON e.account_id OPERATOR(pg_catalog.=) u.account_id
+            AND e.prospect_id OPERATOR(pg_catalog.=) u.prospect_id
+            AND e.campaign_id OPERATOR(pg_catalog.=) u.campaign_id
+            AND e.action OPERATOR(pg_catalog.=) u.action",
+    &[TEXTS, TEXTS, TEXTS, TEXTS],
+);
+
+static WRITE: Statement = Statement::new(
+    "UPDATE sendgate.enrollments e
+     SET state = u.state, next_dispatch_at = u.next_dispatch_at, reason = u.reason, error = u.error,
+         changed_at = $1
+     FROM unnest($2::pg_catalog.text[], $3::pg_catalog.text[], $4::pg_catalog.text[],
+                            $5::pg_catalog.text[], $6::pg_catalog.text[], $7::pg_catalog.timestamptz[],
+                            $8::pg_catalog.text[], $9::pg_catalog.text[])
+          AS u (account_id, prospect_id, campaign_id, action, state, next_dispatch_at, reason, error)
+     WHERE e.account_id OPERATOR(pg_catalog.=) u.account_id
+       AND e.prospect_id OPERATOR(pg_catalog.=) u.prospect_id
+       AND e.campaign_id OPERATOR(pg_catalog.=) u.campaign_id
+       AND e.action OPERATOR(pg_catalog.=) u.action",
+    &[pg_sys::TIMESTAMPTZOID, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, INSTANTS, TEXTS, TEXTS],
+);
+
+static REFUSED: Statement = Statement::new(
+    "INSERT INTO sendgate.campaign_events (id, at, account_id, prospect_id, campaign_id, action,
+         event_type, reason, operation_id, detail)
+     SELECT u.id, $1, u.account_id, u.prospect_id, u.campaign_id, u.action, 'linkedin_skipped', u.reason,
+            u.operation_id, u.detail
+     FROM unnest($2::pg_catalog.uuid[], $3::pg_catalog.text[], $4::pg_catalog.text[],
+                            $5::pg_catalog.text[], $6::pg_catalog.text[], $7::pg_catalog.text[],
+                            $8::pg_catalog.uuid[], $9::pg_catalog.text[])
+          AS u (id, account_id, prospect_id, campaign_id, action, reason, operation_id, detail)",
+    &[
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::UUIDARRAYOID,
+        TEXTS,
+        TEXTS,
+        TEXTS,
+        TEXTS,
+        TEXTS,
+        pg_sys::UUIDARRAYOID,
+        TEXTS,
+    ],
+);
+
+static WAKE_PROSPECTS: Statement = Statement::new(
+    "UPDATE sendgate.enrollments e
+     SET next_dispatch_at = $1, reason = NULL, changed_at = $1
+     FROM unnest($2::pg_catalog.text[], $3::pg_catalog.text[], $4::pg_catalog.text[])
+          AS u (account_id, prospect_id, action)
+     WHERE e.account_id OPERATOR(pg_catalog.=) u.account_id
+       AND e.prospect_id OPERATOR(pg_catalog.=) u.prospect_id
+       AND e.action OPERATOR(pg_catalog.=) u.action AND e.state OPERATOR(pg_catalog.=) 'waiting'
+       AND e.next_dispatch_at IS NULL",
+    &[pg_sys::TIMESTAMPTZOID, TEXTS, TEXTS, TEXTS],
+);
+
+static WAKE: Statement = Statement::new(
+    "UPDATE sendgate.dispatch_queue q SET due_at = $1
+     FROM unnest($2::pg_catalog.text[], $3::pg_catalog.text[]) AS u (account_id, action)
+     WHERE q.account_id OPERATOR(pg_catalog.=) u.account_id AND q.action OPERATOR(pg_catalog.=) u.action
+       AND q.due_at OPERATOR(pg_catalog.>) $1",
+    &[pg_sys::TIMESTAMPTZOID, TEXTS, TEXTS],
+);
+
+/// The accounts are held, so that no dispatch can put off the ticket that is seen here.
+static TICKETS: Statement = Statement::new(
+    "INSERT INTO sendgate.dispatch_queue (due_at, ticket_id, account_id, action)
+     SELECT u.due_at, u.ticket_id, u.account_id, u.action
+     FROM unnest($1::pg_catalog.uuid[], $2::pg_catalog.timestamptz[], $3::pg_catalog.text[],
+                            $4::pg_catalog.text[])
+          AS u (ticket_id, due_at, account_id, action)
+     WHERE NOT EXISTS (
+         SELECT FROM sendgate.dispatch_queue q
+         WHERE q.account_id OPERATOR(pg_catalog.=) u.account_id
+           AND q.action OPERATOR(pg_catalog.=) u.action
+           AND q.due_at OPERATOR(pg_catalog.<=) u.due_at)",
+    &[pg_sys::UUIDARRAYOID, INSTANTS, TEXTS, TEXTS],
+);
+
+/// An operation that was settled.
+pub struct Change {
+    /// Its account.
+    pub account: String,
+    /// The operation, before or after: only its id and action matter here.
+    pub operation: Operation,
+    /// Whom it was for.
+    pub prospect: String,
+    /// The campaign whose work it was; none for what is no campaign work.
+    pub campaign: Option<String>,
+    /// Whether other work waits for it.
+    pub awaited: bool,
+    /// What it came to; none = delivered.
+    pub outcome: Option<Outcome>,
+    /// The error that goes with it.
+    pub error: Option<String>,
+}
+
+impl Change {
+    fn is_settled(&self) -> bool {
+        self.outcome != Some(Outcome::Indeterminate)
+    }
+
+    fn gives_back(&self) -> bool {
+        self.outcome.is_some() && self.is_settled()
+    }
+}
+
+/// Lets a batch of settled operations take effect on the enrollments of their held accounts; `after`
+/// is an account as the batch left it.
+pub fn settle(spi: &Spi, changes: &[&Change], after: impl Fn(&str) -> Account, now: Instant) {
+    let work: Vec<&Change> = changes.iter().copied().filter(|change| change.campaign.is_some()).collect();
+    if !work.is_empty() {
+        let next = next_of(spi, &work, after, now);
+        write(spi, &next, now);
+        log_refused(spi, &next, now);
+        add_tickets(spi, &next);
+    }
+    let awaited: Vec<&Change> = changes.iter().copied().filter(|c| c.awaited && c.is_settled()).collect();
+    if !awaited.is_empty() {
+        let [account, prospect, _, action] = keys(&awaited);
+        spi.run(&WAKE_PROSPECTS, &[now.param(), account, prospect, action]);
+    }
+    let woken: Vec<&Change> =
+        changes.iter().copied().filter(|c| c.gives_back() || (c.awaited && c.is_settled())).collect();
+    if !woken.is_empty() {
+        let [account, _, _, action] = keys(&woken);
+        spi.run(&WAKE, &[now.param(), account, action]);
+    }
+}
+
+/// Account, prospect, campaign and action, each as an array.
+fn keys(of: &[&Change]) -> [Param; 4] {
+    [
+        array(Element::Text, of.iter().map(|c| c.account.as_str())),
+        array(Element::Text, of.iter().map(|c| c.prospect.as_str())),
+        array(Element::Text, of.iter().map(|c| c.campaign.as_deref())),
+        array(Element::Text, of.iter().map(|c| c.operation.action.name())),
+    ]
+}
+
+/// What becomes of each enrollment that the answers are about.
+fn next_of<'a>(
+    spi: &Spi,
+    work: &[&'a Change],
+    after: impl Fn(&str) -> Account,
+    now: Instant,
+) -> Vec<(&'a Change, Next)> {
+    let backoff = settings::retry_backoff();
+    let rows = spi.run(&READ, &keys(work));
+    let decide = |mut row: crate::statement::Row| {
+        let change = work[row.value::<i32>() as usize - 1];
+        let state = row.one_of(EnrollmentState::parse);
+        let attempts = row.value();
+        let is_its_own = row.nullable_uuid() == Some(change.operation.id);
+        let Some(outcome) = change.outcome else {
+            return (state != EnrollmentState::Done).then_some((change, Next::DELIVERED));
+        };
+        let open = matches!(state, EnrollmentState::Sending | EnrollmentState::Parked);
+        let account = after(&change.account);
+        let next = || after_failure(change.operation.action, outcome, &account, attempts, backoff, now);
+        (open && is_its_own).then(|| (change, next()))
+    };
+    rows.iter().filter_map(decide).collect()
+}
+
+fn write(spi: &Spi, next: &[(&Change, Next)], now: Instant) {
+    let changes: Vec<&Change> = next.iter().map(|(change, _)| *change).collect();
+    let [account, prospect, campaign, action] = keys(&changes);
+    spi.run(
+        &WRITE,
+        &[
+            now.param(),
+            account,
+            prospect,
+            campaign,
+            action,
+            array(Element::Text, next.iter().map(|(_, next)| next.state.name())),
+            array(Element::Timestamp, next.iter().map(|(_, next)| next.next_dispatch_at)),
+            array(Element::Text, next.iter().map(|(_, next)| next.reason)),
+            array(Element::Text, changes.iter().map(|change| change.error.as_deref())),
+        ],
+    );
+}
+
+fn log_refused(spi: &Spi, next: &[(&Change, Next)], now: Instant) {
+    let refused: Vec<(&Change, &str)> =
+        next.iter().filter_map(|(change, next)| Some((*change, next.skipped?))).collect();
+    if refused.is_empty() {
+        return;
+    }
+    let changes: Vec<&Change> = refused.iter().map(|(change, _)| *change).collect();
+    let [account, prospect, campaign, action] = keys(&changes);
+    spi.run(
+        &REFUSED,
+        &[
+            now.param(),
+            array(Element::Uuid, refused.iter().map(|_| ids::fresh())),
+            account,
+            prospect,
+            campaign,
+            action,
+            array(Element::Text, refused.iter().map(|(_, reason)| *reason)),
+            array(Element::Uuid, changes.iter().map(|change| change.operation.id)),
+            array(Element::Text, changes.iter().map(|change| change.error.as_deref())),
+        ],
+    );
+}
+
+/// One ticket for each account and action, at the first time that some of its work is due again.
+fn add_tickets(spi: &Spi, next: &[(&Change, Next)]) {
+    let mut due: Vec<(&str, Action, Instant)> = next
+        .iter()
+        .filter_map(|(change, next)| {
+            Some((change.account.as_str(), change.operation.action, next.next_dispatch_at?))
+        })
+        .collect();
+    due.sort_by_key(|(_, _, at)| *at);
+    let mut seen = HashSet::new();
+    due.retain(|(account, action, _)| seen.insert((*account, *action)));
+    if due.is_empty() {
+        return;
+    }
+    spi.run(
+        &TICKETS,
+        &[
+            array(Element::Uuid, due.iter().map(|_| ids::fresh())),
+            array(Element::Timestamp, due.iter().map(|(_, _, at)| *at)),
+            array(Element::Text, due.iter().map(|(account, _, _)| *account)),
+            array(Element::Text, due.iter().map(|(_, action, _)| action.name())),
+        ],
+    );
+}

@@ -1,0 +1,176 @@
+//! The journal and the event log, several rows in one statement.
+
+use pgrx::pg_sys;
+use sendgate_decision::clock::Instant;
+use sendgate_decision::names::{OperationState, Outcome};
+use sendgate_decision::settle::Operation;
+
+use crate::account_row::commit_synchronously;
+use crate::arrays::{DATES, Element, INSTANTS, array};
+use crate::error::Result;
+use crate::journal::{self, ErrorNote, JournalRow};
+use crate::statement::{IntoParam, Spi, Statement};
+
+static READ: Statement = Statement::new(
+    "SELECT u.n::pg_catalog.int4, o.action, o.state, o.counted_on, o.reserved_at, o.expires_at, o.outcome,
+            o.prospect_id, o.campaign_id, o.attempt, o.awaited, e.id, e.chat_id
+     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.uuid[]) WITH ORDINALITY
+          AS u (account_id, operation_id, n)
+     JOIN sendgate.send_operations o
+         ON o.account_id OPERATOR(pg_catalog.=) u.account_id
+            AND o.operation_id OPERATOR(pg_catalog.=) u.operation_id
+     LEFT JOIN sendgate.linkedin_events e
+         ON e.account_id OPERATOR(pg_catalog.=) u.account_id
+            AND e.operation_id OPERATOR(pg_catalog.=) u.operation_id",
+    &[pg_sys::TEXTARRAYOID, pg_sys::UUIDARRAYOID],
+);
+
+/// The same as for one; the state that each was read in is compared.
+static SETTLE: Statement = Statement::new(
+    "UPDATE sendgate.send_operations o
+     SET state = u.state, settled_at = $1, outcome = u.outcome, error = COALESCE(u.error, o.error),
+         error_type = COALESCE(u.error_type, o.error_type),
+         http_status = COALESCE(u.http_status, o.http_status)
+     FROM unnest($2::pg_catalog.text[], $3::pg_catalog.uuid[], $4::pg_catalog.text[],
+                            $5::pg_catalog.text[], $6::pg_catalog.text[], $7::pg_catalog.text[],
+                            $8::pg_catalog.text[], $9::pg_catalog.int4[])
+          AS u (account_id, operation_id, was, state, outcome, error, error_type, http_status)
+     WHERE o.account_id OPERATOR(pg_catalog.=) u.account_id
+       AND o.operation_id OPERATOR(pg_catalog.=) u.operation_id
+       AND o.state OPERATOR(pg_catalog.=) u.was",
+    &[
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::UUIDARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::INT4ARRAYOID,
+    ],
+);
+
+static INSERT_EVENTS: Statement = Statement::new(
+    "INSERT INTO sendgate.linkedin_events (id, operation_id, occurred_at, recorded_at, counted_on,
+         account_id, prospect_id, event_type, chat_id, campaign_id)
+     SELECT u.id, u.operation_id, u.occurred_at, $1, u.counted_on, u.account_id, u.prospect_id,
+            u.event_type, u.chat_id, u.campaign_id
+     FROM unnest($2::pg_catalog.uuid[], $3::pg_catalog.uuid[], $4::pg_catalog.timestamptz[],
+                            $5::pg_catalog.date[], $6::pg_catalog.text[], $7::pg_catalog.text[],
+                            $8::pg_catalog.text[], $9::pg_catalog.text[], $10::pg_catalog.text[])
+          AS u (id, operation_id, occurred_at, counted_on, account_id, prospect_id, event_type, chat_id,
+                campaign_id)",
+    &[
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::UUIDARRAYOID,
+        pg_sys::UUIDARRAYOID,
+        INSTANTS,
+        DATES,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+    ],
+);
+
+/// An operation on its way to another state.
+pub struct Settlement {
+    /// Its account.
+    pub account: String,
+    /// The operation as it was read.
+    pub before: Operation,
+    /// Its state from now on.
+    pub state: OperationState,
+    /// What it came to.
+    pub outcome: Option<Outcome>,
+    /// What is noted beside it.
+    pub note: ErrorNote,
+}
+
+/// The event of a delivery.
+pub struct Event<'a> {
+    /// Its id.
+    pub id: [u8; 16],
+    /// The account.
+    pub account: &'a str,
+    /// The operation that was delivered.
+    pub operation: Operation,
+    /// Whom it went to.
+    pub prospect: String,
+    /// The campaign.
+    pub campaign: Option<String>,
+    /// The provider's proof.
+    pub chat_id: Option<&'a str>,
+    /// When it was delivered.
+    pub occurred_at: Instant,
+}
+
+/// Reads operations with their events, in the order of the arrays.
+///
+/// # Errors
+/// `SG102` for the first element whose account has no such operation.
+pub fn read(spi: &Spi, accounts: &[String], operations: &[[u8; 16]]) -> Result<Vec<JournalRow>> {
+    let values = [
+        array(Element::Text, accounts.iter().map(String::as_str)),
+        array(Element::Uuid, operations.iter().copied()),
+    ];
+    let mut found: Vec<Option<JournalRow>> = accounts.iter().map(|_| None).collect();
+    for mut columns in spi.run(&READ, &values).iter() {
+        let i = columns.value::<i32>() as usize - 1;
+        found[i] = Some(journal::read_columns(&mut columns, operations[i]));
+    }
+    let known = |(i, row): (usize, Option<JournalRow>)| {
+        row.ok_or_else(|| journal::unknown(&accounts[i], operations[i]).at(i))
+    };
+    found.into_iter().enumerate().map(known).collect()
+}
+
+/// Moves operations on from the states they were read in; their accounts are held.
+pub fn settle<'a>(spi: &Spi, settlements: impl Iterator<Item = &'a Settlement> + Clone, now: Instant) {
+    let count = settlements.clone().count();
+    if count == 0 {
+        return;
+    }
+    commit_synchronously();
+    let all = || settlements.clone();
+    let written = spi.run(
+        &SETTLE,
+        &[
+            now.param(),
+            array(Element::Text, all().map(|s| s.account.as_str())),
+            array(Element::Uuid, all().map(|s| s.before.id)),
+            array(Element::Text, all().map(|s| s.before.state.name())),
+            array(Element::Text, all().map(|s| s.state.name())),
+            array(Element::Text, all().map(|s| s.outcome.map(Outcome::name))),
+            array(Element::Text, all().map(|s| s.note.message.as_deref())),
+            array(Element::Text, all().map(|s| s.note.error_type.as_deref())),
+            array(Element::Int4, all().map(|s| s.note.http_status)),
+        ],
+    );
+    assert_eq!(written.count(), count, "an operation was settled without its account being held");
+}
+
+/// Writes the events of delivered operations.
+pub fn insert_events(spi: &Spi, events: &[Event<'_>], now: Instant) {
+    if events.is_empty() {
+        return;
+    }
+    let all = || events.iter();
+    spi.run(
+        &INSERT_EVENTS,
+        &[
+            now.param(),
+            array(Element::Uuid, all().map(|e| e.id)),
+            array(Element::Uuid, all().map(|e| e.operation.id)),
+            array(Element::Timestamp, all().map(|e| e.occurred_at)),
+            array(Element::Date, all().map(|e| e.operation.counted_on)),
+            array(Element::Text, all().map(|e| e.account)),
+            array(Element::Text, all().map(|e| e.prospect.as_str())),
+            array(Element::Text, all().map(|e| e.operation.action.event_type())),
+            array(Element::Text, all().map(|e| e.chat_id)),
+            array(Element::Text, all().map(|e| e.campaign.as_deref())),
+        ],
+    );
+}

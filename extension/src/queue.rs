@@ -1,0 +1,84 @@
+//! The tickets of `dispatch`: "look at this account's work of this action no later than then".
+//!
+//! Work is never forgotten: whoever makes an enrollment due leaves a ticket that lies no later, or
+//! sees one and locks it in share mode, so that dispatch cannot put it off over work that it does not
+//! see yet. Nobody waits for anybody here.
+
+use pgrx::pg_sys;
+use sendgate_decision::clock::{DAY, Instant};
+use sendgate_decision::names::Action;
+
+use crate::ids;
+use crate::statement::{Spi, Statement, params};
+
+/// No ticket sleeps longer, whatever it waits for: an event that went past the functions — a DBA's
+/// UPDATE, say — delays work by a day and does not lose it.
+pub const SLEEP_MAX: i64 = DAY;
+
+static LIES_READY: Statement = Statement::new(
+    "SELECT 1 FROM sendgate.dispatch_queue q
+     WHERE q.account_id OPERATOR(pg_catalog.=) $1 AND q.action OPERATOR(pg_catalog.=) $2
+       AND q.due_at OPERATOR(pg_catalog.<=) $3
+     LIMIT 1 FOR KEY SHARE SKIP LOCKED",
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+);
+
+static ADD: Statement = Statement::new(
+    "INSERT INTO sendgate.dispatch_queue (due_at, ticket_id, account_id, action)
+     VALUES ($1, $2, $3, $4)",
+    &[pg_sys::TIMESTAMPTZOID, pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID],
+);
+
+static WAKE: Statement = Statement::new(
+    "UPDATE sendgate.dispatch_queue q SET due_at = $3
+     WHERE q.account_id OPERATOR(pg_catalog.=) $1
+       AND (q.action OPERATOR(pg_catalog.=) $2 OR $2 IS NULL)
+       AND q.due_at OPERATOR(pg_catalog.>) $3",
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+);
+
+/// Inserts rather than updates, so that two that wake many accounts never wait for each other.
+static WAKE_TIER: Statement = Statement::new(
+    "INSERT INTO sendgate.dispatch_queue (due_at, ticket_id, account_id, action)
+     SELECT $3, pg_catalog.gen_random_uuid(), q.account_id, q.action
+     FROM sendgate.dispatch_queue q
+     JOIN sendgate.accounts a ON a.id OPERATOR(pg_catalog.=) q.account_id
+     WHERE a.tier OPERATOR(pg_catalog.=) $1 AND q.action OPERATOR(pg_catalog.=) $2
+       AND q.due_at OPERATOR(pg_catalog.>) $3
+     GROUP BY q.account_id, q.action",
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+);
+
+static WAKE_CAMPAIGN: Statement = Statement::new(
+    "INSERT INTO sendgate.dispatch_queue (due_at, ticket_id, account_id, action)
+     SELECT GREATEST(pg_catalog.min(e.next_dispatch_at), $2), pg_catalog.gen_random_uuid(), e.account_id,
+            e.action
+     FROM sendgate.enrollments e
+     WHERE e.campaign_id OPERATOR(pg_catalog.=) $1 AND e.state OPERATOR(pg_catalog.=) 'waiting'
+       AND e.next_dispatch_at IS NOT NULL
+     GROUP BY e.account_id, e.action",
+    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+);
+
+/// Sees to it that somebody looks at the account's work of this action by `due_at`.
+pub fn ticket(spi: &Spi, account: &str, action: Action, due_at: Instant) {
+    if spi.run(&LIES_READY, params![account, action.name(), due_at]).count() == 0 {
+        spi.run(&ADD, params![due_at, ids::fresh(), account, action.name()]);
+    }
+}
+
+/// Something about the held account has changed that may let it send again: its work is looked at
+/// now, of one action or of all.
+pub fn wake(spi: &Spi, account: &str, action: Option<Action>, now: Instant) {
+    spi.run(&WAKE, params![account, action.map(Action::name), now]);
+}
+
+/// The same for all accounts of a tier, whose caps have changed.
+pub fn wake_tier(spi: &Spi, tier: &str, action: Action, now: Instant) {
+    spi.run(&WAKE_TIER, params![tier, action.name(), now]);
+}
+
+/// The same for the work of a campaign that goes on.
+pub fn wake_campaign(spi: &Spi, campaign: &str, now: Instant) {
+    spi.run(&WAKE_CAMPAIGN, params![campaign, now]);
+}

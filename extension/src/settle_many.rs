@@ -1,0 +1,8 @@
+//! `confirm_many` and `rollback_many`: a batch of answers in one call, each decided by the same rule as
+//! alone and written with a statement a table.
+//!
+//! All of it or nothing: one element that is wrong names its index and changes nothing.
+
+mod batch;
+mod confirm;
+mod rollback;

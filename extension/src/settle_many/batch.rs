@@ -1,0 +1,223 @@
+//! What both have in common: accounts held, operations read, everything written at the end.
+
+use std::collections::{BTreeMap, HashMap};
+
+use pgrx::datum::Uuid;
+use pgrx::pg_sys;
+use sendgate_decision::account::Account;
+use sendgate_decision::clock::Instant;
+use sendgate_decision::names::{OperationState, Outcome};
+
+use crate::account_row::{self, AccountRow, account_columns, read_columns};
+use crate::accounts_write;
+use crate::arrays::{Element, array};
+use crate::enrollment_many::{self, Change};
+use crate::entry::{Args, ID_CHARACTERS_MAX, check_text, null_argument};
+use crate::error::{Code, Error, Result};
+use crate::journal::{ErrorNote, JournalRow};
+use crate::journal_many::{self, Settlement};
+use crate::statement::{Spi, Statement};
+
+/// Most answers of one call: the accounts stay held until it ends.
+const ANSWERS_MAX: usize = 10_000;
+
+static HOLD: Statement = Statement::new(
+    concat!(
+        "SELECT ",
+        account_columns!(),
+        ", a.id FROM sendgate.accounts a
+          WHERE a.id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
+          ORDER BY a.id FOR NO KEY UPDATE"
+    ),
+    &[pg_sys::TEXTARRAYOID],
+);
+
+/// Whose answers they are: the two arrays that both functions begin with.
+pub struct Keys {
+    /// The accounts.
+    pub accounts: Vec<String>,
+    /// Their operations.
+    pub operations: Vec<[u8; 16]>,
+}
+
+impl Keys {
+    /// Reads `account_ids` and `operation_ids`.
+    pub fn read(args: &Args) -> Result<Keys> {
+        let accounts: Vec<Option<String>> = args.required(0, "account_ids")?;
+        let operations: Vec<Option<Uuid>> = args.required(1, "operation_ids")?;
+        if accounts.len() > ANSWERS_MAX {
+            return Err(Error::new(
+                Code::UnequalArrays,
+                format!("account_ids has {} elements", accounts.len()),
+                format!("At most {ANSWERS_MAX} answers are settled in one call."),
+                "Settle them in several calls; each is a transaction of its own.",
+            ));
+        }
+        check_length("operation_ids", operations.len(), accounts.len())?;
+        let account = |(i, id): (usize, Option<String>)| {
+            let id = id.ok_or_else(|| null_argument("account_id").at(i))?;
+            check_text(&id, "account_id", ID_CHARACTERS_MAX).map_err(|error| error.at(i))?;
+            Ok(id)
+        };
+        let operation = |(i, id): (usize, Option<Uuid>)| match id {
+            Some(id) => Ok(*id.as_bytes()),
+            None => Err(null_argument("operation_id").at(i)),
+        };
+        Ok(Keys {
+            accounts: accounts.into_iter().enumerate().map(account).collect::<Result<_>>()?,
+            operations: operations.into_iter().enumerate().map(operation).collect::<Result<_>>()?,
+        })
+    }
+
+    /// An array that goes with them: none where it is NULL as a whole.
+    pub fn optional<T>(&self, values: Option<Vec<Option<T>>>, name: &str) -> Result<Vec<Option<T>>> {
+        let Some(values) = values else {
+            return Ok(self.accounts.iter().map(|_| None).collect());
+        };
+        check_length(name, values.len(), self.accounts.len())?;
+        Ok(values)
+    }
+}
+
+fn check_length(name: &str, length: usize, expected: usize) -> Result<()> {
+    if length == expected {
+        return Ok(());
+    }
+    Err(Error::new(
+        Code::UnequalArrays,
+        format!("{name} has {length} elements, account_ids has {expected}"),
+        format!("Element {} of one has no partner in the other.", length.min(expected) + 1),
+        "Pass arrays of the same length; an element may be NULL where the single function allows NULL.",
+    ))
+}
+
+/// Held accounts and their operations, changed in memory and written at the end.
+pub struct Batch<'a> {
+    spi: &'a Spi,
+    keys: &'a Keys,
+    /// When everything is decided.
+    pub now: Instant,
+    accounts: HashMap<String, (AccountRow, bool)>,
+    rows: Vec<JournalRow>,
+    /// The element that first names an operation, by account and operation.
+    first: HashMap<(&'a str, [u8; 16]), usize>,
+    /// By the first element of each operation, so that every row is written once.
+    settlements: BTreeMap<usize, Settlement>,
+    enrollments: BTreeMap<usize, Change>,
+}
+
+impl<'a> Batch<'a> {
+    /// Holds the accounts, in ascending order, and reads the operations as they are then.
+    ///
+    /// # Errors
+    /// `SG101`, `SG102` for the first element whose account or operation is unknown; `SG301`.
+    pub fn hold(spi: &'a Spi, keys: &'a Keys) -> Result<Batch<'a>> {
+        let ids = array(Element::Text, keys.accounts.iter().map(String::as_str));
+        let mut accounts = HashMap::new();
+        for mut columns in spi.run_waiting(&HOLD, &[ids])?.iter() {
+            let row = read_columns(&mut columns);
+            accounts.insert(columns.value::<String>(), (row, false));
+        }
+        for (i, account) in keys.accounts.iter().enumerate() {
+            if !accounts.contains_key(account) {
+                return Err(account_row::unknown(account).at(i));
+            }
+        }
+        let rows = journal_many::read(spi, &keys.accounts, &keys.operations)?;
+        let mut first = HashMap::new();
+        for (i, key) in keys.accounts.iter().zip(&keys.operations).enumerate() {
+            first.entry((key.0.as_str(), *key.1)).or_insert(i);
+        }
+        let now = crate::clock::now();
+        Ok(Batch {
+            spi,
+            keys,
+            now,
+            accounts,
+            rows,
+            first,
+            settlements: BTreeMap::new(),
+            enrollments: BTreeMap::new(),
+        })
+    }
+
+    /// The operation of an element, as the elements before it left it.
+    pub fn row(&self, i: usize) -> &JournalRow {
+        &self.rows[self.place(i)]
+    }
+
+    fn place(&self, i: usize) -> usize {
+        self.first[&(self.keys.accounts[i].as_str(), self.keys.operations[i])]
+    }
+
+    /// The account of an element, as the elements before it left it.
+    pub fn account(&self, i: usize) -> &Account {
+        &self.accounts[&self.keys.accounts[i]].0.account
+    }
+
+    /// Takes over what settling an element changes.
+    pub fn settle(
+        &mut self,
+        i: usize,
+        state: OperationState,
+        outcome: Option<Outcome>,
+        note: ErrorNote,
+        account: Option<Account>,
+    ) {
+        if let (Some(account), Some((row, changed))) =
+            (account, self.accounts.get_mut(&self.keys.accounts[i]))
+        {
+            row.account = account;
+            *changed = true;
+        }
+        let place = self.place(i);
+        let row = &mut self.rows[place];
+        let before = row.operation;
+        (row.operation.state, row.operation.outcome) = (state, outcome);
+        let account = self.keys.accounts[i].clone();
+        let before = self.settlements.get(&place).map_or(before, |earlier| earlier.before);
+        self.settlements.insert(place, Settlement { account, before, state, outcome, note });
+    }
+
+    /// Takes over that an element's event was written.
+    pub fn proven(&mut self, i: usize, event: [u8; 16], chat_id: Option<&str>) {
+        let place = self.place(i);
+        self.rows[place].event = Some(event);
+        self.rows[place].chat_id = chat_id.map(str::to_owned);
+    }
+
+    /// Takes over what becomes of an element's enrollment; none = delivered.
+    pub fn enrollment(&mut self, i: usize, outcome: Option<Outcome>, error: Option<String>) {
+        let row = self.row(i);
+        let change = Change {
+            account: self.keys.accounts[i].clone(),
+            operation: row.operation,
+            prospect: row.prospect.clone(),
+            campaign: row.campaign.clone().filter(|_| row.attempt.is_some()),
+            awaited: row.awaited,
+            outcome,
+            error,
+        };
+        self.enrollments.insert(self.place(i), change);
+    }
+
+    /// Writes everything, in the order of the locks: accounts, enrollments, journal.
+    pub fn write(self) {
+        let changed: Vec<(&str, &Account)> = self
+            .accounts
+            .iter()
+            .filter(|(_, (_, changed))| *changed)
+            .map(|(id, (row, _))| (id.as_str(), &row.account))
+            .collect();
+        accounts_write::write_many(self.spi, &changed);
+        let after = |account: &str| self.accounts[account].0.account.clone();
+        let enrollments: Vec<&Change> = self.enrollments.values().collect();
+        enrollment_many::settle(self.spi, &enrollments, after, self.now);
+        journal_many::settle(self.spi, self.settlements.values(), self.now);
+    }
+}
+
+/// Names the element in an error about it.
+pub fn at<T>(i: usize, result: Result<T>) -> Result<T> {
+    result.map_err(|error| error.at(i))
+}

@@ -1,0 +1,89 @@
+//! `confirm_many`.
+
+use sendgate_decision::names::Outcome;
+
+use super::batch::{Batch, Keys, at};
+use crate::arrays::{Element, array};
+use crate::confirm::{Report, check_same_chat, log_delivery, plan, warn_unproven};
+use crate::entry::{Answer, Args, TEXT_CHARACTERS_MAX, check_text, is_blank, sql_function};
+use crate::error::Result;
+use crate::ids;
+use crate::journal::ErrorNote;
+use crate::journal_many::{self, Event};
+use crate::statement::Spi;
+
+sql_function!(sendgate_confirm_many, pg_finfo_sendgate_confirm_many, confirm_many);
+
+fn confirm_many(args: &Args) -> Answer {
+    let keys = Keys::read(args)?;
+    let chats: Option<Vec<Option<String>>> = args.optional(2);
+    let chats = keys.optional(chats, "chat_ids")?;
+    let chats: Vec<Option<&str>> =
+        chats.iter().map(|chat| chat.as_deref().filter(|text| !is_blank(text))).collect();
+    for (i, chat) in chats.iter().enumerate() {
+        chat.map(|text| at(i, check_text(text, "chat_id", TEXT_CHARACTERS_MAX))).transpose()?;
+    }
+    let events = Spi::connect(|spi| settle(spi, &keys, &chats))?;
+    Ok(array(Element::Uuid, events))
+}
+
+fn settle(spi: &Spi, keys: &Keys, chats: &[Option<&str>]) -> Result<Vec<Option<[u8; 16]>>> {
+    let mut batch = Batch::hold(spi, keys)?;
+    let mut answers = Vec::with_capacity(chats.len());
+    let mut events = Vec::new();
+    for (i, chat) in chats.iter().enumerate() {
+        let report = Report {
+            account: &keys.accounts[i],
+            operation: keys.operations[i],
+            chat_id: *chat,
+            delivered_at: None,
+        };
+        answers.push(at(i, deliver(spi, &mut batch, i, &report, &mut events))?);
+    }
+    let now = batch.now;
+    batch.write();
+    journal_many::insert_events(spi, &events, now);
+    Ok(answers)
+}
+
+/// One delivery; the id of its event, or none where it is not proven.
+fn deliver<'a>(
+    spi: &Spi,
+    batch: &mut Batch<'_>,
+    i: usize,
+    report: &Report<'a>,
+    events: &mut Vec<Event<'a>>,
+) -> Result<Option<[u8; 16]>> {
+    let row = batch.row(i);
+    if row.event.is_some() {
+        check_same_chat(row, report.operation, report.chat_id)?;
+        return Ok(row.event);
+    }
+    let Some(planned) = plan(report, &ErrorNote::default(), batch.account(i), row, batch.now)? else {
+        warn_unproven(report);
+        return Ok(None);
+    };
+    log_delivery(spi, report, row, batch.account(i), &planned, batch.now);
+    let event = Event {
+        id: ids::fresh(),
+        account: report.account,
+        operation: row.operation,
+        prospect: row.prospect.clone(),
+        campaign: row.campaign.clone(),
+        chat_id: report.chat_id,
+        occurred_at: planned.occurred_at,
+    };
+    let changes = planned.changes(batch.account(i));
+    let error = planned.note.message.clone();
+    batch.enrollment(i, planned.unproven.then_some(Outcome::Indeterminate), error);
+    let settled = planned.settled;
+    batch.settle(i, settled.state, settled.outcome, planned.note, changes.then_some(settled.account));
+    if planned.unproven {
+        warn_unproven(report);
+        return Ok(None);
+    }
+    let id = event.id;
+    batch.proven(i, id, report.chat_id);
+    events.push(event);
+    Ok(Some(id))
+}

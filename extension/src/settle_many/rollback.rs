@@ -1,0 +1,103 @@
+//! `rollback_many`.
+
+use pgrx::datum::Interval;
+use sendgate_decision::classify::ProviderError;
+use sendgate_decision::names::Outcome;
+
+use super::batch::{Batch, Keys, at};
+use crate::arrays::{Element, array};
+use crate::config;
+use crate::entry::{Answer, Args, check_interval, sql_function};
+use crate::error::Result;
+use crate::rollback::{Planned, RETRY_AFTER_DAYS_MAX, log_failure, plan};
+use crate::settings;
+use crate::statement::Spi;
+
+sql_function!(sendgate_rollback_many, pg_finfo_sendgate_rollback_many, rollback_many);
+
+/// The errors of a batch, each array as long as the keys.
+struct Errors {
+    messages: Vec<Option<String>>,
+    types: Vec<Option<String>>,
+    statuses: Vec<Option<i32>>,
+    cooldowns: Vec<i64>,
+}
+
+impl Errors {
+    fn read(args: &Args, keys: &Keys) -> Result<Errors> {
+        let messages: Option<Vec<Option<String>>> = args.optional(2);
+        let types: Option<Vec<Option<String>>> = args.optional(3);
+        let statuses: Option<Vec<Option<i32>>> = args.optional(4);
+        let waits: Option<Vec<Option<Interval>>> = args.optional(5);
+        let cooldown = |(i, wait): (usize, Option<Interval>)| match wait {
+            Some(wait) => at(i, check_interval(&wait, "retry_after", RETRY_AFTER_DAYS_MAX)),
+            None => Ok(settings::rate_limit_cooldown()),
+        };
+        Ok(Errors {
+            messages: keys.optional(messages, "error_messages")?,
+            types: keys.optional(types, "error_types")?,
+            statuses: keys.optional(statuses, "http_statuses")?,
+            cooldowns: keys
+                .optional(waits, "retry_afters")?
+                .into_iter()
+                .enumerate()
+                .map(cooldown)
+                .collect::<Result<_>>()?,
+        })
+    }
+
+    fn of(&self, i: usize) -> ProviderError<'_> {
+        ProviderError {
+            message: self.messages[i].as_deref(),
+            error_type: self.types[i].as_deref(),
+            http_status: self.statuses[i],
+        }
+    }
+}
+
+fn rollback_many(args: &Args) -> Answer {
+    let keys = Keys::read(args)?;
+    let errors = Errors::read(args, &keys)?;
+    let outcomes = Spi::connect(|spi| settle(spi, &keys, &errors))?;
+    Ok(array(Element::Text, outcomes.iter().map(|outcome| outcome.name())))
+}
+
+fn settle(spi: &Spi, keys: &Keys, errors: &Errors) -> Result<Vec<Outcome>> {
+    let mut batch = Batch::hold(spi, keys)?;
+    let config = config::current(spi);
+    let mut outcomes = Vec::with_capacity(keys.accounts.len());
+    let mut probes = Vec::new();
+    for (i, account) in keys.accounts.iter().enumerate() {
+        let row = batch.row(i);
+        let planned =
+            plan(&config.rules, batch.account(i), row, &errors.of(i), errors.cooldowns[i], batch.now);
+        let failure = match at(i, planned)? {
+            Planned::Repeated(outcome) => {
+                outcomes.push(outcome);
+                continue;
+            }
+            Planned::Failed(failure) => failure,
+        };
+        log_failure(spi, account, row, batch.account(i), &failure, batch.now);
+        if batch.account(i).breaker.is_probe(&row.operation.id) {
+            probes.push(i);
+        }
+        outcomes.push(failure.outcome);
+        let error = failure.note.message.clone().or_else(|| failure.note.error_type.clone());
+        batch.enrollment(i, Some(failure.outcome), error);
+        let (settled, note) = (failure.settled, failure.note);
+        let changed = (settled.account != *batch.account(i)).then_some(settled.account);
+        batch.settle(i, settled.state, settled.outcome, note, changed);
+    }
+    let now = batch.now;
+    let offers: Vec<&str> = probes
+        .iter()
+        .filter(|&&i| batch.account(i).breaker.has_permit(now))
+        .map(|&i| keys.accounts[i].as_str())
+        .collect();
+    batch.write();
+    for account in offers {
+        crate::enrollment::offer(spi, account, now);
+    }
+    Ok(outcomes)
+}

@@ -1,0 +1,66 @@
+//! Work that can be taken back as a whole without ending the caller's transaction.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::panic::CaughtError;
+
+use crate::error::Result;
+
+/// What became of an attempt.
+pub enum Attempt<T> {
+    /// It stands.
+    Kept(T),
+    /// The work itself asked for it to be taken back.
+    TakenBack,
+    /// PostgreSQL refused what it was given, and it was taken back: the SQLSTATE and the message.
+    Failed(String),
+}
+
+/// SQLSTATE classes that say "this row cannot be": data, cardinality and integrity errors, and what
+/// a trigger raises. Everything else — cancels, conflicts, resources, bugs — is not a row's fault.
+const ROW_ERRORS: [&str; 6] = ["21", "22", "23", "27", "44", "P0"];
+
+/// Runs `work` in a subtransaction. `Ok(None)` takes it back; so does an error about a row. Any other
+/// error is the caller's transaction's.
+pub fn attempt<T>(work: impl FnOnce() -> Result<Option<T>>) -> Result<Attempt<T>> {
+    unsafe {
+        let context = pg_sys::CurrentMemoryContext;
+        let owner = pg_sys::CurrentResourceOwner;
+        pg_sys::BeginInternalSubTransaction(std::ptr::null());
+        pg_sys::MemoryContextSwitchTo(context);
+        let outcome = catch_unwind(AssertUnwindSafe(work));
+        let attempt = match outcome {
+            Ok(Ok(Some(value))) => {
+                pg_sys::ReleaseCurrentSubTransaction();
+                Attempt::Kept(value)
+            }
+            Ok(Ok(None)) => {
+                pg_sys::RollbackAndReleaseCurrentSubTransaction();
+                Attempt::TakenBack
+            }
+            Ok(Err(error)) => return Err(error),
+            Err(panic) => {
+                let Some(message) = row_error(&*panic) else { resume_unwind(panic) };
+                pg_sys::RollbackAndReleaseCurrentSubTransaction();
+                Attempt::Failed(message)
+            }
+        };
+        pg_sys::MemoryContextSwitchTo(context);
+        pg_sys::CurrentResourceOwner = owner;
+        Ok(attempt)
+    }
+}
+
+fn row_error(panic: &(dyn std::any::Any + Send)) -> Option<String> {
+    let Some(CaughtError::PostgresError(report)) = panic.downcast_ref::<CaughtError>() else {
+        return None;
+    };
+    let code = decode(report.sql_error_code() as i32);
+    ROW_ERRORS.contains(&&code[..2]).then(|| format!("{code}: {}", report.message()))
+}
+
+/// PostgreSQL's packing of an SQLSTATE: six bits a character.
+fn decode(packed: i32) -> String {
+    (0..5).map(|i| char::from(((packed >> (6 * i)) & 0x3F) as u8 + b'0')).collect()
+}
