@@ -96,23 +96,41 @@ fn strips() -> &'static [Strip] {
 /// A window and an instant: which strip, the window, the minute of the strip, and what is past it.
 type Case = (usize, Hours, usize, i64);
 
-/// Instants around the change and up to two weeks before it; every other window starts or ends about
-/// the time at which the clock is put.
+/// What becomes of a window that is put beside a change: the days (none = as they are), the distance
+/// of an edge from the change in minutes, and whether the edge is the start.
+type Near = (Option<bool>, i32, bool);
+
+/// Puts the window's start or end about the time at which the clock is put, on the day of it alone
+/// or on every day.
+fn put_near(hours: &mut Hours, change: Wall, (only_day, distance, starts): Near) {
+    let edge = change.minute as i32 + distance;
+    let start = if starts { edge } else { edge - hours.length as i32 };
+    hours.start = start.rem_euclid(1440) as u32;
+    if let Some(only_day) = only_day {
+        hours.days = if only_day { 1 << change.weekday.num_days_from_monday() } else { 127 };
+    }
+}
+
+/// Instants around the change and up to two weeks before it, and windows of which every other one
+/// starts or ends near it: at the very time at which the clock is put, as often as not.
 fn case() -> impl Strategy<Value = Case> {
     let change = DAYS_BEFORE as usize * 1440;
+    let distance =
+        prop_oneof![2 => Just(0), 1 => prop::sample::select(vec![-60, -30, 30, 60]), 2 => -90i32..90];
+    let near = prop::option::of((any::<Option<bool>>(), distance, any::<bool>()));
     let minute = prop_oneof![
         3 => change - 180..change + 180,
         1 => change - 1440..change + 1440,
         2 => change - 14 * 1440..change + 3 * 1440,
     ];
-    let near = prop::option::of((-90i32..90, any::<bool>()));
     let past = prop_oneof![Just(0), Just(59_999_999), 0i64..60_000_000];
-    (0..strips().len(), hours(), near, minute, past).prop_map(
-        move |(strip, mut hours, near, minute, past)| {
-            if let Some((from_change, starts)) = near {
-                let put = strips()[strip].walls[change - 1].minute as i32 + from_change;
-                let start = if starts { put } else { put - hours.length as i32 };
-                hours.start = start.rem_euclid(1440) as u32;
+    (0..strips().len(), hours(), near, any::<bool>(), minute, past).prop_map(
+        move |(strip, mut hours, near, old_time, minute, past)| {
+            // The minute after the last one of the old time, or the first one of the new.
+            let mut put = strips()[strip].walls[change - usize::from(old_time)];
+            put.minute += u32::from(old_time);
+            if let Some(near) = near {
+                put_near(&mut hours, put, near);
             }
             (strip, hours, minute, past)
         },
@@ -144,6 +162,18 @@ fn a_probed_zone_says_where_its_offset_ends() {
     let after = Probed(Tz::Europe__Berlin).segment(segment.until);
     assert_eq!(after.offset_seconds, 7200);
     assert_eq!(utc(after.until) - utc(segment.until), TimeDelta::days(40), "nothing in sight");
+}
+
+/// The longest that a window can keep people waiting.
+#[test]
+fn an_opening_that_the_clock_skips_is_made_up_for_a_week_later() {
+    let until = |zone, hours: Hours, now| utc(hours.window().read(&Probed(zone), instant(now)).until);
+    let at =
+        |year, month, day, hour, minute| Utc.with_ymd_and_hms(year, month, day, hour, minute, 0).unwrap();
+    let sundays = Hours { start: 130, length: 40, days: 1 << 6, ends_at_24: false };
+    assert_eq!(until(Tz::Europe__Berlin, sundays, at(2026, 3, 22, 1, 50)), at(2026, 4, 5, 0, 10));
+    let fridays = Hours { start: 540, length: 60, days: 1 << 4, ends_at_24: false };
+    assert_eq!(until(Tz::Pacific__Apia, fridays, at(2011, 12, 23, 20, 0)), at(2012, 1, 5, 19, 0));
 }
 
 proptest! {
