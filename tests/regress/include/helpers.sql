@@ -78,6 +78,26 @@ BEGIN
 END
 $$;
 
+-- Campaign work without what differs from run to run.
+CREATE OR REPLACE VIEW contract.work AS
+SELECT e.account_id, e.campaign_id, e.prospect_id, e.action, e.state, e.next_dispatch_at AS due_at, e.attempts, e.reason, e.error
+FROM sendgate.enrollments e;
+
+-- When dispatch looks at an account's work next.
+CREATE OR REPLACE VIEW contract.tickets AS
+SELECT q.account_id, q.action, q.due_at FROM sendgate.dispatch_queue q;
+
+-- The latest operation that was handed out for a prospect: dispatch makes the ids itself.
+CREATE OR REPLACE FUNCTION contract.handed(account text, prospect text, of_action text DEFAULT 'inmail') RETURNS uuid
+LANGUAGE sql
+BEGIN ATOMIC
+    SELECT o.operation_id
+    FROM sendgate.send_operations o
+    WHERE o.account_id = account AND o.prospect_id = prospect AND o.action = of_action
+    ORDER BY o.reserved_at DESC, o.attempt DESC NULLS LAST
+    LIMIT 1;
+END;
+
 -- A fingerprint of everything that sendgate has written down.
 CREATE OR REPLACE FUNCTION contract.books() RETURNS text
 LANGUAGE plpgsql AS $$

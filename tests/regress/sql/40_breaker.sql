@@ -27,7 +27,7 @@ SELECT sendgate.rollback('breaker/a', contract.op(2), 'Not enough credits');
 SELECT * FROM contract.breaker_40 WHERE account_id = 'breaker/a';
 
 -- Consulted by every InMail: skip until the next period, and say so once for each prospect, campaign
--- and stamp; repeats write nothing.
+-- and stamp; repeats are only counted.
 SET sendgate.now = '2026-05-24 13:00:00+00';
 SELECT proceed, reason, retry_at, sent_today FROM sendgate.reserve('breaker/a', 'inmail', 'p4', 'c1');
 SELECT proceed, reason FROM sendgate.reserve('breaker/a', 'inmail', 'p4', 'c1');
@@ -35,6 +35,10 @@ SELECT proceed, reason FROM sendgate.reserve('breaker/a', 'inmail', 'p4', 'c2');
 SELECT proceed, reason FROM sendgate.reserve('breaker/a', 'inmail', 'p5');
 SELECT proceed, reason FROM sendgate.reserve('breaker/a', 'inmail', 'p5');
 SELECT * FROM contract.breaker_log_40 WHERE account_id = 'breaker/a' ORDER BY at, action, prospect_id, campaign_id;
+SELECT at, prospect_id, campaign_id, action, event_type, reason, deferred_to, exhausted_at, repeats
+FROM sendgate.campaign_events
+WHERE account_id = 'breaker/a'
+ORDER BY at, prospect_id, campaign_id;
 
 -- Only InMail: other actions pass as if it did not exist.
 SELECT a.action, r.proceed, r.reason

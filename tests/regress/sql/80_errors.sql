@@ -17,6 +17,8 @@ FROM generate_series(1, 3) AS n
 CROSS JOIN LATERAL sendgate.reserve('errors/a', 'inmail', 'p' || n, 'c1', contract.op(n)) AS r
 ORDER BY n;
 SELECT sendgate.confirm('errors/a', contract.op(1), 'chat-1') IS NOT NULL AS confirmed;
+SELECT sendgate.enqueue('c1', 'p9', 'errors/a', 'invite');
+SELECT account_id, prospect_id FROM sendgate.dispatch(1, NULL, 'errors/a', contract.op(1));
 SELECT contract.books() AS before \gset
 \x on
 SELECT input.statement, e.code, e.message, e.detail, e.hint
@@ -35,6 +37,9 @@ FROM (
         (10, $$rollback('errors/a', contract.op(2), http_status => 429, retry_after => '1 month')$$),
         (11, $$set_error_rule(1, 'transient', http_status => '4??')$$),
         (12, $$set_error_rule(1, 'transient')$$),
+        (13, $$confirm_many(ARRAY['errors/a'], ARRAY[contract.op(2), contract.op(3)])$$),
+        (14, $$confirm_many(ARRAY['errors/a', 'errors/a'], ARRAY[contract.op(2), NULL])$$),
+        (15, $$dispatch(1001)$$),
         -- Unknown things.
         (20, $$reserve('errors/nobody', 'inmail', 'p1')$$),
         (21, $$rollback('errors/a', contract.op(99))$$),
@@ -49,7 +54,8 @@ FROM (
         (35, $$breaker_probe('errors/open', 'test')$$),
         (36, $$breaker_probe('errors/probed', 'test')$$),
         (37, $$breaker_probe('errors/forced', 'test')$$),
-        (38, $$repair_day('errors/a', 'test')$$)
+        (38, $$repair_day('errors/a', 'test')$$),
+        (39, $$dispatch(2, NULL, 'errors/a', contract.op(1))$$)
 ) AS input (n, statement)
 CROSS JOIN LATERAL contract.error('SELECT sendgate.' || input.statement) AS e
 ORDER BY input.n;

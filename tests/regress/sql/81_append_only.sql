@@ -7,6 +7,7 @@ SELECT sendgate.upsert_account('append/a', 'sales_navigator');
 SELECT proceed FROM sendgate.reserve('append/a', 'inmail', 'p1', 'c1', contract.op(1));
 SELECT sendgate.confirm('append/a', contract.op(1), 'chat-1') IS NOT NULL AS confirmed;
 SELECT sendgate.breaker_arm('append/a', 'test');
+SELECT proceed, reason FROM sendgate.reserve('append/a', 'inmail', 'p2', 'c1');
 SELECT contract.books() AS before \gset
 SELECT input.statement, e.code, e.message
 FROM (
@@ -19,7 +20,11 @@ FROM (
         (6, $$TRUNCATE sendgate.breaker_log$$),
         (7, $$UPDATE sendgate.admin_log SET actor = 'other' WHERE account_id = 'append/a'$$),
         (8, $$DELETE FROM sendgate.admin_log WHERE account_id = 'append/a'$$),
-        (9, $$TRUNCATE sendgate.admin_log$$)
+        (9, $$TRUNCATE sendgate.admin_log$$),
+        (10, $$UPDATE sendgate.campaign_events SET reason = 'other' WHERE account_id = 'append/a'$$),
+        (11, $$UPDATE sendgate.campaign_events SET repeats = 7, deferred_to = NULL WHERE account_id = 'append/a'$$),
+        (12, $$DELETE FROM sendgate.campaign_events WHERE account_id = 'append/a'$$),
+        (13, $$TRUNCATE sendgate.campaign_events$$)
 ) AS input (n, statement)
 CROSS JOIN LATERAL contract.error(input.statement) AS e
 ORDER BY input.n;
@@ -27,8 +32,23 @@ ORDER BY input.n;
 -- Also where a session says that it only replicates.
 SET session_replication_role = replica;
 SELECT e.code, e.message FROM contract.error($$DELETE FROM sendgate.linkedin_events WHERE account_id = 'append/a'$$) AS e;
+SELECT e.code, e.message FROM contract.error($$DELETE FROM sendgate.campaign_events WHERE account_id = 'append/a'$$) AS e;
 RESET session_replication_role;
 SELECT contract.books() = :'before' AS nothing_changed;
+
+-- Each column of campaign_events but the count of repeats: the list in the trigger must name them all.
+SELECT a.attname AS column, e.code
+FROM pg_attribute a
+CROSS JOIN LATERAL contract.error(
+    format('UPDATE sendgate.campaign_events SET %1$I = %1$I WHERE account_id = %2$L', a.attname, 'append/a')
+) AS e
+WHERE a.attrelid = 'sendgate.campaign_events'::regclass AND a.attnum > 0 AND NOT a.attisdropped
+ORDER BY a.attnum;
+
+-- What a repeat of a skip does to it, and to nothing else.
+SET sendgate.now = '2026-05-24 12:30:00+00';
+SELECT proceed, reason FROM sendgate.reserve('append/a', 'inmail', 'p2', 'c1');
+SELECT at, reason, deferred_to, repeats, last_repeat_at FROM sendgate.campaign_events WHERE account_id = 'append/a';
 
 -- A statement that changes nothing is no error.
 DELETE FROM sendgate.linkedin_events WHERE account_id = 'append/nobody';
