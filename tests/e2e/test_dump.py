@@ -83,6 +83,14 @@ def fill(env) -> None:
         SELECT sendgate.reserve('a', 'inmail', 'p7', 'c', '{operation(7)}');
         SELECT sendgate.breaker_probe('a', 'probe');
         SELECT sendgate.breaker_force('b', 'closed', 'never mind');
+        SELECT sendgate.enqueue('k1', 'p20', 'a', 'profile_view', NULL, true);
+        SELECT sendgate.enqueue('k1', 'p21', 'a', 'profile_view');
+        SELECT sendgate.enqueue('k2', 'p22', 'a', 'profile_view', '2031-01-01');
+        SELECT sendgate.enqueue('k1', 'p6', 'a', 'inmail');
+        SELECT count(*) FROM sendgate.dispatch(1, 'profile_view', 'a', '{operation(20)}');
+        SELECT sendgate.cancel('k1', 'p21');
+        SELECT sendgate.enqueue('k1', 'p23', 'a', 'profile_view');
+        SELECT sendgate.pause_campaign('k2');
         SELECT sendgate.pause_all('dumped while paused');
         """
     )
@@ -101,6 +109,7 @@ def check(env, target: str) -> None:
         "DELETE FROM sendgate.linkedin_events",
         "UPDATE sendgate.admin_log SET note = 'changed'",
         "TRUNCATE sendgate.breaker_log",
+        "DELETE FROM sendgate.campaign_events",
     ):
         refused = env.connect(target)
         try:
@@ -115,6 +124,10 @@ def check(env, target: str) -> None:
     equal(connection.execute(ask, again).fetchone()[1], "paused_by_operator", "while paused")
     connection.execute("SELECT sendgate.resume_all()")
     equal(connection.execute(ask, again).fetchone(), (True, None, 9), "the same operation again")
+    handed = "SELECT prospect_id, attempt FROM sendgate.dispatch(1, 'profile_view', 'a', %s)"
+    equal(connection.execute(handed, (operation(20),)).fetchall(), [("p20", 1)], "the same request")
+    equal(connection.execute(handed, (operation(21),)).fetchall(), [("p23", 1)], "what waited")
+    equal(connection.execute(handed, (operation(22),)).fetchall(), [], "what is paused")
     resolved = ("inmail", "p2", "c", operation(2))
     equal(connection.execute(ask, resolved).fetchone()[1], "operation_resolved", "a settled one")
     probing = ("inmail", "p8", "c", operation(8))

@@ -5,14 +5,16 @@ from support import ROLES, equal, login
 SENDER, READER, OPERATOR, DAEMON = ROLES
 # The contract's table of roles. A name that exists must be granted to exactly these.
 SENDERS = """reserve preview confirm rollback record_external_send breaker_check breaker_report enqueue
-dispatch cancel""".split()
+dispatch cancel confirm_many rollback_many""".split()
+# An application hangs these on its own tables, and creating a trigger asks for EXECUTE.
+SENDERS_TRIGGERS = "guard_send settle_send".split()
 OPERATORS = """upsert_account set_window set_status set_cap set_tier_cap drop_tier_cap set_error_rule
 drop_error_rule pause_all resume_all clear_cooldown repair_day pause_campaign resume_campaign
 breaker_clear breaker_arm breaker_probe breaker_force resolve_operation resume_deferred switch_action
 acknowledge_alert""".split()
 DAEMONS = """audit_events reconcile_operations midnight_reset prune tick record_run_failure
 take_breaker_lines""".split()
-TRIGGERS = "append_only config_changed guard_send settle_send".split()
+TRIGGERS = "append_only config_changed journal_event".split()
 # Views call functions with their reader's rights, so these pure readings are readers'; the clock is
 # everybody's who asks the gate.
 READINGS = """sent_as_of sent_this_week_as_of effective_cap breaker_state next_credit_period
@@ -20,7 +22,7 @@ window_days_array""".split()
 # Called by constraints, which check as the table's owner.
 INTERNAL = "is_sound_account is_sound_operation".split()
 GRANTEES = (
-    dict.fromkeys(SENDERS, {SENDER})
+    dict.fromkeys(SENDERS + SENDERS_TRIGGERS, {SENDER})
     | dict.fromkeys(OPERATORS, {OPERATOR, DAEMON})
     | dict.fromkeys(DAEMONS, {DAEMON})
     | dict.fromkeys(READINGS, {READER})
@@ -29,10 +31,11 @@ GRANTEES = (
 )
 READABLE = """linkedin_accounts account_cards breakers counters reconciler_health open_alerts
 delivered_daily skips_today operations_unresolved tiers error_rules linkedin_events campaign_events
-breaker_log counter_drift alerts reconcile_runs send_operations enrollments""".split()
+breaker_log counter_drift alerts reconcile_runs send_operations enrollments paused_campaigns""".split()
 # The hot path: a SET clause costs more than the gate itself, so these name every object and operator
 # with its schema instead. Each was read for that, and test_hostile.py attacks each.
-AUDITED = "reserve preview confirm rollback breaker_check breaker_report".split()
+AUDITED = """reserve preview confirm rollback breaker_check breaker_report enqueue dispatch cancel
+confirm_many rollback_many record_external_send guard_send settle_send journal_event""".split()
 
 OBJECTS = """
 WITH ours (kind, name, owner, acl, letter) AS (
