@@ -2,7 +2,8 @@
 CREATE DOMAIN sendgate.enrollment_state AS text COLLATE "C"
     CHECK (VALUE IN ('waiting', 'sending', 'done', 'parked', 'cancelled'));
 
--- A row is changed only while its account is held, so that dispatch may trust what it read.
+-- A row is changed only while its account is held, so that dispatch may trust what it read. Only what
+-- waits has a next_dispatch_at, and no index mentions the state: so settling is a HOT update.
 CREATE TABLE sendgate.enrollments (
     enqueued_at timestamptz NOT NULL,
     changed_at timestamptz NOT NULL,
@@ -18,11 +19,12 @@ CREATE TABLE sendgate.enrollments (
     reason text COLLATE "C",
     error text,
     CONSTRAINT enrollments_pkey PRIMARY KEY (account_id, prospect_id, campaign_id, action),
-    CONSTRAINT enrollments_sending_check CHECK (state <> 'sending' OR operation_id IS NOT NULL)
+    CONSTRAINT enrollments_sending_check CHECK (state <> 'sending' OR operation_id IS NOT NULL),
+    CONSTRAINT enrollments_waiting_check CHECK (state = 'waiting' OR next_dispatch_at IS NULL)
 ) WITH (fillfactor = 85);
 
 CREATE INDEX enrollments_due_idx ON sendgate.enrollments (account_id, action, next_dispatch_at)
-WHERE state = 'waiting';
+WHERE next_dispatch_at IS NOT NULL;
 CREATE INDEX enrollments_campaign_idx ON sendgate.enrollments (campaign_id, prospect_id);
 
 -- Tickets: "look at this account's work of this action no later than then". There may be several of

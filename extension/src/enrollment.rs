@@ -207,8 +207,9 @@ pub fn failed(
 fn settled(spi: &Spi, account: &str, row: &JournalRow, now: Instant) {
     if row.awaited {
         let action = row.operation.action;
-        spi.run(&WAKE_PROSPECT, params![account, &row.prospect, action.name(), now]);
-        queue::wake(spi, account, Some(action), now);
+        if spi.run(&WAKE_PROSPECT, params![account, &row.prospect, action.name(), now]).count() > 0 {
+            queue::ticket(spi, account, action, now);
+        }
     }
 }
 

@@ -137,15 +137,18 @@ pub fn settle(spi: &Spi, changes: &[&Change], after: impl Fn(&str) -> Account, n
         let next = next_of(spi, &work, after, now);
         write(spi, &next, now);
         log_refused(spi, &next, now);
-        add_tickets(spi, &next);
+        let due = next.iter().filter_map(|(change, next)| {
+            Some((change.account.as_str(), change.operation.action, next.next_dispatch_at?))
+        });
+        add_tickets(spi, due.collect());
     }
     let awaited: Vec<&Change> = changes.iter().copied().filter(|c| c.awaited && c.is_settled()).collect();
     if !awaited.is_empty() {
         let [account, prospect, _, action] = keys(&awaited);
         spi.run(&WAKE_PROSPECTS, &[now.param(), account, prospect, action]);
+        add_tickets(spi, awaited.iter().map(|c| (c.account.as_str(), c.operation.action, now)).collect());
     }
-    let woken: Vec<&Change> =
-        changes.iter().copied().filter(|c| c.gives_back() || (c.awaited && c.is_settled())).collect();
+    let woken: Vec<&Change> = changes.iter().copied().filter(|change| change.gives_back()).collect();
     if !woken.is_empty() {
         let [account, _, _, action] = keys(&woken);
         spi.run(&WAKE, &[now.param(), account, action]);
@@ -231,13 +234,7 @@ fn log_refused(spi: &Spi, next: &[(&Change, Next)], now: Instant) {
 }
 
 /// One ticket for each account and action, at the first time that some of its work is due again.
-fn add_tickets(spi: &Spi, next: &[(&Change, Next)]) {
-    let mut due: Vec<(&str, Action, Instant)> = next
-        .iter()
-        .filter_map(|(change, next)| {
-            Some((change.account.as_str(), change.operation.action, next.next_dispatch_at?))
-        })
-        .collect();
+fn add_tickets(spi: &Spi, mut due: Vec<(&str, Action, Instant)>) {
     due.sort_by_key(|(_, _, at)| *at);
     let mut seen = HashSet::new();
     due.retain(|(account, action, _)| seen.insert((*account, *action)));

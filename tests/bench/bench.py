@@ -1,6 +1,6 @@
 """`make bench`: what the gate costs, next to the same writes by hand.
 
-    python3 tests/bench/bench.py [--accounts N] [--seconds S] [--rounds R] [--pg 18] [--calls N]
+    python3 tests/bench/bench.py [--accounts N] [--seconds S] [--rounds R] [--pg 18] [--calls N] [--only-batches]
 
 Every contender runs in the same throwaway cluster, in turn, several rounds; quoted are medians and
 their ratios, because absolute numbers are the machine's. Durability is on (fsync, synchronous
@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench import contenders
+from bench import batches, contenders
 from harness import build, postgres
 from harness.cluster import Cluster
 from harness.console import HarnessError, progress
@@ -44,10 +44,12 @@ def main() -> int:
         cluster.psql("VACUUM ANALYZE", "postgres")
         show_machine(cluster, options)
         bench = Bench(cluster, options)
-        bench.throughput()
-        bench.causes()
-        bench.statements()
-        bench.memory()
+        bench.batches()
+        if not options.only_batches:
+            bench.throughput()
+            bench.causes()
+            bench.statements()
+            bench.memory()
     return 0
 
 
@@ -58,6 +60,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=8, help="length of one run of one contender")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each contender")
     parser.add_argument("--pg", type=int, default=18, help="PostgreSQL major version")
+    parser.add_argument("--only-batches", action="store_true", help="measure dispatch and nothing else")
     parser.add_argument("--calls", type=int, default=1_000_000, help="calls for the memory figures")
     return parser.parse_args()
 
@@ -99,6 +102,31 @@ class Bench:
         """Transactions a second with all clients."""
         report = self.pgbench(script, "-c", str(CLIENTS), "-j", "2", "-T", str(seconds))
         return float(re.search(r"tps = ([0-9.]+)", report)[1])
+
+    def batches(self) -> None:
+        """Slots a second of dispatch by slots a call, single reserves in the same rounds."""
+        runs = {"reserve, single calls": (contenders.RESERVE, None)}
+        for size in batches.SIZES:
+            runs[f"dispatch({size})"] = (batches.DISPATCH.format(size=size), size)
+        for size in batches.SIZES[1:]:
+            runs[f"dispatch({size}) + confirm_many"] = (batches.CONFIRM.format(size=size), size)
+        figures = {name: [] for name in runs}
+        rounds = min(self.options.rounds, 3)
+        for number in range(1, rounds + 1):
+            for name, (script, _) in runs.items():
+                progress(f"  round {number} of {rounds}: {name}")
+                batches.reset(self.cluster, self.options.accounts)
+                seconds = min(self.options.seconds, 4)
+                self.pgbench(script, "-c", str(CLIENTS), "-j", "2", "-T", "1")
+                before = batches.handed(self.cluster)
+                self.pgbench(script, "-c", str(CLIENTS), "-j", "2", "-T", str(seconds))
+                figures[name].append((batches.handed(self.cluster) - before) / seconds)
+        single = statistics.median(figures["reserve, single calls"])
+        print(f"{'slots a second':32} {'median':>9} {'min':>9} {'max':>9}  ratio")
+        for name, taken in figures.items():
+            median = statistics.median(taken)
+            print(f"{name:32} {median:9,.0f} {min(taken):9,.0f} {max(taken):9,.0f}  {median / single:.2f}")
+        print()
 
     def throughput(self) -> None:
         """Contenders in turn, round after round; the medians and their ratios."""

@@ -24,7 +24,6 @@ static DUE: Statement = Statement::new(
          SELECT w.prospect_id, w.campaign_id
          FROM sendgate.enrollments w
          WHERE w.account_id OPERATOR(pg_catalog.=) u.account_id AND w.action OPERATOR(pg_catalog.=) u.action
-           AND w.state OPERATOR(pg_catalog.=) 'waiting'
            AND w.next_dispatch_at OPERATOR(pg_catalog.<=) $5
            AND NOT EXISTS (
                SELECT FROM sendgate.paused_campaigns p
@@ -62,7 +61,6 @@ static VERIFY: Statement = Statement::new(
             AND e.prospect_id OPERATOR(pg_catalog.=) u.prospect_id
             AND e.campaign_id OPERATOR(pg_catalog.=) u.campaign_id
             AND e.action OPERATOR(pg_catalog.=) u.action
-            AND e.state OPERATOR(pg_catalog.=) 'waiting'
             AND e.next_dispatch_at OPERATOR(pg_catalog.<=) $5
      CROSS JOIN LATERAL (
          SELECT pg_catalog.bool_or(o.state OPERATOR(pg_catalog.<>) 'delivered') AS unresolved,

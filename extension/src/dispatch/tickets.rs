@@ -23,23 +23,19 @@ static HOLD: Statement = Statement::new(
     &[pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID, pg_sys::TIMESTAMPTZOID],
 );
 
-/// When the next waiting enrollment is due, and whether there is any; read when the tickets are held,
-/// so that no work is missed that relies on one of them.
+/// When the next enrollment is due; read when the tickets are held, so that no work is missed that
+/// relies on one of them. What waits for an event gets its ticket from that event.
 static NEXT_DUE: Statement = Statement::new(
     "SELECT u.n::pg_catalog.int4,
          (SELECT w.next_dispatch_at
           FROM sendgate.enrollments w
           WHERE w.account_id OPERATOR(pg_catalog.=) u.account_id AND w.action OPERATOR(pg_catalog.=) u.action
-            AND w.state OPERATOR(pg_catalog.=) 'waiting' AND w.next_dispatch_at IS NOT NULL
+            AND w.next_dispatch_at IS NOT NULL
             AND NOT EXISTS (
                 SELECT FROM sendgate.paused_campaigns p
                 WHERE p.campaign_id OPERATOR(pg_catalog.=) w.campaign_id)
           ORDER BY w.next_dispatch_at
-          LIMIT 1),
-         EXISTS (
-             SELECT FROM sendgate.enrollments w
-             WHERE w.account_id OPERATOR(pg_catalog.=) u.account_id
-               AND w.action OPERATOR(pg_catalog.=) u.action AND w.state OPERATOR(pg_catalog.=) 'waiting')
+          LIMIT 1)
      FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[]) WITH ORDINALITY
           AS u (account_id, action, n)",
     &[pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID],
@@ -122,7 +118,7 @@ fn keys(picked: &Picked, pairs: impl Iterator<Item = usize> + Clone) -> [Param; 
     ]
 }
 
-/// When each pair is to be looked at next; none where nothing waits.
+/// When each pair is to be looked at next; none where nothing is going to be due by itself.
 fn next_due(spi: &Spi, picked: &Picked, pairs: &[usize], now: Instant) -> HashMap<usize, Option<Instant>> {
     if pairs.is_empty() {
         return HashMap::new();
@@ -132,9 +128,7 @@ fn next_due(spi: &Spi, picked: &Picked, pairs: &[usize], now: Instant) -> HashMa
     rows.iter()
         .map(|mut row| {
             let pair = pairs[row.value::<i32>() as usize - 1];
-            let next = row.nullable_instant();
-            let waits: bool = row.value();
-            (pair, waits.then(|| asleep(next, now)))
+            (pair, row.nullable_instant().map(|next| asleep(Some(next), now)))
         })
         .collect()
 }

@@ -30,6 +30,10 @@ const CANDIDATES_MAX: usize = 1_000;
 /// were written.
 const OVERTAKEN_MAX: usize = 16;
 
+/// How often a call goes round again only because accounts changed while they were looked at: busy
+/// accounts always do, and the next call is never far.
+const CHANGED_MAX: usize = 3;
+
 static PARK: Statement = Statement::new(
     "UPDATE sendgate.enrollments e
      SET state = 'parked', next_dispatch_at = NULL, reason = 'poisoned', error = $5, changed_at = $6
@@ -56,6 +60,8 @@ pub struct Visit<'a> {
     changes: u64,
     /// Enrollments that were moved without being handed out: there may be others behind them.
     moved: usize,
+    /// Accounts that somebody else had changed between picking and holding them.
+    changed: usize,
 }
 
 /// What became of writing a batch.
@@ -71,18 +77,18 @@ impl<'a> Visit<'a> {
     pub fn new(spi: &'a Spi, max: usize, filter: &'a Filter<'a>) -> Visit<'a> {
         let changes = config::changes();
         let rule = Rule::new(config::current(spi));
-        Visit { spi, max, filter, handed: Vec::new(), rule, changes, moved: 0 }
+        Visit { spi, max, filter, handed: Vec::new(), rule, changes, moved: 0, changed: 0 }
     }
 
     /// Goes round until there is enough, or until a round neither finds nor moves anything.
     pub fn run(mut self) -> Result<Vec<Handed>> {
-        let mut overtaken = 0;
-        let mut round = 0;
+        let (mut overtaken, mut round, mut again) = (0, 0, 0);
         while self.wanted() > 0 && !self.rule.config.paused {
-            let (handed, moved) = (self.handed.len(), self.moved);
+            let (moved, changed) = (self.moved, self.changed);
             match self.go_round(round)? {
-                Written::Done if self.moved == moved => break,
-                Written::Done => round += 1,
+                Written::Done if self.moved > moved => round += 1,
+                Written::Done if self.changed > changed && again < CHANGED_MAX => again += 1,
+                Written::Done => break,
                 Written::Overtaken => {
                     overtaken += 1;
                     if overtaken == OVERTAKEN_MAX {
@@ -92,7 +98,6 @@ impl<'a> Visit<'a> {
                     self.rule = Rule::new(config::current(self.spi));
                 }
             }
-            debug_assert!(self.handed.len() >= handed);
         }
         Ok(self.handed)
     }
@@ -129,7 +134,7 @@ impl<'a> Visit<'a> {
         let found = candidates::find(self.spi, &picked, limit, at);
         let held = candidates::hold(self.spi, &picked, found.reached);
         let now = clock::now();
-        self.moved += held.iter().filter(|held| **held == Held::Changed).count();
+        self.changed += held.iter().filter(|held| **held == Held::Changed).count();
         let due = candidates::verify(self.spi, &picked, &held, found.candidates, now);
         let mut refused = HashMap::new();
         if let Written::Overtaken = self.settle(&mut picked, &due, &mut refused, now)? {

@@ -1,0 +1,45 @@
+"""Slots a second of `dispatch`, by slots a call, next to single calls of `reserve`.
+
+Each run starts from the same work: for every account ten due InMails, one ticket. What the runs
+before it left is taken away, so that the first and the last size meet tables of the same size.
+"""
+
+WORK_PER_ACCOUNT = 10
+SIZES = (1, 10, 100, 1000)
+
+RESET = """
+TRUNCATE sendgate.enrollments, sendgate.dispatch_queue, sendgate.send_operations;
+UPDATE sendgate.accounts
+SET inmails_sent_today = 0, inmails_sent_this_week = 0, inmail_last_at = NULL
+WHERE inmails_sent_today > 0;
+INSERT INTO sendgate.enrollments
+    (enqueued_at, changed_at, next_dispatch_at, account_id, prospect_id, campaign_id, action)
+SELECT now(), now(), now() - interval '1 hour' + n * interval '1 ms', 'account-' || n,
+       'prospect-' || n || '-' || k, 'campaign-' || k, 'inmail'
+FROM generate_series(1, {accounts}) n, generate_series(1, {work}) k;
+INSERT INTO sendgate.dispatch_queue (due_at, ticket_id, account_id, action)
+SELECT now() - interval '1 hour' + n * interval '1 ms', gen_random_uuid(), 'account-' || n, 'inmail'
+FROM generate_series(1, {accounts}) n;
+"""
+
+DISPATCH = "SELECT count(*) FROM sendgate.dispatch({size});"
+CONFIRM = """
+WITH handed AS MATERIALIZED (SELECT * FROM sendgate.dispatch({size}))
+SELECT cardinality(sendgate.confirm_many(array_agg(account_id), array_agg(operation_id),
+                                         array_agg('chat-' || prospect_id)))
+FROM handed HAVING count(*) > 0;
+"""
+
+HANDED = "SELECT count(*) FROM sendgate.send_operations"
+
+
+def reset(cluster, accounts: int) -> None:
+    """The same work again."""
+    cluster.psql(RESET.format(accounts=accounts, work=WORK_PER_ACCOUNT), "postgres")
+    cluster.psql("VACUUM ANALYZE", "postgres")
+    cluster.psql("CHECKPOINT", "postgres")
+
+
+def handed(cluster) -> int:
+    """Slots that were taken since the reset."""
+    return int(cluster.psql(HANDED, "postgres").strip())
