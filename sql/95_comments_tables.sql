@@ -2,7 +2,7 @@
 -- say: units, ranges, why. Instants are of sendgate.clock(), days and weeks are UTC.
 
 COMMENT ON SCHEMA sendgate IS
-'The gate that workers ask before every metered send: accounts, the journal of attempts, the event log of deliveries, the InMail breaker. Everything in it belongs to sendgate_owner; applications call functions and read views.';
+'The gate that workers ask before every metered send: accounts, campaign work, the journal of attempts, the event log of deliveries, the InMail breaker. Everything in it belongs to sendgate_owner; applications call functions and read views.';
 
 -- Roles are shared by all databases. Written only where it differs, so that installing into two
 -- databases at once does not contend for the same catalog row.
@@ -14,9 +14,9 @@ BEGIN
     FOR role_name, description IN
         VALUES
             ('sendgate_owner', 'Owns everything in the schema sendgate; its functions act with the rights of this role. Nobody logs in as it, and it has no members.'),
-            ('sendgate_sender', 'For applications that send: reserve, preview, confirm, rollback, breaker_check and breaker_report, and no table.'),
+            ('sendgate_sender', 'For applications that send: they take and settle slots one by one or in batches, put in and cancel campaign work, consult the breaker; and read no table.'),
             ('sendgate_reader', 'For support and dashboards: reads the views and the logs of the schema sendgate, and changes nothing.'),
-            ('sendgate_operator', 'For people who run accounts: reads what a reader reads and the admin log, and may call every function that changes accounts, caps, rules and breakers. Each call is logged with its session user.'),
+            ('sendgate_operator', 'For people who run accounts: reads what a reader reads and the admin log, and may call every function that changes accounts, caps, rules and breakers, or pauses and moves campaign work. Each call is logged with its session user.'),
             ('sendgate_daemon', 'For processes that act on behalf of an operator: the rights of a reader and the functions of an operator; the setting sendgate.actor is believed from its members only.')
     LOOP
         IF pg_catalog.shobj_description(role_name::pg_catalog.regrole::pg_catalog.oid, 'pg_authid')
@@ -187,7 +187,7 @@ COMMENT ON COLUMN sendgate.tier_overrides.minimum_gap IS
 COMMENT ON TABLE sendgate.send_operations IS
 'The journal of attempts, one row per slot that was ever taken. Expired is not a state but a reading: reserved, and expires_at is past. Written by sendgate''s functions only.';
 COMMENT ON COLUMN sendgate.send_operations.operation_id IS
-'The id under which the worker reserved, unique for the account. Asking again with the same id gets the same slot.';
+'The id under which the worker reserved, or that dispatch made; unique for the account. Asking reserve again with the same id gets the same slot.';
 COMMENT ON COLUMN sendgate.send_operations.reserved_at IS
 'When the grant was decided. Proof for the breaker must have been reserved after its stamp.';
 COMMENT ON COLUMN sendgate.send_operations.expires_at IS
@@ -203,9 +203,9 @@ COMMENT ON COLUMN sendgate.send_operations.action IS
 COMMENT ON COLUMN sendgate.send_operations.state IS
 'reserved (in flight or expired), delivered, released (the slot was given back) or indeterminate (nobody knows whether it was sent, so the slot stays taken).';
 COMMENT ON COLUMN sendgate.send_operations.origin IS
-'gate: through reserve. external: sent by hand and recorded afterwards.';
+'gate: through reserve or dispatch. external: sent by hand and recorded afterwards.';
 COMMENT ON COLUMN sendgate.send_operations.campaign_id IS
-'The campaign that the worker named, or NULL; no rule of the gate looks at it.';
+'The campaign that the worker named, or that of the enrollment; NULL: none. No rule of the gate looks at it.';
 COMMENT ON COLUMN sendgate.send_operations.settled_at IS
 'When the present state was reached. NULL while reserved.';
 COMMENT ON COLUMN sendgate.send_operations.outcome IS
@@ -243,7 +243,7 @@ COMMENT ON COLUMN sendgate.linkedin_events.event_type IS
 COMMENT ON COLUMN sendgate.linkedin_events.chat_id IS
 'The provider''s reference to the conversation: the proof of delivery. An inmail_sent event without one cannot exist; other actions may have none.';
 COMMENT ON COLUMN sendgate.linkedin_events.campaign_id IS
-'The campaign that the worker named at reserve, or NULL.';
+'The campaign of the operation, or NULL.';
 COMMENT ON CONSTRAINT linkedin_events_chat_id_check ON sendgate.linkedin_events IS
 'No InMail counts as delivered without a chat_id that holds more than white space; NULL does not slip through.';
 COMMENT ON CONSTRAINT linkedin_events_operation_key ON sendgate.linkedin_events IS
@@ -273,7 +273,7 @@ COMMENT ON COLUMN sendgate.breaker_log.note IS
 COMMENT ON CONSTRAINT breaker_log_skip_check ON sendgate.breaker_log IS
 'A skip is always because of a stamp, and the stamp is part of what makes it unique.';
 COMMENT ON INDEX sendgate.breaker_log_skip_key IS
-'A skip is logged once per prospect, campaign and stamp, however often the worker asks again.';
+'A skip is logged once per prospect, campaign and stamp, however often the worker asks again; campaign_events counts the repeats.';
 
 -- The classifier.
 COMMENT ON TABLE sendgate.error_rule_defaults IS
@@ -305,7 +305,7 @@ COMMENT ON CONSTRAINT error_rule_overrides_condition_check ON sendgate.error_rul
 
 -- The switch, alerts, the admin log.
 COMMENT ON TABLE sendgate.pause_switch IS
-'The one switch. While it holds its row, the gate refuses everything on every account. Written by pause_all and resume_all.';
+'The one switch. While it holds its row, the gate refuses everything on every account, and dispatch hands out nothing. Written by pause_all and resume_all.';
 COMMENT ON COLUMN sendgate.pause_switch.only_row IS 'Always true: the key that keeps the table at one row.';
 COMMENT ON COLUMN sendgate.pause_switch.paused_at IS 'Since when.';
 COMMENT ON COLUMN sendgate.pause_switch.actor IS 'Who paused.';
@@ -315,7 +315,7 @@ COMMENT ON TABLE sendgate.alerts IS
 COMMENT ON COLUMN sendgate.alerts.alert_id IS 'The alert.';
 COMMENT ON COLUMN sendgate.alerts.account_id IS 'The account that it is about.';
 COMMENT ON COLUMN sendgate.alerts.kind IS
-'delivered_after_rollback: a slot was given back and the send arrived all the same. clock_behind_row: the account''s day is ahead of the clock; see repair_day.';
+'delivered_after_rollback: a slot was given back and the send arrived all the same. clock_behind_row: the account''s day is ahead of the clock; see repair_day. undecidable_account: dispatch cannot decide about it, because the server no longer knows its time zone.';
 COMMENT ON COLUMN sendgate.alerts.day IS
 'The UTC day that it is about: the day on which the slot counts, or today.';
 COMMENT ON COLUMN sendgate.alerts.detail IS
@@ -338,7 +338,7 @@ COMMENT ON COLUMN sendgate.admin_log.verb IS
 'The function that was called; rollback where a provider''s answer changed the account''s status.';
 COMMENT ON COLUMN sendgate.admin_log.account_id IS 'The account. NULL where it is about all of them.';
 COMMENT ON COLUMN sendgate.admin_log.subject IS
-'What of it: an action, a field, tier/action, the order of a rule, or an operation.';
+'What of it: an action, a field, tier/action, the order of a rule, an operation, or a campaign.';
 COMMENT ON COLUMN sendgate.admin_log.before IS 'The value before. NULL: there was none.';
 COMMENT ON COLUMN sendgate.admin_log.after IS 'The value afterwards. NULL: there is none.';
 COMMENT ON COLUMN sendgate.admin_log.note IS 'Why, in the operator''s words.';

@@ -1,28 +1,28 @@
 -- The gate's functions.
 COMMENT ON FUNCTION sendgate.reserve(text, text, text, text, uuid) IS
-'Takes a slot before the provider is called, or says why not. The same call with the same operation_id returns the same grant while it is in flight, so a lost answer can be asked for again. A refusal is an answer, not an error, and writes nothing but the log of a skipped InMail. Commit before you call the provider. Errors: SG001, SG002, SG004 bad argument, SG005 the account''s zone is gone, SG101 unknown account, SG201 the id was used for something else, SG301 the account is held too long, SG302 nothing could be decided.';
+'Takes a slot before the provider is called, or says why not. The same call with the same operation_id returns the same grant while it is in flight, so a lost answer can be asked for again. A refusal is an answer, not an error, and writes nothing but a skip of the breaker: the first per prospect, campaign and stamp is logged and defers the enrollment of that campaign, repeats are counted. Settling it changes no enrollment; for campaign work there is dispatch. Commit before you call the provider. Errors: SG001, SG002, SG004 bad argument, SG005 the account''s zone is gone, SG101 unknown account, SG201 the id was used for something else, SG301 the account is held too long, SG302 nothing could be decided.';
 COMMENT ON FUNCTION sendgate.preview(text, text, text) IS
 'The answer that reserve would give now, with the counts as they are; takes and writes nothing, and works on a standby. Without a prospect the rules about prospects are left out. A yes is no promise: only reserve takes a slot. Errors: SG001, SG002, SG004, SG005, SG101.';
 COMMENT ON FUNCTION sendgate.confirm(text, uuid, text, timestamptz) IS
-'Proves a delivery: writes its event and returns the event''s id. An InMail without a chat_id becomes indeterminate, with NULL and the warning SG211. A delivery of a slot that was given back is accepted, counts again, and raises an alert. The same call again is a no-op. Errors: SG001, SG002, SG007 delivered_at is infinite or in the future, SG101, SG102 unknown operation, SG202 confirmed with another chat_id, SG301.';
+'Proves a delivery: writes its event and returns the event''s id. An InMail without a chat_id becomes indeterminate, with NULL and the warning SG211. A delivery of a slot that was given back is accepted, counts again, and raises an alert. Work that was dispatched is done; without proof it is parked. A proof after the breaker''s stamp clears it and releases what it deferred. The same call again is a no-op. Errors: SG001, SG002, SG007 delivered_at is infinite or in the future, SG101, SG102 unknown operation, SG202 confirmed with another chat_id, SG301.';
 COMMENT ON FUNCTION sendgate.rollback(text, uuid, text, text, integer, interval) IS
-'Reports a failed attempt with the provider''s own words and returns what the classifier made of them: the slot is given back, except for indeterminate, which holds it. Without any error the send never left the worker. retry_after (0 to 366 days, no months) is how long a rate_limited account cools down. The same call again is a no-op. Errors: SG001, SG002, SG007 retry_after, SG101, SG102, SG203 it was delivered, SG301; warning SG212 when an unknown outcome stays unknown.';
+'Reports a failed attempt with the provider''s own words and returns what the classifier made of them: the slot is given back, except for indeterminate, which holds it. Without any error the send never left the worker. Work that was dispatched waits, is done or is parked, as the outcome says. retry_after (0 to 366 days, no months) is how long a rate_limited account cools down. The same call again is a no-op. Errors: SG001, SG002, SG007 retry_after, SG101, SG102, SG203 it was delivered, SG301; warning SG212 when an unknown outcome stays unknown.';
 COMMENT ON FUNCTION sendgate.resolve_operation(text, uuid, boolean, text, text) IS
-'Settles by hand an operation that is expired or indeterminate. Not sent: the slot is given back. Sent: it stays taken; an InMail without chat_id writes no event, because nothing proves it. Repeating the same verdict is a no-op. Logged. Errors: SG001, SG002, SG101, SG102, SG202, SG204 it is not waiting for an operator, SG301.';
+'Settles by hand an operation that is expired or indeterminate. Not sent: the slot is given back, and work that was dispatched waits for its next attempt, or is parked after the fifth. Sent: the slot stays taken and the work is done; an InMail without chat_id writes no event, because nothing proves it. Repeating the same verdict is a no-op. Logged. Errors: SG001, SG002, SG101, SG102, SG202, SG204 it is not waiting for an operator, SG301.';
 
 -- The breaker's functions.
 COMMENT ON FUNCTION sendgate.breaker_check(text, text, text) IS
-'Consults the switch and the InMail breaker of an account and nothing else, for applications that use nothing else of the gate. Clears a stamp of an earlier period, or one that a recent delivery disproves; otherwise logs the skip, once per prospect, campaign and stamp. Takes no slot and does not see probes. Errors: SG001, SG002, SG101, SG301.';
+'Consults the switch and the InMail breaker of an account and nothing else, for applications that use nothing else of the gate. Clears a stamp of an earlier period, or one that a recent delivery disproves; otherwise logs the skip once per prospect, campaign and stamp, defers the enrollment of that prospect and campaign, and counts the repeats. A clear releases what was deferred. Takes no slot and does not see probes. Errors: SG001, SG002, SG101, SG301.';
 COMMENT ON FUNCTION sendgate.breaker_report(text, text, text, text, integer) IS
 'Tells the breaker what the provider answered to an InMail that was sent without the gate, and returns how the classifier reads it; credits_exhausted stamps the account. For InMails sent through reserve, rollback does this. Errors: SG001 also when there is no error at all, SG002, SG101, SG301.';
 COMMENT ON FUNCTION sendgate.breaker_clear(text, text) IS
-'Removes the stamp: the account''s credits are back. Credits errors of operations reserved before are stale from now on. Logged. Errors: SG001, SG002, SG101, SG301.';
+'Removes the stamp: the account''s credits are back. InMails that it deferred become due, spread over sendgate.release_spread. Credits errors of operations reserved before are stale from now on. Logged. Errors: SG001, SG002, SG101, SG301.';
 COMMENT ON FUNCTION sendgate.breaker_arm(text, text) IS
-'Stamps the account as out of credits until its next credit period; changes nothing where a stamp of this period stands. Logged. Errors: SG001, SG002, SG101, SG301.';
+'Stamps the account as out of credits until its next credit period, to which its InMails are deferred as they fall due; changes nothing where a stamp of this period stands. Logged. Errors: SG001, SG002, SG101, SG301.';
 COMMENT ON FUNCTION sendgate.breaker_probe(text, text) IS
-'Grants one permit for a single test InMail through an open breaker, for sendgate.operation_ttl: the next reserve that every other rule lets pass takes it. Delivered, the breaker clears; without credits, it stays; silent, the permit lapses. Logged. Errors: SG001, SG002, SG101, SG206 the breaker is not open, SG207 there is a permit already, SG208 it is forced open, SG301.';
+'Grants one permit for a single test InMail through an open breaker, for sendgate.operation_ttl: the next reserve or dispatch that every other rule lets pass takes it, and one deferred enrollment becomes due, so that dispatch finds it. Delivered, the breaker clears; without credits, it stays; silent, the permit lapses. Logged. Errors: SG001, SG002, SG101, SG206 the breaker is not open, SG207 there is a permit already, SG208 it is forced open, SG301.';
 COMMENT ON FUNCTION sendgate.breaker_force(text, text, text) IS
-'Sets the breaker''s mode: open stops all InMails whatever the credits, closed lets them pass whatever the stamp, auto goes by the stamp. Logged. Errors: SG001, SG002, SG004, SG101, SG301.';
+'Sets the breaker''s mode: open stops all InMails whatever the credits, closed lets them pass whatever the stamp and releases what it deferred, auto goes by the stamp. Logged. Errors: SG001, SG002, SG004, SG101, SG301.';
 
 -- Accounts, caps and rules.
 COMMENT ON FUNCTION sendgate.upsert_account(text, text, text, text, time, time, integer[], integer, boolean) IS
@@ -42,7 +42,7 @@ COMMENT ON FUNCTION sendgate.set_error_rule(integer, text, text, text, text, tex
 COMMENT ON FUNCTION sendgate.drop_error_rule(integer) IS
 'Removes a rule of yours. Logged. Errors: SG001, SG003, SG104 there is none, SG301.';
 COMMENT ON FUNCTION sendgate.pause_all(text) IS
-'Stops everything: from its commit, every reserve and breaker_check is refused with paused_by_operator, replays too, until resume_all. Sends that hold a slot already are confirmed and rolled back as ever. Logged. Errors: SG002, SG301.';
+'Stops everything: from its commit, every reserve and breaker_check is refused with paused_by_operator, replays too, and dispatch hands out nothing, until resume_all. Sends that hold a slot already are confirmed and rolled back as ever. Logged. Errors: SG002, SG301.';
 COMMENT ON FUNCTION sendgate.resume_all() IS
 'Undoes pause_all. Every other rule holds as before. Logged. Errors: SG301.';
 COMMENT ON FUNCTION sendgate.clear_cooldown(text, text) IS
@@ -68,7 +68,7 @@ COMMENT ON FUNCTION sendgate.window_days_array(integer) IS
 
 -- Triggers.
 COMMENT ON FUNCTION sendgate.append_only() IS
-'Trigger that refuses UPDATE, DELETE and TRUNCATE with SG210: what happened stays written.';
+'Trigger that refuses UPDATE, DELETE and TRUNCATE with SG210: what happened stays written. On campaign_events the count of repeats may change.';
 COMMENT ON FUNCTION sendgate.config_changed() IS
 'Trigger that tells every backend, when the change commits, to compile tiers, rules and the switch anew.';
 COMMENT ON TRIGGER append_only ON sendgate.linkedin_events IS
@@ -118,7 +118,7 @@ COMMENT ON DOMAIN sendgate.event_type IS
 COMMENT ON DOMAIN sendgate.http_status_pattern IS
     'One HTTP status, such as 429, or a class, such as 4xx.';
 COMMENT ON DOMAIN sendgate.slot_count IS
-    'A number of slots: never negative.';
+    'A count, of slots or attempts: never negative.';
 COMMENT ON DOMAIN sendgate.month_day IS
     'A day of the month, 1 to 31; a month too short uses its last day.';
 COMMENT ON DOMAIN sendgate.weekday_mask IS

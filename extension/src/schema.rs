@@ -26,3 +26,8 @@ extension_sql_file!(
     name = "comments_functions",
     requires = ["comments_views"]
 );
+extension_sql_file!(
+    "../../sql/98_comments_campaign.sql",
+    name = "comments_campaign",
+    requires = ["comments_functions"]
+);
