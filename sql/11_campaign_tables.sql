@@ -37,6 +37,11 @@ CREATE TABLE sendgate.dispatch_queue (
     account_id sendgate.identifier NOT NULL,
     action sendgate.action_name NOT NULL,
     CONSTRAINT dispatch_queue_pkey PRIMARY KEY (account_id, action, ticket_id)
+) WITH (
+    -- A few rows an account, written all day, read from the front: dead ones must go soon.
+    fillfactor = 50,
+    autovacuum_vacuum_scale_factor = 0.02,
+    autovacuum_vacuum_threshold = 1000
 );
 
 CREATE INDEX dispatch_queue_due_idx ON sendgate.dispatch_queue (due_at, account_id, action, ticket_id);

@@ -106,6 +106,18 @@ SELECT l.alert_id, l.account_id, l.kind, l.day, l.detail, l.opened_at, l.acknowl
 FROM sendgate.alerts l
 WHERE l.resolved_at IS NULL;
 
+-- Today's skips by campaign, as the campaign's people ask about them.
+CREATE VIEW sendgate.skips_today AS
+SELECT e.account_id, e.campaign_id, e.action, e.reason, count(*) AS skipped,
+       coalesce(sum(e.repeats), 0)::bigint AS repeats, max(e.deferred_to) AS deferred_to,
+       max(e.at) AS last_at
+FROM sendgate.campaign_events e
+CROSS JOIN (SELECT sendgate.clock() AS at) c
+WHERE e.event_type = 'linkedin_skipped'
+  AND e.at >= pg_catalog.date_trunc('day', c.at, 'UTC')
+  AND e.at < pg_catalog.date_trunc('day', c.at, 'UTC') + interval '1 day'
+GROUP BY e.account_id, e.campaign_id, e.action, e.reason;
+
 CREATE VIEW sendgate.account_cards AS
 SELECT a.id AS account_id, a.display_name, a.status, a.tier,
        k.sent_today AS inmails_sent_today, k.daily_cap AS inmail_daily_cap,
@@ -122,7 +134,10 @@ SELECT a.id AS account_id, a.display_name, a.status, a.tier,
            )
            WHEN 'forced_open' THEN 'InMails stopped by an operator'
        END AS pill,
-       b.state AS breaker, b.resumes_at
+       b.state AS breaker, b.resumes_at,
+       k.sent_today - coalesce(d.delivered_today, 0) - coalesce(f.inmails_open_today, 0) AS drift,
+       w.waiting, w.deferred, w.parked,
+       coalesce(s.skipped_today, 0) AS skipped_today
 FROM sendgate.accounts a
 CROSS JOIN (SELECT sendgate.clock() AS at) c
 JOIN sendgate.counters k ON k.account_id = a.id AND k.action = 'inmail'
@@ -137,19 +152,23 @@ LEFT JOIN LATERAL (
 LEFT JOIN (
     SELECT o.account_id,
            count(*) FILTER (WHERE o.state = 'reserved' AND NOT o.expired) AS in_flight,
-           count(*) FILTER (WHERE o.state = 'indeterminate' OR o.expired) AS unresolved
+           count(*) FILTER (WHERE o.state = 'indeterminate' OR o.expired) AS unresolved,
+           count(*) FILTER (WHERE o.action = 'inmail' AND o.counted_on >= (c.at AT TIME ZONE 'UTC')::date)
+               AS inmails_open_today
     FROM sendgate.operations_unresolved o
+    CROSS JOIN (SELECT sendgate.clock() AS at) c
     GROUP BY o.account_id
-) f ON f.account_id = a.id;
-
--- Today's skips by campaign, as the campaign's people ask about them.
-CREATE VIEW sendgate.skips_today AS
-SELECT e.account_id, e.campaign_id, e.action, e.reason, count(*) AS skipped,
-       coalesce(sum(e.repeats), 0)::bigint AS repeats, max(e.deferred_to) AS deferred_to,
-       max(e.at) AS last_at
-FROM sendgate.campaign_events e
-CROSS JOIN (SELECT sendgate.clock() AS at) c
-WHERE e.event_type = 'linkedin_skipped'
-  AND e.at >= pg_catalog.date_trunc('day', c.at, 'UTC')
-  AND e.at < pg_catalog.date_trunc('day', c.at, 'UTC') + interval '1 day'
-GROUP BY e.account_id, e.campaign_id, e.action, e.reason;
+) f ON f.account_id = a.id
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE e.state = 'waiting') AS waiting,
+           count(*) FILTER (WHERE e.state = 'waiting' AND e.reason = 'account_inmail_credits_exhausted')
+               AS deferred,
+           count(*) FILTER (WHERE e.state = 'parked') AS parked
+    FROM sendgate.enrollments e
+    WHERE e.account_id = a.id
+) w
+LEFT JOIN (
+    SELECT t.account_id, sum(t.skipped)::bigint AS skipped_today
+    FROM sendgate.skips_today t
+    GROUP BY t.account_id
+) s ON s.account_id = a.id;

@@ -73,6 +73,16 @@ COMMENT ON COLUMN sendgate.account_cards.breaker IS
 'closed, open, forced_open or forced_closed, as of the clock.';
 COMMENT ON COLUMN sendgate.account_cards.resumes_at IS
 'Start of the credit period after the stamp. NULL: no stamp.';
+COMMENT ON COLUMN sendgate.account_cards.drift IS
+'InMail slots taken today that neither a delivery nor an open operation of today accounts for; 0 when the books agree, negative when the counter is behind.';
+COMMENT ON COLUMN sendgate.account_cards.waiting IS
+'Enrollments of the account that wait, deferred ones included.';
+COMMENT ON COLUMN sendgate.account_cards.deferred IS
+'Of those, how many the InMail breaker has deferred to the next credit period.';
+COMMENT ON COLUMN sendgate.account_cards.parked IS
+'Enrollments that want a person: an unknown outcome, too many attempts, or a row that could not be sent.';
+COMMENT ON COLUMN sendgate.account_cards.skipped_today IS
+'Prospects of the account that were skipped today (UTC), each once for every reason and stamp.';
 
 COMMENT ON VIEW sendgate.breakers IS 'The InMail breaker of every account, as of the clock.';
 COMMENT ON COLUMN sendgate.breakers.account_id IS 'The account.';

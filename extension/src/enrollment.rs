@@ -93,6 +93,15 @@ static DEFER_ANEW: Statement = Statement::new(
     &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID],
 );
 
+/// What was put off while the clock ran ahead is due now; the rules put it off again if they must.
+static BRING_BACK: Statement = Statement::new(
+    "UPDATE sendgate.enrollments e
+     SET next_dispatch_at = $2, changed_at = $2
+     WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.next_dispatch_at OPERATOR(pg_catalog.>) $2
+       AND e.changed_at OPERATOR(pg_catalog.>) $2",
+    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+);
+
 /// The first deferred enrollment that nothing but the breaker holds back.
 static OFFER: Statement = Statement::new(
     "UPDATE sendgate.enrollments e
@@ -235,6 +244,12 @@ pub fn defer_anew(spi: &Spi, account: &str, until: Instant, now: Instant) {
     if spi.run(&DEFER_ANEW, params![account, until, now]).count() > 0 {
         queue::ticket(spi, account, Action::Inmail, until);
     }
+}
+
+/// The held account's day was repaired: its work goes by today's clock.
+pub fn bring_back(spi: &Spi, account: &str, now: Instant) {
+    spi.run(&BRING_BACK, params![account, now]);
+    queue::wake(spi, account, None, now);
 }
 
 /// A permit lies ready on the held account: one deferred enrollment becomes due, so that dispatch

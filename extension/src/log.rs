@@ -69,6 +69,13 @@ static ALERT_ONCE: Statement = Statement::new(
     ALERT_TYPES,
 );
 
+static RESOLVE_ALERTS: Statement = Statement::new(
+    "UPDATE sendgate.alerts l SET resolved_at = $3
+     WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) $2
+       AND l.resolved_at IS NULL",
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+);
+
 /// The detail goes on growing until it is full, so that no operation is left out unseen.
 static ALERT_EACH: Statement = Statement::new(
     "INSERT INTO sendgate.alerts AS l (alert_id, account_id, kind, day, detail, opened_at)
@@ -190,6 +197,11 @@ pub fn alert_once(
 pub fn alert_ahead(spi: &Spi, account: &str, seen: Option<&AccountRow>, now: Instant) -> Result<bool> {
     let detail = "The account's day is ahead of the clock; it goes on counting on its own day until repair_day mends it.";
     alert_once(spi, account, seen, "clock_behind_row", now.day(), detail, now)
+}
+
+/// Resolves the open alerts of a kind: their cause is gone from the held account.
+pub fn resolve_alerts(spi: &Spi, account: &str, kind: &str, now: Instant) {
+    spi.run(&RESOLVE_ALERTS, params![account, kind, now]);
 }
 
 /// Opens an alert, or adds to the open one of that kind, account and day.

@@ -119,7 +119,11 @@ fn upsert(spi: &Spi, account: &str, change: &Change<'_>) -> Result<()> {
         window::write(spi, account, window);
     }
     let after = show(spi, account);
-    queue::wake(spi, account, None, clock::now());
+    let now = clock::now();
+    queue::wake(spi, account, None, now);
+    if change.time_zone.is_some() {
+        log::resolve_alerts(spi, account, "undecidable_account", now);
+    }
     if before != after {
         log::admin(spi, "upsert_account", Some(account), None, (before, after), None);
     }

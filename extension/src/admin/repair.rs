@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 
 use crate::account_row;
 use crate::clock;
+use crate::enrollment;
 use crate::entry::{Answer, Args, VOID, shown, sql_function};
 use crate::error::{Code, Error};
 use crate::log;
-use crate::queue;
 use crate::settings;
 use crate::statement::{Spi, Statement, params};
 
@@ -44,13 +44,6 @@ static BRING_BACK: Statement = Statement::new(
     &[pg_sys::TEXTOID, pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID],
 );
 
-static RESOLVE_ALERT: Statement = Statement::new(
-    "UPDATE sendgate.alerts l SET resolved_at = $2
-     WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) 'clock_behind_row'
-       AND l.resolved_at IS NULL",
-    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
-);
-
 fn repair_day(args: &Args) -> Answer {
     let (account, note) = (args.id(0, "account_id")?, args.note(1)?);
     Spi::connect(|spi| {
@@ -61,8 +54,8 @@ fn repair_day(args: &Args) -> Answer {
         }
         let after = recount(spi, account, &held.account, now);
         account_row::write_held(spi, account, held.version, &after)?;
-        spi.run(&RESOLVE_ALERT, params![account, now]);
-        queue::wake(spi, account, None, now);
+        log::resolve_alerts(spi, account, "clock_behind_row", now);
+        enrollment::bring_back(spi, account, now);
         let change = (show(&held.account), show(&after));
         log::admin(spi, "repair_day", Some(account), Some("day"), change, note);
         Ok(())
