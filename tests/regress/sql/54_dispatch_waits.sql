@@ -203,9 +203,9 @@ SELECT sendgate.rollback('waits/ahead', contract.handed('waits/ahead', 'p1', 'in
 SET sendgate.now = '2026-06-12 12:00:00+00';
 SELECT sendgate.enqueue('spring', 'p9', 'waits/ahead', 'invite') AS is_new;
 SELECT count(*) FROM sendgate.dispatch(10, NULL, 'waits/ahead');
-SELECT * FROM contract.tickets WHERE account_id = 'waits/ahead';
+SELECT * FROM contract.tickets WHERE account_id = 'waits/ahead' ORDER BY due_at;
 SELECT sendgate.repair_day('waits/ahead', 'clock mended');
-SELECT * FROM contract.tickets WHERE account_id = 'waits/ahead';
+SELECT * FROM contract.tickets WHERE account_id = 'waits/ahead' ORDER BY due_at;
 SELECT sendgate.set_cap('waits/ahead', 'invite', 2);
 SELECT prospect_id FROM sendgate.dispatch(10, NULL, 'waits/ahead');
 
