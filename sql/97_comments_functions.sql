@@ -48,7 +48,7 @@ COMMENT ON FUNCTION sendgate.resume_all() IS
 COMMENT ON FUNCTION sendgate.clear_cooldown(text, text) IS
 'Ends an account''s cooldown before its time. Logged. Errors: SG001, SG002, SG101, SG301.';
 COMMENT ON FUNCTION sendgate.repair_day(text, text) IS
-'Brings a row whose day or week ran ahead of the clock back to today, counted again from the journal, and resolves its alert. Logged. Errors: SG001, SG002, SG101, SG209 the row is not ahead, SG301.';
+'Brings a row whose day or week ran ahead of the clock back to today, counted again from the journal, makes due what was put off while it was ahead, and resolves its alert. Logged. Errors: SG001, SG002, SG101, SG209 the row is not ahead, SG301.';
 
 -- The clock and the readings of the views.
 COMMENT ON FUNCTION sendgate.clock() IS

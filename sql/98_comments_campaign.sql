@@ -31,13 +31,15 @@ COMMENT ON COLUMN sendgate.enrollments.error IS
 'The provider''s text, or its error type, of the last attempt that failed; for poisoned the SQLSTATE and the message. Cut at 2,000 characters and marked where it was cut. NULL: none, or delivered. Foreign text: escape it where you show it.';
 COMMENT ON CONSTRAINT enrollments_sending_check ON sendgate.enrollments IS
 'What a worker has can be settled: it has an operation.';
+COMMENT ON CONSTRAINT enrollments_waiting_check ON sendgate.enrollments IS
+'Only what waits is due; so an index on the due time alone finds it.';
 COMMENT ON INDEX sendgate.enrollments_due_idx IS
-'For dispatch: an account''s due work of one action, the oldest first. Partial, so that finished work costs it nothing.';
+'For dispatch: an account''s due work of one action, the oldest first. Partial, so that work that does not wait for a time costs it nothing, and without the state, so that settling stays a heap-only update.';
 COMMENT ON INDEX sendgate.enrollments_campaign_idx IS
 'For what is done to a campaign as a whole, and for cancel without an account; no query of the hot path uses it.';
 
 COMMENT ON TABLE sendgate.dispatch_queue IS
-'Tickets: look at this account''s work of this action no later than then. An account that may not send costs one ticket, whatever waits behind it. Several rows for one account and action are right: dispatch makes them one again, and deletes the last when nothing waits. Written by sendgate''s functions only.';
+'Tickets: look at this account''s work of this action no later than then. An account that may not send costs one ticket, whatever waits behind it. Several rows for one account and action are right: dispatch makes them one again, and deletes the last when nothing is going to be due. Written by sendgate''s functions only.';
 COMMENT ON COLUMN sendgate.dispatch_queue.due_at IS
 'When to look: the next due work, or when the rule that refuses lets go. dispatch puts it off by at most a day, so that a change made past the functions delays work and does not lose it.';
 COMMENT ON COLUMN sendgate.dispatch_queue.ticket_id IS
