@@ -1,7 +1,8 @@
 """Writes prospects.csv anew, byte for byte the same each time: `python3 examples/make_data.py`.
 
-accounts.csv is written by hand; its `credits` are what the mock provider lets an account spend.
-Two of the accounts hold so few that they run dry in the first half minute of the demo.
+accounts.csv is written by hand. Its `credits` are what the mock provider lets an account spend in
+this month, `renewal` what it gets on the 1st. Two of the accounts hold so few that they run dry in
+the first seconds of the demo.
 """
 
 import csv
@@ -10,38 +11,44 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 SEED = 2026
-PROSPECTS = 2000
-ACTIONS = {"inmail": 60, "invite": 20, "message": 20}
-"""What a campaign asks for, in per cent: mostly InMails, since those are what runs out."""
-SHARED_PERCENT = 2
-"""A prospect that two campaigns of one account both want. The rows stand next to each other, so
-two workers meet on that prospect at the same moment and the gate has to let only one of them send."""
-CAMPAIGNS = ["founders-emea", "cto-north-america", "hiring-platform-team", "logistics-apac"]
+INMAILS = 320
+INVITES = 200
+SWITCHED = 40
+SWITCHED_ACCOUNT = "amelie-laurent"
+"""Runs out of credits early, and its second campaign goes on with messages."""
+CONNECTION_PERCENT = 50
+"""Of that campaign's prospects: to message somebody one has to be connected."""
+SHARED_PERCENT = 4
+"""Invited prospects to whom spring-inmail writes as well, through the same account. If they accept,
+two campaigns want the same InMail sent, and the gate has to let only one of them send it."""
+COLUMNS = ["campaign_id", "prospect_id", "account_id", "action", "is_connection"]
 
 
-def rows(accounts: list[str]):
+def rows(accounts: list[str], senders: list[str]):
     """Prospects dealt to the accounts in turn, so that every account is busy from the start."""
     dice = random.Random(SEED)
-    made = 0
-    while made < PROSPECTS:
-        account = accounts[made % len(accounts)]
-        action = dice.choices(list(ACTIONS), weights=ACTIONS.values())[0]
-        campaigns = dice.sample(CAMPAIGNS, 2)
-        shared = dice.randrange(100) < SHARED_PERCENT
-        prospect = f"prospect-{made + 1:04}"
-        for campaign in campaigns if shared else campaigns[:1]:
-            yield prospect, account, campaign, action
-        made += 1
+    for number in range(INMAILS):
+        yield "spring-inmail", f"spring-{number + 1:03}", senders[number % len(senders)], "inmail", "no"
+    for number in range(INVITES):
+        prospect, account = f"invited-{number + 1:03}", accounts[number % len(accounts)]
+        yield "invite-first", prospect, account, "invite", "no"
+        if dice.randrange(100) < SHARED_PERCENT:
+            yield "spring-inmail", prospect, account, "inmail", "no"
+    for number in range(SWITCHED):
+        connected = dice.randrange(100) < CONNECTION_PERCENT
+        yield "switched", f"switched-{number + 1:03}", SWITCHED_ACCOUNT, "inmail", "yes" if connected else "no"
 
 
 def main() -> None:
-    """Reads the account ids and writes one row per prospect and campaign."""
+    """Reads the accounts and writes one row per prospect and campaign."""
     with open(HERE / "accounts.csv", encoding="utf-8") as file:
-        accounts = [row["account_id"] for row in csv.DictReader(file)]
+        accounts = list(csv.DictReader(file))
+    everybody = [row["account_id"] for row in accounts]
+    senders = [row["account_id"] for row in accounts if row["tier"] != "free"]  # free sends no InMails
     with open(HERE / "prospects.csv", "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["prospect_id", "account_id", "campaign_id", "action"])
-        writer.writerows(rows(accounts))
+        writer.writerow(COLUMNS)
+        writer.writerows(rows(everybody, senders))
 
 
 if __name__ == "__main__":

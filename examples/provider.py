@@ -4,7 +4,9 @@
 
 prints `listening on http://127.0.0.1:PORT` and serves until SIGTERM:
 
-    POST /api/v1/messages   {account_id, prospect_id, action, operation_id} → 201, 422, 429, 504 or silence
+    POST /api/v1/messages   {account_id, prospect_id, action, operation_id} → 201, 422, 429, 50x or silence
+    GET  /api/v1/accepted   the invites that were accepted so far
+    POST /renew             the first of the month: every account gets the credits of its contract
     GET  /ledger            every request so far and whether it was truly delivered
 
 The ledger is the truth that the demo's verdict compares the gate's books with. A caller can not
@@ -39,11 +41,14 @@ FAULTS = [
     # per mille, actions, fault; of this request only: a second try may go through
     (6, EVERY, "too_many_requests"),
     (20, INMAIL, "null_chat_id"),
+    (25, EVERY, "unavailable"),
     (12, EVERY, "gateway_timeout"),
     (5, EVERY, "hang_up"),
     (3, EVERY, "silence"),
 ]
-ANSWER_SECONDS = (0.08, 0.32)
+ACCEPTED_PER_MILLE = 400
+"""Of the invites that were delivered."""
+ANSWER_SECONDS = (0.3, 1.1)
 GATEWAY_TIMEOUT_SECONDS = 1.2
 SILENCE_SECONDS = 6.0
 """Longer than the demo's workers wait for an answer."""
@@ -72,6 +77,7 @@ class Provider:
     """The provider's own state: credits left, requests seen, and the ledger of both."""
 
     credits: dict[str, int]
+    renewal: dict[str, int]
     ledger_path: str
     seed: str
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -115,6 +121,8 @@ class Provider:
         if name == "too_many_requests":
             return problem(429, "errors/too_many_requests", "Too many requests",
                            "The account sends too fast.", retry_after=RETRY_AFTER_SECONDS)
+        if name == "unavailable":
+            return problem(503, "errors/service_unavailable", "Service unavailable", "Try again later.")
         if refusal := self.pick(REFUSALS, action, prospect, "refusal"):
             return problem(422, refusal[2], refusal[3], f"{refusal[3]}: {prospect}.")
         if action == "inmail" and self.credits[account] == 0:
@@ -140,6 +148,22 @@ class Provider:
         answer.delivered = delivered
         return answer
 
+    def accepted(self) -> list[dict]:
+        """Delivered invites whose prospects said yes: the truth, also where the caller got no answer."""
+        with self.lock:
+            delivered = [e for e in self.ledger if e["action"] == "invite" and e["delivered"]]
+        return [
+            {"account_id": e["account_id"], "prospect_id": e["prospect_id"]}
+            for e in delivered
+            if self.roll("accepts", e["prospect_id"]) < ACCEPTED_PER_MILLE
+        ]
+
+    def renew(self) -> dict:
+        """A new month's credits; what was left over is gone."""
+        with self.lock:
+            self.credits.update(self.renewal)
+        return self.renewal
+
     def write_down(self, request: dict, answer: Answer) -> None:
         """Appends to the ledger, in memory and on disk, so that a crash loses nothing."""
         entry = {
@@ -162,7 +186,9 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_POST(self):
-        """One message, invite or InMail."""
+        """One message, invite or InMail; or a new month."""
+        if self.path == "/renew":
+            return self.reply(200, self.server.provider.renew())
         length = self.headers.get("Content-Length", "")
         if self.path != "/api/v1/messages" or not length.isdigit() or int(length) > BODY_BYTES_MAX:
             self.close_connection = True  # the body stays unread
@@ -178,7 +204,9 @@ class Handler(BaseHTTPRequestHandler):
         return self.reply(answer.status, answer.body)
 
     def do_GET(self):
-        """The ledger, for whoever wants to know the truth."""
+        """Who accepted, for the application; the ledger, for whoever wants to know the truth."""
+        if self.path == "/api/v1/accepted":
+            return self.reply(200, self.server.provider.accepted())
         if self.path != "/ledger":
             return self.reply(404, {"type": "errors/resource_not_found"})
         with self.server.provider.lock:
@@ -224,15 +252,16 @@ def stop_with_stdin() -> None:
 def main() -> None:
     """Reads the accounts, takes a free port, says which, and serves."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--accounts", required=True, help="CSV with account_id and credits")
+    parser.add_argument("--accounts", required=True, help="CSV with account_id, credits, renewal")
     parser.add_argument("--ledger", required=True, help="JSON lines file to append to")
     parser.add_argument("--seed", default="sendgate", help="another seed, other faults")
     parser.add_argument("--stop-with-stdin", action="store_true", help="end when stdin is closed")
     arguments = parser.parse_args()
     with open(arguments.accounts, encoding="utf-8") as file:
-        credits = {row["account_id"]: int(row["credits"]) for row in csv.DictReader(file)}
+        accounts = list(csv.DictReader(file))
+    credits, renewal = ({row["account_id"]: int(row[name]) for row in accounts} for name in ("credits", "renewal"))
     server = Server(("127.0.0.1", 0), Handler)
-    server.provider = Provider(credits, arguments.ledger, arguments.seed)
+    server.provider = Provider(credits, renewal, arguments.ledger, arguments.seed)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if arguments.stop_with_stdin:
         threading.Thread(target=stop_with_stdin, daemon=True).start()

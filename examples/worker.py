@@ -1,113 +1,91 @@
-"""A sending worker: asks the gate before every call to the provider, and tells it what came back.
-
-    python3 worker.py PROSPECTS.CSV SHARE OF     # e.g. prospects.csv 0 4: the first of four workers
+"""A sending worker: takes what the gate hands out, sends it, and says what came of it.
 
 DATABASE_URL (or PGHOST, PGPORT, …) is a role granted sendgate_sender, PROVIDER_URL the provider.
 """
 
-import csv
-import heapq
-import itertools
 import json
 import os
 import signal
 import sys
+import threading
 import time
 import urllib.request
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from http.client import HTTPException
 
 import psycopg
 from psycopg.rows import namedtuple_row
 
 MESSAGES_URL = os.environ["PROVIDER_URL"] + "/api/v1/messages"
 PROVIDER_TIMEOUT = timedelta(seconds=4)
-PAUSE = timedelta(seconds=5)  # before asking again after a failed attempt; the gate may say longer
-DATABASE_TRIES_MAX = 12  # about half a minute of restart or failover
-FAILURES_MAX = 5  # in a row: then it is not the prospects, and going on would only take more slots
-GIVEN_BACK = {"released", "transient", "rate_limited", "credits_exhausted"}  # safe to try again
+BATCH = 4  # sent at the same time; a worker that dies leaves so many unknown at most
+IDLE_SECONDS = 1
+RETRY_SECONDS = [0.2, 0.4, 0.8, 1.6, *[4] * 7, None]  # half a minute of restart or failover
 CHAT_ID_CHARACTERS_MAX = 2000  # this and the next are what the gate accepts
 RETRY_AFTER_SECONDS_MAX = 366 * 24 * 60 * 60
+DISPATCH = "SELECT * FROM sendgate.dispatch(%s, request_id => %s)"
+CONFIRM = "SELECT sendgate.confirm_many(%s::text[], %s::uuid[], %s::text[])"
+ROLLBACK = """SELECT sendgate.rollback_many(%s::text[], %s::uuid[], %s::text[], %s::text[], %s::int[],
+                                            %s::interval[])"""
 
 # Bare on purpose: no redirect is followed, nobody knows what that would send, and no status raises.
 provider = urllib.request.OpenerDirector()
 provider.add_handler(urllib.request.HTTPHandler())
 provider.add_handler(urllib.request.HTTPSHandler())
-stopping = False
 connection = None
 
 
 def gate(sql, *values):
-    """One autocommitted call. Repeating it after a lost connection is safe: the same operation id
-    gets the same grant from reserve, and confirm and rollback take effect at most once."""
+    """One autocommitted call. Repeating it after a lost connection is safe: the same request id gets
+    the same rows from dispatch, and confirm and rollback take effect at most once."""
     global connection
-    for attempt in itertools.count(1):
+    for wait in RETRY_SECONDS:
         try:
             if connection is None or connection.closed:
                 dsn = os.environ.get("DATABASE_URL") or ""
                 connection = psycopg.connect(dsn, autocommit=True, row_factory=namedtuple_row)
-            return connection.execute(sql, values).fetchone()
+            return connection.execute(sql, values).fetchall()
         except psycopg.DatabaseError as error:
-            # Given up, the operation stays reserved, expires, and is listed for the operators.
-            last, lost = attempt == DATABASE_TRIES_MAX, isinstance(error, psycopg.OperationalError)
-            if last and lost:
-                sys.exit(f"the database does not answer: {error}")
-            # SG3..: somebody held the account's row for too long.
-            if last or not (lost or (error.sqlstate or "").startswith("SG3")):
+            # SG3..: somebody held an account for too long, or the lost call is still at work.
+            passing = isinstance(error, psycopg.OperationalError) or (error.sqlstate or "").startswith("SG3")
+            if wait is None or not passing:
                 raise
-            time.sleep(min(0.1 * 2**attempt, 4))
+            time.sleep(wait)
 
 
-def send(prospect):
-    """Tries one prospect. Returns when to ask the gate for it again, or None for never."""
-    account, action = prospect["account_id"], prospect["action"]
-    operation = uuid.uuid4()  # made before the call, so that a lost reply can be asked for again
-    slot = gate("SELECT * FROM sendgate.reserve(%s, %s, %s, %s, %s)",
-                account, action, prospect["prospect_id"], prospect["campaign_id"], operation)
-    if not slot.proceed:
-        return slot.retry_at  # None: only an event can change it, so it is not ours to wait for
+def send(row):
+    """Makes the one attempt that a slot allows. Returns the call that reports it, and its values."""
+    def failed(message=None, error_type=None, status=None, wait=None):
+        return ROLLBACK, (row.account_id, row.operation_id, text(message), text(error_type), status, wait)
+
+    if datetime.now(UTC) + PROVIDER_TIMEOUT > row.expires_at:
+        return failed()  # too late to be sure: never sent, so no error
     try:
-        return use(slot, operation, prospect)
-    except Exception as error:
-        # Whatever it was, the message may have left: hold the slot. The type says so, since the text
-        # of the error might happen to read like a refusal.
-        give_back(account, operation, f"the worker failed: {error!r}", "errors/request_timeout")
-        raise
-
-
-def use(slot, operation, prospect):
-    """Makes the one attempt that a slot allows, and reports what came of it."""
-    account = prospect["account_id"]
-    if datetime.now(UTC) + PROVIDER_TIMEOUT > slot.expires_at:
-        return give_back(account, operation)  # too late to be sure: never sent, so no error
-    try:
-        status, said = call_provider({"account_id": account, "prospect_id": prospect["prospect_id"],
-                                      "action": prospect["action"], "operation_id": str(operation)})
-    except (OSError, HTTPException) as error:
-        if isinstance(getattr(error, "reason", None), ConnectionRefusedError):
-            return give_back(account, operation)  # nothing left this machine: never sent
-        # Sent or not, nobody can tell. Say so, and never send it again: the slot stays held.
-        return give_back(account, operation, f"no answer: {error!r}", "errors/request_timeout")
-    if said is None or 300 <= status < 400:  # a login page, with 200 too, or a redirect: sent or not?
-        return give_back(account, operation, "unreadable answer", None, status)
-    if not 200 <= status < 300:  # the provider said no; what its words mean is the gate's to know
+        status, said = call_provider(row)
+        if said is None or 300 <= status < 400:  # a login page, with 200 too, or a redirect: sent or not?
+            return failed("unreadable answer", None, status)
+        if 200 <= status < 300:
+            # Half an id, or none, is no proof: the gate decides what a delivery without one is.
+            chat_id, kind = text(said.get("chat_id")), type(said.get("chat_id"))
+            if chat_id and (kind not in (str, int) or len(chat_id) > CHAT_ID_CHARACTERS_MAX):
+                print(f"operation {row.operation_id}: unusable chat_id {chat_id[:60]!r}…", file=sys.stderr)
+                chat_id = None
+            return CONFIRM, (row.account_id, row.operation_id, chat_id)
         wait = said.get("retry_after")
         sane = type(wait) in (int, float) and 0 <= wait <= RETRY_AFTER_SECONDS_MAX
-        return give_back(account, operation, said.get("detail"), said.get("type"), status,
-                         timedelta(seconds=wait) if sane else None)  # None: the gate's own cooldown
-    chat_id = said.get("chat_id")
-    if type(chat_id) not in (str, int, type(None)) or len(text(chat_id) or "") > CHAT_ID_CHARACTERS_MAX:
-        # Delivered, but half an id would be a wrong one: without it, an operator sees to an InMail.
-        print(f"operation {operation}: unusable chat_id {text(chat_id)[:60]!r}…", file=sys.stderr)
-        chat_id = None
-    # A null chat_id is passed on as it is: the gate decides whether that is a proof.
-    gate("SELECT sendgate.confirm(%s, %s, %s)", account, operation, text(chat_id))
-    return None
+        # The provider said no; what its words mean is the gate's to know.
+        return failed(said.get("detail"), said.get("type"), status, timedelta(seconds=wait) if sane else None)
+    except Exception as error:
+        if isinstance(getattr(error, "reason", None), ConnectionRefusedError):
+            return failed()  # nothing left this machine: never sent
+        # Sent or not, nobody can tell: the type says so, and the gate never hands it out again by itself.
+        return failed(f"no answer: {error!r}", "errors/request_timeout")
 
 
-def call_provider(message):
+def call_provider(row):
     """One request. Returns the status and the JSON object that came with it, or None if unreadable."""
+    message = {name: str(getattr(row, name)) for name in ("account_id", "prospect_id", "action", "operation_id")}
     request = urllib.request.Request(MESSAGES_URL, json.dumps(message).encode())
     with provider.open(request, timeout=PROVIDER_TIMEOUT.total_seconds()) as answer:
         try:
@@ -115,13 +93,6 @@ def call_provider(message):
         except ValueError:  # a proxy's page instead of JSON: the status has to say it all
             return answer.status, None
         return answer.status, said if isinstance(said, dict) else {}
-
-
-def give_back(account, operation, message=None, error_type=None, status=None, wait=None):
-    """Reports a failed attempt. Only what the gate has given back may be tried again."""
-    outcome = gate("SELECT sendgate.rollback(%s, %s, %s, %s, %s, %s) AS outcome",
-                   account, operation, text(message), text(error_type), status, wait).outcome
-    return datetime.now(UTC) + PAUSE if outcome in GIVEN_BACK else None
 
 
 def text(value):
@@ -132,32 +103,38 @@ def text(value):
     return value.encode(errors="ignore").replace(b"\0", b"").decode()
 
 
+def report(sql, answers):
+    """Tells the gate in one call; refused, each by itself, so that a bad answer holds up no other.
+    Returns how many it took."""
+    try:
+        if answers:
+            gate(sql, *map(list, zip(*answers)))
+        return len(answers)
+    except psycopg.OperationalError:
+        raise  # the database stays away: what is in hand expires, and is listed for the operators
+    except psycopg.Error as error:
+        if len(answers) > 1:
+            return sum(report(sql, [answer]) for answer in answers)
+        print(f"{answers[0]} was refused: {error!r}", file=sys.stderr)
+        return 0
+
+
 def main():
-    """Works through a share of the prospects, each when it is due, until SIGTERM."""
-    def stop(*_):
-        global stopping
-        stopping = True  # the attempt in hand is finished first: a cut call is an unknown outcome
-    signal.signal(signal.SIGTERM, stop)
+    """Sends until SIGTERM. What is in hand is finished first: a cut call is an unknown outcome."""
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
     urllib.request.Request(MESSAGES_URL)  # a wrong address ends here, before any slot is taken
-    path, share, of = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
-    with open(path, encoding="utf-8", newline="") as file:
-        mine = list(csv.DictReader(file))[share::of]
-    failures = 0
-    due = [(datetime.now(UTC), number, prospect) for number, prospect in enumerate(mine)]
-    while due and not stopping:
-        if due[0][0] > datetime.now(UTC):
-            time.sleep(0.1)
-            continue
-        _, number, prospect = heapq.heappop(due)
-        try:
-            again, failures = send(prospect), 0
-        except Exception as error:  # one poisoned prospect must not hold up the others
-            again, failures = None, failures + 1
-            print(f"{prospect} failed: {error!r}", file=sys.stderr)
-            if failures == FAILURES_MAX:
-                sys.exit(f"{failures} prospects in a row failed: the errors are above")
-        if again:
-            heapq.heappush(due, (again, number, prospect))
+    with ThreadPoolExecutor(BATCH) as pool:
+        while not stopping.is_set():
+            rows = gate(DISPATCH, BATCH, uuid.uuid4())
+            answers = list(pool.map(send, rows))
+            delivered, failed = ([values for call, values in answers if call is sql]
+                                 for sql in (CONFIRM, ROLLBACK))
+            taken = report(CONFIRM, delivered) + report(ROLLBACK, failed)
+            if rows and not taken:
+                sys.exit("the gate took none of the answers: going on would only use up slots")
+            if not delivered:
+                time.sleep(IDLE_SECONDS)  # nothing is due, or nothing goes through
 
 
 if __name__ == "__main__":

@@ -4,7 +4,10 @@
 - `prepare`   what the demo needs: PostgreSQL with the extension, and `pg` for Node.js
 - `stage`     a throwaway cluster with the extension, the roles and the accounts
 - `children`  the mock provider and the workers, each a process of its own
-- `table`     the live table of accounts
-- `verdict`   the books against the provider's ledger
+- `campaigns` what the application, the operator and the calendar do meanwhile
+- `acts`      this month, in which credits run out, and the 1st of the next
+- `table`     the live table of accounts and campaigns
+- `books`     what is judged: the database's books, and the provider's ledger
+- `verdict`, `verdict_campaigns`   the one against the other, check by check
 - `terminal`  where and how things are printed
 """

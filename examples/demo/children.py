@@ -9,10 +9,9 @@ from pathlib import Path
 from harness.console import HarnessError, own_environment
 
 EXAMPLES = Path(__file__).resolve().parents[1]
-PROSPECTS = EXAMPLES / "prospects.csv"
 ACCOUNTS = EXAMPLES / "accounts.csv"
 STOP_SECONDS_MAX = 15
-"""A worker finishes the send in hand: an answer of up to 4 seconds and a word to the database."""
+"""A worker finishes the batch in hand: answers of up to 4 seconds and a word to the database."""
 LOG_TAIL_LINES = 8
 
 
@@ -89,16 +88,15 @@ def start_workers(
     node_dir: Path | None,
     logs: Path,
 ) -> list[Child]:
-    """Four workers on four shares of the prospects: two in each language, or all in Python."""
+    """Four workers, who need to know nothing of each other: two in each language, or all in Python."""
     python = [interpreter, EXAMPLES / "worker.py"]
     node = ["node", node_dir / "worker.mjs"] if node_dir else python
     environment = own_environment(database | {"PROVIDER_URL": url, "DATABASE_URL": ""})
     commands = [python, node, python, node]
-    for share, command in enumerate(commands):
+    for number, command in enumerate(commands, 1):
         language = "python" if command is python else "node"
-        arguments = [*command, PROSPECTS, share, len(commands)]
         # One by one into the list: an interruption now must find those that run already.
-        started.append(_start(f"worker-{share + 1}-{language}", arguments, logs, environment))
+        started.append(_start(f"worker-{number}-{language}", command, logs, environment))
     return started[-len(commands) :]
 
 

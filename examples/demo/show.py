@@ -1,47 +1,31 @@
 """What happens in the demo, from the first step to the exit status."""
 
-import json
 import math
 import os
 import signal
 import sys
-import time
-import urllib.request
 from contextlib import ExitStack
-from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from harness import venv
-from harness.cluster import Cluster
 from harness.console import HarnessError
 from harness.postgres import Install
 
-from . import children, prepare, stage, table, terminal, verdict
+from . import acts, campaigns, children, prepare, stage, table, terminal, verdict
+from .acts import Scene
+from .books import Books, Case
+from .campaigns import Campaigns
 from .children import Child
 from .stage import Session
 from .terminal import heading, say, step
 
 SECONDS_DEFAULT = 60
-SUMMARY_EVERY_SECONDS = 5
-"""Between the lines of an output that cannot be redrawn."""
 OPERATORS_QUERY = """\
 SELECT id, display_name, status, inmail_credits_exhausted_at
 FROM linkedin_accounts
 WHERE inmail_credits_exhausted_at IS NOT NULL
 ORDER BY inmail_credits_exhausted_at DESC;"""
-CUT_CONNECTIONS = "SELECT count(pg_terminate_backend(pid)) AS cut FROM pg_stat_activity WHERE usename = %s"
-
-
-@dataclass
-class Scene:
-    """The running parts of the demo."""
-
-    server: Cluster
-    admin: Session
-    reader: Session
-    provider_url: str
-    workers: list[Child]
-    languages: str
 
 
 def run() -> int:
@@ -65,19 +49,27 @@ def _play(cleanup: ExitStack, install: Install, python: Path, node_dir: Path | N
     """Sets the stage and plays. Whether the verdict is good."""
     logs = stage.logs()
     server = cleanup.enter_context(stage.cluster(install))
-    admin = cleanup.enter_context(Session(server, "postgres"))
-    reader = cleanup.enter_context(Session(server, stage.READER))
-    stage.load(admin)
+    admin, application, operator, reader = (
+        cleanup.enter_context(Session(server, role))
+        for role in ("postgres", stage.APPLICATION, stage.OPERATOR, stage.READER)
+    )
+    stage.load(operator)
     started: list[Child] = []
     cleanup.callback(children.stop, started)
     url = children.start_provider(started, logs)
     step(f"mock provider at {url}")
+    plot = Campaigns(application, operator, reader, url)
+    plot.start()
     database = stage.environment(server, stage.WORKER)
     workers = children.start_workers(started, python, url, database, node_dir, logs)
     languages = "2 in Python, 2 in Node.js" if node_dir else "all in Python"
-    scene = Scene(server, admin, reader, url, workers, languages)
-    _send(scene, seconds)
-    fine = _judge(scene, logs)
+    heading(f"{len(workers)} workers are sending ({languages}), for {seconds:g} s")
+    scene = Scene(server, admin, reader, plot, workers)
+    at_month_end = acts.this_month(scene, seconds)
+    _show_stopped(scene)
+    first = acts.next_month(scene, at_month_end, seconds)
+    _stop_workers(scene)
+    fine = _judge(scene, at_month_end, first, logs)
     _look_around(scene, logs)
     return fine
 
@@ -94,32 +86,21 @@ def _seconds() -> float:
     return seconds
 
 
-def _send(scene: Scene, seconds: float) -> None:
-    """Watches the workers for a while, and disturbs them half-way."""
-    heading(f"{len(scene.workers)} workers are sending ({scene.languages}), for {seconds:g} s")
-    started = time.monotonic()
-    note, summarized, gone = "", 0.0, set()
-    while (passed := time.monotonic() - started) < seconds:
-        if not note and passed > seconds / 2:
-            note = f"at {passed:.0f} s the demo {_disturb(scene)}; the workers repeat their calls"
-            if not terminal.is_live:
-                say(f"  {note}")
-        cards = table.read(scene.reader)
-        title = f"{passed:4.0f} s of {seconds:g}"
-        if terminal.is_live:
-            terminal.draw(table.lines(cards, f"{title}   {note}"))
-        elif passed - summarized >= SUMMARY_EVERY_SECONDS:
-            say(table.summary(cards, title))
-            summarized = passed
-        for worker in scene.workers:
-            if worker.failed and worker.name not in gone:
-                gone.add(worker.name)
-                terminal.keep()
-                say(f"{worker.name} ended by itself, status {worker.process.returncode}:", "red")
-                say(worker.last_words())
-        if len(gone) == len(scene.workers):
-            break
-        time.sleep(min(1.0, max(0.0, seconds - (time.monotonic() - started))))
+def _show_stopped(scene: Scene) -> None:
+    """What support is asked at the end of the month, and the query that answers it."""
+    terminal.draw(table.lines(table.read(scene.reader), "the month ends"))
+    terminal.keep()
+    heading("Why some accounts send no InMails, in the words of an operator")
+    for line in OPERATORS_QUERY.splitlines():
+        say(f"  {line}")
+    say()
+    query = f"SET search_path = sendgate;\n\\pset format aligned\n\\pset tuples_only off\n{OPERATORS_QUERY}"
+    for line in scene.server.psql(query, stage.DATABASE, stage.READER).splitlines():
+        say(f"  {line}")
+
+
+def _stop_workers(scene: Scene) -> None:
+    """Ends the sending, and shows where it ended."""
     killed = children.stop(scene.workers)
     terminal.draw(table.lines(table.read(scene.reader), "the workers have stopped"))
     terminal.keep()
@@ -127,20 +108,10 @@ def _send(scene: Scene, seconds: float) -> None:
         say(f"{name} did not stop when asked and was killed.", "red")
 
 
-def _disturb(scene: Scene) -> str:
-    """Takes the workers' connections away, as databases do now and then. What was done, in words."""
-    if os.environ.get("DEMO_CRASH") == "1":
-        scene.server.restart("immediate")
-        return "crashed the server"
-    cut = scene.admin.rows(CUT_CONNECTIONS, [stage.WORKER])[0]["cut"]
-    return f"cut {cut} connections"
-
-
-def _judge(scene: Scene, logs: Path) -> bool:
+def _judge(scene: Scene, at_month_end: Books, first: datetime, logs: Path) -> bool:
     """Prints the verdict. Whether all is well."""
-    with urllib.request.urlopen(scene.provider_url + "/ledger", timeout=30) as answer:
-        ledger = json.load(answer)
-    checks = verdict.judge(verdict.Books.read(scene.reader), ledger)
+    ledger = campaigns.ask(scene.campaigns.provider_url + "/ledger")
+    checks = verdict.judge(Case(Books.read(scene.reader), at_month_end, ledger, first))
     failed = [worker.name for worker in scene.workers if worker.failed]
     checks.append(verdict.Check("the workers ran to the end", not failed, ", ".join(failed) or "all of them"))
     heading("Verdict: the provider's ledger against the gate's books")
@@ -150,13 +121,6 @@ def _judge(scene: Scene, logs: Path) -> bool:
     fine = all(check.ok is not False for check in checks)
     if not fine:
         say(f"  Logs and ledger: {logs}", "red")
-    heading("Why some accounts send no InMails, in the words of an operator")
-    for line in OPERATORS_QUERY.splitlines():
-        say(f"  {line}")
-    say()
-    query = f"SET search_path = sendgate;\n\\pset format aligned\n\\pset tuples_only off\n{OPERATORS_QUERY}"
-    for line in scene.server.psql(query, stage.DATABASE, stage.READER).splitlines():
-        say(f"  {line}")
     return fine
 
 

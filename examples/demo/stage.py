@@ -1,4 +1,4 @@
-"""A throwaway cluster with the extension, the roles that an application would have, and the accounts."""
+"""A throwaway cluster with the extension, the roles that a company would have, and the accounts."""
 
 import csv
 import os
@@ -14,23 +14,29 @@ from harness.cluster import Cluster
 from harness.places import run_dir
 from harness.postgres import Install
 
-from .children import ACCOUNTS, PROSPECTS
+from .children import ACCOUNTS
 from .terminal import say, step
 
 DATABASE = "demo"
-WORKER, READER = "demo_worker", "demo_reader"
-ROLES = f"""
-CREATE ROLE {WORKER} LOGIN;
-GRANT sendgate_sender TO {WORKER};
-CREATE ROLE {READER} LOGIN;
-GRANT sendgate_reader TO {READER};
-"""
+WORKER, APPLICATION, OPERATOR, READER = "demo_worker", "demo_app", "demo_operator", "demo_reader"
+GRANTS = {
+    WORKER: "sendgate_sender",
+    APPLICATION: "sendgate_sender",
+    OPERATOR: "sendgate_operator",
+    READER: "sendgate_reader",
+}
 UPSERT = "SELECT sendgate.upsert_account(%(account_id)s, %(tier)s, %(display_name)s, %(time_zone)s)"
 RECONNECT_SECONDS_MAX = 30
 SETTINGS = {
     "max_connections": 40,
     "log_min_duration_statement": "1s",
     "shared_buffers": "64MB",
+    # So that a minute shows what takes hours: the first wait before work is attempted again …
+    "sendgate.retry_backoff": "3s",
+    # … and the 1st of the next month, to which the demo sets this server's clock at the end.
+    "sendgate.test_clock": "on",
+    # Longer than that leap: in this play, nobody gets the same thing twice, whichever the month.
+    "sendgate.prospect_cooldown": "60d",
 }
 
 
@@ -40,8 +46,10 @@ def cluster(install: Install):
     step("a throwaway cluster on a free port")
     with Cluster(install, conf=SETTINGS) as server:
         server.fresh_database(DATABASE, extension="sendgate")
-        server.psql(ROLES, DATABASE)
-        say(f"  port {server.port}, roles {WORKER} (sendgate_sender) and {READER} (sendgate_reader)")
+        for role, granted in GRANTS.items():
+            server.psql(f"CREATE ROLE {role} LOGIN; GRANT {granted} TO {role};", DATABASE)
+        roles = ", ".join(f"{role} ({granted})" for role, granted in GRANTS.items())
+        say(f"  port {server.port}; {roles}")
         yield server
 
 
@@ -89,16 +97,13 @@ def environment(server: Cluster, role: str) -> dict[str, str]:
     return {"PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": role, "PGDATABASE": DATABASE}
 
 
-def load(session: Session) -> None:
-    """The accounts into the database. The prospects stay in their file: the workers read it, as an
-    application would read its own tables."""
+def load(operator: Session) -> None:
+    """The accounts into the database."""
     with ACCOUNTS.open(encoding="utf-8") as file:
         accounts = list(csv.DictReader(file))
     for row in accounts:
-        session.rows(UPSERT, row)
-    with PROSPECTS.open(encoding="utf-8") as file:
-        prospects = sum(1 for _ in csv.DictReader(file))
-    step(f"{len(accounts)} accounts loaded, {prospects:,} prospects to write to")
+        operator.rows(UPSERT, row)
+    step(f"{len(accounts)} accounts loaded")
 
 
 def logs() -> Path:

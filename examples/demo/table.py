@@ -1,17 +1,35 @@
-"""The live table: what each account sent today, what is in flight, and why its InMails stopped."""
+"""The live table: what each account sent today and why its InMails stopped, how far each campaign is."""
+
+from dataclasses import dataclass
 
 from .stage import Session
 
 CARDS = "SELECT * FROM sendgate.account_cards ORDER BY account_id"
-COUNTS = """
-SELECT account_id, action,
-       count(*) FILTER (WHERE state = 'delivered')     AS delivered,
-       count(*) FILTER (WHERE state = 'reserved')      AS in_flight,
-       count(*) FILTER (WHERE state = 'indeterminate') AS unknown
+COUNTERS = "SELECT account_id, action, sent_today, daily_cap FROM sendgate.counters"
+DELIVERED = """
+SELECT account_id, count(*) AS delivered
   FROM sendgate.send_operations
- WHERE counted_on = (sendgate.clock() AT TIME ZONE 'UTC')::date
- GROUP BY account_id, action
+ WHERE state = 'delivered' AND counted_on = (sendgate.clock() AT TIME ZONE 'UTC')::date
+ GROUP BY account_id
 """
+CAMPAIGNS = """
+WITH clock AS MATERIALIZED (SELECT sendgate.clock() AS at),
+work AS (
+    SELECT campaign_id, state,
+           state = 'waiting' AND reason = 'account_inmail_credits_exhausted' AND next_dispatch_at > at AS deferred
+      FROM sendgate.enrollments, clock
+)
+SELECT campaign_id,
+       count(*) FILTER (WHERE state = 'waiting' AND deferred IS NOT TRUE) AS waiting,
+       count(*) FILTER (WHERE state = 'sending')                          AS sending,
+       count(*) FILTER (WHERE state = 'done')                             AS done,
+       count(*) FILTER (WHERE deferred)                                   AS deferred,
+       count(*) FILTER (WHERE state = 'parked')                           AS parked
+  FROM work
+ GROUP BY campaign_id
+ ORDER BY campaign_id
+"""
+SKIPS = "SELECT reason, sum(skipped) AS skipped FROM sendgate.skips_today GROUP BY reason ORDER BY reason"
 TIERS = {
     "free": "Free",
     "premium_career": "Career",
@@ -20,57 +38,72 @@ TIERS = {
     "recruiter_lite": "Rec. Lite",
     "recruiter": "Recruiter",
 }
-COLUMNS = "{:<14} {:<9} {:>7} {:>7} {:>8} {:>9} {:>9} {:>7}"
-"""Fits into a terminal of 80 columns."""
-HEAD = COLUMNS.format(
-    "account", "tier", "InMails", "invites", "messages", "delivered", "in flight", "unknown"
+ACCOUNT = "{:<16} {:<9} {:>8} {:>8} {:>8} {:>9} {:>8} {:>7}"
+"""This and the next fit into a terminal of 80 columns."""
+ACCOUNTS_HEAD = ACCOUNT.format(
+    "account", "tier", "InMails", "invites", "messages", "delivered", "sending", "unknown"
 )
-OTHERS = ("invite", "message")
+CAMPAIGN = "{:<16} {:>9} {:>8} {:>8} {:>9} {:>8}"
+CAMPAIGNS_HEAD = CAMPAIGN.format("campaign", "waiting", "sending", "done", "deferred", "parked")
+ACTIONS = ("inmail", "invite", "message")
 
 
-def read(session: Session) -> list[dict]:
-    """One dictionary per account: its card, and its operations of today by action."""
-    counts = {}
-    for row in session.rows(COUNTS):
-        counts.setdefault(row["account_id"], {})[row["action"]] = row
-    return [
-        card | {"operations": counts.get(card["account_id"], {})}
-        for card in session.rows(CARDS)
-    ]
+@dataclass
+class Sight:
+    """What the database shows at one instant."""
+
+    cards: list[dict]
+    counters: dict[tuple[str, str], tuple[int, int]]
+    delivered: dict[str, int]
+    campaigns: list[dict]
+    skips: dict[str, int]
 
 
-def total(card: dict, what: str, actions: tuple | None = None) -> int:
-    """Operations of an account in one state, of some actions or of all."""
-    rows = card["operations"].items()
-    return sum(row[what] for action, row in rows if actions is None or action in actions)
+def read(session: Session) -> Sight:
+    """All of it as of one instant."""
+    cards, counters, delivered, campaigns, skips = session.snapshot(CARDS, COUNTERS, DELIVERED, CAMPAIGNS, SKIPS)
+    return Sight(
+        cards,
+        {(row["account_id"], row["action"]): (row["sent_today"], row["daily_cap"]) for row in counters},
+        {row["account_id"]: row["delivered"] for row in delivered},
+        campaigns,
+        {row["reason"]: int(row["skipped"]) for row in skips},
+    )
 
 
-def lines(cards: list[dict], title: str) -> list[tuple]:
-    """The table as lines with their styles: at most 80 columns."""
-    drawn = [(title, "bold"), ("", ), (HEAD, "dim")]
-    for card in cards:
-        inmails, cap = card["inmails_sent_today"], card["inmail_daily_cap"]
-        row = COLUMNS.format(
-            card["display_name"][:14],
+def lines(sight: Sight, title: str) -> list[tuple]:
+    """The table as lines with their styles."""
+    drawn = [(title, "bold"), ("",), (ACCOUNTS_HEAD, "dim")]
+    for card in sight.cards:
+        slots = [sight.counters[card["account_id"], action] for action in ACTIONS]
+        row = ACCOUNT.format(
+            card["display_name"][:16],
             TIERS.get(card["tier"], card["tier"])[:9],
-            f"{inmails}/{cap}",
-            *(total(card, "delivered", (action,)) for action in OTHERS),
-            total(card, "delivered"),
-            total(card, "in_flight"),
-            total(card, "unknown"),
+            *(f"{sent}/{cap}" for sent, cap in slots),
+            sight.delivered.get(card["account_id"], 0),
+            card["in_flight"],
+            card["unresolved"],
         )
-        drawn.append((row, "green") if cap and inmails >= cap else (row,))
+        sent, cap = slots[0]
+        drawn.append((row, "green") if cap and sent >= cap else (row,))
         if card["pill"]:
             drawn.append((f"  └ {card['pill']}", "yellow"))
-    return drawn
+    drawn += [("",), (CAMPAIGNS_HEAD, "dim")]
+    drawn += [(CAMPAIGN.format(*row.values()),) for row in sight.campaigns]
+    skips = ", ".join(f"{count} {reason}" for reason, count in sight.skips.items())
+    return [*drawn, (f"skipped today: {skips or 'none'}", "dim")]
 
 
-def summary(cards: list[dict], title: str) -> str:
+def summary(sight: Sight, title: str) -> str:
     """The same in one line, for an output that cannot be drawn over."""
-    stopped = [card["display_name"] for card in cards if card["pill"]]
+    stopped = [card["display_name"] for card in sight.cards if card["pill"]]
+    states = {
+        state: sum(row[state] for row in sight.campaigns)
+        for state in ("waiting", "sending", "done", "deferred", "parked")
+    }
     return (
-        f"{title}: {sum(total(card, 'delivered') for card in cards)} delivered, "
-        f"{sum(total(card, 'in_flight') for card in cards)} in flight, "
-        f"{sum(total(card, 'unknown') for card in cards)} unknown"
+        f"{title}: {sum(sight.delivered.values())} delivered today; "
+        + ", ".join(f"{count} {state}" for state, count in states.items())
+        + f"; {sum(sight.skips.values())} skipped"
         + (f"; InMails stopped: {', '.join(stopped)}" if stopped else "")
     )

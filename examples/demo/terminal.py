@@ -44,7 +44,8 @@ def heading(text: str) -> None:
 def draw(lines: list[tuple]) -> None:
     """Prints lines, each a text and its styles, over the ones drawn before if they are still there."""
     global _drawn
-    shown = [styled(text[: width()], *styles) for text, *styles in lines]
+    height = shutil.get_terminal_size().lines - 1 if is_live else len(lines)
+    shown = [styled(text[: width()], *styles) for text, *styles in lines[:height]]
     back = f"\x1b[{_drawn}F\x1b[J" if is_live and _drawn else ""
     print(back + "\n".join(shown), flush=True)
     _drawn = len(shown)

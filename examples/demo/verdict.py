@@ -1,80 +1,18 @@
-"""The verdict: what the gate's books say, held against what the provider truly did.
+"""The verdict about the gate: what its books say, held against what the provider truly did.
 
-`Books` is read as sendgate_reader, the ledger comes from the provider. Every check is a function
+The books are read as sendgate_reader, the ledger comes from the provider. Every check is a function
 of the two, so it says in a few lines what it means by its name.
 """
 
-from collections import Counter, defaultdict
-from dataclasses import dataclass, field
+from collections import Counter
 from datetime import datetime, timedelta
 
-from .stage import Session
+from . import verdict_campaigns
+from .books import HELD, UNRESOLVED, Case, Check
 
-OPERATIONS = """
-SELECT operation_id::text, account_id, prospect_id, action, state, counted_on, reserved_at
-  FROM sendgate.send_operations
-"""
-EVENTS = "SELECT operation_id::text, account_id FROM sendgate.linkedin_events"
-COUNTERS = """
-SELECT account_id, action, sent_today, daily_cap, (sendgate.clock() AT TIME ZONE 'UTC')::date AS day
-  FROM sendgate.counters
-"""
-STAMPS = """
-SELECT id, inmail_credits_exhausted_at AS stamp
-  FROM sendgate.linkedin_accounts
- WHERE inmail_credits_exhausted_at IS NOT NULL
-"""
-UNRESOLVED = {"reserved", "indeterminate"}
-HELD = UNRESOLVED | {"delivered"}
 TIME_TO_GO_ON = timedelta(seconds=10)
 """How long an account must have been out of credits before its other actions are looked for."""
 CREDITS_ERROR = "errors/insufficient_credits"
-
-
-@dataclass
-class Check:
-    """One line of the verdict. `ok` is None where this run had nothing to check."""
-
-    name: str
-    ok: bool | None
-    detail: str
-
-
-@dataclass
-class Books:
-    """What the database knows."""
-
-    operations: dict[str, dict]
-    events: set[str]
-    counters: list[dict]
-    stamps: dict[str, datetime]
-
-    @classmethod
-    def read(cls, session: Session) -> "Books":
-        """All of it as of one instant."""
-        operations, events, counters, stamps = session.snapshot(OPERATIONS, EVENTS, COUNTERS, STAMPS)
-        return cls(
-            {row["operation_id"]: row for row in operations},
-            {row["operation_id"] for row in events},
-            counters,
-            {row["id"]: row["stamp"] for row in stamps},
-        )
-
-    def in_state(self, *states: str) -> set[str]:
-        """The operations that are in one of these states."""
-        return {id for id, row in self.operations.items() if row["state"] in states}
-
-
-@dataclass
-class Case:
-    """The books and the truth, and what several checks need of them."""
-
-    books: Books
-    ledger: list[dict]
-    delivered: set[str] = field(init=False)
-
-    def __post_init__(self):
-        self.delivered = {entry["operation_id"] for entry in self.ledger if entry["delivered"]}
 
 
 def asked_first(case: Case) -> Check:
@@ -89,8 +27,8 @@ def asked_first(case: Case) -> Check:
 def books_agree(case: Case) -> Check:
     """What was delivered is an event, or parked as unknown until an operator settles it."""
     parked = case.delivered & case.books.in_state(*UNRESOLVED)
-    missing = case.delivered - case.books.events - parked
-    invented = case.books.events - case.delivered
+    missing = case.delivered - set(case.books.events) - parked
+    invented = set(case.books.events) - case.delivered
     return Check("delivered = events + parked that were sent", not missing and not invented,
                  f"{len(case.delivered)} = {len(case.books.events)} + {len(parked)}, "
                  f"{len(missing)} missing, {len(invented)} invented")
@@ -100,7 +38,7 @@ def never_twice(case: Case) -> Check:
     """No prospect got the same action twice, whatever two campaigns or two workers wanted."""
     sent = Counter((e["account_id"], e["prospect_id"], e["action"]) for e in case.ledger if e["delivered"])
     twice = [key for key, count in sent.items() if count > 1]
-    return Check("nothing was sent twice", not twice, f"{len(sent)} prospects, {len(twice)} twice")
+    return Check("nothing was sent twice", not twice, f"{len(sent)} sent, {len(twice)} twice")
 
 
 def kept_if_sent(case: Case) -> Check:
@@ -112,74 +50,72 @@ def kept_if_sent(case: Case) -> Check:
 
 
 def within_caps(case: Case) -> Check:
-    """By the ledger, and by the day on which the gate counted each."""
+    """By what was delivered and what may have been, on the day on which the gate counted each."""
     caps = {(row["account_id"], row["action"]): row["daily_cap"] for row in case.books.counters}
-    sent = Counter()
-    for id in case.delivered & set(case.books.operations):
-        row = case.books.operations[id]
-        sent[row["account_id"], row["action"], row["counted_on"]] += 1
-    over = [key for key, count in sent.items() if count > caps[key[:2]]]
-    full = sum(row["sent_today"] == row["daily_cap"] > 0 for row in case.books.counters)
-    return Check("no account is above a cap", not over,
-                 f"{full} caps reached, {len(over)} passed")
+    held = case.books.in_state(*HELD) | case.delivered & set(case.books.operations)
+    rows = [case.books.operations[id] for id in held]
+    sent = Counter((row["account_id"], row["action"], row["counted_on"]) for row in rows)
+    over = [place for place, count in sent.items() if count > caps[place[:2]]]
+    counters = case.at_month_end.counters + case.books.counters
+    full = sum(row["sent_today"] == row["daily_cap"] > 0 for row in counters)
+    return Check("no account is above a cap on any day", not over, f"{full} caps reached, {len(over)} passed")
 
 
 def counters_agree(case: Case) -> Check:
-    """The counter is what was delivered, is in flight or is unknown, for every account and action."""
-    held = Counter(
-        (row["account_id"], row["action"], row["counted_on"])
-        for row in case.books.operations.values()
-        if row["state"] in HELD
-    )
-    wrong = [
-        row for row in case.books.counters
-        if row["sent_today"] != held[row["account_id"], row["action"], row["day"]]
-    ]
-    return Check("counters = journal", not wrong,
-                 f"{len(case.books.counters)} counters, {len(wrong)} differ")
+    """The counter is what was delivered, is in flight or is unknown, for every account and action;
+    at the end of the month as on the first of the next."""
+    counters, wrong = 0, 0
+    for books in (case.at_month_end, case.books):
+        held = Counter(
+            (row["account_id"], row["action"], row["counted_on"])
+            for row in books.operations.values()
+            if row["state"] in HELD
+        )
+        counters += len(books.counters)
+        wrong += sum(
+            row["sent_today"] != held[row["account_id"], row["action"], row["day"]] for row in books.counters
+        )
+    return Check("counters = journal, in both months", not wrong, f"{counters} counters, {wrong} differ")
 
 
 def breaker_stopped(case: Case) -> Check:
-    """After an account's first credits error, only InMails that already held a slot still arrive."""
-    errors = [entry for entry in case.ledger if entry["type"] == CREDITS_ERROR]
-    first = {}
-    for entry in errors:
-        first.setdefault(entry["account_id"], entry["received_at"])
-    if not first:
-        return Check("InMails stopped at the first credits error", None, "no account ran out this time")
-    later = [e for e in case.ledger if e["action"] == "inmail"
-             and e["account_id"] in first and e["received_at"] > first[e["account_id"]]]
-    stamps, operations = case.books.stamps, case.books.operations
-    unstamped = set(first) - set(stamps)
-    late = [e for e in later if e["account_id"] in stamps
-            and operations[e["operation_id"]]["reserved_at"] > stamps[e["account_id"]]]
-    held = len(later) - len(late)
-    return Check("InMails stopped at the first credits error", not unstamped and not late,
-                 f"{len(first)} ran out; later {held} calls with a slot, {len(late)} without")
+    """After an account's first credits error, nobody gets a slot for an InMail until it is cleared."""
+    name = "InMails stopped at the first credits error"
+    ran_out = {entry["account_id"] for entry in case.ledger if entry["type"] == CREDITS_ERROR}
+    if not ran_out:
+        return Check(name, None, "no account ran out this time")
+    stops = case.books.stops()
+    unstamped = ran_out - {account for account, *_ in stops}
+    late = [row for row in case.books.operations.values() if row["action"] == "inmail"
+            and any(row["account_id"] == account and _within(row["reserved_at"], since, until)
+                    for account, since, until in stops)]
+    return Check(name, not unstamped and not late, f"{len(ran_out)} ran out; {len(late)} slots since then")
 
 
 def others_went_on(case: Case) -> Check:
     """The breaker is about InMails: the same accounts went on with everything else."""
-    last = max((datetime.fromisoformat(e["received_at"]) for e in case.ledger), default=None)
-    stamps = {id: at for id, at in case.books.stamps.items() if last and last - at > TIME_TO_GO_ON}
-    after = defaultdict(int)
-    for id in case.delivered & set(case.books.operations):
-        row = case.books.operations[id]
-        stamp = stamps.get(row["account_id"])
-        if stamp and row["action"] != "inmail" and row["reserved_at"] > stamp:
-            after[row["account_id"]] += 1
     name = "their invites and messages went on"
-    if not stamps:
+    stops = [(account, since, until) for account, since, until in case.books.stops()
+             if until and since < case.first - TIME_TO_GO_ON]
+    delivered = [case.books.operations[id] for id in case.books.events]
+    after = Counter(
+        account for account, since, until in stops for row in delivered
+        if row["account_id"] == account and row["action"] != "inmail" and _within(row["reserved_at"], since, until)
+    )
+    if not stops:
         return Check(name, None, "no account ran out early enough to see")
-    silent = set(stamps) - set(after)
-    return Check(name, not silent, f"{sum(after.values())} delivered since, {len(silent)} accounts silent")
+    silent = {account for account, *_ in stops} - set(after)
+    return Check(name, not silent, f"{after.total()} delivered meanwhile, {len(silent)} accounts silent")
+
+
+def _within(at: datetime, since: datetime, until: datetime | None) -> bool:
+    return at > since and (until is None or at < until)
 
 
 CHECKS = [asked_first, books_agree, never_twice, kept_if_sent, within_caps, counters_agree,
-          breaker_stopped, others_went_on]
+          breaker_stopped, others_went_on, *verdict_campaigns.CHECKS]
 
 
-def judge(books: Books, ledger: list[dict]) -> list[Check]:
-    """Every check, in the order in which the table shows them."""
-    case = Case(books, ledger)
+def judge(case: Case) -> list[Check]:
+    """Every check, in the order in which they are shown."""
     return [check(case) for check in CHECKS]
