@@ -1,0 +1,115 @@
+-- One poisoned row does not fail a batch: what PostgreSQL refuses to write is parked with its error,
+-- and the others are handed out.
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set helpers :abs_srcdir '/include/helpers.sql'
+\i :helpers
+CREATE VIEW contract.work_62 AS
+SELECT account_id, prospect_id, state, due_at, attempts, reason, error FROM contract.work WHERE account_id LIKE 'poison/%';
+CREATE FUNCTION contract.account_62(account text, works integer, of_action text DEFAULT 'message') RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM sendgate.upsert_account(account, 'sales_navigator');
+    FOR n IN 1..works LOOP
+        PERFORM sendgate.enqueue('spring', 'p' || n, account, of_action, sendgate.clock() - (works - n) * interval '1 second');
+    END LOOP;
+END
+$$;
+-- What a superuser may have put there: a trigger of his own that does not like one prospect.
+CREATE FUNCTION contract.poison_62() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.prospect_id = 'p7' THEN
+        RAISE EXCEPTION 'no prospect % here', NEW.prospect_id;
+    END IF;
+    RETURN NEW;
+END
+$$;
+SET sendgate.now = '2026-05-20 12:00:00+00';
+SELECT contract.account_62('poison/a', 20);
+CREATE TRIGGER poison_62 BEFORE INSERT ON sendgate.send_operations FOR EACH ROW EXECUTE FUNCTION contract.poison_62();
+SELECT prospect_id FROM sendgate.dispatch(100, NULL, 'poison/a');
+SELECT * FROM contract.work_62 WHERE account_id = 'poison/a' AND prospect_id IN ('p6', 'p7', 'p8') ORDER BY prospect_id;
+
+-- No slot is lost to it, and nothing is written about it but why.
+SELECT sent_today FROM sendgate.counters WHERE account_id = 'poison/a' AND action = 'message';
+SELECT count(*) AS operations FROM sendgate.send_operations WHERE account_id = 'poison/a';
+
+-- The next call does not meet it again.
+SELECT contract.books() AS before \gset
+SELECT count(*) FROM sendgate.dispatch(100, NULL, 'poison/a');
+SELECT contract.books() = :'before' AS nothing_changed;
+
+-- Exactly as many as are asked for and as the cap has, though one is parked on the way.
+SELECT contract.account_62('poison/cap', 20);
+SELECT sendgate.set_cap('poison/cap', 'message', 8);
+SELECT count(*) FROM sendgate.dispatch(5, NULL, 'poison/cap');
+SELECT count(*) FROM sendgate.dispatch(100, NULL, 'poison/cap');
+SELECT sent_today FROM sendgate.counters WHERE account_id = 'poison/cap' AND action = 'message';
+SELECT state, count(*) FROM contract.work_62 WHERE account_id = 'poison/cap' GROUP BY state ORDER BY state;
+
+-- Where it is the only one, or one in each account of a batch.
+SELECT contract.account_62('poison/many/' || n, 7) FROM generate_series(1, 3) AS n;
+SELECT sendgate.upsert_account('poison/alone', 'sales_navigator');
+SELECT sendgate.enqueue('spring', 'p7', 'poison/alone', 'message') AS is_new;
+SET client_min_messages = 'error';
+DELETE FROM sendgate.dispatch_queue WHERE account_id NOT LIKE 'poison/many/%';
+RESET client_min_messages;
+SELECT account_id, count(*) FROM sendgate.dispatch(100) GROUP BY account_id ORDER BY account_id;
+SELECT state, count(*) FROM contract.work_62 WHERE account_id LIKE 'poison/many/%' GROUP BY state ORDER BY state;
+SELECT sendgate.set_status('poison/alone', 'paused', 'test');
+SELECT sendgate.enqueue('spring', 'p8', 'poison/alone', 'message', '2026-05-20 12:00+00') AS is_new;
+SELECT sendgate.set_status('poison/alone', 'connected', 'test');
+SELECT prospect_id FROM sendgate.dispatch(100, NULL, 'poison/alone');
+SELECT prospect_id, state, reason FROM contract.work_62 WHERE account_id = 'poison/alone' ORDER BY prospect_id;
+
+-- A request_id remembers what was handed out, and not what was parked.
+SELECT contract.account_62('poison/request', 8);
+SELECT count(*) FROM sendgate.dispatch(100, NULL, 'poison/request', contract.op(6201));
+SELECT count(*) FROM sendgate.dispatch(100, NULL, 'poison/request', contract.op(6201));
+
+-- A clear of the breaker on the way stands, with the others' slots.
+SET sendgate.now = '2026-05-24 12:00:00+00';
+SELECT contract.account_62('poison/breaker', 8, 'inmail');
+SELECT sendgate.breaker_arm('poison/breaker', 'test');
+SELECT count(*) FROM sendgate.dispatch(100, NULL, 'poison/breaker');
+SET sendgate.now = '2026-06-01 00:00:00+00';
+SELECT prospect_id FROM sendgate.dispatch(100, NULL, 'poison/breaker') ORDER BY prospect_id;
+SELECT action, reason, count(*) FROM sendgate.breaker_log WHERE account_id = 'poison/breaker' GROUP BY action, reason ORDER BY action;
+DROP TRIGGER poison_62 ON sendgate.send_operations;
+
+-- What is parked can be taken out of the campaign; enqueued again it stays parked.
+SELECT sendgate.enqueue('spring', 'p7', 'poison/a', 'message') AS is_new;
+SELECT sendgate.cancel('spring', 'p7', 'poison/a');
+SELECT state, reason FROM contract.work_62 WHERE account_id = 'poison/a' AND prospect_id = 'p7';
+
+-- A constraint that a row violates is the same.
+SET sendgate.now = '2026-05-20 12:00:00+00';
+SELECT contract.account_62('poison/check', 5);
+ALTER TABLE sendgate.enrollments ADD CONSTRAINT no_third CHECK (NOT (account_id = 'poison/check' AND prospect_id = 'p3' AND state = 'sending'));
+SELECT prospect_id FROM sendgate.dispatch(100, NULL, 'poison/check') ORDER BY prospect_id;
+SELECT state, reason, error FROM contract.work_62 WHERE account_id = 'poison/check' AND prospect_id = 'p3';
+ALTER TABLE sendgate.enrollments DROP CONSTRAINT no_third;
+
+-- So is one about the breaker's audit: the poisoned one is parked, the others are deferred.
+SET sendgate.now = '2026-05-24 12:00:00+00';
+SELECT contract.account_62('poison/audit', 5, 'inmail');
+SELECT sendgate.breaker_arm('poison/audit', 'test');
+ALTER TABLE sendgate.campaign_events ADD CONSTRAINT no_third CHECK (NOT (account_id = 'poison/audit' AND prospect_id = 'p3'));
+SELECT prospect_id FROM sendgate.dispatch(100, NULL, 'poison/audit');
+ALTER TABLE sendgate.campaign_events DROP CONSTRAINT no_third;
+SELECT prospect_id, state, due_at, reason FROM contract.work_62 WHERE account_id = 'poison/audit' ORDER BY prospect_id;
+SELECT prospect_id FROM sendgate.campaign_events WHERE account_id = 'poison/audit' ORDER BY prospect_id;
+
+-- Text of an error that is too long is cut and marked.
+CREATE FUNCTION contract.long_62() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '%', repeat('é', 5000) USING ERRCODE = '22023';
+END
+$$;
+SET sendgate.now = '2026-05-20 12:00:00+00';
+SELECT contract.account_62('poison/long', 1);
+CREATE TRIGGER long_62 BEFORE INSERT ON sendgate.send_operations FOR EACH ROW EXECUTE FUNCTION contract.long_62();
+SELECT count(*) FROM sendgate.dispatch(100, NULL, 'poison/long');
+DROP TRIGGER long_62 ON sendgate.send_operations;
+SELECT state, left(error, 10) AS begins, char_length(error) BETWEEN 2000 AND 2020 AS is_cut FROM contract.work_62 WHERE account_id = 'poison/long';
