@@ -95,7 +95,7 @@ CREATE UNIQUE INDEX campaign_events_skip_key
     ON sendgate.campaign_events (account_id, prospect_id, campaign_id, exhausted_at) NULLS NOT DISTINCT
     WHERE exhausted_at IS NOT NULL;
 CREATE INDEX campaign_events_campaign_idx ON sendgate.campaign_events (campaign_id, at);
-CREATE INDEX campaign_events_at_idx ON sendgate.campaign_events USING brin (at);
+CREATE INDEX campaign_events_at_idx ON sendgate.campaign_events USING brin (at, last_repeat_at);
 
 SELECT pg_catalog.pg_extension_config_dump('sendgate.enrollments', '');
 SELECT pg_catalog.pg_extension_config_dump('sendgate.dispatch_queue', '');

@@ -106,16 +106,20 @@ SELECT l.alert_id, l.account_id, l.kind, l.day, l.detail, l.opened_at, l.acknowl
 FROM sendgate.alerts l
 WHERE l.resolved_at IS NULL;
 
--- Today's skips by campaign, as the campaign's people ask about them.
+-- Today's skips by campaign, as the campaign's people ask about them: first ones and repeats.
 CREATE VIEW sendgate.skips_today AS
 SELECT e.account_id, e.campaign_id, e.action, e.reason, count(*) AS skipped,
        coalesce(sum(e.repeats), 0)::bigint AS repeats, max(e.deferred_to) AS deferred_to,
-       max(e.at) AS last_at
+       max(coalesce(e.last_repeat_at, e.at)) AS last_at
 FROM sendgate.campaign_events e
 CROSS JOIN (SELECT sendgate.clock() AS at) c
 WHERE e.event_type = 'linkedin_skipped'
-  AND e.at >= pg_catalog.date_trunc('day', c.at, 'UTC')
-  AND e.at < pg_catalog.date_trunc('day', c.at, 'UTC') + interval '1 day'
+  AND (
+      (e.at >= pg_catalog.date_trunc('day', c.at, 'UTC')
+       AND e.at < pg_catalog.date_trunc('day', c.at, 'UTC') + interval '1 day')
+      OR (e.last_repeat_at >= pg_catalog.date_trunc('day', c.at, 'UTC')
+          AND e.last_repeat_at < pg_catalog.date_trunc('day', c.at, 'UTC') + interval '1 day')
+  )
 GROUP BY e.account_id, e.campaign_id, e.action, e.reason;
 
 CREATE VIEW sendgate.account_cards AS

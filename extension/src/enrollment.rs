@@ -1,6 +1,8 @@
 //! The enrollments of campaigns, as far as one account's verbs change them. The account is held
 //! whenever one of its enrollments changes, so dispatch may trust what it read.
 
+use std::collections::BTreeSet;
+
 use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
@@ -37,6 +39,15 @@ static WRITE: Statement = Statement::new(
         pg_sys::TEXTOID,
         pg_sys::TIMESTAMPTZOID,
     ],
+);
+
+static FINISH: Statement = Statement::new(
+    "UPDATE sendgate.enrollments e
+     SET state = 'done', next_dispatch_at = NULL, reason = NULL, error = NULL, changed_at = $5
+     WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
+       AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4
+       AND e.state OPERATOR(pg_catalog.<>) 'done'",
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
 );
 
 /// Work that waits for an operation on its prospect to be settled.
@@ -81,6 +92,17 @@ static RELEASE: Statement = Statement::new(
        AND e.campaign_id OPERATOR(pg_catalog.=) d.campaign_id
        AND e.action OPERATOR(pg_catalog.=) 'inmail'",
     &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::INTERVALOID],
+);
+
+/// Work that was given up after too many attempts, or that PostgreSQL refused, starts afresh.
+static UNPARK: Statement = Statement::new(
+    "UPDATE sendgate.enrollments e
+     SET state = 'waiting', next_dispatch_at = $2, attempts = 0, reason = NULL, error = NULL, changed_at = $2
+     WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.state OPERATOR(pg_catalog.=) 'parked'
+       AND e.reason OPERATOR(pg_catalog.=) ANY (ARRAY['transient', 'rate_limited', 'released',
+           'credits_exhausted', 'poisoned'])
+     RETURNING e.action",
+    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
 );
 
 static DEFER_ANEW: Statement = Statement::new(
@@ -168,13 +190,12 @@ fn write(spi: &Spi, account: &str, row: &JournalRow, next: &Next, error: Option<
     );
 }
 
-/// An operation was delivered: its work is done, also if another attempt or a cancel came between,
+/// An operation was delivered: its work is done, whoever took the slot and whatever came between,
 /// because the prospect has got it.
 pub fn delivered(spi: &Spi, account: &str, row: &JournalRow, now: Instant) {
-    if let Some(found) = read(spi, account, row)
-        && found.state != EnrollmentState::Done
-    {
-        write(spi, account, row, &Next::DELIVERED, None, now);
+    if let Some(campaign) = row.campaign.as_deref() {
+        let action = row.operation.action.name();
+        spi.run(&FINISH, params![account, &row.prospect, campaign, action, now]);
     }
     settled(spi, account, row, now);
 }
@@ -237,6 +258,17 @@ pub fn release(spi: &Spi, account: &str, now: Instant) -> usize {
         queue::ticket(spi, account, Action::Inmail, now);
     }
     released
+}
+
+/// Work of the held account that was parked for want of success, not of an answer, waits again. How
+/// much that was.
+pub fn unpark(spi: &Spi, account: &str, now: Instant) -> usize {
+    let rows = spi.run(&UNPARK, params![account, now]);
+    let actions: BTreeSet<Action> = rows.iter().map(|mut row| row.one_of(Action::parse)).collect();
+    for action in actions {
+        queue::ticket(spi, account, action, now);
+    }
+    rows.count()
 }
 
 /// The held account's credits renew on another day now: its deferred work goes with them.

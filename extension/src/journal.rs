@@ -149,6 +149,17 @@ pub struct ErrorNote {
     pub http_status: Option<i32>,
 }
 
+impl ErrorNote {
+    /// What an earlier answer said stays, unless there is something new.
+    pub fn over(self, earlier: ErrorNote) -> ErrorNote {
+        ErrorNote {
+            message: self.message.or(earlier.message),
+            error_type: self.error_type.or(earlier.error_type),
+            http_status: self.http_status.or(earlier.http_status),
+        }
+    }
+}
+
 /// Writes a new operation.
 pub fn insert(spi: &Spi, new: &NewOperation<'_>) {
     spi.run(

@@ -22,33 +22,69 @@ pub enum Attempt<T> {
 const ROW_ERRORS: [&str; 6] = ["21", "22", "23", "27", "44", "P0"];
 
 /// Runs `work` in a subtransaction. `Ok(None)` takes it back; so does an error about a row. Any other
-/// error is the caller's transaction's.
+/// error takes it back as well and goes on to the caller's transaction: a subtransaction left open
+/// would leave the session with the rights of this function.
 pub fn attempt<T>(work: impl FnOnce() -> Result<Option<T>>) -> Result<Attempt<T>> {
-    unsafe {
-        let context = pg_sys::CurrentMemoryContext;
-        let owner = pg_sys::CurrentResourceOwner;
-        pg_sys::BeginInternalSubTransaction(std::ptr::null());
-        pg_sys::MemoryContextSwitchTo(context);
-        let outcome = catch_unwind(AssertUnwindSafe(work));
-        let attempt = match outcome {
-            Ok(Ok(Some(value))) => {
-                pg_sys::ReleaseCurrentSubTransaction();
-                Attempt::Kept(value)
+    let surroundings = unsafe { Surroundings::begin() };
+    match catch_unwind(AssertUnwindSafe(work)) {
+        Ok(Ok(Some(value))) => {
+            unsafe { surroundings.keep() };
+            Ok(Attempt::Kept(value))
+        }
+        Ok(Ok(None)) => {
+            unsafe { surroundings.take_back() };
+            Ok(Attempt::TakenBack)
+        }
+        Ok(Err(error)) => {
+            unsafe { surroundings.take_back() };
+            Err(error)
+        }
+        Err(panic) => {
+            unsafe { surroundings.take_back() };
+            match row_error(&*panic) {
+                Some(message) => Ok(Attempt::Failed(message)),
+                None => resume_unwind(panic),
             }
-            Ok(Ok(None)) => {
-                pg_sys::RollbackAndReleaseCurrentSubTransaction();
-                Attempt::TakenBack
-            }
-            Ok(Err(error)) => return Err(error),
-            Err(panic) => {
-                let Some(message) = row_error(&*panic) else { resume_unwind(panic) };
-                pg_sys::RollbackAndReleaseCurrentSubTransaction();
-                Attempt::Failed(message)
-            }
-        };
-        pg_sys::MemoryContextSwitchTo(context);
-        pg_sys::CurrentResourceOwner = owner;
-        Ok(attempt)
+        }
+    }
+}
+
+/// What has to be as it was when a subtransaction is over.
+struct Surroundings {
+    context: pg_sys::MemoryContext,
+    owner: pg_sys::ResourceOwner,
+}
+
+impl Surroundings {
+    unsafe fn begin() -> Surroundings {
+        unsafe {
+            let before =
+                Surroundings { context: pg_sys::CurrentMemoryContext, owner: pg_sys::CurrentResourceOwner };
+            pg_sys::BeginInternalSubTransaction(std::ptr::null());
+            pg_sys::MemoryContextSwitchTo(before.context);
+            before
+        }
+    }
+
+    unsafe fn keep(self) {
+        unsafe {
+            pg_sys::ReleaseCurrentSubTransaction();
+            self.restore();
+        }
+    }
+
+    unsafe fn take_back(self) {
+        unsafe {
+            pg_sys::RollbackAndReleaseCurrentSubTransaction();
+            self.restore();
+        }
+    }
+
+    unsafe fn restore(self) {
+        unsafe {
+            pg_sys::MemoryContextSwitchTo(self.context);
+            pg_sys::CurrentResourceOwner = self.owner;
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! `resume_deferred`: an account's deferred InMails become due now, breaker or not; where it is still
-//! open they are skipped and deferred again.
+//! open they are skipped and deferred again. Work that was given up after too many attempts, or that
+//! PostgreSQL refused, starts afresh; what waits for an outcome goes on waiting for it.
 
 use serde_json::{Value, json};
 
@@ -16,7 +17,9 @@ fn resume_deferred(args: &Args) -> Answer {
     let account = args.id(0, "account_id")?;
     let released = Spi::connect(|spi| {
         account_row::hold(spi, account)?;
-        let released = enrollment::release(spi, account, clock::now()) as i32;
+        let now = clock::now();
+        let released =
+            (enrollment::release(spi, account, now) + enrollment::unpark(spi, account, now)) as i32;
         if released > 0 {
             let change = (Value::Null, json!({ "released": released }));
             log::admin(spi, "resume_deferred", Some(account), None, change, None);

@@ -10,9 +10,9 @@ use super::pick::{Outlook, Pair, Picked};
 use crate::arrays::{Element, array};
 use crate::statement::{IntoParam, Spi, Statement, params};
 
-/// Most enrollments of one account that the breaker defers in one call; the others stay due and are
-/// deferred by the next calls, so that one account's backlog does not make anybody's call a long one.
-const DEFERRALS_MAX: i32 = 1_000;
+/// Most enrollments that the breaker defers in one call; the others stay due and are deferred by the
+/// next calls, so that a backlog does not make anybody's call a long one.
+pub const DEFERRALS_MAX: usize = 1_000;
 
 /// Due enrollments of several accounts, in the order of the list, each account's oldest first. Reads
 /// no further than it has to.
@@ -105,8 +105,8 @@ pub struct Found {
 }
 
 /// Finds due enrollments: of accounts that may send, at most `limit` in all; of accounts whose
-/// breaker skips, those that are to be deferred.
-pub fn find(spi: &Spi, picked: &Picked, limit: usize, now: Instant) -> Found {
+/// breaker skips, at most `deferrals` that are to be deferred.
+pub fn find(spi: &Spi, picked: &Picked, limit: usize, deferrals: usize, now: Instant) -> Found {
     let open = |pair: &Pair| match pair.outlook {
         Outlook::Open(room) => Some(room.min(limit as i32)),
         _ => None,
@@ -115,9 +115,10 @@ pub fn find(spi: &Spi, picked: &Picked, limit: usize, now: Instant) -> Found {
     let full = candidates.len() >= limit;
     let last = candidates.last().map(|candidate| candidate.pair);
     let reached = if full { last.map_or(0, |pair| pair + 1) } else { picked.pairs.len() };
-    let skipping = |pair: &Pair| matches!(pair.outlook, Outlook::Skipping).then_some(DEFERRALS_MAX);
-    if picked.pairs[..reached].iter().any(|pair| skipping(pair).is_some()) {
-        let all = read_due(spi, picked, skipping, DEFERRALS_MAX as usize, now);
+    let most = deferrals as i32;
+    let skipping = |pair: &Pair| matches!(pair.outlook, Outlook::Skipping).then_some(most);
+    if deferrals > 0 && picked.pairs[..reached].iter().any(|pair| skipping(pair).is_some()) {
+        let all = read_due(spi, picked, skipping, deferrals, now);
         candidates.extend(all.into_iter().filter(|candidate| candidate.pair < reached));
     }
     Found { candidates, reached }

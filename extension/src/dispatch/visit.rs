@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 
-use super::candidates::{self, Candidate, Held};
+use super::candidates::{self, Candidate, DEFERRALS_MAX, Held};
 use super::pick::{self, Cursor, Outlook, Picked};
 use super::plan::{Fate, Plan, decide};
 use super::rule::Rule;
@@ -62,6 +62,8 @@ pub struct Visit<'a> {
     moved: usize,
     /// Accounts that somebody else had changed between picking and holding them.
     changed: usize,
+    /// Enrollments that the breaker deferred.
+    deferred: usize,
 }
 
 /// What became of writing a batch.
@@ -77,7 +79,7 @@ impl<'a> Visit<'a> {
     pub fn new(spi: &'a Spi, max: usize, filter: &'a Filter<'a>) -> Visit<'a> {
         let changes = config::changes();
         let rule = Rule::new(config::current(spi));
-        Visit { spi, max, filter, handed: Vec::new(), rule, changes, moved: 0, changed: 0 }
+        Visit { spi, max, filter, handed: Vec::new(), rule, changes, moved: 0, changed: 0, deferred: 0 }
     }
 
     /// Goes round until there is enough, or until a round neither finds nor moves anything.
@@ -131,7 +133,8 @@ impl<'a> Visit<'a> {
 
     /// Hands out what the picked accounts may send.
     fn look_at(&mut self, mut picked: Picked, limit: usize, at: Instant) -> Result<Written> {
-        let found = candidates::find(self.spi, &picked, limit, at);
+        let deferrals = DEFERRALS_MAX.saturating_sub(self.deferred);
+        let found = candidates::find(self.spi, &picked, limit, deferrals, at);
         let held = candidates::hold(self.spi, &picked, found.reached);
         let now = clock::now();
         self.changed += held.iter().filter(|held| **held == Held::Changed).count();
@@ -195,9 +198,16 @@ impl<'a> Visit<'a> {
     ) {
         for (i, fate) in &plan.fates {
             let candidate = &batch[*i];
-            let Fate::Granted(slot) = fate else {
-                self.moved += 1;
-                continue;
+            let slot = match fate {
+                Fate::Granted(slot) => slot,
+                Fate::Postponed(..) => {
+                    self.moved += 1;
+                    continue;
+                }
+                Fate::Skipped(_) => {
+                    self.deferred += 1;
+                    continue;
+                }
             };
             let pair = &picked.pairs[candidate.pair];
             self.handed.push(Handed {

@@ -175,7 +175,10 @@ impl<'a> Batch<'a> {
         let before = row.operation;
         (row.operation.state, row.operation.outcome) = (state, outcome);
         let account = self.keys.accounts[i].clone();
-        let before = self.settlements.get(&place).map_or(before, |earlier| earlier.before);
+        let (before, note) = match self.settlements.remove(&place) {
+            Some(earlier) => (earlier.before, note.over(earlier.note)),
+            None => (before, note),
+        };
         self.settlements.insert(place, Settlement { account, before, state, outcome, note });
     }
 
@@ -193,7 +196,8 @@ impl<'a> Batch<'a> {
             account: self.keys.accounts[i].clone(),
             operation: row.operation,
             prospect: row.prospect.clone(),
-            campaign: row.campaign.clone().filter(|_| row.attempt.is_some()),
+            // A delivery ends the campaign's work also where reserve took the slot.
+            campaign: row.campaign.clone().filter(|_| row.attempt.is_some() || outcome.is_none()),
             awaited: row.awaited,
             outcome,
             error,

@@ -199,3 +199,23 @@ FROM sendgate.enrollments w
 JOIN sendgate.send_operations o USING (account_id, prospect_id)
 JOIN sendgate.campaign_events e USING (account_id, prospect_id)
 WHERE w.account_id = 'outcomes/long';
+
+-- A prospect who got it through reserve is not sent to again by dispatch: the work is done.
+SET sendgate.now = '2026-05-20 12:00:00+00';
+SELECT sendgate.upsert_account('out/mixed', 'sales_navigator');
+SELECT sendgate.enqueue('mixed', prospect, 'out/mixed', 'message') FROM (VALUES ('one'), ('many')) p (prospect);
+SELECT sendgate.confirm('out/mixed', (sendgate.reserve('out/mixed', 'message', 'one', 'mixed')).operation_id) IS NOT NULL AS delivered;
+SELECT cardinality(sendgate.confirm_many(ARRAY['out/mixed'], ARRAY[(sendgate.reserve('out/mixed', 'message', 'many', 'mixed')).operation_id]));
+SELECT prospect_id, state FROM sendgate.enrollments WHERE campaign_id = 'mixed' ORDER BY prospect_id;
+SET sendgate.now = '2026-05-28 12:00:00+00';
+SELECT count(*) FROM sendgate.dispatch(10, NULL, 'out/mixed');
+
+-- What was given up after too many attempts starts afresh when an operator resumes it.
+SELECT sendgate.upsert_account('out/given-up', 'sales_navigator');
+SELECT sendgate.enqueue('given-up', 'p', 'out/given-up', 'message');
+UPDATE sendgate.enrollments SET attempts = 4 WHERE campaign_id = 'given-up';
+SELECT sendgate.rollback(account_id, operation_id, NULL, NULL, 503) FROM sendgate.dispatch(1, NULL, 'out/given-up');
+SELECT state, reason, attempts FROM sendgate.enrollments WHERE campaign_id = 'given-up';
+SELECT sendgate.resume_deferred('out/given-up');
+SELECT state, reason, attempts FROM sendgate.enrollments WHERE campaign_id = 'given-up';
+SELECT attempt FROM sendgate.dispatch(1, NULL, 'out/given-up');

@@ -231,3 +231,10 @@ ORDER BY input.n;
 SELECT contract.books() = :'before' AS nothing_changed;
 DROP FUNCTION contract.operation_61(text, contract.failures_61);
 DROP TABLE contract.failures_61;
+
+-- One operation twice in a call: what the first answer noted stays, as one by one.
+SET sendgate.now = '2026-05-20 12:00:00+00';
+SELECT sendgate.upsert_account('batch/twice', 'sales_navigator');
+SELECT proceed FROM sendgate.reserve('batch/twice', 'inmail', 'p', NULL, contract.op(61));
+SELECT e IS NULL AS unproven FROM unnest(sendgate.confirm_many(ARRAY['batch/twice', 'batch/twice'], ARRAY[contract.op(61), contract.op(61)], ARRAY[NULL, 'chat'])) e;
+SELECT state, error FROM sendgate.send_operations WHERE account_id = 'batch/twice';

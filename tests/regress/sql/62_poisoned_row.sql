@@ -113,3 +113,40 @@ CREATE TRIGGER long_62 BEFORE INSERT ON sendgate.send_operations FOR EACH ROW EX
 SELECT count(*) FROM sendgate.dispatch(100, NULL, 'poison/long');
 DROP TRIGGER long_62 ON sendgate.send_operations;
 SELECT state, left(error, 10) AS begins, char_length(error) BETWEEN 2000 AND 2020 AS is_cut FROM contract.work_62 WHERE account_id = 'poison/long';
+
+-- What is not a row's fault is the caller's error: nothing is parked, nothing stays behind, and the
+-- session goes on as who it was.
+CREATE FUNCTION contract.full_62() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'no space left' USING ERRCODE = 'disk_full';
+END
+$$;
+SELECT contract.account_62('poison/full', 2);
+CREATE TRIGGER full_62 BEFORE INSERT ON sendgate.send_operations FOR EACH ROW EXECUTE FUNCTION contract.full_62();
+DO $roles$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'regress_sendgate_full') THEN
+        CREATE ROLE regress_sendgate_full;
+    END IF;
+END
+$roles$;
+GRANT sendgate_sender TO regress_sendgate_full;
+SET ROLE regress_sendgate_full;
+DO $$
+BEGIN
+    PERFORM sendgate.dispatch(100, NULL, 'poison/full');
+EXCEPTION WHEN disk_full THEN
+    RAISE LOG 'as expected';
+END
+$$;
+SELECT current_user;
+RESET ROLE;
+-- Also outside of any block: the next statement runs, and so does the one after.
+SELECT sendgate.dispatch(100, NULL, 'poison/full');
+SELECT current_user = session_user AS is_nobody_else;
+DROP TRIGGER full_62 ON sendgate.send_operations;
+DROP OWNED BY regress_sendgate_full;
+DROP ROLE regress_sendgate_full;
+SELECT state, reason FROM contract.work_62 WHERE account_id = 'poison/full';
+SELECT prospect_id FROM sendgate.dispatch(100, NULL, 'poison/full') ORDER BY prospect_id;
