@@ -18,6 +18,11 @@ def test_a_standby_previews_and_reads_and_grants_nothing(env):
 
     provision(env, inmail=2)
     env.psql(f"SELECT sendgate.reserve('a', 'inmail', 'p1', NULL, '{operation(1)}')")
+    env.psql("SELECT sendgate.breaker_arm('a', 'empty')")
+    env.psql("SELECT sendgate.enqueue('k', 'p' || n, 'a', 'inmail') FROM generate_series(5, 7) n")
+    env.psql("SELECT * FROM sendgate.dispatch(1)")
+    env.psql("SELECT sendgate.breaker_clear('a', 'topped up')")
+    equal(env.psql("SELECT skipped FROM sendgate.skips_today"), "3", "skips")
     with standby(env) as server:
         connection = psycopg.connect(server.dsn(env.dbname), autocommit=True)
         equal(preview(connection, "p2"), (True, None, 1, 2), "preview")
@@ -34,6 +39,16 @@ def test_a_standby_previews_and_reads_and_grants_nothing(env):
             f"sendgate.confirm('a', '{operation(1)}', 'chat')",
             f"sendgate.rollback('a', '{operation(1)}')",
             "sendgate.breaker_clear('a', 'note')",
+            "sendgate.enqueue('k', 'p9', 'a', 'message')",
+            "sendgate.enqueue('k', 'p5', 'a', 'inmail', NULL, true)",
+            "count(*) FROM sendgate.dispatch(5)",
+            f"count(*) FROM sendgate.dispatch(5, NULL, 'a', '{operation(9)}')",
+            "sendgate.cancel('k', 'p5')",
+            f"sendgate.confirm_many(ARRAY['a'], ARRAY['{operation(1)}'::uuid])",
+            f"sendgate.rollback_many(ARRAY['a'], ARRAY['{operation(1)}'::uuid])",
+            "sendgate.pause_campaign('k')",
+            "sendgate.resume_deferred('a')",
+            "sendgate.switch_action('k', 'inmail', 'invite')",
         ):
             try:
                 connection.execute(f"SELECT {call}")
