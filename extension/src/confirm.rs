@@ -3,7 +3,7 @@
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::{Instant, MINUTE};
 use sendgate_decision::names::{Action, OperationState, Outcome};
-use sendgate_decision::settle::{Delivery, Settled, deliver};
+use sendgate_decision::settle::{CLOCK_SKEW_MAX, Delivery, Settled, deliver};
 
 use crate::account_row::{self, AccountRow};
 use crate::clock;
@@ -15,9 +15,6 @@ use crate::error::{Code, Error, Result, warn};
 use crate::journal::{self, ErrorNote, JournalRow};
 use crate::log::{self, BreakerLine};
 use crate::statement::{IntoParam, Spi};
-
-/// How far a provider's clock may run ahead of ours: a delivery must not be lost over it.
-const CLOCK_SKEW_MAX: i64 = 5 * MINUTE;
 
 /// The error that the journal notes for an InMail that was confirmed without proof.
 const UNPROVEN: &str = "confirmed without a chat_id";
@@ -33,7 +30,7 @@ fn confirm(args: &Args) -> Answer {
     let event = Spi::connect(|spi| {
         let now = clock::now();
         check_delivered_at(delivered_at, now)?;
-        let report = Report { account, operation, chat_id, delivered_at };
+        let report = Report { account, operation, chat_id, delivered_at, event_follows: false };
         settle_delivered(spi, &report, &ErrorNote::default())
     })?;
     Ok(event.param())
@@ -49,6 +46,8 @@ pub struct Report<'a> {
     pub chat_id: Option<&'a str>,
     /// When it was delivered, as the caller says; none = now.
     pub delivered_at: Option<Instant>,
+    /// The caller has its event already and writes it itself.
+    pub event_follows: bool,
 }
 
 fn check_delivered_at(delivered_at: Option<Instant>, now: Instant) -> Result<()> {
@@ -100,6 +99,9 @@ fn settle_held(
         return Ok(None);
     }
     enrollment::delivered(spi, report.account, row, now);
+    if report.event_follows {
+        return Ok(None);
+    }
     Ok(Some(journal::insert_event(spi, report.account, row, report.chat_id, planned.occurred_at, now)))
 }
 

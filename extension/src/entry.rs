@@ -46,14 +46,22 @@ pub const VOID: Answer = Ok(Some(pg_sys::Datum::null()));
 /// # Safety
 /// Only for PostgreSQL's function manager, with its own `fcinfo`.
 pub unsafe fn call(fcinfo: pg_sys::FunctionCallInfo, verb: fn(&Args) -> Answer) -> pg_sys::Datum {
-    let answer =
-        unsafe { pg_sys::panic::pgrx_extern_c_guard(|| verb(&Args(fcinfo)).map_err(Prepared::from)) };
-    match answer {
-        Ok(Some(datum)) => datum,
-        Ok(None) => {
+    match unsafe { run(|| verb(&Args(fcinfo))) } {
+        Some(datum) => datum,
+        None => {
             unsafe { (*fcinfo).isnull = true };
             pg_sys::Datum::null()
         }
+    }
+}
+
+/// Runs work that PostgreSQL called for, and raises its error once everything of Rust's is gone.
+///
+/// # Safety
+/// Only right below PostgreSQL's own frame.
+pub unsafe fn run<T: Copy>(work: impl FnOnce() -> Result<T>) -> T {
+    match unsafe { pg_sys::panic::pgrx_extern_c_guard(|| work().map_err(Prepared::from)) } {
+        Ok(answer) => answer,
         Err(error) => unsafe { raise(error) },
     }
 }
@@ -140,16 +148,7 @@ impl Args {
         let Some(raw) = self.optional::<TimestampWithTimeZone>(position) else {
             return Ok(None);
         };
-        let micros: pg_sys::TimestampTz = raw.into();
-        if micros == i64::MIN || micros == i64::MAX {
-            return Err(Error::new(
-                Code::TimeOutOfRange,
-                format!("{name} must be a finite instant"),
-                "Infinity is not an instant at which anything happened.",
-                "Pass the provider's time stamp, or leave it out.",
-            ));
-        }
-        Ok(Some(Instant(micros)))
+        finite_instant(raw.into(), name).map(Some)
     }
 
     /// A length of time from 0 to `days_max` days, in microseconds; may be NULL. Months are refused:
@@ -190,6 +189,19 @@ pub fn check_interval(interval: &Interval, name: &str, days_max: i64) -> Result<
             format!("Pass {name} in days, hours, minutes or seconds."),
         )),
     }
+}
+
+/// Passes a `timestamptz` that is not infinite.
+pub fn finite_instant(micros: pg_sys::TimestampTz, name: &str) -> Result<Instant> {
+    if micros == i64::MIN || micros == i64::MAX {
+        return Err(Error::new(
+            Code::TimeOutOfRange,
+            format!("{name} must be a finite instant"),
+            "Infinity is not an instant at which anything happened.",
+            "Pass the provider's time stamp, or leave it out.",
+        ));
+    }
+    Ok(Instant(micros))
 }
 
 /// The error for a NULL where none is allowed.
@@ -275,7 +287,10 @@ fn check_number(value: i32, name: &str, min: i32, max: i32) -> Result<i32> {
 /// `TimeZone`.
 pub fn show_instant(at: Instant) -> String {
     let (year, month, day) = at.day().civil();
-    let seconds = (at.0 - at.day().start().0) / sendgate_decision::clock::SECOND;
+    let in_day = at.0 - at.day().start().0;
+    let (seconds, micros) =
+        (in_day / sendgate_decision::clock::SECOND, in_day % sendgate_decision::clock::SECOND);
     let (hours, minutes, seconds) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-    format!("{year:04}-{month:02}-{day:02} {hours:02}:{minutes:02}:{seconds:02}+00")
+    let fraction = if micros == 0 { String::new() } else { format!(".{micros:06}") };
+    format!("{year:04}-{month:02}-{day:02} {hours:02}:{minutes:02}:{seconds:02}{fraction}+00")
 }

@@ -41,6 +41,8 @@ sqlstates! {
     InvalidStatusPattern = b"SG008",
     /// An error rule without a condition.
     EmptyRule = b"SG009",
+    /// A trigger of ours that is not declared as it has to be.
+    MisusedTrigger = b"SG010",
     /// Arrays that belong together and have different lengths, or too many elements.
     UnequalArrays = b"SG020",
     /// No such account.
@@ -77,6 +79,8 @@ sqlstates! {
     OutcomeStaysUnknown = b"SG212",
     /// The request id was used with other arguments.
     RequestMismatch = b"SG213",
+    /// The event of this send is in the log already.
+    AlreadyRecorded = b"SG214",
     /// The account row was held by somebody else for too long.
     LockTimeout = b"SG301",
     /// The decision was overtaken again and again.

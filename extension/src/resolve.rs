@@ -55,7 +55,8 @@ fn resolve(
     let note_text = note.map_or_else(|| text.to_owned(), |note| format!("{text} ({note})"));
     let error_note = ErrorNote { message: Some(journal::cut(&note_text)), ..ErrorNote::default() };
     if sent && (chat_id.is_some() || op.action != Action::Inmail) {
-        let report = Report { account, operation, chat_id, delivered_at: Some(op.reserved_at) };
+        let delivered_at = Some(op.reserved_at);
+        let report = Report { account, operation, chat_id, delivered_at, event_follows: false };
         settle_delivered(spi, &report, &error_note)?;
     } else if sent {
         // The slot stays taken, but nothing proves the delivery, so no event is written.

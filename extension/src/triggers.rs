@@ -1,30 +1,30 @@
 //! Triggers of sendgate's own tables.
 
-use std::ffi::CStr;
-
 use pgrx::pg_sys;
+use sendgate_decision::names::Action;
 
-use crate::entry::{Answer, Args, sql_function};
-use crate::error::{Code, Error};
+use crate::clock;
+use crate::entry::{
+    Answer, Args, ID_CHARACTERS_MAX, check_text, finite_instant, null_argument, sql_function, unknown_value,
+};
+use crate::error::{Code, Error, Result};
+use crate::external::{ExternalSend, Recorded, already_recorded, check_chat_id, journal_send};
+use crate::ids;
+use crate::statement::{IntoParam, Param, Spi, Statement, params};
+use crate::trigger_row::{Column, Fired};
 
 sql_function!(sendgate_append_only, pg_finfo_sendgate_append_only, append_only);
 sql_function!(sendgate_config_changed, pg_finfo_sendgate_config_changed, config_changed);
+sql_function!(sendgate_journal_event, pg_finfo_sendgate_journal_event, journal_event);
 
-/// The trigger's data, when the function was called as a trigger.
-fn trigger_data(args: &Args) -> Option<&pg_sys::TriggerData> {
-    unsafe {
-        let context = (*args.0).context;
-        if context.is_null() || (*context).type_ != pg_sys::NodeTag::T_TriggerData {
-            return None;
-        }
-        context.cast::<pg_sys::TriggerData>().as_ref()
-    }
-}
+static EVENT_EXISTS: Statement = Statement::new(
+    "SELECT 1 FROM sendgate.linkedin_events e
+     WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.id OPERATOR(pg_catalog.=) $2",
+    &[pg_sys::TEXTOID, pg_sys::UUIDOID],
+);
 
 fn append_only(args: &Args) -> Answer {
-    let table = trigger_data(args).map_or_else(String::new, |data| unsafe {
-        CStr::from_ptr((*(*data.tg_relation).rd_rel).relname.data.as_ptr()).to_string_lossy().into_owned()
-    });
+    let table = Fired::of(args).map_or_else(String::new, |fired| fired.relation_name());
     Err(Error::new(
         Code::AppendOnly,
         format!("sendgate.{table} is append-only"),
@@ -35,8 +35,96 @@ fn append_only(args: &Args) -> Answer {
 
 /// Tells every backend, when the transaction commits, to compile its configuration anew.
 fn config_changed(args: &Args) -> Answer {
-    if let Some(data) = trigger_data(args) {
-        unsafe { pg_sys::CacheInvalidateRelcacheByRelid((*data.tg_relation).rd_id) };
+    if let Some(fired) = Fired::of(args) {
+        unsafe { pg_sys::CacheInvalidateRelcacheByRelid(fired.relation()) };
     }
     Ok(Some(pg_sys::Datum::null()))
+}
+
+/// Journals and counts an event that somebody writes past the functions. One that names its
+/// operation comes from them, or from a dump, and passes: this is on the way of every confirm.
+fn journal_event(args: &Args) -> Answer {
+    let fired = Fired::of(args).filter(Fired::is_before_insert).ok_or_else(misused)?;
+    let row = fired.inserted();
+    if fired.has_value(c"operation_id") {
+        return Ok(Some(row.unchanged()));
+    }
+    let column = |name: &str| fired.column(name).ok_or_else(misused);
+    let text = |name: &str| Ok(row.text(column(name)?));
+    let required = |name: &str| {
+        let value: Option<String> = text(name)?;
+        value.ok_or_else(|| null_argument(name))
+    };
+    let (account, prospect) = (required("account_id")?, required("prospect_id")?);
+    let event_type = required("event_type")?;
+    let (chat_id, campaign) = (text("chat_id")?, text("campaign_id")?);
+    let occurred_at =
+        row.datum(column("occurred_at")?).ok_or_else(|| null_argument("occurred_at"))?.value() as i64;
+    let action = action_of(&event_type)?;
+    let send = ExternalSend {
+        account: check_text(&account, "account_id", ID_CHARACTERS_MAX)?,
+        action,
+        prospect: check_text(&prospect, "prospect_id", ID_CHARACTERS_MAX)?,
+        chat_id: check_chat_id(action, chat_id.as_deref())?,
+        campaign: campaign.as_deref(),
+        occurred_at: finite_instant(occurred_at, "occurred_at")?,
+        event_follows: true,
+    };
+    let id = row.datum(column("id")?);
+    let (operation, counted_on, of_operation) = Spi::connect(|spi| journal(spi, &send, id))?;
+    let now = clock::now();
+    let changes: [(Column, Param); 6] = [
+        (column("id")?, id.or_else(|| ids::fresh().param())),
+        (column("operation_id")?, operation.param()),
+        (column("recorded_at")?, now.param()),
+        (column("counted_on")?, counted_on.param()),
+        (column("chat_id")?, send.chat_id.param()),
+        (column("campaign_id")?, send.campaign.or(of_operation.as_deref()).param()),
+    ];
+    Ok(Some(row.with(&changes)))
+}
+
+type Journalled = ([u8; 16], sendgate_decision::clock::Day, Option<String>);
+
+fn journal(spi: &Spi, send: &ExternalSend<'_>, id: Param) -> Result<Journalled> {
+    match journal_send(spi, send)? {
+        Recorded::Already(event) => Err(already_recorded(send, event)),
+        // ON CONFLICT would leave the row out and what is journalled by now without its event.
+        Recorded::Now { .. }
+            if id.is_some() && spi.run(&EVENT_EXISTS, params![send.account, id]).count() > 0 =>
+        {
+            Err(id_in_use(send))
+        }
+        Recorded::Now { operation, counted_on, campaign, .. } => Ok((operation, counted_on, campaign)),
+    }
+}
+
+fn action_of(event_type: &str) -> Result<Action> {
+    let types = || Action::ALL.iter().map(|action| action.event_type());
+    Action::ALL
+        .iter()
+        .copied()
+        .find(|action| action.event_type() == event_type)
+        .ok_or_else(|| unknown_value("event_type", event_type, &types().collect::<Vec<_>>().join(", ")))
+}
+
+fn id_in_use(send: &ExternalSend<'_>) -> Error {
+    Error::new(
+        Code::AlreadyRecorded,
+        "the id of this event is in use",
+        format!(
+            "Account \"{}\" has an event of that id, of another send.",
+            crate::entry::shown(send.account)
+        ),
+        "Leave the id out: every event gets one of its own.",
+    )
+}
+
+fn misused() -> Error {
+    Error::new(
+        Code::MisusedTrigger,
+        "sendgate.journal_event belongs to sendgate.linkedin_events only",
+        "It is fired BEFORE INSERT FOR EACH ROW there, by the trigger that the extension creates.",
+        "For a table of your own, use sendgate.guard_send and sendgate.settle_send.",
+    )
 }

@@ -4,7 +4,8 @@
 //! the extension does it. Everything here is tested in milliseconds.
 //!
 //! ```text
-//! gate → budget, breaker, window → account → clock        classify        settle        enrollment
+//! gate → budget, breaker, window → account → clock        classify        external → settle
+//! enrollment
 //! ```
 
 pub mod account;
@@ -13,6 +14,7 @@ pub mod budget;
 pub mod classify;
 pub mod clock;
 pub mod enrollment;
+pub mod external;
 pub mod gate;
 pub mod literal;
 pub mod names;

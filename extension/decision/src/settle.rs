@@ -5,8 +5,11 @@
 
 use crate::account::Account;
 use crate::breaker::{ClearReason, OperationId, Probe};
-use crate::clock::{Day, Instant};
+use crate::clock::{Day, Instant, MINUTE};
 use crate::names::{Action, OperationState, Outcome, Status};
+
+/// How far a provider's clock may differ from ours: a delivery must not be lost over it.
+pub const CLOCK_SKEW_MAX: i64 = 5 * MINUTE;
 
 /// An operation of the journal, as far as settling it needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,7 +152,7 @@ fn settle_breaker(settled: &mut Settled, op: &Operation, outcome: Outcome, now: 
 mod tests {
     use super::*;
     use crate::account::fixture::account;
-    use crate::clock::{DAY, HOUR, MINUTE};
+    use crate::clock::{DAY, HOUR};
 
     fn op(account: &Account, state: OperationState) -> Operation {
         let reserved_at = account.day.start().plus(12 * HOUR);

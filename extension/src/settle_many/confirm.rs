@@ -37,6 +37,7 @@ fn settle(spi: &Spi, keys: &Keys, chats: &[Option<&str>]) -> Result<Vec<Option<[
             operation: keys.operations[i],
             chat_id: *chat,
             delivered_at: None,
+            event_follows: false,
         };
         answers.push(at(i, deliver(spi, &mut batch, i, &report, &mut events))?);
     }

@@ -109,13 +109,13 @@ SET sendgate.now = '2026-05-24 12:00:00+00';
 SELECT a.id, sendgate.upsert_account(a.id, 'sales_navigator'), sendgate.breaker_arm(a.id, 'test')
 FROM unnest(ARRAY['proof/another', 'proof/before', 'proof/good', 'proof/invite', 'proof/old', 'proof/recorded']) AS a (id)
 ORDER BY a.id;
-INSERT INTO sendgate.linkedin_events (id, account_id, prospect_id, event_type, chat_id, occurred_at, recorded_at, counted_on)
+INSERT INTO sendgate.linkedin_events (id, operation_id, account_id, prospect_id, event_type, chat_id, occurred_at, recorded_at, counted_on)
 VALUES
-    (contract.op(1), 'proof/good', 'p1', 'inmail_sent', 'chat', '2026-05-24 12:30+00', '2026-05-24 12:31+00', '2026-05-24'),
-    (contract.op(1), 'proof/before', 'p1', 'inmail_sent', 'chat', '2026-05-24 11:59+00', '2026-05-24 12:31+00', '2026-05-24'),
-    (contract.op(1), 'proof/recorded', 'p1', 'inmail_sent', 'chat', '2026-05-24 12:30+00', '2026-05-24 11:59+00', '2026-05-24'),
-    (contract.op(1), 'proof/old', 'p1', 'inmail_sent', 'chat', '2026-05-24 12:05+00', '2026-05-24 12:31+00', '2026-05-24'),
-    (contract.op(1), 'proof/invite', 'p1', 'invite_sent', 'chat', '2026-05-24 12:30+00', '2026-05-24 12:31+00', '2026-05-24');
+    (contract.op(1), contract.op(1), 'proof/good', 'p1', 'inmail_sent', 'chat', '2026-05-24 12:30+00', '2026-05-24 12:31+00', '2026-05-24'),
+    (contract.op(1), contract.op(1), 'proof/before', 'p1', 'inmail_sent', 'chat', '2026-05-24 11:59+00', '2026-05-24 12:31+00', '2026-05-24'),
+    (contract.op(1), contract.op(1), 'proof/recorded', 'p1', 'inmail_sent', 'chat', '2026-05-24 12:30+00', '2026-05-24 11:59+00', '2026-05-24'),
+    (contract.op(1), contract.op(1), 'proof/old', 'p1', 'inmail_sent', 'chat', '2026-05-24 12:05+00', '2026-05-24 12:31+00', '2026-05-24'),
+    (contract.op(1), contract.op(1), 'proof/invite', 'p1', 'invite_sent', 'chat', '2026-05-24 12:30+00', '2026-05-24 12:31+00', '2026-05-24');
 SET sendgate.now = '2026-05-24 13:10:00+00';
 SELECT a.id, r.proceed, r.reason
 FROM unnest(ARRAY['proof/another', 'proof/before', 'proof/good', 'proof/invite', 'proof/old', 'proof/recorded']) AS a (id)
@@ -188,8 +188,8 @@ SELECT at, reason, exhausted_at, prospect_id FROM contract.breaker_log_40 WHERE 
 
 -- And on proof.
 SELECT sendgate.breaker_report('breaker/only', 'p4', 'Not enough credits');
-INSERT INTO sendgate.linkedin_events (id, account_id, prospect_id, event_type, chat_id, occurred_at, recorded_at, counted_on)
-VALUES (contract.op(9), 'breaker/only', 'p5', 'inmail_sent', 'chat-5', '2026-06-01 00:10+00', '2026-06-01 00:10+00', '2026-06-01');
+INSERT INTO sendgate.linkedin_events (id, operation_id, account_id, prospect_id, event_type, chat_id, occurred_at, recorded_at, counted_on)
+VALUES (contract.op(9), contract.op(9), 'breaker/only', 'p5', 'inmail_sent', 'chat-5', '2026-06-01 00:10+00', '2026-06-01 00:10+00', '2026-06-01');
 SET sendgate.now = '2026-06-01 00:20:00+00';
 SELECT * FROM sendgate.breaker_check('breaker/only', 'p6');
 SELECT at, reason, exhausted_at, prospect_id FROM contract.breaker_log_40 WHERE account_id = 'breaker/only' AND action = 'clear' ORDER BY at;

@@ -127,8 +127,8 @@ SET sendgate.now = '2026-05-24 12:00:00+00';
 SELECT contract.account_56('deferral/evidence', 3);
 SELECT sendgate.breaker_arm('deferral/evidence', 'test');
 SELECT count(*) FROM sendgate.dispatch(10, NULL, 'deferral/evidence');
-INSERT INTO sendgate.linkedin_events (id, account_id, prospect_id, event_type, chat_id, occurred_at, recorded_at, counted_on)
-VALUES (contract.op(1), 'deferral/evidence', 'p8', 'inmail_sent', 'chat-8', '2026-05-24 12:30+00', '2026-05-24 12:31+00', '2026-05-24');
+INSERT INTO sendgate.linkedin_events (id, operation_id, account_id, prospect_id, event_type, chat_id, occurred_at, recorded_at, counted_on)
+VALUES (contract.op(1), contract.op(1), 'deferral/evidence', 'p8', 'inmail_sent', 'chat-8', '2026-05-24 12:30+00', '2026-05-24 12:31+00', '2026-05-24');
 SET sendgate.now = '2026-05-24 13:00:00+00';
 SELECT sendgate.enqueue('spring', 'p9', 'deferral/evidence', 'inmail') AS is_new;
 DO $$

@@ -72,23 +72,24 @@ CROSS JOIN LATERAL contract.violates(format('UPDATE sendgate.send_operations SET
 ORDER BY input.n;
 
 -- An event: an inmail_sent row without a non-blank chat id cannot exist, NULL included; other events
--- need none; one event an operation. (00001 says that the rows were accepted.)
+-- need none; one event an operation. (00001 says that the rows were accepted.) All of them name their
+-- operation, so that the trigger lets them pass to the constraints.
 SELECT input.label, v.code
 FROM (
     VALUES
-        (1, 'null chat id', $$(contract.op(11), NULL, 'p1', 'inmail_sent', NULL)$$),
-        (2, 'empty chat id', $$(contract.op(11), NULL, 'p1', 'inmail_sent', '')$$),
-        (3, 'blank chat id', $$(contract.op(11), NULL, 'p1', 'inmail_sent', E' \t\n')$$),
-        (3.1, 'no-break spaces', $$(contract.op(11), NULL, 'p1', 'inmail_sent', E'\u00A0\u00A0')$$),
-        (3.2, 'zero-width spaces', $$(contract.op(11), NULL, 'p1', 'inmail_sent', E'\u200B')$$),
-        (4, 'long chat id', $$(contract.op(11), NULL, 'p1', 'inmail_sent', repeat('x', 2001))$$),
-        (5, 'unknown type', $$(contract.op(11), NULL, 'p1', 'email_sent', 'chat')$$),
-        (6, 'no type', $$(contract.op(11), NULL, 'p1', NULL, 'chat')$$),
-        (7, 'no prospect', $$(contract.op(11), NULL, '', 'inmail_sent', 'chat')$$),
+        (1, 'null chat id', $$(contract.op(11), contract.op(21), 'p1', 'inmail_sent', NULL)$$),
+        (2, 'empty chat id', $$(contract.op(11), contract.op(21), 'p1', 'inmail_sent', '')$$),
+        (3, 'blank chat id', $$(contract.op(11), contract.op(21), 'p1', 'inmail_sent', E' \t\n')$$),
+        (3.1, 'no-break spaces', $$(contract.op(11), contract.op(21), 'p1', 'inmail_sent', E'\u00A0\u00A0')$$),
+        (3.2, 'zero-width spaces', $$(contract.op(11), contract.op(21), 'p1', 'inmail_sent', E'\u200B')$$),
+        (4, 'long chat id', $$(contract.op(11), contract.op(21), 'p1', 'inmail_sent', repeat('x', 2001))$$),
+        (5, 'unknown type', $$(contract.op(11), contract.op(21), 'p1', 'email_sent', 'chat')$$),
+        (6, 'no type', $$(contract.op(11), contract.op(21), 'p1', NULL, 'chat')$$),
+        (7, 'no prospect', $$(contract.op(11), contract.op(21), '', 'inmail_sent', 'chat')$$),
         (8, 'two of one operation', $$(contract.op(11), contract.op(1), 'p1', 'inmail_sent', 'a'), (contract.op(12), contract.op(1), 'p1', 'inmail_sent', 'b')$$),
-        (9, 'two of one id', $$(contract.op(11), NULL, 'p1', 'inmail_sent', 'a'), (contract.op(11), NULL, 'p1', 'inmail_sent', 'b')$$),
-        (10, 'an invite without chat id', $$(contract.op(11), NULL, 'p1', 'invite_sent', NULL)$$),
-        (11, 'an InMail with chat id', $$(contract.op(11), NULL, 'p1', 'inmail_sent', 'chat')$$)
+        (9, 'two of one id', $$(contract.op(11), contract.op(21), 'p1', 'inmail_sent', 'a'), (contract.op(11), contract.op(22), 'p1', 'inmail_sent', 'b')$$),
+        (10, 'an invite without chat id', $$(contract.op(11), contract.op(21), 'p1', 'invite_sent', NULL)$$),
+        (11, 'an InMail with chat id', $$(contract.op(11), contract.op(21), 'p1', 'inmail_sent', 'chat')$$)
 ) AS input (n, label, rows)
 CROSS JOIN LATERAL contract.violates(format(
     'INSERT INTO sendgate.linkedin_events (id, operation_id, prospect_id, event_type, chat_id, account_id, occurred_at, recorded_at, counted_on)

@@ -1,0 +1,278 @@
+//! `record_external_send`: a send that did not pass the gate, made by hand or told by a provider's
+//! webhook, journalled and counted like any other.
+
+use pgrx::datum::Uuid;
+use pgrx::pg_sys;
+use sendgate_decision::clock::{Day, Instant};
+use sendgate_decision::external::{Candidate, Reading, read, record};
+use sendgate_decision::names::{Action, OperationState, Origin};
+use sendgate_decision::settle::Operation;
+
+use crate::account_row::{self, AccountRow};
+use crate::clock;
+use crate::config;
+use crate::confirm::{Report, settle_delivered};
+use crate::enrollment;
+use crate::entry::{
+    Answer, Args, TEXT_CHARACTERS_MAX, check_text, is_blank, null_argument, show_instant, shown, sql_function,
+};
+use crate::error::{Code, Error, Result};
+use crate::journal::{self, ErrorNote, JournalRow};
+use crate::log::{self, BreakerLine};
+use crate::statement::{IntoParam, Spi, Statement, params};
+
+sql_function!(sendgate_record_external_send, pg_finfo_sendgate_record_external_send, record_external_send);
+
+/// Under which the ids of external operations are made. Never changes: the same send must get the
+/// same id from every version.
+const NAMESPACE: uuid::Uuid = uuid::uuid!("5c2a6f0e-9d1b-4e67-8a3f-7b1d40c9e2f5");
+
+/// What is known of the send already. Its event is kept longer than the journal, or the other way
+/// round.
+static RECORDED: Statement = Statement::new(
+    "SELECT (SELECT e.id FROM sendgate.linkedin_events e
+             WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.operation_id OPERATOR(pg_catalog.=) $2),
+            (SELECT o.operation_id FROM sendgate.send_operations o
+             WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.operation_id OPERATOR(pg_catalog.=) $2)",
+    &[pg_sys::TEXTOID, pg_sys::UUIDOID],
+);
+
+/// What the journal has for the same prospect and action, and whether its events have this chat id.
+static CANDIDATES: Statement = Statement::new(
+    "SELECT o.operation_id, o.origin, o.state, o.reserved_at, o.settled_at, e.id,
+            e.chat_id OPERATOR(pg_catalog.=) $4 OR (e.chat_id IS NULL AND $4 IS NULL)
+     FROM sendgate.send_operations o
+     LEFT JOIN sendgate.linkedin_events e
+         ON e.account_id OPERATOR(pg_catalog.=) $1 AND e.operation_id OPERATOR(pg_catalog.=) o.operation_id
+     WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.prospect_id OPERATOR(pg_catalog.=) $2
+       AND o.action OPERATOR(pg_catalog.=) $3 AND o.state OPERATOR(pg_catalog.<>) 'released'",
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID],
+);
+
+static INSERT: Statement = Statement::new(
+    "INSERT INTO sendgate.send_operations (operation_id, reserved_at, expires_at, counted_on,
+         account_id, prospect_id, action, state, origin, campaign_id, settled_at)
+     VALUES ($1, $2, $2, $3, $4, $5, $6, 'delivered', 'external', $7, $8)",
+    &[
+        pg_sys::UUIDOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::DATEOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TIMESTAMPTZOID,
+    ],
+);
+
+/// A send that did not pass the gate.
+pub struct ExternalSend<'a> {
+    /// The account.
+    pub account: &'a str,
+    /// What was sent.
+    pub action: Action,
+    /// Whom to.
+    pub prospect: &'a str,
+    /// The provider's proof, not blank; an InMail has one.
+    pub chat_id: Option<&'a str>,
+    /// The campaign, if there is one.
+    pub campaign: Option<&'a str>,
+    /// When it was sent.
+    pub occurred_at: Instant,
+    /// The caller has its event already and writes it itself.
+    pub event_follows: bool,
+}
+
+/// What became of it.
+pub enum Recorded {
+    /// It was told before, by this event where that is still there; nothing has changed.
+    Already(Option<[u8; 16]>),
+    /// It is journalled now.
+    Now {
+        /// The event, unless it follows.
+        event: Option<[u8; 16]>,
+        /// The operation that it is the delivery of.
+        operation: [u8; 16],
+        /// The day that operation counts on.
+        counted_on: Day,
+        /// The campaign of that operation.
+        campaign: Option<String>,
+    },
+}
+
+fn record_external_send(args: &Args) -> Answer {
+    let action = args.action(1)?;
+    let send = ExternalSend {
+        account: args.id(0, "account_id")?,
+        action,
+        prospect: args.id(2, "prospect_id")?,
+        chat_id: check_chat_id(action, args.optional(3))?,
+        campaign: None,
+        occurred_at: args.optional_instant(4, "occurred_at")?.ok_or_else(|| null_argument("occurred_at"))?,
+        event_follows: false,
+    };
+    Ok(match Spi::connect(|spi| journal_send(spi, &send))? {
+        Recorded::Already(event) | Recorded::Now { event, .. } => event.param(),
+    })
+}
+
+/// Passes a chat id, or none. An InMail without one is not proven and cannot be recorded.
+///
+/// # Errors
+/// `SG001`, `SG002`.
+pub fn check_chat_id(action: Action, chat_id: Option<&str>) -> Result<Option<&str>> {
+    match (action, chat_id) {
+        (Action::Inmail, None) => Err(null_argument("chat_id")),
+        (Action::Inmail, Some(text)) => check_text(text, "chat_id", TEXT_CHARACTERS_MAX).map(Some),
+        (_, Some(text)) if !is_blank(text) => check_text(text, "chat_id", TEXT_CHARACTERS_MAX).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Journals and counts a send once, with its account held; settles the operation whose echo it is.
+///
+/// # Errors
+/// `SG007` for a send that has not happened yet, and those of [`account_row::hold`].
+pub fn journal_send(spi: &Spi, send: &ExternalSend<'_>) -> Result<Recorded> {
+    let held = account_row::hold(spi, send.account)?;
+    let now = clock::now();
+    if send.occurred_at > now {
+        return Err(in_the_future(send.occurred_at, now));
+    }
+    let id = operation_id(send);
+    let mut known = spi.run(&RECORDED, params![send.account, id]).first().expect("one row");
+    let (event, operation) = (known.nullable_uuid(), known.nullable_uuid());
+    if event.or(operation).is_some() {
+        return Ok(Recorded::Already(event));
+    }
+    match read(&candidates(spi, send), send.chat_id.is_some(), send.occurred_at) {
+        Reading::Known(event) => Ok(Recorded::Already(Some(event))),
+        Reading::Delivers(operation) => deliver(spi, send, operation),
+        Reading::New => count(spi, send, &held, id, now),
+    }
+}
+
+fn in_the_future(occurred_at: Instant, now: Instant) -> Error {
+    Error::new(
+        Code::TimeOutOfRange,
+        format!("occurred_at lies in the future: {}", show_instant(occurred_at)),
+        format!("It is {} now; what has not happened yet counts on no day.", show_instant(now)),
+        "Pass the provider's time stamp with its time zone.",
+    )
+}
+
+/// The id of the operation, made of what makes it the same send.
+fn operation_id(send: &ExternalSend<'_>) -> [u8; 16] {
+    let mut name = Vec::new();
+    for field in [Some(send.account), Some(send.action.name()), Some(send.prospect), send.chat_id] {
+        // A chat id that is missing is not an empty one; the lengths keep neighbours apart.
+        let length = field.map_or(u32::MAX, |text| text.len() as u32);
+        name.extend_from_slice(&length.to_be_bytes());
+        name.extend_from_slice(field.unwrap_or_default().as_bytes());
+    }
+    name.extend_from_slice(&send.occurred_at.0.to_be_bytes());
+    uuid::Uuid::new_v5(&NAMESPACE, &name).into_bytes()
+}
+
+fn candidates(spi: &Spi, send: &ExternalSend<'_>) -> Vec<Candidate> {
+    let rows = spi.run(&CANDIDATES, params![send.account, send.prospect, send.action.name(), send.chat_id]);
+    rows.iter()
+        .map(|mut row| Candidate {
+            id: *row.value::<Uuid>().as_bytes(),
+            origin: row.one_of(Origin::parse),
+            state: row.one_of(OperationState::parse),
+            reserved_at: row.instant(),
+            settled_at: row.nullable_instant(),
+            event: row.nullable_uuid().zip(row.nullable()),
+        })
+        .collect()
+}
+
+/// The echo of an operation that waits for its outcome, or for its proof.
+fn deliver(spi: &Spi, send: &ExternalSend<'_>, operation: [u8; 16]) -> Result<Recorded> {
+    let row = journal::read(spi, send.account, operation)?;
+    let report = Report {
+        account: send.account,
+        operation,
+        chat_id: send.chat_id,
+        // It was not sent before its slot was taken; the clocks differ.
+        delivered_at: Some(send.occurred_at.max(row.operation.reserved_at)),
+        event_follows: send.event_follows,
+    };
+    let event = settle_delivered(spi, &report, &ErrorNote::default())?;
+    Ok(Recorded::Now { event, operation, counted_on: row.operation.counted_on, campaign: row.campaign })
+}
+
+/// A send of its own: counted, journalled and, where it is a proof, held up to the breaker.
+fn count(
+    spi: &Spi,
+    send: &ExternalSend<'_>,
+    held: &AccountRow,
+    operation: [u8; 16],
+    now: Instant,
+) -> Result<Recorded> {
+    let tier = config::current(spi).tier_cap(&held.tier, send.action);
+    let recorded = record(&held.account, send.action, send.occurred_at, &tier, now);
+    let (account, occurred_at, counted_on) = (send.account, send.occurred_at, recorded.counted_on);
+    // Always written: a reserve that waits must see that the journal has changed.
+    account_row::write_held(spi, account, held.version, &recorded.account)?;
+    let row = journal_row(send, operation, counted_on);
+    // Work of the campaign that the application names is done: the prospect has got it.
+    enrollment::delivered(spi, account, &row, now);
+    let action = send.action.name();
+    spi.run(
+        &INSERT,
+        params![operation, occurred_at, counted_on, account, send.prospect, action, send.campaign, now],
+    );
+    let line = BreakerLine {
+        account,
+        reason: "",
+        exhausted_at: None,
+        prospect: Some(send.prospect),
+        campaign: send.campaign,
+        note: None,
+    };
+    let before = held.account.breaker.exhausted_at;
+    log::breaker_changes(spi, &recorded.breaker, before, None, &line, now);
+    if !recorded.breaker.is_empty() {
+        enrollment::release(spi, account, now);
+    }
+    let event = (!send.event_follows)
+        .then(|| journal::insert_event(spi, account, &row, send.chat_id, occurred_at, now));
+    Ok(Recorded::Now { event, operation, counted_on, campaign: row.campaign })
+}
+
+fn journal_row(send: &ExternalSend<'_>, id: [u8; 16], counted_on: Day) -> JournalRow {
+    let operation = Operation {
+        id,
+        action: send.action,
+        state: OperationState::Delivered,
+        counted_on,
+        reserved_at: send.occurred_at,
+        expires_at: send.occurred_at,
+        outcome: None,
+    };
+    let campaign = send.campaign.map(str::to_owned);
+    JournalRow {
+        operation,
+        prospect: send.prospect.to_owned(),
+        campaign,
+        attempt: None,
+        awaited: false,
+        event: None,
+        chat_id: None,
+    }
+}
+
+/// The error for a send that the event log tells of already, where a row cannot be left out.
+pub fn already_recorded(send: &ExternalSend<'_>, event: Option<[u8; 16]>) -> Error {
+    let event = event.map_or("an event that has been pruned since".to_owned(), |id| {
+        format!("the event {}", journal::show(id))
+    });
+    Error::new(
+        Code::AlreadyRecorded,
+        format!("this {} to prospect \"{}\" is recorded already", send.action.name(), shown(send.prospect)),
+        format!("It is {event} of account \"{}\"; a send counts once.", shown(send.account)),
+        "Nothing is to be done. record_external_send returns the event that there is instead of raising this.",
+    )
+}
