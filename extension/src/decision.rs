@@ -24,6 +24,8 @@ pub struct Decision {
     pub expires_at: Option<Instant>,
     /// The counts that go with the answer.
     pub counts: Counts,
+    /// Whether it was this very call that took the slot; a replay did not.
+    pub taken: bool,
 }
 
 impl Decision {
@@ -36,6 +38,7 @@ impl Decision {
             retry_at: refusal.retry_at,
             expires_at: None,
             counts: refusal.counts,
+            taken: false,
         }
     }
 

@@ -9,7 +9,7 @@ use pgrx::{PgLogLevel, pg_sys};
 macro_rules! sqlstates {
     ($($(#[$meta:meta])* $variant:ident = $code:literal),+ $(,)?) => {
         /// What went wrong, as its SQLSTATE. Class `SG`: `0` arguments, `1` unknown things,
-        /// `2` states, `3` waiting.
+        /// `2` states, `3` waiting, `4` the gate's no.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Code { $($(#[$meta])* $variant),+ }
 
@@ -87,6 +87,8 @@ sqlstates! {
     Undecided = b"SG302",
     /// Another session answered the same request meanwhile.
     RequestAnswered = b"SG303",
+    /// The gate's no to a row that `guard_send` guards; the message is the reason.
+    Refused = b"SG401",
 }
 
 /// An error on its way to the client.

@@ -31,6 +31,7 @@ mod entry;
 mod error;
 mod external;
 mod gate;
+mod guard;
 mod ids;
 mod journal;
 mod journal_many;
@@ -50,7 +51,6 @@ mod subtransaction;
 mod trigger_row;
 mod triggers;
 mod zone;
-mod zz_stub;
 
 ::pgrx::pg_module_magic!();
 
@@ -60,6 +60,7 @@ pub extern "C-unwind" fn _PG_init() {
     quiet_backtraces();
     settings::define();
     config::watch();
+    guard::watch();
 }
 
 /// Keeps Rust backtraces out of the DETAIL of PostgreSQL's own errors, where `RUST_BACKTRACE` in the

@@ -39,6 +39,7 @@ fn preview(args: &Args) -> Answer {
                         retry_at: None,
                         expires_at: None,
                         counts: counts(&seen.row.account, ask.action, &tier, now),
+                        taken: false,
                     });
                 }
             }

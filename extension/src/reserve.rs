@@ -43,7 +43,8 @@ fn reserve(args: &Args) -> Answer {
     Ok(Some(decision.into_datum()))
 }
 
-fn decide_and_write(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Result<Decision> {
+/// Decides, and takes the slot where the answer is yes.
+pub fn decide_and_write(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Result<Decision> {
     let operation = ask.operation.unwrap_or_else(ids::fresh);
     for _ in 0..DECISIONS_MAX {
         let config = config::current(spi);
@@ -129,6 +130,7 @@ fn granted(operation: [u8; 16], grant: &Grant) -> Decision {
         retry_at: None,
         expires_at: Some(grant.expires_at),
         counts: grant.counts,
+        taken: true,
     }
 }
 
@@ -163,6 +165,7 @@ fn replay(
             retry_at: None,
             expires_at: Some(earlier.expires_at),
             counts,
+            taken: false,
         },
     })
 }

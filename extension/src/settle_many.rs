@@ -6,3 +6,6 @@
 mod batch;
 mod confirm;
 mod rollback;
+
+pub use batch::Keys;
+pub use rollback::give_back;

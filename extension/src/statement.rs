@@ -4,6 +4,7 @@
 //! what somebody planted on it matters, and take values as parameters only.
 
 use std::any::Any;
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::ffi::{CString, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -21,7 +22,7 @@ const PARAMETERS_MAX: usize = 48;
 
 /// A statement and its plan, which lives as long as the backend.
 pub struct Statement {
-    sql: &'static str,
+    sql: Cow<'static, str>,
     types: &'static [pg_sys::Oid],
     plan: Cell<pg_sys::SPIPlanPtr>,
 }
@@ -32,13 +33,31 @@ unsafe impl Sync for Statement {}
 impl Statement {
     /// A statement with its parameter types.
     pub const fn new(sql: &'static str, types: &'static [pg_sys::Oid]) -> Statement {
-        Statement { sql, types, plan: Cell::new(std::ptr::null_mut()) }
+        Statement { sql: Cow::Borrowed(sql), types, plan: Cell::new(std::ptr::null_mut()) }
+    }
+
+    /// A statement about a table that only its caller knows, with the names in it quoted. It lives
+    /// until it is discarded.
+    pub fn composed(sql: String, types: &'static [pg_sys::Oid]) -> Statement {
+        Statement { sql: Cow::Owned(sql), types, plan: Cell::new(std::ptr::null_mut()) }
+    }
+
+    /// Whether its plan is still one for the tables as they are.
+    pub fn is_valid(&self) -> bool {
+        self.plan.get().is_null() || unsafe { pg_sys::SPI_plan_is_valid(self.plan.get()) }
+    }
+
+    /// Frees its plan.
+    pub fn discard(self) {
+        if !self.plan.get().is_null() {
+            unsafe { pg_sys::SPI_freeplan(self.plan.get()) };
+        }
     }
 
     /// The plan, made on first use. Generic from the start: the parameters never change its shape.
     fn plan(&self) -> pg_sys::SPIPlanPtr {
         if self.plan.get().is_null() {
-            let sql = CString::new(self.sql).unwrap_or_default();
+            let sql = CString::new(self.sql.as_bytes()).unwrap_or_default();
             unsafe {
                 let plan = pg_sys::SPI_prepare_cursor(
                     sql.as_ptr(),

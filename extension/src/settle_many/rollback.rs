@@ -46,6 +46,17 @@ impl Errors {
         })
     }
 
+    /// No error at all: none of them was ever sent.
+    fn none(keys: &Keys) -> Errors {
+        let length = keys.accounts.len();
+        Errors {
+            messages: vec![None; length],
+            types: vec![None; length],
+            statuses: vec![None; length],
+            cooldowns: vec![0; length],
+        }
+    }
+
     fn of(&self, i: usize) -> ProviderError<'_> {
         ProviderError {
             message: self.messages[i].as_deref(),
@@ -60,6 +71,11 @@ fn rollback_many(args: &Args) -> Answer {
     let errors = Errors::read(args, &keys)?;
     let outcomes = Spi::connect(|spi| settle(spi, &keys, &errors))?;
     Ok(array(Element::Text, outcomes.iter().map(|outcome| outcome.name())))
+}
+
+/// Gives the slots of operations back that were never sent.
+pub fn give_back(spi: &Spi, keys: &Keys) -> Result<()> {
+    settle(spi, keys, &Errors::none(keys)).map(drop)
 }
 
 fn settle(spi: &Spi, keys: &Keys, errors: &Errors) -> Result<Vec<Outcome>> {

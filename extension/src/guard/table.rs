@@ -1,0 +1,167 @@
+//! Looks operation ids up in a guarded table: with the rights of the table's owner and past its row
+//! security, as foreign keys are checked, because the question is which rows there are, and not
+//! which of them somebody may see.
+
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::{CStr, CString, c_char};
+
+use pgrx::{PgTupleDesc, pg_sys};
+
+use crate::arrays::{Element, array};
+use crate::journal;
+use crate::statement::{Param, Spi, Statement};
+
+/// Most statements that a backend keeps: a table in hundreds of partitions must not fill its memory.
+const STATEMENTS_MAX: usize = 64;
+
+/// An operation's id.
+pub type OperationId = [u8; 16];
+
+/// Which column of a table holds the ids.
+#[derive(Clone, Copy, Debug)]
+pub enum Place<'a> {
+    /// The column of this number, whatever it is called by now.
+    Number(i16),
+    /// The column of this name.
+    Name(&'a str),
+}
+
+/// What there is to be asked.
+enum Question {
+    /// Nothing: the table or the column is gone, and with it all that it held.
+    Gone,
+    /// The column is not what it was; who knows what its rows hold.
+    Unclear,
+    /// The text of the query, the type of its array and the table's owner.
+    Ask(String, Element, pg_sys::Oid),
+}
+
+thread_local! {
+    static STATEMENTS: RefCell<HashMap<String, Statement>> = RefCell::default();
+}
+
+/// Takes those away from `missing` that rows of this table hold; where that cannot be told, all of
+/// them: a slot that is kept for nothing is the lesser evil.
+pub fn look_up(spi: &Spi, table: pg_sys::Oid, place: Place<'_>, missing: &mut BTreeSet<OperationId>) {
+    if missing.is_empty() {
+        return;
+    }
+    match question(table, place) {
+        Question::Gone => {}
+        Question::Unclear => missing.clear(),
+        Question::Ask(sql, element, owner) => {
+            for id in as_user(owner, || held(spi, sql, element, missing)) {
+                missing.remove(&id);
+            }
+        }
+    }
+}
+
+/// Runs work with another role's rights, until it ends or its error ends the transaction.
+pub fn as_user<T>(user: pg_sys::Oid, work: impl FnOnce() -> T) -> T {
+    const ADDED: i32 = (pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_NOFORCE_RLS) as i32;
+    let (mut before, mut context) = (pg_sys::InvalidOid, 0);
+    unsafe {
+        pg_sys::GetUserIdAndSecContext(&mut before, &mut context);
+        pg_sys::SetUserIdAndSecContext(user, context | ADDED);
+    }
+    let answer = work();
+    unsafe { pg_sys::SetUserIdAndSecContext(before, context) };
+    answer
+}
+
+fn question(table: pg_sys::Oid, place: Place<'_>) -> Question {
+    unsafe {
+        // The lock stays until the transaction ends: nobody renames the table under the query.
+        let relation = pg_sys::try_relation_open(table, pg_sys::AccessShareLock as i32);
+        if relation.is_null() {
+            return Question::Gone;
+        }
+        let question = question_about(&*relation, place);
+        pg_sys::relation_close(relation, pg_sys::NoLock as i32);
+        question
+    }
+}
+
+unsafe fn question_about(relation: &pg_sys::RelationData, place: Place<'_>) -> Question {
+    let class = unsafe { &*relation.rd_rel };
+    let columns = unsafe { PgTupleDesc::from_pg_unchecked(relation.rd_att) };
+    let number = match place {
+        Place::Number(number) => i32::from(number),
+        Place::Name(name) => {
+            let name = CString::new(name).unwrap_or_default();
+            unsafe { pg_sys::SPI_fnumber(relation.rd_att, name.as_ptr()) }
+        }
+    };
+    let Some(column) = usize::try_from(number - 1).ok().and_then(|index| columns.get(index)) else {
+        return Question::Unclear;
+    };
+    if column.attisdropped {
+        return Question::Gone;
+    }
+    let (element, ids) = match column.atttypid {
+        pg_sys::UUIDOID => (Element::Uuid, "$1"),
+        pg_sys::TEXTOID | pg_sys::VARCHAROID => (Element::Text, "$1"),
+        pg_sys::BPCHAROID => (Element::Text, "$1::pg_catalog.bpchar[]"),
+        _ => return Question::Unclear,
+    };
+    let schema = unsafe { pg_sys::get_namespace_name(class.relnamespace) };
+    if schema.is_null() {
+        return Question::Gone;
+    }
+    let (schema, table) = (quoted(schema), quoted(class.relname.data.as_ptr()));
+    let column = quoted(column.attname.data.as_ptr());
+    let sql = format!(
+        "SELECT t.{column}::pg_catalog.text FROM {schema}.{table} t WHERE t.{column} OPERATOR(pg_catalog.=) ANY ({ids})"
+    );
+    Question::Ask(sql, element, class.relowner)
+}
+
+/// An identifier as SQL writes it.
+fn quoted(name: *const c_char) -> String {
+    unsafe { CStr::from_ptr(pg_sys::quote_identifier(name)) }.to_string_lossy().into_owned()
+}
+
+/// Which of the ids the table's rows hold.
+fn held(spi: &Spi, sql: String, element: Element, ids: &BTreeSet<OperationId>) -> Vec<OperationId> {
+    let kept = STATEMENTS.with_borrow_mut(|kept| kept.remove(&sql));
+    let statement = match kept {
+        Some(statement) if statement.is_valid() => statement,
+        stale => {
+            stale.into_iter().for_each(Statement::discard);
+            Statement::composed(sql.clone(), types(element))
+        }
+    };
+    let rows = spi.run(&statement, &[id_array(element, ids)]);
+    let held = rows.iter().filter_map(|mut row| uuid::Uuid::parse_str(row.value()).ok());
+    let held = held.map(uuid::Uuid::into_bytes).collect();
+    keep(sql, statement);
+    held
+}
+
+const fn types(element: Element) -> &'static [pg_sys::Oid] {
+    match element {
+        Element::Uuid => &[pg_sys::UUIDARRAYOID],
+        _ => &[pg_sys::TEXTARRAYOID],
+    }
+}
+
+fn id_array(element: Element, ids: &BTreeSet<OperationId>) -> Param {
+    match element {
+        Element::Uuid => array(element, ids.iter().copied()),
+        _ => {
+            let texts: Vec<String> = ids.iter().copied().map(journal::show).collect();
+            array(element, &texts)
+        }
+    }
+}
+
+fn keep(sql: String, statement: Statement) {
+    STATEMENTS.with_borrow_mut(|kept| {
+        if kept.len() >= STATEMENTS_MAX {
+            kept.drain().for_each(|(_, old)| old.discard());
+        }
+        kept.insert(sql, statement);
+    });
+}
