@@ -84,6 +84,37 @@ def test_planted_code_would_run_where_it_is_called(env):
     equal(env.psql("SELECT is_called FROM hostile.fired"), "t", "the trap's record")
 
 
+def test_planted_code_never_runs_in_a_guarded_insert(env):
+    """Nor before its commit, when rows are looked up with the rights of the table's owner."""
+    provision_all(env)
+    sender = login(env, "guard_sender", "sendgate_sender")
+    plant(env, sender)
+    for kind in ("uuid", "text", "varchar", "char(36)"):
+        name = "guarded_" + kind[:4]
+        env.psql(
+            f"CREATE TABLE {name} (account text, prospect text, operation {kind}, chat text, error text,"
+            " key int UNIQUE);"
+            f"CREATE INDEX ON {name} (operation);"
+            f"CREATE TRIGGER guard BEFORE INSERT ON {name} FOR EACH ROW EXECUTE FUNCTION"
+            " sendgate.guard_send('account', 'invite', 'prospect', '', 'operation', 'error');"
+            f"CREATE TRIGGER settle AFTER UPDATE ON {name} FOR EACH ROW EXECUTE FUNCTION"
+            " sendgate.settle_send('account', 'operation', 'chat', 'error');"
+            f"GRANT SELECT, INSERT, UPDATE ON {name} TO {sender}"
+        )
+        connection = env.connect(user=sender)
+        connection.execute(f"SET search_path = {PATHS[0]}")
+        for prospect, key in ((f"{name} 1", 1), (f"{name} 2", 1), (f"{name} 3", 2)):
+            connection.execute(
+                f"INSERT INTO public.{name} VALUES ('honest', '{prospect}', NULL, NULL, NULL, {key})"
+                " ON CONFLICT DO NOTHING"
+            )
+        connection.execute(f"UPDATE public.{name} SET chat = 'chat' WHERE key OPERATOR(pg_catalog.=) 1")
+        states = "SELECT string_agg(state, ' ' ORDER BY prospect_id) FROM sendgate.send_operations"
+        found = env.psql(f"{states} WHERE prospect_id LIKE '{name} %'")
+        equal(found, "delivered released reserved", f"states with an operation id of type {kind}")
+    equal(env.psql("SELECT is_called FROM hostile.fired"), "f", "planted code ran")
+
+
 def test_odd_session_settings_change_no_answer(env):
     """Formats, planner switches and the like are the session's; the rules are not."""
     provision_all(env)
@@ -154,6 +185,9 @@ def sender_calls() -> list[str]:
         "SELECT sendgate.breaker_report('@', 'p10', 'no credit left')",
         f"SELECT sendgate.rollback('@', '{operation(6)}', 'slow down', NULL, 429, '5 minutes')",
         f"{reserve} sendgate.reserve('@', 'message', 'p8', NULL, '{operation(8)}') d",
+        "SELECT sendgate.record_external_send('@', 'inmail', 'p1', 'chat', '2026-05-20 12:00:00+00') IS NOT NULL",
+        "SELECT sendgate.record_external_send('@', 'inmail', 'p11', 'ch', '2026-05-20 12:00:00+00') IS NOT NULL",
+        "SELECT sendgate.record_external_send('@', 'invite', 'p12', NULL, '2026-05-19 12:00:00+00') IS NOT NULL",
         "SELECT d.reason FROM sendgate.reserve('nobody', 'inmail', 'p') d",
         f"SELECT sendgate.confirm('@', '{operation(99)}', 'chat')",
     ]
