@@ -71,10 +71,10 @@ class Books:
         return {id for id, row in self.operations.items() if row["state"] in states}
 
     def deferred(self) -> set[tuple]:
-        """The work that the breaker has put off, with an event that says so, and that still waits."""
-        skipped = {key(row) for row in self.skips if row["exhausted_at"]}
-        return {key(row) for row in self.enrollments
-                if row["state"] == "waiting" and row["reason"] == OUT_OF_CREDITS} & skipped
+        """The work that waits for credits, of the accounts whose breaker has begun to put work off."""
+        skipping = {row["account_id"] for row in self.skips if row["exhausted_at"]}
+        return {key(row) for row in self.enrollments if row["account_id"] in skipping
+                and row["state"] == "waiting" and row["reason"] == OUT_OF_CREDITS}
 
     def delivered_since(self, at: datetime) -> set[tuple]:
         """The work that was handed out since then, and is delivered."""

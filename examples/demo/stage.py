@@ -48,8 +48,7 @@ def cluster(install: Install):
         server.fresh_database(DATABASE, extension="sendgate")
         for role, granted in GRANTS.items():
             server.psql(f"CREATE ROLE {role} LOGIN; GRANT {granted} TO {role};", DATABASE)
-        roles = ", ".join(f"{role} ({granted})" for role, granted in GRANTS.items())
-        say(f"  port {server.port}; {roles}")
+        say(f"  port {server.port}, roles {', '.join(GRANTS)}")
         yield server
 
 
