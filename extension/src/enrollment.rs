@@ -46,7 +46,7 @@ static FINISH: Statement = Statement::new(
      SET state = 'done', next_dispatch_at = NULL, reason = NULL, error = NULL, changed_at = $5
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
        AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4
-       AND e.state OPERATOR(pg_catalog.<>) 'done'",
+       AND (e.state OPERATOR(pg_catalog.<>) 'done' OR e.reason IS NOT NULL)",
     &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
 );
 
@@ -237,7 +237,11 @@ pub fn failed(
 fn settled(spi: &Spi, account: &str, row: &JournalRow, now: Instant) {
     if row.awaited {
         let action = row.operation.action;
-        if spi.run(&WAKE_PROSPECT, params![account, &row.prospect, action.name(), now]).count() > 0 {
+        if spi
+            .write_on_latest_snapshot(&WAKE_PROSPECT, params![account, &row.prospect, action.name(), now])
+            .count()
+            > 0
+        {
             queue::ticket(spi, account, action, now);
         }
     }
@@ -245,14 +249,14 @@ fn settled(spi: &Spi, account: &str, row: &JournalRow, now: Instant) {
 
 /// Defers an InMail that the breaker skipped, where it is campaign work.
 pub fn defer(spi: &Spi, account: &str, prospect: &str, campaign: &str, until: Instant, now: Instant) {
-    spi.run(&DEFER, params![account, prospect, campaign, until, now]);
+    spi.write_on_latest_snapshot(&DEFER, params![account, prospect, campaign, until, now]);
 }
 
 /// The held account's stamp was removed: what it deferred becomes due, spread over
 /// `sendgate.release_spread`. How much that was.
 pub fn release(spi: &Spi, account: &str, now: Instant) -> usize {
     let spread = Span(settings::release_spread());
-    let released = spi.run(&RELEASE, params![account, now, spread]).count();
+    let released = spi.write_on_latest_snapshot(&RELEASE, params![account, now, spread]).count();
     queue::wake(spi, account, Some(Action::Inmail), now);
     if released > 0 {
         queue::ticket(spi, account, Action::Inmail, now);
@@ -263,7 +267,7 @@ pub fn release(spi: &Spi, account: &str, now: Instant) -> usize {
 /// Work of the held account that was parked for want of success, not of an answer, waits again. How
 /// much that was.
 pub fn unpark(spi: &Spi, account: &str, now: Instant) -> usize {
-    let rows = spi.run(&UNPARK, params![account, now]);
+    let rows = spi.write_on_latest_snapshot(&UNPARK, params![account, now]);
     let actions: BTreeSet<Action> = rows.iter().map(|mut row| row.one_of(Action::parse)).collect();
     for action in actions {
         queue::ticket(spi, account, action, now);
@@ -273,14 +277,14 @@ pub fn unpark(spi: &Spi, account: &str, now: Instant) -> usize {
 
 /// The held account's credits renew on another day now: its deferred work goes with them.
 pub fn defer_anew(spi: &Spi, account: &str, until: Instant, now: Instant) {
-    if spi.run(&DEFER_ANEW, params![account, until, now]).count() > 0 {
+    if spi.write_on_latest_snapshot(&DEFER_ANEW, params![account, until, now]).count() > 0 {
         queue::ticket(spi, account, Action::Inmail, until);
     }
 }
 
 /// The held account's day was repaired: its work goes by today's clock.
 pub fn bring_back(spi: &Spi, account: &str, now: Instant) {
-    spi.run(&BRING_BACK, params![account, now]);
+    spi.write_on_latest_snapshot(&BRING_BACK, params![account, now]);
     queue::wake(spi, account, None, now);
 }
 
@@ -288,7 +292,7 @@ pub fn bring_back(spi: &Spi, account: &str, now: Instant) {
 /// finds it.
 pub fn offer(spi: &Spi, account: &str, now: Instant) {
     let warm_since = now.plus(-settings::prospect_cooldown());
-    if spi.run(&OFFER, params![account, now, warm_since]).count() > 0 {
+    if spi.write_on_latest_snapshot(&OFFER, params![account, now, warm_since]).count() > 0 {
         queue::ticket(spi, account, Action::Inmail, now);
     }
 }

@@ -17,7 +17,7 @@ use crate::statement::{IntoParam, Param, Spi, Statement};
 const TEXTS: pg_sys::Oid = pg_sys::TEXTARRAYOID;
 
 static READ: Statement = Statement::new(
-    "SELECT u.n::pg_catalog.int4, e.state, e.attempts, e.operation_id
+    "SELECT u.n::pg_catalog.int4, e.state, e.attempts, e.operation_id, e.reason IS NULL
      FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[], $3::pg_catalog.text[],
                             $4::pg_catalog.text[]) WITH ORDINALITY
           AS u (account_id, prospect_id, campaign_id, action, n)
@@ -145,13 +145,13 @@ pub fn settle(spi: &Spi, changes: &[&Change], after: impl Fn(&str) -> Account, n
     let awaited: Vec<&Change> = changes.iter().copied().filter(|c| c.awaited && c.is_settled()).collect();
     if !awaited.is_empty() {
         let [account, prospect, _, action] = keys(&awaited);
-        spi.run(&WAKE_PROSPECTS, &[now.param(), account, prospect, action]);
+        spi.write_on_latest_snapshot(&WAKE_PROSPECTS, &[now.param(), account, prospect, action]);
         add_tickets(spi, awaited.iter().map(|c| (c.account.as_str(), c.operation.action, now)).collect());
     }
     let woken: Vec<&Change> = changes.iter().copied().filter(|change| change.gives_back()).collect();
     if !woken.is_empty() {
         let [account, _, _, action] = keys(&woken);
-        spi.run(&WAKE, &[now.param(), account, action]);
+        spi.write_on_latest_snapshot(&WAKE, &[now.param(), account, action]);
     }
 }
 
@@ -180,7 +180,8 @@ fn next_of<'a>(
         let attempts = row.value();
         let is_its_own = row.nullable_uuid() == Some(change.operation.id);
         let Some(outcome) = change.outcome else {
-            return (state != EnrollmentState::Done).then_some((change, Next::DELIVERED));
+            let is_delivered = state == EnrollmentState::Done && row.value::<bool>();
+            return (!is_delivered).then_some((change, Next::DELIVERED));
         };
         let open = matches!(state, EnrollmentState::Sending | EnrollmentState::Parked);
         let account = after(&change.account);
@@ -241,7 +242,7 @@ fn add_tickets(spi: &Spi, mut due: Vec<(&str, Action, Instant)>) {
     if due.is_empty() {
         return;
     }
-    spi.run(
+    spi.write_on_latest_snapshot(
         &TICKETS,
         &[
             array(Element::Uuid, due.iter().map(|_| ids::fresh())),

@@ -37,14 +37,15 @@ static WAKE: Statement = Statement::new(
     &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
 );
 
-/// Inserts rather than updates, so that two that wake many accounts never wait for each other.
+/// Inserts rather than updates, so that two that wake many accounts never wait for each other; and
+/// also where a ticket seems to lie ready, because no account is held here: somebody may be putting
+/// that ticket off right now, by the caps as they were.
 static WAKE_TIER: Statement = Statement::new(
     "INSERT INTO sendgate.dispatch_queue (due_at, ticket_id, account_id, action)
      SELECT $3, pg_catalog.gen_random_uuid(), q.account_id, q.action
      FROM sendgate.dispatch_queue q
      JOIN sendgate.accounts a ON a.id OPERATOR(pg_catalog.=) q.account_id
      WHERE a.tier OPERATOR(pg_catalog.=) $1 AND q.action OPERATOR(pg_catalog.=) $2
-       AND q.due_at OPERATOR(pg_catalog.>) $3
      GROUP BY q.account_id, q.action",
     &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
 );
@@ -62,7 +63,7 @@ static WAKE_CAMPAIGN: Statement = Statement::new(
 
 /// Sees to it that somebody looks at the account's work of this action by `due_at`.
 pub fn ticket(spi: &Spi, account: &str, action: Action, due_at: Instant) {
-    if spi.run(&LIES_READY, params![account, action.name(), due_at]).count() == 0 {
+    if spi.write_on_latest_snapshot(&LIES_READY, params![account, action.name(), due_at]).count() == 0 {
         spi.run(&ADD, params![due_at, ids::fresh(), account, action.name()]);
     }
 }
@@ -70,15 +71,15 @@ pub fn ticket(spi: &Spi, account: &str, action: Action, due_at: Instant) {
 /// Something about the held account has changed that may let it send again: its work is looked at
 /// now, of one action or of all.
 pub fn wake(spi: &Spi, account: &str, action: Option<Action>, now: Instant) {
-    spi.run(&WAKE, params![account, action.map(Action::name), now]);
+    spi.write_on_latest_snapshot(&WAKE, params![account, action.map(Action::name), now]);
 }
 
 /// The same for all accounts of a tier, whose caps have changed.
 pub fn wake_tier(spi: &Spi, tier: &str, action: Action, now: Instant) {
-    spi.run(&WAKE_TIER, params![tier, action.name(), now]);
+    spi.write_on_latest_snapshot(&WAKE_TIER, params![tier, action.name(), now]);
 }
 
 /// The same for the work of a campaign that goes on.
 pub fn wake_campaign(spi: &Spi, campaign: &str, now: Instant) {
-    spi.run(&WAKE_CAMPAIGN, params![campaign, now]);
+    spi.write_on_latest_snapshot(&WAKE_CAMPAIGN, params![campaign, now]);
 }

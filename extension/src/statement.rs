@@ -184,6 +184,23 @@ impl Spi {
         rows
     }
 
+    /// Runs a statement that writes on the latest snapshot, also at REPEATABLE READ: for what concerns a
+    /// held account beside its row. A dispatch that only put work off has not written the row, so the
+    /// hold could not tell that the transaction's own snapshot is too old to see it.
+    pub fn write_on_latest_snapshot(&self, statement: &Statement, params: &[Param]) -> Rows<'_> {
+        let (mut values, nulls) = arguments(statement, params);
+        let _planner = PlannerGuard::new();
+        let none = std::ptr::null_mut();
+        unsafe {
+            let latest = pg_sys::GetLatestSnapshot();
+            let (plan, values) = (statement.plan(), values.as_mut_ptr());
+            let code =
+                pg_sys::SPI_execute_snapshot(plan, values, nulls.as_ptr(), latest, none, false, true, 0);
+            assert!(code >= 0, "SPI_execute_snapshot failed with code {code}");
+            Rows { table: pg_sys::SPI_tuptable, count: pg_sys::SPI_processed as usize, _spi: self }
+        }
+    }
+
     /// Runs a statement that may wait for a held row, at most for `sendgate.lock_timeout`.
     ///
     /// # Errors
@@ -201,15 +218,7 @@ impl Spi {
     }
 
     fn execute(&self, statement: &Statement, params: &[Param], read_only: bool) -> Rows<'_> {
-        assert!(params.len() <= PARAMETERS_MAX && params.len() == statement.types.len());
-        let mut values = [pg_sys::Datum::null(); PARAMETERS_MAX];
-        let mut nulls = [b' ' as std::ffi::c_char; PARAMETERS_MAX];
-        for (i, param) in params.iter().enumerate() {
-            match param {
-                Some(datum) => values[i] = *datum,
-                None => nulls[i] = b'n' as std::ffi::c_char,
-            }
-        }
+        let (mut values, nulls) = arguments(statement, params);
         let _planner = PlannerGuard::new();
         unsafe {
             let code =
@@ -218,6 +227,23 @@ impl Spi {
             Rows { table: pg_sys::SPI_tuptable, count: pg_sys::SPI_processed as usize, _spi: self }
         }
     }
+}
+
+/// Parameters as SPI wants them: values, and which of them are NULL.
+fn arguments(
+    statement: &Statement,
+    params: &[Param],
+) -> ([pg_sys::Datum; PARAMETERS_MAX], [std::ffi::c_char; PARAMETERS_MAX]) {
+    assert!(params.len() <= PARAMETERS_MAX && params.len() == statement.types.len());
+    let mut values = [pg_sys::Datum::null(); PARAMETERS_MAX];
+    let mut nulls = [b' ' as std::ffi::c_char; PARAMETERS_MAX];
+    for (i, param) in params.iter().enumerate() {
+        match param {
+            Some(datum) => values[i] = *datum,
+            None => nulls[i] = b'n' as std::ffi::c_char,
+        }
+    }
+    (values, nulls)
 }
 
 /// Keeps the planner off sequential scans, off joins that read whole tables and off JIT while a plan

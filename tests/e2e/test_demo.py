@@ -36,7 +36,7 @@ def test_the_demo_plays_and_its_books_agree(env):
     # Some may have had nothing to check, and say so: a short month may end before the breaker has
     # put off a thing, or before those who ran out had time to go on.
     equal(len(re.findall(r"^  (?:OK  |–   )", verdict, re.MULTILINE)), CHECKS, "checks")
-    assert verdict.count("  OK  ") >= CHECKS - 3, output
+    assert verdict.count("  OK  ") >= CHECKS, output
     delivered = int(re.search(r"delivered = events \+ parked that were sent (\d+) =", verdict)[1])
     assert delivered > 20, f"only {delivered} messages were delivered:\n{output}"
     equal(left_behind(demo), [], "processes left behind")

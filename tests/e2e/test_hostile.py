@@ -27,11 +27,17 @@ FUNCTIONS = {
     "int4, timestamptz": "next_credit_period",
     "int2": "window_days_array",
     "text, timestamptz, int4, timestamptz": "breaker_state",
+    "text[]": "unnest cardinality",
+    "uuid[]": "unnest cardinality",
+    "int4[]": "unnest cardinality",
+    "text[], uuid[]": "unnest confirm_many rollback_many",
+    "int4, text, text": "dispatch",
 }
 AGGREGATES = {"bool": "bool_or bool_and", "timestamptz": "max min", "int4": "max sum", "any": "count"}
 TEMPORARY = """accounts send_operations linkedin_events breaker_log alerts admin_log pause_switch
-tier_overrides tier_defaults tiers error_rules error_rule_overrides error_rule_defaults pg_class
-pg_namespace pg_timezone_names""".split()
+tier_overrides tier_defaults tiers error_rules error_rule_overrides error_rule_defaults enrollments
+dispatch_queue dispatch_requests paused_campaigns campaign_events pg_class pg_namespace
+pg_timezone_names""".split()
 ODD_SETTINGS = {
     "TimeZone": "Pacific/Kiritimati",
     "DateStyle": "German, DMY",
@@ -183,6 +189,7 @@ def sender_calls() -> list[str]:
         f"{reserve} sendgate.reserve('@', 'inmail', 'p7', 'c', '{operation(7)}') d",
         "SELECT b.proceed, b.reason, b.retry_at IS NOT NULL FROM sendgate.breaker_check('@', 'p9') b",
         "SELECT sendgate.breaker_report('@', 'p10', 'no credit left')",
+        *campaign_calls(),
         f"SELECT sendgate.rollback('@', '{operation(6)}', 'slow down', NULL, 429, '5 minutes')",
         f"{reserve} sendgate.reserve('@', 'message', 'p8', NULL, '{operation(8)}') d",
         "SELECT sendgate.record_external_send('@', 'inmail', 'p1', 'chat', '2026-05-20 12:00:00+00') IS NOT NULL",
@@ -190,6 +197,33 @@ def sender_calls() -> list[str]:
         "SELECT sendgate.record_external_send('@', 'invite', 'p12', NULL, '2026-05-19 12:00:00+00') IS NOT NULL",
         "SELECT d.reason FROM sendgate.reserve('nobody', 'inmail', 'p') d",
         f"SELECT sendgate.confirm('@', '{operation(99)}', 'chat')",
+    ]
+
+
+def campaign_calls() -> list[str]:
+    """Work, through every state that an enrollment can be in; the breaker is open by now."""
+    enqueue = "SELECT sendgate.enqueue('k@'"
+    handed = "d.account_id, d.campaign_id, d.prospect_id, d.action, d.attempt"
+    keys = "pg_catalog.array_agg(d.account_id), pg_catalog.array_agg(d.operation_id)"
+    view = "sendgate.dispatch(9, 'profile_view', '@')"
+    return [
+        f"{enqueue}, 'q1', '@', 'profile_view')",
+        f"{enqueue}, 'q1', '@', 'profile_view', NULL, true)",
+        f"{enqueue}, 'q2', '@', 'profile_view')",
+        f"SELECT sendgate.confirm_many({keys}) IS NOT NULL FROM {view} d",
+        f"{enqueue}, 'q3', '@', 'profile_view')",
+        f"{enqueue}, 'q4', '@', 'profile_view')",
+        f"SELECT sendgate.rollback_many({keys}) FROM {view} d",
+        f"{enqueue}, 'q5', '@', 'engagement')",
+        f"{enqueue}, 'q5', '@', 'engagement', '2026-05-20')",
+        "SELECT sendgate.enqueue('other', 'q5', '@', 'engagement')",
+        f"SELECT {handed} FROM sendgate.dispatch(9, 'engagement', '@', pg_catalog.md5('@')::pg_catalog.uuid) d",
+        f"SELECT {handed} FROM sendgate.dispatch(9, 'engagement', '@', pg_catalog.md5('@')::pg_catalog.uuid) d",
+        f"{enqueue}, 'q6', '@', 'inmail')",
+        f"SELECT {handed} FROM sendgate.dispatch(9, NULL, '@') d",
+        "SELECT d.reason FROM sendgate.reserve('@', 'inmail', 'q6', 'k@') d",
+        "SELECT sendgate.cancel('k@', 'q6')",
+        "SELECT sendgate.cancel('k@', 'q5', '@')",
     ]
 
 
@@ -219,6 +253,10 @@ def operator_calls() -> list[str]:
         "SELECT sendgate.drop_error_rule(3)",
         f"SELECT sendgate.resolve_operation('@', '{operation(4)}', true)",
         f"SELECT sendgate.repair_day('@', {note})",
+        "SELECT sendgate.resume_deferred('@')",
+        "SELECT sendgate.pause_campaign('k@')",
+        "SELECT sendgate.resume_campaign('k@')",
+        "SELECT s.moved, s.left_behind FROM sendgate.switch_action('k@', 'profile_view', 'message') s",
         f"SELECT sendgate.pause_all({note})",
         "SELECT sendgate.resume_all()",
         "SELECT c.status, c.tier, c.inmails_sent_today, c.inmail_daily_cap, c.pill, c.breaker"
@@ -229,7 +267,7 @@ def operator_calls() -> list[str]:
         " WHERE l.id OPERATOR(pg_catalog.=) '@'",
         "SELECT b.mode, b.state, b.exhausted_at IS NULL FROM sendgate.breakers b"
         " WHERE b.account_id OPERATOR(pg_catalog.=) '@'",
-        "SELECT u.operation_id, u.state, u.expired, u.outcome, u.error"
+        "SELECT u.prospect_id, u.state, u.expired, u.outcome, u.error"
         " FROM sendgate.operations_unresolved u WHERE u.account_id OPERATOR(pg_catalog.=) '@'",
         "SELECT d.event_type, d.delivered FROM sendgate.delivered_daily d"
         " WHERE d.account_id OPERATOR(pg_catalog.=) '@'",
@@ -240,6 +278,12 @@ def operator_calls() -> list[str]:
         "SELECT pg_catalog.count(*) FROM sendgate.error_rules",
         "SELECT l.action, l.reason, l.actor, l.note FROM sendgate.breaker_log l"
         " WHERE l.account_id OPERATOR(pg_catalog.=) '@'",
+        "SELECT e.prospect_id, e.action, e.state, e.attempts, e.reason FROM sendgate.enrollments e"
+        " WHERE e.account_id OPERATOR(pg_catalog.=) '@'",
+        "SELECT e.prospect_id, e.reason, e.repeats FROM sendgate.campaign_events e"
+        " WHERE e.account_id OPERATOR(pg_catalog.=) '@'",
+        "SELECT s.campaign_id, s.reason, s.skipped, s.repeats FROM sendgate.skips_today s"
+        " WHERE s.account_id OPERATOR(pg_catalog.=) '@'",
         "SELECT l.verb, l.actor, l.subject, l.before, l.after FROM sendgate.admin_log l"
         " WHERE l.account_id OPERATOR(pg_catalog.=) '@'",
     ]

@@ -1,17 +1,19 @@
 //! `switch_action`: the waiting work of a campaign goes on as another action.
 
 use pgrx::pg_sys;
+use sendgate_decision::clock::Instant;
 use sendgate_decision::names::Action;
 use serde_json::json;
 
 use crate::account_row::commit_synchronously;
 use crate::clock;
 use crate::decision::RecordType;
-use crate::entry::{Answer, Args, sql_function};
+use crate::entry::{Answer, Args, shown, sql_function};
 use crate::error::{Code, Error, Result};
 use crate::log;
 use crate::queue;
 use crate::statement::{Spi, Statement, params};
+use crate::subtransaction::{Attempt, attempt};
 
 sql_function!(sendgate_switch_action, pg_finfo_sendgate_switch_action, switch_action);
 
@@ -69,11 +71,30 @@ fn switch_action(args: &Args) -> Answer {
     Ok(Some(ANSWER.row(params![moved, left_behind])))
 }
 
+/// How often work is moved anew because somebody enqueued the same under the new action meanwhile.
+const MOVES_MAX: usize = 8;
+
+fn move_waiting(spi: &Spi, campaign: &str, from: Action, to: Action, now: Instant) -> Result<i32> {
+    for _ in 0..MOVES_MAX {
+        let values = params![campaign, from.name(), to.name(), now];
+        // A key that was not there when the statement began is seen by the next one.
+        if let Attempt::Kept(moved) = attempt(|| Ok(Some(spi.run_waiting(&MOVE, values)?.count())))? {
+            return Ok(moved as i32);
+        }
+    }
+    Err(Error::new(
+        Code::Undecided,
+        format!("the work of campaign \"{}\" cannot be moved while it is being enqueued", shown(campaign)),
+        "Each time it was tried, somebody had enqueued the same work under the new action meanwhile.",
+        "Nothing was changed: try again.",
+    ))
+}
+
 fn switch(spi: &Spi, campaign: &str, from: Action, to: Action) -> Result<(i32, i32)> {
     commit_synchronously();
     spi.run_waiting(&HOLD_ACCOUNTS, params![campaign, from.name()])?;
     let now = clock::now();
-    let moved = spi.run_waiting(&MOVE, params![campaign, from.name(), to.name(), now])?.count() as i32;
+    let moved = move_waiting(spi, campaign, from, to, now)?;
     let left_behind =
         spi.run(&LEFT_BEHIND, params![campaign, from.name()]).first().map_or(0, |mut row| row.value());
     if moved > 0 {

@@ -100,8 +100,10 @@ pub struct Candidate {
 pub struct Found {
     /// Due enrollments, not yet verified.
     pub candidates: Vec<Candidate>,
-    /// Pairs before this one were looked at as far as they had to be; the others not at all.
+    /// How many pairs were looked at, from the first; of the others, only those whose breaker skips.
     pub reached: usize,
+    /// Which pairs were looked at.
+    pub looked_at: Vec<bool>,
 }
 
 /// Finds due enrollments: of accounts that may send, at most `limit` in all; of accounts whose
@@ -117,11 +119,14 @@ pub fn find(spi: &Spi, picked: &Picked, limit: usize, deferrals: usize, now: Ins
     let reached = if full { last.map_or(0, |pair| pair + 1) } else { picked.pairs.len() };
     let most = deferrals as i32;
     let skipping = |pair: &Pair| matches!(pair.outlook, Outlook::Skipping).then_some(most);
-    if deferrals > 0 && picked.pairs[..reached].iter().any(|pair| skipping(pair).is_some()) {
-        let all = read_due(spi, picked, skipping, deferrals, now);
-        candidates.extend(all.into_iter().filter(|candidate| candidate.pair < reached));
+    let mut looked_at: Vec<bool> = (0..picked.pairs.len()).map(|i| i < reached).collect();
+    // What the breaker skips wants no slot, so it is not kept waiting by those who take them.
+    if deferrals > 0 && picked.pairs.iter().any(|pair| skipping(pair).is_some()) {
+        let skipped = read_due(spi, picked, skipping, deferrals, now);
+        skipped.iter().for_each(|candidate| looked_at[candidate.pair] = true);
+        candidates.extend(skipped);
     }
-    Found { candidates, reached }
+    Found { candidates, reached, looked_at }
 }
 
 fn read_due(
@@ -157,11 +162,11 @@ fn read_due(
         .collect()
 }
 
-/// Holds the accounts of the pairs that were reached, passing over those that somebody else holds;
+/// Holds the accounts of the pairs that were looked at, passing over those that somebody else holds;
 /// for each account, whether it is held and still what it was when it was picked.
-pub fn hold(spi: &Spi, picked: &Picked, reached: usize) -> Vec<Held> {
+pub fn hold(spi: &Spi, picked: &Picked, looked_at: &[bool]) -> Vec<Held> {
     let mut held = vec![Held::NotAsked; picked.accounts.len()];
-    for pair in &picked.pairs[..reached] {
+    for (pair, _) in picked.pairs.iter().zip(looked_at).filter(|(_, looked_at)| **looked_at) {
         held[pair.account] = Held::BySomebodyElse;
     }
     let ids = picked.accounts.iter().enumerate().filter(|(i, _)| held[*i] == Held::BySomebodyElse);

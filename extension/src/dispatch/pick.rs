@@ -146,6 +146,8 @@ pub struct Pair {
     pub action: Action,
     /// What the account says about it.
     pub outlook: Outlook,
+    /// Where its first ticket lies.
+    pub at: Cursor,
 }
 
 /// What was picked.
@@ -209,7 +211,7 @@ fn read(rows: &Rows<'_>) -> Picked {
         if let Some(action) = Action::parse(&cursor.action)
             && seen.insert((account, action))
         {
-            picked.pairs.push(Pair { account, action, outlook: Outlook::Open(0) });
+            picked.pairs.push(Pair { account, action, outlook: Outlook::Open(0), at: cursor.clone() });
         }
         picked.next = Some(cursor);
     }

@@ -9,7 +9,7 @@ use sendgate_decision::gate::{Grant, ProspectHistory, Refusal, Verdict};
 use sendgate_decision::names::{Action, Reason};
 
 use super::candidates::Candidate;
-use super::pick::{Pair, Visited};
+use super::pick::{Outlook, Pair, Visited};
 use super::rule::{Asked, Rule, ask};
 use crate::ids;
 
@@ -69,7 +69,7 @@ struct Deciding<'a> {
     taken: HashMap<(usize, Action, &'a str), usize>,
 }
 
-/// Decides about the candidates in their order until `room` slots are taken.
+/// Decides about the candidates in their order; at most `room` slots are taken.
 pub fn decide<'a>(
     rule: &'a Rule,
     visited: &'a [Visited],
@@ -89,8 +89,9 @@ pub fn decide<'a>(
     let mut asked: Option<(usize, Asked<'_>)> = None;
     let mut granted = 0;
     for (i, candidate) in candidates.iter().enumerate() {
-        if granted == room {
-            break;
+        // What the breaker skips wants no slot, and is deferred also when the worker has enough.
+        if granted == room && !matches!(pairs[candidate.pair].outlook, Outlook::Skipping) {
+            continue;
         }
         if deciding.plan.refusals.contains_key(&candidate.pair) {
             continue;

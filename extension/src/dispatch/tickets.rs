@@ -23,8 +23,9 @@ static HOLD: Statement = Statement::new(
     &[pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID, pg_sys::TIMESTAMPTZOID],
 );
 
-/// When the next enrollment is due; read when the tickets are held, so that no work is missed that
-/// relies on one of them. What waits for an event gets its ticket from that event.
+/// When the next enrollment is due, of campaigns that are not paused and of any; read when the
+/// tickets are held, so that no work is missed that relies on one of them. What waits for an event
+/// gets its ticket from that event.
 static NEXT_DUE: Statement = Statement::new(
     "SELECT u.n::pg_catalog.int4,
          (SELECT w.next_dispatch_at
@@ -35,11 +36,24 @@ static NEXT_DUE: Statement = Statement::new(
                 SELECT FROM sendgate.paused_campaigns p
                 WHERE p.campaign_id OPERATOR(pg_catalog.=) w.campaign_id)
           ORDER BY w.next_dispatch_at
+          LIMIT 1),
+         (SELECT w.next_dispatch_at
+          FROM sendgate.enrollments w
+          WHERE w.account_id OPERATOR(pg_catalog.=) u.account_id AND w.action OPERATOR(pg_catalog.=) u.action
+            AND w.next_dispatch_at IS NOT NULL
+          ORDER BY w.next_dispatch_at
           LIMIT 1)
      FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[]) WITH ORDINALITY
           AS u (account_id, action, n)",
     &[pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID],
 );
+
+static PAUSED: Statement = Statement::new("SELECT pg_catalog.count(*) FROM sendgate.paused_campaigns p", &[]);
+
+/// Until this transaction ends nobody resumes a campaign: whoever tries waits, and then finds the work
+/// whose ticket was put off because of the pause.
+static KEEP_PAUSED: Statement =
+    Statement::new("SELECT 1 FROM sendgate.paused_campaigns p FOR KEY SHARE SKIP LOCKED", &[]);
 
 const MOVE_TYPES: &[pg_sys::Oid] =
     &[pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID, pg_sys::UUIDARRAYOID, INSTANTS];
@@ -73,12 +87,12 @@ pub fn put_back(
     spi: &Spi,
     picked: &Picked,
     held: &[Held],
-    reached: usize,
+    looked_at: &[bool],
     refused: &HashMap<usize, Option<Instant>>,
     now: Instant,
 ) {
-    let looked_at: Vec<usize> =
-        (0..reached).filter(|&i| held[picked.pairs[i].account] == Held::AsPicked).collect();
+    let is_held = |i: &usize| held[picked.pairs[*i].account] == Held::AsPicked;
+    let looked_at: Vec<usize> = (0..looked_at.len()).filter(|&i| looked_at[i]).filter(is_held).collect();
     if looked_at.is_empty() {
         return;
     }
@@ -125,12 +139,27 @@ fn next_due(spi: &Spi, picked: &Picked, pairs: &[usize], now: Instant) -> HashMa
     }
     let values = keys(picked, pairs.iter().copied());
     let rows = spi.run_on_latest_snapshot(&NEXT_DUE, &values);
-    rows.iter()
+    let found: Vec<(usize, Option<Instant>, Option<Instant>)> = rows
+        .iter()
         .map(|mut row| {
             let pair = pairs[row.value::<i32>() as usize - 1];
-            (pair, row.nullable_instant().map(|next| asleep(Some(next), now)))
+            (pair, row.nullable_instant(), row.nullable_instant())
         })
-        .collect()
+        .collect();
+    let held_back = |(_, due, any): &(usize, Option<Instant>, Option<Instant>)| due != any;
+    let being_resumed = found.iter().any(held_back) && is_being_resumed(spi);
+    let next = |of: (usize, Option<Instant>, Option<Instant>)| {
+        let due = if being_resumed && held_back(&of) { of.2 } else { of.1 };
+        (of.0, due.map(|due| asleep(Some(due), now)))
+    };
+    found.into_iter().map(next).collect()
+}
+
+/// Whether somebody is about to resume a campaign: then its work counts as work already, and is
+/// looked at again until that is decided.
+fn is_being_resumed(spi: &Spi) -> bool {
+    let paused = spi.run_on_latest_snapshot(&PAUSED, &[]).first().map_or(0, |mut row| row.value::<i64>());
+    (spi.run(&KEEP_PAUSED, &[]).count() as i64) < paused
 }
 
 fn write(spi: &Spi, picked: &Picked, tickets: &[Ticket], due: &HashMap<usize, Option<Instant>>) {

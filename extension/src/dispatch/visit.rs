@@ -66,6 +66,14 @@ pub struct Visit<'a> {
     deferred: usize,
 }
 
+/// How far a look at the picked accounts went.
+enum Looked {
+    /// Up to this ticket; none when there are no more.
+    UpTo(Option<Cursor>),
+    /// Nowhere: the plan was overtaken.
+    Overtaken,
+}
+
 /// What became of writing a batch.
 enum Written {
     /// It stands.
@@ -121,31 +129,34 @@ impl<'a> Visit<'a> {
                 break;
             }
             let limit = self.wanted().saturating_mul(ahead).min(CANDIDATES_MAX);
-            let next = picked.next.clone();
-            if let Written::Overtaken = self.look_at(picked, limit, now)? {
-                return Ok(Written::Overtaken);
+            match self.look_at(picked, limit, now)? {
+                Looked::Overtaken => return Ok(Written::Overtaken),
+                Looked::UpTo(Some(last)) => from = last,
+                Looked::UpTo(None) => break,
             }
-            let Some(next) = next else { break };
-            from = next;
         }
         Ok(Written::Done)
     }
 
     /// Hands out what the picked accounts may send.
-    fn look_at(&mut self, mut picked: Picked, limit: usize, at: Instant) -> Result<Written> {
+    fn look_at(&mut self, mut picked: Picked, limit: usize, at: Instant) -> Result<Looked> {
         let deferrals = DEFERRALS_MAX.saturating_sub(self.deferred);
         let found = candidates::find(self.spi, &picked, limit, deferrals, at);
-        let held = candidates::hold(self.spi, &picked, found.reached);
+        let held = candidates::hold(self.spi, &picked, &found.looked_at);
         let now = clock::now();
         self.changed += held.iter().filter(|held| **held == Held::Changed).count();
         let due = candidates::verify(self.spi, &picked, &held, found.candidates, now);
         let mut refused = HashMap::new();
         if let Written::Overtaken = self.settle(&mut picked, &due, &mut refused, now)? {
-            return Ok(Written::Overtaken);
+            return Ok(Looked::Overtaken);
         }
-        tickets::put_back(self.spi, &picked, &held, found.reached, &refused, now);
+        tickets::put_back(self.spi, &picked, &held, &found.looked_at, &refused, now);
         self.raise_alerts(&picked, &held, now)?;
-        Ok(Written::Done)
+        // Whoever was not reached because there seemed to be enough is next: some of what was read may
+        // be in somebody else's hands.
+        let reached_all = found.reached == picked.pairs.len();
+        let last = found.reached.checked_sub(1).map(|last| picked.pairs[last].at.clone());
+        Ok(Looked::UpTo(if reached_all { picked.next } else { last }))
     }
 
     /// Decides about a batch and writes it. A batch that PostgreSQL refuses is halved until the

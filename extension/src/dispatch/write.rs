@@ -21,7 +21,7 @@ static INSERT_OPERATIONS: Statement = Statement::new(
     "INSERT INTO sendgate.send_operations (operation_id, reserved_at, expires_at, counted_on, account_id,
          prospect_id, action, campaign_id, attempt, awaited)
      SELECT u.operation_id, $1, u.expires_at, u.counted_on, u.account_id, u.prospect_id, u.action,
-            u.campaign_id, u.attempt, NULLIF(u.awaited, false)
+            u.campaign_id, u.attempt, CASE WHEN u.awaited THEN true END
      FROM unnest($2::pg_catalog.uuid[], $3::pg_catalog.timestamptz[], $4::pg_catalog.date[],
                             $5::pg_catalog.text[], $6::pg_catalog.text[], $7::pg_catalog.text[],
                             $8::pg_catalog.text[], $9::pg_catalog.int4[], $10::pg_catalog.bool[])
