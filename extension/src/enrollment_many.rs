@@ -117,6 +117,8 @@ pub struct Change {
     pub outcome: Option<Outcome>,
     /// The error that goes with it.
     pub error: Option<String>,
+    /// The account as the answer left it, where that matters for the work.
+    pub after: Option<Box<Account>>,
 }
 
 impl Change {
@@ -184,11 +186,18 @@ fn next_of<'a>(
             return (!is_delivered).then_some((change, Next::DELIVERED));
         };
         let open = matches!(state, EnrollmentState::Sending | EnrollmentState::Parked);
-        let account = after(&change.account);
+        let account = change.after.as_deref().cloned().unwrap_or_else(|| after(&change.account));
         let next = || after_failure(change.operation.action, outcome, &account, attempts, backoff, now);
         (open && is_its_own).then(|| (change, next()))
     };
-    rows.iter().filter_map(decide).collect()
+    let mut next: Vec<(&Change, Next)> = rows.iter().filter_map(decide).collect();
+    // Two operations of one enrollment: that it was delivered is what counts.
+    next.sort_by_key(|(_, next)| *next != Next::DELIVERED);
+    let mut seen = HashSet::new();
+    next.retain(|(change, _)| {
+        seen.insert((&change.account, &change.prospect, &change.campaign, change.operation.action))
+    });
+    next
 }
 
 fn write(spi: &Spi, next: &[(&Change, Next)], now: Instant) {

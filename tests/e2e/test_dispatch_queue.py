@@ -271,3 +271,46 @@ def refused(connection, sql: str) -> None:
         raise AssertionError(f"{sql} was allowed")
     except Exception as error:
         equal(getattr(error, "sqlstate", None), "42501", f"SQLSTATE of {sql}")
+
+
+def test_a_backlog_that_must_wait_is_deferred_call_by_call(env):
+    """More than one call defers, of more accounts than one page holds, by a running clock: each call
+    does its share and returns."""
+    connection = env.connect()
+    connection.execute("SET statement_timeout = '30s'")
+    for account in range(40):
+        provision(env, f"d{account}")
+    connection.execute(
+        "SELECT sendgate.enqueue('k', 'p' || k, 'd' || n, 'inmail')"
+        " FROM pg_catalog.generate_series(0, 39) n, pg_catalog.generate_series(1, 60) k"
+    )
+    connection.execute("SELECT sendgate.breaker_arm('d' || n, 'test') FROM pg_catalog.generate_series(0, 39) n")
+    deferred = "SELECT pg_catalog.count(*) FROM sendgate.campaign_events"
+    before = -1
+    for _ in range(2400 // 600):
+        equal(connection.execute("SELECT * FROM sendgate.dispatch(10)").fetchall(), [], "handed out")
+        (after,) = connection.execute(deferred).fetchone()
+        assert before < after or after == 2400, f"{after} deferred, {before} before"
+        before = after
+    equal(before, 2400, "deferred")
+    connection.close()
+
+
+def test_dispatch_waits_for_nobody_who_counts_a_repeat(env):
+    """A worker that asks again about a skipped InMail and does not commit holds its line of the audit,
+    and neither dispatch nor the other accounts."""
+    provision(env, "held")
+    provision(env, "other")
+    env.psql("SELECT sendgate.breaker_arm('held', 'test')")
+    env.psql("SELECT sendgate.enqueue('k', 'p', 'held', 'inmail')")
+    env.psql("SELECT * FROM sendgate.dispatch(1)")
+    env.psql("SELECT sendgate.resume_deferred('held')")
+    env.psql("SELECT sendgate.enqueue('k', 'p', 'other', 'message')")
+    worker, dispatcher = env.connect(autocommit=False), env.connect()
+    worker.execute("SELECT sendgate.reserve('held', 'inmail', 'p', 'k')")
+    dispatcher.execute("SET statement_timeout = '20s'")
+    rows = dispatcher.execute("SELECT account_id FROM sendgate.dispatch(10)").fetchall()
+    equal(rows, [("other",)], "handed out")
+    worker.commit()
+    worker.close()
+    dispatcher.close()

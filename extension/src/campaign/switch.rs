@@ -6,6 +6,7 @@ use sendgate_decision::names::Action;
 use serde_json::json;
 
 use crate::account_row::commit_synchronously;
+use crate::arrays::{Element, array};
 use crate::clock;
 use crate::decision::RecordType;
 use crate::entry::{Answer, Args, shown, sql_function};
@@ -32,20 +33,22 @@ static HOLD_ACCOUNTS: Statement = Statement::new(
 );
 
 /// What was deferred or waited for an event of the old action is due now; what was put off by its
-/// application stays put off. Work that is there already under the new action is left behind.
+/// application stays put off. Work that is there already under the new action is left behind, and so
+/// is what somebody enqueued on another account while these were waited for.
 static MOVE: Statement = Statement::new(
     "UPDATE sendgate.enrollments e
      SET action = $3, attempts = 0, operation_id = NULL, error = NULL, reason = NULL, changed_at = $4,
          next_dispatch_at = CASE WHEN e.reason IS NULL THEN e.next_dispatch_at ELSE $4 END
      WHERE e.campaign_id OPERATOR(pg_catalog.=) $1 AND e.action OPERATOR(pg_catalog.=) $2
        AND e.state OPERATOR(pg_catalog.=) 'waiting'
+       AND e.account_id OPERATOR(pg_catalog.=) ANY ($5::pg_catalog.text[])
        AND (e.is_connection OR $3 OPERATOR(pg_catalog.<>) 'message')
        AND NOT EXISTS (
            SELECT FROM sendgate.enrollments o
            WHERE o.account_id OPERATOR(pg_catalog.=) e.account_id
              AND o.prospect_id OPERATOR(pg_catalog.=) e.prospect_id
              AND o.campaign_id OPERATOR(pg_catalog.=) $1 AND o.action OPERATOR(pg_catalog.=) $3)",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TEXTARRAYOID],
 );
 
 static LEFT_BEHIND: Statement = Statement::new(
@@ -74,9 +77,16 @@ fn switch_action(args: &Args) -> Answer {
 /// How often work is moved anew because somebody enqueued the same under the new action meanwhile.
 const MOVES_MAX: usize = 8;
 
-fn move_waiting(spi: &Spi, campaign: &str, from: Action, to: Action, now: Instant) -> Result<i32> {
+fn move_waiting(
+    spi: &Spi,
+    campaign: &str,
+    held: &[String],
+    (from, to): (Action, Action),
+    now: Instant,
+) -> Result<i32> {
     for _ in 0..MOVES_MAX {
-        let values = params![campaign, from.name(), to.name(), now];
+        let held = array(Element::Text, held.iter());
+        let values = params![campaign, from.name(), to.name(), now, held];
         // A key that was not there when the statement began is seen by the next one.
         if let Attempt::Kept(moved) = attempt(|| Ok(Some(spi.run_waiting(&MOVE, values)?.count())))? {
             return Ok(moved as i32);
@@ -92,9 +102,10 @@ fn move_waiting(spi: &Spi, campaign: &str, from: Action, to: Action, now: Instan
 
 fn switch(spi: &Spi, campaign: &str, from: Action, to: Action) -> Result<(i32, i32)> {
     commit_synchronously();
-    spi.run_waiting(&HOLD_ACCOUNTS, params![campaign, from.name()])?;
+    let rows = spi.run_waiting(&HOLD_ACCOUNTS, params![campaign, from.name()])?;
+    let held: Vec<String> = rows.iter().map(|mut row| row.value()).collect();
     let now = clock::now();
-    let moved = move_waiting(spi, campaign, from, to, now)?;
+    let moved = move_waiting(spi, campaign, &held, (from, to), now)?;
     let left_behind =
         spi.run(&LEFT_BEHIND, params![campaign, from.name()]).first().map_or(0, |mut row| row.value());
     if moved > 0 {

@@ -119,10 +119,15 @@ pub fn find(spi: &Spi, picked: &Picked, limit: usize, deferrals: usize, now: Ins
     let reached = if full { last.map_or(0, |pair| pair + 1) } else { picked.pairs.len() };
     let most = deferrals as i32;
     let skipping = |pair: &Pair| matches!(pair.outlook, Outlook::Skipping).then_some(most);
-    let mut looked_at: Vec<bool> = (0..picked.pairs.len()).map(|i| i < reached).collect();
-    // What the breaker skips wants no slot, so it is not kept waiting by those who take them.
-    if deferrals > 0 && picked.pairs.iter().any(|pair| skipping(pair).is_some()) {
+    let skips: Vec<bool> = picked.pairs.iter().map(|pair| skipping(pair).is_some()).collect();
+    let mut looked_at: Vec<bool> = skips.iter().enumerate().map(|(i, skips)| i < reached && !skips).collect();
+    // What the breaker skips wants no slot, so it is not kept waiting by those who take them. Where
+    // there is more of it than a call defers, the rest is left as it lies.
+    if deferrals > 0 && skips.contains(&true) {
         let skipped = read_due(spi, picked, skipping, deferrals, now);
+        if skipped.len() < deferrals {
+            (0..skips.len()).filter(|&i| skips[i]).for_each(|i| looked_at[i] = true);
+        }
         skipped.iter().for_each(|candidate| looked_at[candidate.pair] = true);
         candidates.extend(skipped);
     }

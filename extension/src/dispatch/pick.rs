@@ -148,6 +148,8 @@ pub struct Pair {
     pub outlook: Outlook,
     /// Where its first ticket lies.
     pub at: Cursor,
+    /// Its tickets, as far as they were read.
+    pub tickets: Vec<[u8; 16]>,
 }
 
 /// What was picked.
@@ -160,12 +162,13 @@ pub struct Picked {
     pub next: Option<Cursor>,
 }
 
-/// Reads the next due tickets with their accounts, holding nothing.
+/// Reads the next tickets that were due at `until` with their accounts, holding nothing. What is put
+/// back meanwhile lies behind that, so a round comes to its end.
 pub fn pick(
     spi: &Spi,
     rule: &Rule,
     filter: &Filter<'_>,
-    from: &Cursor,
+    (from, until): (&Cursor, Instant),
     limit: usize,
     now: Instant,
 ) -> Picked {
@@ -175,7 +178,7 @@ pub fn pick(
         _ => &PICK,
     };
     let values = params![
-        now,
+        until,
         from.due_at,
         &from.account,
         &from.action,
@@ -200,7 +203,7 @@ pub fn pick(
 fn read(rows: &Rows<'_>) -> Picked {
     let mut picked = Picked { accounts: Vec::new(), pairs: Vec::new(), next: None };
     let mut places: HashMap<String, usize> = HashMap::new();
-    let mut seen: HashSet<(usize, Action)> = HashSet::new();
+    let mut seen: HashMap<(usize, Action), usize> = HashMap::new();
     for mut columns in rows.iter() {
         let cursor = read_ticket(&mut columns);
         let account = *places.entry(cursor.account.clone()).or_insert_with(|| {
@@ -208,10 +211,13 @@ fn read(rows: &Rows<'_>) -> Picked {
             picked.accounts.push(Visited { id: cursor.account.clone(), row, evidence: false });
             picked.accounts.len() - 1
         });
-        if let Some(action) = Action::parse(&cursor.action)
-            && seen.insert((account, action))
-        {
-            picked.pairs.push(Pair { account, action, outlook: Outlook::Open(0), at: cursor.clone() });
+        if let Some(action) = Action::parse(&cursor.action) {
+            let pair = *seen.entry((account, action)).or_insert_with(|| {
+                let (outlook, at) = (Outlook::Open(0), cursor.clone());
+                picked.pairs.push(Pair { account, action, outlook, at, tickets: Vec::new() });
+                picked.pairs.len() - 1
+            });
+            picked.pairs[pair].tickets.push(cursor.ticket);
         }
         picked.next = Some(cursor);
     }

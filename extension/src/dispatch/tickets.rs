@@ -8,19 +8,28 @@ use sendgate_decision::clock::Instant;
 use super::candidates::Held;
 use super::pick::{Outlook, Picked};
 use crate::arrays::{Element, INSTANTS, array};
+use crate::config;
 use crate::queue::SLEEP_MAX;
 use crate::statement::{Param, Spi, Statement, params};
 
-/// The tickets that nobody who enqueues relies on at this moment; the others stay due.
+/// The tickets, of those that were picked, that nobody who enqueues relies on at this moment; the
+/// others stay due. What lies there since they were picked tells of something newer and stays too.
 static HOLD: Statement = Statement::new(
-    "SELECT u.n::pg_catalog.int4, q.ticket_id
-     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[]) WITH ORDINALITY
-          AS u (account_id, action, n)
+    "SELECT u.pair, q.ticket_id
+     FROM unnest($1::pg_catalog.int4[], $2::pg_catalog.text[], $3::pg_catalog.text[],
+                 $4::pg_catalog.uuid[]) AS u (pair, account_id, action, ticket_id)
      JOIN sendgate.dispatch_queue q
          ON q.account_id OPERATOR(pg_catalog.=) u.account_id AND q.action OPERATOR(pg_catalog.=) u.action
-            AND q.due_at OPERATOR(pg_catalog.<=) $3
+            AND q.ticket_id OPERATOR(pg_catalog.=) u.ticket_id
+            AND q.due_at OPERATOR(pg_catalog.<=) $5
      FOR UPDATE OF q SKIP LOCKED",
-    &[pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID, pg_sys::TIMESTAMPTZOID],
+    &[
+        pg_sys::INT4ARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::UUIDARRAYOID,
+        pg_sys::TIMESTAMPTZOID,
+    ],
 );
 
 /// When the next enrollment is due, of campaigns that are not paused and of any; read when the
@@ -83,25 +92,26 @@ type Ticket = (usize, [u8; 16]);
 
 /// Puts off accounts that a rule refuses to when it lets go; the others to when their next work is
 /// due, behind everybody whose work is due already. One ticket a pair is left, or none without work.
+/// `false` when the configuration is not the one of these `changes` any more: what it refused is to be
+/// asked again, and nothing is put off.
 pub fn put_back(
     spi: &Spi,
     picked: &Picked,
     held: &[Held],
     looked_at: &[bool],
     refused: &HashMap<usize, Option<Instant>>,
+    changes: u64,
     now: Instant,
-) {
+) -> bool {
     let is_held = |i: &usize| held[picked.pairs[*i].account] == Held::AsPicked;
     let looked_at: Vec<usize> = (0..looked_at.len()).filter(|&i| looked_at[i]).filter(is_held).collect();
     if looked_at.is_empty() {
-        return;
+        return true;
     }
-    let [accounts, actions] = keys(picked, looked_at.iter().copied());
-    let rows = spi.run(&HOLD, &[accounts, actions, params![now][0]]);
-    let tickets: Vec<Ticket> = rows
-        .iter()
-        .map(|mut row| (looked_at[row.value::<i32>() as usize - 1], row.nullable_uuid().unwrap_or_default()))
-        .collect();
+    let tickets = hold(spi, picked, &looked_at, now);
+    if config::changes() != changes {
+        return false;
+    }
     let mut due = HashMap::new();
     for &(i, _) in &tickets {
         let refusal = match picked.pairs[i].outlook {
@@ -116,6 +126,24 @@ pub fn put_back(
     let open: HashSet<usize> = tickets.iter().map(|&(i, _)| i).filter(|i| !due.contains_key(i)).collect();
     due.extend(next_due(spi, picked, &open.into_iter().collect::<Vec<_>>(), now));
     write(spi, picked, &tickets, &due);
+    true
+}
+
+fn hold(spi: &Spi, picked: &Picked, pairs: &[usize], now: Instant) -> Vec<Ticket> {
+    let all: Vec<Ticket> =
+        pairs.iter().flat_map(|&i| picked.pairs[i].tickets.iter().map(move |ticket| (i, *ticket))).collect();
+    let [accounts, actions] = keys(picked, all.iter().map(|(i, _)| *i));
+    let values = [
+        array(Element::Int4, all.iter().map(|(i, _)| *i as i32)),
+        accounts,
+        actions,
+        array(Element::Uuid, all.iter().map(|(_, ticket)| *ticket)),
+        params![now][0],
+    ];
+    let rows = spi.run(&HOLD, &values);
+    rows.iter()
+        .map(|mut row| (row.value::<i32>() as usize, row.nullable_uuid().unwrap_or_default()))
+        .collect()
 }
 
 /// Until then, but not longer than a ticket sleeps.

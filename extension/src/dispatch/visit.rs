@@ -1,9 +1,10 @@
 //! Goes round the accounts until the worker has enough, or nothing more may be sent.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
+use sendgate_decision::names::Action;
 
 use super::candidates::{self, Candidate, DEFERRALS_MAX, Held};
 use super::pick::{self, Cursor, Outlook, Picked};
@@ -14,6 +15,7 @@ use super::{Filter, Handed, tickets};
 use crate::account_row::AccountRow;
 use crate::clock;
 use crate::config;
+use crate::entry::shown;
 use crate::error::{Code, Error, Result};
 use crate::log;
 use crate::statement::{Spi, Statement, params};
@@ -33,6 +35,10 @@ const OVERTAKEN_MAX: usize = 16;
 /// How often a call goes round again only because accounts changed while they were looked at: busy
 /// accounts always do, and the next call is never far.
 const CHANGED_MAX: usize = 3;
+
+/// Most enrollments that a call moves because their prospects cannot be sent to: the accounts are held
+/// meanwhile, and the next call goes on where this one ends.
+const MOVED_MAX: usize = 10_000;
 
 static PARK: Statement = Statement::new(
     "UPDATE sendgate.enrollments e
@@ -96,7 +102,7 @@ impl<'a> Visit<'a> {
         while self.wanted() > 0 && !self.rule.config.paused {
             let (moved, changed) = (self.moved, self.changed);
             match self.go_round(round)? {
-                Written::Done if self.moved > moved => round += 1,
+                Written::Done if self.moved > moved && self.moved < MOVED_MAX => round += 1,
                 Written::Done if self.changed > changed && again < CHANGED_MAX => again += 1,
                 Written::Done => break,
                 Written::Overtaken => {
@@ -118,13 +124,13 @@ impl<'a> Visit<'a> {
 
     /// Looks at every due ticket once, or until there is enough.
     fn go_round(&mut self, round: u32) -> Result<Written> {
-        let mut from = Cursor::start();
+        let (mut from, until) = (Cursor::start(), clock::now());
         // Each round reads further ahead: the one before met many prospects that cannot be sent to.
         let ahead = 4usize.saturating_pow(round).min(CANDIDATES_MAX);
         while self.wanted() > 0 {
             let now = clock::now();
             let tickets = self.wanted().clamp(TICKETS_MIN, TICKETS_MAX);
-            let picked = pick::pick(self.spi, &self.rule, self.filter, &from, tickets, now);
+            let picked = pick::pick(self.spi, &self.rule, self.filter, (&from, until), tickets, now);
             if picked.pairs.is_empty() {
                 break;
             }
@@ -150,7 +156,10 @@ impl<'a> Visit<'a> {
         if let Written::Overtaken = self.settle(&mut picked, &due, &mut refused, now)? {
             return Ok(Looked::Overtaken);
         }
-        tickets::put_back(self.spi, &picked, &held, &found.looked_at, &refused, now);
+        let changes = self.changes;
+        if !tickets::put_back(self.spi, &picked, &held, &found.looked_at, &refused, changes, now) {
+            return Ok(Looked::Overtaken);
+        }
         self.raise_alerts(&picked, &held, now)?;
         // Whoever was not reached because there seemed to be enough is next: some of what was read may
         // be in somebody else's hands.
@@ -186,17 +195,35 @@ impl<'a> Visit<'a> {
             }
             Attempt::TakenBack => Ok(Written::Overtaken),
             Attempt::Failed(error) if batch.len() == 1 => {
-                self.park(picked, &batch[0], &error, now);
+                self.park(picked, &batch[0], &error, now)?;
                 Ok(Written::Done)
             }
             Attempt::Failed(_) => {
                 let (first, second) = batch.split_at(batch.len() / 2);
+                let handed = self.handed.len();
                 if let Written::Overtaken = self.settle(picked, first, refused, now)? {
                     return Ok(Written::Overtaken);
                 }
-                self.settle(picked, second, refused, now)
+                let second = self.in_the_light_of(handed, picked, second);
+                self.settle(picked, &second, refused, now)
             }
         }
+    }
+
+    /// Candidates as they are after what was handed out since: its prospects have an operation in
+    /// flight.
+    fn in_the_light_of(&self, handed: usize, picked: &Picked, batch: &[Candidate]) -> Vec<Candidate> {
+        let taken: HashSet<(&str, Action, &str)> = self.handed[handed..]
+            .iter()
+            .map(|row| (row.account.as_str(), row.action, row.prospect.as_str()))
+            .collect();
+        let mut batch = batch.to_vec();
+        for candidate in &mut batch {
+            let pair = &picked.pairs[candidate.pair];
+            let id = picked.accounts[pair.account].id.as_str();
+            candidate.history.unresolved |= taken.contains(&(id, pair.action, &candidate.prospect));
+        }
+        batch
     }
 
     /// Takes over what was written.
@@ -239,13 +266,23 @@ impl<'a> Visit<'a> {
         refused.extend(plan.refusals.iter().map(|(pair, refusal)| (*pair, refusal.retry_at)));
     }
 
-    fn park(&mut self, picked: &Picked, candidate: &Candidate, error: &str, now: Instant) {
+    /// Parks the enrollment that cannot be written; where not even that can be, an operator is told, and
+    /// it is left as it is.
+    fn park(&mut self, picked: &Picked, candidate: &Candidate, error: &str, now: Instant) -> Result<()> {
         let pair = &picked.pairs[candidate.pair];
         let account = picked.accounts[pair.account].id.as_str();
         let (prospect, campaign) = (candidate.prospect.as_str(), candidate.campaign.as_str());
         let error = crate::journal::cut(error);
-        self.spi.run(&PARK, params![account, prospect, campaign, pair.action.name(), &error, now]);
-        self.moved += 1;
+        let (spi, values) = (self.spi, params![account, prospect, campaign, pair.action.name(), &error, now]);
+        match attempt(|| Ok(Some(spi.run(&PARK, values).count())))? {
+            Attempt::Kept(_) => self.moved += 1,
+            Attempt::TakenBack | Attempt::Failed(_) => {
+                let detail =
+                    format!("campaign \"{}\", prospect \"{}\": {error}", shown(campaign), shown(prospect));
+                log::alert_once(spi, account, None, "poisoned_enrollment", now.day(), &detail, now)?;
+            }
+        }
+        Ok(())
     }
 
     /// What an operator has to see to: rows ahead of the clock, accounts that cannot be decided.

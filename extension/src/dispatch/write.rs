@@ -81,18 +81,51 @@ static AWAIT: Statement = Statement::new(
     &[pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID],
 );
 
+/// Asked about beforehand, because a conflict with a line that somebody is counting would be waited
+/// for. Who writes a first one holds the account.
 static SKIP_EVENTS: Statement = Statement::new(
-    "INSERT INTO sendgate.campaign_events AS e (id, at, deferred_to, exhausted_at, account_id,
-         prospect_id, campaign_id, action, event_type, reason)
+    "INSERT INTO sendgate.campaign_events (id, at, deferred_to, exhausted_at, account_id, prospect_id,
+         campaign_id, action, event_type, reason)
      SELECT u.id, $1, u.deferred_to, u.exhausted_at, u.account_id, u.prospect_id, u.campaign_id, 'inmail',
             'linkedin_skipped', 'account_inmail_credits_exhausted'
-     FROM unnest($2::pg_catalog.uuid[], $3::pg_catalog.timestamptz[],
-                            $4::pg_catalog.timestamptz[], $5::pg_catalog.text[], $6::pg_catalog.text[],
-                            $7::pg_catalog.text[])
+     FROM unnest($2::pg_catalog.uuid[], $3::pg_catalog.timestamptz[], $4::pg_catalog.timestamptz[],
+                 $5::pg_catalog.text[], $6::pg_catalog.text[], $7::pg_catalog.text[])
           AS u (id, deferred_to, exhausted_at, account_id, prospect_id, campaign_id)
-     ON CONFLICT (account_id, prospect_id, campaign_id, exhausted_at) WHERE exhausted_at IS NOT NULL
-     DO UPDATE SET repeats = e.repeats OPERATOR(pg_catalog.+) 1, last_repeat_at = EXCLUDED.at",
+     WHERE NOT EXISTS (
+         SELECT FROM sendgate.campaign_events c
+         WHERE c.account_id OPERATOR(pg_catalog.=) u.account_id
+           AND c.prospect_id OPERATOR(pg_catalog.=) u.prospect_id
+           AND c.campaign_id OPERATOR(pg_catalog.=) u.campaign_id
+           AND c.exhausted_at OPERATOR(pg_catalog.=) u.exhausted_at)",
     SKIP_TYPES,
+);
+
+/// Those that were there already. One that somebody is counting at this very moment is passed over:
+/// dispatch waits for nobody while it holds accounts.
+static SKIP_REPEATS: Statement = Statement::new(
+    "UPDATE sendgate.campaign_events e
+     SET repeats = e.repeats OPERATOR(pg_catalog.+) 1, last_repeat_at = $1
+     FROM (
+         SELECT c.account_id, c.id
+         FROM unnest($3::pg_catalog.timestamptz[], $4::pg_catalog.text[], $5::pg_catalog.text[],
+                     $6::pg_catalog.text[]) AS u (exhausted_at, account_id, prospect_id, campaign_id)
+         JOIN sendgate.campaign_events c
+             ON c.account_id OPERATOR(pg_catalog.=) u.account_id
+                AND c.prospect_id OPERATOR(pg_catalog.=) u.prospect_id
+                AND c.campaign_id OPERATOR(pg_catalog.=) u.campaign_id
+                AND c.exhausted_at OPERATOR(pg_catalog.=) u.exhausted_at
+         WHERE NOT (c.id OPERATOR(pg_catalog.=) ANY ($2::pg_catalog.uuid[]))
+         FOR UPDATE OF c SKIP LOCKED
+     ) r
+     WHERE e.account_id OPERATOR(pg_catalog.=) r.account_id AND e.id OPERATOR(pg_catalog.=) r.id",
+    &[
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::UUIDARRAYOID,
+        INSTANTS,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+    ],
 );
 
 static SKIP_LINES: Statement = Statement::new(
@@ -283,7 +316,13 @@ fn log_skips(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
     };
     let stamps = array(Element::Timestamp, skips.iter().map(|(i, _)| stamp(*i)));
     let until = array(Element::Timestamp, skips.iter().map(|(_, until)| *until));
-    spi.run(&SKIP_EVENTS, &[batch.now.param(), fresh(), until, stamps, account, prospect, campaign]);
+    let now = batch.now.param();
+    let ids = fresh();
+    let first = [now, ids, until, stamps, account, prospect, campaign];
+    let written = spi.write_on_latest_snapshot(&SKIP_EVENTS, &first).count();
+    if written < skips.len() {
+        spi.write_on_latest_snapshot(&SKIP_REPEATS, &[now, ids, stamps, account, prospect, campaign]);
+    }
     let actor = actor::name();
     let values = [batch.now.param(), fresh(), actor.as_str().param(), stamps, account, prospect, campaign];
     spi.run(&SKIP_LINES, &values);

@@ -190,7 +190,13 @@ impl<'a> Batch<'a> {
     }
 
     /// Takes over what becomes of an element's enrollment; none = delivered.
-    pub fn enrollment(&mut self, i: usize, outcome: Option<Outcome>, error: Option<String>) {
+    pub fn enrollment(
+        &mut self,
+        i: usize,
+        outcome: Option<Outcome>,
+        error: Option<String>,
+        after: Option<Box<Account>>,
+    ) {
         let row = self.row(i);
         let change = Change {
             account: self.keys.accounts[i].clone(),
@@ -201,6 +207,7 @@ impl<'a> Batch<'a> {
             awaited: row.awaited,
             outcome,
             error,
+            after,
         };
         self.enrollments.insert(self.place(i), change);
     }

@@ -76,7 +76,7 @@ fn deliver<'a>(
     };
     let changes = planned.changes(batch.account(i));
     let error = planned.note.message.clone();
-    batch.enrollment(i, planned.unproven.then_some(Outcome::Indeterminate), error);
+    batch.enrollment(i, planned.unproven.then_some(Outcome::Indeterminate), error, None);
     let settled = planned.settled;
     batch.settle(i, settled.state, settled.outcome, planned.note, changes.then_some(settled.account));
     if planned.unproven {

@@ -100,7 +100,10 @@ fn settle(spi: &Spi, keys: &Keys, errors: &Errors) -> Result<Vec<Outcome>> {
         }
         outcomes.push(failure.outcome);
         let error = failure.note.message.clone().or_else(|| failure.note.error_type.clone());
-        batch.enrollment(i, Some(failure.outcome), error);
+        // The others do not look at it.
+        let matters = failure.outcome == Outcome::CreditsExhausted;
+        let after = matters.then(|| Box::new(failure.settled.account.clone()));
+        batch.enrollment(i, Some(failure.outcome), error, after);
         let (settled, note) = (failure.settled, failure.note);
         let changed = (settled.account != *batch.account(i)).then_some(settled.account);
         batch.settle(i, settled.state, settled.outcome, note, changed);

@@ -238,3 +238,21 @@ SELECT sendgate.upsert_account('batch/twice', 'sales_navigator');
 SELECT proceed FROM sendgate.reserve('batch/twice', 'inmail', 'p', NULL, contract.op(61));
 SELECT e IS NULL AS unproven FROM unnest(sendgate.confirm_many(ARRAY['batch/twice', 'batch/twice'], ARRAY[contract.op(61), contract.op(61)], ARRAY[NULL, 'chat'])) e;
 SELECT state, error FROM sendgate.send_operations WHERE account_id = 'batch/twice';
+
+-- Two operations of one enrollment: that it was delivered is what counts, in either order.
+SELECT sendgate.upsert_account('batch/two', 'sales_navigator');
+SELECT sendgate.enqueue('two', prospect, 'batch/two', 'inmail') FROM (VALUES ('p'), ('q')) p (prospect);
+SELECT sendgate.rollback(account_id, operation_id, NULL, NULL, 503) FROM sendgate.dispatch(2, NULL, 'batch/two') ORDER BY prospect_id;
+SET sendgate.now = '2026-05-20 13:00:00+00';
+SELECT attempt FROM sendgate.dispatch(2, NULL, 'batch/two');
+SET client_min_messages = 'error';
+WITH op AS (
+    SELECT prospect_id, array_agg(operation_id ORDER BY state) AS ids FROM sendgate.send_operations WHERE account_id = 'batch/two' GROUP BY prospect_id
+)
+SELECT prospect_id, cardinality(sendgate.confirm_many(
+    ARRAY['batch/two', 'batch/two'],
+    CASE prospect_id WHEN 'p' THEN ids ELSE ARRAY[ids[2], ids[1]] END,
+    CASE prospect_id WHEN 'p' THEN ARRAY['chat', NULL] ELSE ARRAY[NULL, 'chat'] END
+)) FROM op ORDER BY prospect_id;
+RESET client_min_messages;
+SELECT prospect_id, state, reason FROM sendgate.enrollments WHERE campaign_id = 'two' ORDER BY prospect_id;

@@ -150,3 +150,31 @@ DROP OWNED BY regress_sendgate_full;
 DROP ROLE regress_sendgate_full;
 SELECT state, reason FROM contract.work_62 WHERE account_id = 'poison/full';
 SELECT prospect_id FROM sendgate.dispatch(100, NULL, 'poison/full') ORDER BY prospect_id;
+
+-- A batch that is halved because of a poisoned row still knows what its first half handed out: one
+-- prospect is not sent to twice.
+SET sendgate.now = '2026-05-20 12:00:00+00';
+SELECT sendgate.upsert_account('poison/dup', 'sales_navigator');
+SELECT sendgate.enqueue(campaign, prospect, 'poison/dup', 'message', '2026-05-20 11:00:00+00'::timestamptz + n * interval '1 second')
+FROM (VALUES (1, 'c1', 'dup'), (2, 'c1', 'a'), (3, 'c1', 'poison'), (4, 'c2', 'b'), (5, 'c2', 'dup'), (6, 'c2', 'd')) w (n, campaign, prospect);
+ALTER TABLE sendgate.send_operations ADD CONSTRAINT no_poison CHECK (prospect_id <> 'poison');
+SELECT campaign_id, prospect_id FROM sendgate.dispatch(10, NULL, 'poison/dup') ORDER BY campaign_id, prospect_id;
+ALTER TABLE sendgate.send_operations DROP CONSTRAINT no_poison;
+SELECT campaign_id, prospect_id, state, reason FROM sendgate.enrollments WHERE account_id = 'poison/dup' ORDER BY campaign_id, prospect_id;
+SELECT awaited FROM sendgate.send_operations WHERE account_id = 'poison/dup' AND prospect_id = 'dup';
+
+-- One that cannot even be parked does not stop the others either, and an operator is told.
+CREATE FUNCTION contract.stuck_62() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'not this one';
+END
+$$;
+SELECT contract.account_62('poison/stuck', 4);
+CREATE TRIGGER stuck_62 BEFORE UPDATE ON sendgate.enrollments FOR EACH ROW
+WHEN (OLD.account_id = 'poison/stuck' AND OLD.prospect_id = 'p2') EXECUTE FUNCTION contract.stuck_62();
+SELECT prospect_id FROM sendgate.dispatch(10, NULL, 'poison/stuck') ORDER BY prospect_id;
+SELECT kind, detail FROM sendgate.open_alerts WHERE account_id = 'poison/stuck';
+SELECT count(*) FROM sendgate.dispatch(10, NULL, 'poison/stuck');
+DROP TRIGGER stuck_62 ON sendgate.enrollments;
+SELECT prospect_id FROM sendgate.dispatch(10, NULL, 'poison/stuck');
