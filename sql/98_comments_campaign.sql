@@ -10,7 +10,7 @@ COMMENT ON COLUMN sendgate.enrollments.changed_at IS
 COMMENT ON COLUMN sendgate.enrollments.next_dispatch_at IS
 'When it is due. NULL while waiting: until the operation that is in flight for the same prospect and action is settled. NULL in every other state. A due row may still be held back by its account, its campaign or the switch, which leave no trace here.';
 COMMENT ON COLUMN sendgate.enrollments.attempts IS
-'How often it was handed out. A failure that may be tried again parks it from the fifth on.';
+'How often it was handed out. A failure that may be tried again parks it from the fifth on; resume_deferred and switch_action begin at 0 again.';
 COMMENT ON COLUMN sendgate.enrollments.is_connection IS
 'Whether the prospect is connected to the account. switch_action moves only such work to message. Never turns false again.';
 COMMENT ON COLUMN sendgate.enrollments.account_id IS
@@ -22,9 +22,9 @@ COMMENT ON COLUMN sendgate.enrollments.campaign_id IS
 COMMENT ON COLUMN sendgate.enrollments.action IS
 'inmail, invite, message, profile_view or engagement; switch_action changes it while the row waits.';
 COMMENT ON COLUMN sendgate.enrollments.state IS
-'waiting, sending, done, parked or cancelled. sending outlasts the operation''s time: without an answer it stays until the operation is settled. Only a delivery leads out of cancelled, and nothing out of done.';
+'waiting, sending, done, parked or cancelled. sending outlasts the operation''s time: without an answer it stays until the operation is settled. parked ends when its operation is settled, or with resume_deferred. Only a delivery leads out of cancelled, and nothing out of done.';
 COMMENT ON COLUMN sendgate.enrollments.operation_id IS
-'The operation of the last hand-out. A failure counts only if it is this one''s; a delivery counts whichever it is. NULL: never handed out, or not since the action was switched.';
+'The operation of the last hand-out. A failure counts only if it is this one''s; a delivery counts whichever it is. NULL: never handed out, or not since the action was switched. A delivery that reserve took the slot for counts too, and leaves this as it is.';
 COMMENT ON COLUMN sendgate.enrollments.reason IS
 'Why it is in its state. waiting: account_inmail_credits_exhausted, operation_in_flight or prospect_cooldown, or the outcome of the attempt before. parked: that outcome, indeterminate, or poisoned (PostgreSQL refused to write it). done: inmail_eligibility or recipient_refused. NULL: new, sending, delivered, cancelled, or made due again by an event.';
 COMMENT ON COLUMN sendgate.enrollments.error IS
@@ -100,31 +100,31 @@ COMMENT ON INDEX sendgate.campaign_events_skip_key IS
 'One row per prospect, campaign and stamp, however often the breaker skips the same; NULLs are equal here.';
 COMMENT ON INDEX sendgate.campaign_events_campaign_idx IS 'For the history of one campaign.';
 COMMENT ON INDEX sendgate.campaign_events_at_idx IS
-'For skips_today and sweeps by time. BRIN, because rows arrive in this order.';
+'For skips_today, which looks for first skips and repeats, and for sweeps by time. BRIN, because rows arrive in this order.';
 COMMENT ON TRIGGER append_only ON sendgate.campaign_events IS
 'What a campaign was spared stays readable; only repeats and last_repeat_at may change. Always on, also under session_replication_role = replica.';
 COMMENT ON TRIGGER append_only_truncate ON sendgate.campaign_events IS
 'TRUNCATE fires no row trigger, so it is refused by one of its own.';
 
 COMMENT ON COLUMN sendgate.send_operations.attempt IS
-'Which hand-out of its enrollment it is, from 1. NULL: taken with reserve, and no enrollment changes with it.';
+'Which hand-out of its enrollment it is, from 1. NULL: taken with reserve; of its outcomes only a delivery changes an enrollment.';
 COMMENT ON COLUMN sendgate.send_operations.awaited IS
 'True where other work for the same prospect and action waits until this operation is settled. NULL: none does.';
 
 COMMENT ON VIEW sendgate.skips_today IS
-'What campaigns were spared since 00:00 UTC, counted by account, campaign, action and reason. A skip of the breaker belongs to the day of the first one under its stamp, with all its repeats.';
+'What campaigns were spared since 00:00 UTC, counted by account, campaign, action and reason: what was skipped today for the first time, or again.';
 COMMENT ON COLUMN sendgate.skips_today.account_id IS 'The account.';
 COMMENT ON COLUMN sendgate.skips_today.campaign_id IS 'The campaign. NULL: the caller named none.';
 COMMENT ON COLUMN sendgate.skips_today.action IS 'inmail, invite, message, profile_view or engagement.';
 COMMENT ON COLUMN sendgate.skips_today.reason IS
 'account_inmail_credits_exhausted, inmail_eligibility or recipient_refused.';
 COMMENT ON COLUMN sendgate.skips_today.skipped IS
-'Events: attempts that were refused, or prospects that the breaker skipped.';
+'Events: attempts that were refused, or prospects that the breaker skipped, first or again.';
 COMMENT ON COLUMN sendgate.skips_today.repeats IS
-'How often these were skipped again under the same stamp.';
+'How often these were skipped again under the same stamp, also before today.';
 COMMENT ON COLUMN sendgate.skips_today.deferred_to IS
 'The latest start of a credit period that any of them was deferred to. NULL: none was.';
-COMMENT ON COLUMN sendgate.skips_today.last_at IS 'When the latest of these events was written; repeats aside.';
+COMMENT ON COLUMN sendgate.skips_today.last_at IS 'When the latest of these skips was, first or repeated.';
 
 COMMENT ON TYPE sendgate.dispatched IS
 'A row of dispatch: an enrollment that holds a slot, to be settled with confirm or rollback.';
@@ -142,17 +142,17 @@ COMMENT ON COLUMN sendgate.dispatched.attempt IS 'Which hand-out of this enrollm
 COMMENT ON FUNCTION sendgate.enqueue(text, text, text, text, timestamptz, boolean) IS
 'Puts a prospect to a campaign''s work, due at dispatch_at or now. True: it is new. False: the same campaign, prospect, account and action are there, in whatever state, and nothing changes but a connection flag that becomes true. Holds no account, except for that flag, so whole lists fit in one transaction. Errors: SG001, SG002, SG004, SG007 dispatch_at is infinite, SG101, SG301 the same work is being put in by another transaction, or the account is held.';
 COMMENT ON FUNCTION sendgate.dispatch(integer, text, text, uuid) IS
-'Hands out up to max_operations (1 to 1,000) due enrollments, each with a slot, of accounts that every rule lets send; of one action or account if told. No row: nothing may be sent now. An account that somebody else holds is passed over, not waited for. The same request_id with the same arguments again returns those rows that are still in flight, in time and on a connected account. Commit before you call the provider, and settle every row. Errors: SG001, SG002, SG003, SG004, SG101 account_id is unknown, SG213 the request_id has other arguments, SG301, SG302 no batch held, SG303 another session answered the same request meanwhile: repeat.';
+'Hands out up to max_operations (1 to 1,000) due enrollments, each with a slot, of accounts that every rule lets send; of one action or account if told. No row: nothing may be sent now. An account that somebody else holds is passed over, not waited for, and hides no other. A call defers at most 1,000 enrollments behind open breakers and moves about 10,000 that a rule about their prospect holds back; the next calls do the rest. The same request_id with the same arguments again returns those rows that are still in flight, in time and on a connected account. Commit before you call the provider, and settle every row. Errors: SG001, SG002, SG003, SG004, SG101 account_id is unknown, SG213 the request_id has other arguments, SG301, SG302 no batch held, SG303 another session answered the same request meanwhile: repeat.';
 COMMENT ON FUNCTION sendgate.cancel(text, text, text) IS
 'Takes a prospect out of a campaign, for every action, on one account or all: waiting, sending and parked become cancelled. Returns how many. What a worker has already may still be sent, and a delivery makes it done all the same. Cannot be undone. Holds the accounts. Errors: SG001, SG002, SG101 account_id is unknown, SG301.';
 COMMENT ON FUNCTION sendgate.pause_campaign(text) IS
 'From its commit, dispatch hands out nothing more of this campaign; a dispatch at the same moment still may. What workers have is settled as ever; reserve does not look at it. Pausing again is a no-op. Logged. Errors: SG001, SG002, SG301.';
 COMMENT ON FUNCTION sendgate.resume_campaign(text) IS
-'Undoes pause_campaign: what fell due meanwhile is due now. A no-op where it is not paused. Logged. Errors: SG001, SG002, SG301.';
+'Undoes pause_campaign: what fell due meanwhile is due now. May wait for a dispatch that met the pause and still runs. A no-op where it is not paused. Logged. Errors: SG001, SG002, SG301.';
 COMMENT ON FUNCTION sendgate.resume_deferred(text) IS
-'Makes an account''s InMails that the breaker deferred due again, spread over sendgate.release_spread, and returns how many. It does not touch the breaker: while that is open, dispatch skips and defers them again. Logged when there were any. Errors: SG001, SG002, SG101, SG301.';
+'Makes an account''s InMails that the breaker deferred due again, spread over sendgate.release_spread; what is parked for another reason than indeterminate waits again too, due now, with attempts from 0. Returns how many of both. It does not touch the breaker: while that is open, dispatch skips and defers InMails again. Logged when there were any. Errors: SG001, SG002, SG101, SG301.';
 COMMENT ON FUNCTION sendgate.switch_action(text, text, text) IS
-'Turns a campaign''s waiting work into another action, with attempts from 0; what was deferred or had failed is due now, what enqueue put off stays put off. left_behind is what still waits under the old action: to message, prospects that are no connections, and whoever has work under the new action already. Work in other states stays. Holds all accounts with such work. Logged when something moved. Errors: SG001, SG002, SG004 unknown action, or twice the same, SG301.';
+'Turns a campaign''s waiting work into another action, with attempts from 0; what was deferred or had failed is due now, what enqueue put off stays put off. left_behind is what still waits under the old action: to message, prospects that are no connections, and whoever has work under the new action already. Work in other states stays. Holds all accounts with such work. Logged when something moved. Errors: SG001, SG002, SG004 unknown action, or twice the same, SG301, SG302 the same work is enqueued again and again meanwhile.';
 COMMENT ON FUNCTION sendgate.confirm_many(text[], uuid[], text[]) IS
 'confirm for up to 10,000 operations in one transaction, delivered now; the events'' ids in the order of the arrays, NULL with the warning SG211 where an InMail has no chat_id. chat_ids may be NULL as a whole or in part. All or nothing: an error names its element, from 1, and nothing is settled. Holds all its accounts, in ascending order. Errors: SG001, SG002, SG020 arrays of different lengths or too long, SG101, SG102, SG202, SG301.';
 COMMENT ON FUNCTION sendgate.rollback_many(text[], uuid[], text[], text[], integer[], interval[]) IS
@@ -160,9 +160,9 @@ COMMENT ON FUNCTION sendgate.rollback_many(text[], uuid[], text[], text[], integ
 
 -- Sends outside the gate, and the triggers for applications' own tables.
 COMMENT ON FUNCTION sendgate.record_external_send(text, text, text, text, timestamptz) IS
-'Journals and counts a send that did not pass the gate, made by hand or told by a provider''s webhook, and returns its event; on the UTC day of occurred_at, also above the cap. The same send again changes nothing and returns the same event; NULL where that has been pruned. The echo of an operation whose outcome is open, for the same prospect and action, confirms that operation instead; the echo of a delivery that was confirmed returns its event. An InMail needs its chat_id, and can be the proof that clears the breaker. Errors: SG001, SG002 also for an InMail without chat_id, SG004, SG007 occurred_at is infinite or in the future, SG101, SG301.';
+'Journals and counts a send that did not pass the gate, made by hand or told by a provider''s webhook, and returns its event; on the UTC day of occurred_at, also above the cap. The same send again changes nothing and returns the same event; NULL where that has been pruned. The echo of an operation whose outcome is open, for the same prospect and action, confirms that operation instead; the echo of a delivery that was confirmed returns its event. One of an operation that was rolled back counts as a send of its own. An InMail needs its chat_id, and can be the proof that clears the breaker. Errors: SG001, SG002 also for an InMail without chat_id, SG004, SG007 occurred_at is infinite or in the future, SG101, SG301.';
 COMMENT ON FUNCTION sendgate.guard_send() IS
-'Trigger BEFORE INSERT FOR EACH ROW on a table of your own: guard_send(''account_column'', ''action or column'', ''prospect_column'', ''campaign_column'', ''operation_id_column'', ''mode''). Asks reserve about each row. A grant fills the operation id column (uuid, text, varchar or char, with an index on it); an id that is there already is used, so that a repeated insert is the same operation. A refusal raises SG401 with the reason as message and retry_at in DETAIL (mode error), or lets the row in without operation id and with the reason in a text column (mode reason:column). The second argument is an action where it spells one; an empty campaign column means none. What is granted to a row that ON CONFLICT or another trigger drops is given back before the commit. Rows must stay in their partition. Errors: SG010 the trigger is declared in another way, SG401, those of reserve.';
+'Trigger BEFORE INSERT FOR EACH ROW on a table of your own: guard_send(''account_column'', ''action or column'', ''prospect_column'', ''campaign_column'', ''operation_id_column'', ''mode''). Asks reserve about each row. A grant fills the operation id column (uuid, text, varchar or char, with a UNIQUE index on it: two rows with the same id would pass as one grant); an id that is there already is used, so that a repeated insert is the same operation. A refusal raises SG401 with the reason as message and retry_at in DETAIL (mode error), or lets the row in without operation id and with the reason in a text column (mode reason:column). The second argument is an action where it spells one; an empty campaign column means none. What is granted to a row that ON CONFLICT or another trigger drops is given back before the commit. Rows must stay in their partition. Errors: SG010 the trigger is declared in another way, SG401, those of reserve.';
 COMMENT ON FUNCTION sendgate.settle_send() IS
 'Trigger AFTER UPDATE FOR EACH ROW on a guarded table: settle_send(''account_column'', ''operation_id_column'', ''chat_id_column'', ''error_column''). Confirms the row''s operation when a chat id appears, or else rolls it back when an error does, with its text as the provider''s message. Rows without operation id, and blank values, are passed over. Errors: SG010, those of confirm and rollback.';
 COMMENT ON FUNCTION sendgate.journal_event() IS
