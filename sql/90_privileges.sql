@@ -16,7 +16,7 @@ BEGIN
         FROM pg_catalog.pg_proc p
         WHERE p.pronamespace = 'sendgate'::pg_catalog.regnamespace
     LOOP
-        EXECUTE pg_catalog.format('ALTER FUNCTION %s OWNER TO sendgate_owner', object.name);
+        EXECUTE pg_catalog.format('ALTER ROUTINE %s OWNER TO sendgate_owner', object.name);
     END LOOP;
     -- Domains and the row types of tables and views: PostgreSQL lets everybody use a new type.
     FOR object IN
@@ -37,7 +37,7 @@ ALTER SCHEMA sendgate OWNER TO sendgate_owner;
 
 REVOKE ALL ON SCHEMA sendgate FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA sendgate FROM PUBLIC;
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA sendgate FROM PUBLIC;
+REVOKE ALL ON ALL ROUTINES IN SCHEMA sendgate FROM PUBLIC;
 REVOKE ALL ON TYPE sendgate.decision, sendgate.dispatched FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA sendgate TO sendgate_sender, sendgate_reader, sendgate_operator, sendgate_daemon;
@@ -69,7 +69,7 @@ GRANT SELECT ON
     sendgate.delivered_daily, sendgate.operations_unresolved, sendgate.open_alerts, sendgate.tiers,
     sendgate.error_rules, sendgate.linkedin_events, sendgate.send_operations, sendgate.breaker_log,
     sendgate.alerts, sendgate.enrollments, sendgate.campaign_events, sendgate.paused_campaigns,
-    sendgate.skips_today
+    sendgate.skips_today, sendgate.counter_drift, sendgate.reconcile_runs, sendgate.reconciler_health
 TO sendgate_reader;
 GRANT EXECUTE ON FUNCTION
     sendgate.clock(),
@@ -97,6 +97,7 @@ GRANT EXECUTE ON FUNCTION
     sendgate.clear_cooldown(text, text),
     sendgate.repair_day(text, text),
     sendgate.resolve_operation(text, uuid, boolean, text, text),
+    sendgate.acknowledge_alert(uuid, text),
     sendgate.pause_campaign(text),
     sendgate.resume_campaign(text),
     sendgate.resume_deferred(text),
@@ -106,3 +107,15 @@ GRANT EXECUTE ON FUNCTION
     sendgate.breaker_probe(text, text),
     sendgate.breaker_force(text, text, text)
 TO sendgate_operator, sendgate_daemon;
+
+-- The jobs and the outbox.
+GRANT EXECUTE ON FUNCTION
+    sendgate.audit_events(integer),
+    sendgate.reconcile_operations(integer),
+    sendgate.midnight_reset(integer),
+    sendgate.prune(interval, interval, integer),
+    sendgate.begin_run(text),
+    sendgate.record_run_failure(text, text),
+    sendgate.take_breaker_lines(integer)
+TO sendgate_daemon;
+GRANT EXECUTE ON PROCEDURE sendgate.tick() TO sendgate_daemon;

@@ -68,10 +68,14 @@ static SKIPPED: Statement = Statement::new(
 );
 
 static BREAKER_SKIP: Statement = Statement::new(
-    "INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at,
+    "WITH logged AS (
+     INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at,
          prospect_id, campaign_id)
      VALUES ($1, $2, $3, 'skip', 'account_inmail_credits_exhausted', $4, $5, $6, $7)
-     ON CONFLICT DO NOTHING",
+     ON CONFLICT DO NOTHING
+     RETURNING account_id, id)
+     INSERT INTO sendgate.breaker_outbox (account_id, id)
+     SELECT l.account_id, l.id FROM logged l",
     &[
         pg_sys::UUIDOID,
         pg_sys::TIMESTAMPTZOID,

@@ -53,6 +53,8 @@ sqlstates! {
     UnknownTier = b"SG103",
     /// No such error rule.
     UnknownRule = b"SG104",
+    /// No such alert.
+    UnknownAlert = b"SG105",
     /// The operation id was used with other arguments.
     OperationMismatch = b"SG201",
     /// The operation was confirmed with another chat id.

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! reserve  preview  confirm  rollback  resolve  settle_many  breaker/*  admin/*           the verbs
-//! dispatch/*  campaign/*  external  guard/*  reading  triggers
+//! books/*  dispatch/*  campaign/*  external  guard/*  reading  triggers
 //! account_row  journal  enrollment  queue  log  campaign_log                              the tables
 //! config  entry  statement  arrays  subtransaction  error  clock  zone  settings          the ground
 //! actor  ids
@@ -17,6 +17,7 @@ mod accounts_write;
 mod actor;
 mod admin;
 mod arrays;
+mod books;
 mod breaker;
 mod campaign;
 mod campaign_log;

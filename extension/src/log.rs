@@ -12,9 +12,13 @@ use crate::ids;
 use crate::statement::{Spi, Statement, params};
 
 static BREAKER: Statement = Statement::new(
-    "INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at,
+    "WITH logged AS (
+     INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at,
          prospect_id, campaign_id, note)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+     RETURNING account_id, id)
+     INSERT INTO sendgate.breaker_outbox (account_id, id)
+     SELECT l.account_id, l.id FROM logged l",
     &[
         pg_sys::UUIDOID,
         pg_sys::TIMESTAMPTZOID,

@@ -8,6 +8,7 @@ use pgrx::pg_sys;
 use sendgate_decision::clock::{DAY, Instant};
 use sendgate_decision::names::Action;
 
+use crate::arrays::{Element, array};
 use crate::ids;
 use crate::statement::{Spi, Statement, params};
 
@@ -35,6 +36,13 @@ static WAKE: Statement = Statement::new(
        AND (q.action OPERATOR(pg_catalog.=) $2 OR $2 IS NULL)
        AND q.due_at OPERATOR(pg_catalog.>) $3",
     &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+);
+
+static WAKE_MANY: Statement = Statement::new(
+    "UPDATE sendgate.dispatch_queue q SET due_at = $2
+     WHERE q.account_id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
+       AND q.due_at OPERATOR(pg_catalog.>) $2",
+    &[pg_sys::TEXTARRAYOID, pg_sys::TIMESTAMPTZOID],
 );
 
 /// Inserts rather than updates, so that two that wake many accounts never wait for each other; and
@@ -72,6 +80,11 @@ pub fn ticket(spi: &Spi, account: &str, action: Action, due_at: Instant) {
 /// now, of one action or of all.
 pub fn wake(spi: &Spi, account: &str, action: Option<Action>, now: Instant) {
     spi.write_on_latest_snapshot(&WAKE, params![account, action.map(Action::name), now]);
+}
+
+/// The same for several held accounts.
+pub fn wake_many<'a>(spi: &Spi, accounts: impl Iterator<Item = &'a str>, now: Instant) {
+    spi.write_on_latest_snapshot(&WAKE_MANY, &[array(Element::Text, accounts), params![now][0]]);
 }
 
 /// The same for all accounts of a tier, whose caps have changed.

@@ -355,6 +355,12 @@ impl Row {
         unsafe { T::from_datum(self.values[i], self.nulls[i]) }
     }
 
+    /// The columns as they are, to be handed on.
+    pub fn into_params(self) -> Vec<Param> {
+        let hand_on = |(value, null): (pg_sys::Datum, bool)| (!null).then_some(value);
+        self.values.into_iter().zip(self.nulls).map(hand_on).collect()
+    }
+
     /// Passes over columns.
     pub fn skip(&mut self, columns: usize) {
         self.next += columns;
@@ -391,6 +397,13 @@ impl Row {
     /// A day.
     pub fn day(&mut self) -> Day {
         Day(self.value())
+    }
+
+    /// A day as its number, or NULL.
+    pub fn nullable_day(&mut self) -> Option<i32> {
+        let i = self.next;
+        self.next += 1;
+        (!self.nulls[i]).then(|| self.values[i].value() as i32)
     }
 
     /// A UUID or NULL.

@@ -44,6 +44,14 @@ impl<'a> Fired<'a> {
         self.is(pg_sys::TRIGGER_EVENT_BEFORE | pg_sys::TRIGGER_EVENT_ROW | pg_sys::TRIGGER_EVENT_INSERT)
     }
 
+    /// The row that is about to be deleted, where that is what it is fired for: the answer that lets
+    /// it go.
+    pub fn deleted(&self) -> Option<pg_sys::Datum> {
+        let is_delete =
+            self.is(pg_sys::TRIGGER_EVENT_BEFORE | pg_sys::TRIGGER_EVENT_ROW | pg_sys::TRIGGER_EVENT_DELETE);
+        is_delete.then(|| pg_sys::Datum::from(self.data.tg_trigtuple))
+    }
+
     /// Whether it is fired AFTER UPDATE FOR EACH ROW.
     pub fn is_after_update(&self) -> bool {
         self.is(pg_sys::TRIGGER_EVENT_AFTER | pg_sys::TRIGGER_EVENT_ROW | pg_sys::TRIGGER_EVENT_UPDATE)

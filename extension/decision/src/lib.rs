@@ -5,10 +5,11 @@
 //!
 //! ```text
 //! gate → budget, breaker, window → account → clock        classify        external → settle
-//! enrollment
+//! enrollment        books
 //! ```
 
 pub mod account;
+pub mod books;
 pub mod breaker;
 pub mod budget;
 pub mod classify;

@@ -129,14 +129,18 @@ static SKIP_REPEATS: Statement = Statement::new(
 );
 
 static SKIP_LINES: Statement = Statement::new(
-    "INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at,
+    "WITH logged AS (
+     INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at,
          prospect_id, campaign_id)
      SELECT u.id, $1, u.account_id, 'skip', 'account_inmail_credits_exhausted', $3, u.exhausted_at,
             u.prospect_id, u.campaign_id
      FROM unnest($2::pg_catalog.uuid[], $4::pg_catalog.timestamptz[], $5::pg_catalog.text[],
                             $6::pg_catalog.text[], $7::pg_catalog.text[])
           AS u (id, exhausted_at, account_id, prospect_id, campaign_id)
-     ON CONFLICT DO NOTHING",
+     ON CONFLICT DO NOTHING
+     RETURNING account_id, id)
+     INSERT INTO sendgate.breaker_outbox (account_id, id)
+     SELECT l.account_id, l.id FROM logged l",
     &[
         pg_sys::TIMESTAMPTZOID,
         pg_sys::UUIDARRAYOID,

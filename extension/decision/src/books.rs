@@ -1,0 +1,212 @@
+//! What the reconcilers make of an account: counters against the journal, counters against the
+//! events.
+
+use crate::account::Account;
+use crate::clock::{Day, HOUR, Instant};
+use crate::names::{ACTIONS, Action};
+
+/// How far the counter may be ahead of the event log before somebody is told: answers on their way
+/// and single lost ones are normal.
+pub const AHEAD_MAX: i32 = 5;
+
+/// A counter above the cap is an offence from this share of the cap on, in percent.
+pub const OVER_CAP_PERCENT: i64 = 120;
+
+/// How long an account that is over its cap cools down.
+pub const OVER_CAP_COOLDOWN: i64 = HOUR;
+
+/// What the journal counts on a day or in a week, for one action.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    /// Delivered.
+    pub delivered: i32,
+    /// In flight or expired: nobody has answered yet.
+    pub reserved: i32,
+    /// Of unknown outcome.
+    pub indeterminate: i32,
+}
+
+impl Parts {
+    /// What the counter should be: everything that holds its slot.
+    pub fn total(&self) -> i32 {
+        self.delivered.saturating_add(self.reserved).saturating_add(self.indeterminate)
+    }
+}
+
+/// What the journal says about one account.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counted {
+    /// On the row's day, by action.
+    pub today: [Parts; ACTIONS],
+    /// In the row's week, by action.
+    pub this_week: [Parts; ACTIONS],
+}
+
+/// Which counter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Period {
+    /// Of the day.
+    Day,
+    /// Of the week.
+    Week,
+}
+
+impl Period {
+    /// Its spelling in `counter_drift`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Period::Day => "day",
+            Period::Week => "week",
+        }
+    }
+}
+
+/// A counter that is corrected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Correction {
+    /// Whose counter.
+    pub action: Action,
+    /// Of the day or the week.
+    pub period: Period,
+    /// The day, or the week's Monday.
+    pub day: Day,
+    /// What it was.
+    pub before: i32,
+    /// What the journal says.
+    pub parts: Parts,
+}
+
+/// Sets the counters of an account that is rolled to now to what the journal counts, raised or
+/// lowered, and says what that corrected.
+pub fn reconcile(account: &mut Account, counted: &Counted) -> Vec<Correction> {
+    let (day, week) = (account.day, account.week);
+    let mut corrections = Vec::new();
+    for &action in Action::ALL {
+        let i = action.index();
+        let counters = [
+            (Period::Day, day, &mut account.sent_today[i], counted.today[i]),
+            (Period::Week, week, &mut account.sent_this_week[i], counted.this_week[i]),
+        ];
+        for (period, day, counter, parts) in counters {
+            if *counter != parts.total() {
+                corrections.push(Correction { action, period, day, before: *counter, parts });
+                *counter = parts.total();
+            }
+        }
+    }
+    corrections
+}
+
+/// What the audit sees of an account's InMails of one day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Audited {
+    /// The counter.
+    pub counter: i32,
+    /// Events of operations that count on the day.
+    pub events: i32,
+    /// Operations that are still inside their time to answer.
+    pub in_flight: i32,
+    /// The highest effective cap of the day.
+    pub cap: i32,
+}
+
+impl Audited {
+    /// By how much the counter is ahead of what is delivered or may still be.
+    pub fn ahead(&self) -> i32 {
+        self.counter.saturating_sub(self.events).saturating_sub(self.in_flight)
+    }
+
+    /// Whether somebody is to be told that the counter is ahead.
+    pub fn is_ahead(&self) -> bool {
+        self.ahead() > AHEAD_MAX
+    }
+
+    /// Whether more was delivered than the counter knows: slots may be granted twice.
+    pub fn is_behind(&self) -> bool {
+        self.counter < self.events
+    }
+
+    /// Whether the counter is so far above the cap that the account has to cool down.
+    pub fn is_over_cap(&self) -> bool {
+        let (counter, cap) = (i64::from(self.counter), i64::from(self.cap));
+        counter > cap && counter * 100 >= cap * OVER_CAP_PERCENT
+    }
+}
+
+/// Whether a job is due: never finished, finished in the future (the clock was put back), stopped in
+/// the middle of a sweep, or begun long enough ago. Daily jobs are due once every UTC day.
+pub fn is_due(every: Every, started_at: Option<Instant>, finished_at: Option<Instant>, now: Instant) -> bool {
+    let (Some(started_at), Some(finished_at)) = (started_at, finished_at) else {
+        return true;
+    };
+    if finished_at > now || started_at > finished_at {
+        return true;
+    }
+    match every {
+        Every::Day => started_at.day() < now.day(),
+        Every::Micros(micros) => started_at.plus(micros) <= now,
+    }
+}
+
+/// How often a job runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Every {
+    /// At 00:00 UTC.
+    Day,
+    /// So many microseconds after it began.
+    Micros(i64),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::account::fixture::account;
+    use crate::clock::{DAY, MINUTE};
+
+    #[test]
+    fn counters_become_what_the_journal_counts() {
+        let mut a = account();
+        a.sent_today = [7, 0, 1, 0, 0];
+        a.sent_this_week = [7, 0, 1, 0, 0];
+        let parts = Parts { delivered: 2, reserved: 1, indeterminate: 1 };
+        let mut counted = Counted::default();
+        (counted.today[0], counted.this_week[0]) = (parts, Parts { delivered: 7, ..Parts::default() });
+        (counted.today[2], counted.this_week[2]) = (Parts { delivered: 1, ..Parts::default() }, parts);
+        let corrections = reconcile(&mut a, &counted);
+        assert_eq!((a.sent_today[0], a.sent_this_week[0]), (4, 7), "lowered, not below what is in flight");
+        assert_eq!(a.sent_this_week[2], 4, "raised");
+        let seen: Vec<_> = corrections.iter().map(|c| (c.action, c.period, c.before)).collect();
+        assert_eq!(seen, [(Action::Inmail, Period::Day, 7), (Action::Message, Period::Week, 1)]);
+        assert_eq!(reconcile(&mut a, &counted), [], "once");
+    }
+
+    #[test]
+    fn the_audit_tells_ahead_behind_and_over_cap() {
+        let of = |counter, events, in_flight, cap| Audited { counter, events, in_flight, cap };
+        assert!(!of(15, 10, 0, 50).is_ahead(), "five is normal");
+        assert!(of(16, 10, 0, 50).is_ahead());
+        assert!(!of(16, 10, 1, 50).is_ahead(), "in flight does not count");
+        assert!(of(9, 10, 0, 50).is_behind());
+        assert!(!of(59, 0, 0, 50).is_over_cap());
+        assert!(of(60, 0, 0, 50).is_over_cap(), "the seed's example");
+        assert!(!of(1, 0, 0, 1).is_over_cap(), "at the cap is no offence");
+        assert!(of(1, 0, 0, 0).is_over_cap());
+        assert!(!of(0, 0, 0, 0).is_over_cap());
+    }
+
+    #[test]
+    fn a_job_is_due_when_its_time_has_come_or_its_past_makes_no_sense() {
+        let noon = account().day.start().plus(12 * HOUR);
+        let ten = Every::Micros(10 * MINUTE);
+        let due =
+            |every, start: i64, end: i64| is_due(every, Some(noon.plus(start)), Some(noon.plus(end)), noon);
+        assert!(is_due(ten, None, None, noon));
+        assert!(!due(ten, -9 * MINUTE, -8 * MINUTE));
+        assert!(due(ten, -10 * MINUTE, -8 * MINUTE));
+        assert!(due(ten, -MINUTE, -2 * MINUTE), "stopped in the middle");
+        assert!(due(ten, -MINUTE, MINUTE), "the clock was put back");
+        assert!(!due(Every::Day, -12 * HOUR, -11 * HOUR), "ran at midnight");
+        assert!(due(Every::Day, -12 * HOUR - 1, -12 * HOUR));
+        assert!(due(Every::Day, -2 * DAY, -2 * DAY));
+    }
+}

@@ -1,0 +1,129 @@
+//! Accounts in the order of a sweep, read without holding them, and what the journal counts for them.
+
+use std::collections::HashMap;
+
+use pgrx::pg_sys;
+use sendgate_decision::books::{Counted, Parts};
+use sendgate_decision::clock::{Day, Instant};
+use sendgate_decision::names::Action;
+
+use super::job::Place;
+use crate::account_row::{AccountRow, account_columns, read_columns};
+use crate::arrays::{DATES, Element, array};
+use crate::statement::{Row, Spi, Statement, params};
+
+/// By day and account: whoever is active moves on in it once a day, and is met again then.
+static READ: Statement = Statement::new(
+    concat!(
+        "SELECT ",
+        account_columns!(),
+        ", a.id FROM sendgate.accounts a
+          WHERE a.day OPERATOR(pg_catalog.>=) $1 AND a.day OPERATOR(pg_catalog.<=) $2
+            AND (a.day, a.id) OPERATOR(pg_catalog.>) ($3, $4)
+          ORDER BY a.day, a.id LIMIT $5"
+    ),
+    &[pg_sys::DATEOID, pg_sys::DATEOID, pg_sys::DATEOID, pg_sys::TEXTOID, pg_sys::INT8OID],
+);
+
+/// The accounts of a batch that nobody else holds, in the order in which everybody takes them. What
+/// somebody holds is being written right now, and is looked at by the next sweep.
+static HOLD: Statement = Statement::new(
+    concat!(
+        "SELECT ",
+        account_columns!(),
+        ", a.id FROM sendgate.accounts a
+          WHERE a.id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
+          ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED"
+    ),
+    &[pg_sys::TEXTARRAYOID],
+);
+
+static COUNT: Statement = Statement::new(
+    "SELECT u.n::pg_catalog.int4, o.action,
+            pg_catalog.count(*) FILTER (WHERE o.counted_on OPERATOR(pg_catalog.=) u.day
+                AND o.state OPERATOR(pg_catalog.=) 'delivered')::pg_catalog.int4,
+            pg_catalog.count(*) FILTER (WHERE o.counted_on OPERATOR(pg_catalog.=) u.day
+                AND o.state OPERATOR(pg_catalog.=) 'reserved')::pg_catalog.int4,
+            pg_catalog.count(*) FILTER (WHERE o.counted_on OPERATOR(pg_catalog.=) u.day
+                AND o.state OPERATOR(pg_catalog.=) 'indeterminate')::pg_catalog.int4,
+            pg_catalog.count(*) FILTER (WHERE o.state OPERATOR(pg_catalog.=) 'delivered')::pg_catalog.int4,
+            pg_catalog.count(*) FILTER (WHERE o.state OPERATOR(pg_catalog.=) 'reserved')::pg_catalog.int4,
+            pg_catalog.count(*) FILTER (
+                WHERE o.state OPERATOR(pg_catalog.=) 'indeterminate')::pg_catalog.int4
+     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.date[], $3::pg_catalog.date[]) WITH ORDINALITY
+          AS u (account_id, day, week, n)
+     JOIN sendgate.send_operations o
+         ON o.account_id OPERATOR(pg_catalog.=) u.account_id
+            AND o.counted_on OPERATOR(pg_catalog.>=) u.week
+            AND o.counted_on OPERATOR(pg_catalog.<) (u.week OPERATOR(pg_catalog.+) 7)
+            AND o.state OPERATOR(pg_catalog.<>) 'released'
+     GROUP BY u.n, o.action",
+    &[pg_sys::TEXTARRAYOID, DATES, DATES],
+);
+
+/// An account of a batch.
+pub struct Member {
+    /// Its id.
+    pub id: String,
+    /// Its row.
+    pub row: AccountRow,
+}
+
+fn member(mut columns: Row) -> Member {
+    let row = read_columns(&mut columns);
+    Member { id: columns.value(), row }
+}
+
+/// The next accounts of a sweep whose day is between these, after `from`.
+pub fn read(spi: &Spi, days: (Day, Day), from: Option<&Place>, limit: i32) -> Vec<Member> {
+    // Before every id: the empty text.
+    let start = Place { day: days.0, account: String::new() };
+    let from = from.filter(|place| place.day >= days.0).unwrap_or(&start);
+    let values = params![days.0, days.1, from.day, &from.account, i64::from(limit)];
+    spi.run(&READ, values).iter().map(member).collect()
+}
+
+/// Where a sweep goes on after these; none when there were fewer than asked for.
+pub fn next(members: &[Member], limit: i32) -> Option<Place> {
+    let last = members.last().filter(|_| members.len() >= limit as usize)?;
+    Some(Place { day: last.row.account.day, account: last.id.clone() })
+}
+
+/// Holds these accounts, as far as nobody else does, and reads them as they are then.
+pub fn hold<'a>(spi: &Spi, ids: impl Iterator<Item = &'a str>) -> Vec<Member> {
+    let ids: Vec<&str> = ids.collect();
+    if ids.is_empty() {
+        return Vec::new();
+    }
+    spi.run(&HOLD, &[array(Element::Text, ids)]).iter().map(member).collect()
+}
+
+/// What the journal counts for each of these, on the day and in the week that its row is on at `now`.
+pub fn count(spi: &Spi, members: &[&Member], now: Instant) -> Vec<Counted> {
+    let mut counted: Vec<Counted> = members.iter().map(|_| Counted::default()).collect();
+    if members.is_empty() {
+        return counted;
+    }
+    let rolled: HashMap<usize, (Day, Day)> = members
+        .iter()
+        .enumerate()
+        .map(|(i, member)| {
+            let account = member.row.account.rolled(now);
+            (i, (account.day, account.week))
+        })
+        .collect();
+    let values = [
+        array(Element::Text, members.iter().map(|member| member.id.as_str())),
+        array(Element::Date, (0..members.len()).map(|i| rolled[&i].0)),
+        array(Element::Date, (0..members.len()).map(|i| rolled[&i].1)),
+    ];
+    for mut row in spi.run(&COUNT, &values).iter() {
+        let place = row.value::<i32>() as usize - 1;
+        let i = row.one_of(Action::parse).index();
+        let mut parts =
+            || Parts { delivered: row.value(), reserved: row.value(), indeterminate: row.value() };
+        counted[place].today[i] = parts();
+        counted[place].this_week[i] = parts();
+    }
+    counted
+}

@@ -1,0 +1,331 @@
+//! What the jobs have in common: one runs at a time, sweeps go on where the last batch ended, and
+//! every run leaves its heartbeat.
+
+use pgrx::pg_sys;
+use sendgate_decision::books::{Every, is_due};
+use sendgate_decision::clock::{Day, HOUR, Instant, MINUTE};
+
+use super::alerts::{self, NO_ACCOUNT};
+use crate::actor;
+use crate::clock;
+use crate::decision::RecordType;
+use crate::entry::{Answer, Args, TEXT_CHARACTERS_MAX, VOID, sql_function, unknown_value};
+use crate::error::Result;
+use crate::ids;
+use crate::journal::cut;
+use crate::log;
+use crate::statement::{IntoParam, Spi, Statement, params};
+
+sql_function!(sendgate_begin_run, pg_finfo_sendgate_begin_run, begin_run);
+sql_function!(sendgate_record_run_failure, pg_finfo_sendgate_record_run_failure, record_run_failure);
+
+/// Accounts of a batch, at most: their rows stay held until it ends.
+const ACCOUNTS_MAX: i32 = 10_000;
+
+/// A run that has not ended after this time has died, whatever its process number says now.
+const RUN_MAX: i64 = HOUR;
+
+/// The alert about jobs that missed two runs.
+const STALE_ALERT: &str = "reconciler_stale";
+
+/// How often the two reconcilers run: the seeds' ten minutes.
+const SWEEP_EVERY: i64 = 10 * MINUTE;
+
+static ANSWER: RecordType = RecordType::new(&[
+    (c"checked", pg_sys::INT8OID),
+    (c"changed", pg_sys::INT8OID),
+    (c"more", pg_sys::BOOLOID),
+]);
+
+/// Taken inside the job's own transaction: a job that still runs keeps it, a dead one does not.
+static HOLD: Statement = Statement::new(
+    "SELECT j.sweep_started_at, j.sweep_finished_at, j.next_day, j.next_account
+     FROM sendgate.jobs j WHERE j.job OPERATOR(pg_catalog.=) $1 FOR UPDATE SKIP LOCKED",
+    &[pg_sys::TEXTOID],
+);
+
+static ADVANCE: Statement = Statement::new(
+    "UPDATE sendgate.jobs j
+     SET sweep_started_at = $2, sweep_finished_at = $3, next_day = $4, next_account = $5
+     WHERE j.job OPERATOR(pg_catalog.=) $1",
+    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID, pg_sys::DATEOID, pg_sys::TEXTOID],
+);
+
+/// The heartbeat of this backend's run, where it has begun one.
+static BEAT: Statement = Statement::new(
+    "UPDATE sendgate.reconcile_runs r
+     SET checked = r.checked OPERATOR(pg_catalog.+) $3, changed = r.changed OPERATOR(pg_catalog.+) $4,
+         batches = r.batches OPERATOR(pg_catalog.+) 1, state = $5, finished_at = $6
+     WHERE r.job OPERATOR(pg_catalog.=) $1 AND r.state OPERATOR(pg_catalog.=) 'running'
+       AND r.backend_pid OPERATOR(pg_catalog.=) $2",
+    &[
+        pg_sys::TEXTOID,
+        pg_sys::INT4OID,
+        pg_sys::INT8OID,
+        pg_sys::INT8OID,
+        pg_sys::TEXTOID,
+        pg_sys::TIMESTAMPTZOID,
+    ],
+);
+
+static INSERT_RUN: Statement = Statement::new(
+    "INSERT INTO sendgate.reconcile_runs (run_id, job, state, started_at, finished_at, checked, changed,
+         batches, backend_pid, actor, error)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    &[
+        pg_sys::UUIDOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::INT8OID,
+        pg_sys::INT8OID,
+        pg_sys::INT4OID,
+        pg_sys::INT4OID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+    ],
+);
+
+/// Runs that began and whose process is gone, or that have taken impossibly long.
+static BURY: Statement = Statement::new(
+    "UPDATE sendgate.reconcile_runs r SET state = 'crashed', finished_at = $2
+     WHERE r.job OPERATOR(pg_catalog.=) $1 AND r.state OPERATOR(pg_catalog.=) 'running'
+       AND (r.started_at OPERATOR(pg_catalog.<) $3
+            OR NOT EXISTS (
+                SELECT FROM pg_catalog.pg_stat_get_activity(r.backend_pid) a
+                WHERE a.pid OPERATOR(pg_catalog.=) r.backend_pid))",
+    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID],
+);
+
+static IS_RUNNING: Statement = Statement::new(
+    "SELECT 1 FROM sendgate.reconcile_runs r
+     WHERE r.job OPERATOR(pg_catalog.=) $1 AND r.state OPERATOR(pg_catalog.=) 'running'
+       AND r.backend_pid OPERATOR(pg_catalog.<>) $2",
+    &[pg_sys::TEXTOID, pg_sys::INT4OID],
+);
+
+/// Jobs that have missed two runs, by when each should last have ended.
+static STALE: Statement = Statement::new(
+    "SELECT j.job FROM sendgate.jobs j
+     WHERE j.sweep_finished_at OPERATOR(pg_catalog.<)
+           ($1 OPERATOR(pg_catalog.-) j.every OPERATOR(pg_catalog.-) j.every)
+     ORDER BY j.job",
+    &[pg_sys::TIMESTAMPTZOID],
+);
+
+static FAIL: Statement = Statement::new(
+    "UPDATE sendgate.reconcile_runs r SET state = 'failed', finished_at = $3, error = $4
+     WHERE r.job OPERATOR(pg_catalog.=) $1 AND r.state OPERATOR(pg_catalog.=) 'running'
+       AND r.backend_pid OPERATOR(pg_catalog.=) $2",
+    &[pg_sys::TEXTOID, pg_sys::INT4OID, pg_sys::TIMESTAMPTZOID, pg_sys::TEXTOID],
+);
+
+/// The jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// `midnight_reset`.
+    Midnight,
+    /// `audit_events`.
+    Audit,
+    /// `reconcile_operations`.
+    Reconcile,
+    /// `prune`.
+    Prune,
+}
+
+impl Job {
+    const ALL: [Job; 4] = [Job::Midnight, Job::Audit, Job::Reconcile, Job::Prune];
+
+    /// Its name, which is that of its function.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Job::Midnight => "midnight_reset",
+            Job::Audit => "audit_events",
+            Job::Reconcile => "reconcile_operations",
+            Job::Prune => "prune",
+        }
+    }
+
+    fn every(self) -> Every {
+        match self {
+            Job::Midnight | Job::Prune => Every::Day,
+            Job::Audit | Job::Reconcile => Every::Micros(SWEEP_EVERY),
+        }
+    }
+
+    fn read(args: &Args) -> Result<Job> {
+        let text: &str = args.required(0, "job")?;
+        Job::ALL
+            .into_iter()
+            .find(|job| job.name() == text)
+            .ok_or_else(|| unknown_value("job", text, &Job::ALL.map(Job::name).join(", ")))
+    }
+}
+
+/// Where a sweep over the accounts goes on: after this day and account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The row's day.
+    pub day: Day,
+    /// The account.
+    pub account: String,
+}
+
+/// A job that is held.
+pub struct Held {
+    job: Job,
+    /// When this batch began.
+    pub now: Instant,
+    started_at: Instant,
+    /// Where the sweep goes on; none at its beginning.
+    pub from: Option<Place>,
+    finished_at: Option<Instant>,
+}
+
+/// What a batch did.
+#[derive(Default)]
+pub struct Done {
+    /// Rows looked at.
+    pub checked: i64,
+    /// Rows changed.
+    pub changed: i64,
+    /// Where the next batch goes on; none when the sweep is through.
+    pub next: Option<Place>,
+    /// For jobs that keep no place: whether there is more to do.
+    pub more: bool,
+}
+
+fn pid() -> i32 {
+    unsafe { pg_sys::MyProcPid }
+}
+
+/// Holds the job for this transaction; none when somebody else runs it.
+pub fn hold(spi: &Spi, job: Job) -> Option<Held> {
+    let mut row = spi.run(&HOLD, params![job.name()]).first()?;
+    let now = clock::now();
+    let (started_at, finished_at) = (row.nullable_instant(), row.nullable_instant());
+    let day: Option<i32> = row.nullable_day();
+    let account: Option<String> = row.nullable();
+    let from = day.map(Day).zip(account).map(|(day, account)| Place { day, account });
+    let started_at = started_at.filter(|_| from.is_some()).unwrap_or(now);
+    Some(Held { job, now, started_at, from, finished_at })
+}
+
+/// The accounts that a batch may take.
+pub fn batch_size(args: &Args) -> Result<i32> {
+    args.number(0, "max_accounts", 1, ACCOUNTS_MAX)
+}
+
+/// Runs a batch of a job and leaves its heartbeat. Somebody else's batch is waited for by nobody:
+/// there is nothing to do then.
+pub fn run(job: Job, batch: impl FnOnce(&Spi, &Held) -> Result<Done>) -> Answer {
+    let answer = Spi::connect(|spi| {
+        let Some(held) = hold(spi, job) else {
+            return Ok((0, 0, false));
+        };
+        bury(spi, job, held.now);
+        let done = batch(spi, &held)?;
+        let more = done.next.is_some() || done.more;
+        finish(spi, &held, &done, more);
+        Ok((done.checked, done.changed, more))
+    })?;
+    Ok(Some(ANSWER.row(params![answer.0, answer.1, answer.2])))
+}
+
+/// The jobs that have missed two runs, if there are any.
+fn stale(spi: &Spi, now: Instant) -> Option<String> {
+    let jobs: Vec<String> = spi.run(&STALE, params![now]).iter().map(|mut row| row.value()).collect();
+    (!jobs.is_empty()).then(|| jobs.join(", "))
+}
+
+fn bury(spi: &Spi, job: Job, now: Instant) {
+    spi.run(&BURY, params![job.name(), now, now.plus(-RUN_MAX)]);
+}
+
+fn finish(spi: &Spi, held: &Held, done: &Done, more: bool) {
+    let name = held.job.name();
+    let finished_at = if more { held.finished_at } else { Some(held.now) };
+    let (day, account) = match &done.next {
+        Some(place) => (Some(place.day), Some(place.account.as_str())),
+        None => (None, None),
+    };
+    spi.run(&ADVANCE, params![name, held.started_at, finished_at, day, account]);
+    if !more && stale(spi, held.now).is_none() {
+        log::resolve_alerts(spi, NO_ACCOUNT, STALE_ALERT, held.now);
+    }
+    let (state, ended_at) = if more { ("running", None) } else { ("ok", Some(clock::now())) };
+    let beat = params![name, pid(), done.checked, done.changed, state, ended_at];
+    if spi.run(&BEAT, beat).count() == 0 {
+        let ended_at = Some(clock::now());
+        insert_run(spi, name, "ok", held.now, ended_at, (done.checked, done.changed, 1), None);
+    }
+}
+
+fn insert_run(
+    spi: &Spi,
+    job: &str,
+    state: &str,
+    started_at: Instant,
+    finished_at: Option<Instant>,
+    (checked, changed, batches): (i64, i64, i32),
+    error: Option<&str>,
+) {
+    spi.run(
+        &INSERT_RUN,
+        params![
+            ids::fresh(),
+            job,
+            state,
+            started_at,
+            finished_at,
+            checked,
+            changed,
+            batches,
+            pid(),
+            &actor::name(),
+            error
+        ],
+    );
+}
+
+/// Whether the job is to be run now by the caller; if so, leaves the heartbeat of a run that has
+/// begun, for the caller to commit.
+fn begin_run(args: &Args) -> Answer {
+    let job = Job::read(args)?;
+    let begun = Spi::connect(|spi| {
+        let Some(mut row) = spi.run(&HOLD, params![job.name()]).first() else {
+            return Ok(false);
+        };
+        let now = clock::now();
+        bury(spi, job, now);
+        let (started_at, finished_at) = (row.nullable_instant(), row.nullable_instant());
+        let runs = spi.run(&IS_RUNNING, params![job.name(), pid()]).count() > 0;
+        if runs || !is_due(job.every(), started_at, finished_at, now) {
+            return Ok(false);
+        }
+        if let Some(jobs) = stale(spi, now) {
+            let detail = format!("missed two runs: {jobs}");
+            alerts::open(spi, NO_ACCOUNT, STALE_ALERT, now.day(), &detail, now);
+        }
+        spi.run(&FAIL, params![job.name(), pid(), now, "begun again before it ended"]);
+        insert_run(spi, job.name(), "running", now, None, (0, 0, 0), None);
+        Ok(true)
+    })?;
+    Ok(begun.param())
+}
+
+fn record_run_failure(args: &Args) -> Answer {
+    let job = Job::read(args)?;
+    let error: &str = args.required(1, "error")?;
+    let error = cut(error);
+    debug_assert!(error.chars().count() <= TEXT_CHARACTERS_MAX + 10);
+    Spi::connect(|spi| {
+        let now = clock::now();
+        if spi.run(&FAIL, params![job.name(), pid(), now, &error]).count() == 0 {
+            insert_run(spi, job.name(), "failed", now, Some(now), (0, 0, 0), Some(&error));
+        }
+        Ok(())
+    })?;
+    VOID
+}

@@ -1,0 +1,162 @@
+//! `reconcile_operations`, layer 1: counters become what the journal counts; work whose operation
+//! nobody answered is parked.
+
+use std::collections::HashSet;
+
+use pgrx::pg_sys;
+use sendgate_decision::account::Account;
+use sendgate_decision::books::{Correction, reconcile};
+use sendgate_decision::clock::{Day, Instant};
+
+use super::alerts;
+use super::chunk::{self, Member};
+use super::job::{self, Done, Held, Job};
+use crate::accounts_write::write_many;
+use crate::arrays::{DATES, Element, array};
+use crate::entry::{Answer, Args, sql_function};
+use crate::error::Result;
+use crate::ids;
+use crate::queue;
+use crate::statement::{IntoParam, Spi, Statement, params};
+
+sql_function!(sendgate_reconcile_operations, pg_finfo_sendgate_reconcile_operations, reconcile_operations);
+
+static DRIFT: Statement = Statement::new(
+    "INSERT INTO sendgate.counter_drift (id, at, account_id, action, period, day, before, after, delivered,
+         reserved, indeterminate)
+     SELECT u.id, $1, u.account_id, u.action, u.period, u.day, u.before, u.after, u.delivered, u.reserved,
+            u.indeterminate
+     FROM unnest($2::pg_catalog.uuid[], $3::pg_catalog.text[], $4::pg_catalog.text[], $5::pg_catalog.text[],
+                 $6::pg_catalog.date[], $7::pg_catalog.int4[], $8::pg_catalog.int4[], $9::pg_catalog.int4[],
+                 $10::pg_catalog.int4[], $11::pg_catalog.int4[])
+          AS u (id, account_id, action, period, day, before, after, delivered, reserved, indeterminate)",
+    &[
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::UUIDARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        DATES,
+        pg_sys::INT4ARRAYOID,
+        pg_sys::INT4ARRAYOID,
+        pg_sys::INT4ARRAYOID,
+        pg_sys::INT4ARRAYOID,
+        pg_sys::INT4ARRAYOID,
+    ],
+);
+
+/// Accounts, of these, with operations that nobody answered in time, and how many each has.
+static EXPIRED: Statement = Statement::new(
+    "SELECT o.account_id, pg_catalog.count(*)::pg_catalog.int4
+     FROM sendgate.send_operations o
+     WHERE o.account_id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
+       AND o.counted_on OPERATOR(pg_catalog.>=) $2
+       AND o.state OPERATOR(pg_catalog.=) 'reserved' AND o.expires_at OPERATOR(pg_catalog.<=) $3
+     GROUP BY o.account_id",
+    &[pg_sys::TEXTARRAYOID, pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID],
+);
+
+/// The accounts are held: nobody settles one of these meanwhile.
+static PARK: Statement = Statement::new(
+    "UPDATE sendgate.enrollments e
+     SET state = 'parked', reason = 'expired', changed_at = $3
+     FROM sendgate.send_operations o
+     WHERE o.account_id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
+       AND o.counted_on OPERATOR(pg_catalog.>=) $2
+       AND o.state OPERATOR(pg_catalog.=) 'reserved' AND o.expires_at OPERATOR(pg_catalog.<=) $3
+       AND o.attempt IS NOT NULL
+       AND e.account_id OPERATOR(pg_catalog.=) o.account_id
+       AND e.prospect_id OPERATOR(pg_catalog.=) o.prospect_id
+       AND e.campaign_id OPERATOR(pg_catalog.=) o.campaign_id
+       AND e.action OPERATOR(pg_catalog.=) o.action
+       AND e.operation_id OPERATOR(pg_catalog.=) o.operation_id
+       AND e.state OPERATOR(pg_catalog.=) 'sending'",
+    &[pg_sys::TEXTARRAYOID, pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID],
+);
+
+fn reconcile_operations(args: &Args) -> Answer {
+    let limit = job::batch_size(args)?;
+    job::run(Job::Reconcile, |spi, held| sweep(spi, held, limit))
+}
+
+/// An account, what it becomes, and what that corrects.
+type Corrected = (String, Account, Vec<Correction>);
+
+fn sweep(spi: &Spi, held: &Held, limit: i32) -> Result<Done> {
+    // Whoever was not active since the week before has nothing that counts.
+    let first = Day(held.now.day().week().0 - 7);
+    let members = chunk::read(spi, (first, Day(i32::MAX)), held.from.as_ref(), limit);
+    let next = chunk::next(&members, limit);
+    let expired = expired(spi, &members, first, held.now);
+    let suspects: HashSet<String> =
+        corrections(spi, members.iter(), held.now).into_iter().map(|(id, _, _)| id).collect();
+    let of_interest = suspects.iter().chain(expired.iter().map(|(id, _)| id)).map(String::as_str);
+    let of_interest: HashSet<&str> = of_interest.collect();
+    // Held now, and counted again in a new statement: what a reserve did meanwhile is no drift.
+    let held_members = chunk::hold(spi, of_interest.into_iter());
+    let corrected = corrections(spi, held_members.iter(), held.now);
+    let written: Vec<(&str, &Account)> =
+        corrected.iter().map(|(id, account, _)| (id.as_str(), account)).collect();
+    write_many(spi, &written);
+    log_drift(spi, &corrected, held.now);
+    if !corrected.is_empty() {
+        queue::wake_many(spi, corrected.iter().map(|(id, _, _)| id.as_str()), held.now);
+    }
+    let ids: HashSet<&str> = held_members.iter().map(|member| member.id.as_str()).collect();
+    let expired: Vec<&(String, i32)> = expired.iter().filter(|(id, _)| ids.contains(id.as_str())).collect();
+    if !expired.is_empty() {
+        let ids = array(Element::Text, expired.iter().map(|(id, _)| id.as_str()));
+        spi.run(&PARK, &[ids, params![first][0], params![held.now][0]]);
+    }
+    for (id, count) in expired {
+        let detail = format!(
+            "{count} operations were not answered in time; they hold their slots until somebody settles them"
+        );
+        alerts::open(spi, id, "operations_expired", held.now.day(), &detail, held.now);
+    }
+    Ok(Done { checked: members.len() as i64, changed: corrected.len() as i64, next, more: false })
+}
+
+/// Those of the accounts whose counters are not what the journal counts.
+fn corrections<'a>(spi: &Spi, members: impl Iterator<Item = &'a Member>, now: Instant) -> Vec<Corrected> {
+    let members: Vec<&Member> = members.collect();
+    let counted = chunk::count(spi, &members, now);
+    let correct = |(member, counted): (&&Member, _)| {
+        let mut account = member.row.account.rolled(now);
+        let corrections = reconcile(&mut account, counted);
+        (!corrections.is_empty()).then(|| (member.id.clone(), account, corrections))
+    };
+    members.iter().zip(&counted).filter_map(correct).collect()
+}
+
+fn expired(spi: &Spi, members: &[Member], first: Day, now: Instant) -> Vec<(String, i32)> {
+    let ids = array(Element::Text, members.iter().map(|member| member.id.as_str()));
+    let rows = spi.run(&EXPIRED, &[ids, params![first][0], params![now][0]]);
+    rows.iter().map(|mut row| (row.value(), row.value())).collect()
+}
+
+fn log_drift(spi: &Spi, corrected: &[Corrected], now: Instant) {
+    let lines: Vec<(&str, &Correction)> = corrected
+        .iter()
+        .flat_map(|(id, _, corrections)| corrections.iter().map(move |c| (id.as_str(), c)))
+        .collect();
+    if lines.is_empty() {
+        return;
+    }
+    spi.run(
+        &DRIFT,
+        &[
+            now.param(),
+            array(Element::Uuid, lines.iter().map(|_| ids::fresh())),
+            array(Element::Text, lines.iter().map(|(id, _)| *id)),
+            array(Element::Text, lines.iter().map(|(_, c)| c.action.name())),
+            array(Element::Text, lines.iter().map(|(_, c)| c.period.name())),
+            array(Element::Date, lines.iter().map(|(_, c)| c.day)),
+            array(Element::Int4, lines.iter().map(|(_, c)| c.before)),
+            array(Element::Int4, lines.iter().map(|(_, c)| c.parts.total())),
+            array(Element::Int4, lines.iter().map(|(_, c)| c.parts.delivered)),
+            array(Element::Int4, lines.iter().map(|(_, c)| c.parts.reserved)),
+            array(Element::Int4, lines.iter().map(|(_, c)| c.parts.indeterminate)),
+        ],
+    );
+}
