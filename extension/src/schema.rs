@@ -38,3 +38,8 @@ extension_sql_file!(
     name = "comments_campaign",
     requires = ["comments_functions"]
 );
+extension_sql_file!(
+    "../../sql/99_comments_books.sql",
+    name = "comments_books",
+    requires = ["comments_campaign"]
+);
