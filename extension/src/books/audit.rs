@@ -133,7 +133,8 @@ fn raise(spi: &Spi, held: &Held, finding: &Finding<'_>) -> Result<bool> {
             &format!("{events} InMails are proven, the counter says {counter}: slots may be granted twice"),
         );
     }
-    if finding.orphans > 0 {
+    // Tells of events: acknowledged once, it does not come back for the same ones.
+    if finding.orphans > 0 && !alerts::was_raised(spi, id, "unreserved_send", day) {
         open(
             "unreserved_send",
             &format!("{} InMails were sent past the gate and its journal", finding.orphans),

@@ -102,6 +102,9 @@ fn sweep(spi: &Spi, held: &Held, limit: i32) -> Result<Done> {
     if !corrected.is_empty() {
         queue::wake_many(spi, corrected.iter().map(|(id, _, _)| id.as_str()), held.now);
     }
+    let all: Vec<&str> = members.iter().map(|member| member.id.as_str()).collect();
+    let still = expired.iter().map(|(id, _)| id.as_str()).collect();
+    alerts::resolve(spi, &all, "operations_expired", held.now.day(), &still, held.now);
     let ids: HashSet<&str> = held_members.iter().map(|member| member.id.as_str()).collect();
     let expired: Vec<&(String, i32)> = expired.iter().filter(|(id, _)| ids.contains(id.as_str())).collect();
     if !expired.is_empty() {

@@ -75,7 +75,7 @@ SELECT * FROM sendgate.reconcile_operations(10000) \gset
 SET sendgate.now = '2026-08-12 12:35:00+00';
 SELECT pg_temp.audit();
 SELECT account_id, kind FROM pg_temp.alarm;
-SET ROLE regress_sendgate_operator;
+SET ROLE sendgate_operator;
 SELECT sendgate.acknowledge_alert(alert_id, 'sent from the old system') FROM sendgate.open_alerts
 WHERE account_id = 'aud-6' AND kind = 'unreserved_send';
 RESET ROLE;
