@@ -32,11 +32,14 @@ FUNCTIONS = {
     "int4[]": "unnest cardinality",
     "text[], uuid[]": "unnest confirm_many rollback_many",
     "int4, text, text": "dispatch",
+    "text, int4": "left",
+    "int4": "pg_stat_get_activity take_breaker_lines audit_events",
 }
 AGGREGATES = {"bool": "bool_or bool_and", "timestamptz": "max min", "int4": "max sum", "any": "count"}
 TEMPORARY = """accounts send_operations linkedin_events breaker_log alerts admin_log pause_switch
 tier_overrides tier_defaults tiers error_rules error_rule_overrides error_rule_defaults enrollments
-dispatch_queue dispatch_requests paused_campaigns campaign_events pg_class pg_namespace
+dispatch_queue dispatch_requests paused_campaigns campaign_events counter_drift reconcile_runs jobs
+breaker_outbox pg_class pg_namespace
 pg_timezone_names""".split()
 ODD_SETTINGS = {
     "TimeZone": "Pacific/Kiritimati",
@@ -62,9 +65,11 @@ def test_planted_code_never_runs(env):
     sender = login(env, "hostile_sender", "sendgate_sender")
     operator = login(env, "hostile_operator", "sendgate_operator")
     plant(env, sender)
-    honest = everything(env, sender, operator, "honest", None)
+    daemon = login(env, "hostile_daemon", "sendgate_daemon")
+    honest = everything(env, sender, operator, "honest", None) | keeping(env, daemon, "honest", None)
     for number, path in enumerate(PATHS):
-        found = everything(env, sender, operator, f"path{number}", path)
+        account = f"path{number}"
+        found = everything(env, sender, operator, account, path) | keeping(env, daemon, account, path)
         for call, expected in honest.items():
             equal(found[call], expected, f"with search_path {path}: {call}")
     fired = env.psql("SELECT is_called FROM hostile.fired")
@@ -126,8 +131,10 @@ def test_odd_session_settings_change_no_answer(env):
     provision_all(env)
     sender = login(env, "odd_sender", "sendgate_sender")
     operator = login(env, "odd_operator", "sendgate_operator")
-    honest = everything(env, sender, operator, "honest", None)
+    daemon = login(env, "odd_daemon", "sendgate_daemon")
+    honest = everything(env, sender, operator, "honest", None) | keeping(env, daemon, "honest", None)
     found = everything(env, sender, operator, "path0", None, ODD_SETTINGS)
+    found |= keeping(env, daemon, "path0", None, ODD_SETTINGS)
     for call, expected in honest.items():
         equal(found[call], expected, f"with odd settings: {call}")
 
@@ -143,16 +150,42 @@ def everything(env, sender, operator, account, path, settings=None) -> dict[str,
     """Every function and view, first called in a session of that search path; the answers."""
     answers = {}
     for user, statements in ((sender, sender_calls()), (operator, operator_calls())):
-        connection = env.connect(user=user)
-        for name, value in (settings or {}).items():
-            connection.execute(f"SET {name} = '{value}'")
-        if path:
-            for table in TEMPORARY:
-                connection.execute(f"CREATE TEMP TABLE {table} (id hostile.text, tier hostile.text)")
-            connection.execute(f"SET search_path = {path}")
+        connection = session(env, user, path, settings)
         for number, statement in enumerate(statements, 1):
             answers[f"{user} {number}: {statement}"] = answer(connection, statement, account)
     return answers
+
+
+def keeping(env, daemon, account, path, settings=None) -> dict[str, object]:
+    """The jobs of the books, in a session of that search path, with something for each to do."""
+    env.psql(
+        f"""
+        UPDATE sendgate.accounts SET inmails_sent_today = 99, invites_sent_today = 3 WHERE id = '{account}';
+        UPDATE sendgate.send_operations
+        SET reserved_at = reserved_at - interval '1 hour', expires_at = expires_at - interval '1 hour'
+        WHERE account_id = '{account}' AND state = 'reserved';
+        INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor)
+        VALUES (gen_random_uuid(), '2025-01-01', '{account}', 'set', 'old', 'old');
+        INSERT INTO sendgate.admin_log (id, at, account_id, actor, verb)
+        VALUES (gen_random_uuid(), '2025-01-01', '{account}', 'old', 'old');
+        UPDATE sendgate.jobs SET sweep_started_at = NULL, sweep_finished_at = NULL;
+        """
+    )
+    connection = session(env, daemon, path, settings)
+    numbered = enumerate(daemon_calls(), 1)
+    return {f"keeping {n}: {call}": answer(connection, call, account) for n, call in numbered}
+
+
+def session(env, user, path, settings):
+    """A connection with a search path, the temporary tables that go with it, and settings."""
+    connection = env.connect(user=user)
+    for name, value in (settings or {}).items():
+        connection.execute(f"SET {name} = '{value}'")
+    if path:
+        for table in TEMPORARY:
+            connection.execute(f"CREATE TEMP TABLE {table} (id hostile.text, tier hostile.text)")
+        connection.execute(f"SET search_path = {path}")
+    return connection
 
 
 def answer(connection, statement: str, account: str):
@@ -224,6 +257,30 @@ def campaign_calls() -> list[str]:
         "SELECT d.reason FROM sendgate.reserve('@', 'inmail', 'q6', 'k@') d",
         "SELECT sendgate.cancel('k@', 'q6')",
         "SELECT sendgate.cancel('k@', 'q5', '@')",
+    ]
+
+
+def daemon_calls() -> list[str]:
+    """Each job, in the order of a tick, and what came of it."""
+    ours = "account_id OPERATOR(pg_catalog.=) '@'"
+    return [
+        "SELECT sendgate.begin_run('reconcile_operations')",
+        *(
+            f"SELECT j.changed, j.more FROM sendgate.{job}(10000) j"
+            for job in ("midnight_reset", "audit_events", "reconcile_operations")
+        ),
+        "SELECT j.checked, j.changed, j.more FROM sendgate.prune() j",
+        "SELECT sendgate.begin_run('prune')",
+        "SELECT sendgate.begin_run('nothing')",
+        "SELECT t.action, t.reason, t.actor, t.prospect_id, t.note"
+        f" FROM sendgate.take_breaker_lines(10000) t WHERE t.{ours}",
+        "SELECT d.action, d.period, d.before, d.after, d.delivered, d.reserved, d.indeterminate"
+        f" FROM sendgate.counter_drift d WHERE d.{ours}",
+        f"SELECT o.kind, o.detail FROM sendgate.open_alerts o WHERE o.{ours}",
+        f"SELECT e.prospect_id, e.state, e.reason FROM sendgate.enrollments e WHERE e.{ours}",
+        f"SELECT pg_catalog.count(*) FROM sendgate.breaker_log l WHERE l.{ours}",
+        "SELECT h.job, h.last_state, h.error, h.stale FROM sendgate.reconciler_health h",
+        "SELECT sendgate.record_run_failure('prune', 'failed')",
     ]
 
 

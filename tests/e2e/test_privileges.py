@@ -12,8 +12,8 @@ OPERATORS = """upsert_account set_window set_status set_cap set_tier_cap drop_ti
 drop_error_rule pause_all resume_all clear_cooldown repair_day pause_campaign resume_campaign
 breaker_clear breaker_arm breaker_probe breaker_force resolve_operation resume_deferred switch_action
 acknowledge_alert""".split()
-DAEMONS = """audit_events reconcile_operations midnight_reset prune tick record_run_failure
-take_breaker_lines""".split()
+DAEMONS = """audit_events reconcile_operations midnight_reset prune tick begin_run
+record_run_failure take_breaker_lines""".split()
 TRIGGERS = "append_only config_changed journal_event".split()
 # Views call functions with their reader's rights, so these pure readings are readers'; the clock is
 # everybody's who asks the gate.
@@ -35,7 +35,8 @@ breaker_log counter_drift alerts reconcile_runs send_operations enrollments paus
 # The hot path: a SET clause costs more than the gate itself, so these name every object and operator
 # with its schema instead. Each was read for that, and test_hostile.py attacks each.
 AUDITED = """reserve preview confirm rollback breaker_check breaker_report enqueue dispatch cancel
-confirm_many rollback_many record_external_send guard_send settle_send journal_event""".split()
+confirm_many rollback_many record_external_send guard_send settle_send journal_event
+take_breaker_lines""".split()
 
 OBJECTS = """
 WITH ours (kind, name, owner, acl, letter) AS (

@@ -8,6 +8,9 @@ SELECT proceed FROM sendgate.reserve('append/a', 'inmail', 'p1', 'c1', contract.
 SELECT sendgate.confirm('append/a', contract.op(1), 'chat-1') IS NOT NULL AS confirmed;
 SELECT sendgate.breaker_arm('append/a', 'test');
 SELECT proceed, reason FROM sendgate.reserve('append/a', 'inmail', 'p2', 'c1');
+-- A corrected counter.
+UPDATE sendgate.accounts SET messages_sent_today = 7 WHERE id = 'append/a';
+SELECT more FROM sendgate.reconcile_operations(10000);
 SELECT contract.books() AS before \gset
 SELECT input.statement, e.code, e.message
 FROM (
@@ -24,7 +27,10 @@ FROM (
         (10, $$UPDATE sendgate.campaign_events SET reason = 'other' WHERE account_id = 'append/a'$$),
         (11, $$UPDATE sendgate.campaign_events SET repeats = 7, deferred_to = NULL WHERE account_id = 'append/a'$$),
         (12, $$DELETE FROM sendgate.campaign_events WHERE account_id = 'append/a'$$),
-        (13, $$TRUNCATE sendgate.campaign_events$$)
+        (13, $$TRUNCATE sendgate.campaign_events$$),
+        (14, $$UPDATE sendgate.counter_drift SET before = 0 WHERE account_id = 'append/a'$$),
+        (15, $$DELETE FROM sendgate.counter_drift WHERE account_id = 'append/a'$$),
+        (16, $$TRUNCATE sendgate.counter_drift$$)
 ) AS input (n, statement)
 CROSS JOIN LATERAL contract.error(input.statement) AS e
 ORDER BY input.n;
@@ -33,6 +39,7 @@ ORDER BY input.n;
 SET session_replication_role = replica;
 SELECT e.code, e.message FROM contract.error($$DELETE FROM sendgate.linkedin_events WHERE account_id = 'append/a'$$) AS e;
 SELECT e.code, e.message FROM contract.error($$DELETE FROM sendgate.campaign_events WHERE account_id = 'append/a'$$) AS e;
+SELECT e.code, e.message FROM contract.error($$DELETE FROM sendgate.counter_drift WHERE account_id = 'append/a'$$) AS e;
 RESET session_replication_role;
 SELECT contract.books() = :'before' AS nothing_changed;
 

@@ -129,5 +129,22 @@ FROM (
 ) AS input (n, statement)
 CROSS JOIN LATERAL contract.violates('INSERT INTO sendgate.' || input.statement) AS v
 ORDER BY input.n;
+
+-- What the reconcilers found and did.
+SELECT input.statement, v.code
+FROM (
+    VALUES
+        (1, $$reconcile_runs (run_id, job, state, started_at, backend_pid, actor) VALUES (contract.op(1), 'prune', 'ok', now(), 1, 'x')$$),
+        (2, $$reconcile_runs (run_id, job, state, started_at, finished_at, backend_pid, actor) VALUES (contract.op(1), 'prune', 'running', now(), now(), 1, 'x')$$),
+        (3, $$reconcile_runs (run_id, job, state, started_at, finished_at, backend_pid, actor) VALUES (contract.op(1), 'prune', 'lost', now(), now(), 1, 'x')$$),
+        (4, $$counter_drift VALUES (contract.op(1), now(), '2026-05-24', 1, 2, 2, 0, 0, 'bad/a', 'inmail', 'month')$$),
+        (5, $$counter_drift VALUES (contract.op(1), now(), '2026-05-24', 1, 2, 2, 0, 0, 'bad/a', 'email', 'day')$$),
+        (6, $$counter_drift VALUES (contract.op(1), now(), '2026-05-24', 1, 2, 2, 0, 0, '', 'inmail', 'day')$$),
+        (7, $$counter_drift VALUES (contract.op(1), now(), '2026-05-24', 1, 2, 2, 0, NULL, 'bad/a', 'inmail', 'day')$$),
+        (8, $$breaker_outbox VALUES ('bad/a', contract.op(1)), ('bad/a', contract.op(1))$$),
+        (9, $$jobs (job, every) VALUES ('prune', '1 day')$$)
+) AS input (n, statement)
+CROSS JOIN LATERAL contract.violates('INSERT INTO sendgate.' || input.statement) AS v
+ORDER BY input.n;
 SELECT contract.books() = :'before' AS nothing_changed;
 SELECT sendgate.drop_tier_cap('bad', 'invite'), sendgate.drop_error_rule(500);
