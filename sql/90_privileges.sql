@@ -119,3 +119,4 @@ GRANT EXECUTE ON FUNCTION
     sendgate.take_breaker_lines(integer)
 TO sendgate_daemon;
 GRANT EXECUTE ON PROCEDURE sendgate.tick() TO sendgate_daemon;
+GRANT SELECT ON sendgate.breaker_outbox TO sendgate_daemon;

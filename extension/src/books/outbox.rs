@@ -31,9 +31,11 @@ static TAKE: Statement = Statement::new(
 
 fn take_breaker_lines(args: &Args) -> Answer {
     let limit = args.number(0, "max_rows", 1, LINES_MAX)?;
-    let lines: Vec<Vec<Param>> = Spi::connect(|spi| {
+    Spi::connect(|spi| {
         let rows = spi.run(&TAKE, params![limit]);
-        Ok(rows.iter().map(|row| row.into_params()).collect())
+        let lines: Vec<Vec<Param>> = rows.iter().map(|row| row.into_params()).collect();
+        record_set::return_rows(args, &lines, |line| line.clone());
+        Ok(())
     })?;
-    Ok(Some(pg_sys::Datum::null())).inspect(|_| record_set::return_rows(args, &lines, |line| line.clone()))
+    Ok(Some(pg_sys::Datum::null()))
 }
