@@ -57,7 +57,7 @@ static ACKNOWLEDGE: Statement = Statement::new(
     "UPDATE sendgate.alerts l
      SET acknowledged_by = $2, acknowledged_at = $3, acknowledge_note = $4,
          resolved_at = CASE WHEN l.kind OPERATOR(pg_catalog.=) ANY (
-             ARRAY['delivered_after_rollback', 'unreserved_send']) THEN $3 ELSE l.resolved_at END
+             ARRAY['delivered_after_rollback', 'unreserved_send', 'poisoned_enrollment']) THEN $3 ELSE l.resolved_at END
      WHERE l.alert_id OPERATOR(pg_catalog.=) $1 AND l.acknowledged_at IS NULL
      RETURNING l.account_id, l.kind",
     &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TEXTOID],
