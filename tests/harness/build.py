@@ -3,6 +3,7 @@
 Also a command, which is ``make install``; with ``files PG_CONFIG`` it only copies what was built.
 """
 
+import functools
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ from harness.places import REPO
 from harness.postgres import Install
 
 EXTENSION = "sendgate"
+DAEMON = "sendgated"
 CONTROL = REPO / "extension" / f"{EXTENSION}.control"
 
 
@@ -46,6 +48,15 @@ def build(install: Install) -> Path:
         cwd=REPO,
     )
     return target / "release" / f"lib{EXTENSION}.so"
+
+
+@functools.cache
+def build_daemon() -> Path:
+    """Build ``sendgated``, once a run and for all PostgreSQL versions; the path of the program."""
+    target = REPO / "target" / "daemon"
+    command = ["cargo", "build", "--release", "-p", DAEMON, "--target-dir", target]
+    watched(command, f"building {DAEMON}", env=own_environment(debian.toolchain()), cwd=REPO)
+    return target / "release" / DAEMON
 
 
 def install_files(install: Install, library: Path) -> None:

@@ -1,0 +1,178 @@
+//! The command line.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::Config;
+use crate::config::redact::redact;
+use crate::error::{Error, Result};
+use crate::{account, doctor, logging, run, scheduler, status};
+
+/// After the daemon is done, threads that still write get so long.
+const THREADS_END_WITHIN: Duration = Duration::from_millis(100);
+
+const AFTER_HELP: &str = "\
+First steps:
+  export SENDGATED_DATABASE_URL=postgres://sendgated@db.example.org/app
+  export PGPASSFILE=/etc/sendgated/pgpass    # or --password-file; never a password in a flag
+  sendgated doctor                           # is everything as it should be? what to do if not
+  sendgated run                              # until SIGTERM; run two for availability
+
+The login needs the role sendgate_daemon (GRANT sendgate_daemon TO sendgated), and a direct
+connection: a pooler in transaction mode breaks it. Several daemons and pg_cron may run at once.
+
+TLS: sslmode, sslrootcert in the URL as with libpq. Without sslmode: verify-full, with the system's
+authorities; none on loopback and Unix sockets.
+
+Output of run: standard output has one JSON line for each set, clear and skip of a breaker
+(\"source\":\"inmail_credit_breaker\"), and nothing else. Its own log is JSON on standard error
+(\"source\":\"sendgated\"); SENDGATED_LOG=debug says more.
+
+Flags win over the environment, the environment over the file. The file is TOML with the keys
+database_url, password_file, listen, listen_anywhere.";
+
+/// Keeps sendgate's books straight, prints its breaker's lines, and shows operators what happens.
+#[derive(Debug, Parser)]
+#[command(name = "sendgated", version, after_help = AFTER_HELP)]
+struct Cli {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command takes.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Options {
+    /// The database: postgres://user@host:5432/database, or libpq's key=value pairs. Everybody on
+    /// this machine can read a password in a flag; put it elsewhere
+    #[arg(long, global = true, value_name = "URL", env = "SENDGATED_DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// File whose first line is the password. Otherwise PGPASSWORD, PGPASSFILE and ~/.pgpass are
+    /// asked
+    #[arg(long, global = true, value_name = "FILE", env = "SENDGATED_PASSWORD_FILE")]
+    pub password_file: Option<PathBuf>,
+    /// Where run serves /metrics, /healthz and /readyz [default: 127.0.0.1:8787]
+    #[arg(long, global = true, value_name = "HOST:PORT", env = "SENDGATED_LISTEN")]
+    pub listen: Option<String>,
+    /// Let --listen be an address that other machines reach. The pages ask for no password
+    #[arg(long, global = true, env = "SENDGATED_LISTEN_ANYWHERE")]
+    pub listen_anywhere: bool,
+    /// TOML file with the same settings
+    #[arg(long, global = true, value_name = "FILE", env = "SENDGATED_CONFIG")]
+    pub config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon: jobs, breaker lines, metrics
+    Run,
+    /// Run once whatever is due, and end; status 1 if a job failed
+    Tick,
+    /// Show the accounts, the jobs and the open alerts
+    Status(status::Arguments),
+    /// Say of one account whether it can send now, and if not, until when and why
+    Account(account::Arguments),
+    /// Check the installation and say what to do; status 1 if something is to be done
+    Doctor,
+}
+
+/// Reads the command line and does what it says.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(&error),
+    };
+    // What a command has to say is on its output.
+    logging::start(if matches!(cli.command, Command::Run) { "info" } else { "warn" });
+    if cli.options.database_url.is_some() && password_in_arguments(std::env::args()) {
+        tracing::warn!(
+            "a password on the command line can be read by everybody on this machine; \
+             use SENDGATED_DATABASE_URL, --password-file or PGPASSFILE"
+        );
+    }
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&Error::Usage(format!("cannot start: {error}"))),
+    };
+    let done = runtime.block_on(execute(cli));
+    // A thread may be stuck in a write that nobody reads.
+    runtime.shutdown_timeout(THREADS_END_WITHIN);
+    done.unwrap_or_else(|error| failed(&error))
+}
+
+async fn execute(cli: Cli) -> Result<ExitCode> {
+    let config = Config::read(&cli.options)?;
+    let target = Arc::new(config.target.clone());
+    let all_well = match cli.command {
+        Command::Run => run::run(config).await.map(|()| true),
+        Command::Tick => tick(target).await,
+        Command::Status(arguments) => status::show(&target, &arguments).await,
+        Command::Account(arguments) => account::show(&target, &arguments).await,
+        Command::Doctor => doctor::examine(&target).await,
+    }?;
+    Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// One round of all jobs; whether all went well.
+async fn tick(target: Arc<crate::config::target::Target>) -> Result<bool> {
+    let (_stopper, shutdown) = crate::shutdown::channel();
+    let outcomes = scheduler::Scheduler::new(target, shutdown, Arc::default()).single_round().await?;
+    let mut out = std::io::stdout().lock();
+    for (job, outcome) in &outcomes {
+        // Whoever closed the output does not want to know.
+        let _ = writeln!(out, "{:<21} {outcome}", job.name());
+    }
+    Ok(!outcomes.iter().any(|(_, outcome)| matches!(outcome, scheduler::Outcome::Failed(_))))
+}
+
+/// Help and version, or what is wrong with the command line; it may quote a URL.
+fn refused(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    let rendered = error.render();
+    let text =
+        if std::io::stderr().is_terminal() { rendered.ansi().to_string() } else { rendered.to_string() };
+    let _ = write!(std::io::stderr(), "{}", redact(&text));
+    ExitCode::from(2)
+}
+
+fn failed(error: &Error) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "error: {}", redact(&error.to_string()));
+    match error {
+        Error::Usage(_) => ExitCode::from(2),
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// Whether some argument is, or holds, a connection string with a password.
+fn password_in_arguments(arguments: impl Iterator<Item = String>) -> bool {
+    arguments.skip(1).any(|argument| redact(&argument) != argument)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn passwords_in_arguments_are_noticed() {
+        let arguments = |text: &'static str| ["sendgated", "run", text].map(str::to_owned).into_iter();
+        assert!(password_in_arguments(arguments("--database-url=postgres://u:p@h/d")));
+        assert!(password_in_arguments(arguments("host=h password=p")));
+        assert!(!password_in_arguments(arguments("postgres://u@h/d")));
+        assert!(!password_in_arguments(arguments("--password-file=/run/secret")));
+    }
+}

@@ -1,0 +1,57 @@
+//! The jobs: the database decides what is due and who runs it.
+
+use tokio_postgres::types::Type;
+
+use super::Session;
+use crate::error::Result;
+use crate::schedule::Job;
+
+/// Leaves the heartbeat of a run, committed at once, if the job is due and nobody runs it.
+const BEGIN: &str = "SELECT sendgate.begin_run($1)";
+
+/// For a run that failed: its transaction is gone, and with it whatever it said.
+const RECORD_FAILURE: &str = "SELECT sendgate.record_run_failure($1, $2)";
+
+/// What one batch did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// Rows looked at.
+    pub checked: i64,
+    /// Rows changed.
+    pub changed: i64,
+    /// Whether another batch is to follow.
+    pub more: bool,
+}
+
+/// One bounded batch, in a transaction of its own.
+const fn batch_sql(job: Job) -> &'static str {
+    match job {
+        Job::MidnightReset => "SELECT j.checked, j.changed, j.more FROM sendgate.midnight_reset() AS j",
+        Job::AuditEvents => "SELECT j.checked, j.changed, j.more FROM sendgate.audit_events() AS j",
+        Job::ReconcileOperations => {
+            "SELECT j.checked, j.changed, j.more FROM sendgate.reconcile_operations() AS j"
+        }
+        Job::Prune => "SELECT j.checked, j.changed, j.more FROM sendgate.prune() AS j",
+    }
+}
+
+impl Session {
+    /// Whether this session is to run the job now; if so, its run has begun.
+    pub async fn begin_run(&self, job: Job) -> Result<bool> {
+        let row = self.row("asking what is due", BEGIN, &[(&job.name(), Type::TEXT)]).await?;
+        Ok(row.get(0))
+    }
+
+    /// Runs one batch of the job.
+    pub async fn run_batch(&self, job: Job) -> Result<Batch> {
+        let row = self.row(job.name(), batch_sql(job), &[]).await?;
+        Ok(Batch { checked: row.get(0), changed: row.get(1), more: row.get(2) })
+    }
+
+    /// Records that the run that this session began has failed.
+    pub async fn record_run_failure(&self, job: Job, error: &str) -> Result<()> {
+        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
+            [(&job.name(), Type::TEXT), (&error, Type::TEXT)];
+        self.row("recording a failed run", RECORD_FAILURE, &parameters).await.map(|_| ())
+    }
+}

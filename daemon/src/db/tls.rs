@@ -1,0 +1,120 @@
+//! TLS as libpq's `sslmode` means it.
+
+use std::sync::Arc;
+
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::config::target::{SslMode, Target};
+use crate::error::{Error, Result};
+
+/// What connects with TLS to this target.
+pub fn connector(target: &Target) -> Result<MakeRustlsConnect> {
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider.clone())
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Error::Usage(format!("TLS is not available: {error}")))?;
+    let mode = match target.sslmode {
+        // As libpq: who names an authority wants it asked.
+        SslMode::Require if target.sslrootcert.is_some() => SslMode::VerifyCa,
+        mode => mode,
+    };
+    let config = match mode {
+        SslMode::Disable | SslMode::Prefer | SslMode::Require => {
+            let verifier = Arc::new(Verifier { provider, authority: None });
+            builder.dangerous().with_custom_certificate_verifier(verifier)
+        }
+        SslMode::VerifyCa => {
+            let authority = WebPkiServerVerifier::builder_with_provider(roots(target)?, provider.clone());
+            let authority = authority
+                .build()
+                .map_err(|error| Error::Usage(format!("the trusted certificates cannot be used: {error}")))?;
+            let verifier = Arc::new(Verifier { provider, authority: Some(authority) });
+            builder.dangerous().with_custom_certificate_verifier(verifier)
+        }
+        SslMode::VerifyFull => builder.with_root_certificates(roots(target)?),
+    };
+    Ok(MakeRustlsConnect::new(config.with_no_client_auth()))
+}
+
+/// The trusted authorities: the named file's, or the system's.
+fn roots(target: &Target) -> Result<Arc<RootCertStore>> {
+    let mut store = RootCertStore::empty();
+    if let Some(path) = &target.sslrootcert {
+        let bad =
+            |error: &dyn std::fmt::Display| Error::Usage(format!("sslrootcert {}: {error}", path.display()));
+        for certificate in CertificateDer::pem_file_iter(path).map_err(|error| bad(&error))? {
+            let certificate = certificate.map_err(|error| bad(&error))?;
+            store.add(certificate).map_err(|error| bad(&error))?;
+        }
+    } else {
+        store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    if store.is_empty() {
+        return Err(Error::Usage(
+            "no trusted certificates: install the system's (ca-certificates), \
+             or name your authority's with sslrootcert=FILE in the database URL"
+                .to_owned(),
+        ));
+    }
+    Ok(Arc::new(store))
+}
+
+/// Checks less than rustls would: no name, or nothing at all. That the peer holds the key of the
+/// certificate that it shows is checked always.
+#[derive(Debug)]
+struct Verifier {
+    provider: Arc<CryptoProvider>,
+    authority: Option<Arc<WebPkiServerVerifier>>,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        certificate: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        let Some(authority) = &self.authority else {
+            return Ok(ServerCertVerified::assertion());
+        };
+        // The chain is verified before the name is looked at.
+        match authority.verify_server_cert(certificate, intermediates, name, ocsp_response, now) {
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) => Ok(ServerCertVerified::assertion()),
+            verdict => verdict,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls12_signature(message, certificate, signature, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.provider.signature_verification_algorithms;
+        verify_tls13_signature(message, certificate, signature, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.provider.signature_verification_algorithms.supported_schemes()
+    }
+}

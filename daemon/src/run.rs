@@ -1,0 +1,109 @@
+//! The daemon: starts its tasks, waits for a signal, stops and joins them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::config::Config;
+use crate::db::{Purpose, Session};
+use crate::error::{Error, Result, Retry};
+use crate::http;
+use crate::metrics::Tally;
+use crate::outbox::Outbox;
+use crate::scheduler::Scheduler;
+use crate::shutdown::{self, Shutdown};
+
+/// The tasks have so long to end; what supervises the daemon is promised five seconds.
+const STOP_WITHIN: Duration = Duration::from_millis(4500);
+
+/// Runs until a signal comes, or a task can go on no longer.
+pub async fn run(config: Config) -> Result<()> {
+    let mut signals = Signals::catch()?;
+    let config = Arc::new(config);
+    let target = Arc::new(config.target.clone());
+    let listener = http::listen(&config).await?;
+    let listening = listener.local_addr().map_or_else(|_| config.listen.clone(), |at| at.to_string());
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %listening, database = %target.place(), "started");
+    tokio::select! {
+        checked = check(&target) => checked?,
+        () = signals.wait() => return Ok(()),
+    }
+    let (stopper, shutdown) = shutdown::channel();
+    let tally = Arc::new(Tally::default());
+    let mut tasks = JoinSet::new();
+    tasks.spawn(Scheduler::new(target.clone(), shutdown.clone(), tally.clone()).run());
+    tasks.spawn(outbox(&target, &shutdown, &tally).run());
+    tasks.spawn(http::serve(listener, config, shutdown, tally));
+    let mut result = tokio::select! {
+        () = signals.wait() => Ok(()),
+        Some(ended) = tasks.join_next() => ended.unwrap_or_else(|error| Err(broken(&error))),
+    };
+    tracing::info!("stopping");
+    stopper.stop();
+    let joined = timeout(STOP_WITHIN, async {
+        while let Some(ended) = tasks.join_next().await {
+            result =
+                std::mem::replace(&mut result, Ok(())).and(ended.unwrap_or_else(|error| Err(broken(&error))));
+        }
+    });
+    if joined.await.is_err() {
+        tracing::warn!("some tasks did not end in time and were cut off");
+        tasks.shutdown().await;
+    }
+    tracing::info!("stopped");
+    result
+}
+
+fn outbox(
+    target: &Arc<crate::config::target::Target>,
+    shutdown: &Shutdown,
+    tally: &Arc<Tally>,
+) -> Outbox<tokio::io::Stdout> {
+    Outbox::new(target.clone(), tokio::io::stdout(), shutdown.clone(), tally.clone())
+}
+
+/// What no waiting can mend ends the daemon at once: a wrong password, say. A database that is down
+/// does not.
+async fn check(target: &Arc<crate::config::target::Target>) -> Result<()> {
+    match Session::open(target, Purpose::Jobs).await {
+        Ok(session) => {
+            session.close().await;
+            Ok(())
+        }
+        Err(error) if error.retry() == Retry::Never => Err(error),
+        Err(error) => {
+            tracing::warn!(%error, "the database cannot be used yet");
+            Ok(())
+        }
+    }
+}
+
+fn broken(error: &tokio::task::JoinError) -> Error {
+    Error::Usage(format!("a task broke off, which is a bug: {error}"))
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Signals> {
+        let failed = |error| Error::Usage(format!("signals cannot be caught: {error}"));
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate()).map_err(failed)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(failed)?,
+        })
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => (),
+            _ = self.interrupt.recv() => (),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The rules of waiting, without a clock and without chance: both are arguments.
+
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+/// The jobs, in the order in which they run: layer 2 looks for what layer 1 heals, so it comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Job {
+    /// Writes down that a new day began.
+    MidnightReset,
+    /// Layer 2: holds counters against proven deliveries.
+    AuditEvents,
+    /// Layer 1: counters become what the journal counts.
+    ReconcileOperations,
+    /// Old rows leave.
+    Prune,
+}
+
+impl Job {
+    /// All of them, in order.
+    pub const ALL: [Job; 4] = [Job::MidnightReset, Job::AuditEvents, Job::ReconcileOperations, Job::Prune];
+
+    /// Its name, which is that of its function.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Job::MidnightReset => "midnight_reset",
+            Job::AuditEvents => "audit_events",
+            Job::ReconcileOperations => "reconcile_operations",
+            Job::Prune => "prune",
+        }
+    }
+
+    /// Its place in [`Job::ALL`].
+    pub const fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// How often the database is asked what is due. Asking costs four small statements; midnight is at
+/// most this late.
+pub const ASK_EVERY: Duration = Duration::from_secs(3);
+
+/// Longest run of one job: the database takes one that began an hour ago for dead.
+pub const RUN_MAX: Duration = Duration::from_secs(50 * 60);
+
+/// Waits that double, between two bounds.
+#[derive(Clone, Debug)]
+pub struct Backoff {
+    first: Duration,
+    longest: Duration,
+    failures: u32,
+}
+
+impl Backoff {
+    /// For connections: at first as short as a failover may be, never so long that people notice.
+    pub const fn of_connections() -> Backoff {
+        Backoff::new(Duration::from_millis(200), Duration::from_secs(10))
+    }
+
+    /// For a job that fails: each attempt leaves a row, and most causes want a person.
+    pub const fn of_jobs() -> Backoff {
+        Backoff::new(Duration::from_secs(30), Duration::from_secs(600))
+    }
+
+    /// Waits between `first` and `longest`.
+    pub const fn new(first: Duration, longest: Duration) -> Backoff {
+        Backoff { first, longest, failures: 0 }
+    }
+
+    /// It went well: the next wait is the first one again.
+    pub fn reset(&mut self) {
+        self.failures = 0;
+    }
+
+    /// The wait after one more failure. `chance`, from 0 to 1, takes up to half of it away, so that
+    /// daemons that lost the same server do not come back all at once.
+    pub fn after_failure(&mut self, chance: f64) -> Duration {
+        let doublings = self.failures.min(20);
+        self.failures = self.failures.saturating_add(1);
+        let full = self.first.saturating_mul(1 << doublings).min(self.longest);
+        full.mul_f64(1.0 - chance.clamp(0.0, 1.0) / 2.0)
+    }
+}
+
+/// A number from 0 to 1, as unpredictable as waits need it.
+pub fn chance() -> f64 {
+    let random = RandomState::new().hash_one(0_u8);
+    (random >> 11) as f64 / (1_u64 << 53) as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn waits_double_up_to_the_longest_and_start_afresh() {
+        let mut backoff = Backoff::new(Duration::from_secs(1), Duration::from_secs(5));
+        let waits: Vec<u64> = (0..5).map(|_| backoff.after_failure(0.0).as_secs()).collect();
+        assert_eq!(waits, [1, 2, 4, 5, 5]);
+        backoff.reset();
+        assert_eq!(backoff.after_failure(0.0), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn chance_takes_at_most_half_away() {
+        let mut backoff = Backoff::new(Duration::from_secs(8), Duration::from_secs(8));
+        assert_eq!(backoff.after_failure(1.0), Duration::from_secs(4));
+        assert_eq!(backoff.after_failure(7.0), Duration::from_secs(4));
+        assert_eq!(backoff.after_failure(0.5), Duration::from_secs(6));
+    }
+
+    #[test]
+    fn a_hundred_failures_do_not_overflow() {
+        let mut backoff = Backoff::of_connections();
+        let longest = (0..100).map(|_| backoff.after_failure(0.0)).max();
+        assert_eq!(longest, Some(Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn chance_is_between_nought_and_one() {
+        assert!((0..1000).map(|_| chance()).all(|c| (0.0..1.0).contains(&c)));
+    }
+
+    #[test]
+    fn the_audit_comes_before_what_heals() {
+        let place = |job| Job::ALL.iter().position(|j| *j == job);
+        assert!(place(Job::AuditEvents) < place(Job::ReconcileOperations));
+        assert!(Job::ALL.iter().enumerate().all(|(n, job)| job.index() == n));
+    }
+}

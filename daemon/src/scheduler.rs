@@ -1,0 +1,223 @@
+//! Runs what is due. The database decides what that is and who does it: any number of daemons may
+//! ask at once.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::timeout;
+
+use crate::config::target::Target;
+use crate::db::jobs::Batch;
+use crate::db::{Link, Purpose, Session};
+use crate::error::{Error, Result, Retry};
+use crate::metrics::Tally;
+use crate::schedule::{ASK_EVERY, Backoff, Job, RUN_MAX, chance};
+use crate::shutdown::Shutdown;
+
+/// How long a cancelled statement may take to end, before the connection is dropped.
+const CANCELLED_WITHIN: Duration = Duration::from_millis(1500);
+
+/// What is recorded of a run that was told to stop.
+const STOPPED: &str = "the daemon was told to stop; the next run goes on where this one ended";
+
+/// What became of a job in one round.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It is not due, or somebody else runs it.
+    NotDue,
+    /// It failed a moment ago and is left alone for a while.
+    Resting,
+    /// It ran to its end.
+    Done {
+        /// Rows looked at.
+        checked: i64,
+        /// Rows changed.
+        changed: i64,
+        /// Transactions.
+        batches: u32,
+        /// How long it took.
+        took: Duration,
+    },
+    /// It failed, and that was recorded.
+    Failed(Error),
+    /// The daemon was told to stop while it ran.
+    Stopped,
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Outcome::NotDue => f.write_str("not due"),
+            Outcome::Resting => f.write_str("left alone after a failure"),
+            Outcome::Done { checked, changed, batches, took } => {
+                let seconds = took.as_secs_f64();
+                write!(f, "done: {checked} checked, {changed} changed, {batches} batches, {seconds:.3} s")
+            }
+            Outcome::Failed(error) => write!(f, "FAILED: {error}"),
+            Outcome::Stopped => f.write_str("stopped"),
+        }
+    }
+}
+
+/// Runs jobs, round by round, over one connection.
+#[derive(Debug)]
+pub struct Scheduler {
+    link: Link,
+    shutdown: Shutdown,
+    tally: Arc<Tally>,
+    rests: [Rest; Job::ALL.len()],
+}
+
+/// How long a job that failed is left alone: each attempt leaves a row.
+#[derive(Debug)]
+struct Rest {
+    backoff: Backoff,
+    until: Option<Instant>,
+}
+
+impl Scheduler {
+    /// Not connected yet.
+    pub fn new(target: Arc<Target>, shutdown: Shutdown, tally: Arc<Tally>) -> Scheduler {
+        let rest = |_| Rest { backoff: Backoff::of_jobs(), until: None };
+        Scheduler { link: Link::new(target, Purpose::Jobs), shutdown, tally, rests: Job::ALL.map(rest) }
+    }
+
+    /// Runs until it is told to stop.
+    pub async fn run(mut self) -> Result<()> {
+        let mut backoff = Backoff::of_connections();
+        while !self.shutdown.is_on() {
+            let pause = match self.round().await {
+                Ok(_) => {
+                    backoff.reset();
+                    ASK_EVERY
+                }
+                Err(error) => {
+                    let pause = backoff.after_failure(chance());
+                    if !self.shutdown.is_on() {
+                        tracing::warn!(%error, retry_in_ms = pause.as_millis() as u64, "jobs wait for the database");
+                    }
+                    self.tally.reconnected();
+                    self.link.close().await;
+                    pause
+                }
+            };
+            self.shutdown.sleep(pause).await;
+        }
+        self.link.close().await;
+        Ok(())
+    }
+
+    /// One round, and the connection's end.
+    pub async fn single_round(mut self) -> Result<Vec<(Job, Outcome)>> {
+        let outcomes = self.round().await;
+        self.link.close().await;
+        outcomes
+    }
+
+    /// Asks for each job, in order, whether it is due, and runs it. One that fails does not stop the
+    /// others; an error means that the connection is lost.
+    pub async fn round(&mut self) -> Result<Vec<(Job, Outcome)>> {
+        let mut outcomes = Vec::with_capacity(Job::ALL.len());
+        for job in Job::ALL {
+            if self.shutdown.is_on() {
+                break;
+            }
+            let rest = &mut self.rests[job.index()];
+            if rest.until.is_some_and(|until| until > Instant::now()) {
+                outcomes.push((job, Outcome::Resting));
+                continue;
+            }
+            let outcome = run_job(&mut self.link, job, &mut self.shutdown).await?;
+            match &outcome {
+                Outcome::Failed(error) => {
+                    let pause = rest.backoff.after_failure(chance());
+                    rest.until = Some(Instant::now() + pause);
+                    tracing::error!(job = job.name(), %error, retry_in_s = pause.as_secs(), "a job failed");
+                }
+                Outcome::Done { checked, changed, batches, took } => {
+                    rest.backoff.reset();
+                    let took_ms = took.as_millis() as u64;
+                    tracing::info!(job = job.name(), checked, changed, batches, took_ms, "a job ran");
+                }
+                Outcome::Stopped => tracing::info!(job = job.name(), "a job was stopped"),
+                Outcome::NotDue | Outcome::Resting => (),
+            }
+            self.tally.job_ran(job, &outcome);
+            outcomes.push((job, outcome));
+        }
+        self.tally.round_ended();
+        Ok(outcomes)
+    }
+}
+
+/// One job, if it is due. An error means that the connection is lost; whatever else goes wrong is
+/// the job's own.
+async fn run_job(link: &mut Link, job: Job, shutdown: &mut Shutdown) -> Result<Outcome> {
+    let session = unless_stopped(shutdown, link.session()).await?;
+    let begun = match session.begin_run(job).await {
+        Ok(begun) => begun,
+        Err(error) if error.retry() == Retry::Later => return Ok(Outcome::Failed(error)),
+        Err(error) => return Err(error),
+    };
+    if !begun {
+        return Ok(Outcome::NotDue);
+    }
+    let started = Instant::now();
+    let (mut checked, mut changed, mut batches) = (0, 0, 0);
+    loop {
+        match batch(session, job, shutdown).await {
+            Ok(done) => {
+                checked += done.checked;
+                changed += done.changed;
+                batches += 1;
+                if !done.more {
+                    return Ok(Outcome::Done { checked, changed, batches, took: started.elapsed() });
+                }
+            }
+            Err(Error::Stopped) => return stopped(session, job).await,
+            Err(error) if error.retry() == Retry::Later => {
+                session.record_run_failure(job, &error.to_string()).await?;
+                return Ok(Outcome::Failed(error));
+            }
+            Err(error) => return Err(error),
+        }
+        if shutdown.is_on() {
+            return stopped(session, job).await;
+        }
+        if started.elapsed() > RUN_MAX {
+            let error = Error::TimedOut { what: job.name(), after: RUN_MAX };
+            session.record_run_failure(job, &error.to_string()).await?;
+            return Ok(Outcome::Failed(error));
+        }
+    }
+}
+
+/// One batch; cancelled when it is time to stop.
+async fn batch(session: &Session, job: Job, shutdown: &mut Shutdown) -> Result<Batch> {
+    let running = session.run_batch(job);
+    tokio::pin!(running);
+    tokio::select! {
+        done = &mut running => return done,
+        () = shutdown.wait() => (),
+    }
+    session.cancel().await;
+    match timeout(CANCELLED_WITHIN, running).await {
+        Ok(Ok(done)) => Ok(done),
+        _ => Err(Error::Stopped),
+    }
+}
+
+async fn stopped(session: &Session, job: Job) -> Result<Outcome> {
+    // In vain if the statement did not end in time; then the next run finds that this one died.
+    let _ = timeout(CANCELLED_WITHIN, session.record_run_failure(job, STOPPED)).await;
+    Ok(Outcome::Stopped)
+}
+
+/// The answer, unless it is time to stop first.
+async fn unless_stopped<T>(shutdown: &mut Shutdown, asked: impl Future<Output = Result<T>>) -> Result<T> {
+    tokio::select! {
+        answer = asked => answer,
+        () = shutdown.wait() => Err(Error::Stopped),
+    }
+}
