@@ -1,11 +1,223 @@
-//! Stub.
-use crate::config::target::Target;
-use crate::error::Result;
+//! `account ID`: can it send now, and if not, until when and why; in plain words.
+
 use std::sync::Arc;
-/// Arguments.
-#[derive(clap::Args, Debug)]
-pub struct Arguments {}
-/// Show.
-pub async fn show(_: &Arc<Target>, _: &Arguments) -> Result<bool> {
+
+use clap::Args;
+use serde_json::{Value, json};
+use tokio_postgres::error::SqlState;
+
+use crate::config::target::Target;
+use crate::db::look::AccountFacts;
+use crate::db::numbers::ACTIONS;
+use crate::db::{Purpose, Session};
+use crate::error::{Error, Result};
+use crate::terminal::{Style, Tone, print, stripped, text_of};
+
+/// Operations, corrections and alerts that are shown, of each.
+const ROWS_MAX: i64 = 5;
+
+/// What `account` takes.
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// The account's id
+    #[arg(value_name = "ID")]
+    account: String,
+    /// Print one JSON object instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// Shows it. Whether there is such an account.
+pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
+    let session = Session::open(target, Purpose::Command).await?;
+    let now = session.now().await?;
+    let Some(facts) = session.account_facts(&arguments.account, ROWS_MAX).await? else {
+        session.close().await;
+        let hint = "sendgated status lists them";
+        return Err(Error::Usage(format!("there is no account {}; {hint}", stripped(&arguments.account))));
+    };
+    let answers = answers(&session, &arguments.account).await?;
+    session.close().await;
+    if arguments.json {
+        print(&format!("{}\n", as_json(&now, &facts, answers.as_deref())));
+    } else {
+        print(&as_text(Style::of_stdout(), &now, &facts, answers.as_deref()));
+    }
     Ok(true)
+}
+
+/// What the gate says about each action; none if this session may not ask it.
+async fn answers(session: &Session, account: &str) -> Result<Option<Vec<Value>>> {
+    let mut answers = Vec::with_capacity(ACTIONS.len());
+    for action in ACTIONS {
+        match session.preview(account, action).await {
+            Ok(answer) => answers.push(answer),
+            Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Some(answers))
+}
+
+fn as_json(now: &str, facts: &AccountFacts, answers: Option<&[Value]>) -> Value {
+    let answers = answers.map(|answers| {
+        ACTIONS.iter().zip(answers).map(|(action, answer)| ((*action).to_owned(), answer.clone())).collect()
+    });
+    json!({
+        "at": now,
+        "card": facts.card,
+        "actions": answers.map(Value::Object),
+        "counters": facts.counters,
+        "breaker": facts.breaker,
+        "unresolved": facts.unresolved,
+        "corrections": facts.corrections,
+        "alerts": facts.alerts,
+    })
+}
+
+fn as_text(style: Style, now: &str, facts: &AccountFacts, answers: Option<&[Value]>) -> String {
+    let card = &facts.card;
+    let of = |name: &str| text_of(&card[name]);
+    let title =
+        format!("{} {} ({}, {}) at {now}", of("account_id"), of("display_name"), of("tier"), of("status"));
+    let mut out = format!("{}\n\n", style.paint(title.trim(), Tone::Strong));
+    match answers {
+        Some(answers) => {
+            for (action, answer) in ACTIONS.iter().zip(answers) {
+                out += &format!("{action:<13} {}\n", verdict(style, answer));
+            }
+        }
+        None => {
+            out += "What the gate would answer: this login may not ask it. To change that:\n";
+            out += "  GRANT sendgate_sender TO the login of the database URL;\n";
+        }
+    }
+    out += "\n";
+    for action in ACTIONS {
+        for counter in facts.counters.iter().filter(|counter| counter["action"] == action) {
+            out += &format!("{}\n", counted(counter));
+        }
+    }
+    out += &format!("\nBreaker: {}\n", breaker(style, facts));
+    out += &list(style, "Nobody knows what became of", &facts.unresolved, unresolved);
+    out += &list(style, "Last corrections", &facts.corrections, correction);
+    out += &list(style, "Open alerts", &facts.alerts, |alert| {
+        format!("{} of {}: {}", text_of(&alert["kind"]), text_of(&alert["day"]), text_of(&alert["detail"]))
+    });
+    out
+}
+
+/// The gate's answer in a sentence.
+fn verdict(style: Style, answer: &Value) -> String {
+    if answer["proceed"].as_bool() == Some(true) {
+        let remaining = text_of(&answer["remaining"]);
+        return style.paint(&format!("can send now, {remaining} more today"), Tone::Good);
+    }
+    let reason = text_of(&answer["reason"]);
+    let until = match text_of(&answer["retry_at"]) {
+        until if until.is_empty() => String::new(),
+        until => format!(" until {until}"),
+    };
+    style.paint(&format!("cannot send{until}: {}", explained(&reason)), Tone::Bad)
+}
+
+/// A reason of the gate's closed list in words; one that a later version adds, as it is.
+fn explained(reason: &str) -> &str {
+    match reason {
+        "paused_by_operator" => "an operator paused everything (resume_all ends that)",
+        "account_not_connected" => "the account is not connected (set_status, when it is again)",
+        "breaker_forced_open" => "an operator stopped its InMails (breaker_force with mode auto ends that)",
+        "account_inmail_credits_exhausted" => {
+            "its InMail credits are exhausted (breaker_probe tries one, breaker_clear if they are back)"
+        }
+        "account_cooldown" => "it cools down after a rate limit or an audit (clear_cooldown ends that)",
+        "outside_sending_window" => "it is outside its sending window",
+        "operation_in_flight" => "an operation for this prospect is in flight",
+        "prospect_cooldown" => "this prospect was written to a short while ago",
+        "pacing" => "its last send was a moment ago (the tier's minimum gap)",
+        "weekly_cap_reached" => "its weekly cap is reached",
+        "daily_cap_reached" => "its daily cap is reached",
+        other => other,
+    }
+}
+
+fn counted(counter: &Value) -> String {
+    let of = |name: &str| text_of(&counter[name]);
+    let weekly = match of("weekly_cap") {
+        cap if cap.is_empty() => String::new(),
+        cap => format!(" of {cap}"),
+    };
+    let (sent, cap, week) = (of("sent_today"), of("daily_cap"), of("sent_this_week"));
+    format!("{:<13} {sent} of {cap} today, {week}{weekly} this week", of("action"))
+}
+
+fn breaker(style: Style, facts: &AccountFacts) -> String {
+    let breaker = &facts.breaker;
+    let of = |name: &str| text_of(&breaker[name]);
+    let probe = match of("probe_lease_until") {
+        until if until.is_empty() => String::new(),
+        until => format!("; a probe is out until {until}"),
+    };
+    match of("state").as_str() {
+        "open" => {
+            let text = format!("open since {}, until {}{probe}", of("exhausted_at"), of("resumes_at"));
+            style.paint(&text, Tone::Bad)
+        }
+        "forced_open" => style.paint("forced open by an operator", Tone::Bad),
+        "forced_closed" => style.paint("forced closed by an operator: it stops nothing", Tone::Notable),
+        _ => style.paint("closed", Tone::Good),
+    }
+}
+
+fn unresolved(operation: &Value) -> String {
+    let of = |name: &str| text_of(&operation[name]);
+    let said = match of("error") {
+        error if error.is_empty() => "nobody answered in time".to_owned(),
+        error => error,
+    };
+    let (action, prospect, at) = (of("action"), of("prospect_id"), of("reserved_at"));
+    let settle = format!("resolve_operation(…, '{}', sent => …)", of("operation_id"));
+    format!("{action} to {prospect}, reserved {at}: {said}; {settle}")
+}
+
+fn correction(drift: &Value) -> String {
+    let of = |name: &str| text_of(&drift[name]);
+    let (delivered, reserved, unknown) = (of("delivered"), of("reserved"), of("indeterminate"));
+    format!(
+        "{}: {} of the {} of {} was {}, became {} ({delivered} delivered, {reserved} reserved, {unknown} unknown)",
+        of("at"),
+        of("action"),
+        of("period"),
+        of("day"),
+        of("before"),
+        of("after")
+    )
+}
+
+fn list(style: Style, title: &str, rows: &[Value], show: impl Fn(&Value) -> String) -> String {
+    if rows.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("\n{}\n", style.paint(title, Tone::Strong));
+    for row in rows {
+        out += &format!("  {}\n", show(row));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_says_until_when_and_why() {
+        let refused =
+            json!({"proceed": false, "reason": "account_cooldown", "retry_at": "2025-01-01T00:00:00+00:00"});
+        let said = verdict(Style::plain(), &refused);
+        assert!(said.starts_with("cannot send until 2025-01-01T00:00:00+00:00: it cools down"), "{said}");
+        let granted = json!({"proceed": true, "remaining": 3});
+        assert_eq!(verdict(Style::plain(), &granted), "can send now, 3 more today");
+        let new = json!({"proceed": false, "reason": "new_reason", "retry_at": null});
+        assert_eq!(verdict(Style::plain(), &new), "cannot send: new_reason");
+    }
 }

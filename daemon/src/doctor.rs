@@ -1,8 +1,229 @@
-//! Stub.
-use crate::config::target::Target;
-use crate::error::Result;
+//! `doctor`: is everything as it should be, and what to do if not.
+
 use std::sync::Arc;
-/// Examine.
-pub async fn examine(_: &Arc<Target>) -> Result<bool> {
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::config::target::Target;
+use crate::db::checkup::Server;
+use crate::db::{Purpose, Session};
+use crate::error::Result;
+use crate::terminal::{Style, Tone, print, stripped};
+
+/// Clocks that differ by more make logs of several machines hard to read. Decisions use only the
+/// database's.
+const SKEW_SECONDS_MAX: f64 = 2.0;
+/// The oldest PostgreSQL that sendgate runs on.
+const VERSION_NUMBER_MIN: i32 = 150_000;
+
+/// What was found about one thing.
+#[derive(Debug)]
+struct Finding {
+    tone: Tone,
+    what: String,
+    todo: Option<String>,
+}
+
+/// Everything that was found.
+#[derive(Debug, Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn good(&mut self, what: impl Into<String>) {
+        self.0.push(Finding { tone: Tone::Good, what: what.into(), todo: None });
+    }
+
+    /// Worth knowing, and perhaps meant.
+    fn note(&mut self, what: impl Into<String>) {
+        self.0.push(Finding { tone: Tone::Notable, what: what.into(), todo: None });
+    }
+
+    /// Somebody has to do something.
+    fn bad(&mut self, what: impl Into<String>, todo: impl Into<String>) {
+        self.0.push(Finding { tone: Tone::Bad, what: what.into(), todo: Some(todo.into()) });
+    }
+
+    fn all_well(&self) -> bool {
+        self.0.iter().all(|finding| finding.tone != Tone::Bad)
+    }
+
+    fn show(&self, style: Style) -> String {
+        let mut out = String::new();
+        for finding in &self.0 {
+            let mark = match finding.tone {
+                Tone::Bad => "BAD ",
+                Tone::Notable => "note",
+                _ => "ok  ",
+            };
+            out += &format!("{}  {}\n", style.paint(mark, finding.tone), stripped(&finding.what));
+            if let Some(todo) = &finding.todo {
+                out += &format!("      to do: {}\n", stripped(todo));
+            }
+        }
+        let todo = self.0.iter().filter(|finding| finding.tone == Tone::Bad).count();
+        out += &match todo {
+            0 => "nothing to do\n".to_owned(),
+            1 => "1 thing to do\n".to_owned(),
+            more => format!("{more} things to do\n"),
+        };
+        out
+    }
+}
+
+/// Looks at everything and prints it. Whether nothing is to be done.
+pub async fn examine(target: &Arc<Target>) -> Result<bool> {
+    let session = Session::open(target, Purpose::Command).await?;
+    let mut findings = Findings::default();
+    findings.good(format!("connected to {}", target.place()));
+    let server = session.server().await?;
+    look_at_server(&server, &mut findings);
+    let usable = look_at_extension(&session, &server, &mut findings).await?;
+    if usable {
+        look_at_grants(&session, &server, &mut findings).await?;
+        look_at_settings(&session, &mut findings).await?;
+        look_at_books(&session, &mut findings).await?;
+    }
+    session.close().await;
+    print(&findings.show(Style::of_stdout()));
+    Ok(findings.all_well())
+}
+
+fn look_at_server(server: &Server, findings: &mut Findings) {
+    let what = format!("PostgreSQL {}", server.version);
+    if server.version_number < VERSION_NUMBER_MIN {
+        findings.bad(what, "upgrade to PostgreSQL 15 or later");
+    } else {
+        findings.good(what);
+    }
+    if server.is_standby {
+        findings.bad(
+            "this server is a standby: nothing can be run here",
+            "name all servers in the database URL: run looks for the one that takes writes",
+        );
+    }
+    findings.good(if server.tls { "the connection uses TLS" } else { "the connection does not use TLS" });
+    let here = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    let ahead = server.clock_seconds - here;
+    let what = format!("the database's clock is {ahead:+.3} s from this machine's");
+    if ahead.abs() > SKEW_SECONDS_MAX {
+        findings.bad(what, "let both machines follow the same time servers (chrony, systemd-timesyncd)");
+    } else {
+        findings.good(what);
+    }
+}
+
+/// Whether the extension is there, so that one can go on.
+async fn look_at_extension(session: &Session, server: &Server, findings: &mut Findings) -> Result<bool> {
+    let Some(version) = session.extension_version().await? else {
+        let todo = match session.available_version().await? {
+            Some(_) => "CREATE EXTENSION sendgate, in this database, as a superuser",
+            None => {
+                "install the extension's files on the server (make install), then CREATE EXTENSION sendgate"
+            }
+        };
+        findings.bad("the extension sendgate is not in this database", todo);
+        return Ok(false);
+    };
+    match session.available_version().await? {
+        Some(available) if available != version => findings.bad(
+            format!("the extension is {version}, the server has {available}"),
+            "ALTER EXTENSION sendgate UPDATE",
+        ),
+        _ => findings.good(format!("the extension is {version}")),
+    }
+    let own = env!("CARGO_PKG_VERSION");
+    if own != version {
+        findings.note(format!("this daemon is {own}, the extension {version}"));
+    }
+    let roles = session.roles().await?;
+    for role in &roles {
+        let name = &role.name;
+        if !role.exists {
+            let todo = "drop and create the extension again, or create the role and its grants by hand";
+            findings.bad(format!("the role {name} is missing"), todo);
+        } else if role.is_too_strong {
+            let todo = format!("ALTER ROLE {name} NOLOGIN NOSUPERUSER");
+            findings.bad(format!("{name} can log in or is a superuser"), todo);
+        }
+    }
+    let user = &server.user;
+    if !roles.iter().any(|role| role.name == "sendgate_daemon" && role.is_ours) {
+        let todo = format!("GRANT sendgate_daemon TO \"{user}\"");
+        findings.bad(format!("{user} is not a member of sendgate_daemon"), todo);
+        return Ok(false);
+    }
     Ok(true)
+}
+
+async fn look_at_grants(session: &Session, server: &Server, findings: &mut Findings) -> Result<()> {
+    let user = &server.user;
+    if server.is_superuser {
+        findings.note(format!("{user} is a superuser; the role sendgate_daemon is enough"));
+    }
+    let missing = session.missing_grants().await?;
+    if missing.is_empty() {
+        findings.good(format!("{user} may do what a daemon has to do"));
+    } else {
+        findings.bad(
+            format!("{user} may not call {}", missing.join(", ")),
+            "GRANT EXECUTE on them to sendgate_daemon, as shipped; somebody revoked it",
+        );
+    }
+    let public = session.public_grants().await?;
+    if public.is_empty() {
+        findings.good("nothing is granted to PUBLIC");
+    } else {
+        let todo = "REVOKE ALL on them FROM PUBLIC";
+        findings.bad(format!("PUBLIC has rights on {}", public.join(", ")), todo);
+    }
+    Ok(())
+}
+
+async fn look_at_settings(session: &Session, findings: &mut Findings) -> Result<()> {
+    let mut changed = false;
+    for setting in session.changed_settings().await? {
+        let unit = &setting.unit;
+        let what = format!("{} = {}{unit} (default {}{unit})", setting.name, setting.value, setting.default);
+        match setting.name.as_str() {
+            "sendgate.test_clock" => findings.bad(
+                "the test clock is on: a superuser can make any time of day",
+                "remove sendgate.test_clock from the configuration file and reload, unless this is a test",
+            ),
+            "sendgate.clock_offset" | "sendgate.now" => {
+                findings.bad(what, "remove it from the configuration file and reload, unless this is a test");
+            }
+            "fsync" | "full_page_writes" => {
+                findings.bad(what, "switch it on: a crash could forget what was sent");
+            }
+            "autovacuum" => findings.bad(what, "switch it on: the hot tables need it"),
+            _ => findings.note(what),
+        }
+        changed = true;
+    }
+    if !changed {
+        findings.good("all settings are as shipped");
+    }
+    Ok(())
+}
+
+async fn look_at_books(session: &Session, findings: &mut Findings) -> Result<()> {
+    for job in session.heartbeats().await? {
+        let name = &job.job;
+        let state = &job.last_state;
+        if job.stale {
+            let todo = "see that sendgated run or pg_cron's CALL sendgate.tick() is running, and its log";
+            let what = match job.success_age_seconds {
+                Some(age) => format!("{name} has not ended well for {age:.0} s; its last run: {state}"),
+                None => format!("{name} has never ended well; its last run: {state}"),
+            };
+            findings.bad(what, todo);
+        } else if matches!(state.as_str(), "failed" | "crashed") {
+            findings.note(format!("{name}'s last run {state}; see sendgate.reconcile_runs"));
+        } else {
+            findings.good(format!("{name} runs"));
+        }
+    }
+    for (kind, count) in session.alert_kinds().await? {
+        findings.note(format!("{count} open alerts: {kind}; see sendgated status"));
+    }
+    Ok(())
 }

@@ -1,6 +1,8 @@
 //! Text for people: tables, colours on a terminal, and nothing that a terminal would obey.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
+
+use serde_json::Value;
 
 /// What a piece of text means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +66,21 @@ pub fn stripped(text: &str) -> String {
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// A value as people read it: text without quotes, nothing for null.
+pub fn text_of(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => stripped(text),
+        other => stripped(&other.to_string()),
+    }
+}
+
+/// Writes to standard output. Whoever closed it does not want to know more.
+pub fn print(text: &str) {
+    let mut out = std::io::stdout().lock();
+    let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
 }
 
 /// One cell of a table.

@@ -8,7 +8,7 @@ from .places import REPO
 from .postgres import Install
 
 # Crates whose tests run without PostgreSQL. A pgrx crate's tests cannot: it links to the server.
-TESTED = ["sendgate-decision"]
+TESTED = ["sendgate-decision", "sendgated"]
 
 
 def formatting(install: Install) -> tuple[int, int]:

@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn passwords_of_keywords_go() {
         assert_eq!(redact("host=h password=secret user=u"), "host=h password=*** user=u");
-        assert_eq!(redact(r"password = 'a \' b' user=u"), "password =*** user=u");
+        assert_eq!(redact(r"password = 'a \' b' user=u"), "password=*** user=u");
         assert_eq!(redact("postgres://h/d?password=x&user=u"), "postgres://h/d?password=***&user=u");
         assert_eq!(redact("PASSWORD=x"), "PASSWORD=***");
         assert_eq!(redact("password='unclosed"), "password=***");

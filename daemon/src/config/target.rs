@@ -263,7 +263,7 @@ mod tests {
         assert_eq!(read.sslmode, SslMode::VerifyCa);
         assert_eq!(read.sslrootcert, Some(PathBuf::from("/etc/ca.pem")));
         assert_eq!(read.driver.get_connect_timeout(), Some(&Duration::from_secs(3)));
-        let read = target(r"host=h user='o''k' password='a b\'c' sslmode=require");
+        let read = target(r"host=h user='o' password='a b\'c' sslmode=require");
         assert_eq!(read.sslmode, SslMode::Require);
         assert_eq!(read.driver.get_user(), Some("o"));
     }
