@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::config::Config;
 use crate::config::redact::redact;
 use crate::error::{Error, Result};
+use crate::terminal::stripped;
 use crate::{account, doctor, logging, run, scheduler, status};
 
 /// After the daemon is done, threads that still write get so long.
@@ -145,7 +146,7 @@ fn refused(error: &clap::Error) -> ExitCode {
 }
 
 fn failed(error: &Error) -> ExitCode {
-    let _ = writeln!(std::io::stderr(), "error: {}", redact(&error.to_string()));
+    let _ = writeln!(std::io::stderr(), "error: {}", stripped(&redact(&error.to_string())));
     match error {
         Error::Usage(_) => ExitCode::from(2),
         _ => ExitCode::FAILURE,

@@ -42,7 +42,9 @@ impl Config {
     /// Puts flags, environment and file together.
     pub fn read(options: &Options) -> Result<Config> {
         let file = options.config.as_deref().map(read_file).transpose()?.unwrap_or_default();
-        let Some(url) = options.database_url.clone().or(file.database_url) else {
+        // An empty variable is what many tools leave of one that is not set.
+        let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+        let Some(url) = given(&options.database_url).or(given(&file.database_url)) else {
             return Err(Error::Usage(
                 "which database? Set SENDGATED_DATABASE_URL, give --database-url, \
                  or write database_url into the file that --config names"
@@ -51,7 +53,8 @@ impl Config {
         };
         let password_file = options.password_file.as_ref().or(file.password_file.as_ref());
         let target = Target::read(&url, password_file.map(PathBuf::as_path))?;
-        let listen = options.listen.clone().or(file.listen).unwrap_or_else(|| LISTEN_DEFAULT.to_owned());
+        let listen =
+            given(&options.listen).or(given(&file.listen)).unwrap_or_else(|| LISTEN_DEFAULT.to_owned());
         let listen_anywhere = options.listen_anywhere || file.listen_anywhere.unwrap_or(false);
         Ok(Config { target, listen, listen_anywhere })
     }

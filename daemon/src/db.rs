@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
 /// How much longer than the server's own limit an answer is waited for, before the connection is
 /// given up for dead.
-const ANSWER_GRACE: Duration = Duration::from_secs(3);
+const ANSWER_GRACE: Duration = Duration::from_secs(1);
 /// Longest wait for a connection, name look-up and TLS included.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for a connection when somebody waits for a health check.
@@ -178,11 +178,8 @@ impl Session {
         sql: &str,
         parameters: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Row> {
-        let bounded = self.bounded(what, async {
-            let rows = self.client.query_typed(sql, parameters).await?;
-            Ok(rows.into_iter().next())
-        });
-        bounded.await?.ok_or(Error::TimedOut { what, after: Duration::ZERO })
+        let rows = self.rows(what, sql, parameters).await?;
+        rows.into_iter().next().ok_or(Error::NoRow { what })
     }
 
     /// Statements without parameters and rows.

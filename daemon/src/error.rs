@@ -46,6 +46,11 @@ pub enum Error {
         /// How long was waited.
         after: Duration,
     },
+    /// A row that has to be there is not: it went away meanwhile.
+    NoRow {
+        /// What was being done.
+        what: &'static str,
+    },
     /// Nobody can be served at that address.
     Listen {
         /// The address.
@@ -65,6 +70,7 @@ impl Error {
         match self {
             Error::Usage(_) | Error::Listen { .. } | Error::Output(_) | Error::Stopped => Retry::Never,
             Error::TimedOut { .. } => Retry::Reconnect,
+            Error::NoRow { .. } => Retry::Later,
             Error::Connect { source, .. } => match source.code() {
                 Some(code) if is_about_who(code) => Retry::Never,
                 _ => Retry::Reconnect,
@@ -116,6 +122,7 @@ impl fmt::Display for Error {
             Error::TimedOut { what, after } => {
                 write!(f, "{what}: no answer within {} s", after.as_secs_f64())
             }
+            Error::NoRow { what } => write!(f, "{what}: it went away meanwhile; try again"),
             Error::Listen { address, source } => write!(f, "cannot listen on {address}: {source}"),
             Error::Output(source) => write!(f, "cannot write to standard output: {source}"),
             Error::Stopped => f.write_str("told to stop"),

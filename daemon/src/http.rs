@@ -20,6 +20,10 @@ use crate::shutdown::Shutdown;
 /// A verdict about the database is good for so long, however many ask.
 const READY_FOR: Duration = Duration::from_secs(1);
 
+/// Requests that are being answered when it is time to stop get so long; a client that never sends
+/// the end of its request must not hold up the end.
+const FINISH_WITHIN: Duration = Duration::from_secs(2);
+
 /// What is at the root.
 const INDEX: &str = "sendgated\n\n/metrics  for Prometheus\n/healthz  200: the process is alive\n\
                      /readyz   200: the database answers and has the extension, else 503\n";
@@ -89,11 +93,20 @@ pub async fn serve(
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))
         .with_state(pages.clone());
-    let served = axum::serve(listener, app).with_graceful_shutdown(async move { shutdown.wait().await });
+    let mut told = shutdown.clone();
+    let served = axum::serve(listener, app).with_graceful_shutdown(async move { told.wait().await });
     let failed = |source| Error::Listen { address: config.listen.clone(), source };
-    served.await.map_err(failed)?;
-    pages.collector.lock().await.close().await;
-    pages.probe.lock().await.link.close().await;
+    tokio::select! {
+        ended = served.into_future() => ended.map_err(failed)?,
+        () = async { shutdown.wait().await; tokio::time::sleep(FINISH_WITHIN).await } => (),
+    }
+    // One that is still in use ends with its request.
+    if let Ok(mut collector) = pages.collector.try_lock() {
+        collector.close().await;
+    }
+    if let Ok(mut probe) = pages.probe.try_lock() {
+        probe.link.close().await;
+    }
     Ok(())
 }
 

@@ -84,7 +84,7 @@ impl Tally {
         self.lines.fetch_add(lines as u64, Ordering::Relaxed);
     }
 
-    /// Counts a connection that was lost or could not be made.
+    /// Counts a connection that is given up: lost, not made, or of no use.
     pub fn reconnected(&self) {
         self.reconnects.fetch_add(1, Ordering::Relaxed);
     }
@@ -171,7 +171,7 @@ fn put_tally(page: &mut Page, tally: &Tally) {
     let help = "Lines of the breaker that this process printed.";
     let lines = tally.lines.load(Ordering::Relaxed) as f64;
     page.one("sendgate_breaker_lines_total", Kind::Counter, help, lines);
-    let help = "Times that the jobs' connection was lost or could not be made.";
+    let help = "Times that the jobs could not ask the database, and made a new connection.";
     let lost = tally.reconnects.load(Ordering::Relaxed) as f64;
     page.one("sendgate_connections_lost_total", Kind::Counter, help, lost);
     let began = tally.started_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();

@@ -116,7 +116,7 @@ impl Scheduler {
     }
 
     /// Asks for each job, in order, whether it is due, and runs it. One that fails does not stop the
-    /// others; an error means that the connection is lost.
+    /// others; an error means that the database cannot be asked, and then no job can run.
     pub async fn round(&mut self) -> Result<Vec<(Job, Outcome)>> {
         let mut outcomes = Vec::with_capacity(Job::ALL.len());
         for job in Job::ALL {
@@ -151,16 +151,11 @@ impl Scheduler {
     }
 }
 
-/// One job, if it is due. An error means that the connection is lost; whatever else goes wrong is
-/// the job's own.
+/// One job, if it is due. An error means that the database cannot be asked; whatever else goes wrong
+/// is the job's own.
 async fn run_job(link: &mut Link, job: Job, shutdown: &mut Shutdown) -> Result<Outcome> {
     let session = unless_stopped(shutdown, link.session()).await?;
-    let begun = match session.begin_run(job).await {
-        Ok(begun) => begun,
-        Err(error) if error.retry() == Retry::Later => return Ok(Outcome::Failed(error)),
-        Err(error) => return Err(error),
-    };
-    if !begun {
+    if !unless_stopped(shutdown, session.begin_run(job)).await? {
         return Ok(Outcome::NotDue);
     }
     let started = Instant::now();

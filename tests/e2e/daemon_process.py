@@ -74,13 +74,17 @@ class Daemon:
         """The daemon's own log."""
         return [json.loads(line) for line in self.err.splitlines(keepends=True) if line[-1] == "\n"]
 
-    def get(self, path: str) -> tuple[int, str]:
-        """A page: (status, text)."""
+    def address(self) -> str:
+        """Where it listens, once it does."""
         started = wait_for(
             lambda: next((line for line in self.log() if line["message"] == "started"), None),
             "the daemon to listen",
         )
-        url = f"http://{started['listen']}{path}"
+        return started["listen"]
+
+    def get(self, path: str) -> tuple[int, str]:
+        """A page: (status, text)."""
+        url = f"http://{self.address()}{path}"
         try:
             with urllib.request.urlopen(url, timeout=HTTP_SECONDS) as answer:
                 return answer.status, answer.read().decode()

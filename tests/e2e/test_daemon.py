@@ -1,5 +1,7 @@
 """The daemon's jobs: what is due runs once, whoever asks and whatever dies meanwhile."""
 
+import contextlib
+import os
 import signal
 import subprocess
 
@@ -136,6 +138,30 @@ def test_it_starts_while_the_database_is_down(env):
         wait_for(daemon.ready, "readyz")
 
 
+def test_a_server_that_hangs_is_noticed_and_holds_nobody_up(env):
+    with Daemon(env) as daemon:
+        wait_for(lambda: all_ran(env), "every job to run")
+        assert daemon.ready()
+        pids = env.psql(
+            """SELECT pid FROM pg_stat_activity
+               WHERE application_name = 'sendgated' AND datname = current_database()"""
+        )
+        hung = [int(pid) for pid in pids.split()]
+        try:
+            for pid in hung:
+                os.kill(pid, signal.SIGSTOP)
+            wait_for(lambda: not daemon.ready(), "readyz to notice")
+            # A new connection does not hang.
+            wait_for(daemon.ready, "readyz to find a way")
+            status, seconds = daemon.stop()
+            equal(status, 0, "exit status")
+            assert seconds < STOP_SECONDS_MAX, f"it took {seconds:.1f} s"
+        finally:
+            for pid in hung:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
+
+
 def test_it_needs_little_memory_and_few_connections(env):
     make_drift(env, accounts=2 * BATCH, every=2)
     env.psql("SELECT sendgate.breaker_arm(id, 'test') FROM sendgate.accounts")
@@ -183,11 +209,13 @@ class blocked_sweep:
 
 
 def run(env, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
-    """A command of the daemon's program, to its end."""
-    url = environment.pop("url", None) or url_of(env, daemon_login(env))
+    """A command of the daemon's program, to its end; an empty ``url`` is not passed on."""
+    url = environment.pop("url", None)
+    if url is None:
+        url = url_of(env, daemon_login(env))
     return subprocess.run(
         [build.build_daemon(), *arguments],
-        env={"SENDGATED_DATABASE_URL": url, **environment},
+        env=({"SENDGATED_DATABASE_URL": url} if url else {}) | environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

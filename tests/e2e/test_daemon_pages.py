@@ -1,5 +1,9 @@
 """The daemon's pages, its flags, and its secrets."""
 
+import socket
+import tempfile
+from pathlib import Path
+
 from daemon_process import JOBS, Daemon, all_ran, daemon_login, url_of
 from support import equal, operation, provision, wait_for
 from test_daemon import run
@@ -117,6 +121,42 @@ def test_a_wrong_password_ends_it_and_no_output_shows_it(env):
             assert hides(broken.stderr) and "nonsense" in broken.stderr, broken.stderr
         finally:
             secret.unlink()
+
+
+def test_a_file_does_as_well_as_flags(env):
+    """Flags win over the environment, the environment over the file."""
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory, "sendgated.toml")
+        here = url_of(env, daemon_login(env))
+        file.write_text(f'database_url = "{here}"\nlisten = "0.0.0.0:0"\n')
+        equal(run(env, "tick", "--config", file, url="").returncode, 0, "the file's database")
+        elsewhere = here + "_nowhere"
+        equal(run(env, "tick", "--config", file, url=elsewhere).returncode, 1, "the environment's")
+        done = run(env, "tick", "--config", file, "--database-url", here, url=elsewhere)
+        equal(done.returncode, 0, "the flag's")
+        refused = run(env, "run", SENDGATED_CONFIG=str(file))
+        assert "--listen-anywhere" in refused.stderr, refused.stderr
+
+
+def test_a_password_in_a_flag_is_warned_of(env):
+    url = url_of(env, daemon_login(env), SECRET)
+    done = run(env, "tick", "--database-url", url)
+    equal(done.returncode, 0, done.stderr)
+    assert "can be read by everybody" in done.stderr, done.stderr
+    assert hides(done.stdout + done.stderr)
+    assert "can be read" not in run(env, "tick", url=url).stderr
+
+
+def test_a_client_that_does_not_finish_does_not_hold_up_the_end(env):
+    with Daemon(env) as daemon:
+        assert daemon.ready()
+        host, port = daemon.address().rsplit(":", 1)
+        with socket.create_connection((host, int(port))) as half:
+            half.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n")
+            status, seconds = daemon.stop()
+        equal(status, 0, "exit status")
+        assert seconds < 4, f"it took {seconds:.1f} s"
+        assert "cut off" not in daemon.err, daemon.err
 
 
 def test_nonsense_on_the_command_line_is_not_repeated(env):
