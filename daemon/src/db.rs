@@ -22,6 +22,9 @@ use crate::error::{Error, Result};
 
 /// Longest wait for another transaction's lock, in any session. Jobs pass held rows by.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+/// A transaction that waits for whoever reads standard output may take so long; then another daemon
+/// may print its lines, and vacuum goes on.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(300);
 /// How much longer than the server's own limit an answer is waited for, before the connection is
 /// given up for dead.
 const ANSWER_GRACE: Duration = Duration::from_secs(1);
@@ -89,7 +92,7 @@ fn greeting(purpose: Purpose) -> String {
          SET idle_in_transaction_session_timeout = {}",
         purpose.statement_timeout().as_millis(),
         LOCK_TIMEOUT.as_millis(),
-        (purpose.statement_timeout() + ANSWER_GRACE).as_millis(),
+        IDLE_IN_TRANSACTION.as_millis(),
     )
 }
 

@@ -6,9 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use tokio::time::timeout;
+
 use crate::config::target::Target;
 use crate::db::numbers::{ACTIONS, Numbers};
 use crate::db::{Link, Purpose};
+use crate::error::Error;
 use crate::schedule::Job;
 use crate::scheduler::Outcome;
 use text::{Kind, Page};
@@ -16,6 +19,8 @@ use text::{Kind, Page};
 /// Numbers are counted again when they are asked for and this old: several scrapers cost as much as
 /// one. The page says how old they are.
 const AGE_MAX: Duration = Duration::from_secs(10);
+/// A page has to come before scrapers give up, which is after ten seconds, also without numbers.
+const COUNT_WITHIN: Duration = Duration::from_secs(8);
 /// Reasons that are shown even if nothing was skipped for them.
 const SKIP_REASONS: [(&str, &str); 2] =
     [("inmail", "account_inmail_credits_exhausted"), ("inmail", "inmail_eligibility")];
@@ -108,11 +113,9 @@ impl Collector {
     pub async fn page(&mut self) -> String {
         if self.counted.as_ref().is_none_or(|(at, _)| at.elapsed() > AGE_MAX) {
             self.counted = None;
-            let counted = match self.link.session().await {
-                Ok(session) => session.numbers().await,
-                Err(error) => Err(error),
-            };
-            match counted {
+            let counting = async { self.link.session().await?.numbers().await };
+            let late = Error::TimedOut { what: "counting for metrics", after: COUNT_WITHIN };
+            match timeout(COUNT_WITHIN, counting).await.unwrap_or(Err(late)) {
                 Ok(numbers) => self.counted = Some((Instant::now(), numbers)),
                 Err(error) => {
                     tracing::warn!(%error, "metrics cannot be counted");

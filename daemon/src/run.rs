@@ -17,7 +17,7 @@ use crate::scheduler::Scheduler;
 use crate::shutdown::{self, Shutdown};
 
 /// The tasks have so long to end; what supervises the daemon is promised five seconds.
-const STOP_WITHIN: Duration = Duration::from_millis(4500);
+const STOP_WITHIN: Duration = Duration::from_secs(4);
 
 /// Runs until a signal comes, or a task can go on no longer.
 pub async fn run(config: Config) -> Result<()> {

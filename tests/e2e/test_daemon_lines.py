@@ -155,6 +155,35 @@ def test_without_a_reader_it_ends_and_loses_nothing(env):
     equal(env.psql("SELECT count(*) FROM sendgate.breaker_outbox"), "1", "lines that wait")
 
 
+def test_a_reader_who_stopped_reading_holds_nobody_up(env):
+    """A full pipe: the daemon still ends in time, and what it could not print is still there."""
+    accounts(env)
+    env.psql("SELECT sendgate.breaker_arm(id, 'test') FROM sendgate.accounts")
+    reading, writing = os.pipe()
+    try:
+        with Daemon(env, out=writing) as daemon:
+            os.close(writing)
+            wait_for(lambda: waits_in_transaction(env), "the pipe to be full")
+            assert daemon.ready()
+            status, seconds = daemon.stop()
+        equal(status, 0, "exit status")
+        assert seconds < 5, f"it took {seconds:.1f} s"
+    finally:
+        os.close(reading)
+    # Not even the first batch went through.
+    equal(env.psql("SELECT count(*) FROM sendgate.breaker_outbox"), str(MANY), "lines that wait")
+
+
+def waits_in_transaction(env) -> bool:
+    """Whether lines that were taken have been waiting for a while to be printed."""
+    count = env.psql(
+        """SELECT count(*) FROM pg_stat_activity
+           WHERE application_name = 'sendgated' AND datname = current_database()
+             AND state = 'idle in transaction' AND state_change < clock_timestamp() - interval '1 s'"""
+    )
+    return count == "1"
+
+
 def accounts(env) -> None:
     """Many accounts."""
     env.psql(
