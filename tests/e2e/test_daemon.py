@@ -9,6 +9,8 @@ from daemon_process import JOBS, Daemon, all_ran, daemon_login, make_due, states
 from harness import build
 from support import equal, provision, wait_for, wait_until_blocked
 
+NEWEST_ONLY = True
+
 # The first test builds the daemon.
 TIMEOUT_SECONDS = 1200
 STOP_SECONDS_MAX = 5

@@ -9,6 +9,8 @@ from harness import build
 from support import equal, operation, provision
 from test_daemon import run
 
+NEWEST_ONLY = True
+
 # The first test builds the daemon.
 TIMEOUT_SECONDS = 1200
 

@@ -6,6 +6,8 @@ import signal
 from daemon_process import Daemon, daemon_login
 from support import equal, operation, provision, wait_for
 
+NEWEST_ONLY = True
+
 # The first test builds the daemon.
 TIMEOUT_SECONDS = 1200
 MANY = 3000

@@ -8,6 +8,8 @@ from daemon_process import JOBS, Daemon, all_ran, daemon_login, url_of
 from support import equal, operation, provision, wait_for
 from test_daemon import run
 
+NEWEST_ONLY = True
+
 # The first test builds the daemon.
 TIMEOUT_SECONDS = 1200
 SECRET = "geheim%40wort"

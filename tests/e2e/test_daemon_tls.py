@@ -15,6 +15,8 @@ from harness.console import HarnessError
 from support import equal
 from test_daemon import run
 
+NEWEST_ONLY = True
+
 # The first test builds the daemon.
 TIMEOUT_SECONDS = 1200
 SSL_REQUEST = struct.pack("!ii", 8, 80877103)

@@ -98,7 +98,7 @@ def run(versions: list[int], only: str | None, accept: bool) -> int:
         rust_stages(report, installs)
     for major, install in installs.items():
         if report.stage(f"pg{major} build", lambda: build.build_and_install(install)):
-            version_stages(report, install, only, accept)
+            version_stages(report, install, only, accept, major == max(installs))
     return report.finish()
 
 
@@ -112,7 +112,9 @@ def rust_stages(report: Report, installs: dict[int, Install]) -> None:
     report.stage("rust tests", lambda: rust.unit_tests(newest))
 
 
-def version_stages(report: Report, install: Install, only: str | None, accept: bool) -> None:
+def version_stages(
+    report: Report, install: Install, only: str | None, accept: bool, newest: bool
+) -> None:
     """Everything that needs a server of this version, on one throwaway cluster."""
     cluster = Cluster(install, conf=CONF)
     version = f"pg{install.major}"
@@ -126,7 +128,7 @@ def version_stages(report: Report, install: Install, only: str | None, accept: b
                     lambda: driver.run(cluster, only, accept).counts(),
                 )
         if not accept and e2e.picks(only):
-            report.stage(f"{version} e2e", lambda: e2e.run(cluster, only).counts())
+            report.stage(f"{version} e2e", lambda: e2e.run(cluster, only, newest).counts())
     finally:
         keep_log(cluster)
         cluster.destroy()
