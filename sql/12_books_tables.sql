@@ -25,6 +25,7 @@ CREATE TABLE sendgate.reconcile_runs (
     job text COLLATE "C" NOT NULL,
     state text COLLATE "C" NOT NULL,
     started_at timestamptz NOT NULL,
+    beat_at timestamptz NOT NULL,
     finished_at timestamptz,
     checked bigint NOT NULL DEFAULT 0,
     changed bigint NOT NULL DEFAULT 0,

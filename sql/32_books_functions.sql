@@ -86,8 +86,8 @@ CREATE PROCEDURE sendgate.tick()
 LANGUAGE plpgsql
 AS $tick$
 DECLARE
-    job text;
-    more boolean;
+    job pg_catalog.text;
+    more pg_catalog.bool;
 BEGIN
     -- Layer 2 looks for what layer 1 heals, so it comes first.
     FOREACH job IN ARRAY ARRAY['midnight_reset', 'audit_events', 'reconcile_operations', 'prune'] LOOP

@@ -9,6 +9,6 @@ LEFT JOIN LATERAL (
     SELECT h.state, h.started_at, h.checked, h.changed, h.error
     FROM sendgate.reconcile_runs h
     WHERE h.job = j.job
-    ORDER BY h.started_at DESC
+    ORDER BY h.started_at DESC, h.run_id DESC
     LIMIT 1
 ) r ON true;

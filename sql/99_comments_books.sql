@@ -20,6 +20,7 @@ COMMENT ON COLUMN sendgate.reconcile_runs.job IS 'midnight_reset, audit_events, 
 COMMENT ON COLUMN sendgate.reconcile_runs.state IS
 'running, ok, failed (its caller recorded the error), or crashed: its process was gone when the next run began.';
 COMMENT ON COLUMN sendgate.reconcile_runs.started_at IS 'When it began.';
+COMMENT ON COLUMN sendgate.reconcile_runs.beat_at IS 'When it began, or ended its last batch. A run that is silent for a minute, while nobody holds its job, has died.';
 COMMENT ON COLUMN sendgate.reconcile_runs.finished_at IS 'When it ended, or was found dead; NULL while it runs.';
 COMMENT ON COLUMN sendgate.reconcile_runs.checked IS 'Rows looked at so far: accounts, or for prune rows removed.';
 COMMENT ON COLUMN sendgate.reconcile_runs.changed IS 'Accounts corrected or reset, alerts raised, or rows removed.';

@@ -87,7 +87,7 @@ fn settle_held(
         return Ok(None);
     };
     let (settled, op) = (&planned.settled, &row.operation);
-    journal::settle(spi, report.account, op, settled.state, settled.outcome, &planned.note, now);
+    journal::settle(spi, report.account, op, settled.state, settled.outcome, &planned.note, now)?;
     if planned.changes(&held.account) {
         account_row::write_held(spi, report.account, held.version, &settled.account)?;
     }

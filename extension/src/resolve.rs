@@ -60,11 +60,11 @@ fn resolve(
         settle_delivered(spi, &report, &error_note)?;
     } else if sent {
         // The slot stays taken, but nothing proves the delivery, so no event is written.
-        journal::settle(spi, account, op, OperationState::Delivered, None, &error_note, now);
+        journal::settle(spi, account, op, OperationState::Delivered, None, &error_note, now)?;
         enrollment::delivered(spi, account, &row, now);
     } else {
         let settled = fail(&held.account, op, Outcome::Released, 0, now);
-        journal::settle(spi, account, op, settled.state, settled.outcome, &error_note, now);
+        journal::settle(spi, account, op, settled.state, settled.outcome, &error_note, now)?;
         account_row::write_held(spi, account, held.version, &settled.account)?;
         enrollment::failed(spi, account, &row, Outcome::Released, &settled.account, &error_note, now);
     }

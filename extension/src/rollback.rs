@@ -54,7 +54,7 @@ pub fn settle_failed(
         Planned::Failed(failure) => failure,
     };
     let settled = &failure.settled;
-    journal::settle(spi, account, &row.operation, settled.state, settled.outcome, &failure.note, now);
+    journal::settle(spi, account, &row.operation, settled.state, settled.outcome, &failure.note, now)?;
     if settled.account != held.account {
         account_row::write_held(spi, account, held.version, &settled.account)?;
     }

@@ -51,6 +51,15 @@ static COUNT: Statement = Statement::new(
     &[pg_sys::TEXTARRAYOID, DATES, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID],
 );
 
+/// What was of another day is over, also on accounts that have been idle since.
+static RESOLVE_OLD: Statement = Statement::new(
+    "UPDATE sendgate.alerts l SET resolved_at = $2
+     WHERE l.resolved_at IS NULL AND l.day OPERATOR(pg_catalog.<) $1
+       AND l.kind OPERATOR(pg_catalog.=) ANY (
+           ARRAY['counter_ahead_of_events', 'counter_behind_events', 'over_cap'])",
+    &[pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID],
+);
+
 /// Events that count today occurred within this time: a delivery may be reported late, and the day's
 /// operations may be a day old.
 const EVENTS_BACK: i64 = 2 * DAY;
@@ -60,6 +69,13 @@ struct Finding<'a> {
     member: &'a Member,
     audited: Audited,
     orphans: i32,
+}
+
+impl Finding<'_> {
+    fn is_any(&self) -> bool {
+        let audited = &self.audited;
+        audited.is_ahead() || audited.is_behind() || audited.is_over_cap() || self.orphans > 0
+    }
 }
 
 fn audit_events(args: &Args) -> Answer {
@@ -73,13 +89,34 @@ fn audit(spi: &Spi, held: &Held, limit: i32) -> Result<Done> {
     let next = chunk::next(&members, limit);
     let config = config::current(spi);
     let active: Vec<&Member> = members.iter().filter(|member| member.row.account.day >= today).collect();
-    let findings = look(spi, held, &config, &active);
+    let suspects: Vec<String> = look(spi, held, &config, &active)
+        .into_iter()
+        .filter(Finding::is_any)
+        .map(|finding| finding.member.id.clone())
+        .collect();
+    // Held now, in the order in which everybody takes them, and counted again in a new statement: what
+    // a worker did between two statements is no finding. What somebody else holds waits for the next
+    // sweep.
+    let held_members = chunk::hold(spi, suspects.iter().map(String::as_str));
+    let held_members: Vec<&Member> = held_members.iter().collect();
+    let findings = look(spi, held, &config, &held_members);
     let mut changed = 0;
     for finding in &findings {
         changed += i64::from(raise(spi, held, finding)?);
     }
-    let all: Vec<&str> = members.iter().map(|member| member.id.as_str()).collect();
-    resolve(spi, held, &all, &findings);
+    let in_other_hands: HashSet<&str> = suspects
+        .iter()
+        .map(String::as_str)
+        .filter(|id| !held_members.iter().any(|member| member.id == *id))
+        .collect();
+    let all = members.iter().map(|member| member.id.as_str());
+    let all: Vec<&str> = all.filter(|id| !in_other_hands.contains(id)).collect();
+    let ahead = members.iter().filter(|member| member.row.account.is_ahead_of(held.now));
+    let ahead: HashSet<&str> = ahead.map(|member| member.id.as_str()).collect();
+    resolve(spi, held, &all, &findings, ahead);
+    if next.is_none() {
+        spi.run(&RESOLVE_OLD, params![today, held.now]);
+    }
     Ok(Done { checked: members.len() as i64, changed, next, more: false })
 }
 
@@ -159,7 +196,13 @@ fn cool_down(spi: &Spi, held: &Held, id: &str) -> Result<()> {
 }
 
 /// What no longer holds is resolved, and so is what was of another day.
-fn resolve(spi: &Spi, held: &Held, all: &[&str], findings: &[Finding<'_>]) {
+fn resolve(
+    spi: &Spi,
+    held: &Held,
+    all: &[&str],
+    findings: &[Finding<'_>],
+    ahead_of_the_clock: HashSet<&str>,
+) {
     let still = |holds: &dyn Fn(&Finding<'_>) -> bool| -> HashSet<&str> {
         findings.iter().filter(|f| holds(f)).map(|f| f.member.id.as_str()).collect()
     };
@@ -168,7 +211,7 @@ fn resolve(spi: &Spi, held: &Held, all: &[&str], findings: &[Finding<'_>]) {
         ("counter_ahead_of_events", still(&|f| f.audited.is_ahead())),
         ("counter_behind_events", still(&|f| f.audited.is_behind())),
         ("over_cap", still(&|f| f.audited.is_over_cap())),
-        ("clock_behind_row", still(&|f| f.member.row.account.is_ahead_of(held.now))),
+        ("clock_behind_row", ahead_of_the_clock),
     ];
     for (kind, still) in &kinds {
         alerts::resolve(spi, all, kind, day, still, held.now);

@@ -3,7 +3,7 @@
 
 use pgrx::pg_sys;
 use sendgate_decision::books::{Every, is_due};
-use sendgate_decision::clock::{Day, HOUR, Instant, MINUTE};
+use sendgate_decision::clock::{Day, Instant, MINUTE};
 
 use super::alerts::{self, NO_ACCOUNT};
 use crate::actor;
@@ -22,8 +22,9 @@ sql_function!(sendgate_record_run_failure, pg_finfo_sendgate_record_run_failure,
 /// Accounts of a batch, at most: their rows stay held until it ends.
 const ACCOUNTS_MAX: i32 = 10_000;
 
-/// A run that has not ended after this time has died, whatever its process number says now.
-const RUN_MAX: i64 = HOUR;
+/// A run that is silent for this long between two batches has died, whatever its process does now: it
+/// was cancelled, or its number is somebody else's. During a batch nobody else gets the job at all.
+const SILENCE_MAX: i64 = MINUTE;
 
 /// The alert about jobs that missed two runs.
 const STALE_ALERT: &str = "reconciler_stale";
@@ -55,7 +56,7 @@ static ADVANCE: Statement = Statement::new(
 static BEAT: Statement = Statement::new(
     "UPDATE sendgate.reconcile_runs r
      SET checked = r.checked OPERATOR(pg_catalog.+) $3, changed = r.changed OPERATOR(pg_catalog.+) $4,
-         batches = r.batches OPERATOR(pg_catalog.+) 1, state = $5, finished_at = $6
+         batches = r.batches OPERATOR(pg_catalog.+) $8, state = $5, finished_at = $6, beat_at = $7
      WHERE r.job OPERATOR(pg_catalog.=) $1 AND r.state OPERATOR(pg_catalog.=) 'running'
        AND r.backend_pid OPERATOR(pg_catalog.=) $2",
     &[
@@ -65,13 +66,15 @@ static BEAT: Statement = Statement::new(
         pg_sys::INT8OID,
         pg_sys::TEXTOID,
         pg_sys::TIMESTAMPTZOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::INT4OID,
     ],
 );
 
 static INSERT_RUN: Statement = Statement::new(
-    "INSERT INTO sendgate.reconcile_runs (run_id, job, state, started_at, finished_at, checked, changed,
-         batches, backend_pid, actor, error)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+    "INSERT INTO sendgate.reconcile_runs (run_id, job, state, started_at, beat_at, finished_at, checked,
+         changed, batches, backend_pid, actor, error)
+     VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9, $10, $11)",
     &[
         pg_sys::UUIDOID,
         pg_sys::TEXTOID,
@@ -87,11 +90,12 @@ static INSERT_RUN: Statement = Statement::new(
     ],
 );
 
-/// Runs that began and whose process is gone, or that have taken impossibly long.
+/// Runs that began and whose process is gone, or that have been silent for too long. Their job is held
+/// by whoever asks.
 static BURY: Statement = Statement::new(
     "UPDATE sendgate.reconcile_runs r SET state = 'crashed', finished_at = $2
      WHERE r.job OPERATOR(pg_catalog.=) $1 AND r.state OPERATOR(pg_catalog.=) 'running'
-       AND (r.started_at OPERATOR(pg_catalog.<) $3
+       AND (r.beat_at OPERATOR(pg_catalog.<) $3
             OR NOT EXISTS (
                 SELECT FROM pg_catalog.pg_stat_get_activity(r.backend_pid) a
                 WHERE a.pid OPERATOR(pg_catalog.=) r.backend_pid))",
@@ -222,6 +226,9 @@ pub fn batch_size(args: &Args) -> Result<i32> {
 pub fn run(job: Job, batch: impl FnOnce(&Spi, &Held) -> Result<Done>) -> Answer {
     let answer = Spi::connect(|spi| {
         let Some(held) = hold(spi, job) else {
+            // The run that was begun for this comes to its end all the same.
+            let now = clock::now();
+            spi.run(&BEAT, params![job.name(), pid(), 0i64, 0i64, "ok", now, now, 0i32]);
             return Ok((0, 0, false));
         };
         bury(spi, job, held.now);
@@ -240,7 +247,7 @@ fn stale(spi: &Spi, now: Instant) -> Option<String> {
 }
 
 fn bury(spi: &Spi, job: Job, now: Instant) {
-    spi.run(&BURY, params![job.name(), now, now.plus(-RUN_MAX)]);
+    spi.run(&BURY, params![job.name(), now, now.plus(-SILENCE_MAX)]);
 }
 
 fn finish(spi: &Spi, held: &Held, done: &Done, more: bool) {
@@ -254,8 +261,9 @@ fn finish(spi: &Spi, held: &Held, done: &Done, more: bool) {
     if !more && stale(spi, held.now).is_none() {
         log::resolve_alerts(spi, NO_ACCOUNT, STALE_ALERT, held.now);
     }
-    let (state, ended_at) = if more { ("running", None) } else { ("ok", Some(clock::now())) };
-    let beat = params![name, pid(), done.checked, done.changed, state, ended_at];
+    let now = clock::now();
+    let (state, ended_at) = if more { ("running", None) } else { ("ok", Some(now)) };
+    let beat = params![name, pid(), done.checked, done.changed, state, ended_at, now, 1i32];
     if spi.run(&BEAT, beat).count() == 0 {
         let ended_at = Some(clock::now());
         insert_run(spi, name, "ok", held.now, ended_at, (done.checked, done.changed, 1), None);
@@ -300,7 +308,9 @@ fn begin_run(args: &Args) -> Answer {
         let now = clock::now();
         bury(spi, job, now);
         let (started_at, finished_at) = (row.nullable_instant(), row.nullable_instant());
-        let runs = spi.run(&IS_RUNNING, params![job.name(), pid()]).count() > 0;
+        let is_running = |job: Job| spi.run(&IS_RUNNING, params![job.name(), pid()]).count() > 0;
+        // Layer 1 heals what layer 2 looks for, so it lets that finish.
+        let runs = is_running(job) || (job == Job::Reconcile && is_running(Job::Audit));
         if runs || !is_due(job.every(), started_at, finished_at, now) {
             return Ok(false);
         }

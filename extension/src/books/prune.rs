@@ -7,6 +7,7 @@ use sendgate_decision::clock::{DAY, Instant};
 use super::job::{self, Done, Held, Job};
 use crate::entry::{Answer, Args, null_argument, sql_function};
 use crate::error::{Code, Error, Result};
+use crate::settings;
 use crate::statement::{Spi, Statement, params};
 use crate::triggers;
 
@@ -37,15 +38,17 @@ macro_rules! prune_statement {
     };
 }
 
-/// What is deleted before the first cutoff.
-static OLD: [Statement; 9] = [
-    prune_statement!(
-        "send_operations",
-        "o.reserved_at OPERATOR(pg_catalog.<) $1
+/// Settled operations, before a cutoff of their own.
+static JOURNAL: Statement = prune_statement!(
+    "send_operations",
+    "o.reserved_at OPERATOR(pg_catalog.<) $1
          AND o.settled_at OPERATOR(pg_catalog.<) $1
          AND o.state OPERATOR(pg_catalog.=) ANY (ARRAY['delivered', 'released'])
          AND o.counted_on OPERATOR(pg_catalog.<) ($1 AT TIME ZONE 'UTC')::pg_catalog.date"
-    ),
+);
+
+/// What is deleted before the first cutoff.
+static OLD: [Statement; 8] = [
     prune_statement!(
         "breaker_log",
         "o.at OPERATOR(pg_catalog.<) $1
@@ -98,6 +101,9 @@ fn keep(args: &Args, position: usize, name: &str) -> Result<i64> {
 fn delete(spi: &Spi, held: &Held, keep: i64, keep_events: i64, limit: i32) -> Result<Done> {
     let mut left = i64::from(limit);
     triggers::pruning(|| {
+        // An operation keeps its prospect cool for longer than it may be asked for otherwise.
+        let journal = keep.max(settings::prospect_cooldown().saturating_add(DAY));
+        left -= delete_some(spi, &JOURNAL, held.now.plus(-journal), left);
         for statement in &OLD {
             left -= delete_some(spi, statement, held.now.plus(-keep), left);
         }

@@ -166,8 +166,8 @@ SELECT sendgate.begin_run('reconcile_operations');
 ROLLBACK;
 SELECT count(*) FROM pg_temp.runs WHERE started = '27 10:00';
 -- A run whose process is gone was no success: the next one says so, and takes its place.
-INSERT INTO sendgate.reconcile_runs (run_id, job, state, started_at, backend_pid, actor)
-VALUES (contract.op(67), 'reconcile_operations', 'running', '2026-11-27 09:50:00+00', 2147483647, 'gone');
+INSERT INTO sendgate.reconcile_runs (run_id, job, state, started_at, beat_at, backend_pid, actor)
+VALUES (contract.op(67), 'reconcile_operations', 'running', '2026-11-27 09:50:00+00', '2026-11-27 09:50:00+00', 2147483647, 'gone');
 CALL pg_temp.tick_at('2026-11-27 10:00:00');
 SELECT state, finished_at AT TIME ZONE 'UTC' AS found_dead FROM sendgate.reconcile_runs WHERE actor = 'gone';
 SELECT pg_temp.last_tick();
