@@ -134,9 +134,9 @@ ORDER BY input.n;
 SELECT input.statement, v.code
 FROM (
     VALUES
-        (1, $$reconcile_runs (run_id, job, state, started_at, backend_pid, actor) VALUES (contract.op(1), 'prune', 'ok', now(), 1, 'x')$$),
-        (2, $$reconcile_runs (run_id, job, state, started_at, finished_at, backend_pid, actor) VALUES (contract.op(1), 'prune', 'running', now(), now(), 1, 'x')$$),
-        (3, $$reconcile_runs (run_id, job, state, started_at, finished_at, backend_pid, actor) VALUES (contract.op(1), 'prune', 'lost', now(), now(), 1, 'x')$$),
+        (1, $$reconcile_runs (run_id, job, state, started_at, beat_at, backend_pid, actor) VALUES (contract.op(1), 'prune', 'ok', now(), now(), 1, 'x')$$),
+        (2, $$reconcile_runs (run_id, job, state, started_at, beat_at, finished_at, backend_pid, actor) VALUES (contract.op(1), 'prune', 'running', now(), now(), now(), 1, 'x')$$),
+        (3, $$reconcile_runs (run_id, job, state, started_at, beat_at, finished_at, backend_pid, actor) VALUES (contract.op(1), 'prune', 'lost', now(), now(), now(), 1, 'x')$$),
         (4, $$counter_drift VALUES (contract.op(1), now(), '2026-05-24', 1, 2, 2, 0, 0, 'bad/a', 'inmail', 'month')$$),
         (5, $$counter_drift VALUES (contract.op(1), now(), '2026-05-24', 1, 2, 2, 0, 0, 'bad/a', 'email', 'day')$$),
         (6, $$counter_drift VALUES (contract.op(1), now(), '2026-05-24', 1, 2, 2, 0, 0, '', 'inmail', 'day')$$),
