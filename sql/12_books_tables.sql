@@ -45,6 +45,7 @@ CREATE INDEX reconcile_runs_job_idx ON sendgate.reconcile_runs (job, started_at)
 CREATE TABLE sendgate.jobs (
     job text COLLATE "C" NOT NULL,
     every interval NOT NULL,
+    since timestamptz NOT NULL DEFAULT clock_timestamp(),
     sweep_started_at timestamptz,
     sweep_finished_at timestamptz,
     next_day date,

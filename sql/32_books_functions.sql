@@ -63,6 +63,19 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sendgate_begin_run';
 
+-- Refusals since the server started; no rows unless the library is in shared_preload_libraries.
+CREATE FUNCTION sendgate.refusal_counts() RETURNS TABLE (
+    action text,
+    reason text,
+    refusals bigint,
+    since timestamptz
+)
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+ROWS 60
+AS 'MODULE_PATHNAME', 'sendgate_refusal_counts';
+
 CREATE FUNCTION sendgate.acknowledge_alert(
     alert_id uuid,
     note text
@@ -102,7 +115,11 @@ BEGIN
                 ELSIF job OPERATOR(pg_catalog.=) 'reconcile_operations' THEN
                     SELECT j.more INTO more FROM sendgate.reconcile_operations() AS j;
                 ELSE
-                    SELECT j.more INTO more FROM sendgate.prune() AS j;
+                    SELECT j.more INTO more
+                    FROM sendgate.prune(
+                        pg_catalog.current_setting('sendgate.keep')::pg_catalog.interval,
+                        pg_catalog.current_setting('sendgate.keep_events')::pg_catalog.interval
+                    ) AS j;
                 END IF;
             EXCEPTION WHEN OTHERS THEN
                 PERFORM sendgate.record_run_failure(job, pg_catalog.concat(SQLSTATE, ': ', SQLERRM));

@@ -78,8 +78,12 @@ GRANT EXECUTE ON FUNCTION
     sendgate.effective_cap(integer, boolean, integer, boolean, date, integer, integer, timestamptz),
     sendgate.breaker_state(text, timestamptz, integer, timestamptz),
     sendgate.next_credit_period(integer, timestamptz),
-    sendgate.window_days_array(integer)
+    sendgate.window_days_array(integer),
+    sendgate.refusal_counts()
 TO sendgate_reader;
+
+-- Whoever has to say why an account does not send asks the gate itself.
+GRANT EXECUTE ON FUNCTION sendgate.preview(text, text, text) TO sendgate_operator, sendgate_daemon;
 
 -- Operators, and the daemon on behalf of an operator whom it names in sendgate.actor.
 GRANT SELECT ON sendgate.admin_log TO sendgate_operator;

@@ -315,7 +315,7 @@ COMMENT ON TABLE sendgate.alerts IS
 COMMENT ON COLUMN sendgate.alerts.alert_id IS 'The alert.';
 COMMENT ON COLUMN sendgate.alerts.account_id IS 'The account that it is about.';
 COMMENT ON COLUMN sendgate.alerts.kind IS
-'delivered_after_rollback: a slot was given back and the send arrived all the same. clock_behind_row: the account''s day is ahead of the clock; see repair_day. undecidable_account: dispatch cannot decide about it, because the server no longer knows its time zone; upsert_account with a time_zone resolves it. poisoned_enrollment: PostgreSQL refuses to hand out an enrollment and to park it; the others go out.';
+'delivered_after_rollback: a slot was given back and the send arrived all the same. clock_behind_row: the account''s day is ahead of the clock; see repair_day. undecidable_account: dispatch cannot decide about it, because the server no longer knows its time zone; upsert_account with a time_zone resolves it. poisoned_enrollment: PostgreSQL refuses to hand out an enrollment and to park it; the others go out. counter_ahead_of_events, counter_behind_events: the InMail counter and the proven deliveries of the day differ. over_cap: the counter is at 120 percent of the cap or more, and the account cools down for an hour. unreserved_send: an InMail was proven that nobody asked the gate for. operations_expired: sends whose outcome nobody reported in time. reconciler_stale: jobs missed two runs; the account is *.';
 COMMENT ON COLUMN sendgate.alerts.day IS
 'The UTC day that it is about: the day on which the slot counts, or today.';
 COMMENT ON COLUMN sendgate.alerts.detail IS

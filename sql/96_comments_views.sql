@@ -149,7 +149,7 @@ COMMENT ON COLUMN sendgate.operations_unresolved.error IS
 COMMENT ON VIEW sendgate.open_alerts IS 'Alerts that are not resolved.';
 COMMENT ON COLUMN sendgate.open_alerts.alert_id IS 'The alert.';
 COMMENT ON COLUMN sendgate.open_alerts.account_id IS 'The account that it is about.';
-COMMENT ON COLUMN sendgate.open_alerts.kind IS 'delivered_after_rollback, clock_behind_row, undecidable_account or poisoned_enrollment.';
+COMMENT ON COLUMN sendgate.open_alerts.kind IS 'What it warns of: the kinds that the comment on alerts.kind explains.';
 COMMENT ON COLUMN sendgate.open_alerts.day IS 'The UTC day that it is about.';
 COMMENT ON COLUMN sendgate.open_alerts.detail IS
 'What was seen, in a sentence. It may hold ids of the application: escape it where you show it.';

@@ -33,6 +33,7 @@ COMMENT ON TABLE sendgate.jobs IS
 'One row a job: whoever holds the row runs the job, and the row says when its last sweep was and where one that is under way goes on. Not dumped: after a restore every job is due.';
 COMMENT ON COLUMN sendgate.jobs.job IS 'midnight_reset, audit_events, reconcile_operations or prune.';
 COMMENT ON COLUMN sendgate.jobs.every IS 'How often it is due. A day means at 00:00 UTC.';
+COMMENT ON COLUMN sendgate.jobs.since IS 'When the job was installed: one that never ran is late from here on.';
 COMMENT ON COLUMN sendgate.jobs.sweep_started_at IS 'When the last sweep began; NULL before the first.';
 COMMENT ON COLUMN sendgate.jobs.sweep_finished_at IS 'When the last sweep that came to its end began its last batch; NULL before the first.';
 COMMENT ON COLUMN sendgate.jobs.next_day IS 'With next_account, the last row of the batch before; NULL when no sweep is under way.';
@@ -56,6 +57,8 @@ COMMENT ON COLUMN sendgate.reconciler_health.last_success IS 'The last sweep tha
 COMMENT ON COLUMN sendgate.reconciler_health.stale IS
 'Whether the job missed two runs, or never ran: start the daemon or the pg_cron job, or look at error.';
 
+COMMENT ON FUNCTION sendgate.refusal_counts() IS
+'How often reserve, dispatch and guard_send refused, by action and reason, since the server started, over all its databases: a line for every action and reason, noughts too. Of dispatch counts each enrollment that was refused or skipped, and an account that refuses as a whole once. No rows unless sendgate is in shared_preload_libraries: the counts are in shared memory, because a refusal writes nothing.';
 COMMENT ON FUNCTION sendgate.audit_events(integer) IS
 'Layer 2, one batch: compares today''s InMail counters with the delivered events. More than 5 ahead (what is in flight not counted) or behind raises an alert, which resolves by itself; at 120 percent of the day''s highest cap the account cools down for an hour, once a day. Changes no counter. Call again while more is true; run it before reconcile_operations, which heals what it looks for. Errors: SG001, SG003 max_accounts outside 1 to 10,000, SG301.';
 COMMENT ON FUNCTION sendgate.reconcile_operations(integer) IS

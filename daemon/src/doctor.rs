@@ -199,6 +199,13 @@ async fn look_at_settings(session: &Session, findings: &mut Findings) -> Result<
         }
         changed = true;
     }
+    if session.counts_refusals().await? {
+        findings.good("refusals are counted by reason");
+    } else {
+        findings.note(
+            "refusals are not counted by reason: for that add sendgate to shared_preload_libraries and restart",
+        );
+    }
     if !changed {
         findings.good("all settings are as shipped");
     }

@@ -150,6 +150,7 @@ fn render(counted: Option<(Duration, &Numbers)>, tally: &Tally) -> String {
         page.one("sendgate_test_clock_on", Kind::Gauge, help, f64::from(u8::from(numbers.test_clock)));
         put_accounts(&mut page, numbers);
         put_today(&mut page, numbers);
+        put_refusals(&mut page, numbers);
         put_jobs(&mut page, numbers);
     }
     page.finish()
@@ -253,6 +254,21 @@ fn put_today(page: &mut Page, numbers: &Numbers) {
     page.one("sendgate_outbox_rows", Kind::Gauge, help, numbers.outbox_rows as f64);
 }
 
+/// Missing, rather than nought, where the server does not count them.
+fn put_refusals(page: &mut Page, numbers: &Numbers) {
+    let help = "Whether the server counts refusals: sendgate is in its shared_preload_libraries.";
+    let counted = f64::from(u8::from(!numbers.refusals.is_empty()));
+    page.one("sendgate_refusals_counted", Kind::Gauge, help, counted);
+    if numbers.refusals.is_empty() {
+        return;
+    }
+    let help = "Refusals since the database server started, of all its databases.";
+    let mut refusals = page.begin("sendgate_refusals_total", Kind::Counter, help);
+    for (action, reason, count) in &numbers.refusals {
+        refusals.put(&[("action", action), ("reason", reason)], *count as f64);
+    }
+}
+
 fn put_jobs(page: &mut Page, numbers: &Numbers) {
     /// A metric with a number for each job: name, help, and how to read it.
     type OfJob = (&'static str, &'static str, fn(&crate::db::numbers::Heartbeat) -> f64);
@@ -309,6 +325,16 @@ mod tests {
         let page = render(None, &Tally::default());
         assert!(page.contains("sendgate_database_up 0\n"));
         assert!(!page.contains("sendgate_breakers_open"));
+    }
+
+    #[test]
+    fn refusals_that_nobody_counts_are_not_nought() {
+        let page = render(Some((Duration::ZERO, &Numbers::default())), &Tally::default());
+        assert!(page.contains("sendgate_refusals_counted 0\n") && !page.contains("sendgate_refusals_total"));
+        let refusals = vec![("invite".to_owned(), "pacing".to_owned(), 3)];
+        let numbers = Numbers { refusals, ..Numbers::default() };
+        let page = render(Some((Duration::ZERO, &numbers)), &Tally::default());
+        assert!(page.contains("sendgate_refusals_total{action=\"invite\",reason=\"pacing\"} 3\n"));
     }
 
     #[test]

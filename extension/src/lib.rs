@@ -5,7 +5,7 @@
 //! reserve  preview  confirm  rollback  resolve  settle_many  breaker/*  admin/*           the verbs
 //! books/*  dispatch/*  campaign/*  external  guard/*  reading  triggers
 //! account_row  journal  enrollment  queue  log  campaign_log                              the tables
-//! config  entry  statement  arrays  subtransaction  error  clock  zone  settings          the ground
+//! refusals  config  entry  statement  arrays  subtransaction  error  clock  zone  settings          the ground
 //! actor  ids
 //! ```
 //!
@@ -41,6 +41,7 @@ mod preview;
 mod queue;
 mod reading;
 mod record_set;
+mod refusals;
 mod reserve;
 mod resolve;
 mod rollback;
@@ -60,6 +61,7 @@ mod zone;
 pub extern "C-unwind" fn _PG_init() {
     quiet_backtraces();
     settings::define();
+    refusals::prepare();
     config::watch();
     guard::watch();
 }

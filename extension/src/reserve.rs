@@ -20,6 +20,7 @@ use crate::gate::{Ask, Earlier, Seen, judge, look};
 use crate::ids;
 use crate::journal::{self, NewOperation};
 use crate::log;
+use crate::refusals;
 use crate::statement::Spi;
 
 /// How often a decision is made anew before the call gives up. The row is held from the second
@@ -43,8 +44,16 @@ fn reserve(args: &Args) -> Answer {
     Ok(Some(decision.into_datum()))
 }
 
-/// Decides, and takes the slot where the answer is yes.
+/// Decides, and takes the slot where the answer is yes. A refusal is counted.
 pub fn decide_and_write(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Result<Decision> {
+    let decision = decide_until_it_holds(spi, ask, campaign)?;
+    if let Some(reason) = decision.reason {
+        refusals::count(ask.action, reason);
+    }
+    Ok(decision)
+}
+
+fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Result<Decision> {
     let operation = ask.operation.unwrap_or_else(ids::fresh);
     for _ in 0..DECISIONS_MAX {
         let config = config::current(spi);

@@ -19,6 +19,11 @@ const COOLDOWN_SECONDS_MAX: i32 = 366 * 86_400;
 const RETRY_BACKOFF_SECONDS_MAX: i32 = 7 * 86_400;
 /// Longest time over which deferred work is spread when a breaker clears: a credit period.
 const RELEASE_SPREAD_SECONDS_MAX: i32 = 31 * 86_400;
+/// Shortest time that old rows are kept, in days: a week and the longest credit period are inside it.
+pub const KEEP_DAYS_MIN: i32 = 32;
+const KEEP_SECONDS_MIN: i32 = KEEP_DAYS_MIN * 86_400;
+/// Longest that old rows are kept: twenty years.
+const KEEP_SECONDS_MAX: i32 = 20 * 366 * 86_400;
 /// Longest wait for a held row: ten minutes; a worker that waits longer is better refused.
 const LOCK_TIMEOUT_MS_MAX: i32 = 600_000;
 /// Farthest the test clock may run from the real one: fifty years.
@@ -30,6 +35,8 @@ static PROSPECT_COOLDOWN: GucSetting<i32> = GucSetting::<i32>::new(86_400);
 static RATE_LIMIT_COOLDOWN: GucSetting<i32> = GucSetting::<i32>::new(3_600);
 static RETRY_BACKOFF: GucSetting<i32> = GucSetting::<i32>::new(300);
 static RELEASE_SPREAD: GucSetting<i32> = GucSetting::<i32>::new(0);
+static KEEP: GucSetting<i32> = GucSetting::<i32>::new(90 * 86_400);
+static KEEP_EVENTS: GucSetting<i32> = GucSetting::<i32>::new(400 * 86_400);
 static LOCK_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5_000);
 
 /// What the assign hooks of the two clock settings leave behind.
@@ -147,6 +154,22 @@ pub fn define() {
         &RELEASE_SPREAD,
         0,
         RELEASE_SPREAD_SECONDS_MAX,
+    );
+    define_seconds(
+        c"sendgate.keep",
+        c"Age at which the schedulers prune settled operations, logs, runs and finished work.",
+        c"",
+        &KEEP,
+        KEEP_SECONDS_MIN,
+        KEEP_SECONDS_MAX,
+    );
+    define_seconds(
+        c"sendgate.keep_events",
+        c"Age at which the schedulers prune proven deliveries.",
+        c"",
+        &KEEP_EVENTS,
+        KEEP_SECONDS_MIN,
+        KEEP_SECONDS_MAX,
     );
     GucRegistry::define_int_guc(
         c"sendgate.lock_timeout",

@@ -27,7 +27,8 @@ GRANTEES = (
     | dict.fromkeys(DAEMONS, {DAEMON})
     | dict.fromkeys(READINGS, {READER})
     | dict.fromkeys(TRIGGERS + INTERNAL, set())
-    | {"clock": {SENDER, READER}}
+    # The contract's table names only the sender, its console answers from a preview.
+    | {"clock": {SENDER, READER}, "preview": {SENDER, OPERATOR, DAEMON}, "refusal_counts": {READER}}
 )
 # The admin log is the operators'; how much of the outbox waits is what the daemon watches.
 READ_BY_ONE = {"admin_log": OPERATOR, "breaker_outbox": DAEMON}

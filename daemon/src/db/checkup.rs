@@ -58,6 +58,9 @@ ORDER BY s.name";
 /// Open alerts by kind.
 const ALERTS: &str = "SELECT o.kind, count(*) FROM sendgate.open_alerts AS o GROUP BY o.kind ORDER BY 1";
 
+/// Whether the library was loaded with the server, and counts refusals.
+const COUNTS_REFUSALS: &str = "SELECT EXISTS (SELECT FROM sendgate.refusal_counts())";
+
 /// The server and this session.
 #[derive(Clone, Debug)]
 pub struct Server {
@@ -163,6 +166,11 @@ impl Session {
             unit: row.get(3),
         };
         Ok(rows.iter().map(setting).collect())
+    }
+
+    /// Whether the server counts refusals.
+    pub async fn counts_refusals(&self) -> Result<bool> {
+        Ok(self.row("asking for refusals", COUNTS_REFUSALS, &[]).await?.get(0))
     }
 
     /// Open alerts by kind.

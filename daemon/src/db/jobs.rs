@@ -31,7 +31,12 @@ const fn batch_sql(job: Job) -> &'static str {
         Job::ReconcileOperations => {
             "SELECT j.checked, j.changed, j.more FROM sendgate.reconcile_operations() AS j"
         }
-        Job::Prune => "SELECT j.checked, j.changed, j.more FROM sendgate.prune() AS j",
+        // begin_run has loaded the library, so these are its settings and nobody's placeholders.
+        Job::Prune => {
+            "SELECT j.checked, j.changed, j.more FROM sendgate.prune(
+                 current_setting('sendgate.keep')::interval,
+                 current_setting('sendgate.keep_events')::interval) AS j"
+        }
     }
 }
 

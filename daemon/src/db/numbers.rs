@@ -39,6 +39,10 @@ const DRIFT: &str = "SELECT d.action::text, count(*) FROM sendgate.counter_drift
 WHERE d.at >= $1::text::timestamptz AND d.at < $1::text::timestamptz + interval '1 day'
 GROUP BY 1";
 
+/// Refusals since the server started; no rows where the server does not count them.
+const REFUSALS: &str =
+    "SELECT r.action, r.reason, r.refusals FROM sendgate.refusal_counts() AS r ORDER BY 1, 2";
+
 /// Open alerts.
 const ALERTS: &str = "SELECT o.kind, count(*) FROM sendgate.open_alerts AS o GROUP BY 1";
 
@@ -91,6 +95,8 @@ pub struct Numbers {
     pub slots_used: [i64; ACTIONS.len()],
     /// Skips today: action, reason, how many, and how often they were repeated.
     pub skips: Vec<(String, String, i64, i64)>,
+    /// Refusals since the server started: action, reason, how many. Empty where they are not counted.
+    pub refusals: Vec<(String, String, i64)>,
     /// Corrected counters today, by action.
     pub drift: Vec<(String, i64)>,
     /// Open alerts by kind.
@@ -114,6 +120,7 @@ impl Session {
         let slots = self.row(what, SLOTS, &today).await?;
         let skips = self.rows(what, SKIPS, &today).await?;
         let drift = self.rows(what, DRIFT, &today).await?;
+        let refusals = self.rows(what, REFUSALS, &[]).await?;
         let accounts = self.rows(what, ACCOUNTS, &[]).await?;
         let alerts = self.rows(what, ALERTS, &[]).await?;
         Ok(Numbers {
@@ -122,6 +129,7 @@ impl Session {
             accounts: accounts.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect(),
             slots_used: std::array::from_fn(|n| slots.get(n)),
             skips: skips.iter().map(|row| (row.get(0), row.get(1), row.get(2), row.get(3))).collect(),
+            refusals: refusals.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect(),
             drift: drift.iter().map(|row| (row.get(0), row.get(1))).collect(),
             alerts: alerts.iter().map(|row| (row.get(0), row.get(1))).collect(),
             jobs: self.heartbeats().await?,

@@ -2,7 +2,7 @@
 //! events.
 
 use crate::account::Account;
-use crate::clock::{Day, HOUR, Instant};
+use crate::clock::{DAY, Day, HOUR, Instant};
 use crate::names::{ACTIONS, Action};
 
 /// How far the counter may be ahead of the event log before somebody is told: answers on their way
@@ -157,11 +157,18 @@ pub enum Every {
     Micros(i64),
 }
 
+impl Every {
+    /// A whole day is meant as one of the calendar.
+    pub const fn of(micros: i64) -> Every {
+        if micros == DAY { Every::Day } else { Every::Micros(micros) }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::account::fixture::account;
-    use crate::clock::{DAY, MINUTE};
+    use crate::clock::MINUTE;
 
     #[test]
     fn counters_become_what_the_journal_counts() {
@@ -197,7 +204,7 @@ mod tests {
     #[test]
     fn a_job_is_due_when_its_time_has_come_or_its_past_makes_no_sense() {
         let noon = account().day.start().plus(12 * HOUR);
-        let ten = Every::Micros(10 * MINUTE);
+        let ten = Every::of(10 * MINUTE);
         let due =
             |every, start: i64, end: i64| is_due(every, Some(noon.plus(start)), Some(noon.plus(end)), noon);
         assert!(is_due(ten, None, None, noon));
@@ -207,6 +214,6 @@ mod tests {
         assert!(due(ten, -MINUTE, MINUTE), "the clock was put back");
         assert!(!due(Every::Day, -12 * HOUR, -11 * HOUR), "ran at midnight");
         assert!(due(Every::Day, -12 * HOUR - 1, -12 * HOUR));
-        assert!(due(Every::Day, -2 * DAY, -2 * DAY));
+        assert!(due(Every::of(DAY), -2 * DAY, -2 * DAY));
     }
 }

@@ -35,12 +35,13 @@ static OPEN: Statement = Statement::new(
     ],
 );
 
-/// Of these accounts, all open alerts of a kind but those of the day on the accounts where it goes on.
+/// Of these accounts, all open alerts of a kind but those on the accounts where it goes on: of the day,
+/// or of a later one where the row's day is ahead of the clock.
 static RESOLVE: Statement = Statement::new(
     "UPDATE sendgate.alerts l SET resolved_at = $4
      WHERE l.account_id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
        AND l.kind OPERATOR(pg_catalog.=) $2 AND l.resolved_at IS NULL
-       AND NOT (l.day OPERATOR(pg_catalog.=) $3
+       AND NOT (l.day OPERATOR(pg_catalog.>=) $3
                 AND l.account_id OPERATOR(pg_catalog.=) ANY ($5::pg_catalog.text[]))",
     &[pg_sys::TEXTARRAYOID, pg_sys::TEXTOID, pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID, pg_sys::TEXTARRAYOID],
 );

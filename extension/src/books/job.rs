@@ -29,9 +29,6 @@ const SILENCE_MAX: i64 = MINUTE;
 /// The alert about jobs that missed two runs.
 const STALE_ALERT: &str = "reconciler_stale";
 
-/// How often the two reconcilers run: the seeds' ten minutes.
-const SWEEP_EVERY: i64 = 10 * MINUTE;
-
 static ANSWER: RecordType = RecordType::new(&[
     (c"checked", pg_sys::INT8OID),
     (c"changed", pg_sys::INT8OID),
@@ -40,7 +37,8 @@ static ANSWER: RecordType = RecordType::new(&[
 
 /// Taken inside the job's own transaction: a job that still runs keeps it, a dead one does not.
 static HOLD: Statement = Statement::new(
-    "SELECT j.sweep_started_at, j.sweep_finished_at, j.next_day, j.next_account
+    "SELECT j.sweep_started_at, j.sweep_finished_at, j.next_day, j.next_account,
+         (EXTRACT(epoch FROM j.every) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8
      FROM sendgate.jobs j WHERE j.job OPERATOR(pg_catalog.=) $1 FOR UPDATE SKIP LOCKED",
     &[pg_sys::TEXTOID],
 );
@@ -109,10 +107,11 @@ static IS_RUNNING: Statement = Statement::new(
     &[pg_sys::TEXTOID, pg_sys::INT4OID],
 );
 
-/// Jobs that have missed two runs, by when each should last have ended.
+/// Jobs that have missed two runs, by when each should last have ended. One that never ended counts from
+/// the installation.
 static STALE: Statement = Statement::new(
     "SELECT j.job FROM sendgate.jobs j
-     WHERE j.sweep_finished_at OPERATOR(pg_catalog.<)
+     WHERE COALESCE(j.sweep_finished_at, j.since) OPERATOR(pg_catalog.<)
            ($1 OPERATOR(pg_catalog.-) j.every OPERATOR(pg_catalog.-) j.every)
      ORDER BY j.job",
     &[pg_sys::TIMESTAMPTZOID],
@@ -148,13 +147,6 @@ impl Job {
             Job::Audit => "audit_events",
             Job::Reconcile => "reconcile_operations",
             Job::Prune => "prune",
-        }
-    }
-
-    fn every(self) -> Every {
-        match self {
-            Job::Midnight | Job::Prune => Every::Day,
-            Job::Audit | Job::Reconcile => Every::Micros(SWEEP_EVERY),
         }
     }
 
@@ -308,10 +300,12 @@ fn begin_run(args: &Args) -> Answer {
         let now = clock::now();
         bury(spi, job, now);
         let (started_at, finished_at) = (row.nullable_instant(), row.nullable_instant());
+        row.skip(2);
+        let every = Every::of(row.value());
         let is_running = |job: Job| spi.run(&IS_RUNNING, params![job.name(), pid()]).count() > 0;
         // Layer 1 heals what layer 2 looks for, so it lets that finish.
         let runs = is_running(job) || (job == Job::Reconcile && is_running(Job::Audit));
-        if runs || !is_due(job.every(), started_at, finished_at, now) {
+        if runs || !is_due(every, started_at, finished_at, now) {
             return Ok(false);
         }
         if let Some(jobs) = stale(spi, now) {

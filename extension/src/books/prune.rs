@@ -7,14 +7,12 @@ use sendgate_decision::clock::{DAY, Instant};
 use super::job::{self, Done, Held, Job};
 use crate::entry::{Answer, Args, null_argument, sql_function};
 use crate::error::{Code, Error, Result};
-use crate::settings;
+use crate::settings::{self, KEEP_DAYS_MIN};
 use crate::statement::{Spi, Statement, params};
 use crate::triggers;
 
 sql_function!(sendgate_prune, pg_finfo_sendgate_prune, prune);
 
-/// Shortest time that anything is kept, in days: a week and the longest credit period are inside it.
-const KEEP_DAYS_MIN: i64 = 32;
 /// Longest, in days: a hundred years.
 const KEEP_DAYS_MAX: i64 = 36_600;
 /// Most rows of one call.
@@ -85,7 +83,7 @@ fn prune(args: &Args) -> Answer {
 
 fn keep(args: &Args, position: usize, name: &str) -> Result<i64> {
     let kept = args.optional_interval(position, name, KEEP_DAYS_MAX)?.ok_or_else(|| null_argument(name))?;
-    if kept < KEEP_DAYS_MIN * DAY {
+    if kept < i64::from(KEEP_DAYS_MIN) * DAY {
         return Err(Error::new(
             Code::TimeOutOfRange,
             format!("{name} is too short: {} days", kept / DAY),

@@ -133,7 +133,7 @@ pub enum Outlook {
     /// The breaker skips whatever is due.
     Skipping,
     /// A rule about the account refuses; when it lets go by itself.
-    Refused(Option<Instant>),
+    Refused(Reason, Option<Instant>),
     /// It cannot be decided: why.
     Undecidable(String),
 }
@@ -272,7 +272,7 @@ fn look_out(rule: &Rule, visited: &Visited, action: Action, now: Instant) -> Out
             Verdict::Refuse(refusal) if refusal.reason == Reason::CreditsExhausted => {
                 return Outlook::Skipping;
             }
-            Verdict::Refuse(refusal) => return Outlook::Refused(refusal.retry_at),
+            Verdict::Refuse(refusal) => return Outlook::Refused(refusal.reason, refusal.retry_at),
         }
     }
 }

@@ -10,6 +10,7 @@ use super::pick::{Outlook, Picked};
 use crate::arrays::{Element, INSTANTS, array};
 use crate::config;
 use crate::queue::SLEEP_MAX;
+use crate::refusals;
 use crate::statement::{Param, Spi, Statement, params};
 
 /// The tickets, of those that were picked, that nobody who enqueues relies on at this moment; the
@@ -115,7 +116,7 @@ pub fn put_back(
     let mut due = HashMap::new();
     for &(i, _) in &tickets {
         let refusal = match picked.pairs[i].outlook {
-            Outlook::Refused(until) => Some(until),
+            Outlook::Refused(_, until) => Some(until),
             Outlook::Undecidable(_) => Some(None),
             _ => refused.get(&i).copied(),
         };
@@ -123,10 +124,20 @@ pub fn put_back(
             due.insert(i, Some(asleep(until, now)));
         }
     }
+    count_refusals(picked, due.keys());
     let open: HashSet<usize> = tickets.iter().map(|&(i, _)| i).filter(|i| !due.contains_key(i)).collect();
     due.extend(next_due(spi, picked, &open.into_iter().collect::<Vec<_>>(), now));
     write(spi, picked, &tickets, &due);
     true
+}
+
+/// Those of whole accounts, which nobody asked the rule about one by one.
+fn count_refusals<'a>(picked: &Picked, pairs: impl Iterator<Item = &'a usize>) {
+    for pair in pairs.map(|&i| &picked.pairs[i]) {
+        if let Outlook::Refused(reason, _) = pair.outlook {
+            refusals::count(pair.action, reason);
+        }
+    }
 }
 
 fn hold(spi: &Spi, picked: &Picked, pairs: &[usize], now: Instant) -> Vec<Ticket> {

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
-use sendgate_decision::names::Action;
+use sendgate_decision::names::{Action, Reason};
 
 use super::candidates::{self, Candidate, DEFERRALS_MAX, Held};
 use super::pick::{self, Cursor, Outlook, Picked};
@@ -18,6 +18,7 @@ use crate::config;
 use crate::entry::shown;
 use crate::error::{Code, Error, Result};
 use crate::log;
+use crate::refusals;
 use crate::statement::{Spi, Statement, params};
 use crate::subtransaction::{Attempt, attempt};
 
@@ -236,18 +237,20 @@ impl<'a> Visit<'a> {
     ) {
         for (i, fate) in &plan.fates {
             let candidate = &batch[*i];
+            let pair = &picked.pairs[candidate.pair];
             let slot = match fate {
                 Fate::Granted(slot) => slot,
-                Fate::Postponed(..) => {
+                Fate::Postponed(reason, _) => {
+                    refusals::count(pair.action, *reason);
                     self.moved += 1;
                     continue;
                 }
                 Fate::Skipped(_) => {
+                    refusals::count(pair.action, Reason::CreditsExhausted);
                     self.deferred += 1;
                     continue;
                 }
             };
-            let pair = &picked.pairs[candidate.pair];
             self.handed.push(Handed {
                 account: picked.accounts[pair.account].id.clone(),
                 campaign: candidate.campaign.clone(),
@@ -263,7 +266,10 @@ impl<'a> Visit<'a> {
                 visited.row.account = account;
             }
         }
-        refused.extend(plan.refusals.iter().map(|(pair, refusal)| (*pair, refusal.retry_at)));
+        for (pair, refusal) in plan.refusals {
+            refusals::count(picked.pairs[pair].action, refusal.reason);
+            refused.insert(pair, refusal.retry_at);
+        }
     }
 
     /// Parks the enrollment that cannot be written; where not even that can be, an operator is told, and

@@ -89,3 +89,16 @@ SELECT code, message FROM contract.error($$SELECT sendgate.acknowledge_alert(NUL
 SET sendgate.now = '2026-08-13 00:00:00+00';
 SELECT pg_temp.audit();
 SELECT account_id, kind FROM pg_temp.alarm;
+
+-- An account whose row is a day ahead of the clock: told once, and not again with each sweep.
+UPDATE sendgate.accounts SET day = '2026-08-14', inmails_sent_today = 9 WHERE id = 'aud-3';
+SELECT pg_temp.audit();
+SELECT kind, day, detail FROM pg_temp.alarm WHERE account_id = 'aud-3';
+SET sendgate.now = '2026-08-13 00:10:00+00';
+SELECT checked > 0 AS checked, changed, more FROM sendgate.audit_events(10000);
+SELECT count(*), count(resolved_at) FROM sendgate.alerts WHERE account_id = 'aud-3' AND day = '2026-08-14';
+-- Healed, resolved, whatever its day.
+UPDATE sendgate.accounts SET inmails_sent_today = 0 WHERE id = 'aud-3';
+SELECT pg_temp.audit();
+SELECT count(*), count(resolved_at) FROM sendgate.alerts WHERE account_id = 'aud-3' AND day = '2026-08-14';
+UPDATE sendgate.accounts SET day = '2026-08-13' WHERE id = 'aud-3';

@@ -5,7 +5,7 @@
 -- Tuesday, November 17, 2026; other files' runs and sweeps are forgotten, as in a restored database.
 SET sendgate.now = '2026-11-17 10:00:00+00';
 DELETE FROM sendgate.reconcile_runs;
-UPDATE sendgate.jobs SET sweep_started_at = NULL, sweep_finished_at = NULL, next_day = NULL, next_account = NULL;
+UPDATE sendgate.jobs SET since = sendgate.clock(), sweep_started_at = NULL, sweep_finished_at = NULL, next_day = NULL, next_account = NULL;
 SELECT sendgate.upsert_account('tick-' || n, 'sales_navigator') FROM generate_series(1, 3) n;
 CREATE VIEW pg_temp.runs AS
 SELECT to_char(r.started_at AT TIME ZONE 'UTC', 'DD HH24:MI') AS started, r.job, r.state, r.batches > 0 AS ran,
@@ -198,3 +198,33 @@ CALL sendgate.tick();
 RESET ROLE;
 SELECT pg_temp.last_tick();
 SELECT job, last_state, stale FROM pg_temp.health;
+
+-- A job that never came to its end is late from its installation on, and somebody is told.
+UPDATE sendgate.jobs SET sweep_started_at = NULL, sweep_finished_at = NULL, since = '2026-11-26 00:10:00+00' WHERE job = 'prune';
+SET sendgate.now = '2026-11-28 00:10:00+00';
+SELECT sendgate.begin_run('audit_events');
+SELECT count(*) FROM sendgate.open_alerts WHERE kind = 'reconciler_stale';
+SELECT count(*) FROM sendgate.audit_events(10000);
+SET sendgate.now = '2026-11-28 00:10:00.000001+00';
+SELECT sendgate.begin_run('reconcile_operations');
+SELECT detail FROM sendgate.open_alerts WHERE kind = 'reconciler_stale';
+SELECT count(*) FROM sendgate.reconcile_operations(10000);
+CALL pg_temp.tick_at('2026-11-28 00:10:00.000001');
+SELECT count(*) FROM sendgate.open_alerts WHERE kind = 'reconciler_stale';
+-- The schedule is the row's, for what is due and for what is stale.
+UPDATE sendgate.jobs SET every = interval '1 hour' WHERE job = 'audit_events';
+CALL pg_temp.tick_at('2026-11-28 00:21:00');
+SELECT pg_temp.last_tick();
+CALL pg_temp.tick_at('2026-11-28 01:10:00');
+SELECT pg_temp.last_tick();
+UPDATE sendgate.jobs SET every = interval '10 minutes' WHERE job = 'audit_events';
+
+-- How long old rows are kept is a setting: 32 days and no less instead of 90.
+CALL pg_temp.tick_at('2026-12-31 00:00:00');
+SELECT count(*) > 0 AS kept FROM sendgate.reconcile_runs WHERE finished_at < '2026-11-29 00:00:00+00';
+SELECT code, message FROM contract.error($$SET sendgate.keep = '31d'$$);
+SELECT code, message FROM contract.error($$SET sendgate.keep_events = '31d'$$);
+SET sendgate.keep = '32d';
+CALL pg_temp.tick_at('2027-01-01 00:00:00');
+SELECT count(*) FROM sendgate.reconcile_runs WHERE finished_at < '2026-11-30 00:00:00+00';
+RESET sendgate.keep;

@@ -1,0 +1,71 @@
+//! Refusals by action and reason, counted in shared memory: a refusal writes no row, so nothing else
+//! remembers it. Needs the library in `shared_preload_libraries`; without, nothing is counted and
+//! `refusal_counts` has no rows. The counts are the whole server's, and begin at its start.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+
+use pgrx::lwlock::PgLwLock;
+use pgrx::{PGRXSharedMemory, pg_guard, pg_shmem_init, pg_sys};
+use sendgate_decision::clock::Instant;
+use sendgate_decision::names::{ACTIONS, Action, Reason};
+
+use crate::entry::{Answer, Args, sql_function};
+use crate::record_set;
+use crate::statement::IntoParam;
+
+sql_function!(sendgate_refusal_counts, pg_finfo_sendgate_refusal_counts, refusal_counts);
+
+const REASONS: usize = Reason::ALL.len();
+
+/// What all backends share.
+struct Shared {
+    /// Since when is counted, in microseconds since 2000.
+    since: AtomicI64,
+    counts: [[AtomicU64; REASONS]; ACTIONS],
+}
+
+unsafe impl PGRXSharedMemory for Shared {}
+
+/// The lock is only ever shared: the counts are atomic.
+static SHARED: PgLwLock<Shared> = unsafe { PgLwLock::new(c"sendgate_refusals") };
+
+static IS_SHARED: AtomicBool = AtomicBool::new(false);
+
+/// Asks for the shared memory, where the library is loaded with the server.
+#[expect(unexpected_cfgs, reason = "the macro also knows versions that this crate does not")]
+pub fn prepare() {
+    if unsafe { pg_sys::process_shared_preload_libraries_in_progress } {
+        pg_shmem_init!(
+            SHARED = Shared {
+                since: AtomicI64::new(unsafe { pg_sys::GetCurrentTimestamp() }),
+                counts: Default::default(),
+            }
+        );
+        IS_SHARED.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Counts refusals; also those of a transaction that does not commit, since the worker was refused.
+pub fn count(action: Action, reason: Reason) {
+    if IS_SHARED.load(Ordering::Relaxed) {
+        SHARED.share().counts[action.index()][reason as usize].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+fn refusal_counts(args: &Args) -> Answer {
+    let mut rows = Vec::new();
+    if IS_SHARED.load(Ordering::Relaxed) {
+        let shared = SHARED.share();
+        let since = Instant(shared.since.load(Ordering::Relaxed));
+        for action in Action::ALL {
+            for reason in Reason::ALL {
+                let count = shared.counts[action.index()][*reason as usize].load(Ordering::Relaxed);
+                rows.push((*action, *reason, count as i64, since));
+            }
+        }
+    }
+    record_set::return_rows(args, &rows, |(action, reason, count, since)| {
+        vec![action.name().param(), reason.name().param(), count.param(), since.param()]
+    });
+    Ok(Some(pg_sys::Datum::null()))
+}
