@@ -63,6 +63,28 @@ def test_a_server_without_tls_is_taken_only_if_that_was_asked_for(env):
             check(env, f"{options} port={port}", connects)
 
 
+def test_a_server_that_asks_for_a_certificate_gets_it(env):
+    with authority("ours", "localhost", "sendgated") as ours, authority("theirs", "sendgated") as theirs:
+        key = ours / "sendgated.key"
+        with proxy(env, ours / "localhost", clients=ours / "ca.pem") as port:
+            to = f"host=localhost port={port} sslmode=verify-full sslrootcert={ours}/ca.pem"
+            for options, connects in (
+                (f"sslcert={ours}/sendgated.pem sslkey={key}", True),
+                ("", False),
+                (f"sslcert={theirs}/sendgated.pem sslkey={theirs}/sendgated.key", False),
+                # Of another pair.
+                (f"sslcert={ours}/sendgated.pem sslkey={theirs}/sendgated.key", False),
+                (f"sslcert={ours}/sendgated.pem", False),
+                (f"sslcert={ours}/nothing.pem sslkey={key}", False),
+                (f"sslcert={ours}/sendgated.pem sslkey={ours}/sendgated.pem", False),
+            ):
+                check(env, f"{to} {options}", connects)
+            key.chmod(0o640)
+            url = f"{to} sslcert={ours}/sendgated.pem sslkey={key} user=x dbname={env.dbname}"
+            done = run(env, "tick", url=url)
+            equal((done.returncode, "can be read by others" in done.stderr), (2, True), done.stderr)
+
+
 def check(env, where: str, connects: bool) -> None:
     """Run a tick over that connection."""
     url = f"{where} user={daemon_login(env)} dbname={env.dbname}"
@@ -98,12 +120,16 @@ def openssl(directory: Path, *arguments: str) -> None:
 
 
 @contextmanager
-def proxy(env, certificate: Path | None):
-    """A port that leads to the server, with TLS or, without a certificate, refusing it."""
+def proxy(env, certificate: Path | None, clients: Path | None = None):
+    """A port that leads to the server, with TLS or, without a certificate, refusing it; clients may
+    have to show a certificate of an authority."""
     context = None
     if certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(f"{certificate}.pem", f"{certificate}.key")
+        if clients:
+            context.load_verify_locations(clients)
+            context.verify_mode = ssl.CERT_REQUIRED
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def accept() -> None:

@@ -54,9 +54,9 @@ def build(install: Install) -> Path:
 def build_daemon() -> Path:
     """Build ``sendgated``, once a run and for all PostgreSQL versions; the path of the program."""
     target = REPO / "target" / "daemon"
-    command = ["cargo", "build", "--release", "-p", DAEMON, "--target-dir", target]
+    command = ["cargo", "build", "--profile", "daemon", "-p", DAEMON, "--target-dir", target]
     watched(command, f"building {DAEMON}", env=own_environment(debian.toolchain()), cwd=REPO)
-    return target / "release" / DAEMON
+    return target / "daemon" / DAEMON
 
 
 def install_files(install: Install, library: Path) -> None:

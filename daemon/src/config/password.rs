@@ -26,13 +26,19 @@ pub fn find(
         Some(path) if path.is_file() => path,
         _ => return Ok(None),
     };
-    let mode = fs::metadata(&path).map_err(|error| unreadable(&path, &error))?.permissions().mode();
-    if mode & 0o077 != 0 {
-        // As libpq does; but libpq only warns, and the server then says that no password came.
-        return Err(Error::Usage(format!("{} can be read by others; run chmod 600 on it", path.display())));
-    }
+    // As libpq does; but libpq only warns, and the server then says that no password came.
+    only_ours(&path)?;
     let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
     Ok(lookup(&text, &wanted(driver)))
+}
+
+/// Refuses a file with a secret that others on this machine can read.
+pub fn only_ours(path: &Path) -> Result<()> {
+    let mode = fs::metadata(path).map_err(|error| unreadable(path, &error))?.permissions().mode();
+    if mode & 0o077 != 0 {
+        return Err(Error::Usage(format!("{} can be read by others; run chmod 600 on it", path.display())));
+    }
+    Ok(())
 }
 
 fn read_password_file(path: &Path) -> Result<String> {

@@ -1,5 +1,5 @@
-//! Which database: libpq's connection strings, with libpq's `sslmode`, `sslrootcert` and `passfile`,
-//! which the driver does not know.
+//! Which database: libpq's connection strings, with libpq's `sslmode`, `sslrootcert`, `sslcert`,
+//! `sslkey` and `passfile`, which the driver does not know.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -21,7 +21,8 @@ const TCP_USER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Where Debian's servers have their sockets; asked if no host is named.
 const SOCKET_DIR: &str = "/var/run/postgresql";
 /// Keywords that are handled here and not by the driver.
-const OWN_KEYWORDS: [&str; 4] = ["sslmode", "sslrootcert", "passfile", "application_name"];
+const OWN_KEYWORDS: [&str; 6] =
+    ["sslmode", "sslrootcert", "sslcert", "sslkey", "passfile", "application_name"];
 
 /// How far TLS is trusted, in libpq's terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +72,17 @@ pub struct Target {
     pub sslmode: SslMode,
     /// File of trusted authorities; none means the system's.
     pub sslrootcert: Option<PathBuf>,
+    /// Certificate and key that the server is shown; none if it wants none.
+    pub identity: Option<Identity>,
+}
+
+/// What the daemon proves itself with to a server that asks for certificates.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// File of the certificate, with those between it and the authority.
+    pub certificate: PathBuf,
+    /// File of its private key.
+    pub key: PathBuf,
 }
 
 impl Target {
@@ -97,6 +109,15 @@ impl Target {
             None => SslMode::VerifyFull,
         };
         let sslrootcert = own("sslrootcert").filter(|path| *path != "system").map(PathBuf::from);
+        let identity = match (own("sslcert").map(PathBuf::from), own("sslkey").map(PathBuf::from)) {
+            (Some(certificate), Some(key)) => Some(Identity { certificate, key }),
+            (None, None) => None,
+            _ => {
+                return Err(Error::Usage(
+                    "a client certificate needs both: sslcert=FILE and sslkey=FILE".to_owned(),
+                ));
+            }
+        };
         driver
             .ssl_mode(sslmode.for_driver())
             .application_name("sendgated")
@@ -112,7 +133,7 @@ impl Target {
         {
             driver.password(found);
         }
-        Ok(Target { driver, sslmode, sslrootcert })
+        Ok(Target { driver, sslmode, sslrootcert, identity })
     }
 
     /// Host, port and database as people name them; nothing secret.
@@ -266,6 +287,14 @@ mod tests {
         let read = target(r"host=h user='o' password='a b\'c' sslmode=require");
         assert_eq!(read.sslmode, SslMode::Require);
         assert_eq!(read.driver.get_user(), Some("o"));
+    }
+
+    #[test]
+    fn a_certificate_comes_with_its_key() {
+        let read = target("postgres://u@h/d?sslcert=%2Fc.pem&sslkey=/k.pem");
+        assert_eq!(read.identity, Some(Identity { certificate: "/c.pem".into(), key: "/k.pem".into() }));
+        assert!(Target::read("postgres://u@h/d?sslcert=/c.pem", None).is_err());
+        assert!(Target::read("host=h user=u sslkey=/k.pem", None).is_err());
     }
 
     #[test]

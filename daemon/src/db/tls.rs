@@ -1,16 +1,21 @@
 //! TLS as libpq's `sslmode` means it.
 
+use std::path::Path;
 use std::sync::Arc;
 
+use rustls::client::WantsClientCert;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    CertificateError, ClientConfig, ConfigBuilder, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::config::target::{SslMode, Target};
+use crate::config::password::only_ours;
+use crate::config::target::{Identity, SslMode, Target};
 use crate::error::{Error, Result};
 
 /// What connects with TLS to this target.
@@ -39,7 +44,27 @@ pub fn connector(target: &Target) -> Result<MakeRustlsConnect> {
         }
         SslMode::VerifyFull => builder.with_root_certificates(roots(target)?),
     };
-    Ok(MakeRustlsConnect::new(config.with_no_client_auth()))
+    let config = match &target.identity {
+        Some(identity) => with_identity(config, identity)?,
+        None => config.with_no_client_auth(),
+    };
+    Ok(MakeRustlsConnect::new(config))
+}
+
+/// Shows this certificate to a server that asks for one.
+fn with_identity(
+    config: ConfigBuilder<ClientConfig, WantsClientCert>,
+    Identity { certificate, key }: &Identity,
+) -> Result<ClientConfig> {
+    let bad = |what: &str, path: &Path, error: &dyn std::fmt::Display| {
+        Error::Usage(format!("{what} {}: {error}", path.display()))
+    };
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<std::result::Result<Vec<_>, _>>)
+        .map_err(|error| bad("sslcert", certificate, &error))?;
+    only_ours(key)?;
+    let private = PrivateKeyDer::from_pem_file(key).map_err(|error| bad("sslkey", key, &error))?;
+    config.with_client_auth_cert(chain, private).map_err(|error| bad("sslcert", certificate, &error))
 }
 
 /// The trusted authorities: the named file's, or the system's.
