@@ -11,7 +11,7 @@ use crate::db::look::AccountFacts;
 use crate::db::numbers::ACTIONS;
 use crate::db::{Purpose, Session};
 use crate::error::{Error, Result};
-use crate::terminal::{Style, Tone, print, stripped, text_of};
+use crate::terminal::{Style, Tone, json_line, print, stripped, text_of};
 
 /// Operations, corrections and alerts that are shown, of each.
 const ROWS_MAX: i64 = 5;
@@ -39,7 +39,7 @@ pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
     let answers = answers(&session, &arguments.account).await?;
     session.close().await;
     if arguments.json {
-        print(&format!("{}\n", as_json(&now, &facts, answers.as_deref())));
+        print(&json_line(&as_json(&now, &facts, answers.as_deref())));
     } else {
         print(&as_text(Style::of_stdout(), &now, &facts, answers.as_deref()));
     }
@@ -69,6 +69,8 @@ fn as_json(now: &str, facts: &AccountFacts, answers: Option<&[Value]>) -> Value 
         "actions": answers.map(Value::Object),
         "counters": facts.counters,
         "breaker": facts.breaker,
+        "breaker_history": facts.history,
+        "skips_today": facts.skips,
         "unresolved": facts.unresolved,
         "corrections": facts.corrections,
         "alerts": facts.alerts,
@@ -88,8 +90,7 @@ fn as_text(style: Style, now: &str, facts: &AccountFacts, answers: Option<&[Valu
             }
         }
         None => {
-            out += "What the gate would answer: this login may not ask it. To change that:\n";
-            out += "  GRANT sendgate_sender TO the login of the database URL;\n";
+            out += "What the gate would answer: this login may not ask it (see sendgated doctor)\n";
         }
     }
     out += "\n";
@@ -99,6 +100,9 @@ fn as_text(style: Style, now: &str, facts: &AccountFacts, answers: Option<&[Valu
         }
     }
     out += &format!("\nBreaker: {}\n", breaker(style, facts));
+    out += &work(style, card);
+    out += &list(style, "What happened to its breaker", &facts.history, happened);
+    out += &list(style, "Skipped today", &facts.skips, skipped);
     out += &list(style, "Nobody knows what became of", &facts.unresolved, unresolved);
     out += &list(style, "Last corrections", &facts.corrections, correction);
     out += &list(style, "Open alerts", &facts.alerts, |alert| {
@@ -148,7 +152,44 @@ fn counted(counter: &Value) -> String {
         cap => format!(" of {cap}"),
     };
     let (sent, cap, week) = (of("sent_today"), of("daily_cap"), of("sent_this_week"));
-    format!("{:<13} {sent} of {cap} today, {week}{weekly} this week", of("action"))
+    let delivered = of("delivered_today");
+    format!("{:<13} {sent} of {cap} today ({delivered} delivered), {week}{weekly} this week", of("action"))
+}
+
+/// Cooldown and campaign work, where there is some.
+fn work(style: Style, card: &Value) -> String {
+    let number = |name: &str| card[name].as_i64().unwrap_or(0);
+    let mut out = String::new();
+    if number("waiting") + number("parked") > 0 {
+        let deferred = match number("deferred") {
+            0 => String::new(),
+            deferred => format!(", {deferred} of them for credits"),
+        };
+        out += &format!("Campaign work: {} waiting{deferred}", number("waiting"));
+        if number("parked") > 0 {
+            out += &format!("; {}", style.paint(&format!("{} parked", number("parked")), Tone::Bad));
+        }
+        out += "\n";
+    }
+    out
+}
+
+fn happened(line: &Value) -> String {
+    let of = |name: &str| text_of(&line[name]);
+    let note = match of("note") {
+        note if note.is_empty() => String::new(),
+        note => format!(": {note}"),
+    };
+    format!("{} {} ({}) by {}{note}", of("at"), of("action"), of("reason"), of("actor"))
+}
+
+fn skipped(skip: &Value) -> String {
+    let of = |name: &str| text_of(&skip[name]);
+    let again = match of("repeats") {
+        repeats if repeats == "0" => String::new(),
+        repeats => format!(", asked for {repeats} times more"),
+    };
+    format!("{} {}: {}{again}", of("skipped"), of("action"), explained(&of("reason")))
 }
 
 fn breaker(style: Style, facts: &AccountFacts) -> String {
