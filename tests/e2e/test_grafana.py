@@ -1,6 +1,7 @@
 """The Grafana dashboard: every query of it runs, in a real Prometheus and as sendgate_reader, and finds
 something to show."""
 
+import itertools
 import json
 import re
 import subprocess
@@ -86,8 +87,11 @@ def test_every_sql_query_shows_something_to_a_reader(env):
 
 
 def test_prometheus_answers_every_query_and_knows_every_rule(env):
-    """Prometheus itself scrapes a daemon."""
+    """Prometheus itself scrapes a daemon, which counts refusals."""
+    env.cluster.configure(shared_preload_libraries="sendgate")
+    env.cluster.restart()
     world(env)
+    refused = itertools.count()
     with Daemon(env) as daemon, prometheus(daemon.address()) as ask:
         wait_for(lambda: all_ran(env), "every job to run")
         queries = [
@@ -96,8 +100,14 @@ def test_prometheus_answers_every_query_and_knows_every_rule(env):
             if "expr" in target
         ]
         assert len(queries) > 15, queries
+
+        def answer(expression: str) -> list:
+            # Refusals go on, or there is no increase to see.
+            env.psql(f"SELECT sendgate.reserve('b', 'inmail', 'p', NULL, '{operation(next(refused) + 9)}')")
+            return ask("query", query=expression)["result"]
+
         for title, expression in queries:
-            wait_for(lambda e=expression: ask("query", query=e)["result"], f"{title}: {expression}")
+            wait_for(lambda e=expression: answer(e), f"{title}: {expression}")
         opened = ask("query", query="sum(max by (kind) (sendgate_alerts_open))")["result"]
         assert int(opened[0]["value"][1]) > 0, opened
         # What the tests' own world gives reason to.

@@ -26,13 +26,17 @@ pub fn stripped(text: &str) -> String {
     out
 }
 
-/// One line of JSON that says the same, with escapes for what could do harm: JSON itself asks for them
-/// only up to U+001F.
+/// One line of JSON for a terminal.
 pub fn json_line(value: &Value) -> String {
-    let plain = value.to_string();
-    let mut out = String::with_capacity(plain.len() + 1);
-    for c in plain.chars() {
-        // Outside of strings, JSON has none of these.
+    harmless_json(&value.to_string()) + "\n"
+}
+
+/// JSON that says the same, with escapes for what could do harm: JSON itself asks for them only up to
+/// U+001F.
+pub fn harmless_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Outside of its strings, JSON on one line has none of these.
         if is_harmful(c) || matches!(c, '\u{2028}' | '\u{2029}') {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
@@ -42,7 +46,6 @@ pub fn json_line(value: &Value) -> String {
             out.push(c);
         }
     }
-    out.push('\n');
     out
 }
 

@@ -46,7 +46,11 @@ impl Cell {
 
     /// Whether there is something to see.
     fn says_something(&self) -> bool {
-        !self.text.is_empty() && !(self.right && self.text == "0")
+        match self.text.as_str() {
+            "" => false,
+            "0" => !self.right,
+            _ => true,
+        }
     }
 
     /// As much of it as fits, with a sign that there is more.
