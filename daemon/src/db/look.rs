@@ -15,12 +15,13 @@ const NOW: &str = "SELECT to_char(sendgate.clock() AT TIME ZONE 'UTC', 'YYYY-MM-
 /// accounts that are shown. The next page begins after the account in $2.
 const CARDS: &str = "WITH ranked AS (
     SELECT a.id,
-           a.status = 'connected' AND a.id NOT IN (SELECT o.account_id FROM sendgate.open_alerts AS o)
+           a.status = 'connected' AND t.account_id IS NULL
            AND coalesce(a.cooldown_until <= c.at, true)
            AND sendgate.breaker_state(a.breaker_mode, a.inmail_credits_exhausted_at, a.credit_reset_day, c.at)
                NOT IN ('open', 'forced_open') AS calm
     FROM sendgate.linkedin_accounts AS a
     CROSS JOIN (SELECT sendgate.clock() AS at) AS c
+    LEFT JOIN (SELECT DISTINCT o.account_id FROM sendgate.open_alerts AS o) AS t ON t.account_id = a.id
 ), page AS (
     SELECT r.id, r.calm FROM ranked AS r
     WHERE $2::text IS NULL OR (r.calm, r.id) > ((SELECT t.calm FROM ranked AS t WHERE t.id = $2), $2)
