@@ -96,9 +96,12 @@ def pg_cron(install) -> None:
     root = unpacked(f"postgresql-{install.major}-cron")
     library = root / f"usr/lib/postgresql/{install.major}/lib/pg_cron.so"
     scripts = root / f"usr/share/postgresql/{install.major}/extension"
-    shutil.copyfile(library, install.pkglibdir / library.name)
-    for script in scripts.glob("pg_cron*"):
-        shutil.copyfile(script, install.sharedir / "extension" / script.name)
+    for file in (library, *scripts.glob("pg_cron*")):
+        place = install.pkglibdir if file == library else install.sharedir / "extension"
+        # Beside its place and renamed: another run's server may have it loaded.
+        fresh = place / f".{file.name}.{os.getpid()}"
+        shutil.copyfile(file, fresh)
+        fresh.replace(place / file.name)
 
 
 def prometheus() -> Path:
