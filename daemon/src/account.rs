@@ -11,7 +11,7 @@ use crate::db::look::AccountFacts;
 use crate::db::numbers::ACTIONS;
 use crate::db::{Purpose, Session};
 use crate::error::{Error, Result};
-use crate::terminal::{Style, Tone, print, stripped, text_of};
+use crate::terminal::{Style, Tone, instant_of, json_line, print, stripped, text_of};
 
 /// Operations, corrections and alerts that are shown, of each.
 const ROWS_MAX: i64 = 5;
@@ -39,7 +39,7 @@ pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
     let answers = answers(&session, &arguments.account).await?;
     session.close().await;
     if arguments.json {
-        print(&format!("{}\n", as_json(&now, &facts, answers.as_deref())));
+        print(&json_line(&as_json(&now, &facts, answers.as_deref())));
     } else {
         print(&as_text(Style::of_stdout(), &now, &facts, answers.as_deref()));
     }
@@ -69,6 +69,8 @@ fn as_json(now: &str, facts: &AccountFacts, answers: Option<&[Value]>) -> Value 
         "actions": answers.map(Value::Object),
         "counters": facts.counters,
         "breaker": facts.breaker,
+        "breaker_history": facts.history,
+        "skips_today": facts.skips,
         "unresolved": facts.unresolved,
         "corrections": facts.corrections,
         "alerts": facts.alerts,
@@ -88,8 +90,7 @@ fn as_text(style: Style, now: &str, facts: &AccountFacts, answers: Option<&[Valu
             }
         }
         None => {
-            out += "What the gate would answer: this login may not ask it. To change that:\n";
-            out += "  GRANT sendgate_sender TO the login of the database URL;\n";
+            out += "What the gate would answer: this login may not ask it (see sendgated doctor)\n";
         }
     }
     out += "\n";
@@ -99,6 +100,9 @@ fn as_text(style: Style, now: &str, facts: &AccountFacts, answers: Option<&[Valu
         }
     }
     out += &format!("\nBreaker: {}\n", breaker(style, facts));
+    out += &work(style, card);
+    out += &list(style, "What happened to its breaker", &facts.history, happened);
+    out += &list(style, "Skipped today", &facts.skips, skipped);
     out += &list(style, "Nobody knows what became of", &facts.unresolved, unresolved);
     out += &list(style, "Last corrections", &facts.corrections, correction);
     out += &list(style, "Open alerts", &facts.alerts, |alert| {
@@ -114,7 +118,7 @@ fn verdict(style: Style, answer: &Value) -> String {
         return style.paint(&format!("can send now, {remaining} more today"), Tone::Good);
     }
     let reason = text_of(&answer["reason"]);
-    let until = match text_of(&answer["retry_at"]) {
+    let until = match instant_of(&answer["retry_at"]) {
         until if until.is_empty() => String::new(),
         until => format!(" until {until}"),
     };
@@ -148,19 +152,57 @@ fn counted(counter: &Value) -> String {
         cap => format!(" of {cap}"),
     };
     let (sent, cap, week) = (of("sent_today"), of("daily_cap"), of("sent_this_week"));
-    format!("{:<13} {sent} of {cap} today, {week}{weekly} this week", of("action"))
+    let delivered = of("delivered_today");
+    format!("{:<13} {sent} of {cap} today ({delivered} delivered), {week}{weekly} this week", of("action"))
+}
+
+/// Cooldown and campaign work, where there is some.
+fn work(style: Style, card: &Value) -> String {
+    let number = |name: &str| card[name].as_i64().unwrap_or(0);
+    let mut out = String::new();
+    if number("waiting") + number("parked") > 0 {
+        let deferred = match number("deferred") {
+            0 => String::new(),
+            deferred => format!(", {deferred} of them for credits"),
+        };
+        out += &format!("Campaign work: {} waiting{deferred}", number("waiting"));
+        if number("parked") > 0 {
+            out += &format!("; {}", style.paint(&format!("{} parked", number("parked")), Tone::Bad));
+        }
+        out += "\n";
+    }
+    out
+}
+
+fn happened(line: &Value) -> String {
+    let of = |name: &str| text_of(&line[name]);
+    let note = match of("note") {
+        note if note.is_empty() => String::new(),
+        note => format!(": {note}"),
+    };
+    format!("{} {} ({}) by {}{note}", instant_of(&line["at"]), of("action"), of("reason"), of("actor"))
+}
+
+fn skipped(skip: &Value) -> String {
+    let of = |name: &str| text_of(&skip[name]);
+    let again = match of("repeats") {
+        repeats if repeats == "0" => String::new(),
+        repeats => format!("; asked for again: {repeats}"),
+    };
+    format!("{} {}: {}{again}", of("skipped"), of("action"), explained(&of("reason")))
 }
 
 fn breaker(style: Style, facts: &AccountFacts) -> String {
     let breaker = &facts.breaker;
     let of = |name: &str| text_of(&breaker[name]);
-    let probe = match of("probe_lease_until") {
+    let probe = match instant_of(&breaker["probe_lease_until"]) {
         until if until.is_empty() => String::new(),
         until => format!("; a probe is out until {until}"),
     };
     match of("state").as_str() {
         "open" => {
-            let text = format!("open since {}, until {}{probe}", of("exhausted_at"), of("resumes_at"));
+            let (since, until) = (instant_of(&breaker["exhausted_at"]), instant_of(&breaker["resumes_at"]));
+            let text = format!("open since {since}, until {until}{probe}");
             style.paint(&text, Tone::Bad)
         }
         "forced_open" => style.paint("forced open by an operator", Tone::Bad),
@@ -175,7 +217,7 @@ fn unresolved(operation: &Value) -> String {
         error if error.is_empty() => "nobody answered in time".to_owned(),
         error => error,
     };
-    let (action, prospect, at) = (of("action"), of("prospect_id"), of("reserved_at"));
+    let (action, prospect, at) = (of("action"), of("prospect_id"), instant_of(&operation["reserved_at"]));
     let settle = format!("resolve_operation(…, '{}', sent => …)", of("operation_id"));
     format!("{action} to {prospect}, reserved {at}: {said}; {settle}")
 }
@@ -185,7 +227,7 @@ fn correction(drift: &Value) -> String {
     let (delivered, reserved, unknown) = (of("delivered"), of("reserved"), of("indeterminate"));
     format!(
         "{}: {} of the {} of {} was {}, became {} ({delivered} delivered, {reserved} reserved, {unknown} unknown)",
-        of("at"),
+        instant_of(&drift["at"]),
         of("action"),
         of("period"),
         of("day"),
@@ -211,10 +253,9 @@ mod tests {
 
     #[test]
     fn a_refusal_says_until_when_and_why() {
-        let refused =
-            json!({"proceed": false, "reason": "account_cooldown", "retry_at": "2025-01-01T00:00:00+00:00"});
+        let refused = json!({"proceed": false, "reason": "account_cooldown", "retry_at": "2025-01-01T00:00:00.25+00:00"});
         let said = verdict(Style::plain(), &refused);
-        assert!(said.starts_with("cannot send until 2025-01-01T00:00:00+00:00: it cools down"), "{said}");
+        assert!(said.starts_with("cannot send until 2025-01-01T00:00:00Z: it cools down"), "{said}");
         let granted = json!({"proceed": true, "remaining": 3});
         assert_eq!(verdict(Style::plain(), &granted), "can send now, 3 more today");
         let new = json!({"proceed": false, "reason": "new_reason", "retry_at": null});

@@ -14,6 +14,7 @@ use crate::error::{Error, Result, Retry};
 use crate::metrics::Tally;
 use crate::schedule::{Backoff, chance};
 use crate::shutdown::Shutdown;
+use crate::terminal::harmless_json;
 
 /// Lines of one transaction: enough for any burst, little enough to be repeated after a kill.
 const LINES_MAX: i32 = 500;
@@ -148,12 +149,13 @@ async fn print<W: AsyncWrite + Unpin>(out: &mut W, lines: &[&Line]) -> std::io::
     if lines.is_empty() {
         return Ok(());
     }
-    let mut text = Vec::with_capacity(lines.len() * 256);
+    let mut text = String::with_capacity(lines.len() * 256);
     for line in lines {
-        serde_json::to_writer(&mut text, line)?;
-        text.push(b'\n');
+        // Somebody may be watching on a terminal.
+        text += &harmless_json(&serde_json::to_string(line)?);
+        text.push('\n');
     }
-    out.write_all(&text).await?;
+    out.write_all(text.as_bytes()).await?;
     out.flush().await
 }
 

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::config::target::Target;
 use crate::db::{Purpose, Session};
-use crate::error::Result;
-use crate::terminal::{Cell, Style, Tone, print, table, text_of};
+use crate::error::{Error, Result};
+use crate::terminal::{Cell, Style, Tone, json_line, print, stripped, table, text_of};
 
 /// Open alerts that are shown; there are rarely as many.
 const ALERTS_MAX: i64 = 20;
@@ -19,31 +19,39 @@ pub struct Arguments {
     /// Print one JSON object instead of tables
     #[arg(long)]
     json: bool,
-    /// Accounts to show; those with something to see come first
+    /// Accounts to show; those that stand still or have an open alert come first
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(i64).range(0..=1_000_000))]
     limit: i64,
+    /// The next page: accounts after this one, in the same order
+    #[arg(long, value_name = "ID")]
+    after: Option<String>,
 }
 
 /// Shows it. Whether the books are kept.
 pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
     let session = Session::open(target, Purpose::Command).await?;
     let now = session.now().await?;
-    let (cards, accounts) = session.cards(arguments.limit).await?;
+    let after = arguments.after.as_deref();
+    if let Some(account) = after
+        && !session.is_known(account).await?
+    {
+        session.close().await;
+        return Err(Error::Usage(format!("there is no account {} to go on after", stripped(account))));
+    }
+    let (cards, accounts) = session.cards(arguments.limit, after).await?;
     let jobs = session.jobs().await?;
     let alerts = session.open_alerts(ALERTS_MAX).await?;
     session.close().await;
     let kept = !jobs.iter().any(is_stale);
     if arguments.json {
         let all = json!({ "at": now, "accounts": accounts, "cards": cards, "jobs": jobs, "alerts": alerts });
-        print(&format!("{all}\n"));
+        print(&json_line(&all));
         return Ok(kept);
     }
     let style = Style::of_stdout();
     let mut out = format!("{}\n", style.paint(&format!("{accounts} accounts at {now}"), Tone::Strong));
     out += &cards_table(style, &cards);
-    if accounts > cards.len() as i64 {
-        out += &format!("… and {} more; see --limit\n", accounts - cards.len() as i64);
-    }
+    out += &more(&cards, accounts, arguments);
     out += &format!("\n{}", jobs_table(style, &jobs));
     out += &match alerts.len() {
         0 => format!("\n{}\n", style.paint("no open alerts", Tone::Good)),
@@ -51,6 +59,24 @@ pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
     };
     print(&out);
     Ok(kept)
+}
+
+/// How to see the accounts that are not shown, if there may be some.
+fn more(cards: &[Value], accounts: i64, arguments: &Arguments) -> String {
+    let last = match cards.last() {
+        Some(card) if (cards.len() as i64) < accounts && cards.len() as i64 == arguments.limit => {
+            text_of(&card["account_id"])
+        }
+        _ => return String::new(),
+    };
+    // What a shell would take apart is quoted as shells do it.
+    let quoted = format!("'{}'", last.replace('\'', "'\\''"));
+    let shown = if arguments.after.is_some() {
+        "the next".to_owned()
+    } else {
+        format!("… and {} more", accounts - arguments.limit)
+    };
+    format!("{shown}: sendgated status --limit {} --after {quoted}\n", arguments.limit)
 }
 
 /// Whether a job missed two runs.
@@ -69,7 +95,7 @@ fn cards_table(style: Style, cards: &[Value]) -> String {
         let sent = format!("{}/{}", text_of(&card["inmails_sent_today"]), text_of(&card["inmail_daily_cap"]));
         vec![
             Cell::text(&text_of(&card["account_id"])),
-            Cell::text(&text_of(&card["display_name"])),
+            Cell::name(&text_of(&card["display_name"])),
             Cell::text(&status).in_tone(calm),
             Cell::number(&sent),
             count("inmails_delivered_today", Tone::Plain),

@@ -1,8 +1,15 @@
 //! Text for people: tables, colours on a terminal, and nothing that a terminal would obey.
 
+mod harmless;
+mod table;
+
 use std::io::{IsTerminal, Write};
 
 use serde_json::Value;
+use terminal_size::{Width, terminal_size_of};
+
+pub use harmless::{harmless_json, json_line, stripped};
+pub use table::{Cell, table};
 
 /// What a piece of text means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,28 +26,37 @@ pub enum Tone {
     Strong,
 }
 
-/// How text is written: with colours only if somebody can see them.
+/// How text is written: with colours only if somebody can see them, and no wider than what they see.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
     colours: bool,
+    width: Option<usize>,
 }
 
 impl Style {
-    /// Colours on a terminal, unless NO_COLOR is set.
+    /// Colours on a terminal, unless NO_COLOR is set or it knows none. Anything else than a terminal,
+    /// such as a file, has room for every line.
     pub fn of_stdout() -> Style {
-        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Style { colours: std::io::stdout().is_terminal() && !unwanted }
+        let out = std::io::stdout();
+        if !out.is_terminal() {
+            return Style::plain();
+        }
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+            || std::env::var_os("TERM").is_some_and(|name| name == "dumb");
+        // Some terminals say 0 for a width that they do not know.
+        let width = terminal_size_of(&out).map(|(Width(columns), _)| usize::from(columns));
+        Style { colours: !unwanted, width: width.filter(|columns| *columns > 0) }
     }
 
-    /// No colours.
+    /// No colours, and room for every line.
     pub const fn plain() -> Style {
-        Style { colours: false }
+        Style { colours: false, width: None }
     }
 
     /// The text in its tone.
     pub fn paint(self, text: &str, tone: Tone) -> String {
         let code = match tone {
-            _ if !self.colours => return text.to_owned(),
+            _ if !self.colours || text.is_empty() => return text.to_owned(),
             Tone::Plain => return text.to_owned(),
             Tone::Good => "32",
             Tone::Notable => "33",
@@ -49,23 +65,6 @@ impl Style {
         };
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
     }
-}
-
-/// Text that other people wrote, without anything that a terminal obeys or that hides or turns the
-/// text beside it; blanks become spaces.
-pub fn stripped(text: &str) -> String {
-    let harmless = |c: char| match c {
-        '\n' | '\r' | '\t' | '\u{2028}' | '\u{2029}' => Some(' '),
-        _ if c.is_control() || is_invisible(c) => None,
-        _ => Some(c),
-    };
-    text.chars().filter_map(harmless).collect()
-}
-
-/// Characters without width, and those that turn the direction of writing.
-fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
 /// A value as people read it: text without quotes, nothing for null.
@@ -77,66 +76,19 @@ pub fn text_of(value: &Value) -> String {
     }
 }
 
+/// An instant to the second. Sessions speak UTC; anything else stays as it is.
+pub fn instant_of(value: &Value) -> String {
+    let text = text_of(value);
+    match text.strip_suffix("+00:00") {
+        Some(utc) => format!("{}Z", utc.split('.').next().unwrap_or(utc)),
+        None => text,
+    }
+}
+
 /// Writes to standard output. Whoever closed it does not want to know more.
 pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-}
-
-/// One cell of a table.
-#[derive(Clone, Debug)]
-pub struct Cell {
-    text: String,
-    tone: Tone,
-    right: bool,
-}
-
-impl Cell {
-    /// Text, to the left.
-    pub fn text(text: &str) -> Cell {
-        Cell { text: stripped(text), tone: Tone::Plain, right: false }
-    }
-
-    /// A number, to the right.
-    pub fn number(text: &str) -> Cell {
-        Cell { right: true, ..Cell::text(text) }
-    }
-
-    /// The same in another tone.
-    pub fn in_tone(self, tone: Tone) -> Cell {
-        Cell { tone, ..self }
-    }
-}
-
-/// Rows under headings, each column as wide as it has to be.
-pub fn table(style: Style, headings: &[&str], rows: &[Vec<Cell>]) -> String {
-    let width_of = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.text.chars().count());
-        cells.max().unwrap_or(0).max(headings[column].chars().count())
-    };
-    let widths: Vec<usize> = (0..headings.len()).map(width_of).collect();
-    let right = |column: usize| rows.first().and_then(|row| row.get(column)).is_some_and(|cell| cell.right);
-    let heads = headings.iter().enumerate().map(|(n, text)| Cell {
-        text: (*text).to_owned(),
-        tone: Tone::Strong,
-        right: right(n),
-    });
-    let heads: Vec<Cell> = heads.collect();
-    let mut out = String::new();
-    for row in std::iter::once(&heads).chain(rows) {
-        out += line(style, row, &widths).trim_end();
-        out += "\n";
-    }
-    out
-}
-
-fn line(style: Style, row: &[Cell], widths: &[usize]) -> String {
-    let padded = |(cell, width): (&Cell, &usize)| {
-        let blanks = " ".repeat(width.saturating_sub(cell.text.chars().count()));
-        let painted = style.paint(&cell.text, cell.tone);
-        if cell.right { blanks + &painted } else { painted + &blanks }
-    };
-    row.iter().zip(widths).map(padded).collect::<Vec<_>>().join("  ")
 }
 
 #[cfg(test)]
@@ -144,24 +96,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_that_a_terminal_obeys_is_left() {
-        assert_eq!(stripped("a\u{1b}[31mb\u{7}\u{9b}2J\r\nc\u{202e}d\u{200b}"), "a[31mb2J  cd");
-        assert_eq!(stripped("Ängström – 信"), "Ängström – 信");
-    }
-
-    #[test]
-    fn columns_are_as_wide_as_they_have_to_be() {
-        let rows = vec![
-            vec![Cell::text("ada"), Cell::number("7")],
-            vec![Cell::text("grace"), Cell::number("50").in_tone(Tone::Bad)],
-        ];
-        let shown = table(Style::plain(), &["account", "sent"], &rows);
-        assert_eq!(shown, "account  sent\nada         7\ngrace      50\n");
+    fn instants_are_written_to_the_second() {
+        for (value, shown) in [
+            (serde_json::json!("2025-01-01T10:00:00.123456+00:00"), "2025-01-01T10:00:00Z"),
+            (serde_json::json!("2025-01-01T10:00:00+00:00"), "2025-01-01T10:00:00Z"),
+            (serde_json::json!("infinity"), "infinity"),
+            (Value::Null, ""),
+        ] {
+            assert_eq!(instant_of(&value), shown);
+        }
     }
 
     #[test]
     fn without_a_terminal_there_are_no_colours() {
         assert_eq!(Style::plain().paint("x", Tone::Bad), "x");
-        assert!(Style { colours: true }.paint("x", Tone::Bad).contains("\u{1b}[31;1mx"));
+        assert!(Style { colours: true, ..Style::plain() }.paint("x", Tone::Bad).contains("\u{1b}[31;1mx"));
     }
 }

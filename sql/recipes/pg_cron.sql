@@ -7,8 +7,18 @@
 --
 --     psql -d postgres -v database=app -f pg_cron.sql
 --
--- Needs pg_cron 1.4 or later, in shared_preload_libraries. Run again, it changes the job instead of
--- adding one.
+-- Needs pg_cron 1.4 or later, in shared_preload_libraries. Run again, it changes the jobs instead of
+-- adding some.
+--
+-- Without sendgated nobody prints the breaker's lines: they wait in sendgate.breaker_outbox, a row of
+-- about 0.1 kB each, and prune keeps the lines of breaker_log that wait. If nobody will ever print them,
+-- decide that here; what has waited for longer is then forgotten once a day (breaker_log keeps it for
+-- as long as it keeps everything):
+--
+--     psql -d postgres -v database=app -v forget_lines_after='7 days' -f pg_cron.sql
+--
+-- A sendgated that is down for less than that loses nothing by it. How many were forgotten is the return
+-- message of that job (DELETE 12) in cron.job_run_details.
 \set ON_ERROR_STOP on
 
 CREATE EXTENSION IF NOT EXISTS pg_cron;
@@ -31,7 +41,25 @@ SELECT cron.schedule(
       WHERE j.jobid = d.jobid AND j.jobname = 'sendgate tick' AND d.end_time < now() - interval '2 days'$$
 );
 
+\if :{?forget_lines_after}
+-- Shorter than a day would take lines from a daemon that only restarts.
+SELECT pg_catalog.format('interval %L', greatest(:'forget_lines_after'::interval, interval '1 day')) AS age,
+       pg_catalog.current_database() AS home \gset
+\connect :"database"
+-- The login could take these lines already, with take_breaker_lines, but not by their age.
+GRANT DELETE ON sendgate.breaker_outbox TO sendgate_cron;
+\connect :"home"
+SELECT cron.schedule_in_database(
+    'forget old sendgate lines', '27 3 * * *',
+    $$DELETE FROM sendgate.breaker_outbox o USING sendgate.breaker_log l
+      WHERE l.account_id = o.account_id AND l.id = o.id AND l.at < sendgate.clock() - $$ || :'age',
+    :'database', 'sendgate_cron'
+);
+\endif
+
 -- To see that it works, a few minutes later, in the database that has sendgate:
 --     SELECT job, last_state, age, stale, error FROM sendgate.reconciler_health;
 -- To stop it:
 --     SELECT cron.unschedule('sendgate tick');
+--     SELECT cron.unschedule('forget old sendgate ticks');
+--     SELECT cron.unschedule('forget old sendgate lines');   -- where there is one

@@ -30,14 +30,14 @@ def login(env, name: str, *roles: str) -> str:
     return name
 
 
-def wait_for(condition: Callable[[], object], what: str) -> object:
+def wait_for(condition: Callable[[], object], what: str, seconds: float = WAIT_SECONDS) -> object:
     """Ask until the answer is true, and return it."""
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline = time.monotonic() + seconds
     while True:
         if answer := condition():
             return answer
         if time.monotonic() > deadline:
-            raise AssertionError(f"waited {WAIT_SECONDS} s in vain for {what}")
+            raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")
         time.sleep(POLL_SECONDS)
 
 

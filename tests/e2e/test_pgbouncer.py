@@ -3,12 +3,15 @@
 import re
 import subprocess
 import tempfile
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
 from harness import debian
 from harness.cluster import _free_port
 from support import at_once, books, equal, login, provision, wait_for
+from test_books import ACCOUNTS, WRONG, run_job, work
+from test_books import WORKERS as CRASHING_WORKERS
 
 WORKERS = 8
 EACH = 25
@@ -48,6 +51,64 @@ def test_workers_behind_a_transaction_pool(env):
     expected = {"counter": slots, "journal": slots, "delivered": slots, "events": slots}
     equal(books(env), expected, "books")
     equal(books(env, action="invite")["counter"], WORKERS, "invites")
+
+
+def test_sweeps_find_nothing_while_workers_work_behind_the_pool(env):
+    """Two sweepers run layers 2 and 1 without a pause, workers crash, share few connections: no drift is
+    invented, nobody is accused, and every counter is what its parts say."""
+    import psycopg
+
+    for account in ACCOUNTS:
+        provision(env, account, inmail=1000, message=1000)
+    env.psql(f"ALTER DATABASE {env.dbname} SET sendgate.lock_timeout = '5min'")
+    user, keeper = login(env, "pool_sweeps", "sendgate_sender"), login(env, "keeper", "sendgate_daemon")
+    program = debian.pgbouncer()
+    stop, swept, failed = threading.Event(), [], []
+
+    def sweep() -> None:
+        connection = env.connect(user=keeper)
+        try:
+            while not stop.is_set():
+                for job in ("audit_events", "reconcile_operations"):
+                    swept.append((job, *run_job(connection, job)))
+        except Exception as error:
+            failed.append(error)
+
+    sweepers = [threading.Thread(target=sweep, daemon=True) for _ in range(2)]
+    with pool(env, program, user) as dsn:
+
+        class Pooled:
+            """What a worker knows of the database."""
+
+            @staticmethod
+            def connect() -> psycopg.Connection:
+                threshold = 0 if version(program) >= PREPARES else None
+                return psycopg.connect(dsn, autocommit=True, prepare_threshold=threshold)
+
+        for sweeper in sweepers:
+            sweeper.start()
+        try:
+            at_once(CRASHING_WORKERS, lambda number: work(Pooled, number))
+        finally:
+            stop.set()
+            for sweeper in sweepers:
+                sweeper.join()
+    assert not failed, f"a sweep failed: {failed[0]}"
+    # The last word, when nothing is under way any more.
+    connection = env.connect()
+    swept += [(job, *run_job(connection, job)) for job in ("audit_events", "reconcile_operations")]
+    for job in ("audit_events", "reconcile_operations"):
+        busy = [line for line in swept if line[0] == job and line[1]]
+        assert len(busy) > 10, f"only {len(busy)} sweeps of {job} that looked at accounts"
+        equal([line for line in busy if line[2]], [], f"sweeps of {job} that found something")
+    equal(env.psql("SELECT count(*) FROM sendgate.counter_drift"), "0", "drift")
+    equal(env.psql("SELECT kind FROM sendgate.alerts"), "", "alerts, open or not")
+    equal(env.psql(WRONG), "", "counters that are not what the journal says")
+    for account in ACCOUNTS:
+        found = books(env, account)
+        equal(found["events"], found["delivered"], f"events of {account}")
+        equal(found["counter"], found["journal"], f"counter of {account}")
+        assert found["delivered"] > 50, found
 
 
 def test_a_superusers_test_clock_does_not_leak_through_the_pool(env):

@@ -1,7 +1,8 @@
 """What has to be there before a build: a linker, cargo, libclang, and PostgreSQL 15 for the tests.
 
 As root, missing packages are installed with apt-get. As anybody else, libclang comes from a wheel
-and PostgreSQL 15 is unpacked from its packages into ``.run``, without installing anything.
+and PostgreSQL 15 is unpacked from its packages into ``.run``, without installing anything. Packages
+that would start a service, or write into the system's PostgreSQL, are only ever unpacked.
 """
 
 import contextlib
@@ -9,6 +10,7 @@ import glob
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from . import wheel
@@ -87,6 +89,60 @@ def pgbouncer() -> Path:
     return Path(shutil.which("pgbouncer") or "/usr/sbin/pgbouncer")
 
 
+def pg_cron(install) -> None:
+    """Put Debian's pg_cron for this version into a private copy of PostgreSQL."""
+    if not install.pkglibdir.resolve().is_relative_to(server_dir().resolve()):
+        raise HarnessError(f"{install.pkglibdir} is not a private copy: pg_cron is not put there.")
+    root = unpacked(f"postgresql-{install.major}-cron")
+    library = root / f"usr/lib/postgresql/{install.major}/lib/pg_cron.so"
+    scripts = root / f"usr/share/postgresql/{install.major}/extension"
+    for file in (library, *scripts.glob("pg_cron*")):
+        place = install.pkglibdir if file == library else install.sharedir / "extension"
+        # Beside its place and renamed: another run's server may have it loaded.
+        fresh = place / f".{file.name}.{os.getpid()}"
+        shutil.copyfile(file, fresh)
+        fresh.replace(place / file.name)
+
+
+def prometheus() -> Path:
+    """The directory with Prometheus' programs; its package would start a server."""
+    return unpacked("prometheus") / "usr/bin"
+
+
+def systemd_analyze() -> tuple[Path, dict[str, str]]:
+    """The checker of units, and the environment in which it finds its libraries and units."""
+    if found := shutil.which("systemd-analyze"):
+        return Path(found), {}
+    root = unpacked("systemd", lacking=True)
+    libraries = root / "usr/lib" / _multiarch()
+    return root / "usr/bin/systemd-analyze", {
+        "LD_LIBRARY_PATH": f"{libraries}:{libraries}/systemd:{root / 'lib' / _multiarch()}",
+        "SYSTEMD_UNIT_PATH": f"{root / 'lib/systemd/system'}:",
+    }
+
+
+def unpacked(package: str, lacking: bool = False) -> Path:
+    """One of Debian's packages, unpacked below ``.run``: nothing is installed, no service starts.
+
+    With ``lacking`` also the packages that it needs and that this system does not have.
+    """
+    target = server_dir() / f"debian-{package}"
+    with locked(target.name):
+        if not wheel.is_stamped(target, package):
+            progress(f"unpacking Debian's {package} (once)")
+            try:
+                with wheel.building(target, package) as work:
+                    _download_and_unpack(
+                        work, lambda apt: [package, *(_lacking(apt, package) if lacking else [])]
+                    )
+            except HarnessError as error:
+                raise HarnessError(
+                    f"{error}\n{package}, which the tests use, could not be fetched from Debian. "
+                    "Check the network and /etc/apt/sources.list."
+                ) from error
+    return target
+
+
 @contextlib.contextmanager
 def _no_cluster():
     """Keep Debian's packages from creating and starting a server of their own."""
@@ -108,7 +164,7 @@ def _unpacked(major: int, packages: list[str]) -> tuple[Path, Path]:
             progress(f"PostgreSQL {major} is not installed: unpacking its packages (once)")
             try:
                 with wheel.building(target, " ".join(packages)) as work:
-                    _download_and_unpack(packages, work)
+                    _download_and_unpack(work, lambda apt: _server_packages(apt, packages))
             except HarnessError as error:
                 raise HarnessError(
                     f"{error}\nPostgreSQL {major} is not installed, and its packages could not be "
@@ -120,8 +176,22 @@ def _unpacked(major: int, packages: list[str]) -> tuple[Path, Path]:
     return pg_config, target / "usr/lib" / _multiarch()
 
 
-def _download_and_unpack(packages: list[str], work: Path) -> None:
-    """Fetch the packages and the libraries that this system lacks for them, and unpack them."""
+def _server_packages(apt: list, packages: list[str]) -> list[str]:
+    """A server, its headers, and what this system lacks for them."""
+    server, headers = packages
+    # psql and pg_config may be installed, but a private copy needs its own.
+    client = server.replace("postgresql-", "postgresql-client-")
+    return [*_lacking(apt, server), server, client, headers]
+
+
+def _lacking(apt: list, package: str) -> list[str]:
+    """The packages that installing this one would bring along."""
+    plan = [*apt, "--simulate", "--no-install-recommends", "install", package]
+    return re.findall(r"^Inst (\S+)", quiet(plan), re.MULTILINE)
+
+
+def _download_and_unpack(work: Path, wanted: Callable[[list], list[str]]) -> None:
+    """Fetch the packages that ``wanted`` names when it is given the apt command, and unpack them."""
     for program in ("apt-get", "dpkg-deb"):
         if shutil.which(program) is None:
             raise HarnessError(f"{program} is not in PATH.")
@@ -131,13 +201,8 @@ def _download_and_unpack(packages: list[str], work: Path) -> None:
     (cache / "archives/partial").mkdir(parents=True)
     apt = ["apt-get", "-o", f"Dir::State::lists={state / 'lists'}", "-o", f"Dir::Cache={cache}"]
     watched([*apt, "update"], "refreshing private package lists")
-    server, headers = packages
-    plan = [*apt, "--simulate", "--no-install-recommends", "install", server]
-    lacking = re.findall(r"^Inst (\S+)", quiet(plan), re.MULTILINE)
-    # psql and pg_config may be installed, but a private copy needs its own.
-    client = server.replace("postgresql-", "postgresql-client-")
-    wanted = sorted({*lacking, server, client, headers})
-    watched([*apt, "download", *wanted], f"downloading {len(wanted)} packages", cwd=work)
+    packages = sorted(set(wanted(apt)))
+    watched([*apt, "download", *packages], f"downloading {len(packages)} packages", cwd=work)
     for package in work.glob("*.deb"):
         quiet(["dpkg-deb", "--extract", package, work])
         package.unlink()

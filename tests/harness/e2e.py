@@ -72,7 +72,8 @@ class Env:
 
 def run(cluster: Cluster, only: str | None = None, newest: bool = True) -> Outcome:
     """Run the tests of all modules, in order of name; those of a module with NEWEST_ONLY, whose
-    subject speaks SQL and does not know the server's version, once a run."""
+    subject speaks SQL and does not know the server's version, once a run; those of a module with
+    ONLY_ON, which need what exists for one version alone, on that version."""
     outcome = Outcome()
     files = sorted((REPO / "tests" / "e2e").glob("test_*.py"))
     if not files:
@@ -88,6 +89,11 @@ def run(cluster: Cluster, only: str | None = None, newest: bool = True) -> Outco
             outcome.failed.append(file.stem)
             continue
         if getattr(module, "NEWEST_ONLY", False) and not newest:
+            continue
+        only_on = getattr(module, "ONLY_ON", cluster.install.major)
+        if only_on != cluster.install.major:
+            if selected(only, f"e2e/{file.stem}"):
+                progress(f"  PostgreSQL {only_on} runs {file.stem}")
             continue
         for name, function in vars(module).items():
             full = f"{file.stem}.{name}"

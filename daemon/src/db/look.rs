@@ -10,13 +10,36 @@ use crate::error::Result;
 /// The clock, by which everything that is shown is read.
 const NOW: &str = "SELECT to_char(sendgate.clock() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
 
-/// Accounts with something to see first, then by name.
-const CARDS: &str = "SELECT to_jsonb(c) FROM sendgate.account_cards AS c
-ORDER BY c.pill IS NULL AND c.status = 'connected' AND c.unresolved = 0 AND c.parked = 0, c.account_id
-LIMIT $1";
+/// Which accounts come first: those that stand still and those about which there is an alert, then by
+/// name. Reads each account once, without what is costly to know; only then are cards made, for the
+/// accounts that are shown. The next page begins after the account in $2.
+const CARDS: &str = "WITH ranked AS (
+    SELECT a.id,
+           a.status = 'connected' AND t.account_id IS NULL
+           AND coalesce(a.cooldown_until <= c.at, true)
+           AND sendgate.breaker_state(a.breaker_mode, a.inmail_credits_exhausted_at, a.credit_reset_day, c.at)
+               NOT IN ('open', 'forced_open') AS calm
+    FROM sendgate.linkedin_accounts AS a
+    CROSS JOIN (SELECT sendgate.clock() AS at) AS c
+    LEFT JOIN (SELECT DISTINCT o.account_id FROM sendgate.open_alerts AS o) AS t ON t.account_id = a.id
+), page AS (
+    SELECT r.id, r.calm FROM ranked AS r
+    WHERE $2::text IS NULL OR (r.calm, r.id) > ((SELECT t.calm FROM ranked AS t WHERE t.id = $2), $2)
+    ORDER BY r.calm, r.id
+    LIMIT $1
+)
+SELECT k.card FROM page AS p
+CROSS JOIN LATERAL (
+    -- OFFSET keeps this from being joined with all cards at once.
+    SELECT to_jsonb(c) AS card FROM sendgate.account_cards AS c WHERE c.account_id = p.id OFFSET 0
+) AS k
+ORDER BY p.calm, p.id";
 
 /// How many accounts there are.
 const ACCOUNTS: &str = "SELECT count(*) FROM sendgate.linkedin_accounts AS a";
+
+/// Whether there is an account.
+const IS_KNOWN: &str = "SELECT EXISTS (SELECT FROM sendgate.linkedin_accounts AS a WHERE a.id = $1)";
 
 /// Heartbeats.
 const JOBS: &str = "SELECT to_jsonb(h) FROM sendgate.reconciler_health AS h ORDER BY h.job";
@@ -27,8 +50,12 @@ const ALERTS: &str = "SELECT to_jsonb(o) FROM sendgate.open_alerts AS o ORDER BY
 /// One account's card.
 const CARD: &str = "SELECT to_jsonb(c) FROM sendgate.account_cards AS c WHERE c.account_id = $1";
 
-/// Its counters, by action.
-const COUNTERS: &str = "SELECT to_jsonb(k) FROM sendgate.counters AS k WHERE k.account_id = $1";
+/// Its counters, by action, beside what was delivered.
+const COUNTERS: &str = "SELECT to_jsonb(k) || jsonb_build_object('delivered_today', (
+    SELECT count(*) FROM sendgate.linkedin_events AS e
+    WHERE e.account_id = $1 AND e.event_type = k.action || '_sent' AND e.counted_on = k.day
+      AND e.occurred_at >= k.day::timestamp AT TIME ZONE 'UTC' - interval '1 day'))
+FROM sendgate.counters AS k WHERE k.account_id = $1";
 
 /// Its breaker.
 const BREAKER: &str = "SELECT to_jsonb(b) FROM sendgate.breakers AS b WHERE b.account_id = $1";
@@ -38,9 +65,19 @@ const UNRESOLVED: &str = "SELECT to_jsonb(o) FROM sendgate.operations_unresolved
 WHERE o.account_id = $1 AND (o.state = 'indeterminate' OR o.expired)
 ORDER BY o.reserved_at LIMIT $2";
 
-/// Its last corrections, newest first.
+/// Its last corrections, newest first; ids grow with time.
 const CORRECTIONS: &str = "SELECT to_jsonb(d) FROM sendgate.counter_drift AS d
-WHERE d.account_id = $1 ORDER BY d.at DESC LIMIT $2";
+WHERE d.account_id = $1 ORDER BY d.id DESC LIMIT $2";
+
+/// What happened to its breaker, newest first.
+const HISTORY: &str = "SELECT to_jsonb(l) FROM sendgate.breaker_log AS l
+WHERE l.account_id = $1 AND l.action <> 'skip' ORDER BY l.id DESC LIMIT $2";
+
+/// What its campaigns were spared today, by reason.
+const SKIPS: &str = "SELECT jsonb_build_object('action', s.action, 'reason', s.reason,
+       'skipped', sum(s.skipped), 'repeats', sum(s.repeats), 'last_at', max(s.last_at))
+FROM sendgate.skips_today AS s WHERE s.account_id = $1
+GROUP BY s.action, s.reason ORDER BY s.action, s.reason";
 
 /// Its open alerts.
 const ITS_ALERTS: &str = "SELECT to_jsonb(o) FROM sendgate.open_alerts AS o
@@ -58,6 +95,10 @@ pub struct AccountFacts {
     pub counters: Vec<Value>,
     /// Its breaker.
     pub breaker: Value,
+    /// What happened to its breaker.
+    pub history: Vec<Value>,
+    /// Skips of today, by reason.
+    pub skips: Vec<Value>,
     /// Operations that nobody has settled.
     pub unresolved: Vec<Value>,
     /// Its last corrections.
@@ -72,10 +113,16 @@ impl Session {
         Ok(self.row("reading the clock", NOW, &[]).await?.get(0))
     }
 
-    /// The first so many cards, and how many accounts there are.
-    pub async fn cards(&self, rows_max: i64) -> Result<(Vec<Value>, i64)> {
-        let cards = self.objects("reading cards", CARDS, &[(&rows_max, Type::INT8)]).await?;
+    /// The first so many cards, or those after an account; and how many accounts there are.
+    pub async fn cards(&self, rows_max: i64, after: Option<&str>) -> Result<(Vec<Value>, i64)> {
+        let page: [(&(dyn ToSql + Sync), Type); 2] = [(&rows_max, Type::INT8), (&after, Type::TEXT)];
+        let cards = self.objects("reading cards", CARDS, &page).await?;
         Ok((cards, self.row("counting accounts", ACCOUNTS, &[]).await?.get(0)))
+    }
+
+    /// Whether there is such an account.
+    pub async fn is_known(&self, account: &str) -> Result<bool> {
+        Ok(self.row("looking for the account", IS_KNOWN, &[(&account, Type::TEXT)]).await?.get(0))
     }
 
     /// The jobs' heartbeats.
@@ -100,6 +147,8 @@ impl Session {
             card,
             counters: self.objects(what, COUNTERS, &one).await?,
             breaker: self.row(what, BREAKER, &one).await?.get(0),
+            history: self.objects(what, HISTORY, &some).await?,
+            skips: self.objects(what, SKIPS, &one).await?,
             unresolved: self.objects(what, UNRESOLVED, &some).await?,
             corrections: self.objects(what, CORRECTIONS, &some).await?,
             alerts: self.objects(what, ITS_ALERTS, &some).await?,

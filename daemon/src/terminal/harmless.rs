@@ -1,0 +1,93 @@
+//! Text that other people wrote, made harmless: nothing in it commands a terminal, hides, or turns the
+//! text beside it.
+
+use serde_json::Value;
+use unicode_width::UnicodeWidthChar;
+
+/// Marks that may stand on one letter. Languages need three; piles of them reach into other lines.
+const MARKS_MAX: usize = 4;
+
+/// The text for a terminal: what could do harm is left out, and what breaks lines becomes a space.
+pub fn stripped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut marks = 0;
+    for c in text.chars() {
+        if matches!(c, '\n' | '\r' | '\t' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}') {
+            out.push(' ');
+            marks = 0;
+        } else if !is_harmful(c) {
+            marks = if c.width() == Some(0) { marks + 1 } else { 0 };
+            // A mark in front of everything would change what stands before the text.
+            if marks <= MARKS_MAX && !(marks > 0 && out.is_empty()) {
+                out.push(c);
+            }
+        }
+    }
+    out
+}
+
+/// One line of JSON for a terminal.
+pub fn json_line(value: &Value) -> String {
+    harmless_json(&value.to_string()) + "\n"
+}
+
+/// JSON that says the same, with escapes for what could do harm: JSON itself asks for them only up to
+/// U+001F.
+pub fn harmless_json(json: &str) -> String {
+    let mut out = String::with_capacity(json.len());
+    for c in json.chars() {
+        // Outside of its strings, JSON on one line has none of these.
+        if is_harmful(c) || matches!(c, '\u{2028}' | '\u{2029}') {
+            let mut units = [0; 2];
+            for unit in c.encode_utf16(&mut units) {
+                out += &format!("\\u{unit:04x}");
+            }
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// C0, DEL and C1; whatever Unicode lets a reader ignore (zero width, direction, tags, variations,
+/// fillers); annotations; a letter of Braille without dots, which is a blank that is none.
+fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c,
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{2800}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}'
+            | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn nothing_that_a_terminal_obeys_is_left() {
+        assert_eq!(stripped("a\u{1b}[31mb\u{7}\u{9b}2J\r\nc\u{202e}d\u{200b}"), "a[31mb2J  cd");
+        assert_eq!(stripped("Ängström – 信"), "Ängström – 信");
+        assert_eq!(stripped("\u{7f}\u{feff}x\u{2066}y\u{e0041}\u{fe0f}\u{200d}z\u{3164}"), "xyz");
+    }
+
+    #[test]
+    fn marks_stay_on_their_letter() {
+        assert_eq!(stripped("e\u{301}o\u{302}\u{323}"), "e\u{301}o\u{302}\u{323}");
+        assert_eq!(stripped("\u{301}e"), "e");
+        let pile = format!("z{}", "\u{337}".repeat(40));
+        assert_eq!(stripped(&pile).chars().count(), 1 + MARKS_MAX);
+    }
+
+    #[test]
+    fn json_says_the_same_without_harm() {
+        let value = json!({"name": "\u{1b}\u{9b}\u{7f}\u{202e}\u{e0041}é\u{2028}", "n": 1.5});
+        let line = json_line(&value);
+        assert!(!line.trim_end().chars().any(|c| is_harmful(c) || c == '\u{2028}'), "{line}");
+        assert_eq!(serde_json::from_str::<Value>(&line).unwrap(), value);
+        assert!(line.contains("é") && line.ends_with('\n'));
+    }
+}
