@@ -36,9 +36,15 @@ impl Job {
     }
 }
 
-/// How often the database is asked what is due. Asking costs four small statements; midnight is at
-/// most this late.
-pub const ASK_EVERY: Duration = Duration::from_secs(3);
+/// How often the database is asked what is due if nobody says otherwise. Asking costs four small
+/// statements; midnight is at most this late.
+pub const POLL_DEFAULT: Duration = Duration::from_secs(3);
+
+/// Shortest pause between two rounds: more would be a loop without one.
+pub const POLL_MIN: Duration = Duration::from_millis(5);
+
+/// Longest: the reconcilers' ten minutes are kept to within a tenth.
+pub const POLL_MAX: Duration = Duration::from_secs(60);
 
 /// Longest run of one job: the database takes one that began an hour ago for dead.
 pub const RUN_MAX: Duration = Duration::from_secs(50 * 60);
