@@ -116,15 +116,17 @@ class Figures:
             self.on.sql(f"DROP DATABASE {db}")
 
     def sweeps(self, with_beside: bool) -> None:
-        """By active accounts, then beside reserves, then what a night brings."""
+        """By active accounts, with drift, beside reserves, and then what a night brings."""
         options = self.options
         levels = sorted({options.active // 10, options.active // 2, options.active})
-        linear, notes = sweeps.layers(self.on, options.accounts, levels)
-        self.add("Layers 1 and 2 by active accounts", (linear, notes))
+        self.add("Layers 1 and 2 by active accounts", sweeps.layers(self.on, options.accounts, levels))
+        by_day, checked = sweeps.drift(self.on, options.active)
         if with_beside:
             self.add("`reserve` beside the sweeps", beside.measure(
                 self.on, options.accounts, options.active, options.rounds, options.seconds))
-        self.add("Each sweep", sweeps.nightly(self.on, options.accounts, options.active))
+        by_night = [sweeps.midnight(self.on, options.accounts, options.active), sweeps.prune(self.on)]
+        self.add("Each sweep", sweeps.each([*by_day, *(sweep for sweep, _ in by_night)],
+                                           [checked, *(note for _, note in by_night)]))
 
     def midnight(self) -> None:
         """Needs every account, so it comes last."""

@@ -22,8 +22,9 @@ use crate::statement::{Spi, Statement, params};
 
 sql_function!(sendgate_audit_events, pg_finfo_sendgate_audit_events, audit_events);
 
-/// Events count on the day of their operation, which `repair_day` may have moved; one without an
-/// operation counts on its own, and somebody is told of it.
+/// Events count on the day of their operation, which `repair_day` may have moved back, never ahead: an
+/// event of an earlier day is not looked up. One without an operation counts on its own, and somebody is
+/// told of it.
 static COUNT: Statement = Statement::new(
     "SELECT u.n::pg_catalog.int4, e.events, e.orphans, o.in_flight
      FROM unnest($1::pg_catalog.text[], $2::pg_catalog.date[]) WITH ORDINALITY AS u (account_id, day, n)
@@ -40,6 +41,7 @@ static COUNT: Statement = Statement::new(
          WHERE v.account_id OPERATOR(pg_catalog.=) u.account_id
            AND v.event_type OPERATOR(pg_catalog.=) 'inmail_sent'
            AND v.occurred_at OPERATOR(pg_catalog.>=) $3
+           AND v.counted_on OPERATOR(pg_catalog.>=) u.day
      ) e (events, orphans)
      CROSS JOIN LATERAL (
          SELECT pg_catalog.count(*)::pg_catalog.int4

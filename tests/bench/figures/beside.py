@@ -10,9 +10,9 @@ from .server import Server
 from .sweeps import LAYERS
 
 RESERVE = r"""
-\set n random(1, :active)
+\set account :step * random(1, :active)
 \set prospect random(1, 1000000000)
-SELECT * FROM sendgate.reserve('account-' || (:n * :step), 'inmail', 'prospect-' || :prospect);
+SELECT * FROM sendgate.reserve('account-' || :account, 'inmail', 'prospect-' || :prospect);
 """
 WANTED = 0.8
 
@@ -33,6 +33,7 @@ def measure(server: Server, accounts: int, active: int, rounds: int, seconds: fl
             figures[sweeping].append(server.pgbench(RESERVE, seconds, **variables)[0])
             if sweeping:
                 server.stop(*sessions)
+    server.answer_all()
     ratio = statistics.median(figures[True]) / statistics.median(figures[False])
     table = Table("`reserve`, 8 clients", "median a second", "min", "max", "ratio", "wanted")
     for sweeping, name in ((False, "no sweep"), (True, "layers 1 and 2 without a pause")):

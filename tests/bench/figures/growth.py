@@ -11,11 +11,11 @@ from .server import Server, percentiles
 
 WANTED = 0.95
 # Nobody comes near his cap, and the contender's does not bind either.
-BY_HAND = contenders.BY_HAND.replace("inmails_sent_today < 50", "inmails_sent_today < 1000000")
+BY_HAND = contenders.BY_HAND.replace("inmails_sent_today < 50", "inmails_sent_today < 10000")
 SCRIPTS = {"reserve": contenders.RESERVE, "by hand": BY_HAND}
 
 SETUP = """
-SELECT sendgate.set_tier_cap('sales_navigator', 'inmail', 1000000);
+SELECT sendgate.set_tier_cap('sales_navigator', 'inmail', 10000);
 CREATE SCHEMA byhand;
 CREATE TABLE byhand.accounts (LIKE sendgate.accounts INCLUDING ALL) WITH (fillfactor = 70);
 CREATE TABLE byhand.send_operations (LIKE sendgate.send_operations INCLUDING ALL) WITH (fillfactor = 85);

@@ -44,7 +44,6 @@ def measure(server: Server, accounts: int, rounds: int, seconds: float) -> tuple
             progress(f"  midnight, round {number} of {rounds}: a day's counters for {accounts:,} accounts")
             server.set_clock(noon)
             server.sql(SENT_TODAY.format(day=noon.date(), accounts=accounts))
-            server.settle()
             taken["ordinary"].append(minute(server, daemon, noon, accounts, seconds, "an ordinary minute"))
             # The reconcilers ran nine and a half minutes before midnight, so that they too fall into the minute.
             midnight = noon + DAY / 2
@@ -68,6 +67,7 @@ def measure(server: Server, accounts: int, rounds: int, seconds: float) -> tuple
 def minute(server: Server, daemon: Daemon, begins: datetime.datetime, accounts: int, seconds: float,
            what: str) -> list[float]:
     """Milliseconds of every transaction that ended in the minute which begins then."""
+    server.answer_all()
     daemon.wait_until_idle()
     server.sql("CHECKPOINT")
     progress(f"  reserve in {what}")

@@ -35,7 +35,7 @@ CREATE UNLOGGED TABLE bench.batches (
 CREATE UNLOGGED TABLE bench.stop (at timestamptz);
 
 -- A run of a job as the schedulers make it: begun, then batch by batch, a transaction each.
-CREATE PROCEDURE bench.sweep(job text, label text) LANGUAGE plpgsql AS $$
+CREATE PROCEDURE bench.sweep(job text, label text, pause float8 DEFAULT 1) LANGUAGE plpgsql AS $$
 DECLARE
     more boolean;
     checked bigint;
@@ -51,15 +51,19 @@ BEGIN
         COMMIT;
         INSERT INTO bench.batches (label, job, seconds, checked, changed)
         VALUES (label, job, extract(epoch FROM clock_timestamp() - began), checked, changed);
+        COMMIT;
+        IF more THEN
+            PERFORM pg_sleep(pause * extract(epoch FROM clock_timestamp() - began));
+        END IF;
     END LOOP;
 END $$;
 
 -- Layer 2 and layer 1 in turn, until told to stop.
-CREATE PROCEDURE bench.sweep_on(label text) LANGUAGE plpgsql AS $$
+CREATE PROCEDURE bench.sweep_on(label text, pause float8 DEFAULT 1) LANGUAGE plpgsql AS $$
 BEGIN
     WHILE NOT EXISTS (SELECT FROM bench.stop) LOOP
-        CALL bench.sweep('audit_events', label);
-        CALL bench.sweep('reconcile_operations', label);
+        CALL bench.sweep('audit_events', label, pause);
+        CALL bench.sweep('reconcile_operations', label, pause);
     END LOOP;
 END $$;
 
@@ -75,6 +79,21 @@ BEGIN
         PERFORM pg_sleep(0.05);
     END LOOP;
 END $$;
+"""
+
+# In bulk, with the events that layer 2 looks for.
+ANSWERED = """
+SET session_replication_role = replica;
+WITH answered AS (
+    UPDATE sendgate.send_operations SET state = 'delivered', settled_at = reserved_at
+    WHERE state = 'reserved' AND prospect_id LIKE 'prospect-%'
+    RETURNING *
+)
+INSERT INTO sendgate.linkedin_events (id, operation_id, occurred_at, recorded_at, counted_on, account_id,
+    prospect_id, event_type, chat_id)
+SELECT gen_random_uuid(), operation_id, reserved_at, reserved_at, counted_on, account_id, prospect_id,
+       action || '_sent', 'chat'
+FROM answered;
 """
 
 
@@ -120,6 +139,11 @@ class Server:
         """Nothing of what was done before is left to be done during what is measured."""
         self.sql("VACUUM ANALYZE")
         self.sql("CHECKPOINT")
+
+    def answer_all(self) -> None:
+        """Every operation that waits for its answer is delivered, as workers would have had it by now."""
+        self.sql(ANSWERED)
+        self.settle()
 
     # -- pgbench ------------------------------------------------------------------------------
 

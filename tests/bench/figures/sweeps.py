@@ -5,7 +5,7 @@ from harness.console import progress
 from . import data
 from .planted import Planted, same
 from .report import Table
-from .server import DAY, NOON, Server
+from .server import DAY, NOON, Server, Sweep
 
 LAYERS = ("audit_events", "reconcile_operations")
 NEXT_DAY = f"({data.TODAY} + 1)"
@@ -27,22 +27,26 @@ def layers(server: Server, accounts: int, levels: list[int]) -> tuple[Table, lis
     return table, [f"the other {accounts - levels[-1]:,} accounts are idle, and are not looked at"]
 
 
-def nightly(server: Server, accounts: int, active: int) -> tuple[Table, list[str]]:
-    """Every job once where it has something to do, and what is checked afterwards."""
+def drift(server: Server, active: int) -> tuple[list[Sweep], str]:
+    """Layers 2 and 1 where some hundred counters are wrong; what was checked."""
     progress("  planting drift")
     planted = Planted(server, active, data.TODAY)
     audited = server.sweep("audit_events", "drift")
     reconciled = server.sweep("reconcile_operations", "drift")
     again = server.sweep("audit_events", "after the drift")
-    notes = [planted.check(audited, reconciled, again)]
+    return [audited, reconciled], planted.check(audited, reconciled, again)
+
+
+def each(sweeps: list[Sweep], notes: list[str]) -> tuple[Table, list[str]]:
+    """A line a job."""
     table = Table("sweep", "time to its end", "batches", "a batch, median", "worst", "looked at", "changed")
-    for sweep in (audited, reconciled, midnight(server, accounts, active, notes), prune(server, notes)):
+    for sweep in sweeps:
         table.add(f"`{sweep.job}`", f"{sweep.seconds:.2f} s", f"{sweep.batches:,}", f"{sweep.median * 1e3:.0f} ms",
                   f"{sweep.worst * 1e3:.0f} ms", f"{sweep.checked:,}", f"{sweep.changed:,}")
     return table, notes
 
 
-def midnight(server: Server, accounts: int, active: int, notes: list[str]):
+def midnight(server: Server, accounts: int, active: int) -> tuple[Sweep, str]:
     """The reset after the day has moved on; first once without work, as on every earlier night."""
     server.sweep("midnight_reset", "the night before")
     server.set_clock(NOON + DAY)
@@ -52,12 +56,13 @@ def midnight(server: Server, accounts: int, active: int, notes: list[str]):
         inmails_sent_today + invites_sent_today + messages_sent_today > 0""")
     same("rows left with counters of an older day", left, 0)
     same("accounts", server.number("SELECT count(*) FROM sendgate.accounts"), accounts)
-    notes.append(f"midnight_reset rolled each of the {active:,} rows with counters, and no other")
-    return sweep
+    return sweep, f"`midnight_reset` rolled each of the {active:,} rows with counters, and no other"
 
 
 OLD = """
-SELECT (SELECT count(*) FROM sendgate.send_operations WHERE settled_at < sendgate.clock() - interval '90 days'),
+SELECT (SELECT count(*) FROM sendgate.send_operations
+        WHERE settled_at < sendgate.clock() - interval '90 days'
+          AND counted_on < (sendgate.clock() - interval '90 days')::date),
        (SELECT count(*) FROM sendgate.linkedin_events WHERE recorded_at < sendgate.clock() - interval '400 days'),
        (SELECT count(*) FROM sendgate.reconcile_runs WHERE finished_at < sendgate.clock() - interval '90 days')
 """
@@ -67,7 +72,7 @@ SELECT (SELECT count(*) FROM sendgate.send_operations), (SELECT count(*) FROM se
 """
 
 
-def prune(server: Server, notes: list[str]):
+def prune(server: Server) -> tuple[Sweep, str]:
     """What is older than prune keeps: about ten days of the journal."""
     server.settle()
     old, everything = ([int(n) for n in server.rows(sql)[0]] for sql in (OLD, ALL))
@@ -78,6 +83,5 @@ def prune(server: Server, notes: list[str]):
     expected = [count - gone for count, gone in zip(everything, old, strict=True)]
     expected[2] += 1
     same("rows left by prune", left, expected)
-    notes.append(f"prune deleted the {old[0]:,} operations, {old[1]:,} events and {old[2]:,} runs that were "
-                 "old enough, and nothing else")
-    return sweep
+    return sweep, (f"`prune` deleted the {old[0]:,} operations, {old[1]:,} events and {old[2]:,} runs that were "
+                   "old enough, and nothing else")
