@@ -47,12 +47,12 @@ pub const POLL_MIN: Duration = Duration::from_millis(5);
 pub const POLL_MAX: Duration = Duration::from_secs(60);
 
 /// Longest pause between two batches.
-const PAUSE_MAX: Duration = Duration::from_secs(1);
+const PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// How long a sweep rests after a batch: as long as that took, so that it takes half of a core at most
-/// and workers have the rest. Nobody waits for a sweep.
+/// How long a sweep rests after a batch: twice as long as that took, so that it takes a third of a core
+/// at most and workers have the rest. Nobody waits for a sweep.
 pub fn pause_after(batch: Duration) -> Duration {
-    batch.min(PAUSE_MAX)
+    batch.saturating_mul(2).min(PAUSE_MAX)
 }
 
 /// Longest run of one job: the database takes one that began an hour ago for dead.
@@ -132,8 +132,8 @@ mod tests {
     }
 
     #[test]
-    fn a_sweep_rests_as_long_as_it_works_and_no_longer_than_a_second() {
-        assert_eq!(pause_after(Duration::from_millis(30)), Duration::from_millis(30));
+    fn a_sweep_rests_twice_as_long_as_it_works_and_no_longer_than_two_seconds() {
+        assert_eq!(pause_after(Duration::from_millis(30)), Duration::from_millis(60));
         assert_eq!(pause_after(Duration::from_secs(60)), PAUSE_MAX);
     }
 

@@ -1,4 +1,4 @@
-"""``reserve`` beside the sweeps: its throughput while layers 1 and 2 run without a pause."""
+"""``reserve`` beside the sweeps: its throughput while layers 1 and 2 run over and over."""
 
 import statistics
 
@@ -36,7 +36,7 @@ def measure(server: Server, accounts: int, active: int, rounds: int, seconds: fl
     server.answer_all()
     ratio = statistics.median(figures[True]) / statistics.median(figures[False])
     table = Table("`reserve`, 8 clients", "median a second", "min", "max", "ratio", "wanted")
-    for sweeping, name in ((False, "no sweep"), (True, "layers 1 and 2 without a pause")):
+    for sweeping, name in ((False, "no sweep"), (True, "layers 1 and 2, over and over")):
         taken = figures[sweeping]
         table.add(name, f"{statistics.median(taken):,.0f}", f"{min(taken):,.0f}", f"{max(taken):,.0f}",
                   *((f"{ratio:.2f}", f"≥ {WANTED:.2f}") if sweeping else ("", "")))

@@ -19,8 +19,10 @@ WANTED = 3.0
 # Before the minute that counts: sessions begin, plans are made.
 LEAD_SECONDS = 8
 
-# One delivered message of the day for every account, and counters that agree.
+# One delivered message of the day for every account, and counters that agree: in one transaction, or
+# the daemon would find drift between the two.
 SENT_TODAY = """
+BEGIN;
 INSERT INTO sendgate.send_operations (operation_id, reserved_at, expires_at, counted_on, account_id,
     prospect_id, action, state, settled_at)
 SELECT gen_random_uuid(), t.at, t.at + interval '15 min', '{day}', 'account-' || i, 'midnight-{day}', 'message',
@@ -31,6 +33,7 @@ SET day = '{day}', week = date_trunc('week', date '{day}')::date,
     messages_sent_today = CASE WHEN day = '{day}' THEN messages_sent_today ELSE 0 END + 1,
     messages_sent_this_week = CASE WHEN day >= date_trunc('week', date '{day}')::date
                                    THEN messages_sent_this_week ELSE 0 END + 1;
+COMMIT;
 """
 
 

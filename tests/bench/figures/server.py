@@ -35,14 +35,17 @@ CREATE UNLOGGED TABLE bench.batches (
 CREATE UNLOGGED TABLE bench.stop (at timestamptz);
 
 -- A run of a job as the schedulers make it: begun, then batch by batch, a transaction each.
-CREATE PROCEDURE bench.sweep(job text, label text, pause float8 DEFAULT 1) LANGUAGE plpgsql AS $$
+CREATE PROCEDURE bench.sweep(job text, label text) LANGUAGE plpgsql AS $$
 DECLARE
     more boolean;
     checked bigint;
     changed bigint;
     began timestamptz;
 BEGIN
-    UPDATE sendgate.jobs j SET sweep_started_at = NULL, sweep_finished_at = NULL WHERE j.job = sweep.job;
+    -- Due, as if its last run had been yesterday.
+    UPDATE sendgate.jobs j SET sweep_started_at = j.sweep_started_at - interval '25 hours',
+                               sweep_finished_at = j.sweep_finished_at - interval '25 hours'
+    WHERE j.job = sweep.job;
     more := sendgate.begin_run(job);
     COMMIT;
     WHILE more LOOP
@@ -52,18 +55,19 @@ BEGIN
         INSERT INTO bench.batches (label, job, seconds, checked, changed)
         VALUES (label, job, extract(epoch FROM clock_timestamp() - began), checked, changed);
         COMMIT;
+        -- The rest that the schedulers take.
         IF more THEN
-            PERFORM pg_sleep(pause * extract(epoch FROM clock_timestamp() - began));
+            PERFORM pg_sleep(least(2, 2 * extract(epoch FROM clock_timestamp() - began)));
         END IF;
     END LOOP;
 END $$;
 
--- Layer 2 and layer 1 in turn, until told to stop.
-CREATE PROCEDURE bench.sweep_on(label text, pause float8 DEFAULT 1) LANGUAGE plpgsql AS $$
+-- Layer 2 and layer 1 in turn, with no pause but that between batches, until told to stop.
+CREATE PROCEDURE bench.sweep_on(label text) LANGUAGE plpgsql AS $$
 BEGIN
     WHILE NOT EXISTS (SELECT FROM bench.stop) LOOP
-        CALL bench.sweep('audit_events', label, pause);
-        CALL bench.sweep('reconcile_operations', label, pause);
+        CALL bench.sweep('audit_events', label);
+        CALL bench.sweep('reconcile_operations', label);
     END LOOP;
 END $$;
 
@@ -99,7 +103,7 @@ FROM answered;
 
 @dataclass
 class Sweep:
-    """One run of a job to its end."""
+    """One run of a job to its end; the seconds are those at work."""
 
     job: str
     batches: int

@@ -24,7 +24,8 @@ def layers(server: Server, accounts: int, levels: list[int]) -> tuple[Table, lis
             same(f"what {sweep.job} found where nothing was wrong", sweep.changed, 0)
         both = sum(sweep.seconds for sweep in swept)
         table.add(f"{active:,}", *(f"{sweep.seconds:.2f} s" for sweep in swept), f"{both / active * 1e6:.0f} ms")
-    return table, [f"the other {accounts - levels[-1]:,} accounts are idle, and are not looked at"]
+    return table, ["the schedulers rest twice as long as they work: to its end a sweep takes three times as long",
+                   f"the other {accounts - levels[-1]:,} accounts are idle, and are not looked at"]
 
 
 def drift(server: Server, active: int) -> tuple[list[Sweep], str]:
@@ -39,7 +40,7 @@ def drift(server: Server, active: int) -> tuple[list[Sweep], str]:
 
 def each(sweeps: list[Sweep], notes: list[str]) -> tuple[Table, list[str]]:
     """A line a job."""
-    table = Table("sweep", "time to its end", "batches", "a batch, median", "worst", "looked at", "changed")
+    table = Table("sweep", "at work", "batches", "a batch, median", "worst", "looked at", "changed")
     for sweep in sweeps:
         table.add(f"`{sweep.job}`", f"{sweep.seconds:.2f} s", f"{sweep.batches:,}", f"{sweep.median * 1e3:.0f} ms",
                   f"{sweep.worst * 1e3:.0f} ms", f"{sweep.checked:,}", f"{sweep.changed:,}")
