@@ -37,7 +37,9 @@ static HOLD: Statement = Statement::new(
 );
 
 /// One look at the journal for all that layer 1 asks: what counts on the day, what in the week, and what
-/// nobody answered in time, of this week or the one before.
+/// nobody answered in time, of this week or the one before. Each account comes with the day from which on
+/// it is asked: as a value of its own that day would be an index condition too, and a plan made while the
+/// journal was empty would read all accounts' operations for each account.
 static COUNT: Statement = Statement::new(
     "SELECT u.n::pg_catalog.int4, o.action,
             pg_catalog.count(*) FILTER (WHERE o.counted_on OPERATOR(pg_catalog.=) u.day
@@ -54,17 +56,17 @@ static COUNT: Statement = Statement::new(
                 AND o.state OPERATOR(pg_catalog.=) 'indeterminate')::pg_catalog.int4,
             pg_catalog.count(*) FILTER (WHERE o.state OPERATOR(pg_catalog.=) 'reserved'
                 AND o.expires_at OPERATOR(pg_catalog.<=) $5)::pg_catalog.int4
-     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.date[], $3::pg_catalog.date[]) WITH ORDINALITY
-          AS u (account_id, day, week, n)
+     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.date[], $3::pg_catalog.date[], $4::pg_catalog.date[])
+          WITH ORDINALITY AS u (account_id, day, week, first, n)
      JOIN sendgate.send_operations o
          ON o.account_id OPERATOR(pg_catalog.=) u.account_id
-            AND o.counted_on OPERATOR(pg_catalog.>=) $4
+            AND o.counted_on OPERATOR(pg_catalog.>=) u.first
             AND o.state OPERATOR(pg_catalog.<>) 'released'
      CROSS JOIN LATERAL (
          SELECT o.counted_on OPERATOR(pg_catalog.>=) u.week
             AND o.counted_on OPERATOR(pg_catalog.<) (u.week OPERATOR(pg_catalog.+) 7)) w (counts)
      GROUP BY u.n, o.action",
-    &[pg_sys::TEXTARRAYOID, DATES, DATES, pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID],
+    &[pg_sys::TEXTARRAYOID, DATES, DATES, DATES, pg_sys::TIMESTAMPTZOID],
 );
 
 /// An account of a batch.
@@ -131,7 +133,7 @@ pub fn count(spi: &Spi, members: &[&Member], first: Day, now: Instant) -> Vec<Ta
         array(Element::Text, members.iter().map(|member| member.id.as_str())),
         array(Element::Date, rolled.iter().map(|(day, _)| *day)),
         array(Element::Date, rolled.iter().map(|(_, week)| *week)),
-        params![first][0],
+        array(Element::Date, members.iter().map(|_| first)),
         params![now][0],
     ];
     for mut row in spi.run(&COUNT, &values).iter() {

@@ -17,12 +17,12 @@ SELECT * FROM sendgate.reserve('account-' || :account, 'inmail', 'prospect-' || 
 WANTED = 0.8
 
 
-def measure(server: Server, accounts: int, active: int, rounds: int, seconds: float) -> tuple[Table, list[str]]:
+def measure(server: Server, accounts: int, active: int, rounds: int, seconds: int) -> tuple[Table, list[str]]:
     """Rounds without and with sweeps, in turns; which comes first alternates."""
     variables = {"active": active, "step": accounts // active}
     server.sql("CHECKPOINT")
     progress("  reserve beside the sweeps: warming up")
-    server.pgbench(RESERVE, max(1, seconds / 2), **variables)
+    server.pgbench(RESERVE, max(1, seconds // 2), **variables)
     figures: dict[bool, list[float]] = {False: [], True: []}
     for number in range(rounds):
         for sweeping in (False, True) if number % 2 == 0 else (True, False):
@@ -43,7 +43,7 @@ def measure(server: Server, accounts: int, active: int, rounds: int, seconds: fl
     return table, notes(server, ratio, rounds * seconds)
 
 
-def notes(server: Server, ratio: float, seconds: float) -> list[str]:
+def notes(server: Server, ratio: float, seconds: int) -> list[str]:
     """How the sweeps went, that they invented nothing, and what was waited for."""
     swept = [server.swept(job, "beside") for job in LAYERS]
     for sweep in swept:

@@ -33,7 +33,7 @@ def prepare(server: Server, db: str) -> None:
     server.settle()
 
 
-def measure(server: Server, databases: dict[int, str], rounds: int, seconds: float) -> tuple[Table, list[str]]:
+def measure(server: Server, databases: dict[int, str], rounds: int, seconds: int) -> tuple[Table, list[str]]:
     """All sizes and both contenders in turns; ratios are those of medians."""
     tps = {(size, name): [] for size in databases for name in SCRIPTS}
     latency = {key: [] for key in tps}
@@ -43,7 +43,7 @@ def measure(server: Server, databases: dict[int, str], rounds: int, seconds: flo
             server.db = db
             for name in SCRIPTS if number % 2 == 0 else reversed(SCRIPTS):
                 progress(f"  {size:,} accounts, {name}: " + (f"round {number} of {rounds}" if number else "warming up"))
-                length = seconds if number else max(1, seconds / 2)
+                length = seconds if number else max(1, seconds // 2)
                 rate, log = server.pgbench(SCRIPTS[name], length, log=True, accounts=size)
                 if number:
                     tps[size, name].append(rate)

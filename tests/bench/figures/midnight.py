@@ -37,7 +37,7 @@ COMMIT;
 """
 
 
-def measure(server: Server, accounts: int, rounds: int, seconds: float) -> tuple[Table, list[str]]:
+def measure(server: Server, accounts: int, rounds: int, seconds: int) -> tuple[Table, list[str]]:
     """An ordinary minute and the minute of midnight of each round, with the daemon at work."""
     taken: dict[str, list] = {"ordinary": [], "midnight": []}
     notes = []
@@ -67,7 +67,7 @@ def measure(server: Server, accounts: int, rounds: int, seconds: float) -> tuple
     return table, notes
 
 
-def minute(server: Server, daemon: Daemon, begins: datetime.datetime, accounts: int, seconds: float,
+def minute(server: Server, daemon: Daemon, begins: datetime.datetime, accounts: int, seconds: int,
            what: str) -> list[float]:
     """Milliseconds of every transaction that ended in the minute which begins then."""
     server.answer_all()
@@ -80,7 +80,7 @@ def minute(server: Server, daemon: Daemon, begins: datetime.datetime, accounts: 
     return [ms for end, ms in log if start <= end < start + seconds]
 
 
-def after(server: Server, daemon: Daemon, midnight: datetime.datetime, accounts: int, seconds: float) -> str:
+def after(server: Server, daemon: Daemon, midnight: datetime.datetime, accounts: int, seconds: int) -> str:
     """What the jobs did across midnight, and that they did all of it and nothing else."""
     daemon.wait_until_idle()
     day = midnight.date()

@@ -151,7 +151,7 @@ class Server:
 
     # -- pgbench ------------------------------------------------------------------------------
 
-    def pgbench(self, script: str, seconds: float, *, log: bool = False, **variables) -> tuple[float, list]:
+    def pgbench(self, script: str, seconds: int, *, log: bool = False, **variables) -> tuple[float, list]:
         """Runs a script with all clients: transactions a second, and (end, milliseconds) of each."""
         with tempfile.TemporaryDirectory(dir=server_dir()) as folder:
             file = Path(folder) / "script.sql"

@@ -257,6 +257,8 @@ SELECT count(*) FROM sendgate.alerts WHERE account_id = 'prn-3';
 
 -- Midnight looks at a week back from the end of its last sweep: idle accounts cost it nothing, and a row
 -- that somebody held that night is rolled the next.
+SET sendgate.now = '2065-02-01 00:00:00+00';
+SELECT pg_temp.midnight();
 SET sendgate.now = '2065-03-01 12:00:00+00';
 SELECT sendgate.upsert_account('idle-' || n, 'sales_navigator') FROM generate_series(1, 2) n;
 SELECT pg_temp.midnight(), pg_temp.spend('idle-1', 'inmail', 3);
