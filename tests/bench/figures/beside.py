@@ -27,12 +27,12 @@ def measure(server: Server, accounts: int, active: int, rounds: int, seconds: in
     for number in range(rounds):
         for sweeping in (False, True) if number % 2 == 0 else (True, False):
             progress(f"  reserve {'with' if sweeping else 'without'} sweeps, round {number + 1} of {rounds}")
-            sessions = []
+            # Whoever watches does so in both.
+            sessions = [server.background(f"CALL bench.watch_on('{'beside' if sweeping else 'alone'}')")]
             if sweeping:
-                sessions = [server.background(f"CALL bench.{call}('beside')") for call in ("sweep_on", "watch_on")]
+                sessions.append(server.background("CALL bench.sweep_on('beside')"))
             figures[sweeping].append(server.pgbench(RESERVE, seconds, **variables)[0])
-            if sweeping:
-                server.stop(*sessions)
+            server.stop(*sessions)
     server.answer_all()
     ratio = statistics.median(figures[True]) / statistics.median(figures[False])
     table = Table("`reserve`, 8 clients", "median a second", "min", "max", "ratio", "wanted")
@@ -40,10 +40,10 @@ def measure(server: Server, accounts: int, active: int, rounds: int, seconds: in
         taken = figures[sweeping]
         table.add(name, f"{statistics.median(taken):,.0f}", f"{min(taken):,.0f}", f"{max(taken):,.0f}",
                   *((f"{ratio:.2f}", f"≥ {WANTED:.2f}") if sweeping else ("", "")))
-    return table, notes(server, ratio, rounds * seconds)
+    return table, notes(server, ratio)
 
 
-def notes(server: Server, ratio: float, seconds: int) -> list[str]:
+def notes(server: Server, ratio: float) -> list[str]:
     """How the sweeps went, that they invented nothing, and what was waited for."""
     swept = [server.swept(job, "beside") for job in LAYERS]
     for sweep in swept:
@@ -52,10 +52,11 @@ def notes(server: Server, ratio: float, seconds: int) -> list[str]:
         f"{sweep.batches:,} batches of `{sweep.job}` (median {sweep.median * 1e3:.0f} ms, "
         f"worst {sweep.worst * 1e3:.0f} ms)" for sweep in swept
     )
-    lines = [f"in {seconds:.0f} s of it ran {said}; they reported no drift"]
+    lines = [f"each time the sweeps went on to their end: {said}; they reported no drift"]
     if ratio < WANTED:
-        waits = server.rows("""SELECT event, round(100.0 * count(*) / sum(count(*)) OVER ()) FROM bench.waits
-            WHERE label = 'beside' GROUP BY 1 ORDER BY count(*) DESC LIMIT 5""")
-        lines.append("what the clients waited for meanwhile: "
-                     + ", ".join(f"{event} {share} %" for event, share in waits))
+        for label, what in (("beside", "with"), ("alone", "without")):
+            waits = server.rows(f"""SELECT event, round(100.0 * count(*) / sum(count(*)) OVER ()) FROM bench.waits
+                WHERE label = '{label}' GROUP BY 1 ORDER BY count(*) DESC LIMIT 4""")
+            lines.append(f"what the clients waited for {what} sweeps: "
+                         + ", ".join(f"{event} {share} %" for event, share in waits))
     return lines

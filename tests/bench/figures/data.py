@@ -40,6 +40,7 @@ CROSS JOIN LATERAL (
     SELECT {NOW} - interval '1 day' * ({HISTORY_ENDS} + {HISTORY_DAYS} * (1 - i / {{rows}}::float8))) t (at);
 """
 
+# All at noon: none becomes old while prune is being measured.
 # A restore is not checked as an application's own events are; the rows are what a restore would bring.
 EVENTS = f"""
 SET session_replication_role = replica;
@@ -48,7 +49,7 @@ INSERT INTO sendgate.linkedin_events (id, operation_id, occurred_at, recorded_at
 SELECT gen_random_uuid(), NULL, t.at, t.at, (t.at AT TIME ZONE 'UTC')::date,
        'account-' || 1 + i * 7919 % {{accounts}}, 'prospect-' || i, 'inmail_sent', 'chat-' || i
 FROM generate_series(1::bigint, {{accounts}}) i
-CROSS JOIN LATERAL (SELECT {NOW} - interval '1 day' * (10 + 400 * (1 - i / {{accounts}}::float8))) t (at);
+CROSS JOIN LATERAL (SELECT {NOW} - interval '1 day' * (10 + floor(400 * (1 - i / {{accounts}}::float8)))) t (at);
 """
 
 HEARTBEATS = f"""
