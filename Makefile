@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 harness = $(PYTHON) tests/harness/run.py $(if $(PG),--pg $(PG)) $(if $(ONLY),--only $(ONLY))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench accept install fmt clean
+.PHONY: help run test bench bench-books accept install fmt clean
 
 help:
 	@echo "sendgate asks before it sends. Start here:"
@@ -27,6 +27,7 @@ help:
 	@echo "  make test PG=18 ONLY=regress/   only some versions, only some tests"
 	@echo "  make accept ONLY=regress/10     take what a test prints now as what it should print"
 	@echo "  make bench     the benchmark"
+	@echo "  make bench-books   sweeps, midnight and the daemon's memory at a million accounts"
 	@echo "  make install PG_CONFIG=/path/to/pg_config   build for your own server, install there"
 	@echo "  make fmt       format the Rust code"
 	@echo "  make clean     remove .run/, target/ and test results"
@@ -43,6 +44,9 @@ test:
 
 bench:
 	@$(PYTHON) tests/bench/bench.py
+
+bench-books:
+	@$(PYTHON) tests/bench/books.py
 
 accept:
 	@$(harness) --accept

@@ -39,6 +39,8 @@ CREATE TABLE sendgate.reconcile_runs (
 );
 
 CREATE INDEX reconcile_runs_job_idx ON sendgate.reconcile_runs (job, started_at);
+-- Each batch looks for the runs that have not ended, among ninety days of those that have.
+CREATE INDEX reconcile_runs_running_idx ON sendgate.reconcile_runs (job) WHERE state = 'running';
 
 -- One row a job: who holds it runs the job, and it says where the sweep goes on. Shipped, not dumped:
 -- after a restore every job is due.

@@ -101,12 +101,14 @@ AS $tick$
 DECLARE
     job pg_catalog.text;
     more pg_catalog.bool;
+    began pg_catalog.timestamptz;
 BEGIN
     -- Layer 2 looks for what layer 1 heals, so it comes first.
     FOREACH job IN ARRAY ARRAY['midnight_reset', 'audit_events', 'reconcile_operations', 'prune'] LOOP
         more := sendgate.begin_run(job);
         COMMIT;
         WHILE more LOOP
+            began := pg_catalog.clock_timestamp();
             BEGIN
                 IF job OPERATOR(pg_catalog.=) 'midnight_reset' THEN
                     SELECT j.more INTO more FROM sendgate.midnight_reset() AS j;
@@ -126,6 +128,11 @@ BEGIN
                 more := false;
             END;
             COMMIT;
+            -- A sweep rests for twice as long as a batch took: workers have the rest of the machine.
+            IF more THEN
+                PERFORM pg_catalog.pg_sleep(LEAST(2.0, pg_catalog.date_part('epoch',
+                    (pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) began) OPERATOR(pg_catalog.*) 2.0)));
+            END IF;
         END LOOP;
     END LOOP;
 END

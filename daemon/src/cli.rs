@@ -35,7 +35,7 @@ Output of run: standard output has one JSON line for each set, clear and skip of
 (\"source\":\"sendgated\"); SENDGATED_LOG=debug says more.
 
 Flags win over the environment, the environment over the file. The file is TOML with the keys
-database_url, password_file, listen, listen_anywhere.";
+database_url, password_file, listen, listen_anywhere, poll.";
 
 /// Keeps sendgate's books straight, prints its breaker's lines, and shows operators what happens.
 #[derive(Debug, Parser)]
@@ -64,6 +64,10 @@ pub struct Options {
     /// Let --listen be an address that other machines reach. The pages ask for no password
     #[arg(long, global = true, env = "SENDGATED_LISTEN_ANYWHERE")]
     pub listen_anywhere: bool,
+    /// How often run asks the database what is due, in seconds, from 0.005 to 60 [default: 3].
+    /// Midnight is written down at most this late
+    #[arg(long, global = true, value_name = "SECONDS", env = "SENDGATED_POLL")]
+    pub poll: Option<f64>,
     /// TOML file with the same settings
     #[arg(long, global = true, value_name = "FILE", env = "SENDGATED_CONFIG")]
     pub config: Option<PathBuf>,

@@ -7,11 +7,13 @@ pub mod target;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::cli::Options;
 use crate::error::{Error, Result};
+use crate::schedule::{POLL_DEFAULT, POLL_MAX, POLL_MIN};
 use target::Target;
 
 /// Where pages are served if nobody says otherwise: this machine only.
@@ -26,6 +28,8 @@ pub struct Config {
     pub listen: String,
     /// Whether that address may be another than loopback.
     pub listen_anywhere: bool,
+    /// How often the database is asked what is due.
+    pub poll: Duration,
 }
 
 /// The file, in TOML; every key is a flag of the same name.
@@ -36,6 +40,7 @@ struct File {
     password_file: Option<PathBuf>,
     listen: Option<String>,
     listen_anywhere: Option<bool>,
+    poll: Option<f64>,
 }
 
 impl Config {
@@ -56,7 +61,8 @@ impl Config {
         let listen =
             given(&options.listen).or(given(&file.listen)).unwrap_or_else(|| LISTEN_DEFAULT.to_owned());
         let listen_anywhere = options.listen_anywhere || file.listen_anywhere.unwrap_or(false);
-        Ok(Config { target, listen, listen_anywhere })
+        let poll = options.poll.or(file.poll).map_or(Ok(POLL_DEFAULT), poll)?;
+        Ok(Config { target, listen, listen_anywhere, poll })
     }
 
     /// The addresses to listen on; an error if one of them can be reached from elsewhere and nobody
@@ -72,6 +78,17 @@ impl Config {
             _ => Ok(found),
         }
     }
+}
+
+fn poll(seconds: f64) -> Result<Duration> {
+    let poll = Duration::try_from_secs_f64(seconds).ok();
+    poll.filter(|poll| (POLL_MIN..=POLL_MAX).contains(poll)).ok_or_else(|| {
+        Error::Usage(format!(
+            "poll is {seconds}: give seconds from {} to {}",
+            POLL_MIN.as_secs_f64(),
+            POLL_MAX.as_secs_f64()
+        ))
+    })
 }
 
 fn read_file(path: &Path) -> Result<File> {
@@ -95,7 +112,15 @@ mod tests {
 
     fn config(listen: &str, listen_anywhere: bool) -> Config {
         let target = Target::read("postgres://u@localhost/d", None).expect("a URL");
-        Config { target, listen: listen.to_owned(), listen_anywhere }
+        Config { target, listen: listen.to_owned(), listen_anywhere, poll: POLL_DEFAULT }
+    }
+
+    #[test]
+    fn poll_is_neither_a_loop_nor_a_sleep() {
+        assert_eq!(poll(0.5).ok(), Some(Duration::from_millis(500)));
+        for seconds in [0.0, -1.0, 61.0, f64::NAN, f64::INFINITY] {
+            assert!(poll(seconds).is_err(), "{seconds}");
+        }
     }
 
     #[tokio::test]

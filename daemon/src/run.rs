@@ -34,7 +34,7 @@ pub async fn run(config: Config) -> Result<()> {
     let (stopper, shutdown) = shutdown::channel();
     let tally = Arc::new(Tally::default());
     let mut tasks = JoinSet::new();
-    tasks.spawn(Scheduler::new(target.clone(), shutdown.clone(), tally.clone()).run());
+    tasks.spawn(Scheduler::new(target.clone(), shutdown.clone(), tally.clone()).run(config.poll));
     tasks.spawn(outbox(&target, &shutdown, &tally).run());
     tasks.spawn(http::serve(listener, config, shutdown, tally));
     let mut result = tokio::select! {

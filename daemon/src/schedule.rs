@@ -36,9 +36,24 @@ impl Job {
     }
 }
 
-/// How often the database is asked what is due. Asking costs four small statements; midnight is at
-/// most this late.
-pub const ASK_EVERY: Duration = Duration::from_secs(3);
+/// How often the database is asked what is due if nobody says otherwise. Asking costs four small
+/// statements; midnight is at most this late.
+pub const POLL_DEFAULT: Duration = Duration::from_secs(3);
+
+/// Shortest pause between two rounds: more would be a loop without one.
+pub const POLL_MIN: Duration = Duration::from_millis(5);
+
+/// Longest: the reconcilers' ten minutes are kept to within a tenth.
+pub const POLL_MAX: Duration = Duration::from_secs(60);
+
+/// Longest pause between two batches.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+
+/// How long a sweep rests after a batch: twice as long as that took, so that it takes a third of a core
+/// at most and workers have the rest. Nobody waits for a sweep.
+pub fn pause_after(batch: Duration) -> Duration {
+    batch.saturating_mul(2).min(PAUSE_MAX)
+}
 
 /// Longest run of one job: the database takes one that began an hour ago for dead.
 pub const RUN_MAX: Duration = Duration::from_secs(50 * 60);
@@ -114,6 +129,12 @@ mod tests {
         let mut backoff = Backoff::of_connections();
         let longest = (0..100).map(|_| backoff.after_failure(0.0)).max();
         assert_eq!(longest, Some(Duration::from_secs(10)));
+    }
+
+    #[test]
+    fn a_sweep_rests_twice_as_long_as_it_works_and_no_longer_than_two_seconds() {
+        assert_eq!(pause_after(Duration::from_millis(30)), Duration::from_millis(60));
+        assert_eq!(pause_after(Duration::from_secs(60)), PAUSE_MAX);
     }
 
     #[test]

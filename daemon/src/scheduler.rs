@@ -12,7 +12,7 @@ use crate::db::jobs::Batch;
 use crate::db::{Link, Purpose, Session};
 use crate::error::{Error, Result, Retry};
 use crate::metrics::Tally;
-use crate::schedule::{ASK_EVERY, Backoff, Job, RUN_MAX, chance};
+use crate::schedule::{Backoff, Job, RUN_MAX, chance, pause_after};
 use crate::shutdown::Shutdown;
 
 /// How long a cancelled statement may take to end, before the connection is dropped.
@@ -83,14 +83,14 @@ impl Scheduler {
         Scheduler { link: Link::new(target, Purpose::Jobs), shutdown, tally, rests: Job::ALL.map(rest) }
     }
 
-    /// Runs until it is told to stop.
-    pub async fn run(mut self) -> Result<()> {
+    /// Runs until it is told to stop, and asks this often.
+    pub async fn run(mut self, poll: Duration) -> Result<()> {
         let mut backoff = Backoff::of_connections();
         while !self.shutdown.is_on() {
             let pause = match self.round().await {
                 Ok(_) => {
                     backoff.reset();
-                    ASK_EVERY
+                    poll
                 }
                 Err(error) => {
                     let pause = backoff.after_failure(chance());
@@ -161,6 +161,7 @@ async fn run_job(link: &mut Link, job: Job, shutdown: &mut Shutdown) -> Result<O
     let started = Instant::now();
     let (mut checked, mut changed, mut batches) = (0, 0, 0);
     loop {
+        let began = Instant::now();
         match batch(session, job, shutdown).await {
             Ok(done) => {
                 checked += done.checked;
@@ -177,6 +178,7 @@ async fn run_job(link: &mut Link, job: Job, shutdown: &mut Shutdown) -> Result<O
             }
             Err(error) => return Err(error),
         }
+        shutdown.sleep(pause_after(began.elapsed())).await;
         if shutdown.is_on() {
             return stopped(session, job).await;
         }

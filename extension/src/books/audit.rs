@@ -22,8 +22,9 @@ use crate::statement::{Spi, Statement, params};
 
 sql_function!(sendgate_audit_events, pg_finfo_sendgate_audit_events, audit_events);
 
-/// Events count on the day of their operation, which `repair_day` may have moved; one without an
-/// operation counts on its own, and somebody is told of it.
+/// Events count on the day of their operation, which `repair_day` may have moved back, never ahead: an
+/// event of an earlier day is not looked up. One without an operation counts on its own, and somebody is
+/// told of it. LIMIT keeps the look-up one by both columns of the key, whenever the plan was made.
 static COUNT: Statement = Statement::new(
     "SELECT u.n::pg_catalog.int4, e.events, e.orphans, o.in_flight
      FROM unnest($1::pg_catalog.text[], $2::pg_catalog.date[]) WITH ORDINALITY AS u (account_id, day, n)
@@ -34,12 +35,17 @@ static COUNT: Statement = Statement::new(
                     WHERE s.operation_id IS NULL AND v.counted_on OPERATOR(pg_catalog.=) u.day
                 )::pg_catalog.int4
          FROM sendgate.linkedin_events v
-         LEFT JOIN sendgate.send_operations s
-             ON s.account_id OPERATOR(pg_catalog.=) u.account_id
-                AND s.operation_id OPERATOR(pg_catalog.=) v.operation_id
+         LEFT JOIN LATERAL (
+             SELECT s.operation_id, s.counted_on
+             FROM sendgate.send_operations s
+             WHERE s.account_id OPERATOR(pg_catalog.=) u.account_id
+               AND s.operation_id OPERATOR(pg_catalog.=) v.operation_id
+             LIMIT 1
+         ) s ON true
          WHERE v.account_id OPERATOR(pg_catalog.=) u.account_id
            AND v.event_type OPERATOR(pg_catalog.=) 'inmail_sent'
            AND v.occurred_at OPERATOR(pg_catalog.>=) $3
+           AND v.counted_on OPERATOR(pg_catalog.>=) u.day
      ) e (events, orphans)
      CROSS JOIN LATERAL (
          SELECT pg_catalog.count(*)::pg_catalog.int4

@@ -1,7 +1,5 @@
 //! Accounts in the order of a sweep, read without holding them, and what the journal counts for them.
 
-use std::collections::HashMap;
-
 use pgrx::pg_sys;
 use sendgate_decision::books::{Counted, Parts};
 use sendgate_decision::clock::{Day, Instant};
@@ -38,6 +36,10 @@ static HOLD: Statement = Statement::new(
     &[pg_sys::TEXTARRAYOID],
 );
 
+/// One look at the journal for all that layer 1 asks: what counts on the day, what in the week, and what
+/// nobody answered in time, of this week or the one before. Each account comes with the day from which on
+/// it is asked: as a value of its own that day would be an index condition too, and a plan made while the
+/// journal was empty would read all accounts' operations for each account.
 static COUNT: Statement = Statement::new(
     "SELECT u.n::pg_catalog.int4, o.action,
             pg_catalog.count(*) FILTER (WHERE o.counted_on OPERATOR(pg_catalog.=) u.day
@@ -46,19 +48,25 @@ static COUNT: Statement = Statement::new(
                 AND o.state OPERATOR(pg_catalog.=) 'reserved')::pg_catalog.int4,
             pg_catalog.count(*) FILTER (WHERE o.counted_on OPERATOR(pg_catalog.=) u.day
                 AND o.state OPERATOR(pg_catalog.=) 'indeterminate')::pg_catalog.int4,
-            pg_catalog.count(*) FILTER (WHERE o.state OPERATOR(pg_catalog.=) 'delivered')::pg_catalog.int4,
-            pg_catalog.count(*) FILTER (WHERE o.state OPERATOR(pg_catalog.=) 'reserved')::pg_catalog.int4,
-            pg_catalog.count(*) FILTER (
-                WHERE o.state OPERATOR(pg_catalog.=) 'indeterminate')::pg_catalog.int4
-     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.date[], $3::pg_catalog.date[]) WITH ORDINALITY
-          AS u (account_id, day, week, n)
+            pg_catalog.count(*) FILTER (WHERE w.counts
+                AND o.state OPERATOR(pg_catalog.=) 'delivered')::pg_catalog.int4,
+            pg_catalog.count(*) FILTER (WHERE w.counts
+                AND o.state OPERATOR(pg_catalog.=) 'reserved')::pg_catalog.int4,
+            pg_catalog.count(*) FILTER (WHERE w.counts
+                AND o.state OPERATOR(pg_catalog.=) 'indeterminate')::pg_catalog.int4,
+            pg_catalog.count(*) FILTER (WHERE o.state OPERATOR(pg_catalog.=) 'reserved'
+                AND o.expires_at OPERATOR(pg_catalog.<=) $5)::pg_catalog.int4
+     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.date[], $3::pg_catalog.date[], $4::pg_catalog.date[])
+          WITH ORDINALITY AS u (account_id, day, week, first, n)
      JOIN sendgate.send_operations o
          ON o.account_id OPERATOR(pg_catalog.=) u.account_id
-            AND o.counted_on OPERATOR(pg_catalog.>=) u.week
-            AND o.counted_on OPERATOR(pg_catalog.<) (u.week OPERATOR(pg_catalog.+) 7)
+            AND o.counted_on OPERATOR(pg_catalog.>=) u.first
             AND o.state OPERATOR(pg_catalog.<>) 'released'
+     CROSS JOIN LATERAL (
+         SELECT o.counted_on OPERATOR(pg_catalog.>=) u.week
+            AND o.counted_on OPERATOR(pg_catalog.<) (u.week OPERATOR(pg_catalog.+) 7)) w (counts)
      GROUP BY u.n, o.action",
-    &[pg_sys::TEXTARRAYOID, DATES, DATES],
+    &[pg_sys::TEXTARRAYOID, DATES, DATES, DATES, pg_sys::TIMESTAMPTZOID],
 );
 
 /// An account of a batch.
@@ -98,32 +106,44 @@ pub fn hold<'a>(spi: &Spi, ids: impl Iterator<Item = &'a str>) -> Vec<Member> {
     spi.run(&HOLD, &[array(Element::Text, ids)]).iter().map(member).collect()
 }
 
-/// What the journal counts for each of these, on the day and in the week that its row is on at `now`.
-pub fn count(spi: &Spi, members: &[&Member], now: Instant) -> Vec<Counted> {
-    let mut counted: Vec<Counted> = members.iter().map(|_| Counted::default()).collect();
+/// What the journal says of an account.
+#[derive(Default)]
+pub struct Tally {
+    /// What counts.
+    pub counted: Counted,
+    /// Operations that nobody answered in time.
+    pub expired: i32,
+}
+
+/// What the journal says of each of these, on the day and in the week that its row is on at `now`, and
+/// what expired since `first`, which is no later than those weeks.
+pub fn count(spi: &Spi, members: &[&Member], first: Day, now: Instant) -> Vec<Tally> {
+    let mut tallies: Vec<Tally> = members.iter().map(|_| Tally::default()).collect();
     if members.is_empty() {
-        return counted;
+        return tallies;
     }
-    let rolled: HashMap<usize, (Day, Day)> = members
+    let rolled: Vec<(Day, Day)> = members
         .iter()
-        .enumerate()
-        .map(|(i, member)| {
+        .map(|member| {
             let account = member.row.account.rolled(now);
-            (i, (account.day, account.week))
+            (account.day, account.week)
         })
         .collect();
     let values = [
         array(Element::Text, members.iter().map(|member| member.id.as_str())),
-        array(Element::Date, (0..members.len()).map(|i| rolled[&i].0)),
-        array(Element::Date, (0..members.len()).map(|i| rolled[&i].1)),
+        array(Element::Date, rolled.iter().map(|(day, _)| *day)),
+        array(Element::Date, rolled.iter().map(|(_, week)| *week)),
+        array(Element::Date, members.iter().map(|_| first)),
+        params![now][0],
     ];
     for mut row in spi.run(&COUNT, &values).iter() {
-        let place = row.value::<i32>() as usize - 1;
+        let tally = &mut tallies[row.value::<i32>() as usize - 1];
         let i = row.one_of(Action::parse).index();
         let mut parts =
             || Parts { delivered: row.value(), reserved: row.value(), indeterminate: row.value() };
-        counted[place].today[i] = parts();
-        counted[place].this_week[i] = parts();
+        tally.counted.today[i] = parts();
+        tally.counted.this_week[i] = parts();
+        tally.expired += row.value::<i32>();
     }
-    counted
+    tallies
 }

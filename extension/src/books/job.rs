@@ -179,6 +179,14 @@ pub struct Held {
     finished_at: Option<Instant>,
 }
 
+impl Held {
+    /// The day on which this job's last sweep came to its end; none if there was none, or if the clock
+    /// was put back since.
+    pub fn finished_on(&self) -> Option<Day> {
+        self.finished_at.filter(|at| *at <= self.now).map(|at| at.day())
+    }
+}
+
 /// What a batch did.
 #[derive(Default)]
 pub struct Done {

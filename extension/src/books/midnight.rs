@@ -16,6 +16,11 @@ sql_function!(sendgate_midnight_reset, pg_finfo_sendgate_midnight_reset, midnigh
 /// `date`'s own beginning is out of reach of any row.
 const FIRST_DAY: Day = Day(-2_000_000);
 
+/// The last sweep left no counters of an older day, except on accounts that somebody held just then, or
+/// that were written in a transaction which began before midnight and ended after the sweep. For those
+/// the days of a week are looked at again: what is idle for longer costs nothing.
+const DAYS_BACK: i32 = 7;
+
 fn midnight_reset(args: &Args) -> Answer {
     let limit = job::batch_size(args)?;
     job::run(Job::Midnight, |spi, held| reset(spi, held, limit))
@@ -23,7 +28,8 @@ fn midnight_reset(args: &Args) -> Answer {
 
 fn reset(spi: &Spi, held: &Held, limit: i32) -> Result<Done> {
     let today = held.now.day();
-    let members = chunk::read(spi, (FIRST_DAY, Day(today.0 - 1)), held.from.as_ref(), limit);
+    let first = held.finished_on().map_or(FIRST_DAY, |last| Day(last.0 - DAYS_BACK));
+    let members = chunk::read(spi, (first, Day(today.0 - 1)), held.from.as_ref(), limit);
     let next = chunk::next(&members, limit);
     let is_stale = |account: &Account| account.day < today && account.sent_today.iter().any(|&sent| sent > 0);
     let stale = members.iter().filter(|member| is_stale(&member.row.account));

@@ -9,7 +9,7 @@ use sendgate_decision::books::{Correction, reconcile};
 use sendgate_decision::clock::{Day, Instant};
 
 use super::alerts;
-use super::chunk::{self, Member};
+use super::chunk::{self, Member, Tally};
 use super::job::{self, Done, Held, Job};
 use crate::accounts_write::write_many;
 use crate::arrays::{DATES, Element, array};
@@ -45,17 +45,6 @@ static DRIFT: Statement = Statement::new(
     ],
 );
 
-/// Accounts, of these, with operations that nobody answered in time, and how many each has.
-static EXPIRED: Statement = Statement::new(
-    "SELECT o.account_id, pg_catalog.count(*)::pg_catalog.int4
-     FROM sendgate.send_operations o
-     WHERE o.account_id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
-       AND o.counted_on OPERATOR(pg_catalog.>=) $2
-       AND o.state OPERATOR(pg_catalog.=) 'reserved' AND o.expires_at OPERATOR(pg_catalog.<=) $3
-     GROUP BY o.account_id",
-    &[pg_sys::TEXTARRAYOID, pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID],
-);
-
 /// The accounts are held: nobody settles one of these meanwhile.
 static PARK: Statement = Statement::new(
     "UPDATE sendgate.enrollments e
@@ -87,14 +76,23 @@ fn sweep(spi: &Spi, held: &Held, limit: i32) -> Result<Done> {
     let first = Day(held.now.day().week().0 - 7);
     let members = chunk::read(spi, (first, Day(i32::MAX)), held.from.as_ref(), limit);
     let next = chunk::next(&members, limit);
-    let expired = expired(spi, &members, first, held.now);
-    let suspects: HashSet<String> =
-        corrections(spi, members.iter(), held.now).into_iter().map(|(id, _, _)| id).collect();
-    let of_interest = suspects.iter().chain(expired.iter().map(|(id, _)| id)).map(String::as_str);
+    let seen: Vec<&Member> = members.iter().collect();
+    let tallies = chunk::count(spi, &seen, first, held.now);
+    let expired: Vec<(String, i32)> = members
+        .iter()
+        .zip(&tallies)
+        .filter(|(_, tally)| tally.expired > 0)
+        .map(|(member, tally)| (member.id.clone(), tally.expired))
+        .collect();
+    let suspects = corrections(&seen, &tallies, held.now);
+    let of_interest = suspects.iter().map(|(id, _, _)| id).chain(expired.iter().map(|(id, _)| id));
+    let of_interest = of_interest.map(String::as_str);
     let of_interest: HashSet<&str> = of_interest.collect();
     // Held now, and counted again in a new statement: what a reserve did meanwhile is no drift.
     let held_members = chunk::hold(spi, of_interest.into_iter());
-    let corrected = corrections(spi, held_members.iter(), held.now);
+    let seen: Vec<&Member> = held_members.iter().collect();
+    let tallies = chunk::count(spi, &seen, first, held.now);
+    let corrected = corrections(&seen, &tallies, held.now);
     let written: Vec<(&str, &Account)> =
         corrected.iter().map(|(id, account, _)| (id.as_str(), account)).collect();
     write_many(spi, &written);
@@ -121,21 +119,13 @@ fn sweep(spi: &Spi, held: &Held, limit: i32) -> Result<Done> {
 }
 
 /// Those of the accounts whose counters are not what the journal counts.
-fn corrections<'a>(spi: &Spi, members: impl Iterator<Item = &'a Member>, now: Instant) -> Vec<Corrected> {
-    let members: Vec<&Member> = members.collect();
-    let counted = chunk::count(spi, &members, now);
-    let correct = |(member, counted): (&&Member, _)| {
+fn corrections(members: &[&Member], tallies: &[Tally], now: Instant) -> Vec<Corrected> {
+    let correct = |(member, tally): (&&Member, &Tally)| {
         let mut account = member.row.account.rolled(now);
-        let corrections = reconcile(&mut account, counted);
+        let corrections = reconcile(&mut account, &tally.counted);
         (!corrections.is_empty()).then(|| (member.id.clone(), account, corrections))
     };
-    members.iter().zip(&counted).filter_map(correct).collect()
-}
-
-fn expired(spi: &Spi, members: &[Member], first: Day, now: Instant) -> Vec<(String, i32)> {
-    let ids = array(Element::Text, members.iter().map(|member| member.id.as_str()));
-    let rows = spi.run(&EXPIRED, &[ids, params![first][0], params![now][0]]);
-    rows.iter().map(|mut row| (row.value(), row.value())).collect()
+    members.iter().zip(tallies).filter_map(correct).collect()
 }
 
 fn log_drift(spi: &Spi, corrected: &[Corrected], now: Instant) {

@@ -254,3 +254,21 @@ SET ROLE sendgate_daemon;
 SELECT more FROM sendgate.prune();
 RESET ROLE;
 SELECT count(*) FROM sendgate.alerts WHERE account_id = 'prn-3';
+
+-- Midnight looks at a week back from the end of its last sweep: idle accounts cost it nothing, and a row
+-- that somebody held that night is rolled the next.
+SET sendgate.now = '2065-02-01 00:00:00+00';
+SELECT pg_temp.midnight();
+SET sendgate.now = '2065-03-01 12:00:00+00';
+SELECT sendgate.upsert_account('idle-' || n, 'sales_navigator') FROM generate_series(1, 2) n;
+SELECT pg_temp.midnight(), pg_temp.spend('idle-1', 'inmail', 3);
+SET sendgate.now = '2065-03-02 00:00:00+00';
+SELECT * FROM sendgate.midnight_reset();
+UPDATE sendgate.accounts SET day = '2065-02-27', inmails_sent_today = 2 WHERE id = 'idle-2';
+SET sendgate.now = '2065-03-03 00:00:00+00';
+SELECT * FROM sendgate.midnight_reset();
+SELECT id, day, inmails_sent_today FROM sendgate.accounts WHERE id LIKE 'idle-%' ORDER BY id;
+SET sendgate.now = '2065-03-20 00:00:00+00';
+SELECT * FROM sendgate.midnight_reset();
+SET sendgate.now = '2065-03-21 00:00:00+00';
+SELECT * FROM sendgate.midnight_reset();

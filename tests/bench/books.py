@@ -1,0 +1,164 @@
+"""The figures of the books, for docs/operations.md: python3 tests/bench/books.py
+
+One throwaway cluster. Times of the sweeps by active accounts, reserve beside the sweeps and across
+midnight, reserve against two writes by hand by size, and the daemon's memory. After each step the
+books are checked: what was planted was found, and nothing else was changed.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from bench.figures import beside, data, growth, memory, midnight, report, server, sweeps
+from harness import build, postgres
+from harness.cluster import Cluster
+from harness.console import HarnessError, duration, progress
+
+STEPS = ("growth", "sweeps", "beside", "midnight", "memory")
+QUICK = {"accounts": 50_000, "active": 5_000, "rounds": 2, "seconds": 2, "minute": 10, "midnights": 1}
+FULL = {"accounts": 1_000_000, "active": 100_000, "rounds": 5, "seconds": 6, "minute": 60, "midnights": 2}
+
+
+def main() -> int:
+    """Builds, measures, prints and writes."""
+    options = arguments()
+    install = postgres.for_version(options.pg)
+    build.build_and_install(install)
+    build.build_daemon()
+    started = time.monotonic()
+    with Cluster(install, conf=server.CONF) as cluster:
+        text = Figures(server.Server(cluster), options).take()
+    text += f"\n\nTaken in {duration(time.monotonic() - started)}."
+    print(f"\n{text}\n")
+    if options.write:
+        report.write(text)
+        progress(f"written into {report.PAGE}")
+    return 0
+
+
+def arguments() -> argparse.Namespace:
+    """The command line; what it leaves open depends on --quick."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="small sizes, under 2 minutes; tries the command out")
+    helps = {
+        "accounts": "accounts", "active": "accounts that send today; must divide --accounts",
+        "rounds": "rounds of each comparison", "seconds": "length of one run of one contender",
+        "minute": "length of the minute of midnight", "midnights": "how many midnights",
+    }
+    for name, text in helps.items():
+        parser.add_argument(f"--{name}", type=int,
+                            help=f"{text} [{FULL[name]:,}; {QUICK[name]:,} with --quick]")
+    parser.add_argument("--only", choices=STEPS, action="append", help="only this step; may be given again")
+    parser.add_argument("--pg", type=int, default=18, help="PostgreSQL major version")
+    parser.add_argument("--write", action=argparse.BooleanOptionalAction, default=None,
+                        help="write docs/operations.md [only after a whole run in full size]")
+    options = parser.parse_args()
+    whole = not options.only and not options.quick
+    options.write = whole if options.write is None else options.write
+    for name, value in (QUICK if options.quick else FULL).items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    if options.accounts % 100 or options.accounts < 10_000:
+        parser.error("--accounts must be a multiple of 100, and at least 10,000")
+    if options.active < 1_000 or options.accounts % options.active or options.active % 10:
+        parser.error("--active must divide --accounts, be a multiple of 10, and be at least 1,000")
+    return options
+
+
+class Figures:
+    """The steps in an order in which none disturbs the next."""
+
+    def __init__(self, on: server.Server, options: argparse.Namespace):
+        self.on = on
+        self.options = options
+        self.parts: list[str] = []
+
+    def take(self) -> str:
+        """Every figure, as Markdown."""
+        steps = self.options.only or STEPS
+        self.on.set_clock(server.NOON)
+        accounts = self.options.accounts
+        self.parts.append(machine(self.on, self.options))
+        sizes = {size: f"of_{size}" for size in sorted({accounts // 100, accounts // 10, accounts})}
+        wanted = sizes if "growth" in steps else {accounts: sizes[accounts]}
+        for size, db in wanted.items():
+            data.load(self.on, db, size)
+        if {"sweeps", "beside", "midnight"} & set(steps):
+            progress("  copying the largest")
+            self.on.db = "postgres"
+            self.on.sql(f"CREATE DATABASE books TEMPLATE {sizes[accounts]} STRATEGY file_copy")
+        if "growth" in steps:
+            self.growth(sizes)
+        self.on.db = "books"
+        if "sweeps" in steps or "beside" in steps:
+            self.sweeps("beside" in steps)
+        if "midnight" in steps:
+            self.midnight()
+        if "memory" in steps:
+            self.on.cluster.fresh_database("memory", "sendgate")
+            self.on.db = "memory"
+            self.add("Memory of the daemon", memory.measure(self.on))
+        return "\n\n".join(self.parts)
+
+    def growth(self, sizes: dict[int, str]) -> None:
+        """Then the databases are in the way."""
+        for db in sizes.values():
+            growth.prepare(self.on, db)
+        self.add("`reserve` by size", growth.measure(self.on, sizes, self.options.rounds, self.options.seconds))
+        self.on.db = "postgres"
+        for db in sizes.values():
+            self.on.sql(f"DROP DATABASE {db}")
+
+    def sweeps(self, with_beside: bool) -> None:
+        """By active accounts, with drift, beside reserves, and then what a night brings."""
+        options = self.options
+        levels = sorted({options.active // 10, options.active // 2, options.active})
+        self.add("Layers 1 and 2 by active accounts", sweeps.layers(self.on, options.accounts, levels))
+        by_day, checked = sweeps.drift(self.on, options.active)
+        if with_beside:
+            self.add("`reserve` beside the sweeps", beside.measure(
+                self.on, options.accounts, options.active, options.rounds, options.seconds))
+        by_night = [sweeps.midnight(self.on, options.accounts, options.active), sweeps.prune(self.on)]
+        self.add("Each sweep", sweeps.each([*by_day, *(sweep for sweep, _ in by_night)],
+                                           [checked, *(note for _, note in by_night)]))
+
+    def midnight(self) -> None:
+        """Needs every account, so it comes last."""
+        options = self.options
+        self.add("`reserve` across midnight",
+                 midnight.measure(self.on, options.accounts, options.midnights, options.minute))
+
+    def add(self, title: str, part: tuple[report.Table, list[str]]) -> None:
+        """Shows a part at once, and keeps it for the end."""
+        table, notes = part
+        lines = "\n".join(f"- {note[0].upper()}{note[1:]}." for note in notes)
+        self.parts.append(f"### {title}\n\n{table}\n\n{lines}")
+        print(f"\n{self.parts[-1]}\n", flush=True)
+
+
+def machine(on: server.Server, options: argparse.Namespace) -> str:
+    """What the numbers were taken on and with."""
+    model = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
+    cores = subprocess.run(["nproc"], capture_output=True, text=True, check=True).stdout.strip()
+    shown = {key: value for key, value in server.CONF.items() if not key.startswith("sendgate")}
+    settings = ", ".join(f"`{key}` {value}" for key, value in shown.items())
+    return (f"{cores} cores, {model[1] if model else 'unknown processor'}; PostgreSQL {on.cluster.install.version}; "
+            f"{options.accounts:,} accounts, {options.active:,} of them active; {data.HISTORY} earlier operations "
+            f"each; {server.CLIENTS} clients, prepared statements; {options.rounds} rounds of {options.seconds} s; "
+            f"`fsync` and `synchronous_commit` on, {settings}. Ratios hold elsewhere, the rest is the machine's.")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except HarnessError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,97 @@
+"""``reserve`` across midnight: every account has counters of the day that ends."""
+
+import datetime
+import statistics
+
+from harness.console import progress
+
+from .daemon import Daemon
+from .planted import same
+from .report import Table
+from .server import DAY, NOON, Server, percentiles
+
+RESERVE = r"""
+\set n random(1, :accounts)
+\set prospect random(1, 1000000000)
+SELECT * FROM sendgate.reserve('account-' || :n, 'invite', 'prospect-' || :prospect);
+"""
+WANTED = 3.0
+# Before the minute that counts: sessions begin, plans are made.
+LEAD_SECONDS = 8
+
+# One delivered message of the day for every account, and counters that agree: in one transaction, or
+# the daemon would find drift between the two.
+SENT_TODAY = """
+BEGIN;
+INSERT INTO sendgate.send_operations (operation_id, reserved_at, expires_at, counted_on, account_id,
+    prospect_id, action, state, settled_at)
+SELECT gen_random_uuid(), t.at, t.at + interval '15 min', '{day}', 'account-' || i, 'midnight-{day}', 'message',
+       'delivered', t.at
+FROM generate_series(1, {accounts}) i CROSS JOIN (SELECT timestamptz '{day} 11:00:00+00') t (at);
+UPDATE sendgate.accounts
+SET day = '{day}', week = date_trunc('week', date '{day}')::date,
+    messages_sent_today = CASE WHEN day = '{day}' THEN messages_sent_today ELSE 0 END + 1,
+    messages_sent_this_week = CASE WHEN day >= date_trunc('week', date '{day}')::date
+                                   THEN messages_sent_this_week ELSE 0 END + 1;
+COMMIT;
+"""
+
+
+def measure(server: Server, accounts: int, rounds: int, seconds: int) -> tuple[Table, list[str]]:
+    """An ordinary minute and the minute of midnight of each round, with the daemon at work."""
+    taken: dict[str, list] = {"ordinary": [], "midnight": []}
+    notes = []
+    with Daemon(server) as daemon:
+        for number in range(1, rounds + 1):
+            noon = NOON + (number + 1) * DAY
+            progress(f"  midnight, round {number} of {rounds}: a day's counters for {accounts:,} accounts")
+            server.set_clock(noon)
+            server.sql(SENT_TODAY.format(day=noon.date(), accounts=accounts))
+            taken["ordinary"].append(minute(server, daemon, noon, accounts, seconds, "an ordinary minute"))
+            # The reconcilers ran nine and a half minutes before midnight, so that they too fall into the minute.
+            midnight = noon + DAY / 2
+            server.set_clock(midnight - datetime.timedelta(seconds=570))
+            taken["midnight"].append(minute(server, daemon, midnight, accounts, seconds, "the minute of midnight"))
+            notes.append(after(server, daemon, midnight, accounts, seconds))
+    table = Table("`reserve`, 8 clients", "a second", "p50", "p99", "p99.9", "worst")
+    p999 = {}
+    for name, runs in taken.items():
+        figures = [percentiles(run) for run in runs]
+        middle = [statistics.median(column) for column in zip(*figures, strict=True)]
+        p999[name] = middle[2]
+        table.add({"ordinary": "an ordinary minute", "midnight": "the minute of midnight"}[name],
+                  f"{statistics.median(len(run) for run in runs) / seconds:,.0f}",
+                  *(f"{ms:.1f} ms" for ms in middle), f"{max(max(run) for run in runs):.0f} ms")
+    ratio = p999["midnight"] / p999["ordinary"]
+    notes.insert(0, f"p99.9 across midnight is {ratio:.2f} × that of an ordinary minute (wanted: at most {WANTED:.0f} ×)")
+    return table, notes
+
+
+def minute(server: Server, daemon: Daemon, begins: datetime.datetime, accounts: int, seconds: int,
+           what: str) -> list[float]:
+    """Milliseconds of every transaction that ended in the minute which begins then."""
+    server.answer_all()
+    daemon.wait_until_idle()
+    server.sql("CHECKPOINT")
+    progress(f"  reserve in {what}")
+    ahead = server.set_clock(begins - datetime.timedelta(seconds=LEAD_SECONDS))
+    start = begins.timestamp() - ahead
+    _, log = server.pgbench(RESERVE, LEAD_SECONDS + seconds + 1, log=True, accounts=accounts)
+    return [ms for end, ms in log if start <= end < start + seconds]
+
+
+def after(server: Server, daemon: Daemon, midnight: datetime.datetime, accounts: int, seconds: int) -> str:
+    """What the jobs did across midnight, and that they did all of it and nothing else."""
+    daemon.wait_until_idle()
+    day = midnight.date()
+    same("rows left with counters of an older day", server.number(f"""SELECT count(*) FROM sendgate.accounts
+        WHERE day < '{day}' AND inmails_sent_today + invites_sent_today + messages_sent_today > 0"""), 0)
+    same("corrections of counters", server.number(
+        f"SELECT count(*) FROM sendgate.counter_drift WHERE at >= '{day - datetime.timedelta(days=1)}'"), 0)
+    runs = server.rows(f"""SELECT job, extract(epoch FROM started_at - '{day} 00:00+00'),
+        extract(epoch FROM finished_at - started_at), changed FROM sendgate.reconcile_runs
+        WHERE started_at >= '{day} 00:00+00' AND started_at < '{day} 00:00+00'::timestamptz + interval '{seconds} s'
+        ORDER BY started_at""")
+    return "jobs in the minute: " + ", ".join(
+        f"`{job}` began at {float(began):.0f} s and took {float(took):.0f} s" + (f", {int(changed):,} changed" if int(changed) else "")
+        for job, began, took, changed in runs)

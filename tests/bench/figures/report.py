@@ -1,0 +1,36 @@
+"""The tables, on the terminal and in docs/operations.md."""
+
+from harness.console import HarnessError
+from harness.places import REPO
+
+PAGE = REPO / "docs" / "operations.md"
+BEGIN = "<!-- figures: written by tests/bench/books.py -->"
+END = "<!-- end of figures -->"
+
+
+class Table:
+    """A Markdown table; columns but the first are numbers."""
+
+    def __init__(self, *head: str):
+        self.lines = [self._line(head), self._line(["---", *["---:"] * (len(head) - 1)])]
+
+    def add(self, *cells: str) -> None:
+        """One more row."""
+        self.lines.append(self._line(cells))
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+    @staticmethod
+    def _line(cells) -> str:
+        return f"| {' | '.join(cells)} |"
+
+
+def write(text: str) -> None:
+    """Puts the figures between their markers."""
+    page = PAGE.read_text()
+    before, found, rest = page.partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not found or not ended:
+        raise HarnessError(f"{PAGE} lacks the markers {BEGIN} and {END}.")
+    PAGE.write_text(f"{before}{BEGIN}\n\n{text.strip()}\n\n{END}{after}")
