@@ -222,8 +222,8 @@ UPDATE sendgate.jobs SET every = interval '10 minutes' WHERE job = 'audit_events
 -- How long old rows are kept is a setting: 32 days and no less instead of 90.
 CALL pg_temp.tick_at('2026-12-31 00:00:00');
 SELECT count(*) > 0 AS kept FROM sendgate.reconcile_runs WHERE finished_at < '2026-11-29 00:00:00+00';
-SELECT code, message FROM contract.error($$SET sendgate.keep = '31d'$$);
-SELECT code, message FROM contract.error($$SET sendgate.keep_events = '31d'$$);
+SELECT code FROM contract.error($$SET sendgate.keep = '31d'$$);
+SELECT code FROM contract.error($$SET sendgate.keep_events = '31d'$$);
 SET sendgate.keep = '32d';
 CALL pg_temp.tick_at('2027-01-01 00:00:00');
 SELECT count(*) FROM sendgate.reconcile_runs WHERE finished_at < '2026-11-30 00:00:00+00';
