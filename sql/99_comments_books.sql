@@ -37,7 +37,7 @@ COMMENT ON COLUMN sendgate.jobs.since IS 'When the job was installed: one that n
 COMMENT ON COLUMN sendgate.jobs.sweep_started_at IS 'When the last sweep began; NULL before the first.';
 COMMENT ON COLUMN sendgate.jobs.sweep_finished_at IS 'When the last sweep that came to its end began its last batch; NULL before the first.';
 COMMENT ON COLUMN sendgate.jobs.next_day IS 'With next_account, the last row of the batch before; NULL when no sweep is under way.';
-COMMENT ON COLUMN sendgate.jobs.next_account IS 'The account after which the sweep goes on; NULL when no sweep is under way.';
+COMMENT ON COLUMN sendgate.jobs.next_account IS 'The account after which the sweep goes on; of prune the table and page where it does, and how long it keeps. NULL when no sweep is under way.';
 
 COMMENT ON TABLE sendgate.breaker_outbox IS
 'Lines of breaker_log that nobody has taken with take_breaker_lines yet. Written in the transaction of the line itself, so a line that was rolled back is never printed.';

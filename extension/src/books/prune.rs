@@ -4,7 +4,7 @@
 use pgrx::pg_sys;
 use sendgate_decision::clock::{DAY, Instant};
 
-use super::job::{self, Done, Held, Job};
+use super::job::{self, Done, Held, Job, Place};
 use crate::entry::{Answer, Args, null_argument, sql_function};
 use crate::error::{Code, Error, Result};
 use crate::settings::{self, KEEP_DAYS_MIN};
@@ -18,35 +18,48 @@ const KEEP_DAYS_MAX: i64 = 36_600;
 /// Most rows of one call.
 const ROWS_MAX: i32 = 1_000_000;
 
+/// Pages that one statement reads: as long as nobody would notice.
+const PAGES_STEP: i64 = 1_000;
+/// Pages that one call reads at most, 160 MB: a large table takes many calls, a small one part of one.
+const PAGES_MAX: i64 = 20_000;
+const PAGE_BYTES: i64 = pg_sys::BLCKSZ as i64;
+
+/// Deletes what is old on some pages of a table. Each page is read once a sweep, also in tables whose
+/// pruned space is used again, where no index on time would say which pages to leave out.
 macro_rules! prune_statement {
     ($table:literal, $where:literal) => {
-        Statement::new(
-            concat!(
-                "DELETE FROM sendgate.",
-                $table,
-                " t WHERE t.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(
-                      SELECT o.ctid FROM sendgate.",
-                $table,
-                " o WHERE ",
-                $where,
-                " LIMIT $2))"
+        (
+            $table,
+            Statement::new(
+                concat!(
+                    "DELETE FROM sendgate.",
+                    $table,
+                    " t WHERE t.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(
+                          SELECT o.ctid FROM sendgate.",
+                    $table,
+                    " o WHERE o.ctid OPERATOR(pg_catalog.>=) ($3::pg_catalog.tid)
+                         AND o.ctid OPERATOR(pg_catalog.<) ($4::pg_catalog.tid) AND ",
+                    $where,
+                    " LIMIT $2))"
+                ),
+                &[pg_sys::TIMESTAMPTZOID, pg_sys::INT8OID, pg_sys::TEXTOID, pg_sys::TEXTOID],
             ),
-            &[pg_sys::TIMESTAMPTZOID, pg_sys::INT8OID],
         )
     };
 }
 
-/// Settled operations, before a cutoff of their own.
-static JOURNAL: Statement = prune_statement!(
-    "send_operations",
-    "o.reserved_at OPERATOR(pg_catalog.<) $1
+/// Its name and what deletes from it.
+type Table = (&'static str, Statement);
+
+/// What is pruned, in the order of a sweep: settled operations, what hangs on nothing, proven deliveries.
+static TABLES: [Table; 10] = [
+    prune_statement!(
+        "send_operations",
+        "o.reserved_at OPERATOR(pg_catalog.<) $1
          AND o.settled_at OPERATOR(pg_catalog.<) $1
          AND o.state OPERATOR(pg_catalog.=) ANY (ARRAY['delivered', 'released'])
          AND o.counted_on OPERATOR(pg_catalog.<) ($1 AT TIME ZONE 'UTC')::pg_catalog.date"
-);
-
-/// What is deleted before the first cutoff.
-static OLD: [Statement; 8] = [
+    ),
     prune_statement!(
         "breaker_log",
         "o.at OPERATOR(pg_catalog.<) $1
@@ -65,20 +78,56 @@ static OLD: [Statement; 8] = [
         "o.changed_at OPERATOR(pg_catalog.<) $1
          AND o.state OPERATOR(pg_catalog.=) ANY (ARRAY['done', 'cancelled'])"
     ),
-];
-
-/// And before the second.
-static EVENTS: Statement = prune_statement!(
-    "linkedin_events",
-    "o.recorded_at OPERATOR(pg_catalog.<) $1
+    prune_statement!(
+        "linkedin_events",
+        "o.recorded_at OPERATOR(pg_catalog.<) $1
          AND o.occurred_at OPERATOR(pg_catalog.<) $1"
+    ),
+];
+const JOURNAL: usize = 0;
+const EVENTS: usize = TABLES.len() - 1;
+
+static SIZE: Statement = Statement::new(
+    "SELECT pg_catalog.pg_relation_size(($1::pg_catalog.text)::pg_catalog.regclass)",
+    &[pg_sys::TEXTOID],
 );
 
+/// How long what is kept, in microseconds.
+#[derive(Clone, Copy)]
+struct Keep {
+    most: i64,
+    events: i64,
+}
+
+/// Where the sweep goes on: on this page of this table.
+struct Page {
+    table: usize,
+    page: i64,
+}
+
+impl Page {
+    /// A sweep that was begun with other arguments is not gone on with.
+    fn read(held: &Held, keep: Keep) -> Page {
+        let at = |place: &Place| {
+            let mut parts = place.account.split(' ');
+            let mut next = || parts.next()?.parse::<i64>().ok();
+            let (table, page, most, events) = (next()?, next()?, next()?, next()?);
+            let same = (most, events) == (keep.most, keep.events) && (table as usize) < TABLES.len();
+            same.then_some(Page { table: table as usize, page })
+        };
+        held.from.as_ref().and_then(at).unwrap_or(Page { table: 0, page: 0 })
+    }
+
+    fn place(&self, held: &Held, keep: Keep) -> Place {
+        let account = format!("{} {} {} {}", self.table, self.page, keep.most, keep.events);
+        Place { day: held.now.day(), account }
+    }
+}
+
 fn prune(args: &Args) -> Answer {
-    let keep = keep(args, 0, "keep")?;
-    let keep_events = self::keep(args, 1, "keep_events")?;
+    let keep = Keep { most: keep(args, 0, "keep")?, events: keep(args, 1, "keep_events")? };
     let limit = args.number(2, "max_rows", 1, ROWS_MAX)?;
-    job::run(Job::Prune, |spi, held| delete(spi, held, keep, keep_events, limit))
+    job::run(Job::Prune, |spi, held| delete(spi, held, keep, limit))
 }
 
 fn keep(args: &Args, position: usize, name: &str) -> Result<i64> {
@@ -96,21 +145,58 @@ fn keep(args: &Args, position: usize, name: &str) -> Result<i64> {
     Ok(kept)
 }
 
-fn delete(spi: &Spi, held: &Held, keep: i64, keep_events: i64, limit: i32) -> Result<Done> {
-    let mut left = i64::from(limit);
+fn delete(spi: &Spi, held: &Held, keep: Keep, limit: i32) -> Result<Done> {
+    let (mut left, mut pages) = (i64::from(limit), PAGES_MAX);
+    let mut at = Page::read(held, keep);
     triggers::pruning(|| {
-        // An operation keeps its prospect cool for longer than it may be asked for otherwise.
-        let journal = keep.max(settings::prospect_cooldown().saturating_add(DAY));
-        left -= delete_some(spi, &JOURNAL, held.now.plus(-journal), left);
-        for statement in &OLD {
-            left -= delete_some(spi, statement, held.now.plus(-keep), left);
+        while at.table < TABLES.len() {
+            let (name, statement) = &TABLES[at.table];
+            let size = size(spi, name);
+            let before = held.now.plus(-kept(keep, at.table));
+            while at.page < size && left > 0 && pages > 0 {
+                let until = at.page + PAGES_STEP.min(pages);
+                let deleted = delete_some(spi, statement, before, left, (at.page, until));
+                left -= deleted;
+                // With nothing left there may be more on these very pages.
+                if left > 0 {
+                    pages -= until - at.page;
+                    at.page = until;
+                }
+            }
+            if at.page < size {
+                break;
+            }
+            at = Page { table: at.table + 1, page: 0 };
         }
-        left -= delete_some(spi, &EVENTS, held.now.plus(-keep_events), left);
     });
     let changed = i64::from(limit) - left;
-    Ok(Done { checked: changed, changed, next: None, more: left == 0 })
+    let next = (at.table < TABLES.len()).then(|| at.place(held, keep));
+    Ok(Done { checked: changed, changed, next, more: false })
 }
 
-fn delete_some(spi: &Spi, statement: &Statement, before: Instant, limit: i64) -> i64 {
-    if limit == 0 { 0 } else { spi.run(statement, params![before, limit]).count() as i64 }
+fn kept(keep: Keep, table: usize) -> i64 {
+    match table {
+        // An operation keeps its prospect cool for longer than it may be asked for otherwise.
+        JOURNAL => keep.most.max(settings::prospect_cooldown().saturating_add(DAY)),
+        EVENTS => keep.events,
+        _ => keep.most,
+    }
+}
+
+/// In pages.
+fn size(spi: &Spi, table: &str) -> i64 {
+    let name = format!("sendgate.{table}");
+    let bytes = spi.run(&SIZE, params![&name]).first().map_or(0, |mut row| row.value::<i64>());
+    bytes / PAGE_BYTES
+}
+
+fn delete_some(
+    spi: &Spi,
+    statement: &Statement,
+    before: Instant,
+    limit: i64,
+    (from, until): (i64, i64),
+) -> i64 {
+    let (from, until) = (format!("({from},0)"), format!("({until},0)"));
+    spi.run(statement, params![before, limit, &from, &until]).count() as i64
 }
