@@ -40,7 +40,7 @@ fn reserve(args: &Args) -> Answer {
         operation: args.optional_uuid(4),
     };
     let campaign = args.optional_id(3, "campaign_id")?;
-    let decision = Spi::connect(|spi| decide_and_write(spi, &ask, campaign))?;
+    let decision = Spi::connect_when_needed(|spi| decide_and_write(spi, &ask, campaign))?;
     Ok(Some(decision.into_datum()))
 }
 
@@ -58,7 +58,7 @@ fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Re
     for _ in 0..DECISIONS_MAX {
         let config = config::current(spi);
         let changes = config::changes();
-        let seen = look(spi, ask)?;
+        let seen = look(ask)?;
         let now = clock::now();
         if let Some(earlier) = &seen.earlier {
             return replay(ask, campaign, operation, &seen, earlier, &config, now);
