@@ -94,6 +94,18 @@ pub struct Version {
     count: i64,
 }
 
+impl Version {
+    /// Which transaction wrote it.
+    pub fn transaction(self) -> u32 {
+        self.transaction
+    }
+
+    /// How often the row had been written.
+    pub fn count(self) -> i64 {
+        self.count
+    }
+}
+
 /// An account as it was read.
 #[derive(Clone, Debug)]
 pub struct AccountRow {

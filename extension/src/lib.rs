@@ -4,7 +4,7 @@
 //! ```text
 //! reserve  preview  confirm  rollback  resolve  settle_many  breaker/*  admin/*           the verbs
 //! books/*  dispatch/*  campaign/*  external  guard/*  reading  triggers
-//! account_row  journal  enrollment  queue  log  campaign_log                              the tables
+//! account_row  grant  journal  enrollment  queue  log  campaign_log                              the tables
 //! config  entry  statement  lookup  row  arrays  subtransaction  error  clock  zone       the ground
 //! catalog  refusals  settings  actor  ids
 //! ```
@@ -33,6 +33,7 @@ mod entry;
 mod error;
 mod external;
 mod gate;
+mod grant;
 mod guard;
 mod ids;
 mod journal;

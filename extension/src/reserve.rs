@@ -17,6 +17,7 @@ use crate::decision::Decision;
 use crate::entry::{Answer, Args, sql_function};
 use crate::error::{Code, Error, Result};
 use crate::gate::{Ask, Earlier, Seen, judge, look};
+use crate::grant;
 use crate::ids;
 use crate::journal::{self, NewOperation};
 use crate::log;
@@ -83,11 +84,11 @@ fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Re
                 }
             }
             Verdict::Grant(grant) => {
-                if !account_row::write(spi, ask.account, seen.row.version, &grant.account)? {
+                let new = new_operation(ask, campaign, operation, &grant, now);
+                if !grant::take(spi, &seen.row, &grant.account, &new)? {
                     account_row::hold(spi, ask.account)?;
                     continue;
                 }
-                journal::insert(spi, &new_operation(ask, campaign, operation, &grant, now));
                 // The row is held now. An answer that midnight, a window's end or an operator
                 // overtook while it was being written is taken back and decided again.
                 let written_at = clock::now();
