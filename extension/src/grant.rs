@@ -28,6 +28,7 @@ const TAKE_TYPES: &[pg_sys::Oid] = &[
     pg_sys::TEXTOID,
     pg_sys::TEXTOID,
     pg_sys::INT4OID,
+    pg_sys::INT8OID,
 ];
 
 /// A statement that takes a slot of one action, where the account is still the version that was
@@ -38,7 +39,7 @@ macro_rules! take {
             concat!(
                 "WITH taken AS (
                      UPDATE sendgate.accounts a
-                     SET version = $2 OPERATOR(pg_catalog.+) 1, ",
+                     SET version = $13, ",
                 $today,
                 " = $4, ",
                 $week,
@@ -97,7 +98,8 @@ pub fn take(spi: &Spi, seen: &AccountRow, after: &Account, new: &NewOperation<'_
             new.counted_on,
             new.prospect,
             new.campaign,
-            after.inmail_cap_today
+            after.inmail_cap_today,
+            seen.version.count() + 1
         ],
     )?;
     Ok(written.count() == 1)

@@ -5,6 +5,8 @@
 //! a snapshot, walk the index, test visibility, and for a row that is to be held, lock its latest
 //! version. The functions run as the tables' owner, so there is no privilege to check beyond their own.
 
+mod raw;
+
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::rc::Rc;
@@ -229,19 +231,31 @@ impl Scan {
                 None => scan_key.sk_flags |= pg_sys::SK_ISNULL as i32,
             }
         }
-        unsafe {
-            let index = pg_sys::index_open(found.index, mode);
-            let scan = begin_scan(table, index, key.len() as i32);
-            pg_sys::index_rescan(scan, keys.as_mut_ptr(), key.len() as i32, std::ptr::null_mut(), 0);
-            let slot = pg_sys::table_slot_create(table, std::ptr::null_mut());
-            Scan { found, keys, key_columns: key.len(), table, index, scan, slot }
-        }
+        let (columns, nobody) = (key.len() as i32, std::ptr::null_mut());
+        let (index, scan, slot) = unsafe {
+            let snapshot = pg_sys::GetActiveSnapshot();
+            pg_guard_ffi_boundary(|| {
+                let index = raw::index_open(found.index, mode);
+                let scan = raw::begin_scan(table, index, snapshot, columns);
+                raw::index_rescan(scan, keys.as_mut_ptr(), columns, std::ptr::null_mut(), 0);
+                (index, scan, raw::table_slot_create(table, nobody))
+            })
+        };
+        Scan { found, keys, key_columns: key.len(), table, index, scan, slot }
     }
 
     /// Goes on to the next visible row.
     fn next(&self) -> bool {
+        const FORWARD: pg_sys::ScanDirection::Type = pg_sys::ScanDirection::ForwardScanDirection;
+        let last = i32::from(self.found.last_attribute);
         unsafe {
-            pg_sys::index_getnext_slot(self.scan, pg_sys::ScanDirection::ForwardScanDirection, self.slot)
+            pg_guard_ffi_boundary(|| {
+                let found = raw::index_getnext_slot(self.scan, FORWARD, self.slot);
+                if found {
+                    raw::slot_getsomeattrs_int(self.slot, last);
+                }
+                found
+            })
         }
     }
 
@@ -265,7 +279,21 @@ impl Scan {
             pg_guard_ffi_boundary(|| {
                 clear(self.slot);
                 let flags = flags as pg_sys::uint8;
-                lock(self.table, &mut place, snapshot, self.slot, command, mode, policy, flags, &mut failure)
+                let outcome = lock(
+                    self.table,
+                    &mut place,
+                    snapshot,
+                    self.slot,
+                    command,
+                    mode,
+                    policy,
+                    flags,
+                    &mut failure,
+                );
+                if outcome == pg_sys::TM_Result::TM_Ok {
+                    raw::slot_getsomeattrs_int(self.slot, i32::from(self.found.last_attribute));
+                }
+                outcome
             })
         };
         match outcome {
@@ -288,7 +316,6 @@ impl Scan {
     fn matches(&self) -> bool {
         let keys = self.keys[..self.key_columns].iter().zip(&self.found.key_attributes);
         unsafe {
-            pg_sys::slot_getsomeattrs_int(self.slot, i32::from(self.found.last_attribute));
             for (key, attribute) in keys {
                 let at = (*attribute - 1) as usize;
                 let value = *(*self.slot).tts_values.add(at);
@@ -307,9 +334,7 @@ impl Scan {
     fn row(&self) -> Row {
         let (slot, last) = (self.slot, self.found.last_attribute);
         Row::filled(self.found.attributes.len(), |values, nulls| unsafe {
-            if (*slot).tts_nvalid < last {
-                pg_sys::slot_getsomeattrs_int(slot, i32::from(last));
-            }
+            debug_assert!((*slot).tts_nvalid >= last);
             for (i, &attribute) in self.found.attributes.iter().enumerate() {
                 if attribute < 0 {
                     let system_column = method((*(*slot).tts_ops).getsysattr);
@@ -327,10 +352,12 @@ impl Scan {
     fn close(self) {
         const KEEP: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
         unsafe {
-            pg_sys::ExecDropSingleTupleTableSlot(self.slot);
-            pg_sys::index_endscan(self.scan);
-            pg_sys::index_close(self.index, KEEP);
-            pg_sys::table_close(self.table, KEEP);
+            pg_guard_ffi_boundary(|| {
+                raw::ExecDropSingleTupleTableSlot(self.slot);
+                raw::index_endscan(self.scan);
+                raw::index_close(self.index, KEEP);
+                raw::table_close(self.table, KEEP);
+            });
         }
     }
 }
@@ -338,14 +365,4 @@ impl Scan {
 /// A method that every table and slot has.
 fn method<T>(method: Option<T>) -> T {
     method.expect("PostgreSQL left a method out")
-}
-
-unsafe fn begin_scan(table: pg_sys::Relation, index: pg_sys::Relation, keys: i32) -> pg_sys::IndexScanDesc {
-    unsafe {
-        let snapshot = pg_sys::GetActiveSnapshot();
-        #[cfg(feature = "pg18")]
-        return pg_sys::index_beginscan(table, index, snapshot, std::ptr::null_mut(), keys, 0);
-        #[cfg(not(feature = "pg18"))]
-        return pg_sys::index_beginscan(table, index, snapshot, keys, 0);
-    }
 }

@@ -93,7 +93,28 @@ impl Row {
 
     /// A value of a closed list; the column's CHECK allows no other.
     pub fn one_of<T>(&mut self, parse: impl Fn(&str) -> Option<T>) -> T {
-        let text: &str = self.value();
+        let text = self.short_text().unwrap_or_else(|| self.value());
         parse(text).unwrap_or_else(|| panic!("\"{text}\" is not in its closed list"))
+    }
+
+    /// A text that lies in the row as it is, as those of up to 126 bytes do: PostgreSQL need not be asked
+    /// to fetch or unpack it.
+    fn short_text<'a>(&mut self) -> Option<&'a str> {
+        let i = self.next;
+        if i >= self.columns || self.nulls[i] {
+            return None;
+        }
+        let bytes = unsafe {
+            let varlena: *const pg_sys::varlena = self.values[i].cast_mut_ptr();
+            if !pgrx::varlena::varatt_is_1b(varlena) || pgrx::varlena::varatt_is_1b_e(varlena) {
+                return None;
+            }
+            let (start, length) =
+                (pgrx::varlena::vardata_1b(varlena), pgrx::varlena::varsize_1b(varlena) - 1);
+            std::slice::from_raw_parts(start.cast::<u8>(), length)
+        };
+        let text = std::str::from_utf8(bytes).ok()?;
+        self.next += 1;
+        Some(text)
     }
 }
