@@ -23,8 +23,8 @@ use crate::refusals;
 use crate::statement::{Spi, Statement, params};
 use crate::subtransaction::{Attempt, attempt};
 
-/// Tickets that are read at a time: as many as slots are wanted, within these; four times as many with
-/// each page that was not enough. A ticket is read with its account, which costs more than the slot of
+/// Tickets that are read at a time: as many as slots are wanted, within these; four times as many after
+/// each page that had none. A ticket is read with its account, which costs more than the slot of
 /// a worker who wants one.
 const TICKETS_MIN: usize = 4;
 const TICKETS_MAX: usize = 256;
@@ -151,7 +151,7 @@ impl<'a> Visit<'a> {
             let now = clock::now();
             let least_now = if CROWDED.get() { least.max(TICKETS_AMONG_MANY_MIN) } else { least };
             let tickets = self.wanted().max(least_now).min(TICKETS_MAX);
-            least = least.saturating_mul(4);
+            let handed = self.handed.len();
             let picked = pick::pick(self.spi, &self.rule, self.filter, (&from, until), tickets, now);
             if picked.pairs.is_empty() {
                 break;
@@ -162,6 +162,7 @@ impl<'a> Visit<'a> {
                 Looked::UpTo(Some(last)) => from = last,
                 Looked::UpTo(None) => break,
             }
+            least = if self.handed.len() == handed { least.saturating_mul(4) } else { TICKETS_MIN };
         }
         Ok(Written::Done)
     }
