@@ -68,8 +68,8 @@ MEMORY = {
     "reserve, then rollback": "PERFORM sendgate.rollback(d.account, (sendgate.reserve(d.account, 'message',"
     " 'r' || i || random())).operation_id) FROM (SELECT 'memory-' || i % 50000 AS account) d;",
     "reserve, refused": "PERFORM sendgate.reserve('refused', 'inmail', 'p' || i);",
-    "preview": "PERFORM sendgate.preview('account-' || (1 + i % 50000), 'inmail', 'p');",
-    "breaker_check": "PERFORM sendgate.breaker_check('account-' || (1 + i % 50000), 'p');",
+    "preview": "PERFORM sendgate.preview('memory-' || i % 50000, 'inmail', 'p');",
+    "breaker_check": "PERFORM sendgate.breaker_check('memory-' || i % 50000, 'p');",
     "dispatch, nothing due": "PERFORM sendgate.dispatch(10);",
     "dispatch(100), a hundredth as often": "IF i % 100 = 0 THEN PERFORM sendgate.dispatch(100); END IF;",
 }
