@@ -13,6 +13,7 @@ use sendgate_decision::window::Window;
 
 use crate::clock;
 use crate::error::{Code, Error, Result};
+use crate::lookup::{self, Lookup};
 use crate::statement::{Row, Spi, Statement, Xid, params};
 
 /// The columns that [`read`] expects, of an account named `a`.
@@ -37,23 +38,7 @@ macro_rules! account_columns {
 }
 pub(crate) use account_columns;
 
-/// How many columns that are.
-pub const ACCOUNT_COLUMNS: usize = 45;
-
-static READ: Statement = Statement::new(
-    concat!("SELECT ", account_columns!(), " FROM sendgate.accounts a WHERE a.id OPERATOR(pg_catalog.=) $1"),
-    &[pg_sys::TEXTOID],
-);
-
-/// NO KEY UPDATE: nothing refers to the row by a foreign key, and nothing weaker would do.
-static HOLD: Statement = Statement::new(
-    concat!(
-        "SELECT ",
-        account_columns!(),
-        " FROM sendgate.accounts a WHERE a.id OPERATOR(pg_catalog.=) $1 FOR NO KEY UPDATE"
-    ),
-    &[pg_sys::TEXTOID],
-);
+static ACCOUNT: Lookup = Lookup::new(c"accounts", &[lookup::text(c"id")], account_columns!());
 
 static WRITE: Statement = Statement::new(
     "UPDATE sendgate.accounts a
@@ -107,6 +92,18 @@ static WRITE: Statement = Statement::new(
 pub struct Version {
     transaction: u32,
     count: i64,
+}
+
+impl Version {
+    /// Which transaction wrote it.
+    pub fn transaction(self) -> u32 {
+        self.transaction
+    }
+
+    /// How often the row had been written.
+    pub fn count(self) -> i64 {
+        self.count
+    }
 }
 
 /// An account as it was read.
@@ -179,18 +176,22 @@ fn read_breaker(row: &mut Row) -> Breaker {
 }
 
 /// The account as committed, without holding it.
-pub fn read(spi: &Spi, id: &str) -> Result<AccountRow> {
-    let mut row = spi.run(&READ, params![id]).first().ok_or_else(|| unknown(id))?;
-    Ok(read_columns(&mut row))
+pub fn read(_spi: &Spi, id: &str) -> Result<AccountRow> {
+    lookup::now(|| read_now(id))
 }
 
-/// Holds the account until the transaction ends, and reads it as it is then.
+/// The same inside [`lookup::now`], to be of one instant with what else is read there.
+pub fn read_now(id: &str) -> Result<AccountRow> {
+    ACCOUNT.one(params![id], read_columns).ok_or_else(|| unknown(id))
+}
+
+/// Holds the account until the transaction ends, and reads it as it is then. Against everybody but those
+/// who refer to the row by a foreign key, of whom there are none; nothing weaker would do.
 ///
 /// # Errors
 /// `SG101` for an unknown account, `SG301` when somebody else holds it for too long.
-pub fn hold(spi: &Spi, id: &str) -> Result<AccountRow> {
-    let mut row = spi.run_waiting(&HOLD, params![id])?.first().ok_or_else(|| unknown(id))?;
-    Ok(read_columns(&mut row))
+pub fn hold(_spi: &Spi, id: &str) -> Result<AccountRow> {
+    ACCOUNT.hold(params![id], read_columns)?.ok_or_else(|| unknown(id))
 }
 
 /// Writes the account as decided on `version`; `false` when the row is no longer that version.

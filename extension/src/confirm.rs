@@ -87,7 +87,15 @@ fn settle_held(
         return Ok(None);
     };
     let (settled, op) = (&planned.settled, &row.operation);
-    journal::settle(spi, report.account, op, settled.state, settled.outcome, &planned.note, now)?;
+    let whole = settled.state == OperationState::Delivered
+        && !report.event_follows
+        && planned.note == ErrorNote::default();
+    let event = if whole {
+        Some(journal::deliver(spi, report.account, row, report.chat_id, planned.occurred_at, now)?)
+    } else {
+        journal::settle(spi, report.account, op, settled.state, settled.outcome, &planned.note, now)?;
+        None
+    };
     if planned.changes(&held.account) {
         account_row::write_held(spi, report.account, held.version, &settled.account)?;
     }
@@ -102,7 +110,8 @@ fn settle_held(
     if report.event_follows {
         return Ok(None);
     }
-    Ok(Some(journal::insert_event(spi, report.account, row, report.chat_id, planned.occurred_at, now)))
+    let (account, chat_id, at) = (report.account, report.chat_id, planned.occurred_at);
+    Ok(event.or_else(|| Some(journal::insert_event(spi, account, row, chat_id, at, now))))
 }
 
 /// What a delivery changes.

@@ -8,6 +8,7 @@ use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::{Counts, Refusal};
 use sendgate_decision::names::Reason;
 
+use crate::catalog;
 use crate::statement::{IntoParam, Param};
 
 /// The answer of the gate, field by field as in SQL.
@@ -44,41 +45,60 @@ impl Decision {
 
     /// The row, in the current memory context.
     pub fn into_datum(self) -> pg_sys::Datum {
-        composite(
-            c"decision",
-            &[
-                self.proceed.param(),
-                self.operation.param(),
-                self.reason.map(Reason::name).param(),
-                self.retry_at.param(),
-                self.expires_at.param(),
-                self.counts.sent_today.param(),
-                self.counts.daily_cap.param(),
-                self.counts.remaining.param(),
-            ],
-        )
+        DECISION.row(&[
+            self.proceed.param(),
+            self.operation.param(),
+            self.reason.map(Reason::name).param(),
+            self.retry_at.param(),
+            self.expires_at.param(),
+            self.counts.sent_today.param(),
+            self.counts.daily_cap.param(),
+            self.counts.remaining.param(),
+        ])
     }
 }
 
-/// A row of a composite type in the schema `sendgate`. Two look-ups in the system caches, which are
-/// invalidated when the extension is dropped and created anew.
-fn composite(name: &CStr, fields: &[Param]) -> pg_sys::Datum {
-    unsafe {
-        let schema = pg_sys::get_namespace_oid(c"sendgate".as_ptr(), false);
-        let type_oid = pg_sys::GetSysCacheOid(
-            pg_sys::SysCacheIdentifier::TYPENAMENSP as i32,
-            pg_sys::Anum_pg_type_oid as pg_sys::AttrNumber,
-            pg_sys::Datum::from(name.as_ptr()),
-            pg_sys::Datum::from(schema),
-            pg_sys::Datum::null(),
-            pg_sys::Datum::null(),
-        );
-        let descriptor = pg_sys::lookup_rowtype_tupdesc(type_oid, -1);
-        let row = form(descriptor, fields);
-        if (*descriptor).tdrefcount >= 0 {
-            pg_sys::DecrTupleDescRefCount(descriptor);
+/// A composite type of the schema `sendgate`. Its description is copied once per backend, and again
+/// when the type may have changed: with the extension dropped and created anew.
+struct CompositeType {
+    name: &'static CStr,
+    found: Cell<(u64, pg_sys::TupleDesc)>,
+}
+
+// A backend has one thread.
+unsafe impl Sync for CompositeType {}
+
+static DECISION: CompositeType =
+    CompositeType { name: c"decision", found: Cell::new((0, std::ptr::null_mut())) };
+
+impl CompositeType {
+    /// A row of it, in the current memory context.
+    fn row(&self, fields: &[Param]) -> pg_sys::Datum {
+        let generation = catalog::generation();
+        let (known, mut descriptor) = self.found.get();
+        if known != generation {
+            let outdated = descriptor;
+            descriptor = unsafe { self.describe() };
+            self.found.set((generation, descriptor));
+            if !outdated.is_null() {
+                unsafe { pg_sys::FreeTupleDesc(outdated) };
+            }
         }
-        row
+        unsafe { form(descriptor, fields) }
+    }
+
+    unsafe fn describe(&self) -> pg_sys::TupleDesc {
+        unsafe {
+            let type_oid = pg_sys::get_rel_type_id(catalog::relation(self.name));
+            let shared = pg_sys::lookup_rowtype_tupdesc(type_oid, -1);
+            let before = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
+            let descriptor = pg_sys::CreateTupleDescCopy(shared);
+            pg_sys::MemoryContextSwitchTo(before);
+            if (*shared).tdrefcount >= 0 {
+                pg_sys::DecrTupleDescRefCount(shared);
+            }
+            descriptor
+        }
     }
 }
 
@@ -123,10 +143,15 @@ impl RecordType {
     }
 }
 
+/// Most columns of an answer.
+const FIELDS_MAX: usize = 16;
+
 unsafe fn form(descriptor: pg_sys::TupleDesc, fields: &[Param]) -> pg_sys::Datum {
-    let mut values: Vec<pg_sys::Datum> =
-        fields.iter().map(|field| field.unwrap_or(pg_sys::Datum::null())).collect();
-    let mut nulls: Vec<bool> = fields.iter().map(Option::is_none).collect();
+    let mut values = [pg_sys::Datum::null(); FIELDS_MAX];
+    let mut nulls = [true; FIELDS_MAX];
+    for (i, field) in fields.iter().enumerate() {
+        (values[i], nulls[i]) = (field.unwrap_or(pg_sys::Datum::null()), field.is_none());
+    }
     unsafe {
         assert_eq!((*descriptor).natts as usize, fields.len(), "the SQL type has other fields");
         let tuple = pg_sys::heap_form_tuple(descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());

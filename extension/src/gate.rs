@@ -1,44 +1,39 @@
 //! What `reserve` and `preview` share: the one look at everything that a decision needs.
 
-use pgrx::pg_sys;
 use sendgate_decision::breaker::{OperationId, Reading};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::{ProspectHistory, Request, Verdict, decide};
 use sendgate_decision::names::{Action, OperationState, Origin};
 
-use crate::account_row::{self, ACCOUNT_COLUMNS, AccountRow, account_columns, read_columns, unknown};
+use crate::account_row::{self, AccountRow};
 use crate::config::Config;
 use crate::error::Result;
 use crate::journal;
+use crate::lookup::{self, Lookup};
 use crate::settings;
-use crate::statement::{Row, Spi, Statement, params};
+use crate::statement::{Row, Spi, params};
 use crate::zone;
 
-/// The account, with what the journal says about the prospect and action: a row for each operation
-/// that was not given back, or one without. Folded here rather than by an aggregate, which would cost more than the look-up.
-static LOOK: Statement = Statement::new(
-    concat!(
-        "SELECT ",
-        account_columns!(),
-        ", o.operation_id, o.prospect_id, o.action, o.campaign_id, o.origin, o.state, o.reserved_at,
-           o.expires_at
-         FROM sendgate.accounts a
-         LEFT JOIN sendgate.send_operations o
-             ON o.account_id OPERATOR(pg_catalog.=) $1 AND o.prospect_id OPERATOR(pg_catalog.=) $2
-                AND o.action OPERATOR(pg_catalog.=) $3
-                AND o.state OPERATOR(pg_catalog.<>) 'released'
-         WHERE a.id OPERATOR(pg_catalog.=) $1"
-    ),
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID],
+/// The columns that [`read_operation`] expects after those that every operation of the prospect is
+/// asked for.
+macro_rules! operation_columns {
+    () => {
+        "operation_id, state, reserved_at, prospect_id, action, campaign_id, origin, expires_at"
+    };
+}
+
+/// What the journal says about the prospect and action.
+static OF_PROSPECT: Lookup = Lookup::new(
+    c"send_operations",
+    &[lookup::text(c"account_id"), lookup::text(c"prospect_id"), lookup::text(c"action")],
+    operation_columns!(),
 );
 
 /// An operation of the id that the worker chose.
-static REPLAYED: Statement = Statement::new(
-    "SELECT o.operation_id, o.prospect_id, o.action, o.campaign_id, o.origin, o.state, o.reserved_at,
-            o.expires_at
-     FROM sendgate.send_operations o
-     WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.operation_id OPERATOR(pg_catalog.=) $2",
-    &[pg_sys::TEXTOID, pg_sys::UUIDOID],
+static REPLAYED: Lookup = Lookup::new(
+    c"send_operations",
+    &[lookup::text(c"account_id"), lookup::uuid(c"operation_id")],
+    operation_columns!(),
 );
 
 /// What a worker asks.
@@ -79,52 +74,59 @@ pub struct Seen {
     pub history: Option<ProspectHistory>,
 }
 
-/// Looks once, without holding anything.
+/// Looks once, without holding anything; everything is of one instant.
 ///
 /// # Errors
 /// `SG101` for an unknown account.
-pub fn look(spi: &Spi, ask: &Ask<'_>) -> Result<Seen> {
-    let rows = spi.run(&LOOK, params![ask.account, ask.prospect, ask.action.name()]);
-    let mut columns = rows.first().ok_or_else(|| unknown(ask.account))?;
-    let mut row = read_columns(&mut columns);
-    let mut history = ProspectHistory::default();
-    let mut earlier = None;
-    let mut next = Some(columns);
-    for index in 1.. {
-        let Some((id, reserved_at, operation)) = next.as_mut().and_then(read_operation) else {
-            break;
+pub fn look(ask: &Ask<'_>) -> Result<Seen> {
+    lookup::now(|| {
+        let row = account_row::read_now(ask.account)?;
+        let (history, mut earlier) = match ask.prospect {
+            Some(prospect) => look_at_prospect(ask, prospect),
+            None => (None, None),
         };
-        history.unresolved |= operation.state.is_unresolved();
-        history.last_kept_at = history.last_kept_at.max(Some(reserved_at));
-        if ask.operation == Some(id) {
-            earlier = Some(operation);
+        if earlier.is_none() && ask.operation.is_some() {
+            // Not among the prospect's: it may have been given back, or used for somebody else.
+            earlier = REPLAYED.one(params![ask.account, ask.operation], |columns| {
+                let (_, state, _) = read_head(columns);
+                read_operation(columns, state)
+            });
         }
-        next = rows.row(index).map(|mut columns| {
-            columns.skip(ACCOUNT_COLUMNS);
-            columns
-        });
-    }
-    if earlier.is_none() && ask.operation.is_some() {
-        // Not among the prospect's: it may have been given back, or used for somebody else, or
-        // committed since. Then the account is read again, so that both are of one instant.
-        let rows = spi.run(&REPLAYED, params![ask.account, ask.operation]);
-        earlier = rows.first().and_then(|mut columns| read_operation(&mut columns)).map(|found| found.2);
-        if earlier.is_some() {
-            row = account_row::read(spi, ask.account)?;
-        }
-    }
-    Ok(Seen { row, earlier, history: ask.prospect.map(|_| history) })
+        Ok(Seen { row, earlier, history })
+    })
 }
 
-fn read_operation(columns: &mut Row) -> Option<(OperationId, Instant, Earlier)> {
-    let id = columns.nullable_uuid()?;
-    let prospect = columns.value();
-    let action = columns.one_of(Action::parse);
-    let campaign = columns.nullable();
-    let origin = columns.one_of(Origin::parse);
-    let state = columns.one_of(OperationState::parse);
-    let (reserved_at, expires_at) = (columns.instant(), columns.instant());
-    Some((id, reserved_at, Earlier { action, prospect, campaign, origin, state, expires_at }))
+/// What the journal says about the prospect, and the operation that the worker names if it is there.
+fn look_at_prospect(ask: &Ask<'_>, prospect: &str) -> (Option<ProspectHistory>, Option<Earlier>) {
+    let mut history = ProspectHistory::default();
+    let mut earlier = None;
+    OF_PROSPECT.each(params![ask.account, prospect, ask.action.name()], |columns| {
+        let (id, state, reserved_at) = read_head(columns);
+        if state != OperationState::Released {
+            history.unresolved |= state.is_unresolved();
+            history.last_kept_at = history.last_kept_at.max(Some(reserved_at));
+            if ask.operation == id {
+                earlier = Some(read_operation(columns, state));
+            }
+        }
+        true
+    });
+    (Some(history), earlier)
+}
+
+fn read_head(columns: &mut Row) -> (Option<OperationId>, OperationState, Instant) {
+    (columns.nullable_uuid(), columns.one_of(OperationState::parse), columns.instant())
+}
+
+fn read_operation(columns: &mut Row, state: OperationState) -> Earlier {
+    Earlier {
+        state,
+        prospect: columns.value(),
+        action: columns.one_of(Action::parse),
+        campaign: columns.nullable(),
+        origin: columns.one_of(Origin::parse),
+        expires_at: columns.instant(),
+    }
 }
 
 /// Asks the rule about what was seen.

@@ -7,6 +7,7 @@ use sendgate_decision::settle::Operation;
 
 use crate::entry::TEXT_CHARACTERS_MAX;
 use crate::error::{Code, Error, Result};
+use crate::lookup::{self, Lookup};
 use crate::statement::{Row, Spi, Statement, params};
 
 /// What a text that was too long ends with.
@@ -28,14 +29,16 @@ static INSERT: Statement = Statement::new(
     ],
 );
 
-static READ: Statement = Statement::new(
-    "SELECT o.action, o.state, o.counted_on, o.reserved_at, o.expires_at, o.outcome, o.prospect_id,
-            o.campaign_id, o.attempt, o.awaited, e.id, e.chat_id
-     FROM sendgate.send_operations o
-     LEFT JOIN sendgate.linkedin_events e
-         ON e.account_id OPERATOR(pg_catalog.=) $1 AND e.operation_id OPERATOR(pg_catalog.=) $2
-     WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.operation_id OPERATOR(pg_catalog.=) $2",
-    &[pg_sys::TEXTOID, pg_sys::UUIDOID],
+static OPERATION: Lookup = Lookup::new(
+    c"send_operations",
+    &[lookup::text(c"account_id"), lookup::uuid(c"operation_id")],
+    "action, state, counted_on, reserved_at, expires_at, outcome, prospect_id, campaign_id, attempt, awaited",
+);
+
+static EVENT: Lookup = Lookup::new(
+    c"linkedin_events",
+    &[lookup::text(c"account_id"), lookup::uuid(c"operation_id")],
+    "id, chat_id",
 );
 
 /// What an earlier answer said about the error stays, unless there is something new.
@@ -77,6 +80,31 @@ static INSERT_EVENT: Statement = Statement::new(
         pg_sys::TEXTOID,
         pg_sys::TEXTOID,
         pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+    ],
+);
+
+/// A delivery and its event, where the operation is still in the state that it was read in.
+static DELIVER: Statement = Statement::new(
+    "WITH delivered AS (
+         UPDATE sendgate.send_operations o
+         SET state = 'delivered', settled_at = $4, outcome = NULL
+         WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.operation_id OPERATOR(pg_catalog.=) $2
+           AND o.state OPERATOR(pg_catalog.=) $3
+         RETURNING o.account_id, o.operation_id, o.counted_on, o.prospect_id, o.campaign_id
+     )
+     INSERT INTO sendgate.linkedin_events (id, operation_id, occurred_at, recorded_at, counted_on,
+         account_id, prospect_id, event_type, chat_id, campaign_id)
+     SELECT $5, d.operation_id, $6, $4, d.counted_on, d.account_id, d.prospect_id, $7, $8, d.campaign_id
+     FROM delivered d",
+    &[
+        pg_sys::TEXTOID,
+        pg_sys::UUIDOID,
+        pg_sys::TEXTOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::UUIDOID,
+        pg_sys::TIMESTAMPTZOID,
         pg_sys::TEXTOID,
         pg_sys::TEXTOID,
     ],
@@ -139,7 +167,7 @@ pub struct JournalRow {
 }
 
 /// What is noted when an operation is settled.
-#[derive(Default)]
+#[derive(Default, PartialEq)]
 pub struct ErrorNote {
     /// The provider's text, cut at 2,000 characters and marked.
     pub message: Option<String>,
@@ -186,14 +214,23 @@ pub fn forget(spi: &Spi, account: &str, operation: [u8; 16]) {
 ///
 /// # Errors
 /// `SG102` when the account has no such operation.
-pub fn read(spi: &Spi, account: &str, operation: [u8; 16]) -> Result<JournalRow> {
-    let mut row =
-        spi.run(&READ, params![account, operation]).first().ok_or_else(|| unknown(account, operation))?;
-    Ok(read_columns(&mut row, operation))
+pub fn read(_spi: &Spi, account: &str, operation: [u8; 16]) -> Result<JournalRow> {
+    lookup::now(|| {
+        let key = params![account, operation];
+        let row = OPERATION.one(key, |columns| read_operation(columns, operation));
+        let mut row = row.ok_or_else(|| unknown(account, operation))?;
+        EVENT.one(key, |columns| (row.event, row.chat_id) = (columns.nullable_uuid(), columns.nullable()));
+        Ok(row)
+    })
 }
 
 /// Reads an operation with its event from the columns after its key.
 pub fn read_columns(row: &mut Row, id: [u8; 16]) -> JournalRow {
+    let operation = read_operation(row, id);
+    JournalRow { event: row.nullable_uuid(), chat_id: row.nullable(), ..operation }
+}
+
+fn read_operation(row: &mut Row, id: [u8; 16]) -> JournalRow {
     let operation = Operation {
         id,
         action: row.one_of(Action::parse),
@@ -209,8 +246,8 @@ pub fn read_columns(row: &mut Row, id: [u8; 16]) -> JournalRow {
         campaign: row.nullable(),
         attempt: row.nullable(),
         awaited: row.nullable().unwrap_or(false),
-        event: row.nullable_uuid(),
-        chat_id: row.nullable(),
+        event: None,
+        chat_id: None,
     }
 }
 
@@ -244,6 +281,26 @@ pub fn settle(
     );
     // Its account is held, so nobody has settled it; but prune may have removed an old one meanwhile.
     if written.count() == 1 { Ok(()) } else { Err(unknown(account, operation.id)) }
+}
+
+/// Moves an operation on to delivered and writes its event, whose id it returns; its account is held.
+///
+/// # Errors
+/// `SG102` when it has been pruned since.
+pub fn deliver(
+    spi: &Spi,
+    account: &str,
+    row: &JournalRow,
+    chat_id: Option<&str>,
+    occurred_at: Instant,
+    now: Instant,
+) -> Result<[u8; 16]> {
+    crate::account_row::commit_synchronously();
+    let (op, id) = (&row.operation, crate::ids::fresh());
+    let (state, event_type) = (op.state.name(), op.action.event_type());
+    let values = params![account, op.id, state, now, id, occurred_at, event_type, chat_id];
+    let written = spi.run(&DELIVER, values);
+    if written.count() == 1 { Ok(id) } else { Err(unknown(account, op.id)) }
 }
 
 /// Writes the event of a delivered operation and returns its id.

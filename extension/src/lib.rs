@@ -4,9 +4,9 @@
 //! ```text
 //! reserve  preview  confirm  rollback  resolve  settle_many  breaker/*  admin/*           the verbs
 //! books/*  dispatch/*  campaign/*  external  guard/*  reading  triggers
-//! account_row  journal  enrollment  queue  log  campaign_log                              the tables
-//! refusals  config  entry  statement  arrays  subtransaction  error  clock  zone  settings          the ground
-//! actor  ids
+//! account_row  grant  journal  enrollment  queue  log  campaign_log                              the tables
+//! config  entry  statement  lookup  row  arrays  subtransaction  error  clock  zone       the ground
+//! catalog  refusals  settings  actor  ids
 //! ```
 //!
 //! Functions are plain C functions of their own making rather than `#[pg_extern]`: pgrx turns an
@@ -21,6 +21,7 @@ mod books;
 mod breaker;
 mod campaign;
 mod campaign_log;
+mod catalog;
 mod clock;
 mod config;
 mod confirm;
@@ -32,11 +33,13 @@ mod entry;
 mod error;
 mod external;
 mod gate;
+mod grant;
 mod guard;
 mod ids;
 mod journal;
 mod journal_many;
 mod log;
+mod lookup;
 mod preview;
 mod queue;
 mod reading;
@@ -45,6 +48,7 @@ mod refusals;
 mod reserve;
 mod resolve;
 mod rollback;
+mod row;
 mod schema;
 mod settings;
 mod settle_many;
@@ -62,6 +66,7 @@ pub extern "C-unwind" fn _PG_init() {
     quiet_backtraces();
     settings::define();
     refusals::prepare();
+    catalog::watch();
     config::watch();
     guard::watch();
 }

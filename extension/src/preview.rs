@@ -19,9 +19,9 @@ fn preview(args: &Args) -> Answer {
         prospect: args.optional_id(2, "prospect_id")?,
         operation: None,
     };
-    let decision = Spi::connect(|spi| {
+    let decision = Spi::connect_when_needed(|spi| {
         let config = config::current(spi);
-        let mut seen = look(spi, &ask)?;
+        let mut seen = look(&ask)?;
         let now = clock::now();
         let tier = config.tier_cap(&seen.row.tier, ask.action);
         loop {

@@ -17,6 +17,7 @@ use crate::decision::Decision;
 use crate::entry::{Answer, Args, sql_function};
 use crate::error::{Code, Error, Result};
 use crate::gate::{Ask, Earlier, Seen, judge, look};
+use crate::grant;
 use crate::ids;
 use crate::journal::{self, NewOperation};
 use crate::log;
@@ -40,7 +41,7 @@ fn reserve(args: &Args) -> Answer {
         operation: args.optional_uuid(4),
     };
     let campaign = args.optional_id(3, "campaign_id")?;
-    let decision = Spi::connect(|spi| decide_and_write(spi, &ask, campaign))?;
+    let decision = Spi::connect_when_needed(|spi| decide_and_write(spi, &ask, campaign))?;
     Ok(Some(decision.into_datum()))
 }
 
@@ -58,7 +59,7 @@ fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Re
     for _ in 0..DECISIONS_MAX {
         let config = config::current(spi);
         let changes = config::changes();
-        let seen = look(spi, ask)?;
+        let seen = look(ask)?;
         let now = clock::now();
         if let Some(earlier) = &seen.earlier {
             return replay(ask, campaign, operation, &seen, earlier, &config, now);
@@ -83,11 +84,11 @@ fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Re
                 }
             }
             Verdict::Grant(grant) => {
-                if !account_row::write(spi, ask.account, seen.row.version, &grant.account)? {
+                let new = new_operation(ask, campaign, operation, &grant, now);
+                if !grant::take(spi, &seen.row, &grant.account, &new)? {
                     account_row::hold(spi, ask.account)?;
                     continue;
                 }
-                journal::insert(spi, &new_operation(ask, campaign, operation, &grant, now));
                 // The row is held now. An answer that midnight, a window's end or an operator
                 // overtook while it was being written is taken back and decided again.
                 let written_at = clock::now();

@@ -11,10 +11,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use pgrx::datum::Uuid;
 use pgrx::pg_sys::panic::CaughtError;
-use pgrx::{FromDatum, IntoDatum, PgSqlErrorCode, pg_sys};
+use pgrx::{IntoDatum, PgSqlErrorCode, pg_sys};
 use sendgate_decision::clock::{Day, Instant};
 
 use crate::error::{Code, Error, Result};
+pub use crate::row::Row;
 use crate::settings;
 
 /// Most parameters of one statement.
@@ -157,18 +158,38 @@ macro_rules! params {
 }
 pub(crate) use params;
 
-/// An open SPI connection; results live as long as it.
-pub struct Spi(());
+/// An SPI connection; results live as long as it.
+pub struct Spi {
+    open: Cell<bool>,
+}
 
 impl Spi {
-    /// Opens a connection for the length of `work`. After an error it is left to PostgreSQL, which
-    /// closes it when it aborts the transaction: what was caught in the middle of a statement may
-    /// have left its snapshot behind.
+    /// A connection for the length of `work`. After an error it is left to PostgreSQL, which closes it
+    /// when it aborts the transaction: what was caught in the middle of a statement may have left its
+    /// snapshot behind.
     pub fn connect<T>(work: impl FnOnce(&Spi) -> Result<T>) -> Result<T> {
-        unsafe { pg_sys::SPI_connect() };
-        let answer = work(&Spi(()))?;
-        unsafe { pg_sys::SPI_finish() };
+        Spi::connect_when_needed(|spi| {
+            spi.open();
+            work(spi)
+        })
+    }
+
+    /// A connection that is opened by the first statement, for work that often comes without any: its
+    /// memory contexts cost more than a look-up. Not for work that runs its first statement in a
+    /// subtransaction of its own, with which PostgreSQL would close the connection.
+    pub fn connect_when_needed<T>(work: impl FnOnce(&Spi) -> Result<T>) -> Result<T> {
+        let spi = Spi { open: Cell::new(false) };
+        let answer = work(&spi)?;
+        if spi.open.get() {
+            unsafe { pg_sys::SPI_finish() };
+        }
         Ok(answer)
+    }
+
+    fn open(&self) {
+        if !self.open.replace(true) {
+            unsafe { pg_sys::SPI_connect() };
+        }
     }
 
     /// Runs a statement on a fresh snapshot (at READ COMMITTED) and returns its rows.
@@ -188,6 +209,7 @@ impl Spi {
     /// held account beside its row. A dispatch that only put work off has not written the row, so the
     /// hold could not tell that the transaction's own snapshot is too old to see it.
     pub fn write_on_latest_snapshot(&self, statement: &Statement, params: &[Param]) -> Rows<'_> {
+        self.open();
         let (mut values, nulls) = arguments(statement, params);
         let _planner = PlannerGuard::new();
         let none = std::ptr::null_mut();
@@ -206,18 +228,11 @@ impl Spi {
     /// # Errors
     /// `SG301` when the wait took too long.
     pub fn run_waiting(&self, statement: &Statement, params: &[Param]) -> Result<Rows<'_>> {
-        let session_timeout = unsafe { pg_sys::LockTimeout };
-        let own_timeout = settings::lock_timeout_ms();
-        let timeout = if session_timeout > 0 { session_timeout.min(own_timeout) } else { own_timeout };
-        unsafe { pg_sys::LockTimeout = timeout };
-        let outcome = catch_unwind(AssertUnwindSafe(|| self.execute(statement, params, false)));
-        unsafe { pg_sys::LockTimeout = session_timeout };
-        outcome.or_else(|panic| {
-            if is_lock_timeout(&*panic) { Err(lock_timeout(timeout)) } else { resume_unwind(panic) }
-        })
+        waiting(|| self.execute(statement, params, false))
     }
 
     fn execute(&self, statement: &Statement, params: &[Param], read_only: bool) -> Rows<'_> {
+        self.open();
         let (mut values, nulls) = arguments(statement, params);
         let _planner = PlannerGuard::new();
         unsafe {
@@ -285,6 +300,24 @@ impl Drop for PlannerGuard {
     }
 }
 
+/// Does what may wait for a held row, at most for `sendgate.lock_timeout`.
+///
+/// # Errors
+/// `SG301` when the wait took too long.
+pub fn waiting<T>(work: impl FnOnce() -> T) -> Result<T> {
+    let session_timeout = unsafe { pg_sys::LockTimeout };
+    let own_timeout = settings::lock_timeout_ms();
+    let timeout = if session_timeout > 0 { session_timeout.min(own_timeout) } else { own_timeout };
+    unsafe { pg_sys::LockTimeout = timeout };
+    let outcome = catch_unwind(AssertUnwindSafe(work));
+    unsafe { pg_sys::LockTimeout = session_timeout };
+    outcome.or_else(
+        |panic| {
+            if is_lock_timeout(&*panic) { Err(lock_timeout(timeout)) } else { resume_unwind(panic) }
+        },
+    )
+}
+
 fn is_lock_timeout(panic: &(dyn Any + Send)) -> bool {
     let Some(CaughtError::PostgresError(report)) = panic.downcast_ref::<CaughtError>() else {
         return false;
@@ -326,94 +359,15 @@ impl Rows<'_> {
         }
         unsafe {
             let descriptor = (*self.table).tupdesc;
-            let columns = (*descriptor).natts as usize;
-            let mut values = vec![pg_sys::Datum::null(); columns];
-            let mut nulls = vec![false; columns];
             let tuple = *(*self.table).vals.add(index);
-            pg_sys::heap_deform_tuple(tuple, descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
-            Some(Row { values, nulls, next: 0 })
+            Some(Row::filled((*descriptor).natts as usize, |values, nulls| {
+                pg_sys::heap_deform_tuple(tuple, descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
+            }))
         }
     }
 
     /// Every row.
     pub fn iter(&self) -> impl Iterator<Item = Row> + '_ {
         (0..self.count).filter_map(|index| self.row(index))
-    }
-}
-
-/// A row, read column by column in the order of the statement's list.
-pub struct Row {
-    values: Vec<pg_sys::Datum>,
-    nulls: Vec<bool>,
-    next: usize,
-}
-
-impl Row {
-    fn take<T: FromDatum>(&mut self) -> Option<T> {
-        let i = self.next;
-        self.next += 1;
-        unsafe { T::from_datum(self.values[i], self.nulls[i]) }
-    }
-
-    /// The columns as they are, to be handed on.
-    pub fn into_params(self) -> Vec<Param> {
-        let hand_on = |(value, null): (pg_sys::Datum, bool)| (!null).then_some(value);
-        self.values.into_iter().zip(self.nulls).map(hand_on).collect()
-    }
-
-    /// Passes over columns.
-    pub fn skip(&mut self, columns: usize) {
-        self.next += columns;
-    }
-
-    /// A column that cannot be NULL.
-    pub fn value<T: FromDatum>(&mut self) -> T {
-        let column = self.next + 1;
-        self.take().unwrap_or_else(|| panic!("column {column} is null"))
-    }
-
-    /// A column that may be NULL.
-    pub fn nullable<T: FromDatum>(&mut self) -> Option<T> {
-        self.take()
-    }
-
-    /// An instant.
-    pub fn instant(&mut self) -> Instant {
-        Instant(self.value())
-    }
-
-    /// An instant or NULL.
-    pub fn nullable_instant(&mut self) -> Option<Instant> {
-        self.take::<i64>().map(Instant)
-    }
-
-    /// A transaction id.
-    pub fn transaction(&mut self) -> u32 {
-        let i = self.next;
-        self.next += 1;
-        self.values[i].value() as u32
-    }
-
-    /// A day.
-    pub fn day(&mut self) -> Day {
-        Day(self.value())
-    }
-
-    /// A day as its number, or NULL.
-    pub fn nullable_day(&mut self) -> Option<i32> {
-        let i = self.next;
-        self.next += 1;
-        (!self.nulls[i]).then(|| self.values[i].value() as i32)
-    }
-
-    /// A UUID or NULL.
-    pub fn nullable_uuid(&mut self) -> Option<[u8; 16]> {
-        self.take::<Uuid>().map(|uuid| *uuid.as_bytes())
-    }
-
-    /// A value of a closed list; the column's CHECK allows no other.
-    pub fn one_of<T>(&mut self, parse: impl Fn(&str) -> Option<T>) -> T {
-        let text: &str = self.value();
-        parse(text).unwrap_or_else(|| panic!("\"{text}\" is not in its closed list"))
     }
 }

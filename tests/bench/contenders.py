@@ -28,6 +28,23 @@ FROM taken
 RETURNING operation_id, expires_at;
 """
 
+# The same as most applications write it: in a transaction, a round trip for each.
+ROUND_TRIPS = ARGUMENTS + """
+BEGIN;
+UPDATE byhand.accounts
+SET inmails_sent_today = inmails_sent_today + 1, version = version + 1, inmail_last_at = now()
+WHERE id = 'account-' || :account AND inmails_sent_today < 50;
+INSERT INTO byhand.send_operations
+    (operation_id, reserved_at, expires_at, counted_on, account_id, prospect_id, action)
+VALUES (gen_random_uuid(), now(), now() + interval '15 min', (now() AT TIME ZONE 'UTC')::date,
+        'account-' || :account, 'prospect-' || :prospect, 'inmail');
+COMMIT;
+"""
+
+IN_PLPGSQL = ARGUMENTS + """
+SELECT * FROM byhand.reserve('account-' || :account, 'inmail', 'prospect-' || :prospect);
+"""
+
 RESERVE_CONFIRM = ARGUMENTS + """
 SELECT operation_id AS op FROM sendgate.reserve('account-' || :account, 'inmail', 'prospect-' || :prospect) \\gset
 SELECT sendgate.confirm('account-' || :account, :op::uuid, 'chat-' || :prospect);
@@ -68,11 +85,17 @@ ROWS = [
 ]
 BASELINES = {
     "two writes by hand": BY_HAND,
+    "two round trips": ROUND_TRIPS,
+    "the gate in PL/pgSQL": IN_PLPGSQL,
     "four writes by hand": BY_HAND_CONFIRM,
     "primary-key SELECT": SELECT,
 }
 
 SCRIPTS = {name: script for name, script, _, _ in ROWS} | BASELINES
+
+# Everybody works as an ordinary login: no application is a superuser, whom PostgreSQL asks for no
+# privileges.
+APPLICATION = "app"
 
 SETUP = """
 CREATE EXTENSION sendgate;
@@ -83,4 +106,13 @@ CREATE TABLE byhand.accounts (LIKE sendgate.accounts INCLUDING ALL) WITH (fillfa
 CREATE TABLE byhand.send_operations (LIKE sendgate.send_operations INCLUDING ALL) WITH (fillfactor = 85);
 CREATE TABLE byhand.linkedin_events (LIKE sendgate.linkedin_events INCLUDING ALL);
 INSERT INTO byhand.accounts SELECT * FROM sendgate.accounts;
+CREATE ROLE app LOGIN;
+GRANT sendgate_sender TO app;
+GRANT CREATE ON SCHEMA public TO app;
+GRANT USAGE ON SCHEMA sendgate TO app;
+GRANT EXECUTE ON FUNCTION sendgate.is_sound_account, sendgate.is_sound_operation TO app;
+ALTER SCHEMA byhand OWNER TO app;
+ALTER TABLE byhand.accounts OWNER TO app;
+ALTER TABLE byhand.send_operations OWNER TO app;
+ALTER TABLE byhand.linkedin_events OWNER TO app;
 """

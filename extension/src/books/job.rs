@@ -308,7 +308,7 @@ fn begin_run(args: &Args) -> Answer {
         let now = clock::now();
         bury(spi, job, now);
         let (started_at, finished_at) = (row.nullable_instant(), row.nullable_instant());
-        row.skip(2);
+        let _place: (Option<i32>, Option<String>) = (row.nullable_day(), row.nullable());
         let every = Every::of(row.value());
         let is_running = |job: Job| spi.run(&IS_RUNNING, params![job.name(), pid()]).count() > 0;
         // Layer 1 heals what layer 2 looks for, so it lets that finish.

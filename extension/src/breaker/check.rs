@@ -3,7 +3,7 @@
 use pgrx::pg_sys;
 use sendgate_decision::breaker::{ClearReason, Reading};
 use sendgate_decision::clock::Instant;
-use sendgate_decision::names::Reason;
+use sendgate_decision::names::{BreakerMode, Reason};
 
 use super::clear_by_rule;
 use crate::account_row;
@@ -14,7 +14,8 @@ use crate::decision::RecordType;
 use crate::entry::{Answer, Args, sql_function};
 use crate::error::Result;
 use crate::journal;
-use crate::statement::{Spi, Statement, params};
+use crate::lookup::{self, Lookup};
+use crate::statement::{Row, Spi, params};
 
 sql_function!(sendgate_breaker_check, pg_finfo_sendgate_breaker_check, breaker_check);
 
@@ -26,11 +27,8 @@ static ANSWER: RecordType = RecordType::new(&[
 ]);
 
 /// Whether there is anything to consult at all: nearly always there is not.
-static IS_CLOSED: Statement = Statement::new(
-    "SELECT a.inmail_credits_exhausted_at IS NULL AND a.breaker_mode OPERATOR(pg_catalog.<>) 'open'
-     FROM sendgate.accounts a WHERE a.id OPERATOR(pg_catalog.=) $1",
-    &[pg_sys::TEXTOID],
-);
+static BREAKER: Lookup =
+    Lookup::new(c"accounts", &[lookup::text(c"id")], "breaker_mode, inmail_credits_exhausted_at");
 
 /// The breaker's answer; a reason means no.
 struct Consulted {
@@ -43,7 +41,7 @@ fn breaker_check(args: &Args) -> Answer {
     let account = args.id(0, "account_id")?;
     let prospect = args.optional_id(1, "prospect_id")?;
     let campaign = args.optional_id(2, "campaign_id")?;
-    let answer = Spi::connect(|spi| consult(spi, account, prospect, campaign))?;
+    let answer = Spi::connect_when_needed(|spi| consult(spi, account, prospect, campaign))?;
     let fields = params![
         answer.reason.is_none(),
         answer.reason.map(Reason::name),
@@ -53,10 +51,16 @@ fn breaker_check(args: &Args) -> Answer {
     Ok(Some(ANSWER.row(fields)))
 }
 
+fn is_closed(account: &str) -> bool {
+    let closed = |row: &mut Row| {
+        row.one_of(BreakerMode::parse) != BreakerMode::Open && row.nullable_instant().is_none()
+    };
+    lookup::now(|| BREAKER.one(params![account], closed)).unwrap_or(false)
+}
+
 fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&str>) -> Result<Consulted> {
     let paused = config::current(spi).paused;
-    let closed = spi.run(&IS_CLOSED, params![account]).first().is_some_and(|mut row| row.value());
-    if closed && !paused {
+    if !paused && is_closed(account) {
         return Ok(Consulted { reason: None, retry_at: None, exhausted_at: None });
     }
     let mut row = account_row::read(spi, account)?;

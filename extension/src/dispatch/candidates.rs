@@ -7,7 +7,7 @@ use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::ProspectHistory;
 
 use super::pick::{Outlook, Pair, Picked};
-use crate::arrays::{Element, array};
+use crate::arrays::{Element, NUMBERS, array};
 use crate::statement::{IntoParam, Spi, Statement, params};
 
 /// Most enrollments that the breaker defers in one call; the others stay due and are deferred by the
@@ -48,6 +48,16 @@ static HOLD: Statement = Statement::new(
      WHERE a.id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
      ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED",
     &[pg_sys::TEXTARRAYOID],
+);
+
+/// So many of the listed accounts as nobody else holds or has changed, in the order of the list.
+static HOLD_FREE: Statement = Statement::new(
+    "SELECT a.id, a.xmin, a.version
+     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.int8[]) WITH ORDINALITY AS u (id, version, n)
+     JOIN sendgate.accounts a
+         ON a.id OPERATOR(pg_catalog.=) u.id AND a.version OPERATOR(pg_catalog.=) u.version
+     ORDER BY u.n LIMIT $3 FOR NO KEY UPDATE OF a SKIP LOCKED",
+    &[pg_sys::TEXTARRAYOID, NUMBERS, pg_sys::INT8OID],
 );
 
 /// Looked at again now that the account is held, with what the journal says about the prospect.
@@ -106,15 +116,21 @@ pub struct Found {
     pub looked_at: Vec<bool>,
 }
 
-/// Finds due enrollments: of accounts that may send, at most `limit` in all; of accounts whose
-/// breaker skips, at most `deferrals` that are to be deferred.
-pub fn find(spi: &Spi, picked: &Picked, limit: usize, deferrals: usize, now: Instant) -> Found {
+/// Finds due enrollments: of accounts that may send, at most `limit` of each and `limits` in all; of
+/// accounts whose breaker skips, at most `deferrals` that are to be deferred.
+pub fn find(
+    spi: &Spi,
+    picked: &Picked,
+    (limit, limits): (usize, usize),
+    deferrals: usize,
+    now: Instant,
+) -> Found {
     let open = |pair: &Pair| match pair.outlook {
         Outlook::Open(room) => Some(room.min(limit as i32)),
         _ => None,
     };
-    let mut candidates = read_due(spi, picked, open, limit, now);
-    let full = candidates.len() >= limit;
+    let mut candidates = read_due(spi, picked, open, limits, now);
+    let full = candidates.len() >= limits;
     let last = candidates.last().map(|candidate| candidate.pair);
     let reached = if full { last.map_or(0, |pair| pair + 1) } else { picked.pairs.len() };
     let most = deferrals as i32;
@@ -185,6 +201,49 @@ pub fn hold(spi: &Spi, picked: &Picked, looked_at: &[bool]) -> Vec<Held> {
         held[i] = if version == picked.accounts[i].row.version { Held::AsPicked } else { Held::Changed };
     }
     held
+}
+
+/// The same where many workers ask at once: holds no more accounts than have `wanted` candidates between
+/// them, and instead of one that somebody else holds, or has just served, the next. What lies behind
+/// the last one held is not looked at in this go. Not for a page with work that the breaker skips.
+pub fn hold_free(spi: &Spi, picked: &Picked, found: &mut Found, wanted: usize) -> Vec<Held> {
+    let mut held = vec![Held::NotAsked; picked.accounts.len()];
+    let mut listed: Vec<usize> = Vec::new();
+    for pair in &picked.pairs[..found.reached] {
+        if held[pair.account] == Held::NotAsked {
+            held[pair.account] = Held::BySomebodyElse;
+            listed.push(pair.account);
+        }
+    }
+    let most = enough(picked, &listed, &found.candidates, wanted);
+    let values = [
+        array(Element::Text, listed.iter().map(|&i| picked.accounts[i].id.as_str())),
+        array(Element::Int8, listed.iter().map(|&i| picked.accounts[i].row.version.count())),
+        (most as i64).param(),
+    ];
+    let places: HashMap<&str, usize> = listed.iter().map(|&i| (picked.accounts[i].id.as_str(), i)).collect();
+    let rows = spi.run(&HOLD_FREE, &values);
+    let mut last = None;
+    for mut row in rows.iter() {
+        let Some(&i) = places.get(row.value::<&str>()) else { continue };
+        let version = crate::account_row::read_version(&mut row);
+        held[i] = if version == picked.accounts[i].row.version { Held::AsPicked } else { Held::Changed };
+        last = Some(i);
+    }
+    if rows.count() == most
+        && let Some(last) = last
+    {
+        // Nobody asked whether those behind it are free.
+        found.reached = 1 + picked.pairs.iter().position(|pair| pair.account == last).unwrap_or(0);
+        found.looked_at.iter_mut().skip(found.reached).for_each(|looked_at| *looked_at = false);
+    }
+    held
+}
+
+/// How many of the listed accounts, from the first, have so many candidates between them.
+fn enough(picked: &Picked, listed: &[usize], candidates: &[Candidate], wanted: usize) -> usize {
+    let last = candidates.get(wanted.saturating_sub(1)).map(|candidate| picked.pairs[candidate.pair].account);
+    last.and_then(|last| listed.iter().position(|&i| i == last)).map_or(listed.len(), |at| at + 1)
 }
 
 /// What became of holding an account.

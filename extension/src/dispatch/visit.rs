@@ -1,5 +1,6 @@
 //! Goes round the accounts until the worker has enough, or nothing more may be sent.
 
+use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 use pgrx::pg_sys;
@@ -22,9 +23,19 @@ use crate::refusals;
 use crate::statement::{Spi, Statement, params};
 use crate::subtransaction::{Attempt, attempt};
 
-/// Tickets that are read at a time: as many as slots are wanted, within these.
-const TICKETS_MIN: usize = 16;
+/// Tickets that are read at a time: as many as slots are wanted, within these; four times as many after
+/// each page that had none. A ticket is read with its account, which costs more than the slot of
+/// a worker who wants one.
+const TICKETS_MIN: usize = 4;
 const TICKETS_MAX: usize = 256;
+
+/// The least among many workers, who are to find one account each; and how far ahead each of them then
+/// reads enrollments, in times of what it wants and at most. Whoever wants more than that allows spreads
+/// over many accounts anyway.
+const TICKETS_AMONG_MANY_MIN: usize = 16;
+const AHEAD_AMONG_MANY: usize = 16;
+const AHEAD_AMONG_MANY_MAX: usize = 128;
+const WANTED_AMONG_MANY_MAX: usize = 32;
 
 /// Most due enrollments that are read for one account in one round.
 const CANDIDATES_MAX: usize = 1_000;
@@ -55,6 +66,13 @@ static PARK: Statement = Statement::new(
         pg_sys::TIMESTAMPTZOID,
     ],
 );
+
+thread_local! {
+    /// Whether this session met another dispatcher when it last tried to hold accounts. Those who ask
+    /// for a few slots all begin at the oldest ticket; whoever has met others looks further ahead, for
+    /// an account that nobody holds.
+    static CROWDED: Cell<bool> = const { Cell::new(false) };
+}
 
 /// A call of `dispatch` on its way.
 pub struct Visit<'a> {
@@ -128,9 +146,12 @@ impl<'a> Visit<'a> {
         let (mut from, until) = (Cursor::start(), clock::now());
         // Each round reads further ahead: the one before met many prospects that cannot be sent to.
         let ahead = 4usize.saturating_pow(round).min(CANDIDATES_MAX);
+        let mut least = TICKETS_MIN;
         while self.wanted() > 0 {
             let now = clock::now();
-            let tickets = self.wanted().clamp(TICKETS_MIN, TICKETS_MAX);
+            let least_now = if CROWDED.get() { least.max(TICKETS_AMONG_MANY_MIN) } else { least };
+            let tickets = self.wanted().max(least_now).min(TICKETS_MAX);
+            let handed = self.handed.len();
             let picked = pick::pick(self.spi, &self.rule, self.filter, (&from, until), tickets, now);
             if picked.pairs.is_empty() {
                 break;
@@ -141,6 +162,7 @@ impl<'a> Visit<'a> {
                 Looked::UpTo(Some(last)) => from = last,
                 Looked::UpTo(None) => break,
             }
+            least = if self.handed.len() == handed { least.saturating_mul(4) } else { TICKETS_MIN };
         }
         Ok(Written::Done)
     }
@@ -148,10 +170,24 @@ impl<'a> Visit<'a> {
     /// Hands out what the picked accounts may send.
     fn look_at(&mut self, mut picked: Picked, limit: usize, at: Instant) -> Result<Looked> {
         let deferrals = DEFERRALS_MAX.saturating_sub(self.deferred);
-        let found = candidates::find(self.spi, &picked, limit, deferrals, at);
-        let held = candidates::hold(self.spi, &picked, &found.looked_at);
+        let skips = picked.pairs.iter().any(|pair| matches!(pair.outlook, Outlook::Skipping));
+        let crowded = CROWDED.get() && !skips && limit <= WANTED_AMONG_MANY_MAX;
+        let ahead = limit.saturating_mul(AHEAD_AMONG_MANY).min(AHEAD_AMONG_MANY_MAX);
+        let limits = if crowded { limit.max(ahead) } else { limit };
+        let mut found = candidates::find(self.spi, &picked, (limit, limits), deferrals, at);
+        let held = if crowded {
+            let reached = found.reached;
+            let held = candidates::hold_free(self.spi, &picked, &mut found, self.wanted());
+            // Some that were passed over may only have been served meanwhile, and still have work.
+            self.changed += usize::from(found.reached == reached && held.contains(&Held::BySomebodyElse));
+            held
+        } else {
+            candidates::hold(self.spi, &picked, &found.looked_at)
+        };
         let now = clock::now();
         self.changed += held.iter().filter(|held| **held == Held::Changed).count();
+        let met = |held: &Held| matches!(held, Held::Changed | Held::BySomebodyElse);
+        CROWDED.set(held.iter().any(met));
         let due = candidates::verify(self.spi, &picked, &held, found.candidates, now);
         let mut refused = HashMap::new();
         if let Written::Overtaken = self.settle(&mut picked, &due, &mut refused, now)? {

@@ -1,0 +1,119 @@
+//! Taking a slot: the account and the journal in one statement.
+//!
+//! Nearly every grant changes two counters, the time of the last one, the cap that the audit goes by, and
+//! nothing else. That has a
+//! statement of its own, one for each action; setting up one that writes every column costs more than
+//! the write. Any other grant, the first of a day for instance, takes two statements.
+
+use pgrx::pg_sys;
+use sendgate_decision::account::Account;
+use sendgate_decision::clock::Instant;
+use sendgate_decision::names::{ACTIONS, Action};
+
+use crate::account_row::{self, AccountRow};
+use crate::error::Result;
+use crate::journal::{self, NewOperation};
+use crate::statement::{Spi, Statement, Xid, params};
+
+const TAKE_TYPES: &[pg_sys::Oid] = &[
+    pg_sys::TEXTOID,
+    pg_sys::INT8OID,
+    pg_sys::XIDOID,
+    pg_sys::INT4OID,
+    pg_sys::INT4OID,
+    pg_sys::TIMESTAMPTZOID,
+    pg_sys::UUIDOID,
+    pg_sys::TIMESTAMPTZOID,
+    pg_sys::DATEOID,
+    pg_sys::TEXTOID,
+    pg_sys::TEXTOID,
+    pg_sys::INT4OID,
+    pg_sys::INT8OID,
+];
+
+/// A statement that takes a slot of one action, where the account is still the version that was
+/// decided on.
+macro_rules! take {
+    ($action:literal, $today:literal, $week:literal, $last:literal) => {
+        Statement::new(
+            concat!(
+                "WITH taken AS (
+                     UPDATE sendgate.accounts a
+                     SET version = $13, ",
+                $today,
+                " = $4, ",
+                $week,
+                " = $5, ",
+                $last,
+                " = $6
+                     WHERE a.id OPERATOR(pg_catalog.=) $1 AND a.version OPERATOR(pg_catalog.=) $2
+                       AND a.xmin OPERATOR(pg_catalog.=) $3
+                     RETURNING a.id
+                 )
+                 INSERT INTO sendgate.send_operations (operation_id, reserved_at, expires_at, counted_on,
+                     account_id, prospect_id, action, campaign_id)
+                 SELECT $7, $6, $8, $9, t.id, $10, '",
+                $action,
+                "', $11 FROM taken t"
+            ),
+            TAKE_TYPES,
+        )
+    };
+}
+
+static TAKE: [Statement; ACTIONS] = [
+    take!("inmail", "inmail_cap_today = $12, inmails_sent_today", "inmails_sent_this_week", "inmail_last_at"),
+    take!("invite", "invites_sent_today", "invites_sent_this_week", "invite_last_at"),
+    take!("message", "messages_sent_today", "messages_sent_this_week", "message_last_at"),
+    take!("profile_view", "profile_views_sent_today", "profile_views_sent_this_week", "profile_view_last_at"),
+    take!("engagement", "engagements_sent_today", "engagements_sent_this_week", "engagement_last_at"),
+];
+
+/// Takes the slot as decided: writes the account as it is to be `after`, and the operation. `false`,
+/// and nothing is written, when the account is no longer the version that was `seen`.
+///
+/// # Errors
+/// `SG301` when somebody else holds the account for too long.
+pub fn take(spi: &Spi, seen: &AccountRow, after: &Account, new: &NewOperation<'_>) -> Result<bool> {
+    if *after != counted(&seen.account, after, new.action, new.reserved_at) {
+        let written = account_row::write(spi, new.account, seen.version, after)?;
+        if written {
+            journal::insert(spi, new);
+        }
+        return Ok(written);
+    }
+    account_row::commit_synchronously();
+    let i = new.action.index();
+    let written = spi.run_waiting(
+        &TAKE[i],
+        params![
+            new.account,
+            seen.version.count(),
+            Xid(seen.version.transaction()),
+            after.sent_today[i],
+            after.sent_this_week[i],
+            new.reserved_at,
+            new.id,
+            new.expires_at,
+            new.counted_on,
+            new.prospect,
+            new.campaign,
+            after.inmail_cap_today,
+            seen.version.count() + 1
+        ],
+    )?;
+    Ok(written.count() == 1)
+}
+
+/// The account with what the one statement changes, and all else as it was.
+fn counted(before: &Account, after: &Account, action: Action, at: Instant) -> Account {
+    let i = action.index();
+    let mut account = before.clone();
+    account.sent_today[i] = after.sent_today[i];
+    account.sent_this_week[i] = after.sent_this_week[i];
+    account.last_granted_at[i] = Some(at);
+    if action == Action::Inmail {
+        account.inmail_cap_today = after.inmail_cap_today;
+    }
+    account
+}

@@ -1,0 +1,368 @@
+//! Reads rows by an index straight from their table.
+//!
+//! For the few reads that every call of the gate makes: setting up a statement costs several times as
+//! much as the read itself. What the executor would do is done here in its order: lock the table, take
+//! a snapshot, walk the index, test visibility, and for a row that is to be held, lock its latest
+//! version. The functions run as the tables' owner, so there is no privilege to check beyond their own.
+
+mod raw;
+
+use std::cell::RefCell;
+use std::ffi::{CStr, CString};
+use std::rc::Rc;
+
+use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
+use pgrx::{PgLogLevel, PgSqlErrorCode, ereport, pg_sys};
+
+use crate::catalog;
+use crate::error::Result;
+use crate::row::{COLUMNS_MAX, Row};
+use crate::statement::{Param, waiting};
+
+/// Most columns of a key.
+const KEY_COLUMNS_MAX: usize = 3;
+
+/// A column of a key and the function that compares it.
+pub type KeyColumn = (&'static CStr, u32);
+
+/// A column of text in a key.
+pub const fn text(name: &'static CStr) -> KeyColumn {
+    (name, pg_sys::F_TEXTEQ)
+}
+
+/// A column of UUIDs in a key.
+pub const fn uuid(name: &'static CStr) -> KeyColumn {
+    (name, pg_sys::F_UUID_EQ)
+}
+
+/// Columns of a table, read by the leading columns of one of its indexes.
+pub struct Lookup {
+    table: &'static CStr,
+    key: &'static [KeyColumn],
+    /// As in a statement's list: separated by commas, with or without an alias.
+    columns: &'static str,
+    found: RefCell<Option<Rc<Found>>>,
+}
+
+// A backend has one thread.
+unsafe impl Sync for Lookup {}
+
+/// What the catalog says about them.
+struct Found {
+    /// When it said so.
+    generation: u64,
+    table: pg_sys::Oid,
+    index: pg_sys::Oid,
+    /// To be copied, with the arguments put in.
+    keys: [pg_sys::ScanKeyData; KEY_COLUMNS_MAX],
+    /// The key's columns in the table.
+    key_attributes: [pg_sys::AttrNumber; KEY_COLUMNS_MAX],
+    attributes: Vec<pg_sys::AttrNumber>,
+    /// As far as a row has to be taken apart.
+    last_attribute: pg_sys::AttrNumber,
+}
+
+impl Lookup {
+    /// These columns of a table of the schema `sendgate`, by this key.
+    pub const fn new(table: &'static CStr, key: &'static [KeyColumn], columns: &'static str) -> Lookup {
+        Lookup { table, key, columns, found: RefCell::new(None) }
+    }
+
+    /// Every row of that key that is visible now; `each` says whether to go on. Inside [`now`].
+    pub fn each(&self, key: &[Param], mut each: impl FnMut(&mut Row) -> bool) {
+        let scan = Scan::open(self, pg_sys::AccessShareLock, key);
+        while scan.next() && each(&mut scan.row()) {}
+        scan.close();
+    }
+
+    /// The row of that key that is visible now. Inside [`now`].
+    pub fn one<T>(&self, key: &[Param], read: impl FnOnce(&mut Row) -> T) -> Option<T> {
+        let (mut read, mut found) = (Some(read), None);
+        self.each(key, |row| {
+            found = read.take().map(|read| read(row));
+            false
+        });
+        found
+    }
+
+    /// Holds the row of that key until the transaction ends, as `FOR NO KEY UPDATE` does, and reads it
+    /// as it is then.
+    ///
+    /// # Errors
+    /// `SG301` when somebody else holds it for too long.
+    pub fn hold<T>(&self, key: &[Param], read: impl FnOnce(&mut Row) -> T) -> Result<Option<T>> {
+        const COMMAND: &CStr = c"SELECT FOR NO KEY UPDATE";
+        unsafe {
+            pg_sys::PreventCommandIfReadOnly(COMMAND.as_ptr());
+            pg_sys::PreventCommandIfParallelMode(COMMAND.as_ptr());
+        }
+        now(|| {
+            let scan = Scan::open(self, pg_sys::RowShareLock, key);
+            let held = if scan.next() { waiting(|| scan.hold())? } else { false };
+            // Whoever held it may have given it another key, which only a DBA does.
+            let held = held && scan.matches();
+            let answer = held.then(|| read(&mut scan.row()));
+            scan.close();
+            Ok(answer)
+        })
+    }
+
+    fn find(&self) -> Rc<Found> {
+        let generation = catalog::generation();
+        if let Some(found) = self.found.borrow().as_ref().filter(|found| found.generation == generation) {
+            return Rc::clone(found);
+        }
+        let found = Rc::new(self.look_up(generation));
+        self.found.replace(Some(Rc::clone(&found)));
+        found
+    }
+
+    fn look_up(&self, generation: u64) -> Found {
+        let table = catalog::relation(self.table);
+        let attributes: Vec<pg_sys::AttrNumber> = self
+            .columns
+            .split(',')
+            .map(|name| {
+                let name = name.trim();
+                attribute(
+                    table,
+                    &CString::new(name.split_once('.').map_or(name, |(_, name)| name)).unwrap_or_default(),
+                )
+            })
+            .collect();
+        assert!(attributes.len() <= COLUMNS_MAX);
+        let mut keys = [pg_sys::ScanKeyData::default(); KEY_COLUMNS_MAX];
+        let mut key_attributes = [0; KEY_COLUMNS_MAX];
+        for (i, (name, procedure)) in self.key.iter().enumerate() {
+            key_attributes[i] = attribute(table, name);
+            unsafe {
+                let before = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
+                let (number, null) = ((i + 1) as pg_sys::AttrNumber, pg_sys::Datum::null());
+                let equal = pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber;
+                pg_sys::ScanKeyInit(&mut keys[i], number, equal, (*procedure).into(), null);
+                pg_sys::MemoryContextSwitchTo(before);
+            }
+        }
+        let index = unsafe { index_on(table, &key_attributes[..self.key.len()]) };
+        let index = index.unwrap_or_else(|| {
+            panic!("sendgate.{} has no index on {:?}", self.table.to_string_lossy(), self.key)
+        });
+        catalog::watch_relation(index);
+        let last_attribute = attributes.iter().chain(&key_attributes).copied().max().unwrap_or(0);
+        Found { generation, table, index, keys, key_attributes, attributes, last_attribute }
+    }
+}
+
+/// Runs reads on a snapshot that is taken now (at READ COMMITTED) and sees what this transaction
+/// itself has written.
+pub fn now<T>(reads: impl FnOnce() -> T) -> T {
+    unsafe {
+        pg_sys::CommandCounterIncrement();
+        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+        let answer = reads();
+        pg_sys::PopActiveSnapshot();
+        answer
+    }
+}
+
+fn attribute(table: pg_sys::Oid, name: &CStr) -> pg_sys::AttrNumber {
+    let number = unsafe { pg_sys::get_attnum(table, name.as_ptr()) };
+    assert!(number != 0, "the column {} is missing", name.to_string_lossy());
+    number
+}
+
+/// A btree index that begins with these columns and that every transaction may use by now.
+unsafe fn index_on(table: pg_sys::Oid, key: &[pg_sys::AttrNumber]) -> Option<pg_sys::Oid> {
+    const MODE: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    unsafe {
+        let relation = pg_sys::table_open(table, MODE);
+        let list = pg_sys::RelationGetIndexList(relation);
+        let length = if list.is_null() { 0 } else { (*list).length as usize };
+        let found = (0..length).map(|i| (*(*list).elements.add(i)).oid_value).find(|&index| {
+            let index = pg_sys::index_open(index, MODE);
+            let about = (*index).rd_index;
+            let columns = (*about).indkey.values.as_slice((*about).indnkeyatts as usize);
+            let fits = (*(*index).rd_rel).relam == pg_sys::BTREE_AM_OID
+                && (*about).indisvalid
+                && (!(*about).indcheckxmin || {
+                    let made_by = pg_sys::HeapTupleHeaderGetXmin((*(*index).rd_indextuple).t_data);
+                    pg_sys::TransactionIdPrecedes(made_by, pg_sys::TransactionXmin)
+                })
+                && columns.starts_with(key)
+                && pg_sys::RelationGetIndexPredicate(index).is_null();
+            pg_sys::index_close(index, MODE);
+            fits
+        });
+        pg_sys::table_close(relation, MODE);
+        found
+    }
+}
+
+/// A walk along an index. After an error PostgreSQL clears up what was not closed.
+struct Scan {
+    found: Rc<Found>,
+    keys: [pg_sys::ScanKeyData; KEY_COLUMNS_MAX],
+    key_columns: usize,
+    table: pg_sys::Relation,
+    index: pg_sys::Relation,
+    scan: pg_sys::IndexScanDesc,
+    slot: *mut pg_sys::TupleTableSlot,
+}
+
+impl Scan {
+    fn open(lookup: &Lookup, mode: u32, key: &[Param]) -> Scan {
+        assert_eq!(key.len(), lookup.key.len());
+        let mode = mode as pg_sys::LOCKMODE;
+        let (found, table) = loop {
+            let found = lookup.find();
+            let table = unsafe { pg_sys::try_table_open(found.table, mode) };
+            // Taking the lock is what tells of changes; with it, there are none any more.
+            if !table.is_null() && catalog::generation() == found.generation {
+                break (found, table);
+            }
+            if !table.is_null() {
+                unsafe { pg_sys::table_close(table, mode) };
+            }
+        };
+        let mut keys = found.keys;
+        for (scan_key, argument) in keys.iter_mut().zip(key) {
+            match argument {
+                Some(datum) => scan_key.sk_argument = *datum,
+                None => scan_key.sk_flags |= pg_sys::SK_ISNULL as i32,
+            }
+        }
+        let (columns, nobody) = (key.len() as i32, std::ptr::null_mut());
+        let (index, scan, slot) = unsafe {
+            let snapshot = pg_sys::GetActiveSnapshot();
+            pg_guard_ffi_boundary(|| {
+                let index = raw::index_open(found.index, mode);
+                let scan = raw::begin_scan(table, index, snapshot, columns);
+                raw::index_rescan(scan, keys.as_mut_ptr(), columns, std::ptr::null_mut(), 0);
+                (index, scan, raw::table_slot_create(table, nobody))
+            })
+        };
+        Scan { found, keys, key_columns: key.len(), table, index, scan, slot }
+    }
+
+    /// Goes on to the next visible row.
+    fn next(&self) -> bool {
+        const FORWARD: pg_sys::ScanDirection::Type = pg_sys::ScanDirection::ForwardScanDirection;
+        let last = i32::from(self.found.last_attribute);
+        unsafe {
+            pg_guard_ffi_boundary(|| {
+                let found = raw::index_getnext_slot(self.scan, FORWARD, self.slot);
+                if found {
+                    raw::slot_getsomeattrs_int(self.slot, last);
+                }
+                found
+            })
+        }
+    }
+
+    /// Locks the row where the walk stands, waiting for whoever holds it, and goes on to its latest
+    /// version; `false` when it is gone. As the executor's LockRows.
+    fn hold(&self) -> bool {
+        let mut flags = pg_sys::TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS;
+        let fixed_snapshot = unsafe { pg_sys::XactIsoLevel } >= pg_sys::XACT_REPEATABLE_READ as i32;
+        if !fixed_snapshot {
+            flags |= pg_sys::TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
+        }
+        let mut failure = pg_sys::TM_FailureData::default();
+        let outcome = unsafe {
+            let mut place = (*self.slot).tts_tid;
+            let (snapshot, command) = (pg_sys::GetActiveSnapshot(), pg_sys::GetCurrentCommandId(true));
+            let (mode, policy) =
+                (pg_sys::LockTupleMode::LockTupleNoKeyExclusive, pg_sys::LockWaitPolicy::LockWaitBlock);
+            let (clear, lock) = ((*(*self.slot).tts_ops).clear, (*(*self.table).rd_tableam).tuple_lock);
+            let (clear, lock) = (method(clear), method(lock));
+            // PostgreSQL's own errors stop here and become Rust's, as in every other call into it.
+            pg_guard_ffi_boundary(|| {
+                clear(self.slot);
+                let flags = flags as pg_sys::uint8;
+                let outcome = lock(
+                    self.table,
+                    &mut place,
+                    snapshot,
+                    self.slot,
+                    command,
+                    mode,
+                    policy,
+                    flags,
+                    &mut failure,
+                );
+                if outcome == pg_sys::TM_Result::TM_Ok {
+                    raw::slot_getsomeattrs_int(self.slot, i32::from(self.found.last_attribute));
+                }
+                outcome
+            })
+        };
+        match outcome {
+            pg_sys::TM_Result::TM_Ok => true,
+            pg_sys::TM_Result::TM_SelfModified => false,
+            pg_sys::TM_Result::TM_Deleted if !fixed_snapshot => false,
+            pg_sys::TM_Result::TM_Updated | pg_sys::TM_Result::TM_Deleted => {
+                ereport!(
+                    PgLogLevel::ERROR,
+                    PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
+                    "could not serialize access due to concurrent update"
+                );
+                unreachable!("an ERROR does not return")
+            }
+            other => panic!("locking a row gave {other}"),
+        }
+    }
+
+    /// Whether the row where the walk stands has the key.
+    fn matches(&self) -> bool {
+        let keys = self.keys[..self.key_columns].iter().zip(&self.found.key_attributes);
+        unsafe {
+            for (key, attribute) in keys {
+                let at = (*attribute - 1) as usize;
+                let value = *(*self.slot).tts_values.add(at);
+                let mut function = key.sk_func;
+                let equal =
+                    pg_sys::FunctionCall2Coll(&mut function, key.sk_collation, value, key.sk_argument);
+                if *(*self.slot).tts_isnull.add(at) || equal.value() == 0 {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// The row where the walk stands. Its texts lie in the page and are gone with the next step.
+    fn row(&self) -> Row {
+        let (slot, last) = (self.slot, self.found.last_attribute);
+        Row::filled(self.found.attributes.len(), |values, nulls| unsafe {
+            debug_assert!((*slot).tts_nvalid >= last);
+            for (i, &attribute) in self.found.attributes.iter().enumerate() {
+                if attribute < 0 {
+                    let system_column = method((*(*slot).tts_ops).getsysattr);
+                    let null = &mut nulls[i];
+                    values[i] = pg_guard_ffi_boundary(|| system_column(slot, i32::from(attribute), null));
+                } else {
+                    let at = (attribute - 1) as usize;
+                    (values[i], nulls[i]) = (*(*slot).tts_values.add(at), *(*slot).tts_isnull.add(at));
+                }
+            }
+        })
+    }
+
+    /// Lets go of page and index; the locks stay until the transaction ends, as a statement's do.
+    fn close(self) {
+        const KEEP: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
+        unsafe {
+            pg_guard_ffi_boundary(|| {
+                raw::ExecDropSingleTupleTableSlot(self.slot);
+                raw::index_endscan(self.scan);
+                raw::index_close(self.index, KEEP);
+                raw::table_close(self.table, KEEP);
+            });
+        }
+    }
+}
+
+/// A method that every table and slot has.
+fn method<T>(method: Option<T>) -> T {
+    method.expect("PostgreSQL left a method out")
+}

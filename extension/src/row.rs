@@ -1,0 +1,120 @@
+//! A row as a statement or a look-up returns it.
+
+use pgrx::datum::Uuid;
+use pgrx::{FromDatum, pg_sys};
+use sendgate_decision::clock::{Day, Instant};
+
+use crate::statement::Param;
+
+/// Most columns of one row.
+pub const COLUMNS_MAX: usize = 64;
+
+/// A row, read column by column in the order of the statement's list.
+pub struct Row {
+    // In place rather than on the heap: a row is read at once, and every decision reads some.
+    values: [pg_sys::Datum; COLUMNS_MAX],
+    nulls: [bool; COLUMNS_MAX],
+    columns: usize,
+    next: usize,
+}
+
+impl Row {
+    /// A row of this many columns, which `fill` puts in.
+    pub fn filled(columns: usize, fill: impl FnOnce(&mut [pg_sys::Datum], &mut [bool])) -> Row {
+        assert!(columns <= COLUMNS_MAX, "a row of {columns} columns");
+        let mut row = Row {
+            values: [pg_sys::Datum::null(); COLUMNS_MAX],
+            nulls: [true; COLUMNS_MAX],
+            columns,
+            next: 0,
+        };
+        fill(&mut row.values[..columns], &mut row.nulls[..columns]);
+        row
+    }
+
+    fn take<T: FromDatum>(&mut self) -> Option<T> {
+        let i = self.next();
+        unsafe { T::from_datum(self.values[i], self.nulls[i]) }
+    }
+
+    fn next(&mut self) -> usize {
+        assert!(self.next < self.columns, "the row has {} columns", self.columns);
+        self.next += 1;
+        self.next - 1
+    }
+
+    /// The columns as they are, to be handed on.
+    pub fn into_params(self) -> Vec<Param> {
+        (0..self.columns).map(|i| (!self.nulls[i]).then_some(self.values[i])).collect()
+    }
+
+    /// A column that cannot be NULL.
+    pub fn value<T: FromDatum>(&mut self) -> T {
+        let column = self.next + 1;
+        self.take().unwrap_or_else(|| panic!("column {column} is null"))
+    }
+
+    /// A column that may be NULL.
+    pub fn nullable<T: FromDatum>(&mut self) -> Option<T> {
+        self.take()
+    }
+
+    /// An instant.
+    pub fn instant(&mut self) -> Instant {
+        Instant(self.value())
+    }
+
+    /// An instant or NULL.
+    pub fn nullable_instant(&mut self) -> Option<Instant> {
+        self.take::<i64>().map(Instant)
+    }
+
+    /// A transaction id.
+    pub fn transaction(&mut self) -> u32 {
+        let i = self.next();
+        self.values[i].value() as u32
+    }
+
+    /// A day.
+    pub fn day(&mut self) -> Day {
+        Day(self.value())
+    }
+
+    /// A day as its number, or NULL.
+    pub fn nullable_day(&mut self) -> Option<i32> {
+        let i = self.next();
+        (!self.nulls[i]).then(|| self.values[i].value() as i32)
+    }
+
+    /// A UUID or NULL.
+    pub fn nullable_uuid(&mut self) -> Option<[u8; 16]> {
+        self.take::<Uuid>().map(|uuid| *uuid.as_bytes())
+    }
+
+    /// A value of a closed list; the column's CHECK allows no other.
+    pub fn one_of<T>(&mut self, parse: impl Fn(&str) -> Option<T>) -> T {
+        let text = self.short_text().unwrap_or_else(|| self.value());
+        parse(text).unwrap_or_else(|| panic!("\"{text}\" is not in its closed list"))
+    }
+
+    /// A text that lies in the row as it is, as those of up to 126 bytes do: PostgreSQL need not be asked
+    /// to fetch or unpack it.
+    fn short_text<'a>(&mut self) -> Option<&'a str> {
+        let i = self.next;
+        if i >= self.columns || self.nulls[i] {
+            return None;
+        }
+        let bytes = unsafe {
+            let varlena: *const pg_sys::varlena = self.values[i].cast_mut_ptr();
+            if !pgrx::varlena::varatt_is_1b(varlena) || pgrx::varlena::varatt_is_1b_e(varlena) {
+                return None;
+            }
+            let (start, length) =
+                (pgrx::varlena::vardata_1b(varlena), pgrx::varlena::varsize_1b(varlena) - 1);
+            std::slice::from_raw_parts(start.cast::<u8>(), length)
+        };
+        let text = std::str::from_utf8(bytes).ok()?;
+        self.next += 1;
+        Some(text)
+    }
+}

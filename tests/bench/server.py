@@ -1,0 +1,83 @@
+"""One loaded cluster, and pgbench against it."""
+
+import os
+import re
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.cluster import Cluster
+from harness.console import HarnessError
+from harness.places import server_dir
+
+from . import contenders, plpgsql
+
+CLIENTS = 8
+CONF = {
+    "shared_buffers": "1GB",
+    "max_wal_size": "8GB",
+    "checkpoint_timeout": "1h",
+    "autovacuum": "off",
+    "max_connections": 100,
+}
+
+
+@dataclass
+class Cost:
+    """What a run of one script came to."""
+
+    # Transactions a second.
+    tps: float
+    # Microseconds of processor time of the server's processes for one transaction.
+    cpu: float
+
+
+class Server:
+    """The cluster with its accounts."""
+
+    def __init__(self, cluster: Cluster, accounts: int):
+        self.cluster, self.accounts = cluster, accounts
+        cluster.psql(contenders.SETUP.format(accounts=accounts))
+        cluster.psql(plpgsql.SETUP)
+        cluster.psql("VACUUM ANALYZE")
+
+    def psql(self, sql: str) -> str:
+        """Runs SQL as the superuser."""
+        return self.cluster.psql(sql)
+
+    def pgbench(self, script: str, *extra: str) -> str:
+        """Runs a script as the application; pgbench's report."""
+        with tempfile.TemporaryDirectory(dir=server_dir()) as folder:
+            Path(folder).chmod(0o755)
+            file = Path(folder) / "script.sql"
+            file.write_text(script)
+            command = [self.cluster.install.program("pgbench"), "-n", "-M", "prepared", "-f", file,
+                       "-h", self.cluster.host, "-p", str(self.cluster.port), "-U", contenders.APPLICATION,
+                       "-D", f"accounts={self.accounts}", *extra, "postgres"]
+            environment = self.cluster.install.environment()
+            done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        if done.returncode != 0 or "failed transactions: 0 " not in done.stdout:
+            raise HarnessError(f"pgbench failed:\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def run(self, script: str, seconds: float, clients: int = CLIENTS) -> Cost:
+        """Runs a script for a while."""
+        before = self.processor_seconds()
+        report = self.pgbench(script, "-c", str(clients), "-j", "2", "-T", str(round(seconds)))
+        spent = self.processor_seconds() - before
+        done = int(re.search(r"actually processed: (\d+)", report)[1])
+        return Cost(float(re.search(r"tps = ([0-9.]+)", report)[1]), spent * 1e6 / max(done, 1))
+
+    def processor_seconds(self) -> float:
+        """What all backends that have ended have used so far; those of a run have."""
+        fields = Path(f"/proc/{self.cluster.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+    def wal_position(self) -> int:
+        """Bytes of WAL so far."""
+        return int(self.psql("SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint"))
+
+    def next_transaction(self) -> int:
+        """The transaction id that is given out next; asking takes none."""
+        return int(self.psql("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint"))
