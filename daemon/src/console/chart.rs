@@ -7,8 +7,8 @@ use crate::db::console::account::Quarter;
 /// Quarters of an hour in a day.
 const QUARTERS: i32 = 96;
 /// The plot's place in the drawing, in its own units.
-const LEFT: f64 = 40.0;
-const RIGHT: f64 = 700.0;
+const LEFT: f64 = 36.0;
+const RIGHT: f64 = 996.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 184.0;
 
@@ -86,20 +86,17 @@ fn running(quarters: &[Quarter]) -> Vec<(String, i32, i32)> {
     quarters.iter().map(row).collect()
 }
 
-/// The next number that four lines divide well.
+/// The next number that four lines divide into round ones.
 fn nice(value: i32) -> i32 {
-    let mut unit = 4;
-    loop {
-        for factor in [1, 2, 3, 5] {
-            if unit * factor >= value {
-                return unit * factor;
-            }
-        }
-        unit = match i32::checked_mul(unit, 10) {
-            Some(unit) if unit <= 100_000_000 => unit,
-            _ => return value,
-        };
+    const ROUND: [i64; 11] = [10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100];
+    let quarter = (i64::from(value) + 3) / 4;
+    let mut unit = 1;
+    while quarter > 100 * unit {
+        unit *= 10;
     }
+    let round = ROUND.into_iter().map(|step| step * unit).find(|step| *step >= quarter).unwrap_or(quarter);
+    let step = if quarter < 10 { quarter } else { round };
+    i32::try_from(4 * step).unwrap_or(value)
 }
 
 /// Tenths are finer than any screen.
@@ -118,17 +115,17 @@ mod tests {
     #[test]
     fn an_empty_day_is_a_line_on_the_floor() {
         let chart = Chart::draw(&[], 50, 47);
-        assert_eq!(chart.taken, "M40 184H370");
+        assert_eq!(chart.taken, "M36 184H516");
         assert_eq!(chart.taken, chart.proven);
-        assert_eq!(chart.levels.last(), Some(&(TOP, 80)));
+        assert_eq!(chart.levels.last(), Some(&(TOP, 60)));
         assert!(chart.table.is_empty());
     }
 
     #[test]
     fn stairs_rise_where_something_happened() {
         let chart = Chart::draw(&[quarter(0, 2, 0), quarter(48, 2, 3)], 4, 95);
-        assert_eq!(chart.taken, "M40 184H40V99H370V14H700");
-        assert_eq!(chart.proven, "M40 184H370V56.5H700");
+        assert_eq!(chart.taken, "M36 184H36V99H516V14H996");
+        assert_eq!(chart.proven, "M36 184H516V56.5H996");
         assert_eq!(chart.cap_y, Some(TOP));
         assert_eq!((chart.taken_sum, chart.proven_sum), (4, 3));
         assert_eq!(chart.table, [("00:15".to_owned(), 2, 0), ("12:15".to_owned(), 4, 3)]);

@@ -206,7 +206,7 @@ pub fn action_name(action: &str) -> &str {
 
 /// A name of a closed list as words.
 pub fn spoken(name: &str) -> String {
-    name.replace('_', " ")
+    name.replace('_', " ").replace("inmail", "InMail")
 }
 
 /// How much of a whole, in percent, for a bar.
