@@ -32,7 +32,7 @@ const FUNCTIONS: [&str; 7] = [
 const FRAME: &str = "SELECT to_char(c.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
        (c.at AT TIME ZONE 'UTC')::date::text,
        to_char(p.paused_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), p.actor, p.note,
-       (SELECT count(*) FROM (SELECT FROM sendgate.open_alerts AS o LIMIT 100) AS a),
+       (SELECT count(*) FROM (SELECT FROM sendgate.open_alerts AS o ORDER BY o.opened_at LIMIT 100) AS a),
        (SELECT count(*) FROM sendgate.reconciler_health AS h WHERE h.stale),
        ARRAY(SELECT f.proname::text FROM pg_proc AS f
              WHERE f.pronamespace = 'sendgate'::regnamespace AND f.proname = ANY ($1)
