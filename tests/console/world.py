@@ -72,6 +72,19 @@ FROM (SELECT a.*, substr(a.id, 5)::integer AS n FROM sendgate.accounts a) AS a
 CROSS JOIN generate_series(1, 2) AS k
 CROSS JOIN LATERAL (SELECT k = 1 AND a.inmail_credits_exhausted_at IS NOT NULL AS breaker) AS x
 WHERE a.inmail_credits_exhausted_at IS NOT NULL OR a.n % 3 = 0;
+INSERT INTO sendgate.enrollments (
+    enqueued_at, changed_at, next_dispatch_at, attempts, account_id, prospect_id, campaign_id, action, state,
+    reason)
+SELECT w.at, w.at, CASE WHEN NOT w.done THEN w.due END, 1, a.id, 'prospect-' || k, 'spring-' || a.n % 5, 'inmail',
+       CASE WHEN w.done THEN 'done' ELSE 'waiting' END,
+       CASE WHEN NOT w.done AND w.breaker THEN 'account_inmail_credits_exhausted' END
+FROM (SELECT a.*, substr(a.id, 5)::integer AS n FROM sendgate.accounts a) AS a
+CROSS JOIN generate_series(1, 3) AS k
+CROSS JOIN LATERAL (
+    SELECT k > 2 AS done, a.inmail_credits_exhausted_at IS NOT NULL AS breaker, sendgate.clock() AS at,
+           date_trunc('month', sendgate.clock()) + interval '1 month' AS due
+) AS w
+WHERE a.n % 3 = 0 OR a.inmail_credits_exhausted_at IS NOT NULL;
 INSERT INTO sendgate.alerts (alert_id, account_id, kind, day, detail, opened_at)
 SELECT gen_random_uuid(), a.id, 'counter_ahead_of_events', a.day,
        'counter 14, delivered 7, in flight 0', sendgate.clock() - interval '1 second' * (a.n % 9000)

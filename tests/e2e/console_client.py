@@ -8,6 +8,8 @@ from pathlib import Path
 from urllib.parse import quote, urlencode
 
 from daemon_process import HTTP_SECONDS, Daemon
+from harness.browser import Browser, BrowserError
+from support import wait_for
 
 TOKENS = {"ada": "ada's very own token, 1815", "grace": "grace's very own token, 1906"}
 # Every page with a menu entry, and the one that is not there.
@@ -129,3 +131,15 @@ def words(page: str) -> str:
     """What a person reads of a page."""
     text = re.sub(r"<(style|script|title)\b.*?</\1>", " ", page, flags=re.DOTALL)
     return re.sub(r"\s+", " ", html.unescape(re.sub(r"<[^>]+>", " ", text)))
+
+
+def says(browser: Browser, text: str) -> None:
+    """The page says so, or the one that is about to come does."""
+
+    def there() -> bool:
+        try:
+            return text in browser.text("main")
+        except BrowserError:  # the old page went away meanwhile
+            return False
+
+    wait_for(there, f"the page to say {text!r}")

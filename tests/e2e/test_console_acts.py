@@ -1,8 +1,8 @@
 """What an operator does in the browser, seen in the database."""
 
-from console_client import TOKENS, Client, ConsoleDaemon
+from console_client import TOKENS, Client, ConsoleDaemon, says
 from harness.browser import ELEMENT, Browser
-from support import equal, operation, provision
+from support import equal, operation, provision, wait_for
 
 NEWEST_ONLY = True
 # The first test builds the daemon, and may install Chromium.
@@ -23,6 +23,7 @@ class Console:
             self.open("/sign-in")
             self.browser.write(self.browser.find("#token"), TOKENS["ada"])
             self.press("Sign in")
+            wait_for(lambda: "Signed in as ada" in self.browser.text("body"), "the session")
         except BaseException:
             self.__exit__()
             raise
@@ -48,7 +49,7 @@ class Console:
 
     def confirm(self, name: str, note: str | None = "as the test says") -> None:
         """Read what will happen, give a note and press the button."""
-        assert "What will happen" in self.browser.text("main"), self.browser.text("main")
+        self.says("What will happen")
         equal(self.browser.barriers(), [], "barriers")
         if note is not None:
             self.browser.write(self.browser.find("#note"), note)
@@ -57,8 +58,7 @@ class Console:
 
     def says(self, text: str) -> None:
         """The page says so."""
-        found = self.browser.text("main")
-        assert text in found, found
+        says(self.browser, text)
 
 
 def admin_log(env) -> str:
@@ -85,6 +85,7 @@ def test_from_the_pill_to_a_successful_probe_in_four_clicks(env):
         held = env.psql("SELECT operation_id FROM sendgate.dispatch(1)")
         env.psql(f"SELECT sendgate.confirm('a', '{held}', 'chat')")
         console.follow("Accounts")  # 4
+        console.says("Id begins with")
         equal(console.browser.find_all(".card .pill"), [], "pills")
     log = "SELECT action, reason FROM sendgate.breaker_log WHERE action <> 'skip' ORDER BY id"
     equal(env.psql(log).splitlines(), ["set|manual", "clear|recent_success_evidence"], "the breaker's log")
@@ -119,6 +120,7 @@ def test_inmails_are_stopped_and_set_back_to_automatic(env):
         equal(admin_log(env), "ada breaker_force contract under review", "the admin log")
         console.follow("Back to automatic")
         console.confirm("Back to automatic", "review done")
+        console.says("InMails of a go by its credits again.")
         equal(env.psql(mode), "auto", "the mode")
         equal(admin_log(env), "ada breaker_force review done", "the admin log")
 
@@ -209,6 +211,7 @@ def test_two_operators_are_told_apart(env):
         console.open("/account?id=a")
         console.follow("Back to automatic")
         console.confirm("Back to automatic", "by ada")
+        console.says("InMails of a go by its credits again.")
         log = env.psql("SELECT actor, note FROM sendgate.admin_log WHERE verb = 'breaker_force' ORDER BY id")
         equal(log.splitlines(), ["grace|by grace", "ada|by ada"], "the admin log")
         actors = env.psql("SELECT DISTINCT actor FROM sendgate.reconcile_runs")
