@@ -310,7 +310,7 @@ def shown(text: str) -> str:
     """How the console writes what cannot be seen."""
     pictures = {c: chr(0x2400 + c) for c in range(0x20)} | {0x7F: "\u2421", 0x2028: "\u2424", 0x2029: "\u2424"}
     text = text.translate(pictures)
-    return re.sub("[\x80-\x9f\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]", "\ufffd", text)
+    return re.sub("[\x80-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f]", "\ufffd", text)
 
 
 def test_it_works_without_javascript(env):
@@ -345,3 +345,15 @@ def test_a_page_keeps_itself_fresh(env):
         assert "chart=message" in browser.run("return document.activeElement.href")
         assert int(browser.text("#age").split()[0]) < 60
         equal(browser.complaints(), [], "complaints")
+
+
+def test_the_lists_cost_a_grant_nothing(env):
+    """Once an account has counted today, reserving and confirming touch no index, the console's included."""
+    provision(env)
+    one = "SELECT sendgate.reserve('a', 'inmail', 'p{0}', NULL, '{1}'); SELECT sendgate.confirm('a', '{1}', 'c{0}')"
+    env.psql(one.format(0, operation(0)))
+    for n in range(1, 11):
+        env.psql(one.format(n, operation(n)) + "; SELECT pg_stat_force_next_flush()")
+    updates = "SELECT n_tup_upd >= 10, n_tup_upd - n_tup_hot_upd FROM pg_stat_user_tables WHERE relname = 'accounts'"
+    wait_for(lambda: env.psql(updates).startswith("t"), "the updates to be counted")
+    equal(env.psql(updates), "t|0", "updates that are not heap-only")

@@ -254,5 +254,7 @@ def test_memory_stays_small_however_many_pages_are_asked_for(env):
         for _ in range(100):
             for page in ("/", "/account?id=a", "/events", "/alerts", "/heartbeats"):
                 equal(client.get(page)[0], 200, page)
+        sessions = f"SELECT count(*) FROM pg_stat_activity WHERE usename = '{daemon.user}'"
+        assert int(env.psql(sessions)) <= 4, "more than four connections"
         memory = daemon.metrics()["process_resident_memory_bytes"]
     assert memory < 30 * 1024 * 1024, f"{memory / 1024 / 1024:.1f} MiB"
