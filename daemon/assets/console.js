@@ -26,6 +26,17 @@
     element instanceof HTMLAnchorElement ? `a[href="${CSS.escape(element.getAttribute("href"))}"]`
       : element.id ? `#${CSS.escape(element.id)}` : null;
 
+  // What was opened stays open, and the keyboard stays where it was.
+  const replace = (old, fresh) => {
+    if (!old || !fresh) return;
+    for (const open of old.querySelectorAll("details[open][id]")) {
+      fresh.querySelector(`#${CSS.escape(open.id)}`)?.setAttribute("open", "");
+    }
+    const focused = old.contains(document.activeElement) ? addressOf(document.activeElement) : null;
+    old.replaceChildren(...fresh.childNodes);
+    if (focused) old.querySelector(focused)?.focus({ preventScroll: true });
+  };
+
   const refresh = async () => {
     if (asking || document.hidden || isBusy()) return;
     asking = true;
@@ -33,15 +44,9 @@
     try {
       const answer = await fetch(location.href, { headers: { "X-Refresh": "1" }, redirect: "error" });
       if (!answer.ok) return;
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("live");
-      if (!fresh || isBusy()) return;
-      const live = document.getElementById("live");
-      for (const open of live.querySelectorAll("details[open][id]")) {
-        fresh.querySelector(`#${CSS.escape(open.id)}`)?.setAttribute("open", "");
-      }
-      const focused = live.contains(document.activeElement) ? addressOf(document.activeElement) : null;
-      live.replaceChildren(...fresh.childNodes);
-      if (focused) live.querySelector(focused)?.focus({ preventScroll: true });
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (isBusy()) return;
+      for (const id of ["menu", "live"]) replace(document.getElementById(id), fresh.getElementById(id));
       since = asked;
     } catch {
       // The age goes on growing, and says so.

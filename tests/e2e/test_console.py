@@ -130,6 +130,7 @@ def test_pages_with_one_account(env):
         "It may send 00:00–24:00 on Mon, Tue, Wed, Thu, Fri, Sat, Sun ( Europe/London )",
         "1 waiting, 0 of it for credits; 0 parked",
         "Slots taken: 2 Sends proven: 1",
+        "2 of 50 48 2 Invite Yes, 2 more today 1 of 3 2 1 of 100",
         "The counter says 2.",
         "account InMail credits exhausted InMail 1 1",
         "set manual postgres the billing page shows 0",

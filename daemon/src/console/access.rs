@@ -42,7 +42,7 @@ const HEADERS: [(HeaderName, &str); 7] = [
 pub async fn guard(State(console): State<Arc<Console>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let mut response = match admit(&console, &mut request) {
-        Err(refused) => refused,
+        Err(refused) => refused.into_response(),
         Ok(()) => match timeout(ANSWER_WITHIN, next.run(request)).await {
             Ok(response) => response,
             Err(_) => Problem::unavailable("This took too long", "Nothing is known of it; look again.")
@@ -59,30 +59,51 @@ pub async fn guard(State(console): State<Arc<Console>>, mut request: Request, ne
     response
 }
 
+/// Why a request is not let in.
+enum Refused {
+    /// For this reason.
+    Because(Problem),
+    /// Its sender has to sign in first, there.
+    SignIn(String),
+}
+
+impl Refused {
+    fn into_response(self) -> Response {
+        match self {
+            Refused::Because(problem) => problem.into_response(),
+            Refused::SignIn(link) => Redirect::to(&link).into_response(),
+        }
+    }
+
+    fn because<T>(status: StatusCode, title: &str, text: &str) -> Result<T, Refused> {
+        Err(Refused::Because(Problem::new(status, title, text)))
+    }
+}
+
 /// Lets a request in, with its visitor, or says why not.
-fn admit(console: &Console, request: &mut Request) -> Result<(), Response> {
+fn admit(console: &Console, request: &mut Request) -> Result<(), Refused> {
     let headers = request.headers();
     let host = text_of(headers, &header::HOST).unwrap_or_default().to_owned();
     if !is_known_host(&host, &console.hosts) {
         // A page elsewhere that made its name lead here could read the answer.
-        let text = "The console answers to addresses and localhost, and to names given with --console-host.";
-        return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "Not this host", text).into_response());
+        let text = "The console answers to addresses and localhost, and to names given with --console-hosts.";
+        return Refused::because(StatusCode::MISDIRECTED_REQUEST, "Not this host", text);
     }
     let changes = request.method() != Method::GET && request.method() != Method::HEAD;
     if changes && !text_of(headers, &header::ORIGIN).is_some_and(|origin| is_same_origin(origin, &host)) {
         let text = "The request came from another site, or did not say where from.";
-        return Err(Problem::new(StatusCode::FORBIDDEN, "Not from here", text).into_response());
+        return Refused::because(StatusCode::FORBIDDEN, "Not from here", text);
     }
     let visitor = console.visitor(headers);
     let path = request.uri().path();
     if visitor.is_none() && !OPEN_PATHS.contains(&path) {
         if changes {
             let text = "Your session has ended. Nothing was changed; sign in and do it again.";
-            return Err(Problem::new(StatusCode::FORBIDDEN, "You are not signed in", text).into_response());
+            return Refused::because(StatusCode::FORBIDDEN, "You are not signed in", text);
         }
         if console.is_closed {
             let here = request.uri().path_and_query().map_or("/", |it| it.as_str());
-            return Err(Redirect::to(&links::query("/sign-in", &[("next", here)])).into_response());
+            return Err(Refused::SignIn(links::query("/sign-in", &[("next", here)])));
         }
     }
     request.extensions_mut().insert(visitor);

@@ -117,7 +117,7 @@ impl From<Error> for Problem {
     fn from(error: Error) -> Problem {
         match error.retry() {
             Retry::Later if error.code().is_some() => {
-                Problem::new(StatusCode::CONFLICT, "The database said no", error.to_string())
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The database said no", error.to_string())
             }
             _ => Problem::unavailable("The database cannot be asked", &error.to_string()),
         }
