@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 harness = $(PYTHON) tests/harness/run.py $(if $(PG),--pg $(PG)) $(if $(ONLY),--only $(ONLY))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bench-books accept install fmt clean
+.PHONY: help run test bench bench-books page-times pictures accept install fmt clean
 
 help:
 	@echo "sendgate asks before it sends. Start here:"
@@ -28,6 +28,7 @@ help:
 	@echo "  make accept ONLY=regress/10     take what a test prints now as what it should print"
 	@echo "  make bench     the benchmark"
 	@echo "  make bench-books   sweeps, midnight and the daemon's memory at a million accounts"
+	@echo "  make page-times, make pictures   how fast the console's pages are, and how they look"
 	@echo "  make install PG_CONFIG=/path/to/pg_config   build for your own server, install there"
 	@echo "  make fmt       format the Rust code"
 	@echo "  make clean     remove .run/, target/ and test results"
@@ -47,6 +48,12 @@ bench:
 
 bench-books:
 	@$(PYTHON) tests/bench/books.py
+
+page-times:
+	@$(PYTHON) tests/console/times.py
+
+pictures:
+	@$(PYTHON) tests/console/pictures.py
 
 accept:
 	@$(harness) --accept

@@ -114,9 +114,9 @@ CREATE TABLE sendgate.accounts (
     )
 ) WITH (fillfactor = 70);
 
--- For operators who look for exhausted accounts. The column changes when a breaker does, not when
--- a slot is taken.
-CREATE INDEX accounts_exhausted_idx ON sendgate.accounts (inmail_credits_exhausted_at)
+-- For operators who look for exhausted accounts, page by page. The stamp changes when a breaker does,
+-- not when a slot is taken.
+CREATE INDEX accounts_exhausted_idx ON sendgate.accounts (id)
 WHERE inmail_credits_exhausted_at IS NOT NULL;
 
 -- Shipped caps, rewritten by upgrades.

@@ -75,17 +75,28 @@ CROSS JOIN LATERAL (
 LEFT JOIN sendgate.tiers t ON t.tier = a.tier AND t.action = n.action;
 
 CREATE VIEW sendgate.breakers AS
-SELECT a.id AS account_id, a.display_name, a.breaker_mode AS mode,
-       sendgate.breaker_state(a.breaker_mode, a.inmail_credits_exhausted_at, a.credit_reset_day, c.at)
-           AS state,
-       a.inmail_credits_exhausted_at AS exhausted_at,
-       CASE WHEN a.inmail_credits_exhausted_at IS NOT NULL
-            THEN sendgate.next_credit_period(a.credit_reset_day, a.inmail_credits_exhausted_at)
-       END AS resumes_at,
+SELECT a.id AS account_id, a.display_name, a.breaker_mode AS mode, s.state,
+       a.inmail_credits_exhausted_at AS exhausted_at, s.resumes_at,
        a.breaker_cleared_at AS cleared_at,
-       a.probe_lease_until, a.probe_operation_id
+       a.probe_lease_until, a.probe_operation_id,
+       CASE s.state
+           WHEN 'open' THEN pg_catalog.format(
+               '%s credits exhausted — auto-resumes %s',
+               CASE WHEN a.tier = 'sales_navigator' THEN 'Sales Nav'
+                    ELSE pg_catalog.initcap(pg_catalog.replace(a.tier, '_', ' ')) END,
+               pg_catalog.to_char(s.resumes_at AT TIME ZONE 'UTC', 'FMMon FMDD')
+           )
+           WHEN 'forced_open' THEN 'InMails stopped by an operator'
+       END AS pill
 FROM sendgate.accounts a
-CROSS JOIN (SELECT sendgate.clock() AS at) c;
+CROSS JOIN (SELECT sendgate.clock() AS at) c
+CROSS JOIN LATERAL (
+    SELECT sendgate.breaker_state(a.breaker_mode, a.inmail_credits_exhausted_at, a.credit_reset_day, c.at)
+               AS state,
+           CASE WHEN a.inmail_credits_exhausted_at IS NOT NULL
+                THEN sendgate.next_credit_period(a.credit_reset_day, a.inmail_credits_exhausted_at)
+           END AS resumes_at
+) s;
 
 CREATE VIEW sendgate.operations_unresolved AS
 SELECT o.account_id, o.operation_id, o.action, o.prospect_id, o.campaign_id, o.origin, o.state,
@@ -129,16 +140,7 @@ SELECT a.id AS account_id, a.display_name, a.status, a.tier,
        coalesce(f.in_flight, 0) AS in_flight,
        coalesce(f.unresolved, 0) AS unresolved,
        a.cooldown_until,
-       CASE b.state
-           WHEN 'open' THEN pg_catalog.format(
-               '%s credits exhausted — auto-resumes %s',
-               CASE WHEN a.tier = 'sales_navigator' THEN 'Sales Nav'
-                    ELSE pg_catalog.initcap(pg_catalog.replace(a.tier, '_', ' ')) END,
-               pg_catalog.to_char(b.resumes_at AT TIME ZONE 'UTC', 'FMMon FMDD')
-           )
-           WHEN 'forced_open' THEN 'InMails stopped by an operator'
-       END AS pill,
-       b.state AS breaker, b.resumes_at,
+       b.pill, b.state AS breaker, b.resumes_at,
        k.sent_today - coalesce(d.delivered_today, 0) - coalesce(f.inmails_open_today, 0) AS drift,
        w.waiting, w.deferred, w.parked,
        coalesce(s.skipped_today, 0) AS skipped_today

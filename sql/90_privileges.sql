@@ -69,7 +69,8 @@ GRANT SELECT ON
     sendgate.delivered_daily, sendgate.operations_unresolved, sendgate.open_alerts, sendgate.tiers,
     sendgate.error_rules, sendgate.linkedin_events, sendgate.send_operations, sendgate.breaker_log,
     sendgate.alerts, sendgate.enrollments, sendgate.campaign_events, sendgate.paused_campaigns,
-    sendgate.skips_today, sendgate.counter_drift, sendgate.reconcile_runs, sendgate.reconciler_health
+    sendgate.skips_today, sendgate.counter_drift, sendgate.reconcile_runs, sendgate.reconciler_health,
+    sendgate.pause_switch
 TO sendgate_reader;
 GRANT EXECUTE ON FUNCTION
     sendgate.clock(),

@@ -146,7 +146,13 @@ COMMENT ON COLUMN sendgate.accounts.engagement_weekly_cap IS
 COMMENT ON CONSTRAINT accounts_sound_check ON sendgate.accounts IS
     'Rules over several columns, in Rust: a window has all of its parts or none and can be, and a permit lies only under a stamp, and one that is taken has a lease.';
 COMMENT ON INDEX sendgate.accounts_exhausted_idx IS
-'For operators who look for exhausted accounts. Its column changes when a breaker does, not when a slot is taken, so grants stay heap-only updates.';
+'For operators who look for exhausted accounts, page by page. It changes when a breaker does, not when a slot is taken, so grants stay heap-only updates.';
+COMMENT ON INDEX sendgate.accounts_cooling_idx IS
+'For operators who look for accounts that cool down, page by page. It changes with a cooldown, not when a slot is taken.';
+COMMENT ON INDEX sendgate.accounts_not_connected_idx IS
+'For operators who look for accounts that are not connected, page by page. It changes with the status, not when a slot is taken.';
+COMMENT ON INDEX sendgate.campaign_events_time_idx IS 'For the log of all campaigns, newest first.';
+COMMENT ON INDEX sendgate.alerts_opened_idx IS 'For the open alerts, newest first.';
 
 -- Caps.
 COMMENT ON TABLE sendgate.tier_defaults IS

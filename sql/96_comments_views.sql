@@ -98,6 +98,8 @@ COMMENT ON COLUMN sendgate.breakers.probe_lease_until IS
 'When the permit for a single test InMail lapses. NULL: there is none.';
 COMMENT ON COLUMN sendgate.breakers.probe_operation_id IS
 'The operation that took the permit. NULL: it lies ready, or there is none.';
+COMMENT ON COLUMN sendgate.breakers.pill IS
+'Why InMails are stopped, for people, with the UTC day on which they resume. NULL: the breaker does not stop them.';
 
 COMMENT ON VIEW sendgate.counters IS
 'Five lines per account, one for each action: slots taken and caps, as of the clock.';

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::config::Config;
 use crate::config::redact::redact;
+use crate::config::{Config, ConsoleMode};
 use crate::error::{Error, Result};
 use crate::terminal::stripped;
 use crate::{account, doctor, logging, run, scheduler, status};
@@ -34,8 +34,13 @@ Output of run: standard output has one JSON line for each set, clear and skip of
 (\"source\":\"inmail_credit_breaker\"), and nothing else. Its own log is JSON on standard error
 (\"source\":\"sendgated\"); SENDGATED_LOG=debug says more.
 
+The console: open the address of --listen in a browser. To act on accounts, sign in:
+  printf '[tokens]\nada = \"%s\"\n' \"$(openssl rand -base64 24)\" > tokens.toml; chmod 600 tokens.toml
+  sendgated run --tokens-file tokens.toml
+
 Flags win over the environment, the environment over the file. The file is TOML with the keys
-database_url, password_file, listen, listen_anywhere, poll.";
+database_url, password_file, listen, listen_anywhere, poll, console, tokens_file, console_hosts,
+session_idle_seconds.";
 
 /// Keeps sendgate's books straight, prints its breaker's lines, and shows operators what happens.
 #[derive(Debug, Parser)]
@@ -58,16 +63,38 @@ pub struct Options {
     /// asked
     #[arg(long, global = true, value_name = "FILE", env = "SENDGATED_PASSWORD_FILE")]
     pub password_file: Option<PathBuf>,
-    /// Where run serves /metrics, /healthz and /readyz [default: 127.0.0.1:8787]
+    /// Where run serves the console, /metrics, /healthz and /readyz [default: 127.0.0.1:8787]
     #[arg(long, global = true, value_name = "HOST:PORT", env = "SENDGATED_LISTEN")]
     pub listen: Option<String>,
-    /// Let --listen be an address that other machines reach. The pages ask for no password
+    /// Let --listen be an address that other machines reach. Needs --tokens-file; without signing in
+    /// (or a token as Authorization: Bearer) only /healthz and /readyz are served then
     #[arg(long, global = true, env = "SENDGATED_LISTEN_ANYWHERE")]
     pub listen_anywhere: bool,
     /// How often run asks the database what is due, in seconds, from 0.005 to 60 [default: 3].
     /// Midnight is written down at most this late
     #[arg(long, global = true, value_name = "SECONDS", env = "SENDGATED_POLL")]
     pub poll: Option<f64>,
+    /// Who sees the console: read-only = everybody who reaches it, and who is signed in can act;
+    /// signed-in = nobody else; off = there is none [default: read-only]
+    #[arg(long, global = true, value_name = "WHO", env = "SENDGATED_CONSOLE")]
+    pub console: Option<ConsoleMode>,
+    /// Who may sign in: a TOML file (chmod 600) with the table [tokens] and a line name = "token" for
+    /// each operator; openssl rand -base64 24 makes one. Read at the start
+    #[arg(long, global = true, value_name = "FILE", env = "SENDGATED_TOKENS_FILE")]
+    pub tokens_file: Option<PathBuf>,
+    /// Names under which the console is reached, behind a proxy say; addresses and localhost always work
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME,…",
+        env = "SENDGATED_CONSOLE_HOSTS",
+        value_delimiter = ','
+    )]
+    pub console_hosts: Vec<String>,
+    /// Seconds after which an idle session ends [default: 1800]
+    #[arg(long, global = true, value_name = "SECONDS", env = "SENDGATED_SESSION_IDLE_SECONDS",
+          value_parser = clap::value_parser!(u32).range(1..=43_200))]
+    pub session_idle_seconds: Option<u32>,
     /// TOML file with the same settings
     #[arg(long, global = true, value_name = "FILE", env = "SENDGATED_CONFIG")]
     pub config: Option<PathBuf>,
@@ -75,7 +102,7 @@ pub struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Run the daemon: jobs, breaker lines, metrics
+    /// Run the daemon: jobs, breaker lines, metrics, the console
     Run,
     /// Run once whatever is due, and end; status 1 if a job failed
     Tick,

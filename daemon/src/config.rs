@@ -12,12 +12,31 @@ use std::time::Duration;
 use serde::Deserialize;
 
 use crate::cli::Options;
+use crate::console::tokens::Tokens;
 use crate::error::{Error, Result};
 use crate::schedule::{POLL_DEFAULT, POLL_MAX, POLL_MIN};
 use target::Target;
 
 /// Where pages are served if nobody says otherwise: this machine only.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:8787";
+
+/// When an idle session ends if nobody says otherwise.
+const SESSION_IDLE_DEFAULT: Duration = Duration::from_secs(1800);
+/// Longest that may be asked for: a working day and a half.
+const SESSION_IDLE_SECONDS_MAX: u32 = 43_200;
+
+/// Who sees the console.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConsoleMode {
+    /// Nobody; there is none.
+    Off,
+    /// Everybody who reaches it; who is signed in can act.
+    #[default]
+    ReadOnly,
+    /// Who is signed in.
+    SignedIn,
+}
 
 /// The whole configuration.
 #[derive(Clone, Debug)]
@@ -30,6 +49,14 @@ pub struct Config {
     pub listen_anywhere: bool,
     /// How often the database is asked what is due.
     pub poll: Duration,
+    /// Who sees the console.
+    pub console: ConsoleMode,
+    /// Who may sign in.
+    pub tokens: Tokens,
+    /// Names that the console answers to, besides addresses.
+    pub console_hosts: Vec<String>,
+    /// When an idle session ends.
+    pub session_idle: Duration,
 }
 
 /// The file, in TOML; every key is a flag of the same name.
@@ -41,6 +68,10 @@ struct File {
     listen: Option<String>,
     listen_anywhere: Option<bool>,
     poll: Option<f64>,
+    console: Option<ConsoleMode>,
+    tokens_file: Option<PathBuf>,
+    console_hosts: Option<Vec<String>>,
+    session_idle_seconds: Option<u32>,
 }
 
 impl Config {
@@ -62,18 +93,34 @@ impl Config {
             given(&options.listen).or(given(&file.listen)).unwrap_or_else(|| LISTEN_DEFAULT.to_owned());
         let listen_anywhere = options.listen_anywhere || file.listen_anywhere.unwrap_or(false);
         let poll = options.poll.or(file.poll).map_or(Ok(POLL_DEFAULT), poll)?;
-        Ok(Config { target, listen, listen_anywhere, poll })
+        let console = options.console.or(file.console).unwrap_or_default();
+        let tokens_file = options.tokens_file.as_ref().or(file.tokens_file.as_ref());
+        let tokens = tokens_file.map(|path| Tokens::read(path)).transpose()?.unwrap_or_default();
+        if console == ConsoleMode::SignedIn && tokens.is_empty() {
+            let hint = "nobody could sign in: name a --tokens-file, or leave --console at read-only or off";
+            return Err(Error::Usage(hint.to_owned()));
+        }
+        let console_hosts = match options.console_hosts.as_slice() {
+            [] => file.console_hosts.unwrap_or_default(),
+            given => given.to_vec(),
+        };
+        let session_idle = session_idle(options.session_idle_seconds.or(file.session_idle_seconds))?;
+        Ok(Config { target, listen, listen_anywhere, poll, console, tokens, console_hosts, session_idle })
     }
 
     /// The addresses to listen on; an error if one of them can be reached from elsewhere and nobody
-    /// asked for that.
+    /// asked for that, or nobody could sign in there.
     pub async fn listen_addresses(&self) -> Result<Vec<SocketAddr>> {
         let failed = |source| Error::Listen { address: self.listen.clone(), source };
         let found: Vec<SocketAddr> = tokio::net::lookup_host(&self.listen).await.map_err(failed)?.collect();
         match found.iter().find(|address| !address.ip().is_loopback()) {
             Some(address) if !self.listen_anywhere => Err(Error::Usage(format!(
-                "{address} can be reached from other machines, and the pages ask for no password; \
-                 listen on {LISTEN_DEFAULT} behind a proxy, or add --listen-anywhere if you mean it"
+                "{address} can be reached from other machines; listen on {LISTEN_DEFAULT} behind a proxy, \
+                 or add --listen-anywhere and --tokens-file if you mean it"
+            ))),
+            Some(address) if self.tokens.is_empty() => Err(Error::Usage(format!(
+                "{address} can be reached from other machines, and nobody could sign in there; \
+                 name a --tokens-file, or listen on {LISTEN_DEFAULT}"
             ))),
             _ => Ok(found),
         }
@@ -89,6 +136,15 @@ fn poll(seconds: f64) -> Result<Duration> {
             POLL_MAX.as_secs_f64()
         ))
     })
+}
+
+/// When an idle session ends; clap checks a flag's range, and nobody yet the file's.
+fn session_idle(seconds: Option<u32>) -> Result<Duration> {
+    match seconds {
+        None => Ok(SESSION_IDLE_DEFAULT),
+        Some(seconds @ 1..=SESSION_IDLE_SECONDS_MAX) => Ok(Duration::from_secs(seconds.into())),
+        Some(_) => Err(Error::Usage(format!("session_idle_seconds is 1 to {SESSION_IDLE_SECONDS_MAX}"))),
+    }
 }
 
 fn read_file(path: &Path) -> Result<File> {
@@ -112,7 +168,16 @@ mod tests {
 
     fn config(listen: &str, listen_anywhere: bool) -> Config {
         let target = Target::read("postgres://u@localhost/d", None).expect("a URL");
-        Config { target, listen: listen.to_owned(), listen_anywhere, poll: POLL_DEFAULT }
+        Config {
+            target,
+            listen: listen.to_owned(),
+            listen_anywhere,
+            poll: POLL_DEFAULT,
+            console: ConsoleMode::default(),
+            tokens: Tokens::default(),
+            console_hosts: Vec::new(),
+            session_idle: SESSION_IDLE_DEFAULT,
+        }
     }
 
     #[test]
@@ -128,7 +193,12 @@ mod tests {
         assert!(config("127.0.0.1:0", false).listen_addresses().await.is_ok());
         assert!(config("[::1]:0", false).listen_addresses().await.is_ok());
         assert!(config("0.0.0.0:0", false).listen_addresses().await.is_err());
-        assert!(config("0.0.0.0:0", true).listen_addresses().await.is_ok());
+        assert!(config("0.0.0.0:0", true).listen_addresses().await.is_err());
+        let tokens = Tokens::parse("[tokens]\nada = 'sixteen random bytes, say'").expect("tokens");
+        let known = Config { tokens, ..config("0.0.0.0:0", true) };
+        assert!(known.listen_addresses().await.is_ok());
+        let known = Config { listen_anywhere: false, ..known };
+        assert!(known.listen_addresses().await.is_err());
         assert!(config("nonsense", true).listen_addresses().await.is_err());
     }
 

@@ -1,6 +1,7 @@
 //! The only room that knows SQL: sessions, and one file for each thing that is asked of them.
 
 pub mod checkup;
+pub mod console;
 pub mod jobs;
 pub mod look;
 pub mod numbers;
@@ -12,13 +13,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{Client, NoTls, Row, types::ToSql, types::Type};
 
 use crate::config::target::{SslMode, Target};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Retry};
 
 /// Longest wait for another transaction's lock, in any session. Jobs pass held rows by.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,6 +34,8 @@ const ANSWER_GRACE: Duration = Duration::from_secs(1);
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// Longest wait for a connection when somebody waits for a health check.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longest wait for the pages' connection while others use it: a person waits no longer.
+const TURN_WITHIN: Duration = Duration::from_secs(5);
 /// Longest wait while a statement is cancelled.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 
@@ -44,8 +48,8 @@ pub enum Purpose {
     Outbox,
     /// Answers health checks; its own, so that no sweep and no slow count starves them.
     Health,
-    /// Counts for `/metrics`.
-    Numbers,
+    /// Counts for `/metrics` and reads for the console, in turn.
+    Pages,
     /// A command that looks and ends.
     Command,
 }
@@ -58,7 +62,7 @@ impl Purpose {
             Purpose::Jobs => Duration::from_secs(300),
             Purpose::Outbox => Duration::from_secs(10),
             Purpose::Health => Duration::from_secs(2),
-            Purpose::Numbers => Duration::from_secs(8),
+            Purpose::Pages => Duration::from_secs(8),
             Purpose::Command => Duration::from_secs(60),
         }
     }
@@ -241,6 +245,38 @@ impl Link {
     pub async fn close(&mut self) {
         if let Some(session) = self.session.take() {
             session.close().await;
+        }
+    }
+
+    /// The answer of its session. A session that is of no use any more is ended.
+    pub async fn settled<T>(&mut self, answer: Result<T>) -> Result<T> {
+        if answer.as_ref().is_err_and(|error| error.retry() != Retry::Later) {
+            self.close().await;
+        }
+        answer
+    }
+}
+
+/// A link that several pages use, one after the other.
+#[derive(Clone, Debug)]
+pub struct SharedLink(Arc<Mutex<Link>>);
+
+impl SharedLink {
+    /// Not connected yet.
+    pub fn new(target: Arc<Target>, purpose: Purpose) -> SharedLink {
+        SharedLink(Arc::new(Mutex::new(Link::new(target, purpose))))
+    }
+
+    /// The link, unless others need it for too long.
+    pub async fn turn(&self) -> Result<MutexGuard<'_, Link>> {
+        let late = Error::TimedOut { what: "waiting for the pages' connection", after: TURN_WITHIN };
+        timeout(TURN_WITHIN, self.0.lock()).await.map_err(|_| late)
+    }
+
+    /// Ends its session. One that is in use ends with its page.
+    pub async fn close(&self) {
+        if let Ok(mut link) = self.0.try_lock() {
+            link.close().await;
         }
     }
 }

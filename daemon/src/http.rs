@@ -1,18 +1,21 @@
-//! The pages: `/metrics`, `/healthz`, `/readyz`.
+//! What is served: `/metrics`, `/healthz`, `/readyz`, and the console.
+
+pub mod accept;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 
-use crate::config::Config;
-use crate::db::{Link, Purpose};
+use crate::config::{Config, ConsoleMode};
+use crate::console::{self, Console};
+use crate::db::{Link, Purpose, SharedLink};
 use crate::error::{Error, Result};
 use crate::metrics::{Collector, Tally};
 use crate::shutdown::Shutdown;
@@ -20,19 +23,18 @@ use crate::shutdown::Shutdown;
 /// A verdict about the database is good for so long, however many ask.
 const READY_FOR: Duration = Duration::from_secs(1);
 
-/// Requests that are being answered when it is time to stop get so long; a client that never sends
-/// the end of its request must not hold up the end.
-const FINISH_WITHIN: Duration = Duration::from_secs(2);
-
-/// What is at the root.
+/// What is at the root when there is no console.
 const INDEX: &str = "sendgated\n\n/metrics  for Prometheus\n/healthz  200: the process is alive\n\
                      /readyz   200: the database answers and has the extension, else 503\n";
 
-/// What the pages share. Each has a connection of its own, and asks one question at a time.
+/// What the pages share. Health has a connection of its own; metrics and the console share another.
 #[derive(Clone, Debug)]
 struct Pages {
     collector: Arc<Mutex<Collector>>,
     probe: Arc<Mutex<Probe>>,
+    console: Arc<Console>,
+    /// Whether numbers are for who is known, because other machines reach this one.
+    is_reached: bool,
 }
 
 /// Whether the database can be used, asked at most once in [`READY_FOR`].
@@ -78,41 +80,45 @@ pub async fn listen(config: &Config) -> Result<TcpListener> {
 pub async fn serve(
     listener: TcpListener,
     config: Arc<Config>,
-    mut shutdown: Shutdown,
+    shutdown: Shutdown,
     tally: Arc<Tally>,
 ) -> Result<()> {
     let target = Arc::new(config.target.clone());
-    let probe = Probe { link: Link::new(target.clone(), Purpose::Health), verdict: None };
+    let link = SharedLink::new(target.clone(), Purpose::Pages);
+    let is_reached = listener.local_addr().is_ok_and(|address| !address.ip().is_loopback());
+    let console = Console::new(&config, link.clone(), is_reached);
+    let probe = Probe { link: Link::new(target, Purpose::Health), verdict: None };
     let pages = Pages {
-        collector: Arc::new(Mutex::new(Collector::new(target, tally))),
+        collector: Arc::new(Mutex::new(Collector::new(link.clone(), tally))),
         probe: Arc::new(Mutex::new(probe)),
+        console: console.clone(),
+        is_reached,
     };
     let app = Router::new()
-        .route("/", get(|| async { INDEX }))
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| async { "alive\n" }))
         .route("/readyz", get(readyz))
         .with_state(pages.clone());
-    let mut told = shutdown.clone();
-    let served = axum::serve(listener, app).with_graceful_shutdown(async move { told.wait().await });
-    let failed = |source| Error::Listen { address: config.listen.clone(), source };
-    tokio::select! {
-        ended = served.into_future() => ended.map_err(failed)?,
-        () = async { shutdown.wait().await; tokio::time::sleep(FINISH_WITHIN).await } => (),
-    }
+    let app = match config.console {
+        ConsoleMode::Off => app.route("/", get(|| async { INDEX })),
+        ConsoleMode::ReadOnly | ConsoleMode::SignedIn => app.merge(console::router(console)),
+    };
+    accept::serve(listener, app, shutdown).await;
+    link.close().await;
     // One that is still in use ends with its request.
-    if let Ok(mut collector) = pages.collector.try_lock() {
-        collector.close().await;
-    }
     if let Ok(mut probe) = pages.probe.try_lock() {
         probe.link.close().await;
     }
     Ok(())
 }
 
-async fn metrics(State(pages): State<Pages>) -> impl IntoResponse {
+async fn metrics(State(pages): State<Pages>, headers: HeaderMap) -> Response {
+    if pages.is_reached && !pages.console.knows(&headers) {
+        let text = "sign in, or send a token: Authorization: Bearer …\n";
+        return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], text).into_response();
+    }
     let text = pages.collector.lock().await.page().await;
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text)
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
 async fn readyz(State(pages): State<Pages>) -> impl IntoResponse {

@@ -8,9 +8,10 @@
 //! | --- | --- |
 //! | [`cli`] | the command line; which command is called |
 //! | [`run`] | the daemon: starts its tasks, stops and joins them |
-//! | [`scheduler`], [`outbox`], [`http`] | the tasks: jobs, the breaker's lines, `/metrics` and health |
+//! | [`scheduler`], [`outbox`], [`http`] | the tasks: jobs, the breaker's lines, whatever is served |
+//! | [`console`] | the operators' pages |
 //! | [`status`], [`account`], [`doctor`] | the commands that look and end |
-//! | [`metrics`], [`terminal`] | how numbers and tables are written |
+//! | [`metrics`], [`terminal`], [`words`] | how numbers, tables and answers are written |
 //! | [`db`] | the only room that knows SQL |
 //! | [`config`], [`logging`] | what was asked for; the daemon's own log |
 //! | [`schedule`], [`shutdown`], [`error`] | pure rules of waiting, the one signal to stop, what may be retried |
@@ -18,6 +19,7 @@
 pub mod account;
 pub mod cli;
 pub mod config;
+pub mod console;
 pub mod db;
 pub mod doctor;
 pub mod error;
@@ -31,3 +33,4 @@ pub mod scheduler;
 pub mod shutdown;
 pub mod status;
 pub mod terminal;
+pub mod words;

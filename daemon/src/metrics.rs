@@ -8,10 +8,9 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::time::timeout;
 
-use crate::config::target::Target;
+use crate::db::SharedLink;
 use crate::db::numbers::{ACTIONS, Numbers};
-use crate::db::{Link, Purpose};
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::schedule::Job;
 use crate::scheduler::Outcome;
 use text::{Kind, Page};
@@ -98,38 +97,38 @@ impl Tally {
 /// Counts when somebody asks, and remembers for a while.
 #[derive(Debug)]
 pub struct Collector {
-    link: Link,
+    link: SharedLink,
     tally: Arc<Tally>,
     counted: Option<(Instant, Numbers)>,
 }
 
 impl Collector {
-    /// Not connected yet.
-    pub fn new(target: Arc<Target>, tally: Arc<Tally>) -> Collector {
-        Collector { link: Link::new(target, Purpose::Numbers), tally, counted: None }
+    /// Counts by this link.
+    pub fn new(link: SharedLink, tally: Arc<Tally>) -> Collector {
+        Collector { link, tally, counted: None }
     }
 
     /// The page, counted now or a moment ago. What cannot be counted is missing rather than old.
     pub async fn page(&mut self) -> String {
         if self.counted.as_ref().is_none_or(|(at, _)| at.elapsed() > AGE_MAX) {
             self.counted = None;
-            let counting = async { self.link.session().await?.numbers().await };
-            let late = Error::TimedOut { what: "counting for metrics", after: COUNT_WITHIN };
-            match timeout(COUNT_WITHIN, counting).await.unwrap_or(Err(late)) {
+            match self.count().await {
                 Ok(numbers) => self.counted = Some((Instant::now(), numbers)),
-                Err(error) => {
-                    tracing::warn!(%error, "metrics cannot be counted");
-                    self.link.close().await;
-                }
+                Err(error) => tracing::warn!(%error, "metrics cannot be counted"),
             }
         }
         let counted = self.counted.as_ref().map(|(at, numbers)| (at.elapsed(), numbers));
         render(counted, &self.tally)
     }
 
-    /// Ends its connection.
-    pub async fn close(&mut self) {
-        self.link.close().await;
+    async fn count(&self) -> Result<Numbers> {
+        let began = Instant::now();
+        let mut link = self.link.turn().await?;
+        let counting = async { link.session().await?.numbers().await };
+        let late = Error::TimedOut { what: "counting for metrics", after: COUNT_WITHIN };
+        let within = COUNT_WITHIN.saturating_sub(began.elapsed());
+        let counted = timeout(within, counting).await.unwrap_or(Err(late));
+        link.settled(counted).await
     }
 }
 

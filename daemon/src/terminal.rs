@@ -8,7 +8,7 @@ use std::io::{IsTerminal, Write};
 use serde_json::Value;
 use terminal_size::{Width, terminal_size_of};
 
-pub use harmless::{harmless_json, json_line, stripped};
+pub use harmless::{harmless_json, is_harmful, json_line, stripped};
 pub use table::{Cell, table};
 
 /// What a piece of text means.

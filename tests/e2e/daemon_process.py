@@ -22,6 +22,9 @@ JOBS = ("midnight_reset", "audit_events", "reconcile_operations", "prune")
 class Daemon:
     """``with Daemon(env) as daemon:`` runs it until the end, on a free port of 127.0.0.1."""
 
+    # Where it listens, unless a test says otherwise.
+    listen = "127.0.0.1:0"
+
     def __init__(self, env, user: str | None = None, url: str | None = None, out=None, **environment):
         self.user = user or daemon_login(env)
         self.url = url or url_of(env, self.user)
@@ -32,7 +35,7 @@ class Daemon:
         self.process: subprocess.Popen | None = None
 
     def __enter__(self) -> "Daemon":
-        command = [build.build_daemon(), "run", "--listen", "127.0.0.1:0"]
+        command = [build.build_daemon(), "run", "--listen", self.listen]
         with self._file("out").open("w") as out, self._file("err").open("w") as err:
             self.process = subprocess.Popen(
                 command,

@@ -34,7 +34,8 @@ GRANTEES = (
 READ_BY_ONE = {"admin_log": OPERATOR, "breaker_outbox": DAEMON}
 READABLE = """linkedin_accounts account_cards breakers counters reconciler_health open_alerts
 delivered_daily skips_today operations_unresolved tiers error_rules linkedin_events campaign_events
-breaker_log counter_drift alerts reconcile_runs send_operations enrollments paused_campaigns""".split()
+breaker_log counter_drift alerts reconcile_runs send_operations enrollments paused_campaigns
+pause_switch""".split()
 # The hot path: a SET clause costs more than the gate itself, so these name every object and operator
 # with its schema instead. Each was read for that, and test_hostile.py attacks each.
 AUDITED = """reserve preview confirm rollback breaker_check breaker_report enqueue dispatch cancel

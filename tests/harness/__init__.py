@@ -12,6 +12,7 @@ Read the modules in this order:
 - ``cluster``    a throwaway server on its own port
 - ``driver``, ``regress``, ``isolation``, ``e2e``, ``rust``   the kinds of tests
 - ``venv``       psycopg for the e2e tests and the demo
+- ``browser``    Chromium and axe-core, for the tests of the console
 - ``run``        everything together: ``make test``
 """
 

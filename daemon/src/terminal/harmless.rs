@@ -51,7 +51,7 @@ pub fn harmless_json(json: &str) -> String {
 
 /// C0, DEL and C1; whatever Unicode lets a reader ignore (zero width, direction, tags, variations,
 /// fillers); annotations; a letter of Braille without dots, which is a blank that is none.
-fn is_harmful(c: char) -> bool {
+pub fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}'

@@ -1,0 +1,97 @@
+//! The operators' console: what happens to accounts and why, and what a signed-in operator can do
+//! about it. Pages are made on the server and need no script; they read the database each time.
+//!
+//! | room | what it does |
+//! | --- | --- |
+//! | [`access`] | hosts, origins, sessions, and the headers of every answer |
+//! | [`sign_in`], [`sessions`], [`tokens`], [`attempts`] | who it is |
+//! | [`pages`] | what is shown |
+//! | [`acts`] | what is done: a page that asks, then the operators' function |
+//! | [`chart`], [`links`] | how a day and an address are written |
+
+pub mod access;
+pub mod acts;
+pub mod attempts;
+pub mod chart;
+pub mod links;
+pub mod pages;
+pub mod sessions;
+pub mod sign_in;
+pub mod tokens;
+
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use axum::extract::DefaultBodyLimit;
+use axum::http::header;
+use axum::routing::get;
+use axum::{Router, middleware};
+
+use crate::config::{Config, ConsoleMode};
+use crate::db::SharedLink;
+use attempts::Attempts;
+use sessions::Sessions;
+use tokens::Tokens;
+
+/// A form holds a note of 2,000 characters, each up to four bytes and each byte up to three in transit.
+const BODY_BYTES_MAX: usize = 32 * 1024;
+
+/// What all pages share.
+#[derive(Debug)]
+pub struct Console {
+    link: SharedLink,
+    tokens: Tokens,
+    sessions: Mutex<Sessions>,
+    attempts: Mutex<Attempts>,
+    /// Names that it answers to, besides addresses.
+    hosts: Vec<String>,
+    /// Whether nothing is shown to who is not signed in.
+    is_closed: bool,
+}
+
+impl Console {
+    /// As it was asked for. Where other machines reach it, it is for who is signed in.
+    pub fn new(config: &Config, link: SharedLink, is_reached: bool) -> Arc<Console> {
+        Arc::new(Console {
+            link,
+            tokens: config.tokens.clone(),
+            sessions: Mutex::new(Sessions::new(config.session_idle)),
+            attempts: Mutex::default(),
+            hosts: config.console_hosts.clone(),
+            is_closed: is_reached || config.console == ConsoleMode::SignedIn,
+        })
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
+        self.sessions.lock().expect("nobody panics while holding it")
+    }
+
+    fn attempts(&self) -> MutexGuard<'_, Attempts> {
+        self.attempts.lock().expect("nobody panics while holding it")
+    }
+}
+
+/// All pages, each behind the guard.
+pub fn router(console: Arc<Console>) -> Router {
+    let asset = |kind: &'static str, text: &'static str| {
+        get(move || async move { ([(header::CONTENT_TYPE, kind)], text) })
+    };
+    Router::new()
+        .route("/", get(pages::accounts::show))
+        .route("/account", get(pages::account::show))
+        .route("/events", get(pages::events::show))
+        .route("/alerts", get(pages::alerts::show))
+        .route("/heartbeats", get(pages::heartbeats::show))
+        .route("/act", get(acts::ask).post(acts::perform))
+        .route("/sign-in", get(sign_in::ask).post(sign_in::sign_in))
+        .route("/sign-out", axum::routing::post(sign_in::sign_out))
+        .route("/assets/console.css", asset("text/css; charset=utf-8", include_str!("../assets/console.css")))
+        .route(
+            "/assets/console.js",
+            asset("text/javascript; charset=utf-8", include_str!("../assets/console.js")),
+        )
+        .route("/assets/icon.svg", asset("image/svg+xml", include_str!("../assets/icon.svg")))
+        .fallback(pages::not_found)
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(console.clone(), access::guard))
+        .with_state(console)
+}

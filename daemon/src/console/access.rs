@@ -1,0 +1,230 @@
+//! Who may see what: hosts, origins, sessions, and what every answer is sent with.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::extract::{Request, State};
+use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use tokio::time::timeout;
+
+use super::pages::Problem;
+use super::sessions::Visitor;
+use super::{Console, links};
+
+/// The cookie with the session's id.
+pub const COOKIE: &str = "sendgate_session";
+/// Longest time for one answer, waiting for the database included.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// What a page's script says when it asks by itself.
+const BY_ITSELF: HeaderName = HeaderName::from_static("x-refresh");
+/// Pages that are there before anybody signs in.
+const OPEN_PATHS: [&str; 4] = ["/sign-in", "/assets/console.css", "/assets/console.js", "/assets/icon.svg"];
+
+/// Everything comes from here, nothing runs but the one script, and nobody puts the pages into a frame.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const HEADERS: [(HeaderName, &str); 7] = [
+    (header::CONTENT_SECURITY_POLICY, POLICY),
+    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (header::X_FRAME_OPTIONS, "DENY"),
+    (header::CACHE_CONTROL, "no-store"),
+    // A form without a referrer would have the origin "null", which is refused.
+    (header::REFERRER_POLICY, "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// Stands before every page of the console.
+pub async fn guard(State(console): State<Arc<Console>>, mut request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let mut response = match admit(&console, &mut request) {
+        Err(refused) => refused.into_response(),
+        Ok(()) => match timeout(ANSWER_WITHIN, next.run(request)).await {
+            Ok(response) => response,
+            Err(_) => Problem::unavailable("This took too long", "Nothing is known of it; look again.")
+                .into_response(),
+        },
+    };
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    let took = format!("page;dur={:.1}", started.elapsed().as_secs_f64() * 1000.0);
+    if let Ok(took) = HeaderValue::from_str(&took) {
+        response.headers_mut().insert(HeaderName::from_static("server-timing"), took);
+    }
+    response
+}
+
+/// Why a request is not let in.
+enum Refused {
+    /// For this reason.
+    Because(Problem),
+    /// Its sender has to sign in first, there.
+    SignIn(String),
+}
+
+impl Refused {
+    fn into_response(self) -> Response {
+        match self {
+            Refused::Because(problem) => problem.into_response(),
+            Refused::SignIn(link) => Redirect::to(&link).into_response(),
+        }
+    }
+
+    fn because<T>(status: StatusCode, title: &str, text: &str) -> Result<T, Refused> {
+        Err(Refused::Because(Problem::new(status, title, text)))
+    }
+}
+
+/// Lets a request in, with its visitor, or says why not.
+fn admit(console: &Console, request: &mut Request) -> Result<(), Refused> {
+    let headers = request.headers();
+    let host = text_of(headers, &header::HOST).unwrap_or_default().to_owned();
+    if !is_known_host(&host, &console.hosts) {
+        // A page elsewhere that made its name lead here could read the answer.
+        let text = "The console answers to addresses and localhost, and to names given with --console-hosts.";
+        return Refused::because(StatusCode::MISDIRECTED_REQUEST, "Not this host", text);
+    }
+    let changes = request.method() != Method::GET && request.method() != Method::HEAD;
+    if changes && !text_of(headers, &header::ORIGIN).is_some_and(|origin| is_same_origin(origin, &host)) {
+        let text = "The request came from another site, or did not say where from.";
+        return Refused::because(StatusCode::FORBIDDEN, "Not from here", text);
+    }
+    let visitor = console.visitor(headers);
+    let path = request.uri().path();
+    if visitor.is_none() && !OPEN_PATHS.contains(&path) {
+        if changes {
+            let text = "Your session has ended. Nothing was changed; sign in and do it again.";
+            return Refused::because(StatusCode::FORBIDDEN, "You are not signed in", text);
+        }
+        if console.is_closed {
+            let here = request.uri().path_and_query().map_or("/", |it| it.as_str());
+            return Err(Refused::SignIn(links::query("/sign-in", &[("next", here)])));
+        }
+    }
+    request.extensions_mut().insert(visitor);
+    Ok(())
+}
+
+impl Console {
+    /// Who asks, if that is somebody who is signed in.
+    pub fn visitor(&self, headers: &HeaderMap) -> Option<Visitor> {
+        let id = cookie(headers)?;
+        self.sessions().find(id, Instant::now(), headers.contains_key(BY_ITSELF))
+    }
+
+    /// Whether that is somebody who is signed in, or a program that has a token.
+    pub fn knows(&self, headers: &HeaderMap) -> bool {
+        let token = text_of(headers, &header::AUTHORIZATION).and_then(|text| text.strip_prefix("Bearer "));
+        token.is_some_and(|token| self.tokens.name_of(token).is_some()) || self.visitor(headers).is_some()
+    }
+}
+
+/// The session's id, from the cookies.
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    cookies
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(name, _)| *name == COOKIE)
+        .map(|(_, value)| value)
+}
+
+/// The cookie that begins a session, or that ends it if the id is empty. It is for TLS only if the page
+/// was asked for through TLS; on loopback there is none.
+pub fn set_cookie(id: &str, headers: &HeaderMap) -> String {
+    let is_tls = text_of(headers, &header::ORIGIN).is_some_and(|origin| origin.starts_with("https://"));
+    let secure = if is_tls { "; Secure" } else { "" };
+    let ends = if id.is_empty() { "; Max-Age=0" } else { "" };
+    format!("{COOKIE}={id}; Path=/; HttpOnly; SameSite=Strict{secure}{ends}")
+}
+
+fn text_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// Addresses and `localhost`, which nobody can make lead elsewhere, and the names that are expected.
+fn is_known_host(host: &str, names: &[String]) -> bool {
+    let name = match host.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    name.parse::<IpAddr>().is_ok()
+        || name.eq_ignore_ascii_case("localhost")
+        || names.iter().any(|known| known.eq_ignore_ascii_case(name))
+}
+
+/// Whether a form came from a page of this host. A proxy may speak TLS for the daemon.
+fn is_same_origin(origin: &str, host: &str) -> bool {
+    let from = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+    from.is_some_and(|from| from.eq_ignore_ascii_case(host))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_hosts_that_nobody_can_rebind_are_answered() {
+        let names = ["console.example.org".to_owned()];
+        for host in [
+            "127.0.0.1:8787",
+            "localhost",
+            "LOCALHOST:1",
+            "[::1]:8787",
+            "10.1.2.3",
+            "Console.Example.org:443",
+        ] {
+            assert!(is_known_host(host, &names), "{host}");
+        }
+        for host in [
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:8787",
+            "[evil]:1",
+            "example.org",
+        ] {
+            assert!(!is_known_host(host, &names), "{host}");
+        }
+    }
+
+    #[test]
+    fn forms_come_from_here() {
+        assert!(is_same_origin("http://127.0.0.1:8787", "127.0.0.1:8787"));
+        assert!(is_same_origin("https://console.example.org", "console.example.org"));
+        for origin in [
+            "null",
+            "",
+            "http://evil.example",
+            "http://127.0.0.1:1",
+            "127.0.0.1:8787",
+            "ftp://127.0.0.1:8787",
+        ] {
+            assert!(!is_same_origin(origin, "127.0.0.1:8787"), "{origin}");
+        }
+    }
+
+    #[test]
+    fn the_cookie_is_found_among_others() {
+        let mut headers = HeaderMap::new();
+        headers.append(header::COOKIE, HeaderValue::from_static("a=b; sendgate_session=abc"));
+        assert_eq!(cookie(&headers), Some("abc"));
+        headers.remove(header::COOKIE);
+        headers.append(header::COOKIE, HeaderValue::from_static("xsendgate_session=abc"));
+        assert_eq!(cookie(&headers), None);
+    }
+
+    #[test]
+    fn the_cookie_is_for_this_site_and_no_script() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(set_cookie("id", &headers), "sendgate_session=id; Path=/; HttpOnly; SameSite=Strict");
+        headers.insert(header::ORIGIN, HeaderValue::from_static("https://console.example.org"));
+        assert!(set_cookie("id", &headers).ends_with("; Secure"));
+        assert!(set_cookie("", &headers).ends_with("; Max-Age=0"));
+    }
+}

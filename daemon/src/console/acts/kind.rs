@@ -1,0 +1,163 @@
+//! The closed list of what an operator can do, and how it is put into words.
+
+use crate::console::links;
+use crate::db::console::Alien;
+
+/// The closed list of what can be done here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Credits are back.
+    Clear,
+    /// One InMail may try.
+    Probe,
+    /// InMails are stopped, whatever the credits.
+    ForceOpen,
+    /// InMails go by the credits again.
+    ForceAuto,
+    /// Somebody has seen an alert.
+    Acknowledge,
+    /// An unknown outcome: it was sent.
+    Sent,
+    /// An unknown outcome: it was not sent.
+    NotSent,
+    /// Nothing is sent any more.
+    PauseAll,
+    /// It is again.
+    ResumeAll,
+}
+
+impl Kind {
+    /// All of them.
+    pub const ALL: [Kind; 9] = [
+        Kind::Clear,
+        Kind::Probe,
+        Kind::ForceOpen,
+        Kind::ForceAuto,
+        Kind::Acknowledge,
+        Kind::Sent,
+        Kind::NotSent,
+        Kind::PauseAll,
+        Kind::ResumeAll,
+    ];
+
+    /// Its name in addresses.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Kind::Clear => "clear",
+            Kind::Probe => "probe",
+            Kind::ForceOpen => "force-open",
+            Kind::ForceAuto => "force-auto",
+            Kind::Acknowledge => "acknowledge",
+            Kind::Sent => "sent",
+            Kind::NotSent => "not-sent",
+            Kind::PauseAll => "pause",
+            Kind::ResumeAll => "resume",
+        }
+    }
+
+    /// The database's function that does it.
+    pub const fn function(self) -> &'static str {
+        match self {
+            Kind::Clear => "breaker_clear",
+            Kind::Probe => "breaker_probe",
+            Kind::ForceOpen | Kind::ForceAuto => "breaker_force",
+            Kind::Acknowledge => "acknowledge_alert",
+            Kind::Sent | Kind::NotSent => "resolve_operation",
+            Kind::PauseAll => "pause_all",
+            Kind::ResumeAll => "resume_all",
+        }
+    }
+
+    /// What its button says.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Kind::Clear => "Reset credit-exhausted state",
+            Kind::Probe => "Grant a probe",
+            Kind::ForceOpen => "Stop InMails",
+            Kind::ForceAuto => "Back to automatic",
+            Kind::Acknowledge => "Acknowledge",
+            Kind::Sent => "It was sent",
+            Kind::NotSent => "It was not sent",
+            Kind::PauseAll => "Pause everything",
+            Kind::ResumeAll => "Resume everything",
+        }
+    }
+
+    /// What will happen.
+    pub const fn consequences(self) -> &'static [&'static str] {
+        match self {
+            Kind::Clear => &[
+                "The account counts as having credits again, and its InMails go on, within its caps.",
+                "InMails that were deferred for want of credits become due.",
+                "If the provider says once more that there are no credits, InMails stop again.",
+            ],
+            Kind::Probe => &[
+                "The next InMail of this account that every other rule lets pass may be sent; one, and no more.",
+                "If campaign work was deferred, one piece of it becomes due for this.",
+                "Delivered, it resets the credit-exhausted state, and InMails go on. Without credits nothing changes.",
+                "If nobody sends within the operation's time, the permit lapses.",
+            ],
+            Kind::ForceOpen => &[
+                "No InMail of this account is sent, whatever its credits, and no probe either.",
+                "It holds over the end of the credit period, until somebody sets it back to automatic.",
+                "Everything else that the account sends goes on.",
+            ],
+            Kind::ForceAuto => &[
+                "InMails of this account go by its credits again: they stop when the provider says that there are none.",
+            ],
+            Kind::Acknowledge => &[
+                "Your name and note are kept with the alert.",
+                "An alert that tells of an event is closed by that. Any other closes by itself, when its cause is gone.",
+            ],
+            Kind::Sent => &[
+                "The operation counts as delivered, and its slot stays taken.",
+                "Its campaign work is done, and nothing is sent to this prospect again.",
+                "An InMail without a chat id gets no event: nothing proves it.",
+            ],
+            Kind::NotSent => &[
+                "The operation's slot is free again.",
+                "The prospect can be tried again, and campaign work is, after a while. Be sure that nothing left.",
+            ],
+            Kind::PauseAll => &[
+                "No account gets another slot for anything, until somebody resumes.",
+                "What workers have in hand may still be sent, and is settled as ever.",
+            ],
+            Kind::ResumeAll => &["Accounts may send again, each within its own rules."],
+        }
+    }
+
+    /// Whether the function has somewhere to put a note.
+    pub const fn takes_note(self) -> bool {
+        !matches!(self, Kind::ResumeAll)
+    }
+
+    /// Where it is asked about. `item` is an alert or an operation.
+    pub fn link(self, account: &str, item: &str) -> String {
+        links::query("/act", &[("do", self.name()), ("id", account), ("item", item)])
+    }
+
+    /// Where to go once it is done.
+    pub fn back(self, account: &str) -> String {
+        match self {
+            Kind::PauseAll | Kind::ResumeAll => "/".to_owned(),
+            Kind::Acknowledge => "/alerts".to_owned(),
+            _ => links::account(account),
+        }
+    }
+
+    /// What the next page says.
+    pub fn done(self, account: &str) -> String {
+        let account = Alien::from(account.to_owned());
+        match self {
+            Kind::Clear => format!("The credit-exhausted state of {account} is reset."),
+            Kind::Probe => format!("A probe is granted: the next InMail of {account} may try."),
+            Kind::ForceOpen => format!("InMails of {account} are stopped."),
+            Kind::ForceAuto => format!("InMails of {account} go by its credits again."),
+            Kind::Acknowledge => "The alert is acknowledged.".to_owned(),
+            Kind::Sent => "The operation is settled: it was sent.".to_owned(),
+            Kind::NotSent => "The operation is settled: it was not sent.".to_owned(),
+            Kind::PauseAll => "Everything is paused.".to_owned(),
+            Kind::ResumeAll => "Everything goes on.".to_owned(),
+        }
+    }
+}

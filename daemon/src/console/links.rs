@@ -1,0 +1,72 @@
+//! Addresses within the console. Whatever an id holds, it goes into the query: a path would lose `..`, and
+//! form fields would rewrite line ends.
+
+use std::fmt::Write;
+
+/// One account's page.
+pub fn account(id: &str) -> String {
+    format!("/account?id={}", encoded(id))
+}
+
+/// The accounts' page from an id on, with the same search and filter.
+pub fn accounts(search: &str, filter: &str, after: &str) -> String {
+    query("/", &[("q", search), ("filter", filter), ("after", after)])
+}
+
+/// A page of the campaigns' log.
+pub fn events(account: &str, campaign: &str, after: &str) -> String {
+    query("/events", &[("account", account), ("campaign", campaign), ("after", after)])
+}
+
+/// A path with those of the values that are not empty.
+pub fn query(path: &str, values: &[(&str, &str)]) -> String {
+    let mut link = path.to_owned();
+    for (n, (name, value)) in values.iter().filter(|(_, value)| !value.is_empty()).enumerate() {
+        let separator = if n == 0 { '?' } else { '&' };
+        let _ = write!(link, "{separator}{name}={}", encoded(value));
+    }
+    link
+}
+
+/// Percent-encoded, but for what RFC 3986 leaves to everybody.
+pub fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(byte.into());
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// Where to go after signing in: a page of the console, and never another site.
+pub fn within(next: &str) -> &str {
+    let is_ours = next.starts_with('/')
+        && !next.starts_with("//")
+        && next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if is_ours { next } else { "/" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_any_kind_stay_in_the_query() {
+        assert_eq!(account("acc-1"), "/account?id=acc-1");
+        assert_eq!(account("../a/b?c&d=e#f"), "/account?id=..%2Fa%2Fb%3Fc%26d%3De%23f");
+        assert_eq!(account("\"'<>\n\u{202e}ü"), "/account?id=%22%27%3C%3E%0A%E2%80%AE%C3%BC");
+        assert_eq!(accounts("", "exhausted", "a b"), "/?filter=exhausted&after=a%20b");
+        assert_eq!(events("", "", ""), "/events");
+    }
+
+    #[test]
+    fn nobody_is_sent_elsewhere() {
+        assert_eq!(within("/account?id=a%2Fb"), "/account?id=a%2Fb");
+        for elsewhere in ["//evil.example", "https://evil.example", "/\\evil.example", "/a\r\nb", "", "x"] {
+            assert_eq!(within(elsewhere), "/", "{elsewhere}");
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! What is shown. Each page reads what it needs in its turn on the pages' connection, and is rendered
+//! from a template that escapes whatever it is given.
+
+pub mod account;
+pub mod accounts;
+pub mod alerts;
+pub mod events;
+pub mod heartbeats;
+
+use askama::Template;
+use axum::http::{StatusCode, Uri};
+use axum::response::{Html, IntoResponse, Response};
+
+use super::sessions::Visitor;
+use super::{Console, links};
+use crate::db::console::logs::After;
+use crate::db::console::{ALERTS_COUNTED_MAX, Frame};
+use crate::error::{Error, Retry};
+
+/// Rows of a log on one page.
+pub const ROWS_MAX: i64 = 50;
+
+/// A page, or why there is none.
+pub type Answer = Result<Response, Problem>;
+
+/// What every page shows around its own.
+#[derive(Clone, Debug, Default)]
+pub struct Page {
+    /// Its title.
+    pub title: String,
+    /// The entry of the menu that it belongs to.
+    pub section: &'static str,
+    /// The clock, the switch and the counts; none if the database was not asked.
+    pub frame: Option<Frame>,
+    /// Who asks.
+    pub visitor: Option<Visitor>,
+    /// Whether there is anybody who could sign in.
+    pub can_sign_in: bool,
+    /// Its own address.
+    pub here: String,
+    /// What just happened.
+    pub notice: Option<String>,
+    /// Whether it is to be kept fresh.
+    pub live: bool,
+}
+
+impl Page {
+    /// A page of what the database says.
+    pub fn new(
+        console: &Console,
+        section: &'static str,
+        frame: Frame,
+        visitor: Option<Visitor>,
+        uri: &Uri,
+    ) -> Page {
+        let notice = visitor.as_ref().and_then(|visitor| console.sessions().take_notice(visitor));
+        Page {
+            title: String::new(),
+            section,
+            frame: Some(frame),
+            visitor,
+            can_sign_in: !console.tokens.is_empty(),
+            here: uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
+            notice,
+            live: true,
+        }
+    }
+
+    /// The same with a title.
+    pub fn titled(self, title: impl Into<String>) -> Page {
+        Page { title: title.into(), ..self }
+    }
+
+    /// Where to sign in and come back.
+    pub fn sign_in_link(&self) -> String {
+        links::query("/sign-in", &[("next", &self.here)])
+    }
+
+    /// What the menu says of open alerts.
+    pub fn alerts(&self) -> Option<String> {
+        let open = self.frame.as_ref()?.alerts;
+        match open {
+            0 => None,
+            _ if open > ALERTS_COUNTED_MAX => Some(format!("{ALERTS_COUNTED_MAX}+")),
+            _ => Some(open.to_string()),
+        }
+    }
+
+    /// Whether the visitor may do this here: is signed in, and the database has and grants the function.
+    pub fn may(&self, function: &str) -> bool {
+        self.visitor.is_some()
+            && self.frame.as_ref().is_some_and(|frame| frame.functions.iter().any(|known| known == function))
+    }
+}
+
+/// Why there is no page.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    title: String,
+    text: String,
+}
+
+impl Problem {
+    /// One with a status, a title and an explanation.
+    pub fn new(status: StatusCode, title: impl Into<String>, text: impl Into<String>) -> Problem {
+        Problem { status, title: title.into(), text: text.into() }
+    }
+
+    /// The database could not be asked.
+    pub fn unavailable(title: &str, text: &str) -> Problem {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, title, text)
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Problem {
+        match error.retry() {
+            Retry::Later if error.code().is_some() => {
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The database said no", error.to_string())
+            }
+            _ => Problem::unavailable("The database cannot be asked", &error.to_string()),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct ProblemPage {
+    page: Page,
+    text: String,
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let page = Page { title: self.title, ..Page::default() };
+        let text = super::super::db::console::Alien::from(self.text).to_string();
+        (self.status, rendered(&ProblemPage { page, text })).into_response()
+    }
+}
+
+/// A page of the console that is not there.
+pub async fn not_found() -> Problem {
+    Problem::new(
+        StatusCode::NOT_FOUND,
+        "There is no such page",
+        "The menu above leads to those that there are.",
+    )
+}
+
+/// A template as an answer. It can only fail for want of memory.
+pub fn rendered(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(text) => Html(text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
+    }
+}
+
+/// A place in a log as it stands in an address: time and id.
+pub fn place(after: &After) -> String {
+    format!("{}~{}", after.at, after.id)
+}
+
+/// The same, read. What was made up finds nothing that way.
+pub fn read_place(text: &str) -> Result<Option<After>, Problem> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let unreadable =
+        || Problem::new(StatusCode::BAD_REQUEST, "This is no place in the log", "Begin with its first page.");
+    let (at, id) = text.split_once('~').ok_or_else(unreadable)?;
+    let is_time = at.len() == "2025-01-01 00:00:00.000000".len()
+        && at.bytes().enumerate().all(|(n, byte)| match n {
+            4 | 7 => byte == b'-',
+            10 => byte == b' ',
+            13 | 16 => byte == b':',
+            19 => byte == b'.',
+            _ => byte.is_ascii_digit(),
+        });
+    if !is_time || !is_uuid(id) {
+        return Err(unreadable());
+    }
+    Ok(Some(After { at: at.to_owned(), id: id.to_owned() }))
+}
+
+/// Whether the database would read it as a UUID, written as the database writes it.
+pub fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(n, byte)| match n {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => byte.is_ascii_hexdigit(),
+        })
+}
+
+/// An action as people write it.
+pub fn action_name(action: &str) -> &str {
+    match action {
+        "inmail" => "InMail",
+        "invite" => "Invite",
+        "message" => "Message",
+        "profile_view" => "Profile view",
+        "engagement" => "Engagement",
+        other => other,
+    }
+}
+
+/// A name of a closed list as words.
+pub fn spoken(name: &str) -> String {
+    name.replace('_', " ").replace("inmail", "InMail")
+}
+
+/// How much of a whole, in percent, for a bar.
+pub fn percent(part: i32, whole: i32) -> i32 {
+    if whole <= 0 {
+        if part > 0 { 100 } else { 0 }
+    } else {
+        (i64::from(part) * 100 / i64::from(whole)).clamp(0, 100) as i32
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_read_strictly() {
+        let id = "01985c1e-0c4a-7b7e-9d3a-5f2f0a6f4b11";
+        let after = After { at: "2025-05-20 09:14:03.218744".to_owned(), id: id.to_owned() };
+        assert_eq!(read_place(&place(&after)).expect("a place"), Some(after));
+        assert!(read_place("").expect("the beginning").is_none());
+        for text in ["x", "2025-05-20 09:14:03.218744", &format!("now~{id}"), "2025-05-20 09:14:03.218744~x"]
+        {
+            assert!(read_place(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn bars_are_never_longer_than_their_frame() {
+        assert_eq!([percent(0, 50), percent(25, 50), percent(60, 50)], [0, 50, 100]);
+        assert_eq!([percent(0, 0), percent(3, 0), percent(i32::MAX, i32::MAX)], [0, 100, 100]);
+    }
+}

@@ -1,0 +1,166 @@
+//! The accounts, page by page.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Query, State};
+use axum::http::Uri;
+use serde::Deserialize;
+
+use super::{Answer, Page, percent, rendered};
+use crate::console::sessions::Visitor;
+use crate::console::{Console, links};
+use crate::db::Link;
+use crate::db::console::Frame;
+use crate::db::console::accounts::{Card, Filter, Range, Walked};
+use crate::error::Result;
+
+/// Cards on one page.
+const CARDS_MAX: usize = 24;
+
+/// Filters as they stand in an address and on the page.
+const FILTERS: [(&str, &str, Filter); 5] = [
+    ("", "All", Filter::Everybody),
+    ("exhausted", "Credits exhausted", Filter::Exhausted),
+    ("cooling", "Cooling down", Filter::Cooling),
+    ("drifting", "Drifting", Filter::Drifting),
+    ("not-connected", "Not connected", Filter::NotConnected),
+];
+
+/// What the address asks for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Wanted {
+    q: String,
+    filter: String,
+    after: String,
+}
+
+#[derive(Template)]
+#[template(path = "accounts.html")]
+struct AccountsPage {
+    page: Page,
+    search: String,
+    filter: &'static str,
+    filters: Vec<(&'static str, &'static str, String)>,
+    cards: Vec<Card>,
+    is_first: bool,
+    first: String,
+    next: Option<String>,
+    looked: Option<i64>,
+}
+
+impl AccountsPage {
+    fn bar(&self, card: &Card) -> i32 {
+        percent(card.sent, card.cap)
+    }
+
+    fn link(&self, card: &Card) -> String {
+        links::account(card.id.raw())
+    }
+}
+
+/// Shows them.
+pub async fn show(
+    State(console): State<Arc<Console>>,
+    Extension(visitor): Extension<Option<Visitor>>,
+    uri: Uri,
+    Query(wanted): Query<Wanted>,
+) -> Answer {
+    let (name, _, filter) =
+        FILTERS.into_iter().find(|(name, ..)| *name == wanted.filter).unwrap_or(FILTERS[0]);
+    let mut link = console.link.turn().await?;
+    let found = gather(&mut link, filter, &wanted).await;
+    let (frame, walked, cards) = link.settled(found).await?;
+    drop(link);
+    let next = walked.next(filter).map(|after| links::accounts(&wanted.q, name, &after));
+    let page = AccountsPage {
+        page: Page::new(&console, "accounts", frame, visitor, &uri).titled("Accounts"),
+        filter: name,
+        filters: FILTERS.map(|(name, label, _)| (name, label, links::accounts(&wanted.q, name, ""))).to_vec(),
+        cards,
+        is_first: wanted.after.is_empty(),
+        first: links::accounts(&wanted.q, name, ""),
+        looked: walked.stopped_short(filter).then_some(walked.looked_at),
+        next,
+        search: wanted.q,
+    };
+    Ok(rendered(&page))
+}
+
+async fn gather(link: &mut Link, filter: Filter, wanted: &Wanted) -> Result<(Frame, Walked, Vec<Card>)> {
+    let session = link.session().await?;
+    let frame = session.console_frame().await?;
+    let before = end_of_prefix(&wanted.q);
+    // In the order of bytes nothing lies between a text and the same with U+0001 after it.
+    let from = if wanted.after.is_empty() { wanted.q.clone() } else { format!("{}\u{1}", wanted.after) };
+    let range = Range { from: &from, before: before.as_deref() };
+    let walked = session.walk_accounts(filter, range, &frame.today, CARDS_MAX as i64 + 1).await?;
+    let shown = &walked.ids[..walked.ids.len().min(CARDS_MAX)];
+    let cards = session.account_list(shown, &frame.today).await?;
+    Ok((frame, walked, cards))
+}
+
+impl Walked {
+    /// After which id the next page begins; none if this is the last one.
+    fn next(&self, filter: Filter) -> Option<String> {
+        if self.ids.len() > CARDS_MAX {
+            return Some(self.ids[CARDS_MAX - 1].clone());
+        }
+        if self.stopped_short(filter) { self.last.clone() } else { None }
+    }
+
+    /// Whether it ended because it had looked at enough, and not because there was no more.
+    fn stopped_short(&self, filter: Filter) -> bool {
+        self.ids.len() <= CARDS_MAX && self.looked_at >= filter.looks_at(CARDS_MAX as i64 + 1)
+    }
+}
+
+/// The least text that sorts after all that begin so; none if there is no such text.
+fn end_of_prefix(prefix: &str) -> Option<String> {
+    let mut characters: Vec<char> = prefix.chars().collect();
+    while let Some(last) = characters.pop() {
+        if let Some(greater) = after(last) {
+            characters.push(greater);
+            return Some(characters.into_iter().collect());
+        }
+    }
+    None
+}
+
+/// The next character in the order of bytes; surrogates are none.
+fn after(c: char) -> Option<char> {
+    if c == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(c as u32 + 1) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_a_range_of_ids() {
+        for prefix in ["a", "acc-", "ü", "\u{d7ff}", "\u{e000}", "a\u{10ffff}", "\u{1}"] {
+            let until = end_of_prefix(prefix).expect("an end");
+            for id in [prefix.to_owned(), format!("{prefix}\u{1}"), format!("{prefix}\u{10ffff}\u{10ffff}")] {
+                assert!(*prefix <= *id && id < until, "{prefix:?}: {id:?}");
+            }
+            assert!(!until.starts_with(prefix));
+        }
+        assert_eq!(end_of_prefix(""), None);
+        assert_eq!(end_of_prefix("\u{10ffff}"), None);
+    }
+
+    #[test]
+    fn a_page_says_where_the_next_begins() {
+        let ids = |count: usize| (0..count).map(|n| format!("{n:03}")).collect::<Vec<_>>();
+        let walked = |ids, looked_at| Walked { ids, looked_at, last: Some("999".to_owned()) };
+        assert_eq!(walked(ids(CARDS_MAX), CARDS_MAX as i64).next(Filter::Everybody), None);
+        assert_eq!(
+            walked(ids(CARDS_MAX + 1), CARDS_MAX as i64 + 1).next(Filter::Everybody),
+            Some("023".to_owned())
+        );
+        assert_eq!(walked(ids(3), 5_000).next(Filter::Exhausted), Some("999".to_owned()));
+        assert_eq!(walked(ids(3), 4_999).next(Filter::Exhausted), None);
+    }
+}

@@ -1,0 +1,80 @@
+//! The open alerts, newest first.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Query, State};
+use axum::http::Uri;
+use serde::Deserialize;
+
+use super::{Answer, Page, ROWS_MAX, place, read_place, rendered};
+use crate::console::acts::Kind;
+use crate::console::sessions::Visitor;
+use crate::console::{Console, links};
+use crate::db::Link;
+use crate::db::console::Frame;
+use crate::db::console::logs::{After, Alert};
+use crate::error::Result;
+
+/// What stands for all accounts.
+const ALL_ACCOUNTS: &str = "*";
+
+/// What the address asks for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Wanted {
+    after: String,
+}
+
+#[derive(Template)]
+#[template(path = "alerts.html")]
+struct AlertsPage {
+    page: Page,
+    alerts: Vec<Alert>,
+    is_first: bool,
+    next: Option<String>,
+}
+
+impl AlertsPage {
+    fn account_link(&self, alert: &Alert) -> Option<String> {
+        (alert.account.raw() != ALL_ACCOUNTS).then(|| links::account(alert.account.raw()))
+    }
+
+    fn acknowledge(&self, alert: &Alert) -> String {
+        Kind::Acknowledge.link(alert.account.raw(), &alert.place.id)
+    }
+
+    fn second<'a>(&self, alert: &'a Alert) -> &'a str {
+        &alert.place.at[..19]
+    }
+}
+
+/// Shows them.
+pub async fn show(
+    State(console): State<Arc<Console>>,
+    Extension(visitor): Extension<Option<Visitor>>,
+    uri: Uri,
+    Query(wanted): Query<Wanted>,
+) -> Answer {
+    let after = read_place(&wanted.after)?;
+    let mut link = console.link.turn().await?;
+    let found = gather(&mut link, after.as_ref()).await;
+    let (frame, mut alerts) = link.settled(found).await?;
+    drop(link);
+    let has_more = alerts.len() as i64 > ROWS_MAX;
+    alerts.truncate(ROWS_MAX as usize);
+    let last = alerts.last().filter(|_| has_more);
+    let next = last.map(|alert| links::query("/alerts", &[("after", &place(&alert.place))]));
+    Ok(rendered(&AlertsPage {
+        page: Page::new(&console, "alerts", frame, visitor, &uri).titled("Open alerts"),
+        is_first: after.is_none(),
+        alerts,
+        next,
+    }))
+}
+
+async fn gather(link: &mut Link, after: Option<&After>) -> Result<(Frame, Vec<Alert>)> {
+    let session = link.session().await?;
+    tokio::try_join!(session.console_frame(), session.alert_log(after, ROWS_MAX + 1))
+}

@@ -1,0 +1,103 @@
+//! Signing in and out.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{ConnectInfo, Form, Query, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+
+use super::access::set_cookie;
+use super::acts::is_same_secret;
+use super::pages::{Answer, Page, Problem, rendered};
+use super::sessions::Visitor;
+use super::{Console, links};
+
+/// Where to go afterwards.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Wanted {
+    next: String,
+}
+
+/// What the form sends.
+#[derive(Deserialize)]
+pub struct SignIn {
+    token: String,
+    #[serde(default)]
+    next: String,
+}
+
+/// What the button sends.
+#[derive(Deserialize)]
+pub struct SignOut {
+    csrf: String,
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage {
+    page: Page,
+    next: String,
+    problem: Option<&'static str>,
+}
+
+/// Asks for a token.
+pub async fn ask(State(console): State<Arc<Console>>, Query(wanted): Query<Wanted>) -> Response {
+    asked(&console, &wanted.next, None)
+}
+
+fn asked(console: &Console, next: &str, problem: Option<&'static str>) -> Response {
+    let page =
+        Page { title: "Sign in".to_owned(), can_sign_in: !console.tokens.is_empty(), ..Page::default() };
+    rendered(&SignInPage { page, next: links::within(next).to_owned(), problem })
+}
+
+/// Begins a session for whoever has a token.
+pub async fn sign_in(
+    State(console): State<Arc<Console>>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+    Form(form): Form<SignIn>,
+) -> Answer {
+    if !console.attempts().begin(from.ip(), Instant::now()) {
+        tracing::warn!(from = %from.ip(), "too many wrong tokens");
+        let problem = Some("Too many wrong tokens came from there. Wait five minutes.");
+        return Ok((StatusCode::TOO_MANY_REQUESTS, asked(&console, &form.next, problem)).into_response());
+    }
+    let Some(name) = console.tokens.name_of(&form.token) else {
+        tracing::warn!(from = %from.ip(), "a wrong token");
+        let problem = Some("Nobody has this token.");
+        return Ok((StatusCode::FORBIDDEN, asked(&console, &form.next, problem)).into_response());
+    };
+    console.attempts().was_right(from.ip());
+    let id = console.sessions().begin(name, Instant::now())?;
+    tracing::info!(operator = name, from = %from.ip(), "signed in");
+    let cookie = [(header::SET_COOKIE, set_cookie(&id, &headers))];
+    Ok((cookie, Redirect::to(links::within(&form.next))).into_response())
+}
+
+/// Ends the session.
+pub async fn sign_out(
+    State(console): State<Arc<Console>>,
+    Extension(visitor): Extension<Option<Visitor>>,
+    headers: HeaderMap,
+    Form(form): Form<SignOut>,
+) -> Answer {
+    let visitor =
+        visitor.filter(|visitor| is_same_secret(&visitor.csrf, &form.csrf)).ok_or_else(not_your_form)?;
+    console.sessions().end(&visitor);
+    tracing::info!(operator = visitor.name, "signed out");
+    let cookie = [(header::SET_COOKIE, set_cookie("", &headers))];
+    Ok((cookie, Redirect::to("/")).into_response())
+}
+
+/// A form that this session was not given.
+pub fn not_your_form() -> Problem {
+    let text = "The form is not one of this session, and nothing was changed. Open the page again.";
+    Problem::new(StatusCode::FORBIDDEN, "Not your form", text)
+}

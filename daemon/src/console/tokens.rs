@@ -1,0 +1,169 @@
+//! Who may sign in: named tokens, from a file that only the daemon can read.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use serde::Deserialize;
+use subtle::ConstantTimeEq;
+
+use crate::error::{Error, Result};
+
+/// Shortest token: what 16 random bytes are in base64.
+const TOKEN_CHARACTERS_MIN: usize = 22;
+/// Longest name; the logs keep no more of it.
+const NAME_CHARACTERS_MAX: usize = 100;
+/// Before the hash of a token, in hexadecimal.
+const HASHED: &str = "sha256:";
+
+type Hash = [u8; SHA256_OUTPUT_LEN];
+
+/// Names and the hashes of their tokens.
+#[derive(Clone, Debug, Default)]
+pub struct Tokens(Vec<(String, Hash)>);
+
+/// The file, in TOML.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    tokens: BTreeMap<String, String>,
+}
+
+impl Tokens {
+    /// Reads the file. Errors name operators, never tokens.
+    pub fn read(path: &Path) -> Result<Tokens> {
+        let refused = |why: String| Error::Usage(format!("tokens file {}: {why}", path.display()));
+        let metadata = fs::metadata(path).map_err(|error| refused(error.to_string()))?;
+        if metadata.permissions().mode() & 0o077 != 0 {
+            return Err(refused("others can read or change it; run chmod 600 on it".to_owned()));
+        }
+        let text = fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
+        Tokens::parse(&text).map_err(refused)
+    }
+
+    /// Reads what the file holds; an error says what is wrong with it.
+    pub fn parse(text: &str) -> std::result::Result<Tokens, String> {
+        // The parser's own words would quote the line with the token.
+        let file: File = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            format!("line {line} is not as expected: [tokens], then name = \"token\", each name once")
+        })?;
+        let mut tokens: Vec<(String, Hash)> = Vec::with_capacity(file.tokens.len());
+        for (name, token) in file.tokens {
+            let name = checked_name(name)?;
+            let hash = hash_of(&token).map_err(|why| format!("the token of {name} {why}"))?;
+            if let Some((other, _)) = tokens.iter().find(|(_, known)| *known == hash) {
+                return Err(format!("{other} and {name} have the same token"));
+            }
+            tokens.push((name, hash));
+        }
+        if tokens.is_empty() {
+            return Err("it names nobody".to_owned());
+        }
+        Ok(Tokens(tokens))
+    }
+
+    /// Whose token this is. It takes as long for a wrong one as for any right one.
+    pub fn name_of(&self, token: &str) -> Option<&str> {
+        let hash = sha256(token.trim());
+        let mut found = None;
+        for (name, known) in &self.0 {
+            if bool::from(known.ct_eq(&hash)) {
+                found = Some(name.as_str());
+            }
+        }
+        found
+    }
+
+    /// Whether nobody can sign in.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// SHA-256: enough for a secret that is random, and so cheap that it needs no protection of its own.
+pub fn sha256(text: &str) -> Hash {
+    let mut hash = [0; SHA256_OUTPUT_LEN];
+    hash.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());
+    hash
+}
+
+fn checked_name(name: String) -> std::result::Result<String, String> {
+    let is_fine = !name.trim().is_empty()
+        && name.chars().count() <= NAME_CHARACTERS_MAX
+        && !name.chars().any(|c| c.is_control() || crate::terminal::is_harmful(c));
+    if is_fine {
+        return Ok(name);
+    }
+    Err(format!("a name is blank, longer than {NAME_CHARACTERS_MAX} characters, or cannot be read"))
+}
+
+fn hash_of(token: &str) -> std::result::Result<Hash, String> {
+    if let Some(hex) = token.strip_prefix(HASHED) {
+        return unhex(hex).ok_or_else(|| format!("is not {HASHED} and 64 hexadecimal digits"));
+    }
+    if token.trim() != token || token.chars().count() < TOKEN_CHARACTERS_MIN {
+        return Err(format!(
+            "is shorter than {TOKEN_CHARACTERS_MIN} characters or has blanks around it; \
+             make one with: openssl rand -base64 24"
+        ));
+    }
+    Ok(sha256(token))
+}
+
+fn unhex(hex: &str) -> Option<Hash> {
+    let digits: Vec<u8> =
+        hex.chars().map(|c| c.to_digit(16)).map(|d| d.map(|d| d as u8)).collect::<Option<_>>()?;
+    let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, d| byte << 4 | d)).collect();
+    if digits.len() == 2 * SHA256_OUTPUT_LEN { bytes.try_into().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADA: &str = "correct horse battery staple";
+
+    #[test]
+    fn a_token_has_a_name_and_anything_else_has_none() {
+        let tokens = Tokens::parse(&format!("[tokens]\nada = '{ADA}'\ngrace = '{ADA} 2'")).expect("tokens");
+        assert_eq!(tokens.name_of(ADA), Some("ada"));
+        assert_eq!(tokens.name_of(&format!(" {ADA} 2\n")), Some("grace"));
+        for wrong in ["", "ada", &ADA[1..], &ADA.to_uppercase()] {
+            assert_eq!(tokens.name_of(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_hash_does_as_well() {
+        let hash: String = sha256(ADA).iter().map(|byte| format!("{byte:02x}")).collect();
+        let tokens = Tokens::parse(&format!("[tokens]\nada = 'sha256:{hash}'")).expect("tokens");
+        assert_eq!(tokens.name_of(ADA), Some("ada"));
+        assert_eq!(tokens.name_of(&hash), None);
+        assert_eq!(tokens.name_of(&format!("sha256:{hash}")), None);
+        for hash in [&hash[1..], &format!("{hash}00"), &hash.replace(&hash[..1], "x"), "é"] {
+            assert!(Tokens::parse(&format!("[tokens]\nada = 'sha256:{hash}'")).is_err(), "{hash}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_meant_is_refused_and_not_quoted() {
+        for text in [
+            "",
+            "[tokens]",
+            "[tokens]\nada = 'geheim'",
+            "[tokens]\nada = ' geheim geheim geheim geheim'",
+            "[tokens]\nada = 'geheim geheim geheim geheim'\ngrace = 'geheim geheim geheim geheim'",
+            "[tokens]\nada = 'geheim geheim geheim geheim'\nada = 'geheim geheim geheim geheim 2'",
+            "[tokens]\n' ' = 'geheim geheim geheim geheim'",
+            "[tokens]\n\"a\\u202eb\" = 'geheim geheim geheim geheim'",
+            "tokens = 'geheim geheim geheim geheim'",
+            "ada:geheim geheim geheim geheim",
+        ] {
+            let why = Tokens::parse(text).expect_err(text);
+            assert!(!why.contains("geheim"), "{why}");
+        }
+    }
+}

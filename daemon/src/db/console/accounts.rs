@@ -1,0 +1,238 @@
+//! The list of accounts: first whom to show, then their cards.
+
+use tokio_postgres::types::{ToSql, Type};
+
+use super::{Alien, alien};
+use crate::db::Session;
+use crate::error::Result;
+
+/// Rows that one page looks at when not all of them belong on it: reading so many takes milliseconds.
+pub const LOOKED_AT_MAX: i64 = 5_000;
+/// The same where each account's day has to be added up.
+pub const ADDED_UP_MAX: i64 = 1_000;
+
+/// $1 the first id, $2 the end of what was searched for (NULL: none), $3 how many to look at,
+/// $4 how many to show. Ids come back in their order, with how many were looked at and the last of those.
+macro_rules! walk {
+    ($from:literal) => {
+        concat!(
+            "WITH looked AS MATERIALIZED (",
+            $from,
+            ")
+SELECT (SELECT count(*) FROM looked), (SELECT max(l.id) FROM looked AS l),
+       ARRAY(SELECT l.id::text FROM looked AS l WHERE l.belongs ORDER BY l.id LIMIT $4)"
+        )
+    };
+}
+
+/// Everybody, by the primary key.
+const EVERYBODY: &str = walk!(
+    "SELECT a.id, true AS belongs FROM sendgate.linkedin_accounts AS a
+    WHERE a.id >= $1 AND ($2 IS NULL OR a.id < $2) ORDER BY a.id LIMIT $3"
+);
+
+/// By `accounts_exhausted_idx`. A stamp of an earlier period stands until the next InMail.
+const EXHAUSTED: &str = walk!(
+    "SELECT b.account_id AS id, b.state = 'open' AS belongs FROM sendgate.breakers AS b
+    WHERE b.exhausted_at IS NOT NULL AND b.account_id >= $1 AND ($2 IS NULL OR b.account_id < $2)
+    ORDER BY b.account_id LIMIT $3"
+);
+
+/// By `accounts_cooling_idx`. A cooldown that is over stands until the next one.
+const COOLING: &str = walk!(
+    "SELECT a.id, a.cooldown_until > (SELECT sendgate.clock()) AS belongs
+    FROM sendgate.linkedin_accounts AS a
+    WHERE a.cooldown_until IS NOT NULL AND a.id >= $1 AND ($2 IS NULL OR a.id < $2)
+    ORDER BY a.id LIMIT $3"
+);
+
+/// By `accounts_not_connected_idx`.
+const NOT_CONNECTED: &str = walk!(
+    "SELECT a.id, true AS belongs FROM sendgate.linkedin_accounts AS a
+    WHERE a.status <> 'connected' AND a.id >= $1 AND ($2 IS NULL OR a.id < $2)
+    ORDER BY a.id LIMIT $3"
+);
+
+/// By `accounts_day_idx`: only who was active today can have drifted today. $5 is the day. The same sum
+/// as in the cards: slots that neither a proof nor an open operation accounts for.
+const DRIFTING: &str = walk!(
+    "SELECT a.id, a.inmails_sent_today
+        <> (SELECT count(*) FROM sendgate.linkedin_events AS e
+            WHERE e.account_id = a.id AND e.event_type = 'inmail_sent'
+              AND e.occurred_at >= $5::text::date - 2 AND e.counted_on = $5::text::date)
+         + (SELECT count(*) FROM sendgate.operations_unresolved AS o
+            WHERE o.account_id = a.id AND o.action = 'inmail' AND o.counted_on >= $5::text::date) AS belongs
+    FROM sendgate.linkedin_accounts AS a
+    WHERE a.counters_day = $5::text::date AND a.id >= $1 AND ($2 IS NULL OR a.id < $2)
+    ORDER BY a.id LIMIT $3"
+);
+
+/// Cards of the accounts in $1; $2 is the day. Each subquery is closed (OFFSET 0), so that the planner
+/// looks every account up by its key instead of reading all of them. Outcomes are counted since Monday of
+/// last week, as the alert about them does.
+const CARDS: &str = "SELECT w.id, a.display_name, a.status::text, a.tier::text,
+       to_char(a.cooling_until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), b.pill, b.state,
+       k.sent_today, k.daily_cap, d.delivered, o.in_flight, o.unresolved,
+       k.sent_today - d.delivered - o.inmails_open_today
+FROM unnest($1) AS w (id)
+CROSS JOIN LATERAL (
+    SELECT a.display_name, a.status, a.tier,
+           CASE WHEN a.cooldown_until > (SELECT sendgate.clock()) THEN a.cooldown_until END AS cooling_until
+    FROM sendgate.linkedin_accounts AS a WHERE a.id = w.id OFFSET 0
+) AS a
+CROSS JOIN LATERAL (
+    SELECT b.pill, b.state FROM sendgate.breakers AS b WHERE b.account_id = w.id OFFSET 0
+) AS b
+CROSS JOIN LATERAL (
+    SELECT k.sent_today, k.daily_cap FROM sendgate.counters AS k
+    WHERE k.account_id = w.id AND k.action = 'inmail' OFFSET 0
+) AS k
+CROSS JOIN LATERAL (
+    SELECT count(*) AS delivered FROM sendgate.linkedin_events AS e
+    WHERE e.account_id = w.id AND e.event_type = 'inmail_sent'
+      AND e.occurred_at >= $2::text::date - 2 AND e.counted_on = $2::text::date
+) AS d
+CROSS JOIN LATERAL (
+    SELECT count(*) FILTER (WHERE o.state = 'reserved' AND NOT o.expired) AS in_flight,
+           count(*) FILTER (WHERE o.state = 'indeterminate' OR o.expired) AS unresolved,
+           count(*) FILTER (WHERE o.action = 'inmail' AND o.counted_on >= $2::text::date)
+               AS inmails_open_today
+    FROM sendgate.operations_unresolved AS o
+    WHERE o.account_id = w.id AND o.counted_on >= date_trunc('week', $2::text::timestamp)::date - 7
+) AS o
+ORDER BY w.id COLLATE \"C\"";
+
+/// Which accounts are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Filter {
+    /// All.
+    #[default]
+    Everybody,
+    /// Whose InMails the breaker stops.
+    Exhausted,
+    /// Who cools down.
+    Cooling,
+    /// Whose counter nothing accounts for.
+    Drifting,
+    /// Who is paused, restricted or disconnected.
+    NotConnected,
+}
+
+impl Filter {
+    /// How many rows a page of so many cards looks at.
+    pub fn looks_at(self, cards: i64) -> i64 {
+        match self {
+            // These are found without looking at anybody else.
+            Filter::Everybody | Filter::NotConnected => cards,
+            Filter::Exhausted | Filter::Cooling => LOOKED_AT_MAX,
+            Filter::Drifting => ADDED_UP_MAX,
+        }
+    }
+
+    const fn sql(self) -> &'static str {
+        match self {
+            Filter::Everybody => EVERYBODY,
+            Filter::Exhausted => EXHAUSTED,
+            Filter::Cooling => COOLING,
+            Filter::Drifting => DRIFTING,
+            Filter::NotConnected => NOT_CONNECTED,
+        }
+    }
+}
+
+/// A part of all ids, in their order.
+#[derive(Clone, Copy, Debug)]
+pub struct Range<'a> {
+    /// Ids from this one on.
+    pub from: &'a str,
+    /// Ids before this one; none: to the end.
+    pub before: Option<&'a str>,
+}
+
+/// Whom a page shows.
+#[derive(Clone, Debug)]
+pub struct Walked {
+    /// Ids that belong on it.
+    pub ids: Vec<String>,
+    /// How many were looked at.
+    pub looked_at: i64,
+    /// The last of those.
+    pub last: Option<String>,
+}
+
+/// An account as the list shows it.
+#[derive(Clone, Debug)]
+pub struct Card {
+    /// Its id.
+    pub id: Alien,
+    /// Its name, if it has one.
+    pub name: Option<Alien>,
+    /// One of the four statuses.
+    pub status: String,
+    /// Its tier.
+    pub tier: Alien,
+    /// Until when it cools down, if it does.
+    pub cooling_until: Option<String>,
+    /// Why InMails are stopped, in the database's words.
+    pub pill: Option<Alien>,
+    /// The breaker's state.
+    pub breaker: String,
+    /// InMail slots taken today.
+    pub sent: i32,
+    /// InMail slots that there are today.
+    pub cap: i32,
+    /// InMails proven today.
+    pub delivered: i64,
+    /// Operations that a worker has.
+    pub in_flight: i64,
+    /// Operations that nobody knows the outcome of.
+    pub unresolved: i64,
+    /// InMail slots that nothing accounts for.
+    pub drift: i64,
+}
+
+impl Session {
+    /// Whom a page shows: the first `cards` ids of a range that the filter lets pass.
+    pub async fn walk_accounts(
+        &self,
+        filter: Filter,
+        range: Range<'_>,
+        today: &str,
+        cards: i64,
+    ) -> Result<Walked> {
+        let looks_at = filter.looks_at(cards);
+        let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![
+            (&range.from, Type::TEXT),
+            (&range.before, Type::TEXT),
+            (&looks_at, Type::INT8),
+            (&cards, Type::INT8),
+        ];
+        if filter == Filter::Drifting {
+            parameters.push((&today, Type::TEXT));
+        }
+        let row = self.row("listing accounts", filter.sql(), &parameters).await?;
+        Ok(Walked { looked_at: row.get(0), last: row.get(1), ids: row.get(2) })
+    }
+
+    /// Their cards, in the order of ids.
+    pub async fn account_list(&self, ids: &[String], today: &str) -> Result<Vec<Card>> {
+        let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&ids, Type::TEXT_ARRAY), (&today, Type::TEXT)];
+        let rows = self.rows("reading cards", CARDS, &parameters).await?;
+        let card = |row: &tokio_postgres::Row| Card {
+            id: alien(row, 0).unwrap_or_default(),
+            name: alien(row, 1),
+            status: row.get(2),
+            tier: alien(row, 3).unwrap_or_default(),
+            cooling_until: row.get(4),
+            pill: alien(row, 5),
+            breaker: row.get(6),
+            sent: row.get(7),
+            cap: row.get(8),
+            delivered: row.get(9),
+            in_flight: row.get(10),
+            unresolved: row.get(11),
+            drift: row.get(12),
+        };
+        Ok(rows.iter().map(card).collect())
+    }
+}

@@ -1,0 +1,101 @@
+//! Takes connections, a bounded number at a time and each for a bounded time.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tower_service::Service;
+
+use crate::shutdown::Shutdown;
+
+/// Connections at the same time; more wait until one ends. Each may hold a page of some hundred
+/// kilobytes, and all of them together have to fit into the daemon's few megabytes.
+const CONNECTIONS_MAX: usize = 64;
+/// A client has so long to send the head of a request, also of its next one.
+const HEAD_WITHIN: Duration = Duration::from_secs(10);
+/// A connection ends after this time even if its client reads or writes a byte now and then: nobody
+/// keeps others out for long.
+const CONNECTION_WITHIN: Duration = Duration::from_secs(60);
+/// Longest head of a request: an address holds ids of 128 characters, each up to twelve bytes.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Requests that are being answered when it is time to stop get so long; a client that never sends
+/// the end of its request must not hold up the end.
+const FINISH_WITHIN: Duration = Duration::from_secs(2);
+/// Pause after a connection could not be taken: out of file descriptors, say.
+const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// Serves until it is told to stop.
+pub async fn serve(listener: TcpListener, app: Router, mut shutdown: Shutdown) {
+    let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut connections = JoinSet::new();
+    loop {
+        let taken = tokio::select! {
+            taken = take(&listener, &free) => taken,
+            () = shutdown.wait() => break,
+        };
+        while connections.try_join_next().is_some() {}
+        match taken {
+            Ok((stream, from, place)) => {
+                let (app, shutdown) = (app.clone(), shutdown.clone());
+                connections.spawn(async move {
+                    let _ = timeout(CONNECTION_WITHIN, answer(stream, from, app, shutdown)).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection could not be taken");
+                shutdown.sleep(ACCEPT_AGAIN_AFTER).await;
+            }
+        }
+    }
+    drop(listener);
+    let _ = timeout(FINISH_WITHIN, async { while connections.join_next().await.is_some() {} }).await;
+    connections.shutdown().await;
+}
+
+/// The next connection, once there is a place for it.
+async fn take(
+    listener: &TcpListener,
+    free: &Arc<Semaphore>,
+) -> std::io::Result<(TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit)> {
+    let place = free.clone().acquire_owned().await.map_err(std::io::Error::other)?;
+    let (stream, from) = listener.accept().await?;
+    Ok((stream, from, place))
+}
+
+/// Answers the requests of one connection.
+async fn answer(stream: TcpStream, from: SocketAddr, app: Router, mut shutdown: Shutdown) {
+    let _ = stream.set_nodelay(true);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let mut app = app.clone();
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(from));
+        async move { Ok::<_, Infallible>(app.call(request).await.unwrap_or_else(|never| match never {})) }
+    });
+    let mut connection = std::pin::pin!(
+        http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_WITHIN)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .serve_connection(TokioIo::new(stream), service)
+    );
+    // A client that went away, or sent what is no HTTP, is nobody's concern.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = shutdown.wait() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}

@@ -1,0 +1,50 @@
+"""`make pictures`: the console's pages as PNGs in docs/pictures/, from a database that looks real.
+
+    python3 tests/console/pictures.py [--into DIRECTORY]
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from console.stage import Stage
+from harness.browser import Browser
+from harness.console import HarnessError, progress
+from harness.places import REPO
+
+ACCOUNTS = 2_000
+# Name, page, colour scheme and height of the window.
+PICTURES = (
+    ("console-accounts", "/", "light", 760),
+    ("console-account", "/account?id=acc-000003", "light", 1180),
+    ("console-account-dark", "/account?id=acc-000003", "dark", 1180),
+    ("console-probe", "/act?do=probe&id=acc-000003", "light", 800),
+    ("console-events", "/events", "light", 620),
+    ("console-alerts", "/alerts", "light", 620),
+    ("console-heartbeats", "/heartbeats", "light", 620),
+)
+
+
+def main() -> int:
+    """Takes them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--into", type=Path, default=REPO / "docs" / "pictures", help="where they go")
+    into = parser.parse_args().into
+    with Stage(ACCOUNTS) as stage:
+        for name, page, scheme, height in PICTURES:
+            with Browser(height=height) as browser:
+                stage.sign_in(browser)
+                browser.scheme(scheme)
+                browser.open(stage.base + page)
+                browser.picture(into / f"{name}.png", whole=False)
+                progress(f"  {into / name}.png")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except HarnessError as problem:
+        sys.exit(f"error: {problem}")

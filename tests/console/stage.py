@@ -1,0 +1,119 @@
+"""A server with accounts, a daemon, and an operator who is signed in: what is measured and pictured."""
+
+import json
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from pathlib import Path
+
+from console import world
+from harness import build, postgres
+from harness.browser import Browser
+from harness.cluster import Cluster
+from harness.console import HarnessError, progress
+
+VERSION = 18
+TOKEN = "a token for pictures and figures"
+START_SECONDS = 60
+JOURNALLED_MAX = 20_000
+
+
+class Stage:
+    """``with Stage(accounts) as stage:``; ``base`` is the console's address."""
+
+    def __init__(self, accounts: int):
+        self.accounts = accounts
+        self.directory = Path(tempfile.mkdtemp(prefix="console-"))
+        self.cluster: Cluster | None = None
+        self.daemon: subprocess.Popen | None = None
+        self.base = ""
+        self.cookie = ""
+
+    def __enter__(self) -> "Stage":
+        try:
+            self._set()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_exception) -> None:
+        if self.daemon is not None:
+            self.daemon.terminate()
+            self.daemon.wait()
+        if self.cluster is not None:
+            self.cluster.destroy()
+        for file in self.directory.iterdir():
+            file.unlink()
+        self.directory.rmdir()
+
+    def sign_in(self, browser: Browser) -> None:
+        """Sign a browser in."""
+        browser.open(self.base + "/sign-in")
+        browser.write(browser.find("#token"), TOKEN)
+        browser.click(browser.find("main form button[type=submit]"))
+
+    def get(self, page: str) -> tuple[int, dict[str, str]]:
+        """A page, as the operator: (status, headers)."""
+        request = urllib.request.Request(self.base + page, headers={"Cookie": self.cookie})
+        with urllib.request.urlopen(request, timeout=START_SECONDS) as answer:
+            answer.read()
+            return answer.status, {name.lower(): value for name, value in answer.getheaders()}
+
+    def _set(self) -> None:
+        install = postgres.for_version(VERSION)
+        build.build_and_install(install)
+        program = build.build_daemon()
+        self.cluster = Cluster(install)
+        self.cluster.create()
+        self.cluster.start()
+        self.cluster.fresh_database("console", build.EXTENSION)
+        progress(f"  loading {self.accounts:,} accounts")
+        world.load(
+            lambda sql: self.cluster.psql(sql, "console"), self.accounts, min(self.accounts, JOURNALLED_MAX)
+        )
+        self.cluster.psql("CREATE ROLE sendgated LOGIN; GRANT sendgate_daemon TO sendgated")
+        tokens = self.directory / "tokens.toml"
+        tokens.write_text(f'[tokens]\nada = "{TOKEN}"\n')
+        tokens.chmod(0o600)
+        log = self.directory / "log"
+        url = f"postgres://sendgated@{self.cluster.host}:{self.cluster.port}/console"
+        with log.open("w") as file:
+            self.daemon = subprocess.Popen(
+                [program, "run", "--listen=127.0.0.1:0", f"--tokens-file={tokens}"],
+                env={"SENDGATED_DATABASE_URL": url},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=file,
+            )
+        self.base = f"http://{self._address(log)}"
+        self.cookie = self._signed_in()
+
+    def _address(self, log: Path) -> str:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline and self.daemon.poll() is None:
+            for line in log.read_text().splitlines(keepends=True):
+                if line.endswith("\n") and json.loads(line)["message"] == "started":
+                    return json.loads(line)["listen"]
+            time.sleep(0.02)
+        raise HarnessError(f"sendgated does not start:\n{log.read_text()}")
+
+    def _signed_in(self) -> str:
+        form = urllib.parse.urlencode({"token": TOKEN}).encode()
+        request = urllib.request.Request(f"{self.base}/sign-in", form, {"Origin": self.base})
+        opener = urllib.request.build_opener(_Stay())
+        try:
+            opener.open(request, timeout=START_SECONDS)
+        except urllib.error.HTTPError as answer:
+            return answer.headers["Set-Cookie"].split(";")[0]
+        raise HarnessError("signing in did not work")
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Shows a redirect instead of following it: the cookie is on it."""
+
+    def redirect_request(self, *_arguments):
+        return None

@@ -1,0 +1,68 @@
+"""`make page-times`: how long the server takes for each page of the console.
+
+    python3 tests/console/times.py [--accounts N] [--rounds R]
+
+The time is what the answer's Server-Timing says: from the request to the last byte of the page, with the
+database on the same machine. Prints the table of docs/console.md.
+"""
+
+import argparse
+import re
+import statistics
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from console.stage import Stage
+from harness.console import HarnessError
+
+PAGES = (
+    ("accounts", "/?after=acc-{middle}"),
+    ("accounts, search by prefix", "/?q=acc-{middle}"),
+    ("filter: credits exhausted", "/?filter=exhausted&after=acc-{middle}"),
+    ("filter: cooling down", "/?filter=cooling&after=acc-{middle}"),
+    ("filter: drifting", "/?filter=drifting&after=acc-000100"),
+    ("filter: not connected", "/?filter=not-connected&after=acc-{middle}"),
+    ("one account", "/account?id=acc-000003"),
+    ("campaign events", "/events"),
+    ("campaign events of one campaign", "/events?campaign=spring-1"),
+    ("alerts", "/alerts"),
+    ("heartbeats", "/heartbeats"),
+    ("asking before an act", "/act?do=clear&id=acc-000003"),
+)
+
+
+def main() -> int:
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--accounts", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=50, help="requests of each page, in turn")
+    options = parser.parse_args()
+    with Stage(options.accounts) as stage:
+        times: dict[str, list[float]] = {name: [] for name, _ in PAGES}
+        for number in range(options.rounds + 1):
+            for name, page in PAGES:
+                taken = milliseconds(stage, page.format(middle=f"{options.accounts // 2:06}"))
+                if number:  # the first round warms up
+                    times[name].append(taken)
+    print(f"\n| page, {options.accounts:,} accounts | median ms | worst ms of {options.rounds} |\n| --- | ---: | ---: |")
+    for name, taken in times.items():
+        print(f"| {name} | {statistics.median(taken):.1f} | {max(taken):.1f} |")
+    return 0
+
+
+def milliseconds(stage: Stage, page: str) -> float:
+    """The time of one request."""
+    status, headers = stage.get(page)
+    found = re.search(r"dur=([\d.]+)", headers.get("server-timing", ""))
+    if status != 200 or not found:
+        raise HarnessError(f"{page} answered {status}")
+    return float(found[1])
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except HarnessError as problem:
+        sys.exit(f"error: {problem}")

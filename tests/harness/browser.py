@@ -1,0 +1,218 @@
+"""A headless Chromium, driven over WebDriver's plain HTTP, and axe-core, which knows accessibility."""
+
+import base64
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from .apt import install_packages
+from .console import HarnessError, own_environment, progress, watched
+from .places import locked, run_dir
+from .wheel import building, is_stamped
+
+AXE = "axe-core@4.11.0"
+# Long enough for a start on a busy machine.
+START_SECONDS = 60
+ANSWER_SECONDS = 60
+# Root may not have a sandbox, and a test machine need not reach anybody's servers.
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--force-device-scale-factor=1", "--hide-scrollbars", "--disable-dev-shm-usage",
+)  # fmt: skip
+# The key under which WebDriver hands out elements.
+ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
+
+
+def ensure() -> tuple[str, str]:
+    """Chromium and its driver, installed first if root asks and they are missing: two paths."""
+    if not (shutil.which("chromium") and shutil.which("chromedriver")):
+        packages = ["chromium", "chromium-driver", "fonts-liberation"]
+        install_packages(packages, "Chromium, in which the console is tested, is not installed")
+    return shutil.which("chromium"), shutil.which("chromedriver")
+
+
+def axe() -> str:
+    """The source of axe-core, fetched once."""
+    home = run_dir() / "axe"
+    with locked("axe"):
+        if not is_stamped(home, AXE):
+            if shutil.which("npm") is None:
+                install_packages(["npm"], "npm, which fetches axe-core, is not installed")
+            progress(f"fetching {AXE} (once)")
+            with building(home, AXE) as work:
+                command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", work, AXE]
+                watched(command, f"fetching {AXE}", env=own_environment())
+    return (home / "node_modules/axe-core/axe.min.js").read_text()
+
+
+class BrowserError(Exception):
+    """What WebDriver says went wrong."""
+
+
+class Browser:
+    """``with Browser() as browser:`` is one window of a fresh profile."""
+
+    def __init__(self, width: int = 1280, height: int = 900, script: bool = True):
+        self.size = (width, height)
+        self.script = script
+        self.directory = Path(tempfile.mkdtemp(prefix="chromium-"))
+        self.driver: subprocess.Popen | None = None
+        self.base = ""
+
+    def __enter__(self) -> "Browser":
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_exception) -> None:
+        if self.driver is not None:
+            try:
+                if self.base.count("/session/"):
+                    self._call("DELETE", "")
+            except (BrowserError, OSError):
+                pass
+            self.driver.kill()
+            self.driver.wait()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    # -- what a person does -----------------------------------------------------------------------
+
+    def open(self, url: str) -> None:
+        """Go there, and wait until it has loaded."""
+        self._call("POST", "/url", {"url": url})
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return self._call("GET", "/url")
+
+    @property
+    def title(self) -> str:
+        """The page's title."""
+        return self._call("GET", "/title")
+
+    def find(self, css: str) -> str:
+        """The first element like that; an error if there is none."""
+        return self._call("POST", "/element", {"using": "css selector", "value": css})[ELEMENT]
+
+    def find_all(self, css: str) -> list[str]:
+        """All elements like that."""
+        found = self._call("POST", "/elements", {"using": "css selector", "value": css})
+        return [element[ELEMENT] for element in found]
+
+    def link(self, text: str) -> str:
+        """The link with exactly this text."""
+        return self._call("POST", "/element", {"using": "link text", "value": text})[ELEMENT]
+
+    def click(self, element: str) -> None:
+        """Click on it."""
+        self._call("POST", f"/element/{element}/click", {})
+
+    def write(self, element: str, text: str) -> None:
+        """Type into it."""
+        self._call("POST", f"/element/{element}/value", {"text": text})
+
+    def text(self, css: str = "body") -> str:
+        """What a person can read there."""
+        return self._call("GET", f"/element/{self.find(css)}/text")
+
+    def texts(self, css: str) -> list[str]:
+        """What a person can read in each element like that."""
+        return [self._call("GET", f"/element/{element}/text") for element in self.find_all(css)]
+
+    # -- what a developer does --------------------------------------------------------------------
+
+    def run(self, script: str, *arguments):
+        """Run a function's body in the page; its value."""
+        return self._call("POST", "/execute/sync", {"script": script, "args": list(arguments)})
+
+    def run_async(self, script: str, *arguments):
+        """The same; the last argument is what to call with the value."""
+        return self._call("POST", "/execute/async", {"script": script, "args": list(arguments)})
+
+    def devtools(self, command: str, **parameters):
+        """A command of Chromium's own."""
+        return self._call("POST", "/goog/cdp/execute", {"cmd": command, "params": parameters})
+
+    def scheme(self, name: str) -> None:
+        """Prefer ``dark`` or ``light``."""
+        features = [{"name": "prefers-color-scheme", "value": name}]
+        self.devtools("Emulation.setEmulatedMedia", features=features)
+
+    def complaints(self) -> list[str]:
+        """What the browser wrote to its console since the last call."""
+        return [line["message"] for line in self._call("POST", "/se/log", {"type": "browser"})]
+
+    def cookies(self) -> list[dict]:
+        """The page's cookies."""
+        return self._call("GET", "/cookie")
+
+    def picture(self, path: Path, whole: bool = True) -> None:
+        """A PNG of the page, from its top to its end or as much as the window shows."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        parameters = {"format": "png", "captureBeyondViewport": whole}
+        if whole:
+            size = self.devtools("Page.getLayoutMetrics")["cssContentSize"]
+            parameters["clip"] = {"x": 0, "y": 0, "width": self.size[0], "height": size["height"], "scale": 1}
+        path.write_bytes(base64.b64decode(self.devtools("Page.captureScreenshot", **parameters)["data"]))
+
+    def barriers(self) -> list[str]:
+        """What axe-core finds on the page that keeps somebody out."""
+        self.run(axe() + "\n;window.axe = axe;")
+        found = self.run_async(
+            "const done = arguments[arguments.length - 1];"
+            "axe.run(document, {resultTypes: ['violations']})"
+            ".then((r) => done(r.violations), (e) => done([{id: String(e), nodes: []}]));"
+        )
+        return [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"] or [{"html": ""}]]
+
+    # -- WebDriver ----------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        chromium, driver = ensure()
+        log = (self.directory / "driver.log").open("w")
+        self.driver = subprocess.Popen(
+            [driver, "--port=0"], stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
+            env=os.environ | {"HOME": str(self.directory)}, cwd=self.directory,
+        )  # fmt: skip
+        self.base = f"http://127.0.0.1:{self._port()}"
+        flags = [*FLAGS, f"--user-data-dir={self.directory / 'profile'}", f"--window-size={self.size[0]},{self.size[1]}"]
+        options: dict = {"binary": chromium, "args": flags}
+        if not self.script:
+            options["prefs"] = {"profile.managed_default_content_settings.javascript": 2}
+        wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
+        session = self._call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
+        self.base += f"/session/{session['sessionId']}"
+        width, height = self.size
+        self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+
+    def _port(self) -> int:
+        deadline = time.monotonic() + START_SECONDS
+        log = self.directory / "driver.log"
+        while True:
+            for line in log.read_text(errors="replace").splitlines():
+                if "started successfully on port" in line:
+                    return int(line.rstrip(".").split()[-1])
+            if self.driver.poll() is not None or time.monotonic() > deadline:
+                raise HarnessError(f"chromedriver does not start:\n{log.read_text(errors='replace')}")
+            time.sleep(0.02)
+
+    def _call(self, method: str, path: str, body: dict | None = None):
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.base + path, data, {"Content-Type": "application/json"}, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=ANSWER_SECONDS) as answer:
+                return json.load(answer)["value"]
+        except urllib.error.HTTPError as error:
+            problem = json.load(error)["value"]
+            raise BrowserError(f"{method} {path}: {problem['error']}: {problem['message'][:500]}") from error
