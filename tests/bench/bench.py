@@ -126,7 +126,7 @@ def throughput(server: Server, options: argparse.Namespace) -> dict:
                 rates[name].append(rate(options.seconds))
             except HarnessError as error:
                 progress(f"  missing: {name}: {error}")
-                outside.missing[name] = str(error).splitlines()[0]
+                outside.missing[name] = str(error).splitlines()[-1].strip()
                 del outside.rates[name], rates[name]
     return {"rates": rates, "cpu": cpu, "missing": outside.missing}
 

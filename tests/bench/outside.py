@@ -49,7 +49,7 @@ class Outside:
             self.rates |= dict(zip(names, prepare(), strict=True))
         except HarnessError as error:
             for name in names:
-                self.missing[name] = str(error).splitlines()[0]
+                self.missing[name] = str(error).splitlines()[-1].strip()
                 progress(f"  missing: {name}: {error}")
 
     def _node(self) -> list:

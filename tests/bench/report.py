@@ -29,14 +29,15 @@ def write(found: dict) -> None:
     after = rest.partition(END)[2]
     parts = [facts(found["machine"])]
     parts += [f"### {title}\n\n{markdown(rows)}" for title, rows in tables(found)]
-    DOCUMENT.write_text(f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}")
     PICTURES.mkdir(parents=True, exist_ok=True)
     if "throughput" in found:
         rates = medians(found["throughput"]["rates"])
         singles = {name: rates[name] for name in BEST_OF if name in rates}
-        chart("bench-single.svg", "One slot a call: calls a second", singles)
+        parts.append(chart("bench-single.svg", "One slot a call: calls a second", singles))
     if "batches" in found:
-        chart("bench-batches.svg", "Many slots a call: slots a second", medians(found["batches"]))
+        slots = medians(found["batches"])
+        parts.append(chart("bench-batches.svg", "Many slots a call: slots a second", slots))
+    DOCUMENT.write_text(f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}")
 
 
 def facts(machine: dict) -> str:
@@ -156,8 +157,8 @@ def markdown(rows: Table) -> str:
     return "\n".join([head, rule, *body])
 
 
-def chart(name: str, title: str, figures: dict[str, float]) -> None:
-    """Bars, longest for the most, readable on light and dark pages."""
+def chart(name: str, title: str, figures: dict[str, float]) -> str:
+    """Bars, longest for the most, readable on light and dark pages; how the document shows them."""
     line, left, bar = 26, 290, 330
     height, most = 40 + line * len(figures), max(figures.values())
     shapes = [f'<text x="8" y="22" font-weight="600">{escape(title)}</text>']
@@ -174,3 +175,4 @@ def chart(name: str, title: str, figures: dict[str, float]) -> None:
         f'font-family="system-ui, sans-serif" font-size="13" fill="#6b7280">\n<title>{escape(title)}</title>\n'
         f"{body}\n</svg>\n"
     )
+    return f"![{title}](pictures/{name})"

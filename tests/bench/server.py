@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from harness.places import server_dir
 from . import contenders, plpgsql
 
 CLIENTS = 8
+# Longest wait for the backends of a run to end.
+ENDING_SECONDS_MAX = 10
 CONF = {
     "shared_buffers": "1GB",
     "max_wal_size": "8GB",
@@ -63,8 +66,12 @@ class Server:
 
     def run(self, script: str, seconds: float, clients: int = CLIENTS) -> Cost:
         """Runs a script for a while."""
-        before = self.processor_seconds()
+        before, processes = self.processor_seconds(), self.processes()
         report = self.pgbench(script, "-c", str(clients), "-j", "2", "-T", str(round(seconds)))
+        deadline = time.monotonic() + ENDING_SECONDS_MAX
+        # pgbench does not wait for its backends, whose time counts once they have ended.
+        while self.processes() > processes and time.monotonic() < deadline:
+            time.sleep(0.01)
         spent = self.processor_seconds() - before
         done = int(re.search(r"actually processed: (\d+)", report)[1])
         return Cost(float(re.search(r"tps = ([0-9.]+)", report)[1]), spent * 1e6 / max(done, 1))
@@ -73,6 +80,11 @@ class Server:
         """What all backends that have ended have used so far; those of a run have."""
         fields = Path(f"/proc/{self.cluster.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+
+    def processes(self) -> int:
+        """How many processes the server has."""
+        pid = self.cluster.pid
+        return len(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
 
     def wal_position(self) -> int:
         """Bytes of WAL so far."""
