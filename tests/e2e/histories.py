@@ -111,7 +111,8 @@ def one_probe(rng: random.Random, reserved: int) -> list[tuple]:
             wait_step(rng, 0),
         )
     )
-    return [("breaker_arm",), ("breaker_probe",), first, second, wait_step(rng, 0), end, second]
+    probe = ("breaker_probe",)
+    return [("breaker_arm",), probe, first, second, probe, wait_step(rng, 0), end, second]
 
 
 def stale_error(rng: random.Random, reserved: int) -> list[tuple]:
