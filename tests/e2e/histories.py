@@ -53,9 +53,9 @@ def make(seed: int) -> History:
     history = History(rng.choice((1, 1, 15, 31)), starts_at, [])
     reserved = 1
     for _ in range(rng.randrange(6, STEPS_MAX)):
-        kind = rng.choices(("reserve", "settle", "wait", "other", "episode"), (20, 20, 12, 12, 1))[0]
+        kind = rng.choices(("reserve", "settle", "wait", "other", "episode"), (20, 20, 12, 12, 2))[0]
         if kind == "episode":
-            history.steps += rng.choice((by_hand, one_probe, stale_error))(rng, reserved)
+            history.steps += rng.choice((by_hand, one_probe, stale_error, campaign))(rng, reserved)
             reserved += 2
         elif kind == "reserve":
             again = [step for step in history.steps[-4:] if step[0] == "reserve"]
@@ -72,7 +72,7 @@ def make(seed: int) -> History:
 
 def reserve(rng: random.Random, number: int) -> tuple:
     action = rng.choices(("inmail", "invite"), (4, 1))[0]
-    return "reserve", action, f"p{rng.randrange(6)}", rng.choice((None, None, "c")), number
+    return "reserve", action, f"p{rng.randrange(6)}", rng.choice((None, "c")), number
 
 
 def settle(rng: random.Random, reserved: int) -> tuple:
@@ -123,6 +123,17 @@ def stale_error(rng: random.Random, reserved: int) -> list[tuple]:
     return [first, second, errors[0], wait, ("breaker_clear",), errors[1]]
 
 
+def campaign(rng: random.Random, reserved: int) -> list[tuple]:
+    """Work of a campaign that the breaker defers, and how it comes back; or that is done at once."""
+    numbers = reserved + 1, reserved + 2
+    work = [("enqueue", f"p{n % 6}", "inmail") for n in numbers]
+    asked = [("reserve", "inmail", f"p{n % 6}", "c", n) for n in numbers]
+    if rng.random() < 0.3:
+        return [*work, *asked, ("confirm", numbers[0], "chat", None)]
+    back = rng.choice(("breaker_clear", "breaker_probe", "breaker_force"))
+    return [*work, ("breaker_arm",), *asked, (back, "closed") if back == "breaker_force" else (back,)]
+
+
 def wait_step(rng: random.Random, _reserved: int) -> tuple:
     return "wait", rng.choice((*WAITS, *BOUNDARIES))
 
@@ -132,6 +143,7 @@ def other(rng: random.Random, _reserved: int) -> tuple:
     statuses, modes = ("connected", "paused", "restricted"), ("auto", "auto", "open", "closed")
     return rng.choices(
         (
+            ("enqueue", prospect, action),
             ("preview", action, rng.choice((None, prospect))),
             ("set_status", rng.choice((*statuses, "connected", "connected"))),
             ("set_cap", action, rng.choice((None, 0, 1, 2, 4)), rng.choice((None, None, 0, 3, 5))),
@@ -148,7 +160,7 @@ def other(rng: random.Random, _reserved: int) -> tuple:
             ("audit_events",),
             ("tamper", rng.choice((-1, 2))),
         ),
-        (4, 3, 3, 1, 1, 2, 2, 6, 1, 3, 2, 1, 2, 3, 1),
+        (8, 4, 3, 3, 1, 1, 2, 2, 6, 3, 3, 2, 1, 2, 3, 1),
     )[0]
 
 
@@ -173,6 +185,7 @@ CALLS = {
     " FROM sendgate.reserve('a', %s, %s, %s, %s)",
     "preview": "SELECT proceed, reason, retry_at, expires_at, sent_today, daily_cap, remaining"
     " FROM sendgate.preview('a', %s, %s)",
+    "enqueue": "SELECT sendgate.enqueue('c', %s, 'a', %s)",
     "confirm": "SELECT sendgate.confirm('a', %s, %s, %s)",
     "rollback": "SELECT sendgate.rollback('a', %s, %s, %s, %s, %s)",
     "resolve": "SELECT sendgate.resolve_operation('a', %s, %s, %s, 'a note')",
@@ -210,6 +223,9 @@ SELECT a.status, a.breaker_mode, a.inmail_credits_exhausted_at, a.breaker_cleare
        (SELECT array_agg(concat_ws(' ', action, reason)) FROM sendgate.breaker_log),
        (SELECT array_agg(concat_ws(' ', kind, day)) FROM sendgate.open_alerts),
        (SELECT array_agg(concat_ws(' ', prospect_id, campaign_id, repeats)) FROM sendgate.campaign_events),
+       (SELECT array_agg(concat_ws(' ', prospect_id, action, state, extract(epoch FROM next_dispatch_at),
+                                   reason))
+        FROM sendgate.enrollments),
        (SELECT count(*) FROM sendgate.linkedin_events)
 FROM sendgate.accounts a WHERE a.id = 'a'
 """
@@ -233,6 +249,11 @@ def pictured(account: Account) -> tuple:
         sent = account.sent_on(action, account.today), account.sent_in(action, week)
         return f"{action} {sent[0]} {sent[1]} {daily} {-1 if weekly is None else weekly}"
 
+    def enrolled(e):
+        due = None if e.due_at is None else f"{e.due_at / 1e6:.6f}"
+        words = (e.prospect, e.action, e.state, due, e.reason)
+        return " ".join(word for word in words if word is not None)
+
     def skipped(key, repeats):
         return " ".join(str(word) for word in (*key[:2], repeats) if word is not None)
 
@@ -249,6 +270,7 @@ def pictured(account: Account) -> tuple:
         sorted(f"{action} {reason}" for action, reason in account.lines),
         sorted(f"{kind} {day}" for kind, day in account.alerts),
         sorted(skipped(*skip) for skip in account.skips.items()),
+        sorted(enrolled(e) for e in account.enrolled),
         sum(o.event is not None for o in account.journal),
     )
 
@@ -257,12 +279,12 @@ def seen(row: tuple) -> tuple:
     """The database's picture in the model's terms."""
     values = [micros(value) if isinstance(value, datetime) else value for value in row]
     places = values[:8]
-    for value in values[8:12]:
+    for value in values[8:13]:
         words = (line.split(" ") for line in value or ())
         places.append(sorted(" ".join(line) for line in words))
     # The ids of sends from outside are the database's own.
     places[8] = sorted("ext" + line[3:] if " external " in line else line for line in places[8])
-    return (*places, values[12])
+    return (*places, values[13])
 
 
 class Different(AssertionError):

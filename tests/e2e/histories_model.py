@@ -95,6 +95,17 @@ class Operation:
 
 
 @dataclass
+class Enrollment:
+    """A piece of the one campaign."""
+
+    prospect: str
+    action: str
+    due_at: int | None
+    state: str = "waiting"
+    reason: str | None = None
+
+
+@dataclass
 class Decision:
     """An answer of ``reserve`` or ``preview``."""
 
@@ -167,6 +178,8 @@ class Breaker(Books):
         self.taken_by: Operation | None = None
         self.lines: list[tuple[str, str]] = []
         self.skips: dict[tuple, int] = {}
+        # In the order in which they were put in.
+        self.enrolled: list[Enrollment] = []
 
     def leased(self) -> bool:
         return self.lease is not None and self.lease > self.now
@@ -180,6 +193,7 @@ class Breaker(Books):
             self.lines.append(("clear", reason))
             self.stamp = self.lease = self.taken_by = None
             self.cleared_at = self.now
+            self.release()
 
     def arm(self, reserved_at: int, reason: str) -> None:
         """The first stamp of a period wins; an error from before the last clear says nothing."""
@@ -221,7 +235,35 @@ class Breaker(Books):
         key = (prospect, campaign, self.stamp)
         if key not in self.skips:
             self.lines.append(("skip", "account_inmail_credits_exhausted"))
+            self.defer(prospect, campaign)
         self.skips[key] = self.skips.get(key, -1) + 1
+
+
+    def deferred(self) -> list[Enrollment]:
+        reason = "account_inmail_credits_exhausted"
+        return [e for e in self.enrolled if e.state == "waiting" and e.reason == reason]
+
+    def defer(self, prospect: str | None, campaign: str | None) -> None:
+        """The piece that was skipped waits for the next credits."""
+        until = self.next_period(self.now)
+        for e in self.enrolled:
+            mine = campaign is not None and e.prospect == prospect and e.action == "inmail"
+            if mine and e.state == "waiting" and e.due_at < until:
+                e.due_at, e.reason = until, "account_inmail_credits_exhausted"
+
+    def release(self) -> None:
+        """What was deferred is due."""
+        for e in self.deferred():
+            if e.due_at > self.now:
+                e.due_at, e.reason = self.now, None
+
+    def offer(self) -> None:
+        """A permit lies ready: the first deferred piece that nothing else holds back is due."""
+        for e in sorted(self.deferred(), key=lambda e: e.due_at):
+            same = [o for o in self.journal if o.kept() and o.action == "inmail" and o.prospect == e.prospect]
+            if not any(o.unresolved() or o.reserved_at > self.now - PROSPECT_COOLDOWN for o in same):
+                e.due_at = self.now
+                return
 
 
 class Model(Breaker):

@@ -24,7 +24,7 @@ from support import operation
 # Everything that a history leaves behind. Its logs are append-only, also for a superuser.
 FORGOTTEN = (
     "accounts send_operations linkedin_events breaker_log breaker_outbox campaign_events alerts"
-    " counter_drift reconcile_runs admin_log dispatch_queue pause_switch"
+    " counter_drift enrollments reconcile_runs admin_log dispatch_queue pause_switch"
 ).split()
 FORGET = ";".join(f"DELETE FROM sendgate.{table}" for table in FORGOTTEN)
 GUARDS = """SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname) FROM pg_trigger
@@ -69,7 +69,7 @@ class Player:
             picture = seen(self.connection.execute(LOOK, prepare=True).fetchone())
             self.same(at, f"the tables after {step!r} at {shown(model.now)}", picture, pictured(model))
             self.meet(found, model)
-            if step[0] == "reserve":
+            if step[0] in ("reserve", "enqueue"):
                 # Which of two of the same instant is the later one is nobody's business.
                 model.now += 1
                 self.set_clock(model.now)
@@ -79,6 +79,7 @@ class Player:
         self.met |= {word for word in words if isinstance(word, str)}
         self.met |= {f"{action} {reason}" for action, reason in model.lines}
         self.met |= {kind for kind, _ in model.alerts}
+        self.met |= {f"{piece.state}, {piece.reason}" for piece in model.enrolled}
 
     def set_clock(self, now: int) -> None:
         self.connection.execute("SELECT set_config('sendgate.now', %s, false)", (shown(now),))

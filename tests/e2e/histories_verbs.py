@@ -11,6 +11,7 @@ from histories_model import (
     SKEW,
     TTL,
     Decision,
+    Enrollment,
     Event,
     Model,
     Operation,
@@ -51,10 +52,17 @@ class Account(Model):
         if unproven:
             self.give_back_outcome(operation, "indeterminate", "indeterminate")
             return None
-        self.give_back_outcome(operation, "delivered", None)
+        self.finish(operation)
         operation.event = Event(chat, self.now if at is None else at, self.now)
         self.look_at_proof(operation)
         return operation.event
+
+    def finish(self, operation: Operation) -> None:
+        """Delivered: the prospect of the campaign has got it."""
+        self.give_back_outcome(operation, "delivered", None)
+        for e in self.enrolled:
+            if operation.campaign and (e.prospect, e.action) == (operation.prospect, operation.action):
+                e.state, e.due_at, e.reason = "done", None, None
 
     def look_at_proof(self, operation: Operation) -> None:
         if operation.action == "inmail" and self.stamp is not None:
@@ -94,6 +102,8 @@ class Account(Model):
             # The permit is back at once, unless it has lapsed.
             self.lease = self.now + TTL if self.leased() else None
             self.taken_by = None
+            if self.lease is not None:
+                self.offer()
 
     def cool_down(self, until: int) -> None:
         self.cooldown = until if self.cooldown is None else max(self.cooldown, until)
@@ -112,7 +122,7 @@ class Account(Model):
         if not sent:
             self.fail(operation, "released", 0)
         elif chat is None and operation.action == "inmail":
-            self.give_back_outcome(operation, "delivered", None)
+            self.finish(operation)
         else:
             self.deliver(operation, chat, operation.reserved_at)
 
@@ -163,8 +173,15 @@ class Account(Model):
     def resume_all(self) -> None:
         self.paused = False
 
+    def enqueue(self, prospect: str, action: str) -> tuple:
+        if any((e.prospect, e.action) == (prospect, action) for e in self.enrolled):
+            return (False,)
+        self.enrolled.append(Enrollment(prospect, action, self.now))
+        return (True,)
+
     def breaker_clear(self) -> None:
         self.clear("manual")
+        self.release()
         self.cleared_at = self.now
 
     def breaker_arm(self) -> None:
@@ -172,6 +189,8 @@ class Account(Model):
 
     def breaker_force(self, mode: str) -> None:
         self.mode = mode
+        if mode == "closed":
+            self.release()
 
     def breaker_probe(self) -> None:
         if self.mode == "open":
@@ -181,6 +200,7 @@ class Account(Model):
         if self.leased():
             raise Problem("SG207")
         self.lease, self.taken_by = self.now + TTL, None
+        self.offer()
 
     def breaker_check(self, prospect: str, campaign: str | None) -> tuple:
         if self.paused:
