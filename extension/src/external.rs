@@ -37,10 +37,11 @@ static RECORDED: Statement = Statement::new(
     &[pg_sys::TEXTOID, pg_sys::UUIDOID],
 );
 
-/// What the journal has for the same prospect and action, and whether its events have this chat id.
+/// What the journal has for the same prospect and action, and whether its events have this chat id. A
+/// chat id on one side only is another one, not an unknown one.
 static CANDIDATES: Statement = Statement::new(
     "SELECT o.operation_id, o.origin, o.state, o.reserved_at, o.settled_at, e.id,
-            e.chat_id OPERATOR(pg_catalog.=) $4 OR (e.chat_id IS NULL AND $4 IS NULL)
+            COALESCE(e.chat_id OPERATOR(pg_catalog.=) $4, e.chat_id IS NULL AND $4 IS NULL)
      FROM sendgate.send_operations o
      LEFT JOIN sendgate.linkedin_events e
          ON e.account_id OPERATOR(pg_catalog.=) $1 AND e.operation_id OPERATOR(pg_catalog.=) o.operation_id

@@ -63,6 +63,15 @@ static PARK: Statement = Statement::new(
     &[pg_sys::TEXTARRAYOID, pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID],
 );
 
+/// What was of another day is over, also on accounts that have been idle for so long since that the sweep
+/// no longer meets them.
+static RESOLVE_OLD: Statement = Statement::new(
+    "UPDATE sendgate.alerts l SET resolved_at = $2
+     WHERE l.resolved_at IS NULL AND l.day OPERATOR(pg_catalog.<) $1
+       AND l.kind OPERATOR(pg_catalog.=) 'operations_expired'",
+    &[pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID],
+);
+
 fn reconcile_operations(args: &Args) -> Answer {
     let limit = job::batch_size(args)?;
     job::run(Job::Reconcile, |spi, held| sweep(spi, held, limit))
@@ -114,6 +123,9 @@ fn sweep(spi: &Spi, held: &Held, limit: i32) -> Result<Done> {
             "{count} operations were not answered in time; they hold their slots until somebody settles them"
         );
         alerts::open(spi, id, "operations_expired", held.now.day(), &detail, held.now);
+    }
+    if next.is_none() {
+        spi.run(&RESOLVE_OLD, params![held.now.day(), held.now]);
     }
     Ok(Done { checked: members.len() as i64, changed: corrected.len() as i64, next, more: false })
 }

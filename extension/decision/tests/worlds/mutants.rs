@@ -1,0 +1,252 @@
+//! Rules that are wrong in one place. Each breaks one property, and the search has to find out: that is
+//! what a search without findings is worth.
+
+use sendgate_decision::account::Account;
+use sendgate_decision::books::{Correction, Counted, Parts, reconcile};
+use sendgate_decision::clock::{DAY, Instant};
+use sendgate_decision::gate::{Grant, ProspectHistory, Request, Verdict, decide};
+use sendgate_decision::names::{ACTIONS, Action, OperationState, Outcome};
+use sendgate_decision::settle::{Delivery, Operation, Settled, deliver, fail};
+
+use crate::properties::ALL;
+use crate::rules::{REAL, Recount, Rules};
+use crate::search::search;
+use crate::state::{Op, State};
+use crate::worlds::{self, World};
+
+/// Searches for one property alone, and fails unless it is broken.
+fn is_found(property: &str, world: &World) {
+    let asked: Vec<_> = ALL.iter().copied().filter(|known| known.name == property).collect();
+    assert_eq!(asked.len(), 1, "there is no property {property}");
+    let searched = search(world, &asked);
+    let Some(broken) = searched.broken else {
+        panic!("{}: {} states, and {property} holds in all of them", world.name, searched.states);
+    };
+    assert_eq!(broken.property, property);
+    println!("{property}: {} states, {} steps\n{}", searched.states, broken.steps, broken.trace);
+}
+
+/// A test for each mutant: its name, the property that it breaks, the world that shows it, the rule.
+macro_rules! mutants {
+    ($($name:ident: $property:literal in $world:ident with $rules:expr;)+) => {
+        $(#[test] fn $name() { is_found($property, &worlds::$world($rules)); })+
+
+        /// Every property has a mutant: one without would be a sentence, not a test.
+        #[test]
+        fn every_property_has_a_mutant() {
+            let named = [$($property),+];
+            for property in ALL {
+                assert!(named.contains(&property.name), "{} has none", property.name);
+            }
+        }
+    };
+}
+
+mutants! {
+    // The row is written whatever version it is by now.
+    without_the_version_guard:
+        "grants_within_the_caps" in crowd with Rules { finds_version: |_| true, ..REAL };
+    without_the_version_guard_a_prospect_is_reserved_twice:
+        "one_operation_a_prospect" in prospects with Rules { finds_version: |_| true, ..REAL };
+    expired_slots_are_given_back:
+        "accepted_sends_within_the_cap" in crowd with Rules { counts: without_the_dead, ..REAL };
+    the_cap_is_one_too_high:
+        "accepted_sends_within_the_cap" in crowd with Rules { decide: one_too_many, ..REAL };
+    midnight_forgets_the_day: "grants_within_the_caps" in days with Rules { decide: forgets_the_day, ..REAL };
+    the_week_is_not_counted: "grants_within_the_caps" in days with Rules { decide: forgets_the_week, ..REAL };
+    a_grant_from_before_midnight_is_written_after_it:
+        "a_grant_counts_on_its_own_day" in days with Rules { holds: |_, _, _| true, ..REAL };
+    layer_1_counts_deliveries_alone:
+        "counter_not_below_what_is_in_flight" in crowd with Rules { reconcile: deliveries_alone, ..REAL };
+    layer_1_writes_what_it_counted_without_the_row:
+        "counter_is_the_sum_of_its_parts" in drift with Rules { recount: Recount::Never, ..REAL };
+    a_late_truth_takes_no_slot:
+        "counter_is_the_sum_of_its_parts" in truths with Rules { deliver: takes_no_slot, ..REAL };
+    an_unknown_outcome_gives_back:
+        "counter_is_the_sum_of_its_parts" in unknowns with Rules { fail: gives_back_the_unknown, ..REAL };
+    a_repeated_rollback_gives_back_again:
+        "no_slot_freed_twice" in crowd with Rules { repeats_do_nothing: false, ..REAL };
+    a_rollback_gives_back_twice: "no_slot_freed_twice" in crowd with Rules { fail: gives_back_twice, ..REAL };
+    expired_is_taken_for_settled:
+        "one_operation_a_prospect" in prospects with Rules { history: without_the_expired, ..REAL };
+    the_breaker_is_not_consulted:
+        "an_open_breaker_grants_the_probe_alone" in breaker with Rules { decide: without_the_breaker, ..REAL };
+    a_permit_is_not_used_up: "one_probe_at_a_time" in breaker with Rules { decide: keeps_the_permit, ..REAL };
+    a_second_permit_is_granted: "one_probe_at_a_time" in breaker with Rules { may_probe: |_, _| true, ..REAL };
+    a_stale_error_arms:
+        "a_credits_error_arms_when_it_is_fresh" in operators with Rules { fail: forgets_the_clear, ..REAL };
+    a_late_error_stops_the_new_month:
+        "a_credits_error_arms_when_it_is_fresh" in breaker with Rules { fail: stamps_now, ..REAL };
+    a_credits_error_is_any_error:
+        "a_credits_error_arms_when_it_is_fresh" in breaker with Rules { fail: arms_nothing, ..REAL };
+    a_late_delivery_proves_credits:
+        "a_stamp_goes_for_a_reason" in breaker with Rules { proves: |_, op, _| op.event.is_some(), ..REAL };
+    a_failure_that_says_nothing_clears:
+        "a_stamp_goes_for_a_reason" in breaker with Rules { fail: any_answer_clears, ..REAL };
+    layer_1_forgets_the_unknown:
+        "right_books_are_left_alone" in unknowns with Rules { reconcile: without_the_unknown, ..REAL };
+    layer_1_only_raises: "wrong_books_are_put_right" in drift with Rules { reconcile: only_raises, ..REAL };
+    midnight_empties_the_week:
+        "midnight_changes_no_reading" in days with Rules { roll: empties_the_week, ..REAL };
+    the_audit_cools_down_again_and_again:
+        "the_audit_only_cools_down_and_once_a_day" in truths with Rules { cools_once_a_day: false, ..REAL };
+    a_new_period_clears_nothing:
+        "sendable_in_the_next_period" in breaker with Rules { decide: waits_for_ever, ..REAL };
+    a_cooldown_that_nobody_ends:
+        "sendable_in_the_next_period" in crowd with Rules { fail: cools_down_for_ever, ..REAL };
+}
+
+fn tampered(verdict: Verdict, tamper: impl FnOnce(&mut Grant)) -> Verdict {
+    match verdict {
+        Verdict::Grant(mut grant) => {
+            tamper(&mut grant);
+            Verdict::Grant(grant)
+        }
+        other => other,
+    }
+}
+
+fn one_too_many(account: &Account, request: &Request<'_>) -> Verdict {
+    let tier = sendgate_decision::budget::TierCap { daily: request.tier.daily + 1, ..request.tier };
+    decide(account, &Request { tier, ..*request })
+}
+
+/// Counters start at 0 on the new day, and the row goes on being of the old one.
+fn forgets_the_day(account: &Account, request: &Request<'_>) -> Verdict {
+    tampered(decide(account, request), |grant| grant.account.day = account.day)
+}
+
+fn forgets_the_week(account: &Account, request: &Request<'_>) -> Verdict {
+    let row = Account { sent_this_week: [0; ACTIONS], ..account.rolled(request.now) };
+    tampered(decide(&row, request), |grant| {
+        grant.account.sent_this_week = account.rolled(request.now).sent_this_week;
+        grant.account.sent_this_week[Action::Inmail.index()] += 1;
+    })
+}
+
+fn partly(account: &mut Account, counted: &Counted, part: fn(Parts) -> Parts) -> Vec<Correction> {
+    let counted = Counted { today: counted.today.map(part), this_week: counted.this_week.map(part) };
+    reconcile(account, &counted)
+}
+
+fn deliveries_alone(account: &mut Account, counted: &Counted) -> Vec<Correction> {
+    partly(account, counted, |parts| Parts { delivered: parts.delivered, ..Parts::default() })
+}
+
+fn without_the_unknown(account: &mut Account, counted: &Counted) -> Vec<Correction> {
+    partly(account, counted, |parts| Parts { indeterminate: 0, ..parts })
+}
+
+fn only_raises(account: &mut Account, counted: &Counted) -> Vec<Correction> {
+    let before = account.clone();
+    let corrections = reconcile(account, counted);
+    if corrections.iter().any(|correction| correction.parts.total() < correction.before) {
+        *account = before;
+        return Vec::new();
+    }
+    corrections
+}
+
+fn takes_no_slot(account: &Account, op: &Operation, delivery: Delivery, now: Instant) -> Settled {
+    deliver(account, &Operation { state: OperationState::Reserved, ..*op }, delivery, now)
+}
+
+fn gives_back_the_unknown(
+    account: &Account,
+    op: &Operation,
+    outcome: Outcome,
+    cooldown: i64,
+    now: Instant,
+) -> Settled {
+    let mut settled = fail(account, op, outcome, cooldown, now);
+    if outcome == Outcome::Indeterminate {
+        settled.account.give_back_slot(op.action, op.counted_on);
+    }
+    settled
+}
+
+fn gives_back_twice(
+    account: &Account,
+    op: &Operation,
+    outcome: Outcome,
+    cooldown: i64,
+    now: Instant,
+) -> Settled {
+    let mut settled = fail(account, op, outcome, cooldown, now);
+    settled.account.give_back_slot(op.action, op.counted_on);
+    settled
+}
+
+/// An expired operation may have been sent all the same.
+fn without_the_dead(op: &Op, now: Instant) -> bool {
+    op.is_kept() && (op.operation.state != OperationState::Reserved || op.in_flight(now))
+}
+
+fn without_the_expired(state: &State, prospect: u8, now: Instant) -> ProspectHistory {
+    let live = |op: &&Op| op.prospect == prospect && op.in_flight(now);
+    ProspectHistory { unresolved: state.ops.iter().any(|op| live(&op)), last_kept_at: None }
+}
+
+fn without_the_breaker(account: &Account, request: &Request<'_>) -> Verdict {
+    let mut row = account.clone();
+    row.breaker.exhausted_at = None;
+    tampered(decide(&row, request), |grant| grant.account.breaker = account.breaker.clone())
+}
+
+fn keeps_the_permit(account: &Account, request: &Request<'_>) -> Verdict {
+    tampered(decide(account, request), |grant| grant.account.breaker = account.breaker.clone())
+}
+
+fn forgets_the_clear(
+    account: &Account,
+    op: &Operation,
+    outcome: Outcome,
+    cool: i64,
+    now: Instant,
+) -> Settled {
+    let mut row = account.clone();
+    row.breaker.cleared_at = None;
+    fail(&row, op, outcome, cool, now)
+}
+
+fn stamps_now(account: &Account, op: &Operation, outcome: Outcome, cooldown: i64, now: Instant) -> Settled {
+    fail(account, &Operation { reserved_at: now, ..*op }, outcome, cooldown, now)
+}
+
+fn arms_nothing(account: &Account, op: &Operation, outcome: Outcome, cooldown: i64, now: Instant) -> Settled {
+    let outcome = if outcome == Outcome::CreditsExhausted { Outcome::RecipientRefused } else { outcome };
+    fail(account, op, outcome, cooldown, now)
+}
+
+fn any_answer_clears(
+    account: &Account,
+    op: &Operation,
+    outcome: Outcome,
+    cooldown: i64,
+    now: Instant,
+) -> Settled {
+    let mut settled = fail(account, op, outcome, cooldown, now);
+    if outcome == Outcome::RecipientRefused {
+        settled.account.breaker.clear(now);
+    }
+    settled
+}
+
+fn empties_the_week(account: &mut Account, now: Instant) {
+    account.roll(now);
+    account.sent_this_week = [0; ACTIONS];
+}
+
+/// The stamp is taken for one of this period, whenever it was set.
+fn waits_for_ever(account: &Account, request: &Request<'_>) -> Verdict {
+    let mut row = account.clone();
+    row.breaker.exhausted_at = row.breaker.exhausted_at.map(|_| request.now);
+    tampered(decide(&row, request), |grant| grant.account.breaker.exhausted_at = account.breaker.exhausted_at)
+}
+
+/// More than a period.
+fn cools_down_for_ever(account: &Account, op: &Operation, outcome: Outcome, _: i64, now: Instant) -> Settled {
+    let mut settled = fail(account, op, outcome, 0, now);
+    settled.account.cool_down(now.plus(400 * DAY));
+    settled
+}

@@ -1,0 +1,246 @@
+//! What must hold of every transition. Each is told from the journal, the provider's ledger and the
+//! calendar; none asks the rule for its own arithmetic.
+
+use sendgate_decision::account::Account;
+use sendgate_decision::clock::{DAY, Day, next_credit_period};
+use sendgate_decision::gate::{ProspectHistory, Request, Verdict};
+use sendgate_decision::names::{Action, BreakerMode, Outcome};
+use sendgate_decision::window::Utc;
+
+use crate::protocol::{Step, count, is_stopped};
+use crate::rules::REAL;
+use crate::state::{Op, State};
+use crate::time::{TTL, month};
+use crate::worlds::{CAP, World};
+
+const I: usize = Action::Inmail.index();
+
+/// One step of a world.
+pub struct Transition<'a> {
+    /// The world.
+    pub world: &'a World,
+    /// Before the step.
+    pub before: &'a State,
+    /// The step.
+    pub step: Step,
+    /// After it.
+    pub after: &'a State,
+}
+
+/// A property by its name.
+#[derive(Clone, Copy)]
+pub struct Property {
+    /// As mutants and the docs name it.
+    pub name: &'static str,
+    /// Whether it looks at nothing but the state after the step, and needs to be asked of it only once.
+    pub of_state: bool,
+    /// Whether a transition keeps it.
+    pub holds: fn(&Transition<'_>) -> bool,
+}
+
+macro_rules! properties {
+    ($($name:ident: $of_state:literal),+ $(,)?) => {
+        /// Every property.
+        pub const ALL: &[Property] =
+            &[$(Property { name: stringify!($name), of_state: $of_state, holds: $name }),+];
+    };
+}
+
+properties! {
+    accepted_sends_within_the_cap: true,
+    grants_within_the_caps: false,
+    a_grant_counts_on_its_own_day: false,
+    counter_not_below_what_is_in_flight: true,
+    counter_is_the_sum_of_its_parts: true,
+    no_slot_freed_twice: true,
+    one_operation_a_prospect: false,
+    an_open_breaker_grants_the_probe_alone: false,
+    one_probe_at_a_time: true,
+    a_credits_error_arms_when_it_is_fresh: false,
+    a_stamp_goes_for_a_reason: false,
+    right_books_are_left_alone: false,
+    wrong_books_are_put_right: false,
+    midnight_changes_no_reading: false,
+    the_audit_only_cools_down_and_once_a_day: false,
+    sendable_in_the_next_period: true,
+}
+
+impl Transition<'_> {
+    fn now(&self) -> sendgate_decision::clock::Instant {
+        self.world.now(self.after.at)
+    }
+
+    /// The operation that this step granted.
+    fn granted(&self) -> Option<&Op> {
+        let grew = self.after.ops.len() > self.before.ops.len();
+        self.after.ops.last().filter(|op| grew && !op.external)
+    }
+
+    fn days(&self) -> impl Iterator<Item = Day> {
+        self.world.moments.iter().map(|&moment| crate::time::instant(moment).day())
+    }
+}
+
+fn kept_on(state: &State, on: impl Fn(Day) -> bool) -> usize {
+    state.ops.iter().filter(|op| op.is_kept() && on(op.operation.counted_on)).count()
+}
+
+/// The provider accepted no more of the gate's sends on a day than the cap, except as many as it
+/// accepted and then was said not to have: those slots were given back in good faith.
+fn accepted_sends_within_the_cap(t: &Transition<'_>) -> bool {
+    if t.after.spoiled {
+        return true;
+    }
+    t.days().all(|day| {
+        let of_day = || t.after.ops.iter().filter(|op| !op.external && op.operation.counted_on == day);
+        let accepted = of_day().filter(|op| op.sent_at.is_some()).count();
+        let denied = of_day().filter(|op| op.denied).count();
+        accepted <= CAP as usize + denied
+    })
+}
+
+/// Whoever is granted a slot finds one free, on the day and in the week.
+fn grants_within_the_caps(t: &Transition<'_>) -> bool {
+    let Some(op) = t.granted().filter(|_| !t.before.spoiled) else { return true };
+    let day = op.operation.counted_on;
+    let room = |taken: usize, cap: i32| (taken as i32) < cap;
+    room(kept_on(t.before, |on| on == day), CAP)
+        && t.world.weekly.is_none_or(|cap| room(kept_on(t.before, |on| on.week() == day.week()), cap))
+}
+
+fn a_grant_counts_on_its_own_day(t: &Transition<'_>) -> bool {
+    t.granted().is_none_or(|op| op.operation.counted_on == t.now().day() && t.now() < op.operation.expires_at)
+}
+
+fn counter_not_below_what_is_in_flight(t: &Transition<'_>) -> bool {
+    let row = t.after.account.rolled(t.now());
+    let in_flight = |op: &&Op| op.operation.counted_on == row.day && op.in_flight(t.now());
+    t.after.drifted || row.sent_today[I] as usize >= t.after.ops.iter().filter(in_flight).count()
+}
+
+fn counter_is_the_sum_of_its_parts(t: &Transition<'_>) -> bool {
+    let row = t.after.account.rolled(t.now());
+    t.after.drifted
+        || (row.sent_today[I] as usize == kept_on(t.after, |day| day == row.day)
+            && row.sent_this_week[I] as usize == kept_on(t.after, |day| day.week() == row.week)
+            && row.day == t.now().day())
+}
+
+fn no_slot_freed_twice(t: &Transition<'_>) -> bool {
+    t.after.spoiled || t.after.ops.iter().all(|op| (0..=1).contains(&op.freed))
+}
+
+/// Nobody is written to twice: not while somebody may still be writing, and not within a day.
+fn one_operation_a_prospect(t: &Transition<'_>) -> bool {
+    let Some(op) = t.granted() else { return true };
+    t.before.ops.iter().filter(|other| other.prospect == op.prospect && other.is_kept()).all(|other| {
+        !other.operation.state.is_unresolved() && other.operation.reserved_at.plus(DAY) <= t.now()
+    })
+}
+
+fn an_open_breaker_grants_the_probe_alone(t: &Transition<'_>) -> bool {
+    let Some(op) = t.granted().filter(|_| is_stopped(&t.before.account, t.now())) else { return true };
+    let permit = t.before.account.breaker.probe.as_ref();
+    let lay_ready = permit.is_some_and(|permit| permit.taken_by.is_none() && permit.lease_until > t.now());
+    let probe = t.after.account.breaker.probe.as_ref();
+    let taken = probe.is_some_and(|probe| probe.taken_by == Some(op.operation.id));
+    lay_ready && taken && t.before.account.breaker.mode == BreakerMode::Auto
+}
+
+/// Under way or lying ready: never two for one stamp.
+fn one_probe_at_a_time(t: &Transition<'_>) -> bool {
+    let under_way = t.after.ops.iter().filter(|op| op.probing && op.in_flight(t.now())).count();
+    let ready = t.after.account.breaker.probe.as_ref();
+    let ready = ready.is_some_and(|probe| probe.taken_by.is_none() && probe.lease_until > t.now());
+    under_way + usize::from(ready) <= 1
+}
+
+/// An error of this period arms; one of an operation from before a clear, or from an earlier period,
+/// does not stop the account.
+fn a_credits_error_arms_when_it_is_fresh(t: &Transition<'_>) -> bool {
+    let Step::Rollback(op, Outcome::CreditsExhausted) = t.step else { return true };
+    if t.after.account.breaker.mode != BreakerMode::Auto {
+        return true;
+    }
+    let reserved_at = t.before.ops[op].operation.reserved_at;
+    let stale = t.before.cleared_at.is_some_and(|cleared| reserved_at < cleared);
+    let fresh = month(reserved_at) == month(t.now()) && !stale;
+    let was = is_stopped(&t.before.account, t.now());
+    is_stopped(&t.after.account, t.now()) == (was || fresh)
+}
+
+/// An open breaker closes by an operator, by the calendar, or by a delivery that proves credits.
+fn a_stamp_goes_for_a_reason(t: &Transition<'_>) -> bool {
+    let (before, after) = (&t.before.account.breaker, &t.after.account.breaker);
+    let Some(stamp) = before.exhausted_at.filter(|_| before.exhausted_at != after.exhausted_at) else {
+        return true;
+    };
+    let proves = |(op, then): (&Op, Option<&Op>)| {
+        let later = |(occurred_at, recorded_at)| {
+            op.operation.reserved_at > stamp && occurred_at > stamp && recorded_at > stamp
+        };
+        op.event.is_some_and(later) || (op.event.is_some() && then.is_some_and(|then| then.probing))
+    };
+    t.step == Step::Clear
+        || month(stamp) != month(t.now())
+        || t.after.ops.iter().enumerate().any(|(place, op)| proves((op, t.before.ops.get(place))))
+}
+
+fn right_books_are_left_alone(t: &Transition<'_>) -> bool {
+    let sweeps = matches!(t.step, Step::Reconcile) && !t.before.drifted;
+    !sweeps || t.after.account == t.before.account
+}
+
+fn wrong_books_are_put_right(t: &Transition<'_>) -> bool {
+    let real = World { rules: REAL, ..*t.world };
+    let row = t.after.account.rolled(t.now());
+    let counted = count(&real, t.after, t.now());
+    t.step != Step::Reconcile
+        || (row.sent_today[I], row.sent_this_week[I])
+            == (counted.today[I].total(), counted.this_week[I].total())
+}
+
+fn midnight_changes_no_reading(t: &Transition<'_>) -> bool {
+    let same = |before: &Account, after: &Account| before.rolled(t.now()) == after.rolled(t.now());
+    t.step != Step::Midnight || same(&t.before.account, &t.after.account)
+}
+
+fn the_audit_only_cools_down_and_once_a_day(t: &Transition<'_>) -> bool {
+    if t.step != Step::Audit {
+        return true;
+    }
+    let before = t.before.account.rolled(t.now());
+    let after = Account { cooldown_until: before.cooldown_until, ..t.after.account.clone() };
+    after == before && before.sent_today[I] > CAP && t.before.cooled_on != Some(before.day)
+}
+
+/// Whatever has happened: once everything is answered or has run out, and a credit period begins with
+/// no operator standing in the way, a new prospect can be written to.
+fn sendable_in_the_next_period(t: &Transition<'_>) -> bool {
+    let mut row = t.after.account.clone();
+    row.breaker.mode = BreakerMode::Auto;
+    let now = next_credit_period(row.credit_reset_day, t.now().plus(DAY));
+    let request = Request {
+        action: Action::Inmail,
+        now,
+        operation: [255; 16],
+        paused: false,
+        evidence: false,
+        prospect: Some(ProspectHistory::default()),
+        tier: t.world.tier(),
+        prospect_cooldown: t.world.prospect_cooldown(),
+        operation_ttl: TTL,
+        zone: &Utc,
+    };
+    for _ in 0..2 {
+        match (t.world.rules.decide)(&row, &request) {
+            Verdict::Grant(_) => return true,
+            Verdict::ClearBreaker(_) => {
+                row.roll(now);
+                row.breaker.clear(now);
+            }
+            Verdict::Refuse(_) => return false,
+        }
+    }
+    false
+}

@@ -1,0 +1,273 @@
+//! Which worlds are searched: how many workers and operations, when, and what may happen in them.
+
+use sendgate_decision::budget::TierCap;
+use sendgate_decision::clock::{DAY, Instant};
+use sendgate_decision::names::{BreakerMode, Outcome};
+
+use crate::rules::Rules;
+use crate::time::{Moment, ONE_MORNING, PERIOD_END, RUNNING_OUT, TWO_MIDNIGHTS, instant};
+
+/// Slots a day, in every world.
+pub const CAP: i32 = 2;
+
+/// What may happen beside reserving, sending and the passing of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A worker dies and forgets its operation.
+    Crash,
+    /// A delivery is confirmed with its chat id.
+    Confirm,
+    /// A delivery is confirmed without one.
+    ConfirmUnproven,
+    /// A failure is reported.
+    Rollback(Outcome),
+    /// An operator settles what nobody knows, by what the provider's ledger says.
+    Resolve,
+    /// A webhook tells of a send that the gate knows.
+    Echo,
+    /// Somebody sends by hand.
+    External,
+    /// The jobs.
+    Reconcile,
+    /// Layer 2.
+    Audit,
+    /// The physical roll.
+    Midnight,
+    /// Somebody adds this to the counters past every verb, once.
+    Drift(i32),
+    /// `breaker_clear`.
+    Clear,
+    /// `breaker_arm`.
+    Arm,
+    /// `breaker_probe`.
+    Probe,
+    /// `breaker_force`.
+    Force(BreakerMode),
+}
+
+/// A world.
+#[derive(Clone, Copy)]
+pub struct World {
+    /// Its name in the docs.
+    pub name: &'static str,
+    /// How many `reserve`s and sends can be under way at once.
+    pub workers: usize,
+    /// How many operations there can be in all.
+    pub operations: usize,
+    /// Prospects that the workers draw from; 0: each operation has its own.
+    pub prospects: u8,
+    /// How many accepted sends may be reported as not sent.
+    pub denials: usize,
+    /// Slots a week.
+    pub weekly: Option<i32>,
+    /// When.
+    pub moments: &'static [Moment],
+    /// What may happen.
+    pub events: &'static [Event],
+    /// By which rule.
+    pub rules: Rules,
+}
+
+impl World {
+    /// The instant with this index.
+    pub fn now(&self, at: usize) -> Instant {
+        instant(self.moments[at])
+    }
+
+    /// The tier of its account.
+    pub fn tier(&self) -> TierCap {
+        TierCap {
+            daily: CAP,
+            weekly: self.weekly,
+            ramp_start_percent: 100,
+            ramp_step_percent: 0,
+            minimum_gap: 0,
+        }
+    }
+
+    /// How long a prospect is left alone.
+    pub fn prospect_cooldown(&self) -> i64 {
+        DAY
+    }
+}
+
+/// Two midnights, lost answers, crashes: the counters of day and week.
+pub const fn days(rules: Rules) -> World {
+    World {
+        name: "days",
+        workers: 2,
+        operations: 4,
+        prospects: 0,
+        denials: 0,
+        weekly: Some(3),
+        moments: TWO_MIDNIGHTS,
+        events: &[
+            Event::Crash,
+            Event::Confirm,
+            Event::Rollback(Outcome::RecipientRefused),
+            Event::Reconcile,
+            Event::Midnight,
+        ],
+        rules,
+    }
+}
+
+/// Answers that say nothing, and operators who look into the provider's ledger.
+pub const fn unknowns(rules: Rules) -> World {
+    World {
+        name: "unknowns",
+        workers: 2,
+        operations: 3,
+        prospects: 0,
+        denials: 0,
+        weekly: None,
+        moments: RUNNING_OUT,
+        events: &[
+            Event::Crash,
+            Event::Confirm,
+            Event::ConfirmUnproven,
+            Event::Rollback(Outcome::RecipientRefused),
+            Event::Rollback(Outcome::Indeterminate),
+            Event::Resolve,
+            Event::Reconcile,
+            Event::Midnight,
+        ],
+        rules,
+    }
+}
+
+/// Three workers at the same moment.
+pub const fn crowd(rules: Rules) -> World {
+    World {
+        name: "crowd",
+        workers: 3,
+        operations: 4,
+        prospects: 0,
+        denials: 0,
+        weekly: None,
+        moments: ONE_MORNING,
+        events: &[
+            Event::Crash,
+            Event::Confirm,
+            Event::Rollback(Outcome::RecipientRefused),
+            Event::Resolve,
+            Event::Reconcile,
+        ],
+        rules,
+    }
+}
+
+/// Everybody wants the same two prospects.
+pub const fn prospects(rules: Rules) -> World {
+    World {
+        name: "prospects",
+        workers: 3,
+        operations: 3,
+        prospects: 2,
+        denials: 1,
+        weekly: None,
+        moments: ONE_MORNING,
+        events: &[
+            Event::Crash,
+            Event::Confirm,
+            Event::ConfirmUnproven,
+            Event::Rollback(Outcome::Released),
+            Event::Rollback(Outcome::Indeterminate),
+            Event::Resolve,
+            Event::Echo,
+        ],
+        rules,
+    }
+}
+
+/// Answers that are wrong, truths that come late, sends by hand: counters above the cap.
+pub const fn truths(rules: Rules) -> World {
+    World {
+        name: "truths",
+        workers: 2,
+        operations: 3,
+        prospects: 0,
+        denials: 1,
+        weekly: None,
+        moments: TWO_MIDNIGHTS,
+        events: &[
+            Event::Crash,
+            Event::Confirm,
+            Event::ConfirmUnproven,
+            Event::Rollback(Outcome::RecipientRefused),
+            Event::Echo,
+            Event::External,
+            Event::Reconcile,
+            Event::Audit,
+        ],
+        rules,
+    }
+}
+
+/// Counters that somebody spoiled, and the jobs that put them right.
+pub const fn drift(rules: Rules) -> World {
+    World {
+        name: "drift",
+        workers: 2,
+        operations: 3,
+        prospects: 0,
+        denials: 0,
+        weekly: None,
+        moments: TWO_MIDNIGHTS,
+        events: &[
+            Event::Drift(-1),
+            Event::Drift(3),
+            Event::Crash,
+            Event::Confirm,
+            Event::Rollback(Outcome::RecipientRefused),
+            Event::Reconcile,
+            Event::Audit,
+            Event::Midnight,
+        ],
+        rules,
+    }
+}
+
+/// The breaker across the end of its period, left to itself and to its probe.
+pub const fn breaker(rules: Rules) -> World {
+    World {
+        name: "breaker",
+        workers: 2,
+        operations: 3,
+        prospects: 0,
+        denials: 0,
+        weekly: None,
+        moments: PERIOD_END,
+        events: &[
+            Event::Confirm,
+            Event::Rollback(Outcome::CreditsExhausted),
+            Event::Rollback(Outcome::RecipientRefused),
+            Event::Rollback(Outcome::Indeterminate),
+            Event::Probe,
+        ],
+        rules,
+    }
+}
+
+/// The breaker in the hands of operators.
+pub const fn operators(rules: Rules) -> World {
+    World {
+        name: "operators",
+        workers: 2,
+        operations: 2,
+        prospects: 0,
+        denials: 0,
+        weekly: None,
+        moments: PERIOD_END,
+        events: &[
+            Event::Confirm,
+            Event::Rollback(Outcome::CreditsExhausted),
+            Event::Arm,
+            Event::Clear,
+            Event::Probe,
+            Event::Force(BreakerMode::Open),
+            Event::Force(BreakerMode::Auto),
+        ],
+        rules,
+    }
+}
