@@ -1,4 +1,4 @@
-"""`make pictures`: the console's pages as PNGs in docs/pictures/, from a database that looks real.
+"""`make pictures`: console and terminal as PNGs in docs/pictures/, from a database that looks real.
 
     python3 tests/console/pictures.py [--into DIRECTORY]
 """
@@ -25,6 +25,11 @@ PICTURES = (
     ("console-alerts", "/alerts", "light", 620),
     ("console-heartbeats", "/heartbeats", "light", 620),
 )
+# Name, what is typed, and height.
+TERMINALS = (
+    ("terminal-status", ["status", "--limit", "12"], 560),
+    ("terminal-account", ["account", "acc-000003"], 720),
+)
 
 
 def main() -> int:
@@ -38,6 +43,11 @@ def main() -> int:
                 stage.sign_in(browser)
                 browser.scheme(scheme)
                 browser.open(stage.base + page)
+                browser.picture(into / f"{name}.png", whole=False)
+                progress(f"  {into / name}.png")
+        for name, arguments, height in TERMINALS:
+            with Browser(height=height) as browser:
+                browser.open(stage.typed(arguments))
                 browser.picture(into / f"{name}.png", whole=False)
                 progress(f"  {into / name}.png")
     return 0

@@ -9,7 +9,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from console import world
+from console import terminal, world
 from harness import build, postgres
 from harness.browser import Browser
 from harness.cluster import Cluster
@@ -63,10 +63,16 @@ class Stage:
             answer.read()
             return answer.status, {name.lower(): value for name, value in answer.getheaders()}
 
+    def typed(self, arguments: list[str]) -> str:
+        """A page with what a command of the daemon prints on a terminal; its address."""
+        title = " ".join(["sendgated", *arguments])
+        environment = {"SENDGATED_DATABASE_URL": self.url}
+        return terminal.page(title, [self.program, *arguments], environment, self.directory / "terminal.html")
+
     def _set(self) -> None:
         install = postgres.for_version(VERSION)
         build.build_and_install(install)
-        program = build.build_daemon()
+        self.program = build.build_daemon()
         self.cluster = Cluster(install)
         self.cluster.create()
         self.cluster.start()
@@ -80,11 +86,11 @@ class Stage:
         tokens.write_text(f'[tokens]\nada = "{TOKEN}"\n')
         tokens.chmod(0o600)
         log = self.directory / "log"
-        url = f"postgres://sendgated@{self.cluster.host}:{self.cluster.port}/console"
+        self.url = f"postgres://sendgated@{self.cluster.host}:{self.cluster.port}/console"
         with log.open("w") as file:
             self.daemon = subprocess.Popen(
-                [program, "run", "--listen=127.0.0.1:0", f"--tokens-file={tokens}"],
-                env={"SENDGATED_DATABASE_URL": url},
+                [self.program, "run", "--listen=127.0.0.1:0", f"--tokens-file={tokens}"],
+                env={"SENDGATED_DATABASE_URL": self.url},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=file,
