@@ -12,6 +12,7 @@ use std::ffi::{CStr, CString};
 use std::rc::Rc;
 
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode, ereport, pg_sys};
 
 use crate::catalog;
@@ -26,7 +27,6 @@ const UUID_FAMILY: pg_sys::Oid = pg_sys::Oid::from_u32(2968);
 const KEY_COLUMNS_MAX: usize = 3;
 
 /// A column of a key.
-#[derive(Debug)]
 pub struct KeyColumn {
     name: &'static CStr,
     /// The function that compares it.
@@ -182,12 +182,27 @@ impl Lookup {
         }
         let index = unsafe { index_on(table, &key_attributes[..self.key.len()], self.key) };
         let index = index.unwrap_or_else(|| {
-            panic!("sendgate.{} has no index on {:?}", self.table.to_string_lossy(), self.key)
+            let columns: Vec<String> =
+                self.key.iter().map(|column| column.name.to_string_lossy().into_owned()).collect();
+            refuse(self.table, &columns)
         });
         catalog::watch_relation(index);
         let last_attribute = attributes.iter().chain(&key_attributes).copied().max().unwrap_or(0);
         Found { generation, table, index, keys, key_attributes, attributes, last_attribute }
     }
+}
+
+/// No walk along the whole table instead: with a million accounts a call would take seconds, and hold a
+/// row meanwhile.
+fn refuse(table: &CStr, columns: &[String]) -> ! {
+    let (table, columns) = (table.to_string_lossy(), columns.join(", "));
+    let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+    let message = format!("no usable index on sendgate.{table} ({columns})");
+    ErrorReport::new(code, message, "sendgate")
+        .set_detail("It is missing, invalid, in another order, or younger than a transaction that still runs.")
+        .set_hint(format!("Create a btree index on sendgate.{table} ({columns}); if there is one, wait for the transactions that are older."))
+        .report(PgLogLevel::ERROR);
+    unreachable!("an ERROR does not return")
 }
 
 /// Runs reads of these on a snapshot that is taken now (at READ COMMITTED) and sees what this

@@ -99,6 +99,24 @@ def test_an_index_in_an_order_of_its_own_is_not_walked(env):
                     equal(found, (reason,), f"{account} to {prospect} beside an index with {order}")
 
 
+def test_a_key_that_was_made_anew_is_refused_until_it_may_be_used(env):
+    """As long as somebody may see rows that it leaves out; nothing is granted, and the reason is told."""
+    provision(env)
+    old, connection = env.connect(autocommit=False), env.connect()
+    old.execute("SELECT pg_catalog.pg_current_xact_id()")
+    equal(connection.execute(RESERVE, ("p1", operation(1))).fetchone(), (True, None), "reserve")
+    env.psql("ALTER TABLE sendgate.accounts DROP CONSTRAINT accounts_pkey, ADD PRIMARY KEY (id)")
+    for _ in range(2):
+        try:
+            connection.execute(RESERVE, ("p2", operation(2)))
+        except psycopg.errors.ObjectNotInPrerequisiteState as error:
+            equal(error.diag.message_primary, "no usable index on sendgate.accounts (id)", "message")
+        else:
+            raise AssertionError("the key was used")
+    old.rollback()
+    equal(connection.execute(RESERVE, ("p2", operation(2))).fetchone(), (True, None), "reserve afterwards")
+
+
 def waited_for(env, connection, other, call: str):
     """The answer of a call that waits until the other session commits, or its SQLSTATE."""
 
