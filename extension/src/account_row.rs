@@ -38,7 +38,8 @@ macro_rules! account_columns {
 }
 pub(crate) use account_columns;
 
-static ACCOUNT: Lookup = Lookup::new(c"accounts", &[lookup::text(c"id")], account_columns!());
+/// The account by its id.
+pub static ACCOUNT: Lookup = Lookup::new(c"accounts", &[lookup::text(c"id")], account_columns!());
 
 static WRITE: Statement = Statement::new(
     "UPDATE sendgate.accounts a
@@ -177,10 +178,10 @@ fn read_breaker(row: &mut Row) -> Breaker {
 
 /// The account as committed, without holding it.
 pub fn read(_spi: &Spi, id: &str) -> Result<AccountRow> {
-    lookup::now(|| read_now(id))
+    lookup::now(&[&ACCOUNT], || read_now(id))
 }
 
-/// The same inside [`lookup::now`], to be of one instant with what else is read there.
+/// The same inside [`lookup::now`] of [`ACCOUNT`], to be of one instant with what else is read there.
 pub fn read_now(id: &str) -> Result<AccountRow> {
     ACCOUNT.one(params![id], read_columns).ok_or_else(|| unknown(id))
 }

@@ -79,7 +79,7 @@ pub struct Seen {
 /// # Errors
 /// `SG101` for an unknown account.
 pub fn look(ask: &Ask<'_>) -> Result<Seen> {
-    lookup::now(|| {
+    lookup::now(&[&account_row::ACCOUNT, &OF_PROSPECT], || {
         let row = account_row::read_now(ask.account)?;
         let (history, mut earlier) = match ask.prospect {
             Some(prospect) => look_at_prospect(ask, prospect),

@@ -215,7 +215,7 @@ pub fn forget(spi: &Spi, account: &str, operation: [u8; 16]) {
 /// # Errors
 /// `SG102` when the account has no such operation.
 pub fn read(_spi: &Spi, account: &str, operation: [u8; 16]) -> Result<JournalRow> {
-    lookup::now(|| {
+    lookup::now(&[&OPERATION, &EVENT], || {
         let key = params![account, operation];
         let row = OPERATION.one(key, |columns| read_operation(columns, operation));
         let mut row = row.ok_or_else(|| unknown(account, operation))?;

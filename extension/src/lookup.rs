@@ -12,6 +12,7 @@ use std::ffi::{CStr, CString};
 use std::rc::Rc;
 
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode, ereport, pg_sys};
 
 use crate::catalog;
@@ -19,20 +20,31 @@ use crate::error::Result;
 use crate::row::{COLUMNS_MAX, Row};
 use crate::statement::{Param, waiting};
 
+/// PostgreSQL's own order of UUIDs, whose number has no name in its headers.
+const UUID_FAMILY: pg_sys::Oid = pg_sys::Oid::from_u32(2968);
+
 /// Most columns of a key.
 const KEY_COLUMNS_MAX: usize = 3;
 
-/// A column of a key and the function that compares it.
-pub type KeyColumn = (&'static CStr, u32);
+/// A column of a key.
+pub struct KeyColumn {
+    name: &'static CStr,
+    /// The function that compares it.
+    equal: u32,
+    /// The order that its index has to have: operators and collation. A DBA's own index may have others,
+    /// and a walk along it would end too early.
+    order: (pg_sys::Oid, pg_sys::Oid),
+}
 
 /// A column of text in a key.
 pub const fn text(name: &'static CStr) -> KeyColumn {
-    (name, pg_sys::F_TEXTEQ)
+    let order = (pg_sys::TEXT_BTREE_FAM_OID, pg_sys::C_COLLATION_OID);
+    KeyColumn { name, equal: pg_sys::F_TEXTEQ, order }
 }
 
 /// A column of UUIDs in a key.
 pub const fn uuid(name: &'static CStr) -> KeyColumn {
-    (name, pg_sys::F_UUID_EQ)
+    KeyColumn { name, equal: pg_sys::F_UUID_EQ, order: (UUID_FAMILY, pg_sys::InvalidOid) }
 }
 
 /// Columns of a table, read by the leading columns of one of its indexes.
@@ -96,15 +108,40 @@ impl Lookup {
             pg_sys::PreventCommandIfReadOnly(COMMAND.as_ptr());
             pg_sys::PreventCommandIfParallelMode(COMMAND.as_ptr());
         }
-        now(|| {
-            let scan = Scan::open(self, pg_sys::RowShareLock, key);
-            let held = if scan.next() { waiting(|| scan.hold())? } else { false };
-            // Whoever held it may have given it another key, which only a DBA does.
-            let held = held && scan.matches();
-            let answer = held.then(|| read(&mut scan.row()));
-            scan.close();
-            Ok(answer)
+        waiting(|| {
+            self.lock(pg_sys::RowShareLock);
+            on_snapshot(|| {
+                let scan = Scan::open(self, pg_sys::RowShareLock, key);
+                // Whoever held it may have given it another key, which only a DBA does.
+                let held = scan.next() && scan.hold() && scan.matches();
+                let answer = held.then(|| read(&mut scan.row()));
+                scan.close();
+                answer
+            })
         })
+    }
+
+    /// Locks the table until the transaction ends.
+    fn lock(&self, mode: u32) {
+        const KEEP: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
+        let (_, table) = self.open_table(mode);
+        unsafe { pg_sys::table_close(table, KEEP) };
+    }
+
+    /// The table, locked, and what the catalog says about it under that lock.
+    fn open_table(&self, mode: u32) -> (Rc<Found>, pg_sys::Relation) {
+        let mode = mode as pg_sys::LOCKMODE;
+        loop {
+            let found = self.find();
+            let table = unsafe { pg_sys::try_table_open(found.table, mode) };
+            // Taking the lock is what tells of changes; with it, there are none any more.
+            if !table.is_null() && catalog::generation() == found.generation {
+                return (found, table);
+            }
+            if !table.is_null() {
+                unsafe { pg_sys::table_close(table, mode) };
+            }
+        }
     }
 
     fn find(&self) -> Rc<Found> {
@@ -133,19 +170,21 @@ impl Lookup {
         assert!(attributes.len() <= COLUMNS_MAX);
         let mut keys = [pg_sys::ScanKeyData::default(); KEY_COLUMNS_MAX];
         let mut key_attributes = [0; KEY_COLUMNS_MAX];
-        for (i, (name, procedure)) in self.key.iter().enumerate() {
-            key_attributes[i] = attribute(table, name);
+        for (i, column) in self.key.iter().enumerate() {
+            key_attributes[i] = attribute(table, column.name);
             unsafe {
                 let before = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
                 let (number, null) = ((i + 1) as pg_sys::AttrNumber, pg_sys::Datum::null());
                 let equal = pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber;
-                pg_sys::ScanKeyInit(&mut keys[i], number, equal, (*procedure).into(), null);
+                pg_sys::ScanKeyInit(&mut keys[i], number, equal, column.equal.into(), null);
                 pg_sys::MemoryContextSwitchTo(before);
             }
         }
-        let index = unsafe { index_on(table, &key_attributes[..self.key.len()]) };
+        let index = unsafe { index_on(table, &key_attributes[..self.key.len()], self.key) };
         let index = index.unwrap_or_else(|| {
-            panic!("sendgate.{} has no index on {:?}", self.table.to_string_lossy(), self.key)
+            let columns: Vec<String> =
+                self.key.iter().map(|column| column.name.to_string_lossy().into_owned()).collect();
+            refuse(self.table, &columns)
         });
         catalog::watch_relation(index);
         let last_attribute = attributes.iter().chain(&key_attributes).copied().max().unwrap_or(0);
@@ -153,9 +192,28 @@ impl Lookup {
     }
 }
 
-/// Runs reads on a snapshot that is taken now (at READ COMMITTED) and sees what this transaction
-/// itself has written.
-pub fn now<T>(reads: impl FnOnce() -> T) -> T {
+/// No walk along the whole table instead: with a million accounts a call would take seconds, and hold a
+/// row meanwhile.
+fn refuse(table: &CStr, columns: &[String]) -> ! {
+    let (table, columns) = (table.to_string_lossy(), columns.join(", "));
+    let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+    let message = format!("no usable index on sendgate.{table} ({columns})");
+    ErrorReport::new(code, message, "sendgate")
+        .set_detail("It is missing, invalid, in another order, or younger than a transaction that still runs.")
+        .set_hint(format!("Create a btree index on sendgate.{table} ({columns}); if there is one, wait for the transactions that are older."))
+        .report(PgLogLevel::ERROR);
+    unreachable!("an ERROR does not return")
+}
+
+/// Runs reads of these on a snapshot that is taken now (at READ COMMITTED) and sees what this
+/// transaction itself has written. The tables are locked first, all of them: whoever had locked one may
+/// have written it anew, and a snapshot from before that would find it empty.
+pub fn now<T>(of: &[&Lookup], reads: impl FnOnce() -> T) -> T {
+    of.iter().for_each(|lookup| lookup.lock(pg_sys::AccessShareLock));
+    on_snapshot(reads)
+}
+
+fn on_snapshot<T>(reads: impl FnOnce() -> T) -> T {
     unsafe {
         pg_sys::CommandCounterIncrement();
         pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
@@ -171,8 +229,12 @@ fn attribute(table: pg_sys::Oid, name: &CStr) -> pg_sys::AttrNumber {
     number
 }
 
-/// A btree index that begins with these columns and that every transaction may use by now.
-unsafe fn index_on(table: pg_sys::Oid, key: &[pg_sys::AttrNumber]) -> Option<pg_sys::Oid> {
+/// A btree index that begins with these columns in their order and that every transaction may use by now.
+unsafe fn index_on(
+    table: pg_sys::Oid,
+    attributes: &[pg_sys::AttrNumber],
+    key: &[KeyColumn],
+) -> Option<pg_sys::Oid> {
     const MODE: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
     unsafe {
         let relation = pg_sys::table_open(table, MODE);
@@ -188,7 +250,10 @@ unsafe fn index_on(table: pg_sys::Oid, key: &[pg_sys::AttrNumber]) -> Option<pg_
                     let made_by = pg_sys::HeapTupleHeaderGetXmin((*(*index).rd_indextuple).t_data);
                     pg_sys::TransactionIdPrecedes(made_by, pg_sys::TransactionXmin)
                 })
-                && columns.starts_with(key)
+                && columns.starts_with(attributes)
+                && key.iter().enumerate().all(|(i, column)| {
+                    (*(*index).rd_opfamily.add(i), *(*index).rd_indcollation.add(i)) == column.order
+                })
                 && pg_sys::RelationGetIndexPredicate(index).is_null();
             pg_sys::index_close(index, MODE);
             fits
@@ -212,18 +277,8 @@ struct Scan {
 impl Scan {
     fn open(lookup: &Lookup, mode: u32, key: &[Param]) -> Scan {
         assert_eq!(key.len(), lookup.key.len());
+        let (found, table) = lookup.open_table(mode);
         let mode = mode as pg_sys::LOCKMODE;
-        let (found, table) = loop {
-            let found = lookup.find();
-            let table = unsafe { pg_sys::try_table_open(found.table, mode) };
-            // Taking the lock is what tells of changes; with it, there are none any more.
-            if !table.is_null() && catalog::generation() == found.generation {
-                break (found, table);
-            }
-            if !table.is_null() {
-                unsafe { pg_sys::table_close(table, mode) };
-            }
-        };
         let mut keys = found.keys;
         for (scan_key, argument) in keys.iter_mut().zip(key) {
             match argument {

@@ -314,3 +314,29 @@ def test_dispatch_waits_for_nobody_who_counts_a_repeat(env):
     worker.commit()
     worker.close()
     dispatcher.close()
+
+
+def test_a_dispatcher_that_is_alone_again_reads_few_tickets(env):
+    """Among others it reads many, and some of those it then does not need; these are not others."""
+    for n in range(30):
+        provision(env, f"a{n:02}")
+    env.psql("SELECT count(sendgate.enqueue('c', 'p' || n / 30, 'a' || lpad((n % 30)::text, 2, '0'), 'inmail'))"
+             " FROM generate_series(0, 299) n")
+    connection, other = env.connect(autocommit=False), env.connect(autocommit=False)
+
+    def accounts_read() -> int:
+        """How many accounts one call looks up."""
+        count = "SELECT pg_stat_get_xact_numscans('sendgate.accounts_pkey'::regclass)"
+        before = connection.execute(count).fetchone()[0]
+        connection.execute("SELECT count(*) FROM sendgate.dispatch(1)")
+        read = connection.execute(count).fetchone()[0] - before
+        connection.commit()
+        return read
+
+    alone = accounts_read()
+    other.execute("SELECT FROM sendgate.accounts ORDER BY id FOR UPDATE")
+    accounts_read()
+    other.rollback()
+    among_others = accounts_read()
+    assert among_others > alone + 8, f"{among_others} accounts read among others, {alone} alone"
+    equal(accounts_read(), alone, "accounts read alone again")

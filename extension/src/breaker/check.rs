@@ -55,7 +55,7 @@ fn is_closed(account: &str) -> bool {
     let closed = |row: &mut Row| {
         row.one_of(BreakerMode::parse) != BreakerMode::Open && row.nullable_instant().is_none()
     };
-    lookup::now(|| BREAKER.one(params![account], closed)).unwrap_or(false)
+    lookup::now(&[&BREAKER], || BREAKER.one(params![account], closed)).unwrap_or(false)
 }
 
 fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&str>) -> Result<Consulted> {

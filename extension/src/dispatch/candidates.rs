@@ -236,6 +236,7 @@ pub fn hold_free(spi: &Spi, picked: &Picked, found: &mut Found, wanted: usize) -
         // Nobody asked whether those behind it are free.
         found.reached = 1 + picked.pairs.iter().position(|pair| pair.account == last).unwrap_or(0);
         found.looked_at.iter_mut().skip(found.reached).for_each(|looked_at| *looked_at = false);
+        listed.iter().skip_while(|&&i| i != last).skip(1).for_each(|&i| held[i] = Held::NotAsked);
     }
     held
 }
