@@ -1,5 +1,7 @@
 """What several e2e tests need: accounts, logins, many sessions at once, waiting for a condition."""
 
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -45,6 +47,35 @@ def wait_until_blocked(env, pid: int) -> None:
     """Wait until that backend waits for another one's lock."""
     query = f"SELECT pg_catalog.cardinality(pg_catalog.pg_blocking_pids({pid})) > 0"
     wait_for(lambda: env.psql(query) == "t", f"backend {pid} to wait for a lock")
+
+
+def kill_backend(env, pid: int) -> None:
+    """SIGKILL, which takes all sessions down; wait until the server has noticed and has recovered.
+
+    Until it notices it still takes connections, which it then ends.
+    """
+    bystander = env.connect()
+    os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: not _answers(bystander), "the server to notice")
+    wait_for(lambda: _accepts(env), "the server to recover")
+
+
+def _answers(connection) -> bool:
+    import psycopg
+
+    try:
+        return connection.execute("SELECT true").fetchone()[0]
+    except psycopg.OperationalError:
+        return False
+
+
+def _accepts(env) -> bool:
+    from harness.console import HarnessError
+
+    try:
+        return env.psql("SELECT 1") == "1"
+    except HarnessError:
+        return False
 
 
 def at_once(workers: int, work: Callable[[int], object]) -> list:

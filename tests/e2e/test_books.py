@@ -2,13 +2,11 @@
 the middle of a job, a server that goes down, a month that passes."""
 
 import itertools
-import os
 import random
-import signal
 import threading
 from datetime import UTC, datetime, timedelta
 
-from support import at_once, equal, operation, provision, wait_for, wait_until_blocked
+from support import at_once, equal, kill_backend, operation, provision, wait_for, wait_until_blocked
 
 WORKERS = 20
 TURNS = 100
@@ -133,12 +131,7 @@ def test_a_month_passes(env):
 
 def test_a_killed_tick_is_recorded_and_its_work_finished(env):
     """kill -9 of the backend in the second batch of a sweep."""
-
-    def kill(backend: int) -> None:
-        os.kill(backend, signal.SIGKILL)
-        wait_for(lambda: accepts(env), "the server to recover")
-
-    interrupted(env, kill)
+    interrupted(env, lambda backend: kill_backend(env, backend))
 
 
 def test_a_tick_in_a_crash_of_the_server_is_recorded_and_its_work_finished(env):
@@ -319,13 +312,3 @@ def set_clock(connection, now: datetime) -> None:
 def run_job(connection, job: str) -> tuple:
     """(checked, changed, more) of one batch."""
     return connection.execute(f"SELECT checked, changed, more FROM sendgate.{job}()").fetchone()
-
-
-def accepts(env) -> bool:
-    """Whether the server takes connections."""
-    from harness.console import HarnessError
-
-    try:
-        return env.psql("SELECT 1") == "1"
-    except HarnessError:
-        return False

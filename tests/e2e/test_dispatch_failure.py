@@ -1,11 +1,10 @@
 """A dispatcher that dies, is cancelled or loses its reply: its rows are neither lost nor repeated."""
 
 import os
-import signal
 import socket
 import threading
 
-from support import at_once, equal, operation, provision, wait_for
+from support import at_once, equal, kill_backend, operation, provision, wait_for
 
 HANDED = "SELECT prospect_id, operation_id FROM sendgate.dispatch(%s)"
 REQUESTED = "SELECT prospect_id, operation_id, attempt FROM sendgate.dispatch(3, NULL, NULL, %s)"
@@ -40,8 +39,7 @@ def test_a_killed_backend_loses_and_repeats_nothing(env):
     first = env.connect().execute(HANDED, (4,)).fetchall()
     victim = env.connect(autocommit=False)
     victim.execute(HANDED, (3,)).fetchall()
-    os.kill(victim.info.backend_pid, signal.SIGKILL)
-    wait_for(lambda: accepting(env), "the server to recover")
+    kill_backend(env, victim.info.backend_pid)
     equal(states(env), {"sending": 4, "waiting": 6}, "states")
     equal(books(env), (4, 4), "counter and journal")
     rest = env.connect().execute(HANDED, (100,)).fetchall()
@@ -169,13 +167,3 @@ def gone(env, pid: int) -> None:
     """Wait until that backend has ended."""
     query = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}"
     wait_for(lambda: env.psql(query) == "0", f"backend {pid} to end")
-
-
-def accepting(env) -> bool:
-    """Whether the server takes connections."""
-    from harness.console import HarnessError
-
-    try:
-        return env.psql("SELECT 1") == "1"
-    except HarnessError:
-        return False
