@@ -7,7 +7,11 @@ extension_sql_file!("../../sql/00_install.sql", name = "install", bootstrap);
 extension_sql_file!("../../sql/10_tables.sql", name = "tables", requires = ["install"]);
 extension_sql_file!("../../sql/11_campaign_tables.sql", name = "campaign_tables", requires = ["tables"]);
 extension_sql_file!("../../sql/12_books_tables.sql", name = "books_tables", requires = ["campaign_tables"]);
-extension_sql_file!("../../sql/13_console_indexes.sql", name = "console_indexes", requires = ["books_tables"]);
+extension_sql_file!(
+    "../../sql/13_console_indexes.sql",
+    name = "console_indexes",
+    requires = ["books_tables"]
+);
 extension_sql_file!("../../sql/20_defaults.sql", name = "defaults", requires = ["console_indexes"]);
 extension_sql_file!("../../sql/30_functions.sql", name = "functions", requires = ["defaults"]);
 extension_sql_file!(
