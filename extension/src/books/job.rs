@@ -43,6 +43,20 @@ static HOLD: Statement = Statement::new(
     &[pg_sys::TEXTOID],
 );
 
+/// The same for who has begun a run: at most somebody is just asking whether the job is due.
+static HOLD_WAITING: Statement = Statement::new(
+    "SELECT j.sweep_started_at, j.sweep_finished_at, j.next_day, j.next_account
+     FROM sendgate.jobs j WHERE j.job OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+    &[pg_sys::TEXTOID],
+);
+
+static HAS_BEGUN: Statement = Statement::new(
+    "SELECT 1 FROM sendgate.reconcile_runs r
+     WHERE r.job OPERATOR(pg_catalog.=) $1 AND r.state OPERATOR(pg_catalog.=) 'running'
+       AND r.backend_pid OPERATOR(pg_catalog.=) $2",
+    &[pg_sys::TEXTOID, pg_sys::INT4OID],
+);
+
 static ADVANCE: Statement = Statement::new(
     "UPDATE sendgate.jobs j
      SET sweep_started_at = $2, sweep_finished_at = $3, next_day = $4, next_account = $5
@@ -204,16 +218,21 @@ fn pid() -> i32 {
     unsafe { pg_sys::MyProcPid }
 }
 
-/// Holds the job for this transaction; none when somebody else runs it.
-pub fn hold(spi: &Spi, job: Job) -> Option<Held> {
-    let mut row = spi.run(&HOLD, params![job.name()]).first()?;
+/// Holds the job for this transaction; none when somebody else runs it. Who has begun a run waits: its
+/// run would otherwise end as a good one that did nothing.
+fn hold(spi: &Spi, job: Job) -> Result<Option<Held>> {
+    let mut rows = spi.run(&HOLD, params![job.name()]);
+    if rows.count() == 0 && spi.run(&HAS_BEGUN, params![job.name(), pid()]).count() > 0 {
+        rows = spi.run_waiting(&HOLD_WAITING, params![job.name()])?;
+    }
+    let Some(mut row) = rows.first() else { return Ok(None) };
     let now = clock::now();
     let (started_at, finished_at) = (row.nullable_instant(), row.nullable_instant());
     let day: Option<i32> = row.nullable_day();
     let account: Option<String> = row.nullable();
     let from = day.map(Day).zip(account).map(|(day, account)| Place { day, account });
     let started_at = started_at.filter(|_| from.is_some()).unwrap_or(now);
-    Some(Held { job, now, started_at, from, finished_at })
+    Ok(Some(Held { job, now, started_at, from, finished_at }))
 }
 
 /// The accounts that a batch may take.
@@ -225,10 +244,7 @@ pub fn batch_size(args: &Args) -> Result<i32> {
 /// there is nothing to do then.
 pub fn run(job: Job, batch: impl FnOnce(&Spi, &Held) -> Result<Done>) -> Answer {
     let answer = Spi::connect(|spi| {
-        let Some(held) = hold(spi, job) else {
-            // The run that was begun for this comes to its end all the same.
-            let now = clock::now();
-            spi.run(&BEAT, params![job.name(), pid(), 0i64, 0i64, "ok", now, now, 0i32]);
+        let Some(held) = hold(spi, job)? else {
             return Ok((0, 0, false));
         };
         bury(spi, job, held.now);
