@@ -22,6 +22,7 @@ class Child:
     name: str
     process: subprocess.Popen
     log: Path
+    asked: bool = False
 
     @property
     def failed(self) -> bool:
@@ -34,8 +35,10 @@ class Child:
         return "\n".join("    " + line for line in lines[-LOG_TAIL_LINES:])
 
     def ask_to_stop(self) -> None:
-        """SIGTERM, which every child answers by finishing what it has in hand."""
-        if self.process.poll() is None:
+        """SIGTERM, which every child answers by finishing what it has in hand. Once: an interpreter
+        that is about to exit has taken its handlers down already, and a second one would kill it."""
+        if not self.asked and self.process.poll() is None:
+            self.asked = True
             self.process.terminate()
 
     def stop(self) -> bool:

@@ -118,6 +118,10 @@ def _judge(scene: Scene, at_month_end: Books, first: datetime, logs: Path) -> bo
     for check in checks:
         mark, style = {True: ("OK  ", "green"), False: ("FAIL", "red"), None: ("–   ", "dim")}[check.ok]
         say(f"  {terminal.styled(mark, style)}  {check.name:<42} {check.detail}")
+    for worker in scene.workers:
+        if worker.failed and worker.name not in scene.gone:
+            say(f"{worker.name} ended with status {worker.process.returncode}; its last words:", "red")
+            say(worker.last_words())
     fine = all(check.ok is not False for check in checks)
     if not fine:
         say(f"  Logs and ledger: {logs}", "red")
