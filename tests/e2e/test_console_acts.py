@@ -1,12 +1,13 @@
 """What an operator does in the browser, seen in the database."""
 
 from console_client import TOKENS, Client, ConsoleDaemon, says
-from harness.browser import ELEMENT, Browser
+from harness.browser import Browser
 from support import equal, operation, provision, wait_for
 
 NEWEST_ONLY = True
 # The first test builds the daemon, and may install Chromium.
 TIMEOUT_SECONDS = 1200
+SUBMIT = "main form button[type=submit]"
 
 
 class Console:
@@ -39,9 +40,8 @@ class Console:
 
     def press(self, name: str) -> None:
         """Press the button of the page's form."""
-        button = self.browser.find("main form button[type=submit]")
-        equal(self.browser.run("return arguments[0].textContent", {ELEMENT: button}), name, "the button")
-        self.browser.click(button)
+        equal(self.browser.text(SUBMIT), name, "the button")
+        self.browser.click(self.browser.find(SUBMIT))
 
     def follow(self, name: str) -> None:
         """Click on a link."""

@@ -9,6 +9,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 
 from .apt import install_packages
@@ -20,6 +21,8 @@ AXE = "axe-core@4.11.0"
 # Long enough for a start on a busy machine.
 START_SECONDS = 60
 ANSWER_SECONDS = 60
+# A page that is replaced again and again for so long is a fault.
+REPLACED_SECONDS = 10
 # Root may not have a sandbox, and a test machine need not reach anybody's servers.
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -53,7 +56,20 @@ def axe() -> str:
 
 
 class BrowserError(Exception):
-    """What WebDriver says went wrong."""
+    """What WebDriver says went wrong, and its own name for it."""
+
+    def __init__(self, kind: str, message: str):
+        super().__init__(f"{kind}: {message}")
+        self.kind = kind
+
+
+@dataclass(frozen=True)
+class Element:
+    """A part of the page, and how it was found."""
+
+    id: str
+    using: str
+    value: str
 
 
 class Browser:
@@ -101,34 +117,34 @@ class Browser:
         """The page's title."""
         return self._call("GET", "/title")
 
-    def find(self, css: str) -> str:
+    def find(self, css: str) -> "Element":
         """The first element like that; an error if there is none."""
-        return self._call("POST", "/element", {"using": "css selector", "value": css})[ELEMENT]
+        return self._find("css selector", css)
 
     def find_all(self, css: str) -> list[str]:
         """All elements like that."""
         found = self._call("POST", "/elements", {"using": "css selector", "value": css})
         return [element[ELEMENT] for element in found]
 
-    def link(self, text: str) -> str:
+    def link(self, text: str) -> "Element":
         """The link with exactly this text."""
-        return self._call("POST", "/element", {"using": "link text", "value": text})[ELEMENT]
+        return self._find("link text", text)
 
-    def click(self, element: str) -> None:
+    def click(self, element: "Element") -> None:
         """Click on it."""
-        self._call("POST", f"/element/{element}/click", {})
+        self._on(element, "POST", "click", {})
 
-    def write(self, element: str, text: str) -> None:
+    def write(self, element: "Element", text: str) -> None:
         """Type into it."""
-        self._call("POST", f"/element/{element}/value", {"text": text})
+        self._on(element, "POST", "value", {"text": text})
 
     def text(self, css: str = "body") -> str:
         """What a person can read there."""
-        return self._call("GET", f"/element/{self.find(css)}/text")
+        return self._on(self.find(css), "GET", "text")
 
     def texts(self, css: str) -> list[str]:
         """What a person can read in each element like that."""
-        return [self._call("GET", f"/element/{element}/text") for element in self.find_all(css)]
+        return self.run(f"return [...document.querySelectorAll({json.dumps(css)})].map((one) => one.innerText)")
 
     # -- what a developer does --------------------------------------------------------------------
 
@@ -207,6 +223,22 @@ class Browser:
                 raise HarnessError(f"chromedriver does not start:\n{log.read_text(errors='replace')}")
             time.sleep(0.02)
 
+    def _find(self, using: str, value: str) -> "Element":
+        found = self._call("POST", "/element", {"using": using, "value": value})[ELEMENT]
+        return Element(found, using, value)
+
+    def _on(self, element: "Element", method: str, path: str, body: dict | None = None):
+        """Does it to the element, or to the one in its place if the page was just replaced: by its own
+        refresh, or by the page that a click opens. Nothing was done to one that is gone."""
+        deadline = time.monotonic() + REPLACED_SECONDS
+        while True:
+            try:
+                return self._call(method, f"/element/{element.id}/{path}", body)
+            except BrowserError as error:
+                if error.kind != "stale element reference" or time.monotonic() > deadline:
+                    raise
+            element = self._find(element.using, element.value)
+
     def _call(self, method: str, path: str, body: dict | None = None):
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.base + path, data, {"Content-Type": "application/json"}, method=method)
@@ -215,4 +247,4 @@ class Browser:
                 return json.load(answer)["value"]
         except urllib.error.HTTPError as error:
             problem = json.load(error)["value"]
-            raise BrowserError(f"{method} {path}: {problem['error']}: {problem['message'][:500]}") from error
+            raise BrowserError(problem["error"], f"{method} {path}: {problem['message'][:500]}") from error
