@@ -7,8 +7,6 @@ use crate::statement::{IntoParam, Param};
 
 /// `date[]`.
 pub const DATES: pg_sys::Oid = pg_sys::Oid::from_u32(1182);
-/// `bigint[]`.
-pub const NUMBERS: pg_sys::Oid = pg_sys::Oid::from_u32(1016);
 /// `timestamptz[]`.
 pub const INSTANTS: pg_sys::Oid = pg_sys::Oid::from_u32(1185);
 
@@ -21,8 +19,6 @@ pub enum Element {
     Uuid,
     /// `integer`.
     Int4,
-    /// `bigint`.
-    Int8,
     /// `date`.
     Date,
     /// `timestamptz`.
@@ -38,7 +34,6 @@ impl Element {
             Element::Text => (pg_sys::TEXTOID, -1, false, pg_sys::TYPALIGN_INT),
             Element::Uuid => (pg_sys::UUIDOID, 16, false, pg_sys::TYPALIGN_CHAR),
             Element::Int4 => (pg_sys::INT4OID, 4, true, pg_sys::TYPALIGN_INT),
-            Element::Int8 => (pg_sys::INT8OID, 8, true, pg_sys::TYPALIGN_DOUBLE),
             Element::Date => (pg_sys::DATEOID, 4, true, pg_sys::TYPALIGN_INT),
             Element::Timestamp => (pg_sys::TIMESTAMPTZOID, 8, true, pg_sys::TYPALIGN_DOUBLE),
             Element::Bool => (pg_sys::BOOLOID, 1, true, pg_sys::TYPALIGN_CHAR),

@@ -1,8 +1,8 @@
 //! `dispatch`: a worker's whole loop in one call.
 //!
 //! ```text
-//! pick      due tickets with their accounts, holding nothing; what each account says about itself
-//! candidates  due enrollments of those that may send; hold their accounts; look at both again
+//! pick      due tickets, holding their accounts; what each account says about itself
+//! candidates  due enrollments of those that may send, and what the journal says about their prospects
 //! plan      the same rule as reserve's, in memory, one enrollment after the other
 //! write     a statement a table, in a subtransaction that is taken back if the plan was overtaken
 //! tickets   when to look at each account again

@@ -316,27 +316,31 @@ def test_dispatch_waits_for_nobody_who_counts_a_repeat(env):
     dispatcher.close()
 
 
-def test_a_dispatcher_that_is_alone_again_reads_few_tickets(env):
-    """Among others it reads many, and some of those it then does not need; these are not others."""
+def test_a_dispatcher_holds_only_the_accounts_that_it_needs(env):
+    """So that those who ask at the same moment pass over few, and find the next one each."""
     for n in range(30):
         provision(env, f"a{n:02}")
     env.psql("SELECT count(sendgate.enqueue('c', 'p' || n / 30, 'a' || lpad((n % 30)::text, 2, '0'), 'inmail'))"
              " FROM generate_series(0, 299) n")
-    connection, other = env.connect(autocommit=False), env.connect(autocommit=False)
-
-    def accounts_read() -> int:
-        """How many accounts one call looks up."""
-        count = "SELECT pg_stat_get_xact_numscans('sendgate.accounts_pkey'::regclass)"
-        before = connection.execute(count).fetchone()[0]
-        connection.execute("SELECT count(*) FROM sendgate.dispatch(1)")
-        read = connection.execute(count).fetchone()[0] - before
+    looking = env.connect()
+    free = "WITH free AS (SELECT FROM sendgate.accounts FOR UPDATE SKIP LOCKED) SELECT count(*) FROM free"
+    scans = "SELECT pg_stat_get_xact_numscans('sendgate.accounts_pkey'::regclass)"
+    served, dispatchers = set(), []
+    for others in range(5):
+        dispatchers.append(connection := env.connect(autocommit=False))
+        ((account,),) = connection.execute("SELECT account_id FROM sendgate.dispatch(1)").fetchall()
+        served.add(account)
+        equal(looking.execute(free).fetchone()[0], 29 - others, "accounts that nobody holds")
+        read = connection.execute(scans).fetchone()[0]
+        # Passed over, taken, and written.
+        assert read <= others + 2, f"{read} accounts read beside {others} others"
+    equal(len(served), 5, "accounts that are served")
+    for connection in dispatchers:
         connection.commit()
-        return read
-
-    alone = accounts_read()
-    other.execute("SELECT FROM sendgate.accounts ORDER BY id FOR UPDATE")
-    accounts_read()
-    other.rollback()
-    among_others = accounts_read()
-    assert among_others > alone + 8, f"{among_others} accounts read among others, {alone} alone"
-    equal(accounts_read(), alone, "accounts read alone again")
+    # Whoever wants many learns how much an account has, and holds a few more at most.
+    connection = dispatchers[0]
+    connection.execute("SELECT count(*) FROM sendgate.dispatch(40)")
+    connection.commit()
+    connection.execute("SELECT count(*) FROM sendgate.dispatch(40)")
+    held = 30 - looking.execute(free).fetchone()[0]
+    assert held <= 6, f"{held} accounts held for the work of four"

@@ -1,4 +1,5 @@
-//! Which accounts to look at, and what each of them says before any prospect is asked about.
+//! Which accounts to look at, holding them, and what each of them says before any prospect is asked
+//! about.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,6 +13,7 @@ use super::Filter;
 use super::rule::{Rule, ask};
 use crate::account_row::{AccountRow, account_columns, read_columns};
 use crate::arrays::{Element, INSTANTS, array};
+use crate::clock;
 use crate::statement::{Row, Rows, Spi, Statement, params};
 
 /// The columns of a ticket with its account, as [`read`] expects them.
@@ -26,6 +28,14 @@ macro_rules! after_the_last {
     () => {
         "q.due_at OPERATOR(pg_catalog.<=) $1
          AND (q.due_at, q.account_id, q.action, q.ticket_id) OPERATOR(pg_catalog.>) ($2, $3, $4, $5)"
+    };
+}
+
+/// Whoever somebody else holds is passed over, and no more are held than the page has. Nobody waits for
+/// anybody here, so the order in which they are held is free.
+macro_rules! hold {
+    () => {
+        " FOR NO KEY UPDATE OF a SKIP LOCKED"
     };
 }
 
@@ -48,7 +58,8 @@ static PICK: Statement = Statement::new(
           WHERE ",
         after_the_last!(),
         " AND $7 IS NULL AND $8 IS NULL
-          ORDER BY q.due_at, q.account_id, q.action, q.ticket_id LIMIT $6"
+          ORDER BY q.due_at, q.account_id, q.action, q.ticket_id LIMIT $6",
+        hold!()
     ),
     PICK_TYPES,
 );
@@ -61,7 +72,8 @@ static PICK_OF_ACTION: Statement = Statement::new(
           WHERE q.action OPERATOR(pg_catalog.=) $7 AND ",
         after_the_last!(),
         " AND $8 IS NULL
-          ORDER BY q.due_at, q.account_id, q.ticket_id LIMIT $6"
+          ORDER BY q.due_at, q.account_id, q.ticket_id LIMIT $6",
+        hold!()
     ),
     PICK_TYPES,
 );
@@ -74,7 +86,8 @@ static PICK_OF_ACCOUNT: Statement = Statement::new(
           WHERE q.account_id OPERATOR(pg_catalog.=) $8 AND a.id OPERATOR(pg_catalog.=) $8
             AND (q.action OPERATOR(pg_catalog.=) $7 OR $7 IS NULL) AND ",
         after_the_last!(),
-        " ORDER BY q.due_at, q.account_id, q.action, q.ticket_id LIMIT $6"
+        " ORDER BY q.due_at, q.account_id, q.action, q.ticket_id LIMIT $6",
+        hold!()
     ),
     PICK_TYPES,
 );
@@ -120,7 +133,7 @@ impl Cursor {
 pub struct Visited {
     /// Its id.
     pub id: String,
-    /// Its row, as read without holding it; dropped again if holding it shows another version.
+    /// Its row; it is held.
     pub row: AccountRow,
     /// Whether the event log proves a delivery after its breaker's stamp.
     pub evidence: bool,
@@ -162,16 +175,16 @@ pub struct Picked {
     pub next: Option<Cursor>,
 }
 
-/// Reads the next tickets that were due at `until` with their accounts, holding nothing. What is put
-/// back meanwhile lies behind that, so a round comes to its end.
+/// Reads the next tickets that were due at `until`, and holds their accounts; those that somebody else
+/// holds are left out. What is put back meanwhile lies behind that, so a round comes to its end.
+/// With the instant, since they are held, for which they were looked at.
 pub fn pick(
     spi: &Spi,
     rule: &Rule,
     filter: &Filter<'_>,
     (from, until): (&Cursor, Instant),
     limit: usize,
-    now: Instant,
-) -> Picked {
+) -> (Picked, Instant) {
     let statement = match filter {
         Filter { account: Some(_), .. } => &PICK_OF_ACCOUNT,
         Filter { action: Some(_), .. } => &PICK_OF_ACTION,
@@ -192,12 +205,13 @@ pub fn pick(
     if rows.count() < limit {
         picked.next = None;
     }
+    let now = clock::now();
     find_evidence(spi, &mut picked, now);
     let Picked { accounts, pairs, .. } = &mut picked;
     for pair in pairs {
         pair.outlook = look_out(rule, &accounts[pair.account], pair.action, now);
     }
-    picked
+    (picked, now)
 }
 
 fn read(rows: &Rows<'_>) -> Picked {

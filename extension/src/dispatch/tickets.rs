@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 
-use super::candidates::Held;
 use super::pick::{Outlook, Picked};
 use crate::arrays::{Element, INSTANTS, array};
 use crate::config;
@@ -98,14 +97,12 @@ type Ticket = (usize, [u8; 16]);
 pub fn put_back(
     spi: &Spi,
     picked: &Picked,
-    held: &[Held],
     looked_at: &[bool],
     refused: &HashMap<usize, Option<Instant>>,
     changes: u64,
     now: Instant,
 ) -> bool {
-    let is_held = |i: &usize| held[picked.pairs[*i].account] == Held::AsPicked;
-    let looked_at: Vec<usize> = (0..looked_at.len()).filter(|&i| looked_at[i]).filter(is_held).collect();
+    let looked_at: Vec<usize> = (0..looked_at.len()).filter(|&i| looked_at[i]).collect();
     if looked_at.is_empty() {
         return true;
     }

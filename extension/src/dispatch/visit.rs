@@ -7,7 +7,7 @@ use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{Action, Reason};
 
-use super::candidates::{self, Candidate, DEFERRALS_MAX, Held};
+use super::candidates::{self, Candidate, DEFERRALS_MAX};
 use super::pick::{self, Cursor, Outlook, Picked};
 use super::plan::{Fate, Plan, decide};
 use super::rule::Rule;
@@ -23,19 +23,14 @@ use crate::refusals;
 use crate::statement::{Spi, Statement, params};
 use crate::subtransaction::{Attempt, attempt};
 
-/// Tickets that are read at a time: as many as slots are wanted, within these; four times as many after
-/// each page that had none. A ticket is read with its account, which costs more than the slot of
-/// a worker who wants one.
-const TICKETS_MIN: usize = 4;
+/// Tickets that are read at a time: those that it takes, as far as the session's last page tells how much
+/// work an account has; a few more, since they differ; four times as many after each page that had
+/// nothing, up to this. Their accounts are held until the transaction ends, and others pass over them.
 const TICKETS_MAX: usize = 256;
+const MORE_FOR_EACH: usize = 4;
 
-/// The least among many workers, who are to find one account each; and how far ahead each of them then
-/// reads enrollments, in times of what it wants and at most. Whoever wants more than that allows spreads
-/// over many accounts anyway.
-const TICKETS_AMONG_MANY_MIN: usize = 16;
-const AHEAD_AMONG_MANY: usize = 16;
-const AHEAD_AMONG_MANY_MAX: usize = 128;
-const WANTED_AMONG_MANY_MAX: usize = 32;
+/// How much work an account is taken to have before the session has seen any.
+const WORK_EXPECTED: usize = 4;
 
 /// Most due enrollments that are read for one account in one round.
 const CANDIDATES_MAX: usize = 1_000;
@@ -43,10 +38,6 @@ const CANDIDATES_MAX: usize = 1_000;
 /// How often a call starts again because the configuration or the day had moved on before its slots
 /// were written.
 const OVERTAKEN_MAX: usize = 16;
-
-/// How often a call goes round again only because accounts changed while they were looked at: busy
-/// accounts always do, and the next call is never far.
-const CHANGED_MAX: usize = 3;
 
 /// Most enrollments that a call moves because their prospects cannot be sent to: the accounts are held
 /// meanwhile, and the next call goes on where this one ends.
@@ -68,10 +59,14 @@ static PARK: Statement = Statement::new(
 );
 
 thread_local! {
-    /// Whether this session met another dispatcher when it last tried to hold accounts. Those who ask
-    /// for a few slots all begin at the oldest ticket; whoever has met others looks further ahead, for
-    /// an account that nobody holds.
-    static CROWDED: Cell<bool> = const { Cell::new(false) };
+    /// Slots that an account with work had on the last page of this session that had any.
+    static WORK_FOUND: Cell<usize> = const { Cell::new(WORK_EXPECTED) };
+}
+
+/// How many tickets are to be read for so many slots.
+fn tickets_for(wanted: usize) -> usize {
+    let accounts = wanted.div_ceil(WORK_FOUND.get());
+    accounts + accounts / MORE_FOR_EACH
 }
 
 /// A call of `dispatch` on its way.
@@ -85,8 +80,6 @@ pub struct Visit<'a> {
     changes: u64,
     /// Enrollments that were moved without being handed out: there may be others behind them.
     moved: usize,
-    /// Accounts that somebody else had changed between picking and holding them.
-    changed: usize,
     /// Enrollments that the breaker deferred.
     deferred: usize,
 }
@@ -112,17 +105,16 @@ impl<'a> Visit<'a> {
     pub fn new(spi: &'a Spi, max: usize, filter: &'a Filter<'a>) -> Visit<'a> {
         let changes = config::changes();
         let rule = Rule::new(config::current(spi));
-        Visit { spi, max, filter, handed: Vec::new(), rule, changes, moved: 0, changed: 0, deferred: 0 }
+        Visit { spi, max, filter, handed: Vec::new(), rule, changes, moved: 0, deferred: 0 }
     }
 
     /// Goes round until there is enough, or until a round neither finds nor moves anything.
     pub fn run(mut self) -> Result<Vec<Handed>> {
-        let (mut overtaken, mut round, mut again) = (0, 0, 0);
+        let (mut overtaken, mut round) = (0, 0);
         while self.wanted() > 0 && !self.rule.config.paused {
-            let (moved, changed) = (self.moved, self.changed);
+            let moved = self.moved;
             match self.go_round(round)? {
                 Written::Done if self.moved > moved && self.moved < MOVED_MAX => round += 1,
-                Written::Done if self.changed > changed && again < CHANGED_MAX => again += 1,
                 Written::Done => break,
                 Written::Overtaken => {
                     overtaken += 1;
@@ -146,13 +138,11 @@ impl<'a> Visit<'a> {
         let (mut from, until) = (Cursor::start(), clock::now());
         // Each round reads further ahead: the one before met many prospects that cannot be sent to.
         let ahead = 4usize.saturating_pow(round).min(CANDIDATES_MAX);
-        let mut least = TICKETS_MIN;
+        let mut times = 1;
         while self.wanted() > 0 {
-            let now = clock::now();
-            let least_now = if CROWDED.get() { least.max(TICKETS_AMONG_MANY_MIN) } else { least };
-            let tickets = self.wanted().max(least_now).min(TICKETS_MAX);
+            let tickets = tickets_for(self.wanted()).saturating_mul(times).min(TICKETS_MAX);
             let handed = self.handed.len();
-            let picked = pick::pick(self.spi, &self.rule, self.filter, (&from, until), tickets, now);
+            let (picked, now) = pick::pick(self.spi, &self.rule, self.filter, (&from, until), tickets);
             if picked.pairs.is_empty() {
                 break;
             }
@@ -162,44 +152,27 @@ impl<'a> Visit<'a> {
                 Looked::UpTo(Some(last)) => from = last,
                 Looked::UpTo(None) => break,
             }
-            least = if self.handed.len() == handed { least.saturating_mul(4) } else { TICKETS_MIN };
+            times = if self.handed.len() == handed { times.saturating_mul(4) } else { 1 };
         }
         Ok(Written::Done)
     }
 
     /// Hands out what the picked accounts may send.
-    fn look_at(&mut self, mut picked: Picked, limit: usize, at: Instant) -> Result<Looked> {
+    fn look_at(&mut self, mut picked: Picked, limit: usize, now: Instant) -> Result<Looked> {
         let deferrals = DEFERRALS_MAX.saturating_sub(self.deferred);
-        let skips = picked.pairs.iter().any(|pair| matches!(pair.outlook, Outlook::Skipping));
-        let crowded = CROWDED.get() && !skips && limit <= WANTED_AMONG_MANY_MAX;
-        let ahead = limit.saturating_mul(AHEAD_AMONG_MANY).min(AHEAD_AMONG_MANY_MAX);
-        let limits = if crowded { limit.max(ahead) } else { limit };
-        let mut found = candidates::find(self.spi, &picked, (limit, limits), deferrals, at);
-        let held = if crowded {
-            let reached = found.reached;
-            let held = candidates::hold_free(self.spi, &picked, &mut found, self.wanted());
-            // Some that were passed over may only have been served meanwhile, and still have work.
-            self.changed += usize::from(found.reached == reached && held.contains(&Held::BySomebodyElse));
-            held
-        } else {
-            candidates::hold(self.spi, &picked, &found.looked_at)
-        };
-        let now = clock::now();
-        self.changed += held.iter().filter(|held| **held == Held::Changed).count();
-        let met = |held: &Held| matches!(held, Held::Changed | Held::BySomebodyElse);
-        CROWDED.set(held.iter().any(met));
-        let due = candidates::verify(self.spi, &picked, &held, found.candidates, now);
+        let found = candidates::find(self.spi, &picked, limit, deferrals, now);
         let mut refused = HashMap::new();
-        if let Written::Overtaken = self.settle(&mut picked, &due, &mut refused, now)? {
+        let handed = self.handed.len();
+        if let Written::Overtaken = self.settle(&mut picked, &found.candidates, &mut refused, now)? {
             return Ok(Looked::Overtaken);
         }
-        let changes = self.changes;
-        if !tickets::put_back(self.spi, &picked, &held, &found.looked_at, &refused, changes, now) {
+        learn(&self.handed[handed..]);
+        if !tickets::put_back(self.spi, &picked, &found.looked_at, &refused, self.changes, now) {
             return Ok(Looked::Overtaken);
         }
-        self.raise_alerts(&picked, &held, now)?;
+        self.raise_alerts(&picked, now)?;
         // Whoever was not reached because there seemed to be enough is next: some of what was read may
-        // be in somebody else's hands.
+        // have been refused.
         let reached_all = found.reached == picked.pairs.len();
         let last = found.reached.checked_sub(1).map(|last| picked.pairs[last].at.clone());
         Ok(Looked::UpTo(if reached_all { picked.next } else { last }))
@@ -328,13 +301,10 @@ impl<'a> Visit<'a> {
     }
 
     /// What an operator has to see to: rows ahead of the clock, accounts that cannot be decided.
-    fn raise_alerts(&self, picked: &Picked, held: &[Held], now: Instant) -> Result<()> {
+    fn raise_alerts(&self, picked: &Picked, now: Instant) -> Result<()> {
         for pair in &picked.pairs {
             let visited = &picked.accounts[pair.account];
             let (id, day) = (visited.id.as_str(), now.day());
-            if held[pair.account] != Held::AsPicked {
-                continue;
-            }
             if let Outlook::Undecidable(why) = &pair.outlook {
                 log::alert_once(self.spi, id, None::<&AccountRow>, "undecidable_account", day, why, now)?;
             }
@@ -343,6 +313,14 @@ impl<'a> Visit<'a> {
             }
         }
         Ok(())
+    }
+}
+
+/// Remembers how many slots an account had. A single one may have had more than was wanted.
+fn learn(handed: &[Handed]) {
+    let accounts: HashSet<&str> = handed.iter().map(|row| row.account.as_str()).collect();
+    if accounts.len() > 1 || handed.len() > WORK_FOUND.get() {
+        WORK_FOUND.set(handed.len() / accounts.len());
     }
 }
 

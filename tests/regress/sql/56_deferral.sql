@@ -192,11 +192,15 @@ SELECT prospect_id, campaign_id, repeats FROM contract.skips_56 WHERE account_id
 SELECT proceed FROM sendgate.reserve('deferral/by_hand', 'inmail', 'p3', 'spring');
 SELECT prospect_id, campaign_id, repeats FROM contract.skips_56 WHERE account_id = 'deferral/by_hand' AND prospect_id = 'p3' ORDER BY campaign_id;
 
--- A worker that has enough from other accounts does not keep this one's work from being deferred.
+-- A worker that has enough from other accounts does not keep this one's work from being deferred: the
+-- account that was served goes behind it, and what the breaker skips takes none of the worker's slots.
 SET sendgate.now = '2026-05-20 12:00:00+00';
 SELECT sendgate.upsert_account('defer/busy', 'sales_navigator'), sendgate.upsert_account('defer/empty', 'sales_navigator');
 SELECT sendgate.enqueue('busy', 'p' || n, account, 'inmail')
 FROM generate_series(1, 5) n, unnest(ARRAY['defer/empty', 'defer/busy']) account;
 SELECT sendgate.breaker_arm('defer/empty', 'out of credits');
-SELECT account_id FROM sendgate.dispatch(2, 'inmail') WHERE account_id LIKE 'defer/%' GROUP BY 1;
+SET sendgate.now = '2026-05-20 12:00:01+00';
+SELECT account_id FROM sendgate.dispatch(2, 'inmail') WHERE account_id LIKE 'defer/%';
+SET sendgate.now = '2026-05-20 12:00:02+00';
+SELECT account_id FROM sendgate.dispatch(2, 'inmail') WHERE account_id LIKE 'defer/%';
 SELECT count(*) FROM sendgate.campaign_events WHERE account_id = 'defer/empty';
