@@ -12,6 +12,13 @@ CREATE TYPE sendgate.decision AS (
     remaining integer
 );
 
+CREATE TYPE sendgate.breaker_answer AS (
+    proceed boolean,
+    reason text,
+    retry_at timestamptz,
+    exhausted_at timestamptz
+);
+
 -- The one clock. Views call it too, so everybody who may read a view may call it.
 
 CREATE FUNCTION sendgate.clock() RETURNS timestamptz
@@ -136,12 +143,8 @@ AS 'MODULE_PATHNAME', 'sendgate_resolve_operation';
 CREATE FUNCTION sendgate.breaker_check(
     account_id text,
     prospect_id text DEFAULT NULL,
-    campaign_id text DEFAULT NULL,
-    OUT proceed boolean,
-    OUT reason text,
-    OUT retry_at timestamptz,
-    OUT exhausted_at timestamptz
-) RETURNS record
+    campaign_id text DEFAULT NULL
+) RETURNS sendgate.breaker_answer
 LANGUAGE c
 SECURITY DEFINER
 AS 'MODULE_PATHNAME', 'sendgate_breaker_check';

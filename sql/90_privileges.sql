@@ -32,16 +32,17 @@ BEGIN
 END
 $owner$;
 ALTER TYPE sendgate.decision OWNER TO sendgate_owner;
+ALTER TYPE sendgate.breaker_answer OWNER TO sendgate_owner;
 ALTER TYPE sendgate.dispatched OWNER TO sendgate_owner;
 ALTER SCHEMA sendgate OWNER TO sendgate_owner;
 
 REVOKE ALL ON SCHEMA sendgate FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA sendgate FROM PUBLIC;
 REVOKE ALL ON ALL ROUTINES IN SCHEMA sendgate FROM PUBLIC;
-REVOKE ALL ON TYPE sendgate.decision, sendgate.dispatched FROM PUBLIC;
+REVOKE ALL ON TYPE sendgate.decision, sendgate.breaker_answer, sendgate.dispatched FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA sendgate TO sendgate_sender, sendgate_reader, sendgate_operator, sendgate_daemon;
-GRANT USAGE ON TYPE sendgate.decision, sendgate.dispatched
+GRANT USAGE ON TYPE sendgate.decision, sendgate.breaker_answer, sendgate.dispatched
     TO sendgate_sender, sendgate_reader, sendgate_operator, sendgate_daemon;
 
 -- Applications.

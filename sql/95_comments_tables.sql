@@ -29,6 +29,16 @@ END
 $roles$;
 
 -- The answer of the gate.
+COMMENT ON TYPE sendgate.breaker_answer IS
+'The answer of breaker_check. Read it with SELECT * FROM sendgate.breaker_check(…).';
+COMMENT ON COLUMN sendgate.breaker_answer.proceed IS
+'Whether the InMail may go on. Only true is a yes; an error or a lost answer is not.';
+COMMENT ON COLUMN sendgate.breaker_answer.reason IS
+'Why not: account_inmail_credits_exhausted, breaker_forced_open or paused_by_operator. NULL when proceed is true.';
+COMMENT ON COLUMN sendgate.breaker_answer.retry_at IS
+'When the next credit period begins and the breaker lets go by itself. NULL when only an operator can change the answer.';
+COMMENT ON COLUMN sendgate.breaker_answer.exhausted_at IS
+'The stamp: when the account was found to be out of credits. NULL without one.';
 COMMENT ON TYPE sendgate.decision IS
 'The answer of reserve and preview. Read it with SELECT * FROM sendgate.reserve(…): SELECT (sendgate.reserve(…)).* calls the function once for every field.';
 COMMENT ON COLUMN sendgate.decision.proceed IS

@@ -60,7 +60,7 @@ impl Decision {
 
 /// A composite type of the schema `sendgate`. Its description is copied once per backend, and again
 /// when the type may have changed: with the extension dropped and created anew.
-struct CompositeType {
+pub struct CompositeType {
     name: &'static CStr,
     found: Cell<(u64, pg_sys::TupleDesc)>,
 }
@@ -68,12 +68,16 @@ struct CompositeType {
 // A backend has one thread.
 unsafe impl Sync for CompositeType {}
 
-static DECISION: CompositeType =
-    CompositeType { name: c"decision", found: Cell::new((0, std::ptr::null_mut())) };
+static DECISION: CompositeType = CompositeType::new(c"decision");
 
 impl CompositeType {
+    /// The type of this name.
+    pub const fn new(name: &'static CStr) -> CompositeType {
+        CompositeType { name, found: Cell::new((0, std::ptr::null_mut())) }
+    }
+
     /// A row of it, in the current memory context.
-    fn row(&self, fields: &[Param]) -> pg_sys::Datum {
+    pub fn row(&self, fields: &[Param]) -> pg_sys::Datum {
         let generation = catalog::generation();
         let (known, mut descriptor) = self.found.get();
         if known != generation {
@@ -102,8 +106,8 @@ impl CompositeType {
     }
 }
 
-/// A row of an anonymous record type, for functions with OUT arguments. The description is made once
-/// per backend: PostgreSQL would put it together anew for every call.
+/// A row of an anonymous record type, for functions with OUT arguments that are seldom called: PostgreSQL
+/// puts their description together anew for every call, which costs a tenth of a `breaker_check`.
 pub struct RecordType {
     columns: &'static [(&'static CStr, pg_sys::Oid)],
     descriptor: Cell<pg_sys::TupleDesc>,

@@ -1,6 +1,5 @@
 //! `breaker_check`: consults the breaker alone, for applications that use nothing else of the gate.
 
-use pgrx::pg_sys;
 use sendgate_decision::breaker::{ClearReason, Reading};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{BreakerMode, Reason};
@@ -10,7 +9,7 @@ use crate::account_row;
 use crate::campaign_log::{self, Skip};
 use crate::clock;
 use crate::config;
-use crate::decision::RecordType;
+use crate::decision::CompositeType;
 use crate::entry::{Answer, Args, sql_function};
 use crate::error::Result;
 use crate::journal;
@@ -19,12 +18,7 @@ use crate::statement::{Row, Spi, params};
 
 sql_function!(sendgate_breaker_check, pg_finfo_sendgate_breaker_check, breaker_check);
 
-static ANSWER: RecordType = RecordType::new(&[
-    (c"proceed", pg_sys::BOOLOID),
-    (c"reason", pg_sys::TEXTOID),
-    (c"retry_at", pg_sys::TIMESTAMPTZOID),
-    (c"exhausted_at", pg_sys::TIMESTAMPTZOID),
-]);
+static ANSWER: CompositeType = CompositeType::new(c"breaker_answer");
 
 /// Whether there is anything to consult at all: nearly always there is not.
 static BREAKER: Lookup =
