@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 harness = $(PYTHON) tests/harness/run.py $(if $(PG),--pg $(PG)) $(if $(ONLY),--only $(ONLY))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bench-books page-times pictures accept install fmt clean
+.PHONY: help run test bench bench-books bench-bloat page-times pictures accept install fmt clean
 
 help:
 	@echo "sendgate asks before it sends. Start here:"
@@ -28,6 +28,7 @@ help:
 	@echo "  make accept ONLY=regress/10     take what a test prints now as what it should print"
 	@echo "  make bench     the benchmark"
 	@echo "  make bench-books   sweeps, midnight and the daemon's memory at a million accounts"
+	@echo "  make bench-bloat   what an hour of full load leaves behind"
 	@echo "  make page-times, make pictures   how fast the console's pages are, and how they look"
 	@echo "  make install PG_CONFIG=/path/to/pg_config   build for your own server, install there"
 	@echo "  make fmt       format the Rust code"
@@ -48,6 +49,9 @@ bench:
 
 bench-books:
 	@$(PYTHON) tests/bench/books.py
+
+bench-bloat:
+	@$(PYTHON) tests/bench/bloat.py --write
 
 page-times:
 	@$(PYTHON) tests/console/times.py

@@ -6,8 +6,8 @@ before it left is taken away, so that the first and the last size meet tables of
 
 WORK_PER_ACCOUNT = 10
 SIZES = (1, 10, 100, 1000)
-# Two hundred thousand pieces of work are more than a run hands out; making them takes its time.
-ACCOUNTS_MAX = 20_000
+# Four hundred thousand pieces of work are more than a run hands out; making them takes its time.
+ACCOUNTS_MAX = 40_000
 
 
 RESET = """

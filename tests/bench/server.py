@@ -5,6 +5,7 @@ import re
 import subprocess
 import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,14 +56,43 @@ class Server:
             Path(folder).chmod(0o755)
             file = Path(folder) / "script.sql"
             file.write_text(script)
-            command = [self.cluster.install.program("pgbench"), "-n", "-M", "prepared", "-f", file,
-                       "-h", self.cluster.host, "-p", str(self.cluster.port), "-U", contenders.APPLICATION,
-                       "-D", f"accounts={self.accounts}", *extra, "postgres"]
+            command = self._command("-f", file, *extra)
             environment = self.cluster.install.environment()
             done = subprocess.run(command, capture_output=True, text=True, env=environment)
         if done.returncode != 0 or "failed transactions: 0 " not in done.stdout:
             raise HarnessError(f"pgbench failed:\n{done.stdout}{done.stderr}")
         return done.stdout
+
+    @contextmanager
+    def started(self, scripts: list[tuple[str, int]], seconds: float, clients: int):
+        """Several scripts by their weights, for a while, beside what else is to be done; the process."""
+        with tempfile.TemporaryDirectory(dir=server_dir()) as folder:
+            Path(folder).chmod(0o755)
+            files = []
+            for number, (script, weight) in enumerate(scripts):
+                file = Path(folder) / f"script{number}.sql"
+                file.write_text(script)
+                files += ["-f", f"{file}@{weight}"]
+            command = self._command(*files, "-c", str(clients), "-j", "2", "-T", str(round(seconds)))
+            environment = self.cluster.install.environment()
+            log = Path(folder) / "log"
+            with log.open("w") as output:
+                process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+            try:
+                yield process
+                done = process.wait()
+            finally:
+                process.kill()
+                process.wait()
+            report = log.read_text()
+            if done != 0 or "failed transactions: 0 " not in report:
+                raise HarnessError(f"pgbench failed:\n{report[-2000:]}")
+
+    def _command(self, *arguments: str) -> list:
+        """pgbench as the application."""
+        return [self.cluster.install.program("pgbench"), "-n", "-M", "prepared",
+                "-h", self.cluster.host, "-p", str(self.cluster.port), "-U", contenders.APPLICATION,
+                "-D", f"accounts={self.accounts}", *arguments, "postgres"]
 
     def run(self, script: str, seconds: float, clients: int = CLIENTS) -> Cost:
         """Runs a script for a while."""
