@@ -208,8 +208,11 @@ fn refuse(table: &CStr, columns: &[String]) -> ! {
 /// Runs reads of these on a snapshot that is taken now (at READ COMMITTED) and sees what this
 /// transaction itself has written. The tables are locked first, all of them: whoever had locked one may
 /// have written it anew, and a snapshot from before that would find it empty.
-pub fn now<T>(of: &[&Lookup], reads: impl FnOnce() -> T) -> T {
-    of.iter().for_each(|lookup| lookup.lock(pg_sys::AccessShareLock));
+///
+/// # Errors
+/// `SG301` when somebody else has a table locked for too long.
+pub fn now<T>(of: &[&Lookup], reads: impl FnOnce() -> Result<T>) -> Result<T> {
+    waiting(|| of.iter().for_each(|lookup| lookup.lock(pg_sys::AccessShareLock)))?;
     on_snapshot(reads)
 }
 

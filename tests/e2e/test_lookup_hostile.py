@@ -56,16 +56,26 @@ def test_a_table_that_is_locked_is_waited_for_as_long_as_a_row(env):
     connection.execute("SET sendgate.lock_timeout = '50ms'")
     # Should it wait for longer than that, it is not to wait for ever.
     connection.execute("SET statement_timeout = '10s'")
-    other.execute("LOCK TABLE sendgate.accounts")
-    sql = "SELECT sendgate.confirm('a', %s, 'chat')"
-    try:
-        connection.execute(sql, (operation(1),))
-    except psycopg.Error as error:
-        equal(error.sqlstate, "SG301", "SQLSTATE")
-    else:
-        raise AssertionError("confirm did not wait")
-    other.rollback()
-    equal(connection.execute(sql, (operation(1),)).fetchone()[0] is None, False, "confirm afterwards")
+    calls = (
+        ("SELECT * FROM sendgate.preview('a', 'inmail', 'p')", ()),
+        ("SELECT * FROM sendgate.breaker_check('a')", ()),
+        (RESERVE, ("q", operation(2))),
+        ("SELECT sendgate.confirm('a', %s, 'chat')", (operation(1),)),
+    )
+    for table in ("accounts", "send_operations"):
+        other.execute(f"LOCK TABLE sendgate.{table}")
+        for sql, values in calls:
+            if table == "send_operations" and "breaker_check" in sql:
+                continue  # it does not read the journal
+            try:
+                connection.execute(sql, values)
+            except psycopg.Error as error:
+                equal(error.sqlstate, "SG301", f"SQLSTATE of {sql} with {table} locked")
+            else:
+                raise AssertionError(f"{sql} did not wait for {table}")
+        other.rollback()
+    for sql, values in calls:
+        equal(connection.execute(sql, values).fetchone()[0] is None, False, f"{sql} afterwards")
 
 
 def test_an_index_in_an_order_of_its_own_is_not_walked(env):

@@ -45,16 +45,16 @@ fn breaker_check(args: &Args) -> Answer {
     Ok(Some(ANSWER.row(fields)))
 }
 
-fn is_closed(account: &str) -> bool {
+fn is_closed(account: &str) -> Result<bool> {
     let closed = |row: &mut Row| {
         row.one_of(BreakerMode::parse) != BreakerMode::Open && row.nullable_instant().is_none()
     };
-    lookup::now(&[&BREAKER], || BREAKER.one(params![account], closed)).unwrap_or(false)
+    lookup::now(&[&BREAKER], || Ok(BREAKER.one(params![account], closed).unwrap_or(false)))
 }
 
 fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&str>) -> Result<Consulted> {
     let paused = config::current(spi).paused;
-    if !paused && is_closed(account) {
+    if !paused && is_closed(account)? {
         return Ok(Consulted { reason: None, retry_at: None, exhausted_at: None });
     }
     let mut row = account_row::read(spi, account)?;
