@@ -24,7 +24,7 @@ from bench.outside import Outside
 from bench.server import CLIENTS, CONF, Server
 from harness import build, postgres
 from harness.cluster import Cluster
-from harness.console import HarnessError, duration, progress
+from harness.console import HarnessError, duration, ended, progress
 from harness.places import RESULTS
 
 PARTS = ("throughput", "batches", "crowds", "causes", "memory")
@@ -174,10 +174,4 @@ MEASURE = {
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except HarnessError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(ended(main))

@@ -14,14 +14,13 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench import contenders
+from bench.figures import report
 from bench.figures.report import Table
 from bench.server import CLIENTS, Server
 from harness import build, postgres
 from harness.cluster import Cluster
-from harness.console import HarnessError, duration, progress
+from harness.console import duration, ended, progress
 
-PAGE_BEGIN, PAGE_END = "<!-- bloat: written by tests/bench/bloat.py -->", "<!-- end of bloat -->"
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "operations.md"
 ACCOUNTS = 100_000
 CONF = {"shared_buffers": "1GB", "max_wal_size": "8GB", "max_connections": 50}
 SAMPLES = 12
@@ -61,8 +60,8 @@ def main() -> int:
         text = f"{machine(options)}\n\n{table}\n\n{air(server, before)}"
     print(f"\n{text}\n")
     if options.write:
-        write(text)
-        progress(f"written into {PAGE}")
+        report.write(text, report.BLOAT)
+        progress(f"written into {report.PAGE}")
     return 0
 
 
@@ -74,7 +73,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--nice", type=int, default=0, choices=range(20), metavar="0-19",
                         help="leave the processor to other work: then the rates say little, the rest stays true [0]")
     parser.add_argument("--pg", type=int, default=18, help="PostgreSQL major version")
-    parser.add_argument("--write", action="store_true", help=f"write {PAGE.name}")
+    parser.add_argument("--write", action="store_true", help=f"write {report.PAGE.name}")
     options = parser.parse_args()
     if options.minutes * 60 < SAMPLES:
         parser.error(f"--minutes must leave a second for each of {SAMPLES} samples")
@@ -159,21 +158,5 @@ def machine(options: argparse.Namespace) -> str:
             "PostgreSQL ships it, autovacuum too.")
 
 
-def write(text: str) -> None:
-    """Puts it between its markers."""
-    page = PAGE.read_text()
-    before, found, rest = page.partition(PAGE_BEGIN)
-    _, ended, after = rest.partition(PAGE_END)
-    if not found or not ended:
-        raise HarnessError(f"{PAGE} lacks the markers {PAGE_BEGIN} and {PAGE_END}.")
-    PAGE.write_text(f"{before}{PAGE_BEGIN}\n\n{text.strip()}\n\n{PAGE_END}{after}")
-
-
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except HarnessError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(ended(main))

@@ -17,7 +17,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 from bench.figures import beside, data, growth, memory, midnight, report, server, sweeps
 from harness import build, postgres
 from harness.cluster import Cluster
-from harness.console import HarnessError, duration, progress
+from harness.console import duration, ended, progress
 
 STEPS = ("growth", "sweeps", "beside", "midnight", "memory")
 QUICK = {"accounts": 50_000, "active": 5_000, "rounds": 2, "seconds": 2, "minute": 10, "midnights": 1}
@@ -155,10 +155,4 @@ def machine(on: server.Server, options: argparse.Namespace) -> str:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except HarnessError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    sys.exit(ended(main))

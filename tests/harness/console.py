@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 # How often a silent terminal gets a sign of life, and how often a log file does.
@@ -28,6 +29,17 @@ class CommandFailed(HarnessError):
         shown = "\n".join("    " + line for line in cut + said[-TAIL_LINES:])
         super().__init__(f"{' '.join(command)}\nended with status {status} and said:\n{shown}")
         self.output = output
+
+
+def ended(main: Callable[[], int]) -> int:
+    """Runs a command; its exit status, also for what it gives up with and for Ctrl-C."""
+    try:
+        return main()
+    except HarnessError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def progress(text: str) -> None:

@@ -4,8 +4,8 @@ from harness.console import HarnessError
 from harness.places import REPO
 
 PAGE = REPO / "docs" / "operations.md"
-BEGIN = "<!-- figures: written by tests/bench/books.py -->"
-END = "<!-- end of figures -->"
+FIGURES = ("<!-- figures: written by tests/bench/books.py -->", "<!-- end of figures -->")
+BLOAT = ("<!-- bloat: written by tests/bench/bloat.py -->", "<!-- end of bloat -->")
 
 
 class Table:
@@ -26,11 +26,12 @@ class Table:
         return f"| {' | '.join(cells)} |"
 
 
-def write(text: str) -> None:
-    """Puts the figures between their markers."""
+def write(text: str, markers: tuple[str, str] = FIGURES) -> None:
+    """Puts figures between their markers."""
+    begin, end = markers
     page = PAGE.read_text()
-    before, found, rest = page.partition(BEGIN)
-    _, ended, after = rest.partition(END)
+    before, found, rest = page.partition(begin)
+    _, ended, after = rest.partition(end)
     if not found or not ended:
-        raise HarnessError(f"{PAGE} lacks the markers {BEGIN} and {END}.")
-    PAGE.write_text(f"{before}{BEGIN}\n\n{text.strip()}\n\n{END}{after}")
+        raise HarnessError(f"{PAGE} lacks the markers {begin} and {end}.")
+    PAGE.write_text(f"{before}{begin}\n\n{text.strip()}\n\n{end}{after}")
