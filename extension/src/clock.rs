@@ -3,10 +3,10 @@
 use pgrx::{IntoDatum, pg_sys};
 use sendgate_decision::clock::Instant;
 
-use crate::entry::{Answer, Args, sql_function};
+use crate::entry::{Answer, Args, sql_reading};
 use crate::settings;
 
-sql_function!(sendgate_clock, pg_finfo_sendgate_clock, clock);
+sql_reading!(sendgate_clock, pg_finfo_sendgate_clock, clock);
 
 /// The instant by which sendgate decides: the real time, or the test clock's.
 pub fn now() -> Instant {

@@ -6,6 +6,7 @@ use sendgate_decision::clock::Instant;
 use sendgate_decision::names::Action;
 
 use crate::error::{Code, Error, Prepared, Result, raise};
+use crate::version;
 
 /// Longest id, in characters: any application key fits, and an index row stays small.
 pub const ID_CHARACTERS_MAX: usize = 128;
@@ -17,6 +18,22 @@ pub const TEXT_CHARACTERS_MAX: usize = 2_000;
 /// Exports a verb as a C function of PostgreSQL's version-1 calling convention.
 macro_rules! sql_function {
     ($symbol:ident, $info:ident, $verb:path) => {
+        $crate::entry::export!($symbol, $info, $verb, $crate::entry::call);
+    };
+}
+pub(crate) use sql_function;
+
+/// The same for a function that answers under SQL of any version, because it decides nothing: one that
+/// reads for a view, or checks a row that is being restored.
+macro_rules! sql_reading {
+    ($symbol:ident, $info:ident, $reading:path) => {
+        $crate::entry::export!($symbol, $info, $reading, $crate::entry::call_any_version);
+    };
+}
+pub(crate) use sql_reading;
+
+macro_rules! export {
+    ($symbol:ident, $info:ident, $verb:path, $call:path) => {
         #[doc(hidden)]
         #[unsafe(no_mangle)]
         pub extern "C-unwind" fn $info() -> &'static ::pgrx::pg_sys::Pg_finfo_record {
@@ -29,11 +46,11 @@ macro_rules! sql_function {
         pub unsafe extern "C-unwind" fn $symbol(
             fcinfo: ::pgrx::pg_sys::FunctionCallInfo,
         ) -> ::pgrx::pg_sys::Datum {
-            unsafe { $crate::entry::call(fcinfo, $verb) }
+            unsafe { $call(fcinfo, $verb) }
         }
     };
 }
-pub(crate) use sql_function;
+pub(crate) use export;
 
 /// A verb's answer: a value, or NULL.
 pub type Answer = Result<Option<pg_sys::Datum>>;
@@ -46,7 +63,29 @@ pub const VOID: Answer = Ok(Some(pg_sys::Datum::null()));
 /// # Safety
 /// Only for PostgreSQL's function manager, with its own `fcinfo`.
 pub unsafe fn call(fcinfo: pg_sys::FunctionCallInfo, verb: fn(&Args) -> Answer) -> pg_sys::Datum {
-    match unsafe { run(|| verb(&Args(fcinfo))) } {
+    let answer = unsafe {
+        run(|| {
+            version::check();
+            verb(&Args(fcinfo))
+        })
+    };
+    unsafe { hand_back(fcinfo, answer) }
+}
+
+/// The same for what answers under SQL of any version.
+///
+/// # Safety
+/// As [`call`].
+pub unsafe fn call_any_version(
+    fcinfo: pg_sys::FunctionCallInfo,
+    reading: fn(&Args) -> Answer,
+) -> pg_sys::Datum {
+    let answer = unsafe { run(|| reading(&Args(fcinfo))) };
+    unsafe { hand_back(fcinfo, answer) }
+}
+
+unsafe fn hand_back(fcinfo: pg_sys::FunctionCallInfo, answer: Option<pg_sys::Datum>) -> pg_sys::Datum {
+    match answer {
         Some(datum) => datum,
         None => {
             unsafe { (*fcinfo).isnull = true };

@@ -6,7 +6,7 @@
 //! books/*  dispatch/*  campaign/*  external  guard/*  reading  triggers
 //! account_row  grant  journal  enrollment  queue  log  campaign_log                              the tables
 //! config  entry  statement  lookup  row  arrays  subtransaction  error  clock  zone       the ground
-//! catalog  refusals  settings  actor  ids
+//! catalog  version  refusals  settings  actor  ids
 //! ```
 //!
 //! Functions are plain C functions of their own making rather than `#[pg_extern]`: pgrx turns an
@@ -56,6 +56,7 @@ mod statement;
 mod subtransaction;
 mod trigger_row;
 mod triggers;
+mod version;
 mod zone;
 
 ::pgrx::pg_module_magic!();

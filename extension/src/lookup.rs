@@ -19,6 +19,7 @@ use crate::catalog;
 use crate::error::Result;
 use crate::row::{COLUMNS_MAX, Row};
 use crate::statement::{Param, waiting};
+use crate::version;
 
 /// PostgreSQL's own order of UUIDs, whose number has no name in its headers.
 const UUID_FAMILY: pg_sys::Oid = pg_sys::Oid::from_u32(2968);
@@ -155,6 +156,8 @@ impl Lookup {
     }
 
     fn look_up(&self, generation: u64) -> Found {
+        // Whoever waited for the table's lock may have waited for an upgrade.
+        version::check();
         let table = catalog::relation(self.table);
         let attributes: Vec<pg_sys::AttrNumber> = self
             .columns

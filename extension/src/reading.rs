@@ -7,18 +7,18 @@ use sendgate_decision::clock::{Day, Instant, next_credit_period};
 use sendgate_decision::names::{BreakerMode, OperationState, Outcome};
 use sendgate_decision::window::Window;
 
-use crate::entry::{Answer, Args, sql_function, unknown_value};
+use crate::entry::{Answer, Args, sql_reading, unknown_value};
 use crate::error::Result;
 
-sql_function!(sendgate_sent_as_of, pg_finfo_sendgate_sent_as_of, sent_as_of);
-sql_function!(sendgate_sent_this_week_as_of, pg_finfo_sendgate_sent_this_week_as_of, sent_this_week_as_of);
-sql_function!(sendgate_effective_cap, pg_finfo_sendgate_effective_cap, effective_cap);
-sql_function!(sendgate_breaker_state, pg_finfo_sendgate_breaker_state, breaker_state);
-sql_function!(sendgate_next_credit_period, pg_finfo_sendgate_next_credit_period, next_period);
-sql_function!(sendgate_window_days_array, pg_finfo_sendgate_window_days_array, window_days_array);
+sql_reading!(sendgate_sent_as_of, pg_finfo_sendgate_sent_as_of, sent_as_of);
+sql_reading!(sendgate_sent_this_week_as_of, pg_finfo_sendgate_sent_this_week_as_of, sent_this_week_as_of);
+sql_reading!(sendgate_effective_cap, pg_finfo_sendgate_effective_cap, effective_cap);
+sql_reading!(sendgate_breaker_state, pg_finfo_sendgate_breaker_state, breaker_state);
+sql_reading!(sendgate_next_credit_period, pg_finfo_sendgate_next_credit_period, next_period);
+sql_reading!(sendgate_window_days_array, pg_finfo_sendgate_window_days_array, window_days_array);
 
-sql_function!(sendgate_is_sound_account, pg_finfo_sendgate_is_sound_account, is_sound_account);
-sql_function!(sendgate_is_sound_operation, pg_finfo_sendgate_is_sound_operation, is_sound_operation);
+sql_reading!(sendgate_is_sound_account, pg_finfo_sendgate_is_sound_account, is_sound_account);
+sql_reading!(sendgate_is_sound_operation, pg_finfo_sendgate_is_sound_operation, is_sound_operation);
 
 fn day(args: &Args, position: usize) -> Result<Day> {
     let date: pgrx::datum::Date = args.required(position, "marker")?;

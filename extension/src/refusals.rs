@@ -9,11 +9,11 @@ use pgrx::{PGRXSharedMemory, pg_guard, pg_shmem_init, pg_sys};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{ACTIONS, Action, Reason};
 
-use crate::entry::{Answer, Args, sql_function};
+use crate::entry::{Answer, Args, sql_reading};
 use crate::record_set;
 use crate::statement::IntoParam;
 
-sql_function!(sendgate_refusal_counts, pg_finfo_sendgate_refusal_counts, refusal_counts);
+sql_reading!(sendgate_refusal_counts, pg_finfo_sendgate_refusal_counts, refusal_counts);
 
 const REASONS: usize = Reason::ALL.len();
 

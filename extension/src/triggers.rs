@@ -7,17 +7,18 @@ use sendgate_decision::names::Action;
 
 use crate::clock;
 use crate::entry::{
-    Answer, Args, ID_CHARACTERS_MAX, check_text, finite_instant, null_argument, sql_function, unknown_value,
+    Answer, Args, ID_CHARACTERS_MAX, check_text, finite_instant, null_argument, sql_reading, unknown_value,
 };
 use crate::error::{Code, Error, Result};
 use crate::external::{ExternalSend, Recorded, already_recorded, check_chat_id, journal_send};
 use crate::ids;
 use crate::statement::{IntoParam, Param, Spi, Statement, params};
 use crate::trigger_row::{Column, Fired};
+use crate::version;
 
-sql_function!(sendgate_append_only, pg_finfo_sendgate_append_only, append_only);
-sql_function!(sendgate_config_changed, pg_finfo_sendgate_config_changed, config_changed);
-sql_function!(sendgate_journal_event, pg_finfo_sendgate_journal_event, journal_event);
+sql_reading!(sendgate_append_only, pg_finfo_sendgate_append_only, append_only);
+sql_reading!(sendgate_config_changed, pg_finfo_sendgate_config_changed, config_changed);
+sql_reading!(sendgate_journal_event, pg_finfo_sendgate_journal_event, journal_event);
 
 static EVENT_EXISTS: Statement = Statement::new(
     "SELECT 1 FROM sendgate.linkedin_events e
@@ -72,6 +73,7 @@ fn journal_event(args: &Args) -> Answer {
     if fired.has_value(c"operation_id") {
         return Ok(Some(row.unchanged()));
     }
+    version::check();
     let column = |name: &str| fired.column(name).ok_or_else(misused);
     let text = |name: &str| Ok(row.text(column(name)?));
     let required = |name: &str| {

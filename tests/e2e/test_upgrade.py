@@ -1,0 +1,221 @@
+"""Upgrades: from each release, with its data, to the catalog of a fresh installation; and a library
+under SQL of another version, which refuses.
+
+Before the first release there is one that never was (`upgrade/earlier.py`), which differs in one thing
+of every kind; with it the comparison itself is tested.
+"""
+
+import json
+import re
+
+from harness.build import default_version
+from harness.cluster import Cluster
+from support import at_once, equal, login, wait_until_blocked
+from upgrade import catalog, earlier, releases, stock
+
+# Everything that decides or writes refuses under SQL of another version.
+VERBS = (
+    "SELECT sendgate.reserve('a', 'inmail', 'p99')",
+    "SELECT sendgate.preview('a', 'inmail')",
+    f"SELECT sendgate.confirm('a', '{stock.operation(1)}', 'chat')",
+    f"SELECT sendgate.rollback('a', '{stock.operation(1)}')",
+    "SELECT sendgate.dispatch(1)",
+    "SELECT sendgate.breaker_check('a')",
+    "SELECT sendgate.resume_all()",
+    "SELECT sendgate.set_cap('a', 'inmail', 10)",
+    "SELECT sendgate.audit_events()",
+    "SELECT sendgate.begin_run('prune')",
+    "SELECT sendgate.take_breaker_lines(1)",
+    "INSERT INTO sendgate.linkedin_events (event_type, account_id, prospect_id, occurred_at)"
+    f" VALUES ('invite_sent', 'a', 'p99', '{stock.NOW}')",
+)
+VIEWS = """
+SELECT c.relname FROM pg_catalog.pg_class c
+WHERE c.relnamespace = 'sendgate'::pg_catalog.regnamespace AND c.relkind = 'v' ORDER BY 1"""
+UPDATE = "ALTER EXTENSION sendgate UPDATE"
+LATER = "99.0.0"
+
+
+def test_versions_agree(env):
+    """One version in every file that names it, and a path of scripts to it from each release."""
+    named = {
+        "Cargo.toml": re.findall(r'^version = "(.+)"', (env.repo / "Cargo.toml").read_text(), re.MULTILINE),
+        "META.json": re.findall(r'"version": "(.+)"', (env.repo / "META.json").read_text())[:2],
+    }
+    for file, versions in named.items():
+        equal(set(versions), {default_version()}, f"versions in {file}")
+    for release in releases.released():
+        with releases.placed(env.install, release):
+            path = env.psql(
+                "SELECT path FROM pg_extension_update_paths('sendgate')"
+                f" WHERE source = '{release.version}' AND target = '{default_version()}'"
+            )
+        assert path or release.version == default_version(), f"no upgrade scripts from {release.version}"
+
+
+def test_a_release_is_frozen_as_it_is(env):
+    """While the version at hand is that of a release, its SQL is the release's."""
+    for release in releases.released():
+        if release.version == default_version():
+            with releases.placed(env.install, releases.Release("0.0.0", release.script, "")):
+                env.psql("CREATE EXTENSION sendgate VERSION '0.0.0'", (old := env.fresh_database(False)))
+            found = catalog.facts(env.connect(old))
+            found["extension", "sendgate"] = found["extension", "sendgate"].replace("0.0.0", release.version)
+            told = catalog.differences(catalog.facts(env.connect()), found)
+            equal(told, [], f"{release.version} was changed after its release; begin a new one: make release")
+
+
+def test_each_release_upgrades_with_its_data(env):
+    """To the same catalog, the same rows, and a gate that goes on; its old backups can be restored."""
+    stock.fill(env.connect())
+    sample = stock.data(env.connect(), earlier.LATER_COLUMNS)
+    fresh = catalog.facts(env.connect())
+    with Cluster(env.install, conf=env.cluster.conf) as server:
+        for release in (earlier.release(data=sample), *releases.released()):
+            if release.version == default_version():
+                continue
+            name = "from_" + release.version.replace(".", "_")
+            with releases.placed(env.install, release):
+                server.psql(f"CREATE DATABASE {name}")
+                server.psql(f"CREATE EXTENSION sendgate VERSION '{release.version}'", name)
+                server.psql(release.data, name)
+                upgrade(server, name, release.version)
+            connection = connect(env, server, name)
+            told = catalog.differences(catalog.facts(connection), fresh)
+            equal(told, [], f"catalog upgraded from {release.version}, against a fresh one")
+            stock.goes_on(connection)
+            check_backups(env, connection, release)
+
+
+def upgrade(server: Cluster, name: str, version: str) -> None:
+    """Upgrade, with users' rows as before; a session that was refused is told and goes on."""
+    warm = connect(None, server, name)
+    for verb in VERBS:
+        refused(warm, verb, UPDATE)
+    for (view,) in warm.execute(VIEWS).fetchall():
+        warm.execute(f"SELECT * FROM sendgate.{view}", prepare=False)
+    before = {table: stock.rows(warm, table) for table in stock.tables(warm)}
+    server.psql(UPDATE, name)
+    for table, rows in before.items():
+        if table not in stock.SHIPPED:
+            after = stock.rows(warm, table)
+            kept = [{column: row[column] for column in rows[0] if column in row} for row in after]
+            key = lambda row: json.dumps(row, sort_keys=True)  # noqa: E731
+            equal(sorted(kept, key=key), sorted(rows, key=key), f"rows of {table} after the upgrade of {version}")
+    warm.execute(f"SET sendgate.now = '{stock.NOW}'")
+    answer = warm.execute("SELECT reason FROM sendgate.preview('a', 'inmail')").fetchone()
+    equal(answer, ("paused_by_operator",), "a session from before the upgrade")
+    warm.close()
+
+
+def check_backups(env, upgraded, release) -> None:
+    """A backup of the upgraded database holds everything; one of the release can be restored now."""
+    again = env.fresh_database()
+    env.psql(stock.data(upgraded), again)
+    for table in stock.tables(upgraded):
+        if table not in stock.SHIPPED:
+            restored = stock.rows(env.connect(again), table)
+            equal(restored, stock.rows(upgraded, table), f"restored rows of {table}")
+    old = env.fresh_database()
+    env.psql(release.data, old)
+    stock.goes_on(env.connect(old))
+
+
+def test_an_upgrade_with_a_mistake_is_found(env):
+    """Each step of the upgrade forgotten, and some done otherwise: the comparison says which."""
+    fresh = catalog.facts(env.connect())
+    missed = []
+    with Cluster(env.install, conf=env.cluster.conf) as server:
+        for number, mutant in enumerate(earlier.mutants()):
+            steps = earlier.forward()
+            assert steps[mutant.step] != mutant.instead, f"{mutant} changes nothing"
+            steps[mutant.step] = mutant.instead
+            name = f"mutant_{number}"
+            # Roles are the server's, and the way back of the earlier version takes away what it lacks.
+            server.psql("DO $$ BEGIN EXECUTE 'REVOKE sendgate_reader FROM sendgate_sender'; EXCEPTION WHEN undefined_object THEN NULL; END $$")
+            server.psql(f"CREATE DATABASE {name}")
+            with releases.placed(env.install, earlier.release(steps)):
+                server.psql(f"CREATE EXTENSION sendgate VERSION '{earlier.VERSION}'; {UPDATE}", name)
+            with connect(env, server, name) as connection:
+                told = catalog.differences(catalog.facts(connection), fresh)
+            server.psql(f"DROP DATABASE {name}")
+            if not any(mutant.finds in line for line in told):
+                missed.append(f"{mutant.step}: {mutant.finds} is not in {told}")
+    equal(missed, [], "mistakes that were not found")
+
+
+def test_an_older_library_refuses_newer_sql(env):
+    """A session that loaded its library before the upgrade knows nothing of the new rules."""
+    stock.fill(env.connect())
+    env.psql("SELECT sendgate.resume_all()")
+    warm = env.connect()
+    warm.execute(f"LOAD 'sendgate'; SET sendgate.now = '{stock.NOW}'", prepare=False)
+    for _ in range(3):
+        warm.execute("SELECT sendgate.preview('a', 'message')")
+        warm.execute("SELECT sendgate.reserve('a', 'profile_view', 'p1')")
+    with later(env):
+        # An upgrade that is taken back changes nothing for anybody, this session included.
+        with env.connect(autocommit=False) as undone:
+            undone.execute(f"{UPDATE} TO '{LATER}'")
+            refused(undone, VERBS[1], "Install the library")
+        warm.execute("SELECT sendgate.preview('a', 'message')")
+        env.psql(f"{UPDATE} TO '{LATER}'")
+        for session in (warm, env.connect()):
+            for verb in VERBS:
+                refused(session, verb, "Install the library of that version and connect anew")
+            for (view,) in session.execute(VIEWS).fetchall():
+                session.execute(f"SELECT * FROM sendgate.{view}", prepare=False)
+        sender = env.connect(user=login(env, "upgrade_sender", "sendgate_sender"))
+        refused(sender, VERBS[0], "Install the library")
+
+
+def test_who_waits_for_an_upgrade_is_refused_after_it(env):
+    """The version is looked at under the table's lock: no grant by the rules of before."""
+    stock.fill(env.connect())
+    env.psql("SELECT sendgate.resume_all()")
+    worker, upgrading = env.connect(), env.connect(autocommit=False)
+    worker.execute("SELECT sendgate.preview('a', 'message')")
+    worker.execute("SELECT sendgate.reserve('c', 'profile_view', 'p1')")
+    pid = worker.info.backend_pid
+    before = env.psql("SELECT count(*) FROM sendgate.send_operations")
+
+    def work(number: int) -> None:
+        if number == 0:
+            refused(worker, "SELECT sendgate.reserve('a', 'profile_view', 'p77')", "Install the library")
+        else:
+            wait_until_blocked(env, pid)
+            upgrading.commit()
+
+    with later(env):
+        upgrading.execute(f"{UPDATE} TO '{LATER}'")
+        at_once(2, work)
+    equal(env.psql("SELECT count(*) FROM sendgate.send_operations"), before, "operations")
+
+
+def later(env):
+    """A version after the one at hand, whose SQL differs in nothing but its number."""
+    delta = {f"{default_version()}--{LATER}": earlier.HEAD}
+    return releases.placed(env.install, releases.Release(LATER, "", "", delta))
+
+
+def refused(connection, sql: str, hint: str) -> None:
+    """The call fails with 55000 and says what to do."""
+    try:
+        connection.execute(sql)
+    except Exception as error:
+        equal(getattr(error, "sqlstate", None), "55000", f"SQLSTATE of {sql}: {error}")
+        found = error.diag.message_hint or ""
+        assert hint in found, f"hint of {sql}: {found!r}"
+        assert "version" in error.diag.message_primary, error.diag.message_primary
+        return
+    raise AssertionError(f"{sql} went through under SQL of another version")
+
+
+def connect(env, server: Cluster, name: str):
+    """A superuser's connection to a database of another server, closed with the server."""
+    import psycopg
+
+    connection = psycopg.connect(server.dsn(name), autocommit=True)
+    if env is not None:
+        env._connections.append(connection)
+    return connection

@@ -1,0 +1,7 @@
+"""Releases and the way from each of them to the version at hand.
+
+- ``catalog``   everything that makes one installation of the extension differ from another
+- ``releases``  the frozen releases, their scripts, and the path of upgrade scripts from each
+- ``stock``     something in every table, and what the gate answers about it
+- ``release``   the command that freezes a release: ``make release``
+"""

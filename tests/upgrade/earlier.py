@@ -1,0 +1,192 @@
+"""A version before the one at hand that never was, and the script that leads from it to this one.
+
+It differs in one thing of every kind that an upgrade can change. So the comparison is tested before the
+first release, and later for what no real upgrade happened to need: with a step left out or done
+otherwise, it has to find that.
+"""
+
+import re
+from dataclasses import dataclass
+
+from harness.build import default_version, install_script
+
+from .releases import Release
+
+VERSION = "0.0.1"
+# Columns of the version at hand that the earlier one did not have.
+LATER_COLUMNS = {"admin_log": {"after", "note"}}
+
+# The version at hand, and then back: run at the end of its own install script.
+_BACK = """
+ALTER TABLE sendgate.admin_log DROP COLUMN after, DROP COLUMN note;
+ALTER TABLE sendgate.accounts ALTER COLUMN credit_reset_day SET DEFAULT 2;
+ALTER TABLE sendgate.enrollments SET (fillfactor = 100);
+ALTER TABLE sendgate.breaker_log DROP CONSTRAINT breaker_log_skip_check;
+DROP INDEX sendgate.admin_log_account_idx;
+DROP TRIGGER append_only_truncate ON sendgate.counter_drift;
+DROP VIEW sendgate.delivered_daily;
+CREATE VIEW sendgate.delivered_daily AS SELECT e.account_id FROM sendgate.linkedin_events e;
+ALTER VIEW sendgate.delivered_daily OWNER TO sendgate_owner;
+GRANT SELECT ON sendgate.delivered_daily TO sendgate_reader;
+ALTER FUNCTION sendgate.next_credit_period(integer, timestamptz) STABLE;
+DROP FUNCTION sendgate.acknowledge_alert(uuid, text);
+CREATE FUNCTION sendgate.acknowledge_alert(alert_id uuid) RETURNS void
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_acknowledge_alert';
+ALTER FUNCTION sendgate.acknowledge_alert(uuid) OWNER TO sendgate_owner;
+REVOKE ALL ON FUNCTION sendgate.acknowledge_alert(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sendgate.acknowledge_alert(uuid) TO sendgate_operator;
+DROP FUNCTION sendgate.clear_cooldown(text, text);
+ALTER DOMAIN sendgate.month_day DROP CONSTRAINT month_day_check;
+ALTER DOMAIN sendgate.month_day ADD CONSTRAINT month_day_check CHECK (VALUE BETWEEN 1 AND 32);
+COMMENT ON TABLE sendgate.alerts IS 'What it said before.';
+REVOKE SELECT ON sendgate.counter_drift FROM sendgate_reader;
+REVOKE sendgate_reader FROM sendgate_daemon;
+UPDATE sendgate.tier_defaults SET daily_cap = daily_cap + 1 WHERE tier = 'recruiter';
+DELETE FROM sendgate.error_rule_defaults WHERE rule_order = 1215;
+INSERT INTO sendgate.error_rule_defaults (rule_order, error_text, outcome) VALUES (1999, 'old', 'transient');
+"""
+_REGISTRATION = "SELECT pg_catalog.pg_extension_config_dump('sendgate.paused_campaigns', '');\n"
+
+# What an upgrade script begins with; tests/upgrade/release.py writes the same into a new one.
+HEAD = """-- complain if script is sourced in psql, rather than via ALTER EXTENSION
+\\echo Use "ALTER EXTENSION sendgate UPDATE" to load this file. \\quit
+
+-- Nobody decides while rules and tables change. The second statement changes nothing, and tells every
+-- session of a change, so that one with the library of another version looks again, and refuses.
+LOCK TABLE sendgate.accounts IN ACCESS EXCLUSIVE MODE;
+ALTER TABLE sendgate.accounts SET (fillfactor = 70);
+"""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """An upgrade script with a mistake in one step, and what the comparison has to say about it."""
+
+    step: str
+    instead: str
+    finds: str
+
+
+def release(steps: dict[str, str] | None = None, data: str = "") -> Release:
+    """The earlier version, and the way from it to this one in these steps."""
+    script = install_script()
+    assert _REGISTRATION in script
+    script = script.replace(_REGISTRATION, "") + _BACK
+    delta = HEAD + "\n".join((steps or forward()).values())
+    return Release(VERSION, script, data, {f"{VERSION}--{default_version()}": delta})
+
+
+def statement(beginning: str) -> str:
+    """The statement of the install script that begins so."""
+    found = re.findall(rf"^{re.escape(beginning)}.*?;$", install_script(), re.MULTILINE | re.DOTALL)
+    assert len(found) == 1, f"{len(found)} statements begin with {beginning}"
+    return found[0]
+
+
+def forward() -> dict[str, str]:
+    """The upgrade in steps."""
+    defaults = re.search(r"^-- sql/20_\w+\.sql\n(.*?)^-- sql/", install_script(), re.MULTILINE | re.DOTALL)
+    view_comments = re.findall(
+        r"^COMMENT ON (?:VIEW sendgate\.delivered_daily|COLUMN sendgate\.delivered_daily\.\w+) IS.*?';$",
+        install_script(), re.MULTILINE | re.DOTALL,
+    )  # fmt: skip
+    acknowledge = "sendgate.acknowledge_alert(uuid, text)"
+    clear = "sendgate.clear_cooldown(text, text)"
+    people = "sendgate_operator, sendgate_daemon"
+    return {
+        "columns": "ALTER TABLE sendgate.admin_log ADD COLUMN after jsonb, ADD COLUMN note text;",
+        "column comments": statement("COMMENT ON COLUMN sendgate.admin_log.after IS")
+        + statement("COMMENT ON COLUMN sendgate.admin_log.note IS"),
+        "column default": "ALTER TABLE sendgate.accounts ALTER COLUMN credit_reset_day SET DEFAULT 1;",
+        "table option": "ALTER TABLE sendgate.enrollments SET (fillfactor = 85);",
+        "constraint": "ALTER TABLE sendgate.breaker_log ADD CONSTRAINT breaker_log_skip_check"
+        " CHECK (action <> 'skip' OR exhausted_at IS NOT NULL);",
+        "constraint comment": statement("COMMENT ON CONSTRAINT breaker_log_skip_check ON sendgate.breaker_log IS"),
+        "domain": "ALTER DOMAIN sendgate.month_day DROP CONSTRAINT month_day_check;"
+        "ALTER DOMAIN sendgate.month_day ADD CONSTRAINT month_day_check CHECK (VALUE BETWEEN 1 AND 31);",
+        "index": statement("CREATE INDEX admin_log_account_idx"),
+        "index comment": statement("COMMENT ON INDEX sendgate.admin_log_account_idx IS"),
+        "trigger": statement("CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON sendgate.counter_drift"),
+        "trigger always": "ALTER TABLE sendgate.counter_drift ENABLE ALWAYS TRIGGER append_only_truncate;",
+        "old view": "DROP VIEW sendgate.delivered_daily;",
+        "view": statement("CREATE VIEW sendgate.delivered_daily"),
+        "view owner": "ALTER VIEW sendgate.delivered_daily OWNER TO sendgate_owner;",
+        "view type": "REVOKE ALL ON TYPE sendgate.delivered_daily FROM PUBLIC;",
+        "view grant": "GRANT SELECT ON sendgate.delivered_daily TO sendgate_reader;",
+        "view comments": "\n".join(view_comments),
+        "volatility": "ALTER FUNCTION sendgate.next_credit_period(integer, timestamptz) IMMUTABLE;",
+        "old function": "DROP FUNCTION sendgate.acknowledge_alert(uuid);",
+        "functions": statement("CREATE FUNCTION sendgate.acknowledge_alert")
+        + statement("CREATE FUNCTION sendgate.clear_cooldown"),
+        "function owner": f"ALTER FUNCTION {acknowledge} OWNER TO sendgate_owner;"
+        f"ALTER FUNCTION {clear} OWNER TO sendgate_owner;",
+        "function public": f"REVOKE ALL ON FUNCTION {acknowledge}, {clear} FROM PUBLIC;",
+        "function grant": f"GRANT EXECUTE ON FUNCTION {acknowledge}, {clear} TO {people};",
+        "function comments": statement(f"COMMENT ON FUNCTION {acknowledge} IS")
+        + statement(f"COMMENT ON FUNCTION {clear} IS"),
+        "table comment": statement("COMMENT ON TABLE sendgate.alerts IS"),
+        "table grant": "GRANT SELECT ON sendgate.counter_drift TO sendgate_reader;",
+        "membership": "GRANT sendgate_reader TO sendgate_daemon;",
+        "registration": _REGISTRATION,
+        "defaults": "DELETE FROM sendgate.tier_defaults; DELETE FROM sendgate.error_rule_defaults;\n" + defaults[1],
+    }
+
+
+def mutants() -> list[Mutant]:
+    """Every step forgotten, and some done in another way than the install script does them."""
+    steps = forward()
+    forgotten = {
+        "columns": None,  # without them their comments fail by themselves
+        "column comments": "missing: comment table column sendgate.admin_log.note",
+        "column default": "other: column sendgate.accounts.credit_reset_day",
+        "table option": "other: relation sendgate.enrollments",
+        "constraint": None,
+        "constraint comment": "missing: comment table constraint breaker_log_skip_check",
+        "domain": "other: constraint sendgate.month_day.month_day_check",
+        "index": None,
+        "index comment": "missing: comment index sendgate.admin_log_account_idx",
+        "trigger": None,
+        "trigger always": "other: trigger sendgate.counter_drift.append_only_truncate",
+        "old view": None,
+        "view": None,
+        "view owner": "other: owner relation sendgate.delivered_daily",
+        "view type": "other: grants type sendgate.delivered_daily",
+        "view grant": "other: grants relation sendgate.delivered_daily",
+        "view comments": "missing: comment view sendgate.delivered_daily",
+        "volatility": "other: function sendgate.next_credit_period(",
+        "old function": "too many: function sendgate.acknowledge_alert(uuid)",
+        "functions": None,
+        "function owner": "other: owner function sendgate.acknowledge_alert(uuid,text)",
+        "function public": "EXECUTE to PUBLIC",
+        "function grant": "other: grants function sendgate.clear_cooldown(text,text)",
+        "function comments": "missing: comment function sendgate.acknowledge_alert(",
+        "table comment": "other: comment table sendgate.alerts",
+        "table grant": "other: grants relation sendgate.counter_drift",
+        "membership": "other: role sendgate_daemon",
+        "registration": "missing: dumped sendgate.paused_campaigns",
+        "defaults": "shipped row sendgate.error_rule_defaults",
+    }
+    assert forgotten.keys() == steps.keys(), "a step without a mutant"
+    add = "ALTER TABLE sendgate.admin_log ADD COLUMN"
+    return [
+        *(Mutant(step, "", finds) for step, finds in forgotten.items() if finds),
+        Mutant("columns", f"{add} note text; {add} after jsonb;", "other: column sendgate.admin_log.note"),
+        Mutant("columns", f"{add} after json; {add} note text;", "other: column sendgate.admin_log.after"),
+        Mutant("columns", f"{add} after jsonb; {add} note text COLLATE \"C\";", "other: column sendgate.admin_log.note"),
+        Mutant("columns", f"{add} after jsonb; {add} note text NOT NULL DEFAULT '';", "other: column sendgate.admin_log.note"),
+        Mutant("constraint", steps["constraint"].replace("'skip'", "'set'"), "other: constraint sendgate.breaker_log.breaker_log_skip_check"),
+        Mutant("constraint", steps["constraint"].replace(");", ") NOT VALID;"), "other: constraint sendgate.breaker_log.breaker_log_skip_check"),
+        Mutant("index", steps["index"].replace("(account_id, at)", "(account_id)"), "other: index sendgate.admin_log_account_idx"),
+        Mutant("index", steps["index"].replace("admin_log_account_idx", "other_idx") + "ALTER INDEX sendgate.other_idx RENAME TO admin_log_account_idx; CREATE INDEX one_more ON sendgate.alerts (day);", "too many: index sendgate.one_more"),
+        Mutant("trigger", steps["trigger"].replace("TRUNCATE ON", "INSERT ON"), "other: trigger sendgate.counter_drift.append_only_truncate"),
+        Mutant("view", steps["view"].replace("count(*)", "count(e.id)", 1), "other: rule sendgate.delivered_daily._RETURN"),
+        Mutant("functions", steps["functions"].replace("note text", "note text DEFAULT NULL", 1), "other: function sendgate.acknowledge_alert"),
+        Mutant("functions", steps["functions"].replace("SECURITY DEFINER\n", "", 1), "other: function sendgate.acknowledge_alert"),
+        Mutant("functions", steps["functions"].replace("SET search_path = pg_catalog, pg_temp\n", "", 1), "other: function sendgate.acknowledge_alert"),
+        Mutant("function grant", steps["function grant"] + "GRANT EXECUTE ON FUNCTION sendgate.clear_cooldown(text, text) TO sendgate_sender;", "other: grants function sendgate.clear_cooldown"),
+        Mutant("registration", "SELECT pg_catalog.pg_extension_config_dump('sendgate.paused_campaigns', 'WHERE true');", "other: dumped sendgate.paused_campaigns"),
+        Mutant("registration", _REGISTRATION + "ALTER EXTENSION sendgate DROP FUNCTION sendgate.clear_cooldown(text, text);", "other: object function sendgate.clear_cooldown"),
+        Mutant("membership", "GRANT sendgate_reader TO sendgate_daemon; GRANT sendgate_reader TO sendgate_sender;", "other: role sendgate_sender"),
+    ]  # fmt: skip
+

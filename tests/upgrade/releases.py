@@ -1,0 +1,55 @@
+"""The frozen releases, and putting an earlier version's scripts where PostgreSQL finds them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.build import EXTENSION
+from harness.postgres import Install
+
+FROZEN = Path(__file__).resolve().parent / "releases"
+
+
+@dataclass(frozen=True)
+class Release:
+    """A version as it was: what CREATE EXTENSION ran, and rows that its own functions wrote."""
+
+    version: str
+    script: str
+    data: str
+    # Upgrade scripts that are not in sql/ anyway, by "from--to".
+    deltas: dict[str, str] = field(default_factory=dict)
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """A version to be compared."""
+    return tuple(int(part) for part in version.split("."))
+
+
+def released() -> list[Release]:
+    """Every release that was frozen, the oldest first."""
+    homes = [home for home in FROZEN.glob("*") if home.is_dir()]
+    return [
+        Release(home.name, (home / "install.sql").read_text(), (home / "data.sql").read_text())
+        for home in sorted(homes, key=lambda home: numbers(home.name))
+    ]
+
+
+@contextmanager
+def placed(install: Install, release: Release) -> Iterator[None]:
+    """Its scripts in this PostgreSQL for a while; what an installation ships lacks old versions."""
+    scripts = {release.version: release.script} | release.deltas
+    files = {
+        install.sharedir / "extension" / f"{EXTENSION}--{name}.sql": text
+        for name, text in scripts.items()
+    }
+    assert not any(path.exists() for path in files), f"{release.version} is there already"
+    try:
+        for path, text in files.items():
+            path.write_text(text)
+            path.chmod(0o644)
+        yield
+    finally:
+        for path in files:
+            path.unlink(missing_ok=True)
