@@ -15,7 +15,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 harness = $(PYTHON) tests/harness/run.py $(if $(PG),--pg $(PG)) $(if $(ONLY),--only $(ONLY))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bench-books bench-bloat page-times pictures accept install fmt clean
+.PHONY: help run test bench bench-books bench-bloat page-times pictures accept install release fmt clean
 
 help:
 	@echo "sendgate asks before it sends. Start here:"
@@ -31,6 +31,7 @@ help:
 	@echo "  make bench-bloat   what an hour of full load leaves behind"
 	@echo "  make page-times, make pictures   how fast the console's pages are, and how they look"
 	@echo "  make install PG_CONFIG=/path/to/pg_config   build for your own server, install there"
+	@echo "  make release NEXT=0.2.0   freeze this version and begin the next (CONTRIBUTING.md)"
 	@echo "  make fmt       format the Rust code"
 	@echo "  make clean     remove .run/, target/ and test results"
 	@echo
@@ -64,6 +65,9 @@ accept:
 
 install:
 	@$(PYTHON) tests/harness/build.py
+
+release:
+	@$(PYTHON) tests/upgrade/release.py $(NEXT)
 
 fmt:
 	cargo fmt --all

@@ -7,11 +7,14 @@ of every kind; with it the comparison itself is tested.
 
 import json
 import re
+import shutil
+import tempfile
+from pathlib import Path
 
 from harness.build import default_version
 from harness.cluster import Cluster
 from support import at_once, equal, login, wait_until_blocked
-from upgrade import catalog, earlier, releases, stock
+from upgrade import catalog, earlier, release, releases, stock
 
 # Everything that decides or writes refuses under SQL of another version.
 VERBS = (
@@ -44,25 +47,30 @@ def test_versions_agree(env):
     }
     for file, versions in named.items():
         equal(set(versions), {default_version()}, f"versions in {file}")
-    for release in releases.released():
-        with releases.placed(env.install, release):
+    for old in releases.released():
+        assert old.version != default_version(), f"{old.version} is released: begin the next, make release"
+        with releases.placed(env.install, old):
             path = env.psql(
                 "SELECT path FROM pg_extension_update_paths('sendgate')"
-                f" WHERE source = '{release.version}' AND target = '{default_version()}'"
+                f" WHERE source = '{old.version}' AND target = '{default_version()}'"
             )
-        assert path or release.version == default_version(), f"no upgrade scripts from {release.version}"
+        assert path, f"no upgrade scripts from {old.version} to {default_version()}"
 
 
-def test_a_release_is_frozen_as_it_is(env):
-    """While the version at hand is that of a release, its SQL is the release's."""
-    for release in releases.released():
-        if release.version == default_version():
-            with releases.placed(env.install, releases.Release("0.0.0", release.script, "")):
-                env.psql("CREATE EXTENSION sendgate VERSION '0.0.0'", (old := env.fresh_database(False)))
-            found = catalog.facts(env.connect(old))
-            found["extension", "sendgate"] = found["extension", "sendgate"].replace("0.0.0", release.version)
-            told = catalog.differences(catalog.facts(env.connect()), found)
-            equal(told, [], f"{release.version} was changed after its release; begin a new one: make release")
+def test_the_next_version_is_begun_everywhere(env):
+    """The command that begins a version finds every file that names the one before."""
+    with tempfile.TemporaryDirectory() as directory:
+        root = Path(directory)
+        for file in ("Cargo.toml", "Cargo.lock", "META.json", "extension/sendgate.control"):
+            (root / file).parent.mkdir(exist_ok=True)
+            shutil.copyfile(env.repo / file, root / file)
+        (root / "sql").mkdir()
+        written = release.begin(root, default_version(), LATER)
+        for path in written[:-1]:
+            assert LATER in path.read_text(), f"{path} does not name {LATER}"
+        equal(written[-1].read_text(), releases.HEAD, "the new upgrade script")
+        named = re.findall(r'name = "(sendgate.*)"\nversion = "(.+)"', (root / "Cargo.lock").read_text())
+        equal({version for _, version in named}, {LATER}, f"versions in Cargo.lock: {named}")
 
 
 def test_each_release_upgrades_with_its_data(env):
@@ -71,20 +79,18 @@ def test_each_release_upgrades_with_its_data(env):
     sample = stock.data(env.connect(), earlier.LATER_COLUMNS)
     fresh = catalog.facts(env.connect())
     with Cluster(env.install, conf=env.cluster.conf) as server:
-        for release in (earlier.release(data=sample), *releases.released()):
-            if release.version == default_version():
-                continue
-            name = "from_" + release.version.replace(".", "_")
-            with releases.placed(env.install, release):
+        for old in (earlier.release(data=sample), *releases.released()):
+            name = "from_" + old.version.replace(".", "_")
+            with releases.placed(env.install, old):
                 server.psql(f"CREATE DATABASE {name}")
-                server.psql(f"CREATE EXTENSION sendgate VERSION '{release.version}'", name)
-                server.psql(release.data, name)
-                upgrade(server, name, release.version)
+                server.psql(f"CREATE EXTENSION sendgate VERSION '{old.version}'", name)
+                server.psql(old.data, name)
+                upgrade(server, name, old.version)
             connection = connect(env, server, name)
             told = catalog.differences(catalog.facts(connection), fresh)
-            equal(told, [], f"catalog upgraded from {release.version}, against a fresh one")
+            equal(told, [], f"catalog upgraded from {old.version}, against a fresh one")
             stock.goes_on(connection)
-            check_backups(env, connection, release)
+            check_backups(env, connection, old)
 
 
 def upgrade(server: Cluster, name: str, version: str) -> None:
@@ -108,7 +114,7 @@ def upgrade(server: Cluster, name: str, version: str) -> None:
     warm.close()
 
 
-def check_backups(env, upgraded, release) -> None:
+def check_backups(env, upgraded, old: releases.Release) -> None:
     """A backup of the upgraded database holds everything; one of the release can be restored now."""
     again = env.fresh_database()
     env.psql(stock.data(upgraded), again)
@@ -116,9 +122,9 @@ def check_backups(env, upgraded, release) -> None:
         if table not in stock.SHIPPED:
             restored = stock.rows(env.connect(again), table)
             equal(restored, stock.rows(upgraded, table), f"restored rows of {table}")
-    old = env.fresh_database()
-    env.psql(release.data, old)
-    stock.goes_on(env.connect(old))
+    newer = env.fresh_database()
+    env.psql(old.data, newer)
+    stock.goes_on(env.connect(newer))
 
 
 def test_an_upgrade_with_a_mistake_is_found(env):
@@ -194,7 +200,7 @@ def test_who_waits_for_an_upgrade_is_refused_after_it(env):
 
 def later(env):
     """A version after the one at hand, whose SQL differs in nothing but its number."""
-    delta = {f"{default_version()}--{LATER}": earlier.HEAD}
+    delta = {f"{default_version()}--{LATER}": releases.HEAD}
     return releases.placed(env.install, releases.Release(LATER, "", "", delta))
 
 

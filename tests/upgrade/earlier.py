@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from harness.build import default_version, install_script
 
-from .releases import Release
+from .releases import HEAD, Release
 
 VERSION = "0.0.1"
 # Columns of the version at hand that the earlier one did not have.
@@ -47,17 +47,6 @@ DELETE FROM sendgate.error_rule_defaults WHERE rule_order = 1215;
 INSERT INTO sendgate.error_rule_defaults (rule_order, error_text, outcome) VALUES (1999, 'old', 'transient');
 """
 _REGISTRATION = "SELECT pg_catalog.pg_extension_config_dump('sendgate.paused_campaigns', '');\n"
-
-# What an upgrade script begins with; tests/upgrade/release.py writes the same into a new one.
-HEAD = """-- complain if script is sourced in psql, rather than via ALTER EXTENSION
-\\echo Use "ALTER EXTENSION sendgate UPDATE" to load this file. \\quit
-
--- Nobody decides while rules and tables change. The second statement changes nothing, and tells every
--- session of a change, so that one with the library of another version looks again, and refuses.
-LOCK TABLE sendgate.accounts IN ACCESS EXCLUSIVE MODE;
-ALTER TABLE sendgate.accounts SET (fillfactor = 70);
-"""
-
 
 @dataclass(frozen=True)
 class Mutant:

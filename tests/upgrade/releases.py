@@ -10,6 +10,16 @@ from harness.postgres import Install
 
 FROZEN = Path(__file__).resolve().parent / "releases"
 
+# What every upgrade script begins with.
+HEAD = """-- complain if script is sourced in psql, rather than via ALTER EXTENSION
+\\echo Use "ALTER EXTENSION sendgate UPDATE" to load this file. \\quit
+
+-- Nobody decides while rules and tables change. The second statement changes nothing, and tells every
+-- session of a change, so that one with the library of another version looks again, and refuses.
+LOCK TABLE sendgate.accounts IN ACCESS EXCLUSIVE MODE;
+ALTER TABLE sendgate.accounts SET (fillfactor = 70);
+"""
+
 
 @dataclass(frozen=True)
 class Release:
