@@ -1,6 +1,9 @@
 -- complain if script is sourced in psql, rather than via CREATE EXTENSION
 \echo Use "CREATE EXTENSION sendgate" to load this file. \quit
 
+-- CREATE EXTENSION sets the same by itself; said here, readers and pgspot need not know that.
+SET LOCAL search_path = pg_catalog, pg_temp;
+
 -- Texts are cut, compared and lowered as UTF-8; another encoding would make limits in characters
 -- mean something else.
 DO $check$

@@ -28,6 +28,8 @@ from harness.regress import REGRESS
 
 DEFAULT_VERSIONS = "15,16,18"
 ACCEPT_VERSION = "18"
+# Versions that the code is compiled for and that nothing here can run.
+COMPILED_ONLY = (17,)
 # The library must work without preloading, so shared_preload_libraries stays empty here.
 CONF = {
     "fsync": "off",  # the machine does not crash in a test, only the server
@@ -109,6 +111,8 @@ def rust_stages(report: Report, installs: dict[int, Install]) -> None:
     newest = installs[max(installs)]
     report.stage("fmt", lambda: rust.formatting(newest))
     report.stage("clippy", lambda: rust.lints(newest))
+    for major in COMPILED_ONLY:
+        report.stage(f"clippy pg{major}", lambda: rust.lints_without_headers(newest, major))
     report.stage("rust tests", lambda: rust.unit_tests(newest))
 
 

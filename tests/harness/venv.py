@@ -1,4 +1,4 @@
-"""A private virtual environment with psycopg, for the e2e tests and the demo."""
+"""Private virtual environments: one with psycopg, for the e2e tests and the demo; one for each tool."""
 
 import importlib
 import sys
@@ -9,17 +9,18 @@ from .places import locked, run_dir
 from .wheel import building, is_stamped, pip
 
 REQUIREMENTS = ["psycopg[binary]==3.3.9"]
+PGSPOT = ["pgspot==0.9.4", "pglast==7.21"]
 
 
-def ensure() -> Path:
+def ensure(name: str = "venv", requirements: list[str] = REQUIREMENTS) -> Path:
     """Make the environment unless it is there already; the path of its interpreter."""
-    home = run_dir() / "venv"
-    stamp = f"{' '.join(REQUIREMENTS)} for {sys.version} at {sys.base_prefix}\n"
+    home = run_dir() / name
+    stamp = f"{' '.join(requirements)} for {sys.version} at {sys.base_prefix}\n"
     python = home / "bin" / "python"
-    with locked("venv"):
+    with locked(name):
         if is_stamped(home, stamp):
             return python
-        progress(f"making a private Python environment with {' '.join(REQUIREMENTS)} (once)")
+        progress(f"making a private Python environment with {' '.join(requirements)} (once)")
         with building(home, stamp) as work:
             # Without pip inside: Debian's python3 has no ensurepip, and the pip outside can do it.
             quiet([sys.executable, "-m", "venv", "--without-pip", work], env=own_environment())
@@ -28,13 +29,18 @@ def ensure() -> Path:
             site = next(work.glob("lib/python*/site-packages"))
             command = pip() + ["install", "--only-binary=:all:", "--target", str(site)]
             try:
-                watched(command + REQUIREMENTS, "installing psycopg")
+                watched(command + requirements, f"installing {requirements[0]}")
             except HarnessError as error:
                 raise HarnessError(
-                    f"{error}\nCould not install {' '.join(REQUIREMENTS)}. Check the network and "
+                    f"{error}\nCould not install {' '.join(requirements)}. Check the network and "
                     "pip's settings (python3 -m pip config list), and run the same command again."
                 ) from error
     return python
+
+
+def pgspot() -> list[str]:
+    """The command that runs pgspot, which looks for holes in an extension's scripts."""
+    return [str(ensure("pgspot", PGSPOT)), "-m", "pgspot"]
 
 
 def use() -> None:

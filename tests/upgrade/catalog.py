@@ -92,6 +92,7 @@ _FACTS = {
                          CASE WHEN relispartition THEN 'partition' END,
                          (SELECT array_to_string(reloptions, ',') FROM pg_class t WHERE t.oid = r.reltoastrelid))
         FROM relations r""",
+    # pg_attver is a note of Debian's 15.20 to itself: a place in the write-ahead log.
     "column": """
         SELECT r.oid::regclass || '.' || a.attname,
                concat_ws(' ', 'place', count(*) FILTER (WHERE NOT a.attisdropped) OVER (
@@ -104,7 +105,8 @@ _FACTS = {
                          nullif('identity ' || a.attidentity::text, 'identity '),
                          nullif('generated ' || a.attgenerated::text, 'generated '),
                          'statistics ' || nullif(a.attstattarget, -1),
-                         array_to_string(a.attoptions, ','))
+                         array_to_string(ARRAY(SELECT o FROM unnest(a.attoptions) o
+                                               WHERE o NOT LIKE 'pg_attver=%'), ','))
         FROM relations r JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
         LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
         WHERE r.relkind NOT IN ('i', 'I')""",

@@ -5,6 +5,7 @@ first release, and later for what no real upgrade happened to need: with a step 
 otherwise, it has to find that.
 """
 
+import functools
 import re
 from dataclasses import dataclass
 
@@ -59,26 +60,31 @@ class Mutant:
 
 def release(steps: dict[str, str] | None = None, data: str = "") -> Release:
     """The earlier version, and the way from it to this one in these steps."""
-    script = install_script()
+    script = _script()
     assert _REGISTRATION in script
     script = script.replace(_REGISTRATION, "") + _BACK
     delta = HEAD + "\n".join((steps or forward()).values())
     return Release(VERSION, script, data, {f"{VERSION}--{default_version()}": delta})
 
 
+@functools.cache
+def _script() -> str:
+    return install_script()
+
+
 def statement(beginning: str) -> str:
     """The statement of the install script that begins so."""
-    found = re.findall(rf"^{re.escape(beginning)}.*?;$", install_script(), re.MULTILINE | re.DOTALL)
+    found = re.findall(rf"^{re.escape(beginning)}.*?;$", _script(), re.MULTILINE | re.DOTALL)
     assert len(found) == 1, f"{len(found)} statements begin with {beginning}"
     return found[0]
 
 
 def forward() -> dict[str, str]:
     """The upgrade in steps."""
-    defaults = re.search(r"^-- sql/20_\w+\.sql\n(.*?)^-- sql/", install_script(), re.MULTILINE | re.DOTALL)
+    defaults = re.search(r"^-- sql/20_\w+\.sql\n(.*?)^-- sql/", _script(), re.MULTILINE | re.DOTALL)
     view_comments = re.findall(
         r"^COMMENT ON (?:VIEW sendgate\.delivered_daily|COLUMN sendgate\.delivered_daily\.\w+) IS.*?';$",
-        install_script(), re.MULTILINE | re.DOTALL,
+        _script(), re.MULTILINE | re.DOTALL,
     )  # fmt: skip
     acknowledge = "sendgate.acknowledge_alert(uuid, text)"
     clear = "sendgate.clear_cooldown(text, text)"
