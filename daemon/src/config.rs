@@ -1,5 +1,7 @@
 //! What was asked for: flags, then the environment, then the file, then defaults.
 
+#[cfg(test)]
+mod hostile;
 pub mod password;
 pub mod redact;
 pub mod target;
@@ -150,8 +152,12 @@ fn session_idle(seconds: Option<u32>) -> Result<Duration> {
 fn read_file(path: &Path) -> Result<File> {
     let text = fs::read_to_string(path)
         .map_err(|error| Error::Usage(format!("cannot read {}: {error}", path.display())))?;
+    parse_file(&text, path)
+}
+
+fn parse_file(text: &str, path: &Path) -> Result<File> {
     // The parser's own text would quote the line, which may be the one with the password.
-    toml::from_str(&text).map_err(|error| {
+    toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         Error::Usage(format!("{}, line {line}: {}", path.display(), complaint(error.message())))
     })

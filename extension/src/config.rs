@@ -11,7 +11,7 @@ use std::rc::Rc;
 
 use pgrx::pg_sys;
 use sendgate_decision::budget::TierCap;
-use sendgate_decision::classify::{Rule, StatusPattern};
+use sendgate_decision::classify::{Rule, StatusPattern, folded};
 use sendgate_decision::clock::DAY;
 use sendgate_decision::names::{ACTIONS, Action, Outcome};
 
@@ -150,6 +150,6 @@ fn read_rule(row: &mut Row) -> Rule {
         action: row.nullable::<&str>().and_then(Action::parse),
         error_type: row.nullable(),
         http_status: row.nullable::<&str>().and_then(StatusPattern::parse),
-        error_text: row.nullable::<&str>().map(str::to_lowercase),
+        error_text: row.nullable::<&str>().map(folded),
     }
 }

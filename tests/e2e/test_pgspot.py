@@ -39,7 +39,7 @@ def test_holes_are_found(env):
     for hole, finding in (
         (f"CREATE FUNCTION sendgate.mine() RETURNS int {definer}", "PS003 mine"),
         (f"CREATE OR REPLACE FUNCTION public.mine() RETURNS int {definer} SET search_path = pg_catalog, pg_temp", "PS002"),
-        ("CREATE TABLE IF NOT EXISTS sendgate.mine (x int)", "PS012"),
+        ("CREATE TABLE IF NOT EXISTS public.mine (x int)", "PS012"),
         ("CREATE SCHEMA IF NOT EXISTS mine", "PS010 mine"),
         ("SET search_path = public; SELECT count(*) FROM sendgate.accounts", "PS016"),
     ):  # fmt: skip
@@ -54,6 +54,6 @@ def findings(script: str) -> set[str]:
         file.flush()
         done = subprocess.run([*venv.pgspot(), file.name], capture_output=True, text=True)
     assert "Errors:" in done.stdout, done.stdout + done.stderr
-    said = re.findall(r"^(PS\d+): ([^:]+: (?:sendgate\.)?(\w+).*)$", done.stdout, re.MULTILINE)
+    said = re.findall(r"^(PS\d+): ([^:]+: (?:\w+\.)?(\w+).*)$", done.stdout, re.MULTILINE)
     assert len(said) == len(re.findall(r"^PS", done.stdout, re.MULTILINE)), done.stdout
     return {f"{code} {name}" for code, _, name in said}

@@ -65,7 +65,7 @@ pub struct Rule {
     pub error_type: Option<String>,
     /// Only these statuses.
     pub http_status: Option<StatusPattern>,
-    /// Only messages that contain this literal, in lower case.
+    /// Only messages that contain this literal, [`folded`].
     pub error_text: Option<String>,
 }
 
@@ -81,13 +81,23 @@ impl Rule {
     }
 }
 
+/// A text without its case, to be compared: character by character, because a lower case that looks at
+/// neighbours, as that of the Greek sigma does, would hide a word from a rule that has it alone.
+pub fn folded(text: &str) -> String {
+    if text.is_ascii() {
+        return text.to_ascii_lowercase();
+    }
+    let lower = text.chars().flat_map(char::to_lowercase);
+    lower.flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
+}
+
 /// What `error` means for an attempt of `action`. No error at all means that the caller never
 /// sent anything.
 pub fn classify(rules: &[Rule], action: Action, error: &ProviderError<'_>) -> Outcome {
     if error.message.is_none() && error.error_type.is_none() && error.http_status.is_none() {
         return Outcome::Released;
     }
-    let message = error.message.unwrap_or_default().to_lowercase();
+    let message = folded(error.message.unwrap_or_default());
     rules
         .iter()
         .find(|rule| rule.matches(action, error, &message))
