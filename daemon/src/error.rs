@@ -107,6 +107,8 @@ fn needs_another_connection(code: &SqlState) -> bool {
             SqlState::DATABASE_DROPPED,
             SqlState::READ_ONLY_SQL_TRANSACTION,
             SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+            // The session's library may be of another version than the SQL, and stays what it is.
+            SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
         ]
         .contains(code)
 }
