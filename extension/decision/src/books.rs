@@ -2,7 +2,7 @@
 //! events.
 
 use crate::account::Account;
-use crate::clock::{DAY, Day, HOUR, Instant};
+use crate::clock::{DAY, Day, HOUR, Instant, MINUTE};
 use crate::names::{ACTIONS, Action};
 
 /// How far the counter may be ahead of the event log before somebody is told: answers on their way
@@ -131,6 +131,12 @@ impl Audited {
         let (counter, cap) = (i64::from(self.counter), i64::from(self.cap));
         counter > cap && counter * 100 >= cap * OVER_CAP_PERCENT
     }
+}
+
+/// Whether a sweep that a quarantine waits for is due: at once, and while accounts that somebody holds
+/// keep it from being whole, again after a minute.
+pub fn is_due_again(began_under_it: bool, started_at: Option<Instant>, now: Instant) -> bool {
+    !began_under_it || started_at.is_none_or(|at| at > now || at.plus(MINUTE) <= now)
 }
 
 /// Whether a job is due: never finished, finished in the future (the clock was put back), stopped in
