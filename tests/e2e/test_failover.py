@@ -145,11 +145,13 @@ class Loss:
     confirms: int
     # Seconds before the crash.
     oldest: float
+    # Acknowledged deliveries a second.
+    rate: float
 
     def __str__(self) -> str:
         return (
             f"{self.grants} of {self.granted} grants and {self.confirms} of {self.confirmed} confirms"
-            f" forgotten, the oldest {self.oldest * 1000:.0f} ms before the crash"
+            f" forgotten, the oldest {self.oldest * 1000:.0f} ms before the crash, at {self.rate:.0f} a second"
         )
 
 
@@ -185,7 +187,8 @@ def lossy_failover(env, servers: ExitStack, primary: Cluster, delay: float) -> t
             known = "SELECT count(*) FROM sendgate.linkedin_events WHERE chat_id = %s"
             equal(operator.execute(known, (send.chat_id,)).fetchone()[0], 1, "an external send")
     oldest = max((at - when for _, when in grants + confirms), default=0.0)
-    return server, Loss(len(granted), len(grants), len(confirmed), len(confirms), oldest)
+    rate = len(confirmed) / (at - confirmed[0][1])
+    return server, Loss(len(granted), len(grants), len(confirmed), len(confirms), oldest, rate)
 
 
 def unknown(connection, table: str, acknowledged: list) -> list:
