@@ -1,7 +1,12 @@
 """Quarantine over restores, crashes and the daemon: only sweeps of these very books end it."""
 
+import re
+import subprocess
+import tempfile
+from pathlib import Path
+
 from daemon_process import Daemon
-from support import equal, kill_backend, provision, wait_for, wait_until_blocked
+from support import equal, kill_backend, login, provision, wait_for, wait_until_blocked
 from test_console_acts import Console
 from test_dump import run
 
@@ -63,6 +68,36 @@ def test_a_restored_dump_of_checked_books_is_not_checked(env):
     equal(env.psql(PREVIEW, target), "", "the gate")
 
 
+def test_the_procedure_after_a_restore_from_an_older_backup(env):
+    """The SQL of docs/operations.md, as it stands there: what was sent since the backup counts, and is not
+    handed out again; what was not goes on."""
+    for account in ("a", "b"):
+        provision(env, account, message=4)
+        env.psql(f"SELECT sendgate.enqueue('k', '{account}' || n, '{account}', 'message') FROM generate_series(1, 5) n")
+    worker = env.connect()
+    sent_before = send(worker, 2)
+    backup = run(env, "pg_dump", "--dbname", env.cluster.dsn(env.dbname))
+    sent_after = send(worker, 3)
+    target = env.fresh_database(extension=False)
+    run(env, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", env.cluster.dsn(target), input=backup)
+    env.psql("SELECT sendgate.quarantine('restored from an older backup')", target)
+    # The provider's list reaches back further than the backup.
+    lines = ["account_id,action,prospect_id,chat_id,at"]
+    lines += [f"{account},message,{prospect},chat {prospect},{at}" for account, prospect, at in sent_before + sent_after]
+    user = login(env, "restorer", "sendgate_sender", "sendgate_operator")
+    said = as_documented(env, target, user, "\n".join(lines))
+    equal(said.splitlines()[-1], "f|f", "quarantine_progress, when it begins anew")
+    env.psql("CALL sendgate.tick()", target)
+    env.psql("SELECT sendgate.resume_all()", target, user)
+    counted = "SELECT account_id, sent_today FROM sendgate.counters WHERE action = 'message' ORDER BY 1"
+    equal(env.psql(counted, target), env.psql(counted), "counters, restored and lost")
+    rest = send(env.connect(target), 10)
+    everything = [(account, prospect) for account, prospect, _ in sent_before + sent_after + rest]
+    equal(len(set(everything)), len(everything), "prospects, each written to once")
+    for account in ("a", "b"):
+        equal(sum(1 for owner, _ in everything if owner == account), 4, f"sends of {account}, which may send 4")
+
+
 def test_a_crash_in_a_sweep_leaves_the_quarantine_as_it_was(env):
     """Before its batch has ended it has not been; quarantine itself survives from its commit on."""
     for account in ("a", "b"):
@@ -115,6 +150,37 @@ def test_a_broken_layer_keeps_everything_in_quarantine(env):
     env.psql("CALL sendgate.tick()")
     equal(env.psql(PROGRESS), "t|t", "mended")
     env.psql("SELECT sendgate.resume_all()")
+
+
+def send(connection, number: int) -> list[tuple]:
+    """Dispatch so many and deliver them: (account, prospect, when)."""
+    handed = connection.execute(
+        "SELECT account_id, prospect_id, operation_id FROM sendgate.dispatch(%s, 'message')", (number,)
+    ).fetchall()
+    sent = []
+    for account, prospect, operation in handed:
+        confirm = "SELECT sendgate.confirm(%s, %s, %s), clock_timestamp()"
+        at = connection.execute(confirm, (account, operation, f"chat {prospect}")).fetchone()[1]
+        sent.append((account, prospect, at.isoformat()))
+    return sent
+
+
+def as_documented(env, database: str, user: str, provider_list: str) -> str:
+    """Run the SQL of the procedure, with the provider's list where it expects it; what psql printed."""
+    text = (env.repo / "docs" / "operations.md").read_text()
+    section = text.split("## After a restore, or a failover")[1].split("\n## ")[0]
+    blocks = re.findall(r"```sql\n(.*?)```", section, re.DOTALL)
+    equal(len(blocks), 3, "blocks of SQL in the procedure")
+    with tempfile.TemporaryDirectory() as directory:
+        Path(directory, "sent.csv").write_text(provider_list)
+        done = subprocess.run(
+            [env.install.program("psql"), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-f", "-",
+             "-d", env.cluster.dsn(database, user)],
+            input="".join(blocks), env=env.install.environment(), cwd=directory,
+            capture_output=True, text=True,
+        )  # fmt: skip
+    equal(done.returncode, 0, done.stderr)
+    return done.stdout.rstrip()
 
 
 def refused(connection) -> str | None:
