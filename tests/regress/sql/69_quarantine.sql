@@ -69,7 +69,7 @@ WHERE verb IN ('quarantine', 'resume_all', 'pause_all') AND at = sendgate.clock(
 SELECT checked, more FROM sendgate.audit_events(1);
 SELECT checked, more FROM sendgate.reconcile_operations(1);
 SELECT sendgate.quarantine('again');
-SELECT job, next_account FROM sendgate.jobs WHERE next_account IS NOT NULL ORDER BY job;
+SELECT job FROM sendgate.jobs WHERE next_account IS NOT NULL ORDER BY job;
 CALL pg_temp.sweep('audit_events');
 SELECT audited, reconciled FROM pg_temp.progress;
 -- Wherever the books say that the sweep was.
