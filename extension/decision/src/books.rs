@@ -174,7 +174,6 @@ impl Every {
 mod tests {
     use super::*;
     use crate::account::fixture::account;
-    use crate::clock::MINUTE;
 
     #[test]
     fn counters_become_what_the_journal_counts() {
@@ -221,5 +220,16 @@ mod tests {
         assert!(!due(Every::Day, -12 * HOUR, -11 * HOUR), "ran at midnight");
         assert!(due(Every::Day, -12 * HOUR - 1, -12 * HOUR));
         assert!(due(Every::of(DAY), -2 * DAY, -2 * DAY));
+    }
+
+    #[test]
+    fn what_a_quarantine_waits_for_is_due_at_once_and_then_every_minute() {
+        let now = account().day.start();
+        let again = |started: i64| is_due_again(true, Some(now.plus(started)), now);
+        assert!(is_due_again(false, Some(now), now), "began before");
+        assert!(is_due_again(true, None, now));
+        assert!(!again(1 - MINUTE));
+        assert!(again(-MINUTE));
+        assert!(again(1), "the clock was put back");
     }
 }
