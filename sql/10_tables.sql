@@ -252,8 +252,11 @@ CREATE TABLE sendgate.pause_switch (
     paused_at timestamptz NOT NULL,
     actor text NOT NULL,
     note text,
+    quarantine_id uuid,
+    quarantined_at timestamptz,
     CONSTRAINT pause_switch_pkey PRIMARY KEY (only_row),
-    CONSTRAINT pause_switch_only_row_check CHECK (only_row)
+    CONSTRAINT pause_switch_only_row_check CHECK (only_row),
+    CONSTRAINT pause_switch_quarantine_check CHECK ((quarantine_id IS NULL) = (quarantined_at IS NULL))
 );
 
 CREATE TABLE sendgate.alerts (

@@ -52,6 +52,10 @@ CREATE TABLE sendgate.jobs (
     sweep_finished_at timestamptz,
     next_day date,
     next_account text COLLATE "C",
+    -- A quarantine is known by its id, not by a time: runs of a backup may lie in the future.
+    sweep_under uuid,
+    sweep_passed_over bigint NOT NULL DEFAULT 0,
+    whole_under uuid,
     CONSTRAINT jobs_pkey PRIMARY KEY (job)
 );
 

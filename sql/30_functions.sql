@@ -298,6 +298,14 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sendgate_pause_all';
 
+CREATE FUNCTION sendgate.quarantine(
+    note text
+) RETURNS void
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_quarantine';
+
 CREATE FUNCTION sendgate.resume_all() RETURNS void
 LANGUAGE c
 SECURITY DEFINER

@@ -12,3 +12,13 @@ LEFT JOIN LATERAL (
     ORDER BY h.started_at DESC, h.run_id DESC
     LIMIT 1
 ) r ON true;
+
+-- What keeps everything paused after a restore: no line unless quarantine was called.
+CREATE VIEW sendgate.quarantine_progress AS
+SELECT p.quarantined_at, p.actor, p.note,
+       coalesce(a.whole_under = p.quarantine_id, false) AS audited,
+       coalesce(r.whole_under = p.quarantine_id, false) AS reconciled
+FROM sendgate.pause_switch p
+LEFT JOIN sendgate.jobs a ON a.job = 'audit_events'
+LEFT JOIN sendgate.jobs r ON r.job = 'reconcile_operations'
+WHERE p.quarantine_id IS NOT NULL;

@@ -71,7 +71,7 @@ GRANT SELECT ON
     sendgate.error_rules, sendgate.linkedin_events, sendgate.send_operations, sendgate.breaker_log,
     sendgate.alerts, sendgate.enrollments, sendgate.campaign_events, sendgate.paused_campaigns,
     sendgate.skips_today, sendgate.counter_drift, sendgate.reconcile_runs, sendgate.reconciler_health,
-    sendgate.pause_switch
+    sendgate.pause_switch, sendgate.quarantine_progress
 TO sendgate_reader;
 GRANT EXECUTE ON FUNCTION
     sendgate.clock(),
@@ -99,6 +99,7 @@ GRANT EXECUTE ON FUNCTION
     sendgate.set_error_rule(integer, text, text, text, text, text),
     sendgate.drop_error_rule(integer),
     sendgate.pause_all(text),
+    sendgate.quarantine(text),
     sendgate.resume_all(),
     sendgate.clear_cooldown(text, text),
     sendgate.repair_day(text, text),

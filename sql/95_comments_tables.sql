@@ -321,11 +321,15 @@ COMMENT ON CONSTRAINT error_rule_overrides_condition_check ON sendgate.error_rul
 
 -- The switch, alerts, the admin log.
 COMMENT ON TABLE sendgate.pause_switch IS
-'The one switch. While it holds its row, the gate refuses everything on every account, and dispatch hands out nothing. Written by pause_all and resume_all.';
+'The one switch. While it holds its row, the gate refuses everything on every account, and dispatch hands out nothing. Written by pause_all, quarantine and resume_all.';
 COMMENT ON COLUMN sendgate.pause_switch.only_row IS 'Always true: the key that keeps the table at one row.';
 COMMENT ON COLUMN sendgate.pause_switch.paused_at IS 'Since when.';
 COMMENT ON COLUMN sendgate.pause_switch.actor IS 'Who paused.';
 COMMENT ON COLUMN sendgate.pause_switch.note IS 'Why, in the operator''s words.';
+COMMENT ON COLUMN sendgate.pause_switch.quarantine_id IS 'Of the last quarantine: the sweeps that began under it name it. NULL for a mere pause.';
+COMMENT ON COLUMN sendgate.pause_switch.quarantined_at IS 'When quarantine was last called; NULL for a mere pause. Nothing is compared with it.';
+COMMENT ON CONSTRAINT pause_switch_quarantine_check ON sendgate.pause_switch IS
+'A quarantine has an id and a time.';
 COMMENT ON TABLE sendgate.alerts IS
 'What somebody should look at. At most one open alert per account, kind and day; closed ones stay as history.';
 COMMENT ON COLUMN sendgate.alerts.alert_id IS 'The alert.';

@@ -43,8 +43,10 @@ COMMENT ON FUNCTION sendgate.drop_error_rule(integer) IS
 'Removes a rule of yours. Logged. Errors: SG001, SG003, SG104 there is none, SG301.';
 COMMENT ON FUNCTION sendgate.pause_all(text) IS
 'Stops everything: from its commit, every reserve and breaker_check is refused with paused_by_operator, replays too, and dispatch hands out nothing, until resume_all. Sends that hold a slot already are confirmed and rolled back as ever. Logged. Errors: SG002, SG301.';
+COMMENT ON FUNCTION sendgate.quarantine(text) IS
+'pause_all for books that may have forgotten sends, after a restore from an older backup or a failover that lost transactions: refused with paused_by_operator in the same way, but resume_all is not accepted until layers 2 and 1 have met every account in whole sweeps that began after it. Called again, it begins anew. Logged. Errors: SG002, SG301.';
 COMMENT ON FUNCTION sendgate.resume_all() IS
-'Undoes pause_all. Every other rule holds as before. Logged. Errors: SG301.';
+'Undoes pause_all, and quarantine once the books were checked. Every other rule holds as before. Logged. Errors: SG215 in quarantine, the sweeps are not through; SG301.';
 COMMENT ON FUNCTION sendgate.clear_cooldown(text, text) IS
 'Ends an account''s cooldown before its time. Logged. Errors: SG001, SG002, SG101, SG301.';
 COMMENT ON FUNCTION sendgate.repair_day(text, text) IS

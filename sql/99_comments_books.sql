@@ -38,6 +38,9 @@ COMMENT ON COLUMN sendgate.jobs.sweep_started_at IS 'When the last sweep began; 
 COMMENT ON COLUMN sendgate.jobs.sweep_finished_at IS 'When the last sweep that came to its end began its last batch; NULL before the first.';
 COMMENT ON COLUMN sendgate.jobs.next_day IS 'With next_account, the last row of the batch before; NULL when no sweep is under way.';
 COMMENT ON COLUMN sendgate.jobs.next_account IS 'The account after which the sweep goes on; of prune the table and page where it does, and how long it keeps. NULL when no sweep is under way.';
+COMMENT ON COLUMN sendgate.jobs.sweep_under IS 'The quarantine under which the last sweep began; NULL without one. Only of audit_events and reconcile_operations.';
+COMMENT ON COLUMN sendgate.jobs.sweep_passed_over IS 'Accounts that wanted a closer look and that the last sweep left to the next, because somebody held them.';
+COMMENT ON COLUMN sendgate.jobs.whole_under IS 'The last quarantine under which a sweep began, met every account and came to its end.';
 
 COMMENT ON TABLE sendgate.breaker_outbox IS
 'Lines of breaker_log that nobody has taken with take_breaker_lines yet. Written in the transaction of the line itself, so a line that was rolled back is never printed.';
@@ -56,6 +59,14 @@ COMMENT ON COLUMN sendgate.reconciler_health.error IS 'What failed, if it failed
 COMMENT ON COLUMN sendgate.reconciler_health.last_success IS 'The last sweep that came to its end; NULL before the first.';
 COMMENT ON COLUMN sendgate.reconciler_health.stale IS
 'Whether the job missed two runs, or never ran: start the daemon or the pg_cron job, or look at error.';
+
+COMMENT ON VIEW sendgate.quarantine_progress IS
+'What keeps everything in quarantine: one line while quarantine holds, none otherwise. Once audited and reconciled are both true, resume_all is accepted.';
+COMMENT ON COLUMN sendgate.quarantine_progress.quarantined_at IS 'When quarantine was last called.';
+COMMENT ON COLUMN sendgate.quarantine_progress.actor IS 'Who called it.';
+COMMENT ON COLUMN sendgate.quarantine_progress.note IS 'Why, in the operator''s words.';
+COMMENT ON COLUMN sendgate.quarantine_progress.audited IS 'Whether a sweep of audit_events, layer 2, began since then, met every account and ended.';
+COMMENT ON COLUMN sendgate.quarantine_progress.reconciled IS 'Whether a sweep of reconcile_operations, layer 1, began since then, met every account and ended.';
 
 COMMENT ON FUNCTION sendgate.refusal_counts() IS
 'How often reserve, dispatch and guard_send refused, by action and reason, since the server started, over all its databases: a line for every action and reason, noughts too. Of dispatch counts each enrollment that was refused or skipped, and an account that refuses as a whole once. No rows unless sendgate is in shared_preload_libraries: the counts are in shared memory, because a refusal writes nothing.';

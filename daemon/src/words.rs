@@ -3,7 +3,9 @@
 /// A reason of the gate's closed list in words; one that a later version adds, as it is.
 pub fn explained(reason: &str) -> &str {
     match reason {
-        "paused_by_operator" => "an operator paused everything (resume_all ends that)",
+        "paused_by_operator" => {
+            "an operator paused everything, or put it in quarantine (resume_all ends that)"
+        }
         "account_not_connected" => "the account is not connected (set_status, when it is again)",
         "breaker_forced_open" => "an operator stopped its InMails (breaker_force with mode auto ends that)",
         "account_inmail_credits_exhausted" => {

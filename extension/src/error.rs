@@ -83,6 +83,8 @@ sqlstates! {
     RequestMismatch = b"SG213",
     /// The event of this send is in the log already.
     AlreadyRecorded = b"SG214",
+    /// Nothing sends before the books were checked.
+    Quarantined = b"SG215",
     /// The account row was held by somebody else for too long.
     LockTimeout = b"SG301",
     /// The decision was overtaken again and again.

@@ -4,7 +4,7 @@
 //! ```text
 //! reserve  preview  confirm  rollback  resolve  settle_many  breaker/*  admin/*           the verbs
 //! books/*  dispatch/*  campaign/*  external  guard/*  reading  triggers
-//! account_row  grant  journal  enrollment  queue  log  campaign_log                              the tables
+//! account_row  grant  journal  enrollment  queue  quarantine  log  campaign_log                        the tables
 //! config  entry  statement  lookup  row  arrays  subtransaction  error  clock  zone       the ground
 //! catalog  version  refusals  settings  actor  ids
 //! ```
@@ -41,6 +41,7 @@ mod journal_many;
 mod log;
 mod lookup;
 mod preview;
+mod quarantine;
 mod queue;
 mod reading;
 mod record_set;

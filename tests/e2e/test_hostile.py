@@ -264,11 +264,15 @@ def daemon_calls() -> list[str]:
     """Each job, in the order of a tick, and what came of it."""
     ours = "account_id OPERATOR(pg_catalog.=) '@'"
     return [
+        "SELECT sendgate.quarantine('note')",
+        "SELECT sendgate.resume_all()",
         "SELECT sendgate.begin_run('reconcile_operations')",
         *(
             f"SELECT j.changed, j.more FROM sendgate.{job}(10000) j"
             for job in ("midnight_reset", "audit_events", "reconcile_operations")
         ),
+        "SELECT q.note, q.audited, q.reconciled FROM sendgate.quarantine_progress q",
+        "SELECT sendgate.resume_all()",
         "SELECT j.checked, j.changed, j.more FROM sendgate.prune() j",
         "SELECT sendgate.begin_run('prune')",
         "SELECT sendgate.begin_run('nothing')",

@@ -1,12 +1,8 @@
 """A hot standby answers previews and shows the views; it grants nothing."""
 
-import shutil
-import subprocess
-from contextlib import contextmanager
-
-from harness.cluster import Cluster
-from harness.places import server_dir
-from support import equal, operation, provision, wait_for
+from calls import CALLS, FROZEN, prepare
+from replication import caught_up, standby
+from support import equal, operation, provision
 
 READERS_VIEWS = """
 SELECT c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class c
@@ -23,7 +19,7 @@ def test_a_standby_previews_and_reads_and_grants_nothing(env):
     env.psql("SELECT * FROM sendgate.dispatch(1)")
     env.psql("SELECT sendgate.breaker_clear('a', 'topped up')")
     equal(env.psql("SELECT skipped FROM sendgate.skips_today"), "3", "skips")
-    with standby(env) as server:
+    with standby(env.cluster) as server:
         connection = psycopg.connect(server.dsn(env.dbname), autocommit=True)
         equal(preview(connection, "p2"), (True, None, 1, 2), "preview")
         equal(preview(connection, "p1")[:2], (False, "operation_in_flight"), "preview of p1")
@@ -34,38 +30,46 @@ def test_a_standby_previews_and_reads_and_grants_nothing(env):
             "SELECT proceed, reason FROM sendgate.breaker_check('a')"
         ).fetchone()
         equal(found, (True, None), "a closed breaker")
-        for call in (
-            "sendgate.reserve('a', 'inmail', 'p2')",
-            f"sendgate.confirm('a', '{operation(1)}', 'chat')",
-            f"sendgate.rollback('a', '{operation(1)}')",
-            "sendgate.breaker_clear('a', 'note')",
-            "sendgate.enqueue('k', 'p9', 'a', 'message')",
-            "sendgate.enqueue('k', 'p5', 'a', 'inmail', NULL, true)",
-            "count(*) FROM sendgate.dispatch(5)",
-            f"count(*) FROM sendgate.dispatch(5, NULL, 'a', '{operation(9)}')",
-            "sendgate.cancel('k', 'p5')",
-            f"sendgate.confirm_many(ARRAY['a'], ARRAY['{operation(1)}'::uuid])",
-            f"sendgate.rollback_many(ARRAY['a'], ARRAY['{operation(1)}'::uuid])",
-            "sendgate.pause_campaign('k')",
-            "sendgate.resume_deferred('a')",
-            "sendgate.switch_action('k', 'inmail', 'invite')",
-        ):
-            try:
-                connection.execute(f"SELECT {call}")
-                raise AssertionError(f"{call} went through on a standby")
-            except psycopg.errors.ReadOnlySqlTransaction:
-                pass
-        equal(preview(connection, "p2"), (True, None, 1, 2), "preview after the errors")
 
         # What an operator does on the primary reaches a session here that is warm already.
         env.psql("SELECT sendgate.set_tier_cap('sales_navigator', 'invite', 7)")
         env.psql("SELECT sendgate.set_cap('a', 'inmail', 1)")
-        caught_up(env, connection)
+        caught_up(env.cluster, connection)
         equal(preview(connection, "p2")[1:], ("daily_cap_reached", 1, 1), "preview, lower cap")
         equal(preview(connection, "p2", "invite"), (True, None, 0, 7), "preview, tier's cap")
         env.psql("SELECT sendgate.pause_all('stop')")
-        caught_up(env, connection)
+        caught_up(env.cluster, connection)
         equal(preview(connection, "p2")[1], "paused_by_operator", "preview while paused")
+        connection.close()
+
+
+def test_on_a_standby_every_function_that_writes_says_so(env):
+    """With PostgreSQL's own error, and the session goes on."""
+    import psycopg
+
+    prepare(env)
+    with standby(env.cluster) as server:
+        connection = psycopg.connect(server.dsn(env.dbname), autocommit=True)
+        caught_up(env.cluster, connection)
+        connection.execute(FROZEN)
+        asked = "SELECT (sendgate.preview('c', 'invite', 'p')).proceed"
+        for name, call in CALLS.items():
+            if call.before:
+                env.psql(call.before)
+                caught_up(env.cluster, connection)
+            try:
+                connection.execute(call.sql)
+                raise AssertionError(f"{name} went through on a standby")
+            except psycopg.errors.ReadOnlySqlTransaction as error:
+                said = error.diag.message_primary
+                assert "read-only transaction" in said or "during recovery" in said, f"{name}: {said}"
+            if call.after:
+                env.psql(call.after)
+                caught_up(env.cluster, connection)
+            equal(connection.execute(asked).fetchone()[0], True, f"a preview after {name}")
+        for reading in ("clock() IS NOT NULL", "next_credit_period(1, sendgate.clock()) > sendgate.clock()"):
+            equal(connection.execute(f"SELECT sendgate.{reading}").fetchone()[0], True, reading)
+        connection.execute("SELECT * FROM sendgate.refusal_counts()")
         connection.close()
 
 
@@ -74,12 +78,12 @@ def test_a_promoted_standby_goes_on_with_the_gate(env):
     import psycopg
 
     provision(env, inmail=2)
-    with standby(env) as server:
+    with standby(env.cluster) as server:
         reserve = "SELECT proceed, reason FROM sendgate.reserve('a', 'inmail', %s, NULL, %s)"
         granted = env.connect().execute(reserve, ("p1", operation(1))).fetchone()
         equal(granted, (True, None), "before the failover")
         with psycopg.connect(server.dsn(env.dbname), autocommit=True) as connection:
-            caught_up(env, connection)
+            caught_up(env.cluster, connection)
             connection.execute("SELECT pg_promote()")
             equal(connection.execute(reserve, ("p1", operation(1))).fetchone(), granted, "replay")
             equal(connection.execute(reserve, ("p2", operation(2))).fetchone()[0], True, "second")
@@ -93,40 +97,3 @@ def preview(connection, prospect: str, action: str = "inmail") -> tuple:
         "SELECT proceed, reason, sent_today, daily_cap FROM sendgate.preview('a', %s, %s)",
         (action, prospect),
     ).fetchone()
-
-
-def caught_up(env, connection) -> None:
-    """Wait until the standby has replayed everything that the primary has written."""
-    position = env.psql("SELECT pg_current_wal_lsn()")
-    replayed = f"SELECT pg_last_wal_replay_lsn() >= '{position}'"
-    wait_for(lambda: connection.execute(replayed).fetchone()[0], "the standby to catch up")
-
-
-@contextmanager
-def standby(env):
-    """A running standby of the test's server, removed afterwards."""
-    primary = env.cluster
-    directory = server_dir() / "data" / f"{primary.datadir.name}-standby"
-    directory.mkdir(mode=0o700)
-    primary.account.owns(directory)
-    command = [
-        env.install.program("pg_basebackup"), "--pgdata", directory, "--write-recovery-conf",
-        "--checkpoint=fast", "--no-sync", f"--dbname={primary.dsn()}",
-    ]  # fmt: skip
-    server = None
-    try:
-        subprocess.run(
-            [str(part) for part in command],
-            env=env.install.environment(),
-            cwd=directory.parent,
-            check=True,
-            **primary.account.as_popen(),
-        )
-        server = Cluster(env.install, datadir=directory, conf=primary.conf)
-        server.create()
-        server.start()
-        yield server
-    finally:
-        if server:
-            server.stop("immediate")
-        shutil.rmtree(directory, ignore_errors=True)

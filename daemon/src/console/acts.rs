@@ -193,7 +193,15 @@ async fn gather(
 
 fn paused(frame: &Frame) -> String {
     match &frame.paused {
-        Some(paused) => format!("Everything is paused since {}, by {}", paused.since, paused.actor),
+        Some(paused) => match &paused.quarantine {
+            Some(q) if q.checked => {
+                format!("In quarantine since {}, by {}; the books were checked", q.since, paused.actor)
+            }
+            Some(q) => {
+                format!("In quarantine since {}, by {}; the books are not checked yet", q.since, paused.actor)
+            }
+            None => format!("Everything is paused since {}, by {}", paused.since, paused.actor),
+        },
         None => "Accounts may send, each within its own rules".to_owned(),
     }
 }

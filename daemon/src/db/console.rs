@@ -36,9 +36,11 @@ const FRAME: &str = "SELECT to_char(c.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI
        (SELECT count(*) FROM sendgate.reconciler_health AS h WHERE h.stale),
        ARRAY(SELECT f.proname::text FROM pg_proc AS f
              WHERE f.pronamespace = 'sendgate'::regnamespace AND f.proname = ANY ($1)
-               AND has_function_privilege(f.oid, 'EXECUTE'))
+               AND has_function_privilege(f.oid, 'EXECUTE')),
+       to_char(q.quarantined_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), q.audited AND q.reconciled
 FROM (SELECT sendgate.clock() AS at) AS c
-LEFT JOIN sendgate.pause_switch AS p ON true";
+LEFT JOIN sendgate.pause_switch AS p ON true
+LEFT JOIN sendgate.quarantine_progress AS q ON true";
 
 /// Text that somebody else wrote: an id, a name, a note, a provider's words. It is shown as it is, but
 /// for what cannot be seen or turns the text beside it, which is made visible. The template escapes it.
@@ -101,6 +103,17 @@ pub struct Paused {
     pub actor: Alien,
     /// Why.
     pub note: Option<Alien>,
+    /// Where it is more than a pause.
+    pub quarantine: Option<Quarantine>,
+}
+
+/// What nobody can end before the books were checked.
+#[derive(Clone, Debug)]
+pub struct Quarantine {
+    /// Since when.
+    pub since: String,
+    /// Whether layers 1 and 2 have met every account since.
+    pub checked: bool,
 }
 
 impl Session {
@@ -112,6 +125,9 @@ impl Session {
             since,
             actor: alien(&row, 3).unwrap_or_default(),
             note: alien(&row, 4),
+            quarantine: row
+                .get::<_, Option<String>>(8)
+                .map(|since| Quarantine { since, checked: row.get(9) }),
         });
         Ok(Frame {
             at: row.get(0),

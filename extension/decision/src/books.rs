@@ -2,7 +2,7 @@
 //! events.
 
 use crate::account::Account;
-use crate::clock::{DAY, Day, HOUR, Instant};
+use crate::clock::{DAY, Day, HOUR, Instant, MINUTE};
 use crate::names::{ACTIONS, Action};
 
 /// How far the counter may be ahead of the event log before somebody is told: answers on their way
@@ -133,6 +133,12 @@ impl Audited {
     }
 }
 
+/// Whether a sweep that a quarantine waits for is due: at once, and while accounts that somebody holds
+/// keep it from being whole, again after a minute.
+pub fn is_due_again(began_under_it: bool, started_at: Option<Instant>, now: Instant) -> bool {
+    !began_under_it || started_at.is_none_or(|at| at > now || at.plus(MINUTE) <= now)
+}
+
 /// Whether a job is due: never finished, finished in the future (the clock was put back), stopped in
 /// the middle of a sweep, or begun long enough ago. Daily jobs are due once every UTC day.
 pub fn is_due(every: Every, started_at: Option<Instant>, finished_at: Option<Instant>, now: Instant) -> bool {
@@ -168,7 +174,6 @@ impl Every {
 mod tests {
     use super::*;
     use crate::account::fixture::account;
-    use crate::clock::MINUTE;
 
     #[test]
     fn counters_become_what_the_journal_counts() {
@@ -215,5 +220,16 @@ mod tests {
         assert!(!due(Every::Day, -12 * HOUR, -11 * HOUR), "ran at midnight");
         assert!(due(Every::Day, -12 * HOUR - 1, -12 * HOUR));
         assert!(due(Every::of(DAY), -2 * DAY, -2 * DAY));
+    }
+
+    #[test]
+    fn what_a_quarantine_waits_for_is_due_at_once_and_then_every_minute() {
+        let now = account().day.start();
+        let again = |started: i64| is_due_again(true, Some(now.plus(started)), now);
+        assert!(is_due_again(false, Some(now), now), "began before");
+        assert!(is_due_again(true, None, now));
+        assert!(!again(1 - MINUTE));
+        assert!(again(-MINUTE));
+        assert!(again(1), "the clock was put back");
     }
 }

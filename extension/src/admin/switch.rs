@@ -1,16 +1,21 @@
-//! `pause_all` and `resume_all`: the one switch.
+//! `pause_all`, `quarantine` and `resume_all`: the one switch.
 
 use pgrx::pg_sys;
+use sendgate_decision::clock::Instant;
 use serde_json::{Value, json};
 
 use crate::account_row::commit_synchronously;
 use crate::actor;
 use crate::clock;
-use crate::entry::{Answer, Args, VOID, sql_function};
+use crate::entry::{Answer, Args, VOID, show_instant, sql_function};
+use crate::error::{Code, Error, Result};
+use crate::ids;
 use crate::log;
+use crate::quarantine;
 use crate::statement::{Spi, Statement, params};
 
 sql_function!(sendgate_pause_all, pg_finfo_sendgate_pause_all, pause_all);
+sql_function!(sendgate_quarantine, pg_finfo_sendgate_quarantine, quarantine);
 sql_function!(sendgate_resume_all, pg_finfo_sendgate_resume_all, resume_all);
 
 static PAUSE: Statement = Statement::new(
@@ -18,7 +23,46 @@ static PAUSE: Statement = Statement::new(
     &[pg_sys::TIMESTAMPTZOID, pg_sys::TEXTOID, pg_sys::TEXTOID],
 );
 
+/// Over a pause or an earlier quarantine, whose sweeps do not count for this one.
+static QUARANTINE: Statement = Statement::new(
+    "INSERT INTO sendgate.pause_switch (paused_at, actor, note, quarantine_id, quarantined_at)
+     VALUES ($1, $2, $3, $4, $1)
+     ON CONFLICT (only_row) DO UPDATE
+     SET actor = EXCLUDED.actor, note = EXCLUDED.note, quarantine_id = EXCLUDED.quarantine_id,
+         quarantined_at = EXCLUDED.quarantined_at",
+    &[pg_sys::TIMESTAMPTZOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::UUIDOID],
+);
+
+static HOLD: Statement =
+    Statement::new("SELECT p.quarantine_id, p.quarantined_at FROM sendgate.pause_switch p FOR UPDATE", &[]);
+
 static RESUME: Statement = Statement::new("DELETE FROM sendgate.pause_switch", &[]);
+
+/// What the switch says while it is held.
+enum Switch {
+    Off,
+    Paused,
+    Quarantined { id: [u8; 16], since: Instant },
+}
+
+impl Switch {
+    fn hold(spi: &Spi) -> Result<Switch> {
+        let Some(mut row) = spi.run_waiting(&HOLD, &[])?.first() else { return Ok(Switch::Off) };
+        Ok(match row.nullable_uuid().zip(row.nullable_instant()) {
+            Some((id, since)) => Switch::Quarantined { id, since },
+            None => Switch::Paused,
+        })
+    }
+
+    /// As the admin log has it.
+    fn logged(&self) -> Value {
+        match self {
+            Switch::Off => Value::Null,
+            Switch::Paused => json!("paused"),
+            Switch::Quarantined { .. } => json!("quarantined"),
+        }
+    }
+}
 
 fn pause_all(args: &Args) -> Answer {
     let note = args.note(0)?;
@@ -34,12 +78,47 @@ fn pause_all(args: &Args) -> Answer {
     VOID
 }
 
-fn resume_all(_args: &Args) -> Answer {
+fn quarantine(args: &Args) -> Answer {
+    let note = args.note(0)?;
     Spi::connect(|spi| {
-        if spi.run_waiting(&RESUME, &[])?.count() > 0 {
-            log::admin(spi, "resume_all", None, None, (json!("paused"), Value::Null), None);
-        }
+        commit_synchronously();
+        let before = Switch::hold(spi)?.logged();
+        let row = params![clock::now(), &actor::name(), note, ids::fresh()];
+        spi.run_waiting(&QUARANTINE, row)?;
+        log::admin(spi, "quarantine", None, None, (before, json!("quarantined")), note);
         Ok(())
     })?;
     VOID
+}
+
+fn resume_all(_args: &Args) -> Answer {
+    Spi::connect(|spi| {
+        // Held first: what the sweeps say is read by a statement of its own, so that a quarantine that
+        // was called meanwhile is seen with it.
+        let switch = Switch::hold(spi)?;
+        match switch {
+            // Nothing was held: what is there by now, somebody else has just switched on.
+            Switch::Off => return Ok(()),
+            Switch::Paused => (),
+            Switch::Quarantined { id, since } => {
+                let unswept = quarantine::unswept(spi, id);
+                if !unswept.is_empty() {
+                    return Err(still_quarantined(since, &unswept));
+                }
+            }
+        }
+        spi.run(&RESUME, &[]);
+        log::admin(spi, "resume_all", None, None, (switch.logged(), Value::Null), None);
+        Ok(())
+    })?;
+    VOID
+}
+
+fn still_quarantined(since: Instant, unswept: &[&str]) -> Error {
+    Error::new(
+        Code::Quarantined,
+        format!("everything is in quarantine since {}, and not checked yet", show_instant(since)),
+        format!("No sweep that began since then has met every account: {}.", unswept.join(", ")),
+        "Let sendgated, pg_cron or CALL sendgate.tick() run them to their end, then call resume_all again; sendgate.quarantine_progress says how far they are.",
+    )
 }

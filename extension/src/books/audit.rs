@@ -123,7 +123,8 @@ fn audit(spi: &Spi, held: &Held, limit: i32) -> Result<Done> {
     if next.is_none() {
         spi.run(&RESOLVE_OLD, params![today, held.now]);
     }
-    Ok(Done { checked: members.len() as i64, changed, next, more: false })
+    let passed_over = in_other_hands.len() as i64;
+    Ok(Done { checked: members.len() as i64, changed, next, passed_over, more: false })
 }
 
 /// The highest effective cap of the day: as grants noted it, or as it is now.

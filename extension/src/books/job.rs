@@ -2,7 +2,7 @@
 //! every run leaves its heartbeat.
 
 use pgrx::pg_sys;
-use sendgate_decision::books::{Every, is_due};
+use sendgate_decision::books::{Every, is_due, is_due_again};
 use sendgate_decision::clock::{Day, Instant, MINUTE};
 
 use super::alerts::{self, NO_ACCOUNT};
@@ -14,7 +14,8 @@ use crate::error::Result;
 use crate::ids;
 use crate::journal::cut;
 use crate::log;
-use crate::statement::{IntoParam, Spi, Statement, params};
+use crate::quarantine;
+use crate::statement::{IntoParam, Row, Spi, Statement, params};
 
 sql_function!(sendgate_begin_run, pg_finfo_sendgate_begin_run, begin_run);
 sql_function!(sendgate_record_run_failure, pg_finfo_sendgate_record_run_failure, record_run_failure);
@@ -37,7 +38,8 @@ static ANSWER: RecordType = RecordType::new(&[
 
 /// Taken inside the job's own transaction: a job that still runs keeps it, a dead one does not.
 static HOLD: Statement = Statement::new(
-    "SELECT j.sweep_started_at, j.sweep_finished_at, j.next_day, j.next_account,
+    "SELECT j.sweep_started_at, j.sweep_finished_at, j.next_day, j.next_account, j.sweep_under,
+         j.sweep_passed_over, j.whole_under,
          (EXTRACT(epoch FROM j.every) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8
      FROM sendgate.jobs j WHERE j.job OPERATOR(pg_catalog.=) $1 FOR UPDATE SKIP LOCKED",
     &[pg_sys::TEXTOID],
@@ -45,7 +47,8 @@ static HOLD: Statement = Statement::new(
 
 /// The same for who has begun a run: at most somebody is just asking whether the job is due.
 static HOLD_WAITING: Statement = Statement::new(
-    "SELECT j.sweep_started_at, j.sweep_finished_at, j.next_day, j.next_account
+    "SELECT j.sweep_started_at, j.sweep_finished_at, j.next_day, j.next_account, j.sweep_under,
+         j.sweep_passed_over, j.whole_under
      FROM sendgate.jobs j WHERE j.job OPERATOR(pg_catalog.=) $1 FOR UPDATE",
     &[pg_sys::TEXTOID],
 );
@@ -59,9 +62,19 @@ static HAS_BEGUN: Statement = Statement::new(
 
 static ADVANCE: Statement = Statement::new(
     "UPDATE sendgate.jobs j
-     SET sweep_started_at = $2, sweep_finished_at = $3, next_day = $4, next_account = $5
+     SET sweep_started_at = $2, sweep_finished_at = $3, next_day = $4, next_account = $5,
+         sweep_under = $6, sweep_passed_over = $7, whole_under = $8
      WHERE j.job OPERATOR(pg_catalog.=) $1",
-    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID, pg_sys::DATEOID, pg_sys::TEXTOID],
+    &[
+        pg_sys::TEXTOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::DATEOID,
+        pg_sys::TEXTOID,
+        pg_sys::UUIDOID,
+        pg_sys::INT8OID,
+        pg_sys::UUIDOID,
+    ],
 );
 
 /// The heartbeat of this backend's run, where it has begun one.
@@ -164,6 +177,11 @@ impl Job {
         }
     }
 
+    /// Whether a quarantine waits for it.
+    fn ends_quarantine(self) -> bool {
+        quarantine::WATCHED.contains(&self.name())
+    }
+
     fn read(args: &Args) -> Result<Job> {
         let text: &str = args.required(0, "job")?;
         Job::ALL
@@ -191,6 +209,23 @@ pub struct Held {
     /// Where the sweep goes on; none at its beginning.
     pub from: Option<Place>,
     finished_at: Option<Instant>,
+    quarantine: Watch,
+}
+
+/// How far a job is with the quarantine that waits for it.
+struct Watch {
+    /// Under which its sweep began.
+    under: Option<[u8; 16]>,
+    /// Accounts that the sweep has passed over, because somebody held them.
+    passed_over: i64,
+    /// Under which a sweep has met every account.
+    whole: Option<[u8; 16]>,
+}
+
+impl Watch {
+    fn read(row: &mut Row) -> Watch {
+        Watch { under: row.nullable_uuid(), passed_over: row.value(), whole: row.nullable_uuid() }
+    }
 }
 
 impl Held {
@@ -210,6 +245,8 @@ pub struct Done {
     pub changed: i64,
     /// Where the next batch goes on; none when the sweep is through.
     pub next: Option<Place>,
+    /// Accounts that want a closer look and are left to the next sweep: somebody holds them.
+    pub passed_over: i64,
     /// For jobs that keep no place: whether there is more to do.
     pub more: bool,
 }
@@ -230,9 +267,17 @@ fn hold(spi: &Spi, job: Job) -> Result<Option<Held>> {
     let (started_at, finished_at) = (row.nullable_instant(), row.nullable_instant());
     let day: Option<i32> = row.nullable_day();
     let account: Option<String> = row.nullable();
-    let from = day.map(Day).zip(account).map(|(day, account)| Place { day, account });
+    let watch = Watch::read(&mut row);
+    // A sweep that began before the quarantine says nothing of the accounts that it met until then.
+    let current = quarantine::current(spi).filter(|_| job.ends_quarantine());
+    let stays = current.is_none() || current == watch.under;
+    let from = day.map(Day).zip(account).map(|(day, account)| Place { day, account }).filter(|_| stays);
     let started_at = started_at.filter(|_| from.is_some()).unwrap_or(now);
-    Ok(Some(Held { job, now, started_at, from, finished_at }))
+    let quarantine = match from {
+        Some(_) => watch,
+        None => Watch { under: current, passed_over: 0, ..watch },
+    };
+    Ok(Some(Held { job, now, started_at, from, finished_at, quarantine }))
 }
 
 /// The accounts that a batch may take.
@@ -273,7 +318,10 @@ fn finish(spi: &Spi, held: &Held, done: &Done, more: bool) {
         Some(place) => (Some(place.day), Some(place.account.as_str())),
         None => (None, None),
     };
-    spi.run(&ADVANCE, params![name, held.started_at, finished_at, day, account]);
+    let Watch { under, passed_over, whole } = held.quarantine;
+    let passed_over = passed_over + done.passed_over;
+    let whole = under.filter(|_| !more && passed_over == 0).or(whole);
+    spi.run(&ADVANCE, params![name, held.started_at, finished_at, day, account, under, passed_over, whole]);
     if !more && stale(spi, held.now).is_none() {
         log::resolve_alerts(spi, NO_ACCOUNT, STALE_ALERT, held.now);
     }
@@ -325,11 +373,14 @@ fn begin_run(args: &Args) -> Answer {
         bury(spi, job, now);
         let (started_at, finished_at) = (row.nullable_instant(), row.nullable_instant());
         let _place: (Option<i32>, Option<String>) = (row.nullable_day(), row.nullable());
+        let watch = Watch::read(&mut row);
         let every = Every::of(row.value());
         let is_running = |job: Job| spi.run(&IS_RUNNING, params![job.name(), pid()]).count() > 0;
         // Layer 1 heals what layer 2 looks for, so it lets that finish.
         let runs = is_running(job) || (job == Job::Reconcile && is_running(Job::Audit));
-        if runs || !is_due(every, started_at, finished_at, now) {
+        let awaited = quarantine::current(spi).filter(|id| job.ends_quarantine() && watch.whole != Some(*id));
+        let is_awaited = awaited.is_some_and(|id| is_due_again(watch.under == Some(id), started_at, now));
+        if runs || !(is_awaited || is_due(every, started_at, finished_at, now)) {
             return Ok(false);
         }
         if let Some(jobs) = stale(spi, now) {

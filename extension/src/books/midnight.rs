@@ -40,5 +40,5 @@ fn reset(spi: &Spi, held: &Held, limit: i32) -> Result<Done> {
         .collect();
     let written: Vec<(&str, &Account)> = rolled.iter().map(|(id, account)| (id.as_str(), account)).collect();
     write_many(spi, &written);
-    Ok(Done { checked: members.len() as i64, changed: rolled.len() as i64, next, more: false })
+    Ok(Done { checked: members.len() as i64, changed: rolled.len() as i64, next, ..Done::default() })
 }

@@ -171,7 +171,7 @@ fn delete(spi: &Spi, held: &Held, keep: Keep, limit: i32) -> Result<Done> {
     });
     let changed = i64::from(limit) - left;
     let next = (at.table < TABLES.len()).then(|| at.place(held, keep));
-    Ok(Done { checked: changed, changed, next, more: false })
+    Ok(Done { checked: changed, changed, next, ..Done::default() })
 }
 
 fn kept(keep: Keep, table: usize) -> i64 {

@@ -98,7 +98,8 @@ fn sweep(spi: &Spi, held: &Held, limit: i32) -> Result<Done> {
     let of_interest = of_interest.map(String::as_str);
     let of_interest: HashSet<&str> = of_interest.collect();
     // Held now, and counted again in a new statement: what a reserve did meanwhile is no drift.
-    let held_members = chunk::hold(spi, of_interest.into_iter());
+    let held_members = chunk::hold(spi, of_interest.iter().copied());
+    let passed_over = (of_interest.len() - held_members.len()) as i64;
     let seen: Vec<&Member> = held_members.iter().collect();
     let tallies = chunk::count(spi, &seen, first, held.now);
     let corrected = corrections(&seen, &tallies, held.now);
@@ -127,7 +128,8 @@ fn sweep(spi: &Spi, held: &Held, limit: i32) -> Result<Done> {
     if next.is_none() {
         spi.run(&RESOLVE_OLD, params![held.now.day(), held.now]);
     }
-    Ok(Done { checked: members.len() as i64, changed: corrected.len() as i64, next, more: false })
+    let (checked, changed) = (members.len() as i64, corrected.len() as i64);
+    Ok(Done { checked, changed, next, passed_over, more: false })
 }
 
 /// Those of the accounts whose counters are not what the journal counts.

@@ -1,0 +1,32 @@
+//! What ends a quarantine: sweeps of layers 1 and 2 that began under it and met every account.
+//!
+//! A sweep notes the quarantine under which it began, by its id. Times would not do: the runs that a
+//! restored backup remembers may lie in this server's future.
+
+use pgrx::pg_sys;
+
+use crate::statement::{Spi, Statement, params};
+
+/// The jobs that a quarantine waits for, in the order in which they run.
+pub const WATCHED: [&str; 2] = ["audit_events", "reconcile_operations"];
+
+static CURRENT: Statement = Statement::new(
+    "SELECT p.quarantine_id FROM sendgate.pause_switch p WHERE p.quarantine_id IS NOT NULL",
+    &[],
+);
+
+static SWEPT: Statement = Statement::new(
+    "SELECT j.job FROM sendgate.jobs j WHERE j.whole_under OPERATOR(pg_catalog.=) $1",
+    &[pg_sys::UUIDOID],
+);
+
+/// The id of the quarantine that is on, if one is.
+pub fn current(spi: &Spi) -> Option<[u8; 16]> {
+    spi.run(&CURRENT, &[]).first().and_then(|mut row| row.nullable_uuid())
+}
+
+/// Which of the jobs have not met every account in a sweep that began under this quarantine.
+pub fn unswept(spi: &Spi, id: [u8; 16]) -> Vec<&'static str> {
+    let swept: Vec<String> = spi.run(&SWEPT, params![id]).iter().map(|mut row| row.value()).collect();
+    WATCHED.into_iter().filter(|job| !swept.iter().any(|name| name == job)).collect()
+}
