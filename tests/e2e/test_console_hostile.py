@@ -6,6 +6,7 @@ import time
 
 from console_client import PAGES, TOKENS, Client, ConsoleDaemon, act_path, words
 from support import equal, operation, provision, wait_for
+from test_daemon_commands import harmful
 
 NEWEST_ONLY = True
 # The first test builds the daemon.
@@ -235,6 +236,19 @@ def test_no_log_ever_holds_a_secret(env):
         assert secret not in said, f"{secret} is in the log"
     acted = [line for line in said.splitlines() if "an operator acted" in line]
     equal([json.loads(line)["operator"] for line in acted], ["ada"], "who acted")
+
+
+def test_a_log_on_a_terminal_does_nothing_to_it(env):
+    """Ids and names of other people stand in it, each line is one line, and JSON says what they are."""
+    evil = "a\x1b[31m\x9b2J\u202egnp\u2066\u200b\n"
+    env.connect().execute("SELECT sendgate.upsert_account(%s, 'sales_navigator')", (evil,))
+    with ConsoleDaemon(env) as daemon:
+        client = Client(daemon)
+        client.sign_in()
+        equal(client.act("force-open", evil)[0], 303, "an act")
+        wait_for(lambda: "an operator acted" in daemon.err, "the log")
+        equal(harmful(daemon.err), set(), "what a terminal obeys")
+        equal(daemon.log()[-1]["account"], evil, "the account")
 
 
 def test_what_stands_in_the_way_is_said_without_names_of_functions(env):
