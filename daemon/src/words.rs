@@ -15,6 +15,9 @@ pub fn explained(reason: &str) -> &str {
         "pacing" => "its last send was a moment ago, and its tier wants a gap",
         "weekly_cap_reached" => "its weekly cap is reached",
         "daily_cap_reached" => "its daily cap is reached",
+        // Why campaign work was given up, in the same lists.
+        "inmail_eligibility" => "the recipient takes no InMails",
+        "recipient_refused" => "the recipient refused",
         other => other,
     }
 }
