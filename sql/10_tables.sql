@@ -168,6 +168,7 @@ CREATE TABLE sendgate.send_operations (
     error text,
     attempt smallint,
     awaited boolean,
+    unknown_since timestamptz,
     CONSTRAINT send_operations_pkey PRIMARY KEY (account_id, operation_id),
     CONSTRAINT send_operations_sound_check
         CHECK (sendgate.is_sound_operation(state, outcome, settled_at, reserved_at, expires_at))

@@ -11,3 +11,8 @@ WHERE status <> 'connected';
 CREATE INDEX campaign_events_time_idx ON sendgate.campaign_events (at, id);
 CREATE INDEX alerts_opened_idx ON sendgate.alerts (opened_at, alert_id)
 WHERE resolved_at IS NULL;
+
+-- Unknown outcomes of all accounts, newest first. Only what becomes unknown, or was, gets or leaves this
+-- mark: an operation that is confirmed or given back has none before and none after.
+CREATE INDEX send_operations_unknown_idx ON sendgate.send_operations (unknown_since, operation_id, account_id)
+WHERE unknown_since IS NOT NULL;

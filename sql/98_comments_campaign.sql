@@ -110,6 +110,8 @@ COMMENT ON COLUMN sendgate.send_operations.attempt IS
 'Which hand-out of its enrollment it is, from 1. NULL: taken with reserve; of its outcomes only a delivery changes an enrollment.';
 COMMENT ON COLUMN sendgate.send_operations.awaited IS
 'True where other work for the same prospect and action waits until this operation is settled. NULL: none does.';
+COMMENT ON COLUMN sendgate.send_operations.unknown_since IS
+'Since when nobody knows whether it was sent: its answer said so, or reconcile_operations found that nobody had answered in time. NULL: it is in flight or settled.';
 
 COMMENT ON VIEW sendgate.skips_today IS
 'What campaigns were spared since 00:00 UTC, counted by account, campaign, action and reason: what was skipped today for the first time, or again.';

@@ -16,25 +16,44 @@
     age.classList.toggle("no", seconds() > OLD_SECONDS);
   };
 
-  // Somebody who writes, or reads with the keyboard, keeps what is under their hands.
+  // Somebody who writes, or has marked something to copy it, keeps what is under their hands.
   const isBusy = () => {
-    const active = document.activeElement;
-    return active instanceof HTMLInputElement && document.getElementById("live").contains(active);
+    const [active, marked] = [document.activeElement, document.getSelection()];
+    const live = document.getElementById("live");
+    return (active instanceof HTMLInputElement && live.contains(active))
+      || (!marked.isCollapsed && live.contains(marked.anchorNode));
   };
 
-  const addressOf = (element) =>
-    element instanceof HTMLAnchorElement ? `a[href="${CSS.escape(element.getAttribute("href"))}"]`
-      : element.id ? `#${CSS.escape(element.id)}` : null;
+  // What is the same stays the same element, so that the keyboard, a selection, a screen reader and a table
+  // that was scrolled stay where they are.
+  const morph = (old, fresh) => {
+    if (old.isEqualNode(fresh)) return;
+    if (old.nodeType !== Node.ELEMENT_NODE || old.nodeName !== fresh.nodeName) {
+      old.replaceWith(fresh);
+      return;
+    }
+    // What somebody opened stays open, and the script's own text is not the server's.
+    const isKept = (name) => name === "open" && old instanceof HTMLDetailsElement;
+    for (const { name } of [...old.attributes]) {
+      if (!fresh.hasAttribute(name) && !isKept(name)) old.removeAttribute(name);
+    }
+    for (const { name, value } of fresh.attributes) {
+      if (old.getAttribute(name) !== value) old.setAttribute(name, value);
+    }
+    const [before, after] = [[...old.childNodes], [...fresh.childNodes]];
+    after.forEach((node, n) => (n < before.length ? morph(before[n], node) : old.append(node)));
+    before.slice(after.length).forEach((node) => node.remove());
+  };
 
-  // What was opened stays open, and the keyboard stays where it was.
+  // Rows move when others come before them: the keyboard follows its link, or is on none.
   const replace = (old, fresh) => {
     if (!old || !fresh) return;
-    for (const open of old.querySelectorAll("details[open][id]")) {
-      fresh.querySelector(`#${CSS.escape(open.id)}`)?.setAttribute("open", "");
-    }
-    const focused = old.contains(document.activeElement) ? addressOf(document.activeElement) : null;
-    old.replaceChildren(...fresh.childNodes);
-    if (focused) old.querySelector(focused)?.focus({ preventScroll: true });
+    const active = document.activeElement;
+    const href = active instanceof HTMLAnchorElement && old.contains(active) ? active.getAttribute("href") : null;
+    morph(old, fresh);
+    if (href === null || document.activeElement?.getAttribute("href") === href) return;
+    document.activeElement?.blur();
+    old.querySelector(`a[href="${CSS.escape(href)}"]`)?.focus({ preventScroll: true });
   };
 
   const refresh = async () => {

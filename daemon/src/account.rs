@@ -12,7 +12,7 @@ use crate::db::numbers::ACTIONS;
 use crate::db::{Purpose, Session};
 use crate::error::{Error, Result};
 use crate::terminal::{Style, Tone, instant_of, json_line, print, stripped, text_of};
-use crate::words::explained;
+use crate::words::{ended_by, explained};
 
 /// Operations, corrections and alerts that are shown, of each.
 const ROWS_MAX: i64 = 5;
@@ -115,15 +115,19 @@ fn as_text(style: Style, now: &str, facts: &AccountFacts, answers: Option<&[Valu
 /// The gate's answer in a sentence.
 fn verdict(style: Style, answer: &Value) -> String {
     if answer["proceed"].as_bool() == Some(true) {
-        let remaining = text_of(&answer["remaining"]);
-        return style.paint(&format!("can send now, {remaining} more today"), Tone::Good);
+        let more = match text_of(&answer["remaining"]) {
+            remaining if remaining.is_empty() => String::new(),
+            remaining => format!(", {remaining} more today"),
+        };
+        return style.paint(&format!("can send now{more}"), Tone::Good);
     }
     let reason = text_of(&answer["reason"]);
     let until = match instant_of(&answer["retry_at"]) {
         until if until.is_empty() => String::new(),
         until => format!(" until {until}"),
     };
-    style.paint(&format!("cannot send{until}: {}", explained(&reason)), Tone::Bad)
+    let end = ended_by(&reason).map_or_else(String::new, |function| format!(" ({function})"));
+    style.paint(&format!("cannot send{until}: {}{end}", explained(&reason)), Tone::Bad)
 }
 
 fn counted(counter: &Value) -> String {

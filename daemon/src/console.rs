@@ -28,6 +28,7 @@ use axum::{Router, middleware};
 
 use crate::config::{Config, ConsoleMode};
 use crate::db::SharedLink;
+use acts::Desk;
 use attempts::Attempts;
 use sessions::Sessions;
 use tokens::Tokens;
@@ -42,6 +43,8 @@ pub struct Console {
     tokens: Tokens,
     sessions: Mutex<Sessions>,
     attempts: Mutex<Attempts>,
+    bearers: Mutex<Attempts>,
+    desk: Mutex<Desk>,
     /// Names that it answers to, besides addresses.
     hosts: Vec<String>,
     /// Whether nothing is shown to who is not signed in.
@@ -56,6 +59,8 @@ impl Console {
             tokens: config.tokens.clone(),
             sessions: Mutex::new(Sessions::new(config.session_idle)),
             attempts: Mutex::default(),
+            bearers: Mutex::default(),
+            desk: Mutex::default(),
             hosts: config.console_hosts.clone(),
             is_closed: is_reached || config.console == ConsoleMode::SignedIn,
         })
@@ -67,6 +72,20 @@ impl Console {
 
     fn attempts(&self) -> MutexGuard<'_, Attempts> {
         self.attempts.lock().expect("nobody panics while holding it")
+    }
+
+    fn bearers(&self) -> MutexGuard<'_, Attempts> {
+        self.bearers.lock().expect("nobody panics while holding it")
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Desk> {
+        self.desk.lock().expect("nobody panics while holding it")
+    }
+
+    /// Waits for what operators asked for a moment ago.
+    pub async fn finish(&self) {
+        let under_way = self.desk().close();
+        acts::finish(under_way).await;
     }
 }
 
@@ -80,6 +99,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/account", get(pages::account::show))
         .route("/events", get(pages::events::show))
         .route("/alerts", get(pages::alerts::show))
+        .route("/unknown", get(pages::unknown::show))
         .route("/heartbeats", get(pages::heartbeats::show))
         .route("/act", get(acts::ask).post(acts::perform))
         .route("/sign-in", get(sign_in::ask).post(sign_in::sign_in))

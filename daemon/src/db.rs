@@ -22,8 +22,11 @@ use tokio_postgres::{Client, NoTls, Row, types::ToSql, types::Type};
 use crate::config::target::{SslMode, Target};
 use crate::error::{Error, Result, Retry};
 
-/// Longest wait for another transaction's lock, in any session. Jobs pass held rows by.
+/// Longest wait for another transaction's lock. Jobs pass held rows by.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
+/// The same where all pages wait with the one that waits: what it reads is locked only when a table is
+/// rewritten.
+const PAGES_LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 /// A transaction that waits for whoever reads standard output may take so long; then another daemon
 /// may print its lines, and vacuum goes on.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(300);
@@ -67,6 +70,13 @@ impl Purpose {
         }
     }
 
+    const fn lock_timeout(self) -> Duration {
+        match self {
+            Purpose::Pages => PAGES_LOCK_TIMEOUT,
+            _ => LOCK_TIMEOUT,
+        }
+    }
+
     const fn open_timeout(self) -> Duration {
         match self {
             Purpose::Health => HEALTH_TIMEOUT,
@@ -95,7 +105,7 @@ fn greeting(purpose: Purpose) -> String {
          SET lock_timeout = {};
          SET idle_in_transaction_session_timeout = {}",
         purpose.statement_timeout().as_millis(),
-        LOCK_TIMEOUT.as_millis(),
+        purpose.lock_timeout().as_millis(),
         IDLE_IN_TRANSACTION.as_millis(),
     )
 }
@@ -269,7 +279,7 @@ impl SharedLink {
 
     /// The link, unless others need it for too long.
     pub async fn turn(&self) -> Result<MutexGuard<'_, Link>> {
-        let late = Error::TimedOut { what: "waiting for the pages' connection", after: TURN_WITHIN };
+        let late = Error::Busy { what: "waiting for the pages' connection", after: TURN_WITHIN };
         timeout(TURN_WITHIN, self.0.lock()).await.map_err(|_| late)
     }
 

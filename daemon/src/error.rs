@@ -9,6 +9,9 @@ use tokio_postgres::error::SqlState;
 /// The daemon's results.
 pub type Result<T> = std::result::Result<T, Error>;
 
+/// The extension's own SQLSTATE for an account that another transaction holds for too long.
+const ACCOUNT_HELD: &str = "SG301";
+
 /// Whether trying again can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
@@ -46,6 +49,13 @@ pub enum Error {
         /// How long was waited.
         after: Duration,
     },
+    /// Others needed what was to be used for too long; nothing was asked.
+    Busy {
+        /// What was waited for.
+        what: &'static str,
+        /// How long was waited.
+        after: Duration,
+    },
     /// A row that has to be there is not: it went away meanwhile.
     NoRow {
         /// What was being done.
@@ -70,7 +80,7 @@ impl Error {
         match self {
             Error::Usage(_) | Error::Listen { .. } | Error::Output(_) | Error::Stopped => Retry::Never,
             Error::TimedOut { .. } => Retry::Reconnect,
-            Error::NoRow { .. } => Retry::Later,
+            Error::NoRow { .. } | Error::Busy { .. } => Retry::Later,
             Error::Connect { source, .. } => match source.code() {
                 Some(code) if is_about_who(code) => Retry::Never,
                 _ => Retry::Reconnect,
@@ -81,6 +91,11 @@ impl Error {
                 None => Retry::Reconnect,
             },
         }
+    }
+
+    /// Whether another transaction holds what was needed.
+    pub fn is_held(&self) -> bool {
+        self.code().is_some_and(|code| *code == SqlState::LOCK_NOT_AVAILABLE || code.code() == ACCOUNT_HELD)
     }
 
     /// The SQLSTATE, if the database raised the error.
@@ -123,6 +138,9 @@ impl fmt::Display for Error {
             Error::Statement { what, source } => write!(f, "{what}: {}", describe(source)),
             Error::TimedOut { what, after } => {
                 write!(f, "{what}: no answer within {} s", after.as_secs_f64())
+            }
+            Error::Busy { what, after } => {
+                write!(f, "{what}: others needed it for {} s; try again", after.as_secs_f64())
             }
             Error::NoRow { what } => write!(f, "{what}: it went away meanwhile; try again"),
             Error::Listen { address, source } => write!(f, "cannot listen on {address}: {source}"),

@@ -2,11 +2,12 @@
 
 pub mod accept;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{ConnectInfo, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
@@ -14,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Mutex;
 
 use crate::config::{Config, ConsoleMode};
+use crate::console::access::Known;
 use crate::console::{self, Console};
 use crate::db::{Link, Purpose, SharedLink};
 use crate::error::{Error, Result};
@@ -101,9 +103,10 @@ pub async fn serve(
         .with_state(pages.clone());
     let app = match config.console {
         ConsoleMode::Off => app.route("/", get(|| async { INDEX })),
-        ConsoleMode::ReadOnly | ConsoleMode::SignedIn => app.merge(console::router(console)),
+        ConsoleMode::ReadOnly | ConsoleMode::SignedIn => app.merge(console::router(console.clone())),
     };
     accept::serve(listener, app, shutdown).await;
+    console.finish().await;
     link.close().await;
     // One that is still in use ends with its request.
     if let Ok(mut probe) = pages.probe.try_lock() {
@@ -112,17 +115,46 @@ pub async fn serve(
     Ok(())
 }
 
-async fn metrics(State(pages): State<Pages>, headers: HeaderMap) -> Response {
-    if pages.is_reached && !pages.console.knows(&headers) {
-        let text = "sign in, or send a token: Authorization: Bearer …\n";
-        return (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], text).into_response();
+async fn metrics(
+    State(pages): State<Pages>,
+    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
+) -> Response {
+    if let Some(refused) = refused(&pages, from, &headers) {
+        return refused;
     }
     let text = pages.collector.lock().await.page().await;
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
+/// Numbers are for this machine, and not for a page elsewhere that made its name lead here; or for who is
+/// known, where other machines reach this one.
+fn refused(pages: &Pages, from: SocketAddr, headers: &HeaderMap) -> Option<Response> {
+    if !pages.is_reached {
+        let text = "this answers to addresses and localhost, and to names given with --console-hosts\n";
+        let is_known = pages.console.answers_to(headers);
+        return (!is_known).then(|| (StatusCode::MISDIRECTED_REQUEST, text).into_response());
+    }
+    match pages.console.knows(headers, from.ip()) {
+        Known::Yes => None,
+        Known::No => {
+            let text = "sign in, or send a token: Authorization: Bearer …\n";
+            let how = [(header::WWW_AUTHENTICATE, "Bearer")];
+            Some((StatusCode::UNAUTHORIZED, how, text).into_response())
+        }
+        Known::TooManyWrong => {
+            let text = "too many wrong tokens came from there; wait five minutes\n";
+            Some((StatusCode::TOO_MANY_REQUESTS, text).into_response())
+        }
+    }
+}
+
 async fn readyz(State(pages): State<Pages>) -> impl IntoResponse {
     match pages.probe.lock().await.ask().await {
+        // Where the database is concerns nobody else; the daemon's log has it.
+        Err(_) if pages.is_reached => {
+            (StatusCode::SERVICE_UNAVAILABLE, "not ready: see the daemon's log\n".to_owned())
+        }
         Ok(version) => (StatusCode::OK, format!("ready: sendgate {version}\n")),
         Err(problem) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {problem}\n")),
     }

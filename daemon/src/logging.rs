@@ -13,6 +13,7 @@ use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::config::redact::redact;
+use crate::terminal::harmless_json;
 
 /// What all lines have in the field `source`.
 const SOURCE: &str = "sendgated";
@@ -46,13 +47,14 @@ where
         let mut fields = Fields(Map::new());
         event.record(&mut fields);
         let message = fields.0.remove("message").unwrap_or_default();
-        let level = event.metadata().level().as_str();
+        let (level, message) = (event.metadata().level().as_str(), harmless_json(&message.to_string()));
         write!(
             writer,
             "{{\"source\":\"{SOURCE}\",\"ts\":\"{ts}\",\"level\":\"{level}\",\"message\":{message}"
         )?;
         for (name, value) in &fields.0 {
-            write!(writer, ",{}:{value}", Value::from(name.as_str()))?;
+            // Somebody may be watching on a terminal, and a value may hold what other people wrote.
+            write!(writer, ",{}:{}", Value::from(name.as_str()), harmless_json(&value.to_string()))?;
         }
         writeln!(writer, "}}")
     }

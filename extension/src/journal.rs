@@ -45,7 +45,8 @@ static EVENT: Lookup = Lookup::new(
 static SETTLE: Statement = Statement::new(
     "UPDATE sendgate.send_operations o
      SET state = $4, settled_at = $5, outcome = $6, error = COALESCE($7, o.error),
-         error_type = COALESCE($8, o.error_type), http_status = COALESCE($9, o.http_status)
+         error_type = COALESCE($8, o.error_type), http_status = COALESCE($9, o.http_status),
+         unknown_since = CASE WHEN $4 OPERATOR(pg_catalog.=) 'indeterminate' THEN $5 END
      WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.operation_id OPERATOR(pg_catalog.=) $2
        AND o.state OPERATOR(pg_catalog.=) $3",
     &[
@@ -89,7 +90,7 @@ static INSERT_EVENT: Statement = Statement::new(
 static DELIVER: Statement = Statement::new(
     "WITH delivered AS (
          UPDATE sendgate.send_operations o
-         SET state = 'delivered', settled_at = $4, outcome = NULL
+         SET state = 'delivered', settled_at = $4, outcome = NULL, unknown_since = NULL
          WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.operation_id OPERATOR(pg_catalog.=) $2
            AND o.state OPERATOR(pg_catalog.=) $3
          RETURNING o.account_id, o.operation_id, o.counted_on, o.prospect_id, o.campaign_id

@@ -30,7 +30,8 @@ static SETTLE: Statement = Statement::new(
     "UPDATE sendgate.send_operations o
      SET state = u.state, settled_at = $1, outcome = u.outcome, error = COALESCE(u.error, o.error),
          error_type = COALESCE(u.error_type, o.error_type),
-         http_status = COALESCE(u.http_status, o.http_status)
+         http_status = COALESCE(u.http_status, o.http_status),
+         unknown_since = CASE WHEN u.state OPERATOR(pg_catalog.=) 'indeterminate' THEN $1 END
      FROM unnest($2::pg_catalog.text[], $3::pg_catalog.uuid[], $4::pg_catalog.text[],
                             $5::pg_catalog.text[], $6::pg_catalog.text[], $7::pg_catalog.text[],
                             $8::pg_catalog.text[], $9::pg_catalog.int4[])

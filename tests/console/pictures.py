@@ -23,6 +23,7 @@ PICTURES = (
     ("console-probe", "/act?do=probe&id=acc-000003", "light", 800),
     ("console-events", "/events", "light", 620),
     ("console-alerts", "/alerts", "light", 620),
+    ("console-unknown", "/unknown", "light", 620),
     ("console-heartbeats", "/heartbeats", "light", 620),
 )
 # Name, what is typed, and height.

@@ -55,6 +55,12 @@ class Stage:
         browser.open(self.base + "/sign-in")
         browser.write(browser.find("#token"), TOKEN)
         browser.click(browser.find("main form button[type=submit]"))
+        # The page that it leads to must not come after the one that is asked for next.
+        deadline = time.monotonic() + START_SECONDS
+        while not any("Signed in as" in text for text in browser.texts("header")):
+            if time.monotonic() > deadline:
+                raise HarnessError("signing in does not lead to a page")
+            time.sleep(0.02)
 
     def get(self, page: str) -> tuple[int, dict[str, str]]:
         """A page, as the operator: (status, headers)."""

@@ -28,6 +28,7 @@ PAGES = (
     ("campaign events", "/events"),
     ("campaign events of one campaign", "/events?campaign=spring-1"),
     ("alerts", "/alerts"),
+    ("unknown outcomes", "/unknown"),
     ("heartbeats", "/heartbeats"),
     ("asking before an act", "/act?do=clear&id=acc-000003"),
 )

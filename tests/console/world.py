@@ -31,11 +31,11 @@ CROSS JOIN LATERAL (
 -- fifth account have an unknown outcome, and every 250th counter is two ahead of its journal.
 INSERT INTO sendgate.send_operations (
     operation_id, account_id, prospect_id, action, campaign_id, state, reserved_at, expires_at, counted_on,
-    settled_at, outcome, error)
+    settled_at, outcome, error, unknown_since)
 SELECT gen_random_uuid(), a.id, 'p-' || s.action || '-' || k, s.action, 'spring-' || k % 5,
        CASE WHEN x.open THEN 'indeterminate' ELSE 'delivered' END, x.at, x.at + interval '15 minutes', a.day,
        x.at + interval '2 seconds', CASE WHEN x.open THEN 'indeterminate' END,
-       CASE WHEN x.open THEN 'gateway timeout' END
+       CASE WHEN x.open THEN 'gateway timeout' END, CASE WHEN x.open THEN x.at END
 FROM (SELECT a.*, substr(a.id, 5)::integer AS n FROM sendgate.accounts a) AS a
 CROSS JOIN LATERAL (
     VALUES ('inmail', a.inmails_sent_today - CASE WHEN a.n % 250 = 1 THEN 2 ELSE 0 END),

@@ -13,7 +13,7 @@ from support import wait_for
 
 TOKENS = {"ada": "ada's very own token, 1815", "grace": "grace's very own token, 1906"}
 # Every page with a menu entry, and the one that is not there.
-PAGES = ("/", "/events", "/alerts", "/heartbeats")
+PAGES = ("/", "/events", "/alerts", "/unknown", "/heartbeats")
 
 
 class ConsoleDaemon(Daemon):
@@ -143,3 +143,9 @@ def says(browser: Browser, text: str) -> None:
             return False
 
     wait_for(there, f"the page to say {text!r}")
+
+
+def take_over(browser: Browser, client: Client) -> None:
+    """The browser goes on with the client's session."""
+    name, value = client.cookie.split("=")
+    browser.devtools("Network.setCookie", url=client.daemon.base, name=name, value=value)

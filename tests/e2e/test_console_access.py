@@ -54,13 +54,14 @@ def test_the_session_is_a_cookie_that_no_script_and_no_other_site_gets(env):
         client = Client(daemon)
         equal(client.sign_in(), 303, "signing in")
         cookie = client.headers["set-cookie"]
-        assert re.fullmatch(r"sendgate_session=[0-9a-f]{64}; Path=/; HttpOnly; SameSite=Strict", cookie), cookie
+        port = client.host.rsplit(":", 1)[1]
+        assert re.fullmatch(rf"sendgate_session_{port}=[0-9a-f]{{64}}; Path=/; HttpOnly; SameSite=Strict", cookie), cookie
         assert "Signed in as ada" in words(client.get("/")[1])
         proxied = {"Host": "127.0.0.1", "Origin": "https://127.0.0.1"}
         client.post("/sign-in", {"token": TOKENS["ada"]}, **proxied)
         assert client.headers["set-cookie"].endswith("; Secure"), client.headers["set-cookie"]
         stranger = Client(daemon)
-        stranger.cookie = "sendgate_session=" + "0" * 64
+        stranger.cookie = f"sendgate_session_{port}=" + "0" * 64
         assert "Signed in" not in words(stranger.get("/")[1])
 
 

@@ -199,6 +199,10 @@ def test_what_the_database_refuses_is_said_where_it_was_asked(env):
         console.says("SG207")
         kept = console.browser.run("return document.getElementById('note').value")
         equal(kept, "kept for the next try", "the note")
+        told = console.browser.run(
+            "return document.getElementById(document.getElementById('note').getAttribute('aria-describedby')).textContent"
+        )
+        assert "SG207" in told, f"who hears the field is told: {told}"
 
 
 def test_two_operators_are_told_apart(env):

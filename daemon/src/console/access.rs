@@ -15,8 +15,14 @@ use super::pages::Problem;
 use super::sessions::Visitor;
 use super::{Console, links};
 
-/// The cookie with the session's id.
-pub const COOKIE: &str = "sendgate_session";
+/// The cookie with the session's id. The port follows: browsers keep one set of cookies for all ports of a
+/// host, and operators have several consoles behind `localhost`.
+const COOKIE: &str = "sendgate_session";
+/// Cookies of that name that are looked at: a service on another port can plant some beside the right one.
+const COOKIES_MAX: usize = 8;
+/// A form that says it is longer is refused unread; a shorter one is read to its end or its limit, so that
+/// its sender is there for the answer.
+const LENGTH_ABSURD: u64 = 1 << 20;
 /// Longest time for one answer, waiting for the database included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 /// What a page's script says when it asks by itself.
@@ -44,7 +50,7 @@ pub async fn guard(State(console): State<Arc<Console>>, mut request: Request, ne
     let mut response = match admit(&console, &mut request) {
         Err(refused) => refused.into_response(),
         Ok(()) => match timeout(ANSWER_WITHIN, next.run(request)).await {
-            Ok(response) => response,
+            Ok(response) => as_page(response),
             Err(_) => Problem::unavailable("This took too long", "Nothing is known of it; look again.")
                 .into_response(),
         },
@@ -58,6 +64,41 @@ pub async fn guard(State(console): State<Arc<Console>>, mut request: Request, ne
     }
     response
 }
+
+/// A refusal that the framework wrote for programs, as a page for people.
+fn as_page(response: Response) -> Response {
+    let status = response.status();
+    let is_page = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    if is_page || !status.is_client_error() {
+        return response;
+    }
+    let (status, title, text) = match status {
+        StatusCode::METHOD_NOT_ALLOWED => (
+            status,
+            "That is not done here",
+            "A page is read, and forms are sent from the pages that have them.",
+        ),
+        StatusCode::PAYLOAD_TOO_LARGE => (status, "This is too long", TOO_LONG),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+            (status, "This is no form", "Forms are sent as browsers send them.")
+        }
+        _ => (
+            StatusCode::BAD_REQUEST,
+            "This cannot be understood",
+            "Something in the address or the form is missing, is there twice, or cannot be read. Nothing was changed.",
+        ),
+    };
+    let mut page = Problem::new(status, title, text).into_response();
+    if let Some(allowed) = response.headers().get(header::ALLOW) {
+        page.headers_mut().insert(header::ALLOW, allowed.clone());
+    }
+    page
+}
+
+const TOO_LONG: &str = "A form takes 32 KiB. Nothing was changed.";
 
 /// Why a request is not let in.
 enum Refused {
@@ -94,15 +135,23 @@ fn admit(console: &Console, request: &mut Request) -> Result<(), Refused> {
         let text = "The request came from another site, or did not say where from.";
         return Refused::because(StatusCode::FORBIDDEN, "Not from here", text);
     }
+    if text_of(headers, &header::CONTENT_LENGTH).and_then(|it| it.parse().ok()) > Some(LENGTH_ABSURD) {
+        return Refused::because(StatusCode::PAYLOAD_TOO_LARGE, "This is too long", TOO_LONG);
+    }
     let visitor = console.visitor(headers);
     let path = request.uri().path();
+    let here = request.uri().path_and_query().map_or("/", |it| it.as_str());
     if visitor.is_none() && !OPEN_PATHS.contains(&path) {
         if changes {
             let text = "Your session has ended. Nothing was changed; sign in and do it again.";
-            return Refused::because(StatusCode::FORBIDDEN, "You are not signed in", text);
+            let problem = Problem::new(StatusCode::FORBIDDEN, "You are not signed in", text);
+            // The page that asks for the act has the same address as its form.
+            let back = if path == "/act" { here } else { "/" };
+            return Err(Refused::Because(
+                problem.with_way("Sign in", links::query("/sign-in", &[("next", back)])),
+            ));
         }
         if console.is_closed {
-            let here = request.uri().path_and_query().map_or("/", |it| it.as_str());
             return Err(Refused::SignIn(links::query("/sign-in", &[("next", here)])));
         }
     }
@@ -113,25 +162,68 @@ fn admit(console: &Console, request: &mut Request) -> Result<(), Refused> {
 impl Console {
     /// Who asks, if that is somebody who is signed in.
     pub fn visitor(&self, headers: &HeaderMap) -> Option<Visitor> {
-        let id = cookie(headers)?;
-        self.sessions().find(id, Instant::now(), headers.contains_key(BY_ITSELF))
+        let (mut sessions, now) = (self.sessions(), Instant::now());
+        cookies(headers)
+            .take(COOKIES_MAX)
+            .find_map(|id| sessions.find(id, now, headers.contains_key(BY_ITSELF)))
     }
 
-    /// Whether that is somebody who is signed in, or a program that has a token.
-    pub fn knows(&self, headers: &HeaderMap) -> bool {
+    /// Whether the request names a host that nobody can make lead elsewhere.
+    pub fn answers_to(&self, headers: &HeaderMap) -> bool {
+        is_known_host(text_of(headers, &header::HOST).unwrap_or_default(), &self.hosts)
+    }
+
+    /// Whether that is somebody who is signed in, or a program that has a token. Wrong tokens of programs
+    /// are counted by themselves: a scraper with an old one locks no operator out.
+    pub fn knows(&self, headers: &HeaderMap, from: IpAddr) -> Known {
+        if self.visitor(headers).is_some() {
+            return Known::Yes;
+        }
         let token = text_of(headers, &header::AUTHORIZATION).and_then(|text| text.strip_prefix("Bearer "));
-        token.is_some_and(|token| self.tokens.name_of(token).is_some()) || self.visitor(headers).is_some()
+        let Some(token) = token else { return Known::No };
+        let mut bearers = self.bearers();
+        if !bearers.begin(from, Instant::now()) {
+            return Known::TooManyWrong;
+        }
+        if self.tokens.name_of(token).is_none() {
+            return Known::No;
+        }
+        bearers.was_right(from);
+        Known::Yes
     }
 }
 
-/// The session's id, from the cookies.
-fn cookie(headers: &HeaderMap) -> Option<&str> {
-    let cookies = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
-    cookies
+/// Whether somebody is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// As an operator, or by an operator's token.
+    Yes,
+    /// Not, or by a wrong token.
+    No,
+    /// Too many wrong tokens came from there to look at another one.
+    TooManyWrong,
+}
+
+/// The session's ids, from the cookies; a browser sends one.
+fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let wanted = cookie_name(headers);
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
+    lines
         .flat_map(|line| line.split(';'))
         .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(name, _)| *name == COOKIE)
+        .filter(move |(name, _)| *name == wanted)
         .map(|(_, value)| value)
+}
+
+/// The cookie's name where the console is asked for under this host and port.
+fn cookie_name(headers: &HeaderMap) -> String {
+    let host = text_of(headers, &header::HOST).unwrap_or_default();
+    match host.rsplit_once(':') {
+        Some((_, port)) if !port.is_empty() && port.bytes().all(|digit| digit.is_ascii_digit()) => {
+            format!("{COOKIE}_{port}")
+        }
+        _ => COOKIE.to_owned(),
+    }
 }
 
 /// The cookie that begins a session, or that ends it if the id is empty. It is for TLS only if the page
@@ -140,7 +232,7 @@ pub fn set_cookie(id: &str, headers: &HeaderMap) -> String {
     let is_tls = text_of(headers, &header::ORIGIN).is_some_and(|origin| origin.starts_with("https://"));
     let secure = if is_tls { "; Secure" } else { "" };
     let ends = if id.is_empty() { "; Max-Age=0" } else { "" };
-    format!("{COOKIE}={id}; Path=/; HttpOnly; SameSite=Strict{secure}{ends}")
+    format!("{}={id}; Path=/; HttpOnly; SameSite=Strict{secure}{ends}", cookie_name(headers))
 }
 
 fn text_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
@@ -213,10 +305,32 @@ mod tests {
     fn the_cookie_is_found_among_others() {
         let mut headers = HeaderMap::new();
         headers.append(header::COOKIE, HeaderValue::from_static("a=b; sendgate_session=abc"));
-        assert_eq!(cookie(&headers), Some("abc"));
+        assert_eq!(cookies(&headers).collect::<Vec<_>>(), ["abc"]);
+        headers.append(header::HOST, HeaderValue::from_static("[::1]:8787"));
+        assert_eq!(cookies(&headers).next(), None);
+        headers.append(
+            header::COOKIE,
+            HeaderValue::from_static("sendgate_session_8787=x;sendgate_session_8787=y"),
+        );
+        assert_eq!(cookies(&headers).collect::<Vec<_>>(), ["x", "y"]);
         headers.remove(header::COOKIE);
-        headers.append(header::COOKIE, HeaderValue::from_static("xsendgate_session=abc"));
-        assert_eq!(cookie(&headers), None);
+        headers.append(header::COOKIE, HeaderValue::from_static("xsendgate_session_8787=abc"));
+        assert_eq!(cookies(&headers).next(), None);
+    }
+
+    #[test]
+    fn each_port_has_a_cookie_of_its_own() {
+        for (host, name) in [
+            ("localhost:8787", "sendgate_session_8787"),
+            ("console.example.org", "sendgate_session"),
+            ("[::1]", "sendgate_session"),
+            ("localhost:", "sendgate_session"),
+            ("localhost:8787; Domain=x", "sendgate_session"),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static(host));
+            assert_eq!(cookie_name(&headers), name, "{host}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What an operator can do: a page that says what will happen and asks for a note, then the function.
 
+mod desk;
 mod kind;
 
 use std::sync::Arc;
@@ -8,25 +9,29 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::{Form, Query, State};
 use axum::http::{StatusCode, Uri};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Redirect};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
 use super::pages::{Answer, Page, Problem, account, action_name, is_uuid, rendered, spoken};
-use super::sessions::Visitor;
+use super::sessions::{Visitor, random};
 use super::sign_in::not_your_form;
 use super::{Console, links};
 use crate::db::Link;
 use crate::db::console::acts::Act;
 use crate::db::console::{Alien, Frame};
-use crate::error::{Error, Result, Retry};
+use crate::error::Result;
+pub use desk::{Desk, finish};
+use desk::{Refused, carry_out, outcome};
 pub use kind::Kind;
 
+/// What an address says that was made on the list of unknown outcomes.
+pub const FROM_UNKNOWN: &str = "unknown";
 /// Longest note, as the database has it.
 const NOTE_CHARACTERS_MAX: usize = 2_000;
 
 /// What the address asks for.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 pub struct Wanted {
     #[serde(rename = "do")]
     name: String,
@@ -34,13 +39,18 @@ pub struct Wanted {
     id: String,
     #[serde(default)]
     item: String,
+    /// The list that it was asked for from, to go back to.
+    #[serde(default)]
+    from: String,
 }
 
 /// What the form sends.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct Given {
     csrf: String,
+    /// What tells one form from another, though they say the same.
+    form: String,
     note: String,
     chat_id: String,
 }
@@ -54,6 +64,7 @@ struct ActPage {
     facts: Vec<(&'static str, String)>,
     action: String,
     back: String,
+    form: String,
     given: Given,
     problem: Option<String>,
 }
@@ -61,14 +72,24 @@ struct ActPage {
 impl Wanted {
     fn kind(&self) -> std::result::Result<Kind, Problem> {
         let kind = Kind::ALL.into_iter().find(|kind| kind.name() == self.name);
-        let item_fits = self.item.is_empty() || is_uuid(&self.item);
-        kind.filter(|_| item_fits).ok_or_else(|| {
+        let item_fits =
+            |kind: &Kind| if kind.takes_item() { is_uuid(&self.item) } else { self.item.is_empty() };
+        kind.filter(item_fits).ok_or_else(|| {
             Problem::new(
                 StatusCode::NOT_FOUND,
                 "There is no such thing to do",
                 "Begin on the account's page.",
             )
         })
+    }
+
+    /// Where to go afterwards.
+    fn back(&self, kind: Kind) -> String {
+        if kind.takes_item() && self.from == FROM_UNKNOWN {
+            "/unknown".to_owned()
+        } else {
+            kind.back(&self.id)
+        }
     }
 
     fn act<'a>(&'a self, kind: Kind, given: &'a Given) -> Act<'a> {
@@ -126,8 +147,9 @@ async fn asked(
         kind,
         subject: Some(Alien::from(wanted.id.clone())).filter(|id| !id.raw().is_empty()),
         facts,
-        action: kind.link(&wanted.id, &wanted.item),
-        back: kind.back(&wanted.id),
+        action: kind.link_from(&wanted.from, &wanted.id, &wanted.item),
+        back: wanted.back(kind),
+        form: random()?,
         given,
         problem,
     }))
@@ -217,50 +239,41 @@ pub async fn perform(
     let visitor =
         visitor.filter(|visitor| is_same_secret(&visitor.csrf, &given.csrf)).ok_or_else(not_your_form)?;
     let kind = wanted.kind()?;
-    let note = given.note.trim();
-    if kind.takes_note() && (note.is_empty() || note.chars().count() > NOTE_CHARACTERS_MAX) {
-        let problem = format!("Say why, in 1 to {NOTE_CHARACTERS_MAX} characters.");
+    if let Some(problem) = unfit(kind, &given) {
         let page = asked(&console, Some(visitor), &uri, &wanted, given, Some(problem)).await?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
-    let mut link = console.link.turn().await?;
-    let done = act(&mut link, &visitor, wanted.act(kind, &given), note).await;
-    let done = link.settled(done).await;
-    drop(link);
-    match done {
-        Ok(()) => {
-            tracing::info!(
-                operator = visitor.name,
-                done = kind.name(),
-                account = wanted.id,
-                "an operator acted"
-            );
-            console.sessions().leave_notice(&visitor, kind.done(&wanted.id));
-            Ok(Redirect::to(&kind.back(&wanted.id)).into_response())
+    let form = Some(&given.form).filter(|id| !id.is_empty()).map(|id| visitor.form(id));
+    let work = carry_out(console.clone(), visitor.clone(), kind, wanted.clone(), given.clone());
+    let begun = console.desk().begin(form, work);
+    match outcome(begun).await {
+        Ok(()) => Ok(Redirect::to(&wanted.back(kind)).into_response()),
+        Err(Refused::Unknown(text)) => {
+            let advice = "Look at the account before you do it again.";
+            Err(Problem::unavailable("Nobody knows whether this was done", &format!("{text} {advice}")))
         }
-        Err(error) => refused(&console, visitor, &uri, &wanted, given, error).await,
+        Err(Refused::No(status, text)) => {
+            match asked(&console, Some(visitor), &uri, &wanted, given, Some(text.clone())).await {
+                Ok(page) => Ok((status, page).into_response()),
+                Err(problem) if problem.is_about_the_database() => {
+                    Err(Problem::unavailable("This was not done", &text))
+                }
+                // What it was about is not there any more.
+                Err(problem) => Err(problem),
+            }
+        }
     }
 }
 
-async fn act(link: &mut Link, visitor: &Visitor, act: Act<'_>, note: &str) -> Result<()> {
-    link.session().await?.act(&visitor.name, act, note).await
-}
-
-/// The database's no, on the page that asked. Where nobody knows whether it was done, it is no no.
-async fn refused(
-    console: &Console,
-    visitor: Visitor,
-    uri: &Uri,
-    wanted: &Wanted,
-    given: Given,
-    error: Error,
-) -> std::result::Result<Response, Problem> {
-    if error.retry() != Retry::Later || error.code().is_none() {
-        return Err(error.into());
+/// What is wrong with what the form says.
+fn unfit(kind: Kind, given: &Given) -> Option<String> {
+    let note = given.note.trim();
+    if kind.takes_note() && (note.is_empty() || note.chars().count() > NOTE_CHARACTERS_MAX) {
+        return Some(format!("Say why, in 1 to {NOTE_CHARACTERS_MAX} characters."));
     }
-    let problem = Alien::from(error.to_string()).to_string();
-    let page = asked(console, Some(visitor), uri, wanted, given, Some(problem)).await?;
-    Ok((StatusCode::CONFLICT, page).into_response())
+    // PostgreSQL keeps no text with this character.
+    let is_kept = !note.contains('\0') && !given.chat_id.contains('\0');
+    (!is_kept).then(|| "The character U+0000 cannot be kept. Take it out.".to_owned())
 }
 
 /// Whether two secrets are the same, in a time that does not tell how much of them is.
@@ -296,19 +309,23 @@ fn not_granted(kind: Kind) -> Problem {
 mod tests {
     use super::*;
 
+    const UUID: &str = "01985c1e-0c4a-7b7e-9d3a-5f2f0a6f4b11";
+
+    fn wanted(name: &str, item: &str) -> Wanted {
+        Wanted { name: name.to_owned(), id: "a".to_owned(), item: item.to_owned(), from: String::new() }
+    }
+
     #[test]
     fn every_kind_is_found_by_its_name() {
         for kind in Kind::ALL {
-            let wanted = Wanted { name: kind.name().to_owned(), id: String::new(), item: String::new() };
+            let item = if kind.takes_item() { UUID } else { "" };
+            let wanted = wanted(kind.name(), item);
             assert_eq!(wanted.kind().expect("a kind"), kind);
         }
-        let bad = |name: &str, item: &str| Wanted {
-            name: name.to_owned(),
-            id: "a".to_owned(),
-            item: item.to_owned(),
-        };
-        assert!(bad("drop", "").kind().is_err());
-        assert!(bad("acknowledge", "' OR true --").kind().is_err());
+        assert!(wanted("drop", "").kind().is_err());
+        assert!(wanted("acknowledge", "' OR true --").kind().is_err());
+        assert!(wanted("acknowledge", "").kind().is_err());
+        assert!(wanted("clear", UUID).kind().is_err());
     }
 
     #[test]

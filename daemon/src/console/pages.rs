@@ -6,17 +6,21 @@ pub mod accounts;
 pub mod alerts;
 pub mod events;
 pub mod heartbeats;
+pub mod unknown;
 
 use askama::Template;
 use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Response};
+use tokio_postgres::error::SqlState;
 
 use super::sessions::Visitor;
 use super::{Console, links};
 use crate::db::console::logs::After;
-use crate::db::console::{ALERTS_COUNTED_MAX, Frame};
+use crate::db::console::{COUNTED_MAX, Frame};
 use crate::error::{Error, Retry};
 
+/// SQLSTATEs of values that are none: a date, a number, a text.
+const CLASS_OF_VALUES: &str = "22";
 /// Rows of a log on one page.
 pub const ROWS_MAX: i64 = 50;
 
@@ -78,12 +82,12 @@ impl Page {
 
     /// What the menu says of open alerts.
     pub fn alerts(&self) -> Option<String> {
-        let open = self.frame.as_ref()?.alerts;
-        match open {
-            0 => None,
-            _ if open > ALERTS_COUNTED_MAX => Some(format!("{ALERTS_COUNTED_MAX}+")),
-            _ => Some(open.to_string()),
-        }
+        counted(self.frame.as_ref()?.alerts)
+    }
+
+    /// What it says of unknown outcomes.
+    pub fn unknown(&self) -> Option<String> {
+        counted(self.frame.as_ref()?.unknown)
     }
 
     /// Whether the visitor may do this here: is signed in, and the database has and grants the function.
@@ -93,18 +97,38 @@ impl Page {
     }
 }
 
+/// How many there are, where there are any.
+fn counted(open: i64) -> Option<String> {
+    match open {
+        0 => None,
+        _ if open > COUNTED_MAX => Some(format!("{COUNTED_MAX}+")),
+        _ => Some(open.to_string()),
+    }
+}
+
 /// Why there is no page.
 #[derive(Debug)]
 pub struct Problem {
     status: StatusCode,
     title: String,
     text: String,
+    way: Option<(&'static str, String)>,
 }
 
 impl Problem {
     /// One with a status, a title and an explanation.
     pub fn new(status: StatusCode, title: impl Into<String>, text: impl Into<String>) -> Problem {
-        Problem { status, title: title.into(), text: text.into() }
+        Problem { status, title: title.into(), text: text.into(), way: None }
+    }
+
+    /// The same with a way out: what the button says, and where it leads.
+    pub fn with_way(self, label: &'static str, link: String) -> Problem {
+        Problem { way: Some((label, link)), ..self }
+    }
+
+    /// Whether the database was slow, held or away, and not what was asked for wrong.
+    pub fn is_about_the_database(&self) -> bool {
+        self.status.is_server_error()
     }
 
     /// The database could not be asked.
@@ -115,7 +139,25 @@ impl Problem {
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Problem {
+        let code = error.code().map(SqlState::code).unwrap_or_default();
         match error.retry() {
+            _ if error.is_held() => Problem::unavailable(
+                "Somebody holds what this page reads",
+                "A table is locked: it is being altered or rewritten, say. Try again in a moment.",
+            ),
+            _ if code == SqlState::QUERY_CANCELED.code() => Problem::unavailable(
+                "The database is too slow",
+                "It did not have the answer in time, and was told to stop looking. Try again in a moment.",
+            ),
+            _ if matches!(error, Error::Busy { .. }) => {
+                Problem::unavailable("Others are using the console", "Try again in a moment.")
+            }
+            // Values come from the address, and the database takes none of them apart but by its types.
+            Retry::Later if code.starts_with(CLASS_OF_VALUES) => Problem::new(
+                StatusCode::BAD_REQUEST,
+                "This cannot be understood",
+                "Something in the address is no date, no id, or holds a character that cannot be. Begin with the menu.",
+            ),
             Retry::Later if error.code().is_some() => {
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "The database said no", error.to_string())
             }
@@ -129,13 +171,14 @@ impl From<Error> for Problem {
 struct ProblemPage {
     page: Page,
     text: String,
+    way: Option<(&'static str, String)>,
 }
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let page = Page { title: self.title, ..Page::default() };
         let text = super::super::db::console::Alien::from(self.text).to_string();
-        (self.status, rendered(&ProblemPage { page, text })).into_response()
+        (self.status, rendered(&ProblemPage { page, text, way: self.way })).into_response()
     }
 }
 

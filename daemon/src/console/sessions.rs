@@ -101,8 +101,15 @@ impl Sessions {
     }
 }
 
+impl Visitor {
+    /// What stands for a form of this session, by the id that the form was given.
+    pub fn form(&self, id: &str) -> [u8; 32] {
+        sha256(&format!("{} {id}", self.csrf))
+    }
+}
+
 /// So many bytes that nobody can guess, in hexadecimal.
-fn random() -> Result<String> {
+pub fn random() -> Result<String> {
     let mut bytes = [0; RANDOM_BYTES];
     SystemRandom::new()
         .fill(&mut bytes)

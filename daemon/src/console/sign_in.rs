@@ -75,6 +75,9 @@ pub async fn sign_in(
         return Ok((StatusCode::FORBIDDEN, asked(&console, &form.next, problem)).into_response());
     };
     console.attempts().was_right(from.ip());
+    if let Some(before) = console.visitor(&headers) {
+        console.sessions().end(&before);
+    }
     let id = console.sessions().begin(name, Instant::now())?;
     tracing::info!(operator = name, from = %from.ip(), "signed in");
     let cookie = [(header::SET_COOKIE, set_cookie(&id, &headers))];

@@ -5,6 +5,7 @@ pub mod account;
 pub mod accounts;
 pub mod acts;
 pub mod logs;
+pub mod unknown;
 
 use std::fmt;
 
@@ -13,8 +14,8 @@ use tokio_postgres::types::Type;
 use super::Session;
 use crate::error::Result;
 
-/// Open alerts are counted up to here; more is "many".
-pub const ALERTS_COUNTED_MAX: i64 = 99;
+/// What wants a person is counted up to here; more is "many".
+pub const COUNTED_MAX: i64 = 99;
 
 /// What operators do here. Without the function, or without its grant, there is no button.
 const FUNCTIONS: [&str; 7] = [
@@ -27,8 +28,8 @@ const FUNCTIONS: [&str; 7] = [
     "resume_all",
 ];
 
-/// The clock, the switch, how many alerts are open (up to a bound) and whether the books are kept: what
-/// every page says.
+/// The clock, the switch, how many alerts are open and how many outcomes unknown (up to a bound), and whether
+/// the books are kept: what every page says.
 const FRAME: &str = "SELECT to_char(c.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
        (c.at AT TIME ZONE 'UTC')::date::text,
        to_char(p.paused_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), p.actor, p.note,
@@ -37,7 +38,10 @@ const FRAME: &str = "SELECT to_char(c.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI
        ARRAY(SELECT f.proname::text FROM pg_proc AS f
              WHERE f.pronamespace = 'sendgate'::regnamespace AND f.proname = ANY ($1)
                AND has_function_privilege(f.oid, 'EXECUTE')),
-       to_char(q.quarantined_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), q.audited AND q.reconciled
+       to_char(q.quarantined_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), q.audited AND q.reconciled,
+       (SELECT count(*) FROM (
+           SELECT FROM sendgate.send_operations AS u
+           WHERE u.unknown_since IS NOT NULL ORDER BY u.unknown_since LIMIT 100) AS n)
 FROM (SELECT sendgate.clock() AS at) AS c
 LEFT JOIN sendgate.pause_switch AS p ON true
 LEFT JOIN sendgate.quarantine_progress AS q ON true";
@@ -86,8 +90,10 @@ pub struct Frame {
     pub today: String,
     /// The switch that stops everything, if it is on.
     pub paused: Option<Paused>,
-    /// Open alerts, counted up to [`ALERTS_COUNTED_MAX`] and one.
+    /// Open alerts, counted up to [`COUNTED_MAX`] and one.
     pub alerts: i64,
+    /// Unknown outcomes, counted in the same way.
+    pub unknown: i64,
     /// Jobs that missed two runs.
     pub stale_jobs: i64,
     /// Operators' functions that there are and that this login may call.
@@ -134,6 +140,7 @@ impl Session {
             today: row.get(1),
             paused,
             alerts: row.get(5),
+            unknown: row.get(10),
             stale_jobs: row.get(6),
             functions: row.get(7),
         })

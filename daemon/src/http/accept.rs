@@ -16,7 +16,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use tower_service::Service;
 
 use crate::shutdown::Shutdown;
@@ -26,9 +26,11 @@ use crate::shutdown::Shutdown;
 const CONNECTIONS_MAX: usize = 64;
 /// A client has so long to send the head of a request, also of its next one.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
-/// A connection ends after this time even if its client reads or writes a byte now and then: nobody
-/// keeps others out for long.
+/// After this time a connection takes no other request: nobody keeps others out for long.
 const CONNECTION_WITHIN: Duration = Duration::from_secs(60);
+/// What is being answered then still gets its answer, which takes no longer than this, unless its client
+/// reads a byte now and then: a browser that loses a connection in mid-answer sends its form once more.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(25);
 /// Longest head of a request: an address holds ids of 128 characters, each up to twelve bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// Requests that are being answered when it is time to stop get so long; a client that never sends
@@ -51,7 +53,8 @@ pub async fn serve(listener: TcpListener, app: Router, mut shutdown: Shutdown) {
             Ok((stream, from, place)) => {
                 let (app, shutdown) = (app.clone(), shutdown.clone());
                 connections.spawn(async move {
-                    let _ = timeout(CONNECTION_WITHIN, answer(stream, from, app, shutdown)).await;
+                    let both = CONNECTION_WITHIN + ANSWERED_WITHIN;
+                    let _ = timeout(both, answer(stream, from, app, shutdown, CONNECTION_WITHIN)).await;
                     drop(place);
                 });
             }
@@ -76,8 +79,8 @@ async fn take(
     Ok((stream, from, place))
 }
 
-/// Answers the requests of one connection.
-async fn answer(stream: TcpStream, from: SocketAddr, app: Router, mut shutdown: Shutdown) {
+/// Answers the requests of one connection, new ones for so long.
+async fn answer(stream: TcpStream, from: SocketAddr, app: Router, mut shutdown: Shutdown, within: Duration) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: Request<Incoming>| {
         let mut app = app.clone();
@@ -95,7 +98,45 @@ async fn answer(stream: TcpStream, from: SocketAddr, app: Router, mut shutdown: 
     // A client that went away, or sent what is no HTTP, is nobody's concern.
     tokio::select! {
         _ = connection.as_mut() => return,
-        () = shutdown.wait() => connection.as_mut().graceful_shutdown(),
+        () = shutdown.wait() => (),
+        () = sleep(within) => (),
     }
+    connection.as_mut().graceful_shutdown();
     let _ = connection.await;
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::shutdown;
+
+    #[tokio::test]
+    async fn an_answer_that_was_begun_is_ended_and_no_other_request_is_taken() {
+        const WITHIN: Duration = Duration::from_millis(50);
+        let app = Router::new().route(
+            "/",
+            get(|| async {
+                sleep(4 * WITHIN).await;
+                "all of it"
+            }),
+        );
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let (_stopper, shutdown) = shutdown::channel();
+        let served = tokio::spawn(async move {
+            let (stream, from) = listener.accept().await.expect("a connection");
+            answer(stream, from, app, shutdown, WITHIN).await;
+        });
+        let mut client = TcpStream::connect(address).await.expect("a connection");
+        let request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+        client.write_all(&[&request[..], request].concat()).await.expect("to write");
+        let mut said = String::new();
+        client.read_to_string(&mut said).await.expect("an end");
+        assert!(said.starts_with("HTTP/1.1 200") && said.ends_with("all of it"), "{said}");
+        assert_eq!(said.matches("HTTP/1.1").count(), 1);
+        served.await.expect("no panic");
+    }
 }

@@ -63,6 +63,18 @@ static PARK: Statement = Statement::new(
     &[pg_sys::TEXTARRAYOID, pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID],
 );
 
+/// What expired becomes one of the unknown outcomes that operators list. It stays one until it is settled,
+/// also when the sweep no longer looks back so far.
+static LIST: Statement = Statement::new(
+    "UPDATE sendgate.send_operations o
+     SET unknown_since = $3
+     WHERE o.account_id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
+       AND o.counted_on OPERATOR(pg_catalog.>=) $2
+       AND o.state OPERATOR(pg_catalog.=) 'reserved' AND o.expires_at OPERATOR(pg_catalog.<=) $3
+       AND o.unknown_since IS NULL",
+    &[pg_sys::TEXTARRAYOID, pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID],
+);
+
 /// What was of another day is over, also on accounts that have been idle for so long since that the sweep
 /// no longer meets them.
 static RESOLVE_OLD: Statement = Statement::new(
@@ -117,7 +129,9 @@ fn sweep(spi: &Spi, held: &Held, limit: i32) -> Result<Done> {
     let expired: Vec<&(String, i32)> = expired.iter().filter(|(id, _)| ids.contains(id.as_str())).collect();
     if !expired.is_empty() {
         let ids = array(Element::Text, expired.iter().map(|(id, _)| id.as_str()));
-        spi.run(&PARK, &[ids, params![first][0], params![held.now][0]]);
+        let values = [ids, params![first][0], params![held.now][0]];
+        spi.run(&PARK, &values);
+        spi.run(&LIST, &values);
     }
     for (id, count) in expired {
         let detail = format!(

@@ -131,9 +131,19 @@ impl Kind {
         !matches!(self, Kind::ResumeAll)
     }
 
+    /// Whether it is about an alert or an operation, rather than the account or everything.
+    pub const fn takes_item(self) -> bool {
+        matches!(self, Kind::Acknowledge | Kind::Sent | Kind::NotSent)
+    }
+
     /// Where it is asked about. `item` is an alert or an operation.
     pub fn link(self, account: &str, item: &str) -> String {
-        links::query("/act", &[("do", self.name()), ("id", account), ("item", item)])
+        self.link_from("", account, item)
+    }
+
+    /// The same from a list that one wants to go back to.
+    pub fn link_from(self, list: &str, account: &str, item: &str) -> String {
+        links::query("/act", &[("do", self.name()), ("id", account), ("item", item), ("from", list)])
     }
 
     /// Where to go once it is done.

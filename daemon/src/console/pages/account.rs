@@ -151,6 +151,51 @@ impl AccountPage {
         format!("No{until}: {}", explained(told.reason.as_deref().unwrap_or("the gate gave no reason")))
     }
 
+    /// What ends the refusals that do not end by themselves, each once, in the order of the actions.
+    fn advice(&self) -> Vec<String> {
+        let mut advice: Vec<String> = Vec::new();
+        for reason in self.facts.answers.iter().filter_map(|told| told.reason.as_deref()) {
+            if let Some(said) = self.advised(reason)
+                && !advice.contains(&said)
+            {
+                advice.push(said);
+            }
+        }
+        advice
+    }
+
+    /// What this visitor can press; where there is no button, whom it takes.
+    fn advised(&self, reason: &str) -> Option<String> {
+        let offered = |kind: Kind| match kind {
+            Kind::ResumeAll => self.page.may(kind.function()),
+            _ => self.offered().contains(&kind),
+        };
+        let press = |kind: Kind, end: &str| offered(kind).then(|| format!("press “{}” {end}", kind.label()));
+        let pressed: Vec<String> = match reason {
+            "paused_by_operator" => vec![press(Kind::ResumeAll, "to let all accounts send again")],
+            "breaker_forced_open" => {
+                vec![press(Kind::ForceAuto, "to let its InMails go by its credits again")]
+            }
+            "account_inmail_credits_exhausted" => {
+                vec![press(Kind::Probe, "to try one InMail"), press(Kind::Clear, "if the credits are back")]
+            }
+            "account_not_connected" => {
+                return Some("Once the account is connected again, the application says so.".to_owned());
+            }
+            _ => return None,
+        }
+        .into_iter()
+        .flatten()
+        .collect();
+        if pressed.is_empty() {
+            let may_sign_in = self.page.visitor.is_none() && self.page.can_sign_in;
+            return may_sign_in.then(|| "Sign in to change what an operator can.".to_owned());
+        }
+        let mut sentence = pressed.join(", or ") + ".";
+        sentence.replace_range(..1, "P");
+        Some(sentence)
+    }
+
     fn breaker(&self) -> String {
         let account = &self.facts.account;
         let of = |time: &Option<String>| time.clone().unwrap_or_default();
@@ -188,8 +233,14 @@ impl AccountPage {
         percent(told.sent, told.cap)
     }
 
-    /// Where each thing that an operator can do is asked about; what makes no sense now is left out.
+    /// Where each thing that an operator can do is asked about.
     fn acts(&self) -> Vec<(&'static str, String)> {
+        let link = |kind: Kind| (kind.label(), kind.link(self.facts.card.id.raw(), ""));
+        self.offered().into_iter().map(link).collect()
+    }
+
+    /// What this visitor can do about the account; what makes no sense now is left out.
+    fn offered(&self) -> Vec<Kind> {
         let account = &self.facts.account;
         let makes_sense = |kind: Kind| match kind {
             Kind::Clear => account.exhausted_at.is_some(),
@@ -199,8 +250,7 @@ impl AccountPage {
             _ => false,
         };
         let kinds = [Kind::Probe, Kind::Clear, Kind::ForceOpen, Kind::ForceAuto];
-        let able = kinds.into_iter().filter(|kind| makes_sense(*kind) && self.page.may(kind.function()));
-        able.map(|kind| (kind.label(), kind.link(self.facts.card.id.raw(), ""))).collect()
+        kinds.into_iter().filter(|kind| makes_sense(*kind) && self.page.may(kind.function())).collect()
     }
 
     fn settle(&self, operation: &Unresolved, sent: bool) -> String {

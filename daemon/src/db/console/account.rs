@@ -231,6 +231,21 @@ pub struct Work {
     pub parked: i64,
 }
 
+/// An unknown outcome from a row that begins as [`UNRESOLVED`] has it.
+pub(super) fn unresolved(row: &tokio_postgres::Row) -> Unresolved {
+    Unresolved {
+        id: row.get(0),
+        action: row.get(1),
+        prospect: alien(row, 2).unwrap_or_default(),
+        campaign: alien(row, 3),
+        state: row.get(4),
+        reserved_at: row.get(5),
+        http_status: row.get(6),
+        error_type: alien(row, 7),
+        error: alien(row, 8),
+    }
+}
+
 impl Session {
     /// What the gate would answer now for each action.
     pub async fn account_answers(&self, account: &str) -> Result<Vec<Answer>> {
@@ -316,17 +331,6 @@ impl Session {
         let parameters: [(&(dyn ToSql + Sync), Type); 3] =
             [(&account, Type::TEXT), (&rows_max, Type::INT8), (&operation, Type::TEXT)];
         let rows = self.rows("reading unknown outcomes", UNRESOLVED, &parameters).await?;
-        let unresolved = |row: &tokio_postgres::Row| Unresolved {
-            id: row.get(0),
-            action: row.get(1),
-            prospect: alien(row, 2).unwrap_or_default(),
-            campaign: alien(row, 3),
-            state: row.get(4),
-            reserved_at: row.get(5),
-            http_status: row.get(6),
-            error_type: alien(row, 7),
-            error: alien(row, 8),
-        };
         Ok(rows.iter().map(unresolved).collect())
     }
 

@@ -7,10 +7,14 @@ use crate::error::Result;
 
 /// Names the operator for this statement alone and then calls the function. One statement is one
 /// transaction: the name can neither be missing nor stay behind for somebody else's act. $1 is the name.
+/// Whoever holds the account is waited for only a moment, because all pages wait with it; the act is
+/// tried again in between.
 macro_rules! on_behalf {
     ($call:literal) => {
         concat!(
-            "WITH named AS MATERIALIZED (SELECT set_config('sendgate.actor', $1, true))
+            "WITH named AS MATERIALIZED (
+    SELECT set_config('sendgate.actor', $1, true), set_config('lock_timeout', '200ms', true)
+)
 SELECT ",
             $call,
             " FROM named"

@@ -1,0 +1,217 @@
+//! Where acts are done: each form once, to its end even if its sender goes away, and with patience where
+//! somebody holds the account.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use tokio::sync::watch::{self, Receiver};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::{Given, Kind, Wanted};
+use crate::console::Console;
+use crate::console::sessions::Visitor;
+use crate::db::SharedLink;
+use crate::db::console::Alien;
+use crate::db::console::acts::Act;
+use crate::error::{Error, Retry};
+
+/// An act goes on for so long to ask for an account that somebody holds.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two attempts: whoever waits for the connection has it first.
+const PAUSE: Duration = Duration::from_millis(50);
+/// Forms that are remembered; operators send a few an hour.
+const FORMS_MAX: usize = 1_000;
+/// Acts that are under way when it is time to stop get so long.
+const FINISH_WITHIN: Duration = Duration::from_secs(1);
+
+/// What stands for a form: its session's and its own id in one.
+type Form = [u8; 32];
+
+/// What became of an act; none while it is under way.
+type Outcome = Option<Result<(), Refused>>;
+
+/// Why an act was not done, or may not have been.
+#[derive(Clone, Debug)]
+pub enum Refused {
+    /// It was not done.
+    No(StatusCode, String),
+    /// Nobody knows: the answer did not come.
+    Unknown(String),
+}
+
+/// Acts under way, and forms that were acted on.
+#[derive(Debug, Default)]
+pub struct Desk {
+    tasks: JoinSet<()>,
+    forms: VecDeque<(Form, Receiver<Outcome>)>,
+}
+
+impl Desk {
+    /// Begins what a form asks for, unless that form has begun it already. A form whose act was refused may
+    /// be sent again.
+    pub fn begin(
+        &mut self,
+        form: Option<Form>,
+        work: impl Future<Output = Result<(), Refused>> + Send + 'static,
+    ) -> Receiver<Outcome> {
+        while self.tasks.try_join_next().is_some() {}
+        self.forms.retain(|(_, outcome)| !matches!(&*outcome.borrow(), Some(Err(_))));
+        if let Some((_, outcome)) = self.forms.iter().find(|(known, _)| Some(*known) == form) {
+            return outcome.clone();
+        }
+        let (tell, outcome) = watch::channel(None);
+        self.tasks.spawn(async move {
+            let done = work.await;
+            tell.send_replace(Some(done));
+        });
+        if let Some(form) = form {
+            self.forms.push_back((form, outcome.clone()));
+            if self.forms.len() > FORMS_MAX {
+                self.forms.pop_front();
+            }
+        }
+        outcome
+    }
+
+    /// All that is under way, to be waited for.
+    pub fn close(&mut self) -> JoinSet<()> {
+        std::mem::take(&mut self.tasks)
+    }
+}
+
+/// Waits for what was begun, for a moment; then it is cut off.
+pub async fn finish(mut tasks: JoinSet<()>) {
+    let _ = timeout(FINISH_WITHIN, async { while tasks.join_next().await.is_some() {} }).await;
+    tasks.shutdown().await;
+}
+
+/// What became of it, once it is known.
+pub async fn outcome(mut told: Receiver<Outcome>) -> Result<(), Refused> {
+    match told.wait_for(Option::is_some).await {
+        Ok(outcome) => outcome.clone().unwrap_or(Ok(())),
+        Err(_) => Err(Refused::Unknown("The daemon was told to stop meanwhile.".to_owned())),
+    }
+}
+
+/// Does it, logs it, and leaves word for the next page.
+pub async fn carry_out(
+    console: Arc<Console>,
+    visitor: Visitor,
+    kind: Kind,
+    wanted: Wanted,
+    given: Given,
+) -> Result<(), Refused> {
+    let act = wanted.act(kind, &given);
+    patiently(&console.link, &visitor.name, act, given.note.trim()).await?;
+    tracing::info!(operator = visitor.name, done = kind.name(), account = wanted.id, "an operator acted");
+    console.sessions().leave_notice(&visitor, kind.done(&wanted.id));
+    Ok(())
+}
+
+/// Asks again and again for an account that is held, and lets others use the connection in between.
+async fn patiently(link: &SharedLink, actor: &str, act: Act<'_>, note: &str) -> Result<(), Refused> {
+    let begun = Instant::now();
+    loop {
+        let mut turn = link.turn().await.map_err(not_asked)?;
+        let done = turn.session().await.map_err(not_asked)?.act(actor, act, note).await;
+        let done = turn.settled(done).await;
+        drop(turn);
+        match done {
+            Ok(()) => return Ok(()),
+            Err(error) if !error.is_held() => return Err(answered(&error)),
+            Err(_) if begun.elapsed() >= PATIENCE => return Err(held()),
+            Err(_) => sleep(PAUSE).await,
+        }
+    }
+}
+
+/// The database was not asked at all.
+fn not_asked(error: Error) -> Refused {
+    Refused::No(StatusCode::SERVICE_UNAVAILABLE, shown(&format!("{error}. Nothing was changed.")))
+}
+
+/// The database's answer, or none.
+fn answered(error: &Error) -> Refused {
+    let text = shown(&error.to_string());
+    if error.retry() == Retry::Later {
+        Refused::No(StatusCode::CONFLICT, text)
+    } else {
+        Refused::Unknown(text)
+    }
+}
+
+fn held() -> Refused {
+    let text = format!(
+        "The account is held by somebody else, and was not let go within {} s. Nothing was changed; try again. \
+         A DBA sees who it is: a transaction that does not end.",
+        PATIENCE.as_secs()
+    );
+    Refused::No(StatusCode::CONFLICT, text)
+}
+
+/// A refusal may quote what somebody else wrote.
+fn shown(text: &str) -> String {
+    Alien::from(text.to_owned()).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use super::*;
+
+    fn no() -> Result<(), Refused> {
+        Err(Refused::No(StatusCode::CONFLICT, "no".to_owned()))
+    }
+
+    #[tokio::test]
+    async fn a_form_is_acted_on_once_unless_it_was_refused() {
+        let (mut desk, done) = (Desk::default(), Arc::new(AtomicU32::new(0)));
+        let work = |answer: fn() -> Result<(), Refused>| {
+            let done = done.clone();
+            async move {
+                done.fetch_add(1, Ordering::Relaxed);
+                answer()
+            }
+        };
+        let (one, two) = (Some([1; 32]), Some([2; 32]));
+        let both = (desk.begin(one, work(|| Ok(()))), desk.begin(one, work(|| Ok(()))));
+        assert!(outcome(both.0).await.is_ok() && outcome(both.1).await.is_ok());
+        assert!(outcome(desk.begin(one, work(no))).await.is_ok());
+        assert_eq!(done.load(Ordering::Relaxed), 1);
+        assert!(outcome(desk.begin(two, work(no))).await.is_err());
+        assert!(outcome(desk.begin(two, work(|| Ok(())))).await.is_ok());
+        assert!(outcome(desk.begin(None, work(|| Ok(())))).await.is_ok());
+        assert!(outcome(desk.begin(None, work(|| Ok(())))).await.is_ok());
+        assert_eq!(done.load(Ordering::Relaxed), 5);
+    }
+
+    #[tokio::test]
+    async fn an_act_goes_on_when_nobody_waits_for_it_and_is_cut_off_at_the_end() {
+        let mut desk = Desk::default();
+        let (tell, heard) = tokio::sync::oneshot::channel();
+        drop(desk.begin(None, async move {
+            let _ = tell.send(());
+            Ok(())
+        }));
+        heard.await.expect("it to be done");
+        let waiting = desk.begin(Some([1; 32]), std::future::pending());
+        finish(desk.close()).await;
+        assert!(matches!(outcome(waiting).await, Err(Refused::Unknown(_))));
+    }
+
+    #[tokio::test]
+    async fn forms_that_are_remembered_are_bounded() {
+        let mut desk = Desk::default();
+        for n in 0..FORMS_MAX + 5 {
+            let mut form = [0; 32];
+            form[..8].copy_from_slice(&n.to_le_bytes());
+            desk.begin(Some(form), async { Ok(()) });
+        }
+        assert_eq!(desk.forms.len(), FORMS_MAX);
+    }
+}

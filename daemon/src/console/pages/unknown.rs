@@ -1,0 +1,78 @@
+//! Unknown outcomes of all accounts, newest first, each to be settled.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{Query, State};
+use axum::http::Uri;
+use serde::Deserialize;
+
+use super::{Answer, Page, ROWS_MAX, place, read_place, rendered};
+use crate::console::acts::{FROM_UNKNOWN, Kind};
+use crate::console::sessions::Visitor;
+use crate::console::{Console, links};
+use crate::db::Link;
+use crate::db::console::Frame;
+use crate::db::console::logs::After;
+use crate::db::console::unknown::Unknown;
+use crate::error::Result;
+
+/// What the address asks for.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Wanted {
+    after: String,
+    account: String,
+}
+
+#[derive(Template)]
+#[template(path = "unknown.html")]
+struct UnknownPage {
+    page: Page,
+    outcomes: Vec<Unknown>,
+    is_first: bool,
+    next: Option<String>,
+}
+
+impl UnknownPage {
+    fn account_link(&self, unknown: &Unknown) -> String {
+        links::account(unknown.account.raw())
+    }
+
+    fn settle(&self, unknown: &Unknown, sent: bool) -> String {
+        let kind = if sent { Kind::Sent } else { Kind::NotSent };
+        kind.link_from(FROM_UNKNOWN, unknown.account.raw(), &unknown.operation.id)
+    }
+}
+
+/// Shows them.
+pub async fn show(
+    State(console): State<Arc<Console>>,
+    Extension(visitor): Extension<Option<Visitor>>,
+    uri: Uri,
+    Query(wanted): Query<Wanted>,
+) -> Answer {
+    let after = read_place(&wanted.after)?;
+    let after = after.as_ref().map(|after| (after, wanted.account.as_str()));
+    let mut link = console.link.turn().await?;
+    let found = gather(&mut link, after).await;
+    let (frame, mut outcomes) = link.settled(found).await?;
+    drop(link);
+    let has_more = outcomes.len() as i64 > ROWS_MAX;
+    outcomes.truncate(ROWS_MAX as usize);
+    let next = outcomes.last().filter(|_| has_more).map(|last| {
+        links::query("/unknown", &[("after", &place(&last.place)), ("account", last.account.raw())])
+    });
+    Ok(rendered(&UnknownPage {
+        page: Page::new(&console, "unknown", frame, visitor, &uri).titled("Unknown outcomes"),
+        is_first: after.is_none(),
+        outcomes,
+        next,
+    }))
+}
+
+async fn gather(link: &mut Link, after: Option<(&After, &str)>) -> Result<(Frame, Vec<Unknown>)> {
+    let session = link.session().await?;
+    tokio::try_join!(session.console_frame(), session.unknown_outcomes(after, ROWS_MAX + 1))
+}
