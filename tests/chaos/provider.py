@@ -56,6 +56,7 @@ MANNERS = (
     Manner("logged out", 0.02, False, Answer(status=401, type="errors/invalid_credentials")),
     Manner("no credits", 1, False, Answer(status=422, type="errors/insufficient_credits")),
 )
+BY_NAME = {manner.name: manner for manner in MANNERS}
 WITHOUT_CREDITS = tuple(manner for manner in MANNERS if manner.name != "no credits")
 
 
@@ -69,7 +70,7 @@ class Provider:
 
     def send(self, calls: list[Call]) -> list[Answer]:
         """Send all of them at once; what was accepted is on the disk before anybody hears of it."""
-        manners = [self._manner(call) for call in calls]
+        manners = [self.choose(call) for call in calls]
         self.write(calls, manners)
         return [answer_of(call, manner) for call, manner in zip(calls, manners, strict=True)]
 
@@ -83,9 +84,15 @@ class Provider:
         os.write(self._file, lines.encode())
         os.fsync(self._file)
 
-    def _manner(self, call: Call) -> Manner:
+    def choose(self, call: Call) -> Manner:
+        """By chance; a test may put another choice in its place."""
         manners = MANNERS if call.action == "inmail" else WITHOUT_CREDITS
         return self._rng.choices(manners, [manner.weight for manner in manners])[0]
+
+
+def always(name: str):
+    """A choice that is none."""
+    return lambda _call: BY_NAME[name]
 
 
 def answer_of(call: Call, manner: Manner) -> Answer:

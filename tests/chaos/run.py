@@ -15,7 +15,7 @@ from .gate import Gate
 from .kills import MAKE_DUE, SERVER_KILLS, Executioner, schedule, wait_for
 from .people import UNKNOWN, Operator
 from .prepare import FIRST_DAY, Planner, accounts, logins
-from .provider import Manner, MANNERS, Provider
+from .provider import always
 from .world import Board, World
 from .worker import Batch
 
@@ -59,8 +59,8 @@ class Run:
         self.planner: Planner | None = None
         self.caps: list[tuple] = []
         self.kills: Counter = Counter()
-        # From when to when the server was down, by its own clock.
-        self.downs: list[tuple[datetime, datetime]] = []
+        # From when to when the server was down, by its own clock; not killed if the clock alone leapt.
+        self.downs: list[tuple[datetime, datetime, bool]] = []
         self.today = None
         self.started = time.monotonic()
 
@@ -116,12 +116,12 @@ class Run:
         elif kind in SERVER_KILLS:
             self.executioner.stop_server(kind)
             self.executioner.start_server()
-            self.downs.append((down, self.board.now()))
+            self.downs.append((down, self.board.now(), True))
         elif not getattr(self.executioner, kind)():
             self.kill("worker")
             return
         elif kind in ("backend", "sweep"):
-            self.downs.append((down, self.board.now()))
+            self.downs.append((down, self.board.now(), True))
         self.kills[kind] += 1
         self.say(f"{self.board.operations():>9,} operations, kill {sum(self.kills.values())}: {kind}")
 
@@ -158,7 +158,7 @@ class Run:
         self.executioner.stop_server(kind)
         self.set_clock(midnight - EVENING)
         self.executioner.start_server()
-        self.downs.append((down, self.board.now()))
+        self.downs.append((down, self.board.now(), True))
         self.today = self.board.now().date()
         self.kills[kind] += 1
         self.say(f"{self.board.operations():>9,} operations, kill {sum(self.kills.values())}: {kind}, "
@@ -183,7 +183,9 @@ class Run:
     def close_books(self) -> None:
         """Nobody is killed any more: all that is open comes to its end."""
         self.crowd.stop_workers()
-        self.set_clock(self.board.now() + AFTERWARDS)
+        leapt = self.board.now()
+        self.set_clock(leapt + AFTERWARDS)
+        self.downs.append((leapt, self.board.now(), False))
         self.gate.ask("SELECT sendgate.set_status(id, 'connected', 'end') FROM sendgate.linkedin_accounts"
                       " WHERE status <> 'connected'")
         self.operator.resolve(self.gate.ask(UNKNOWN))
@@ -194,10 +196,10 @@ class Run:
 
     def drain(self) -> None:
         """One more worker, to whom nothing happens, takes whatever is due and can be sent."""
-        number = self.world.workers - 1
+        number = self.world.singles
         self.crowd.incarnations[number] += 1
         worker = Batch(self.world, number, self.crowd.incarnations[number])
-        worker.provider = Reliable(worker.provider)
+        worker.provider.choose = always("delivered")
         idle = 0
         while idle < 5:
             before = worker.operations
@@ -213,19 +215,3 @@ class Run:
             return self.gate.ask(SWEPT, (since,))[0][0]
 
         wait_for(swept, "the last sweeps")
-
-
-class Reliable:
-    """A provider on a good day."""
-
-    def __init__(self, provider: Provider):
-        self._provider = provider
-        self._provider._manner = self._delivered
-
-    def send(self, calls):
-        """As it does, and everything arrives."""
-        return self._provider.send(calls)
-
-    @staticmethod
-    def _delivered(_call) -> Manner:
-        return MANNERS[0]

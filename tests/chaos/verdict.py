@@ -37,6 +37,8 @@ CHECKS = {
 
 def judge(connection) -> list[Check]:
     """All checks, in the order in which they are shown."""
+    # Loads the library: its settings are known only then.
+    connection.execute("SELECT sendgate.clock()")
     return [ask(connection, name, *queries) for name, queries in CHECKS.items()]
 
 

@@ -17,7 +17,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from chaos.gate import Gate
 from chaos.provider import Answer, Call, Provider
-from chaos.world import ACTIONS, SENDER, Board, World
+from chaos.world import ACTIONS, DAEMON, SENDER, Board, World
 
 # Prospects that the single workers write to, of each account: few enough to meet one again.
 PROSPECTS = 600
@@ -174,6 +174,19 @@ class Batch(Worker):
                                   for (call, _), outcome in zip(bad, outcomes, strict=True)])
 
 
+class Cron(Worker):
+    """CALL tick(), beside the daemon."""
+
+    def __init__(self, world: World, number: int, incarnation: int):
+        super().__init__(world, number, incarnation)
+        self.gate = Gate(f"{world.dsn} user={DAEMON}")
+
+    def round(self) -> None:
+        """Whatever is due."""
+        self.gate.ask("CALL sendgate.tick()")
+        time.sleep(IDLE_SECONDS)
+
+
 def columns(pairs: list[tuple[Call, Answer]], *names: str) -> list[list]:
     """The arrays of a batch."""
     keys = [[call.account_id for call, _ in pairs], [call.operation_id for call, _ in pairs]]
@@ -189,9 +202,9 @@ def main() -> None:
     """One life."""
     directory, number, incarnation = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     world = World.load(directory)
-    kind = Single if number < world.singles else Batch
+    kind = [Single] * world.singles + [Batch] * world.batches + [Cron] * world.crons
     try:
-        kind(world, number, incarnation).run()
+        kind[number](world, number, incarnation).run()
     except Exception:
         (Path(directory) / f"{number}-{incarnation}.trouble").write_text(traceback.format_exc())
         sys.exit(1)

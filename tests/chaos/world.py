@@ -27,6 +27,8 @@ class World:
     # Workers that reserve, send and answer one by one; and those that dispatch whole batches.
     singles: int
     batches: int
+    # Schedulers beside the daemon, as pg_cron is one.
+    crons: int
     # Rows that a dispatch asks for, at most.
     batch: int
     # Daily caps are between these.
@@ -35,7 +37,7 @@ class World:
     @property
     def workers(self) -> int:
         """All of them."""
-        return self.singles + self.batches
+        return self.singles + self.batches + self.crons
 
     def save(self) -> None:
         """For the other processes."""
