@@ -83,7 +83,8 @@ class Crowd:
             process.send_signal(signal.SIGTERM)
         for number, process in self.workers.items():
             wait_for(lambda process=process: process.poll() is not None, f"worker {number} to end its round")
-            if process.returncode:
+            # Who has only just been started does not listen yet, and has not begun a round.
+            if process.returncode not in (0, -signal.SIGTERM):
                 trouble = self.directory / f"{number}-{self.incarnations[number]}.trouble"
                 self.troubles.append(f"worker {number}: {trouble.read_text() if trouble.exists() else process.returncode}")
         self.workers.clear()
