@@ -53,11 +53,13 @@ def main() -> int:
         except BaseException:
             progress(f"the server's log ends:\n{cluster.log_tail()}")
             raise
+        finally:
+            shutil.copyfile(cluster.datadir / "server.log", directory / "server.log")
     progress(f"\n{report.verdict.table(checks)}\n\n{figures}")
     well = all(check.ok for check in checks)
     if well and not options.keep:
         shutil.rmtree(directory)
-    words = "everything held" if well else f"FAILED: {sum(not check.ok for check in checks)} checks; seed {seed}"
+    words = "everything held" if well else f"FAILED: {sum(not check.ok for check in checks)} checks; see {directory}"
     progress(f"{words}, after {duration(time.monotonic() - started)}")
     return 0 if well else 1
 
