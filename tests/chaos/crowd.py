@@ -86,7 +86,8 @@ class Crowd:
             # Who has only just been started does not listen yet, and has not begun a round.
             if process.returncode not in (0, -signal.SIGTERM):
                 trouble = self.directory / f"{number}-{self.incarnations[number]}.trouble"
-                self.troubles.append(f"worker {number}: {trouble.read_text() if trouble.exists() else process.returncode}")
+                said = trouble.read_text() if trouble.exists() else process.returncode
+                self.troubles.append(f"worker {number}: {said}")
         self.workers.clear()
 
     def stop_daemon(self) -> None:

@@ -33,6 +33,7 @@ SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND usename 
 STUCK = """
 SELECT pid FROM pg_stat_activity
  WHERE datname = current_database() AND usename = %s AND cardinality(pg_blocking_pids(pid)) > 0"""
+RUNNING = "SELECT run_id::text FROM sendgate.reconcile_runs WHERE state = 'running' AND backend_pid = %s"
 # As if the jobs that come often had last run as long ago as they wait between two runs.
 MAKE_DUE = """
 UPDATE sendgate.jobs SET sweep_started_at = sendgate.clock() - every, sweep_finished_at = sendgate.clock() - every
@@ -93,8 +94,7 @@ class Executioner:
             if kill:
                 kill()
             else:
-                running = "SELECT run_id::text FROM sendgate.reconcile_runs WHERE state = 'running' AND backend_pid = %s"
-                self.running += [run for (run,) in self.gate.ask(running, (pid,))]
+                self.running += [run for (run,) in self.gate.ask(RUNNING, (pid,))]
                 self._kill_backend(pid)
         return True
 

@@ -15,7 +15,8 @@ CREATE UNLOGGED TABLE chaos.diary (worker text, what text, operation_id uuid, va
 CREATE UNLOGGED TABLE chaos.caps (account_id text COLLATE "C", action text COLLATE "C", daily int, weekly int);
 CREATE UNLOGGED TABLE chaos.enqueued (account_id text COLLATE "C", action text COLLATE "C",
     campaign_id text COLLATE "C", prospect_id text COLLATE "C");
--- When the server was killed and came back, or the clock alone leapt; and the runs of jobs that were under way when it was killed.
+-- When the server was killed and came back, or the clock alone leapt; and the runs of jobs that
+-- were under way when it was killed.
 CREATE UNLOGGED TABLE chaos.downs (since timestamptz, until timestamptz, killed boolean);
 CREATE UNLOGGED TABLE chaos.running (run_id uuid);
 -- Lines of the breaker as daemons printed them.

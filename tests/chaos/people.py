@@ -12,7 +12,8 @@ from .world import Board
 UNKNOWN = """
 SELECT operation_id::text, account_id FROM sendgate.operations_unresolved WHERE expired OR state = 'indeterminate'"""
 RESOLVE = "SELECT sendgate.resolve_operation(%s, %s, %s, %s, 'by the provider''s list')"
-RECONNECT = "SELECT sendgate.set_status(id, 'connected', 'back') FROM sendgate.linkedin_accounts WHERE status <> 'connected'"
+RECONNECT = """
+SELECT sendgate.set_status(id, 'connected', 'back') FROM sendgate.linkedin_accounts WHERE status <> 'connected'"""
 OPEN = "SELECT account_id FROM sendgate.breakers WHERE state = 'open' AND probe_lease_until IS NULL"
 
 
@@ -69,8 +70,8 @@ class Operator:
         self.truth.read()
         for operation, account in rows:
             sent = self.truth.accepted(operation)
-            chat = chat_of(operation) if sent else None
-            self.gate.insist(lambda connection, values=(account, operation, sent, chat): settle_once(connection, values))
+            values = (account, operation, sent, chat_of(operation) if sent else None)
+            self.gate.insist(lambda connection, values=values: settle_once(connection, values))
             self.resolved += 1
 
 

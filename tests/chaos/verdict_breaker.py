@@ -26,8 +26,8 @@ CHECKS = {
         FROM passed p GROUP BY 1, 2
         HAVING count(*) - count(*) FILTER (WHERE gave_back) >
                    (SELECT count(*) FROM permits m WHERE (m.account_id, m.since) = (p.account_id, p.since))
-            OR min(reserved_at) < coalesce(
-                   (SELECT min(m.at) FROM permits m WHERE (m.account_id, m.since) = (p.account_id, p.since)), 'infinity')"""),
+            OR min(reserved_at) < coalesce((SELECT min(m.at) FROM permits m
+                                            WHERE (m.account_id, m.since) = (p.account_id, p.since)), 'infinity')"""),
     "one probe at a time": (PROBES, f"""
         WITH {STOPS}
         SELECT * FROM (

@@ -6,14 +6,15 @@ ACCEPTED = "SELECT count(*) FROM chaos.ledger WHERE accepted"
 
 def diary(what: str) -> str:
     """How many such notes there are."""
-    return f"SELECT count(*) FROM chaos.diary WHERE what = '{what}'"  # noqa: S608 (own text)
+    return f"SELECT count(*) FROM chaos.diary WHERE what = '{what}'"
 
 
 # How often an account came to its cap: a cap that nobody reaches is kept by everybody.
 FULL_DAYS = """
 SELECT count(*) FROM (
     SELECT FROM sendgate.send_operations o JOIN chaos.caps c USING (account_id, action)
-    WHERE o.state <> 'released' GROUP BY account_id, action, o.counted_on, c.daily HAVING count(*) = c.daily) full_days"""
+    WHERE o.state <> 'released'
+    GROUP BY account_id, action, o.counted_on, c.daily HAVING count(*) = c.daily) full_days"""
 FULL_WEEKS = """
 SELECT count(*) FROM (
     SELECT FROM sendgate.send_operations o JOIN chaos.caps c USING (account_id, action)

@@ -219,7 +219,8 @@ INSERT INTO chaos.ledger SELECT * FROM sent;
 MANY = 100
 # A breaker that opened a minute before the delivery of an InMail that it should have stopped.
 STOPPED = """
-UPDATE one SET action = 'inmail', operation_id = gen_random_uuid(), settled_at = reserved_at + '1 minute', attempt = NULL;
+UPDATE one SET action = 'inmail', operation_id = gen_random_uuid(), attempt = NULL,
+    settled_at = reserved_at + '1 minute';
 INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor)
     SELECT gen_random_uuid(), reserved_at - interval '2 minutes', account_id, 'set', 'credits_exhausted', 'x' FROM one;
 INSERT INTO sendgate.send_operations SELECT * FROM one;
@@ -255,7 +256,8 @@ MUTANTS = {
     "alerts tell of what was so": ALERT.format("counter_ahead_of_events", "sendgate.clock()"),
     "alerts are resolved when their cause is gone": ALERT.format("clock_behind_row", "NULL"),
     "runs that were killed say crashed": """
-        INSERT INTO chaos.downs SELECT started_at + (finished_at - started_at) / 3, started_at + (finished_at - started_at) / 2, true
+        INSERT INTO chaos.downs
+        SELECT started_at + (finished_at - started_at) / 3, started_at + (finished_at - started_at) / 2, true
         FROM sendgate.reconcile_runs WHERE finished_at > started_at""",
     "nobody met anything that was not planned": "INSERT INTO chaos.troubles VALUES ('x')",
     "an open breaker passed its probes alone": STOPPED,
@@ -263,7 +265,8 @@ MUTANTS = {
         INSERT INTO sendgate.admin_log (id, at, actor, verb, account_id)
             SELECT gen_random_uuid(), reserved_at - interval '1 minute', 'x', 'breaker_probe', account_id
             FROM one, generate_series(1, 2);
-        UPDATE one SET operation_id = gen_random_uuid(), prospect_id = 'other', reserved_at = reserved_at + interval '1 second';
+        UPDATE one SET operation_id = gen_random_uuid(), prospect_id = 'other',
+            reserved_at = reserved_at + interval '1 second';
         INSERT INTO sendgate.send_operations SELECT * FROM one""",
     "an answer without credits opened the breaker":
         "DELETE FROM sendgate.breaker_log WHERE account_id = 'a00000' AND action = 'set'",

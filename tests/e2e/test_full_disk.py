@@ -153,7 +153,8 @@ def eat(cluster, stop: threading.Event) -> None:
             while True:
                 connection.execute(MESSAGE)
     except psycopg.OperationalError:
-        wait_for(lambda: "PANIC" in log(cluster) and "No space left on device" in log(cluster), "the server's last word")
+        words = ("PANIC", "No space left on device")
+        wait_for(lambda: all(word in log(cluster) for word in words), "the server's last word")
     finally:
         stop.set()
 

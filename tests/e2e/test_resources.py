@@ -31,8 +31,7 @@ def test_workers_and_the_daemon_get_on_after_connections_ran_out(env):
         wait_for(lambda: crowd.has_all_but([daemon.user, sender]), "nobody else to have a connection")
         wait_for(lambda: TOO_MANY in worker.errors, "the worker to be refused")
         wait_for(lambda: not daemon.ready(), "readyz to notice")
-        wait_for(lambda: "too many clients" in daemon.get("/readyz")[1] or "connection slots" in daemon.get("/readyz")[1],
-                 "readyz to say why")
+        wait_for(lambda: is_full(daemon.get("/readyz")[1]), "readyz to say why")
         # Who administers the server still gets in.
         make_due(env, *JOBS)
         crowd.go()
@@ -98,13 +97,18 @@ class Crowd:
             while True:
                 self.connections.append(self.env.connect(user=self.user))
         except psycopg.OperationalError as error:
-            assert "connection slots" in str(error) or "too many clients" in str(error), error
+            assert is_full(str(error)), error
         return self.env.psql(f"SELECT count(*) FROM pg_stat_activity WHERE {among(users)}") == "0"
 
     def go(self) -> None:
         """Let others in again."""
         for connection in self.connections:
             connection.close()
+
+
+def is_full(text: str) -> bool:
+    """While connecting psycopg knows no SQLSTATE, only PostgreSQL's words."""
+    return "connection slots" in text or "too many clients" in text
 
 
 def among(users: list[str]) -> str:
@@ -146,8 +150,7 @@ class Patient:
                 with psycopg.connect(self.env.cluster.dsn(self.env.dbname, self.user), autocommit=True) as connection:
                     return connection.execute(sql, values).fetchone()
             except psycopg.OperationalError as error:
-                full = "connection slots" in str(error) or "too many clients" in str(error)
-                self.errors.add(TOO_MANY if full else error.sqlstate)
+                self.errors.add(TOO_MANY if is_full(str(error)) else error.sqlstate)
 
 
 def sqlstate(connection, sql: str, values) -> str | None:
