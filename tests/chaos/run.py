@@ -22,7 +22,7 @@ from .worker import Batch
 STEP_SECONDS = 0.05
 # How often people come by, and sweeps are made due; and how often the day's end is looked for.
 VISIT_SECONDS = 1.5
-SWEEP_SECONDS = 0.5
+SWEEP_SECONDS = 3
 DAY_SECONDS = 0.5
 # Of the day's slots, but those for InMails: then there is nothing left to wait for.
 LEFT_OVER = 0.12
