@@ -28,8 +28,8 @@ help:
 	@echo
 	@echo "  make test PG=18 ONLY=regress/   only some versions, only some tests"
 	@echo "  make accept ONLY=regress/10     take what a test prints now as what it should print"
-	@echo "  make soak      the long form of the chaos test: 200 kills over 1,000,000 operations, about"
-	@echo "                 three quarters of an hour; SOAK=--help shows its options"
+	@echo "  make soak      the long form of the chaos test: 200 kills over 1,000,000 operations, an hour or"
+	@echo "                 so; SOAK=--help shows its options"
 	@echo "  make bench     the benchmark"
 	@echo "  make bench-books   sweeps, midnight and the daemon's memory at a million accounts"
 	@echo "  make bench-bloat   what an hour of full load leaves behind"

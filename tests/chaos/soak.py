@@ -3,7 +3,7 @@
 Workers send through the gate while backends, the postmaster, the daemon and workers themselves are
 killed; days pass. Each worker has a provider that writes down what it accepted, on the disk, before it
 answers. Then those ledgers are held against the gate's books. Everything happens on a throwaway
-cluster. The same seed makes the same kills and the same answers; what meets when is up to the machine.
+cluster. The same seed makes the same plan of kills and the same answers; what meets when is up to the machine.
 """
 
 import argparse
