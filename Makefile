@@ -8,6 +8,8 @@ PG ?=
 ONLY ?=
 # How long `make run` sends, in seconds; empty means as long as the demo chooses.
 DEMO_SECONDS ?=
+# Options of `make soak`, such as SOAK="--operations 100000 --kills 50 --seed 7".
+SOAK ?=
 
 # make hands variables from its command line on to the commands by itself.
 export PYTHONDONTWRITEBYTECODE = 1
@@ -15,7 +17,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 harness = $(PYTHON) tests/harness/run.py $(if $(PG),--pg $(PG)) $(if $(ONLY),--only $(ONLY))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bench-books bench-bloat page-times pictures accept install release fmt clean
+.PHONY: help run test soak bench bench-books bench-bloat page-times pictures accept install release fmt clean
 
 help:
 	@echo "sendgate asks before it sends. Start here:"
@@ -26,6 +28,8 @@ help:
 	@echo
 	@echo "  make test PG=18 ONLY=regress/   only some versions, only some tests"
 	@echo "  make accept ONLY=regress/10     take what a test prints now as what it should print"
+	@echo "  make soak      the long form of the chaos test: 200 kills over 1,000,000 operations, an hour or"
+	@echo "                 so; SOAK=--help shows its options"
 	@echo "  make bench     the benchmark"
 	@echo "  make bench-books   sweeps, midnight and the daemon's memory at a million accounts"
 	@echo "  make bench-bloat   what an hour of full load leaves behind"
@@ -44,6 +48,9 @@ run:
 
 test:
 	@$(harness)
+
+soak:
+	@$(PYTHON) tests/chaos/soak.py $(SOAK)
 
 bench:
 	@$(PYTHON) tests/bench/bench.py

@@ -45,6 +45,8 @@ class Cluster:
         self.port = 0
         self.host = "127.0.0.1"
         self.socket_dir: Path | None = None
+        # What runs the server's programs instead, such as in a namespace; it changes the user too.
+        self.inside: list[str] = []
         exists = self.datadir.exists() and any(self.datadir.iterdir())
         # A server must run as the owner of its data, who may have been chosen by an earlier run.
         self.account = owner(self.datadir) if exists else server_account()
@@ -220,7 +222,8 @@ class Cluster:
 
     def _run(self, program: str, *arguments) -> None:
         """Run a server program as the account that owns the data."""
-        command = [str(self.install.program(program)), *map(str, arguments)]
+        command = [*self.inside, str(self.install.program(program)), *map(str, arguments)]
+        user = {} if self.inside else self.account.as_popen()
         try:
             with _signals_deferred():
                 done = subprocess.run(
@@ -228,7 +231,7 @@ class Cluster:
                     cwd=self.datadir.parent, stdin=subprocess.DEVNULL, capture_output=True,
                     text=True, errors="replace",
                     # Ctrl-C must not reach the server either: it is stopped in order, from here.
-                    start_new_session=True, **self.account.as_popen(),
+                    start_new_session=True, **user,
                 )
         except OSError as error:
             raise HarnessError(f"cannot run {program} as {self.account.name}: {error}") from error

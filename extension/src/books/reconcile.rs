@@ -99,12 +99,7 @@ fn sweep(spi: &Spi, held: &Held, limit: i32) -> Result<Done> {
     let next = chunk::next(&members, limit);
     let seen: Vec<&Member> = members.iter().collect();
     let tallies = chunk::count(spi, &seen, first, held.now);
-    let expired: Vec<(String, i32)> = members
-        .iter()
-        .zip(&tallies)
-        .filter(|(_, tally)| tally.expired > 0)
-        .map(|(member, tally)| (member.id.clone(), tally.expired))
-        .collect();
+    let expired = with_expired(&seen, &tallies);
     let suspects = corrections(&seen, &tallies, held.now);
     let of_interest = suspects.iter().map(|(id, _, _)| id).chain(expired.iter().map(|(id, _)| id));
     let of_interest = of_interest.map(String::as_str);
@@ -123,27 +118,41 @@ fn sweep(spi: &Spi, held: &Held, limit: i32) -> Result<Done> {
         queue::wake_many(spi, corrected.iter().map(|(id, _, _)| id.as_str()), held.now);
     }
     let all: Vec<&str> = members.iter().map(|member| member.id.as_str()).collect();
-    let still = expired.iter().map(|(id, _)| id.as_str()).collect();
+    // What was settled before its account was held has not expired; what somebody else holds may have.
+    let in_hand: HashSet<&str> = held_members.iter().map(|member| member.id.as_str()).collect();
+    let in_other_hands = expired.iter().filter(|(id, _)| !in_hand.contains(id.as_str()));
+    let expired_now = with_expired(&seen, &tallies);
+    let still = in_other_hands.chain(&expired_now).map(|(id, _)| id.as_str()).collect();
     alerts::resolve(spi, &all, "operations_expired", held.now.day(), &still, held.now);
-    let ids: HashSet<&str> = held_members.iter().map(|member| member.id.as_str()).collect();
-    let expired: Vec<&(String, i32)> = expired.iter().filter(|(id, _)| ids.contains(id.as_str())).collect();
-    if !expired.is_empty() {
-        let ids = array(Element::Text, expired.iter().map(|(id, _)| id.as_str()));
-        let values = [ids, params![first][0], params![held.now][0]];
-        spi.run(&PARK, &values);
-        spi.run(&LIST, &values);
-    }
-    for (id, count) in expired {
-        let detail = format!(
-            "{count} operations were not answered in time; they hold their slots until somebody settles them"
-        );
-        alerts::open(spi, id, "operations_expired", held.now.day(), &detail, held.now);
-    }
+    tell_of_expired(spi, &expired_now, first, held.now);
     if next.is_none() {
         spi.run(&RESOLVE_OLD, params![held.now.day(), held.now]);
     }
     let (checked, changed) = (members.len() as i64, corrected.len() as i64);
     Ok(Done { checked, changed, next, passed_over, more: false })
+}
+
+/// Those of the accounts that have operations which nobody answered in time, and how many.
+fn with_expired(members: &[&Member], tallies: &[Tally]) -> Vec<(String, i32)> {
+    let any = members.iter().zip(tallies).filter(|(_, tally)| tally.expired > 0);
+    any.map(|(member, tally)| (member.id.clone(), tally.expired)).collect()
+}
+
+/// Parks the work of operations that expired and tells people; their accounts are held.
+fn tell_of_expired(spi: &Spi, expired: &[(String, i32)], first: Day, now: Instant) {
+    if expired.is_empty() {
+        return;
+    }
+    let ids = array(Element::Text, expired.iter().map(|(id, _)| id.as_str()));
+    let values = [ids, params![first][0], params![now][0]];
+    spi.run(&PARK, &values);
+    spi.run(&LIST, &values);
+    for (id, count) in expired {
+        let detail = format!(
+            "{count} operations were not answered in time; they hold their slots until somebody settles them"
+        );
+        alerts::open(spi, id, "operations_expired", now.day(), &detail, now);
+    }
 }
 
 /// Those of the accounts whose counters are not what the journal counts.

@@ -1,0 +1,107 @@
+"""The provider: it writes down what it accepted, on the disk, before it answers.
+
+Its ledger is the truth against which the gate's books are held. A worker that is killed has its
+ledger in a file; what is not on a whole line there was never sent.
+"""
+
+import os
+import random
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Call(NamedTuple):
+    """What a worker asks the provider to send."""
+
+    operation_id: str
+    account_id: str
+    action: str
+    prospect_id: str
+    campaign_id: str | None
+
+
+class Answer(NamedTuple):
+    """What the worker sees of it."""
+
+    chat_id: str | None = None
+    status: int | None = None
+    message: str | None = None
+    type: str | None = None
+    retry_after: str | None = None
+    # A success, with or without a chat id.
+    good: bool = False
+
+
+class Manner(NamedTuple):
+    """A way to answer: how often, and whether it was sent."""
+
+    name: str
+    weight: float
+    accepted: bool
+    answer: Answer
+
+
+TIMEOUT = Answer(message="no answer in time", type="errors/request_timeout")
+BROKEN = Answer(status=500, message="internal error")
+MANNERS = (
+    Manner("delivered", 90, True, Answer(status=201, good=True)),
+    Manner("unproven", 1, True, Answer(status=201, good=True)),
+    Manner("timeout, sent", 1, True, TIMEOUT),
+    Manner("timeout, not sent", 1, False, TIMEOUT),
+    Manner("broken, sent", 0.5, True, BROKEN),
+    Manner("broken, not sent", 0.5, False, BROKEN),
+    Manner("refused", 3, False, Answer(status=422, message="recipient has blocked you")),
+    Manner("busy", 2, False, Answer(status=503, message="try later")),
+    Manner("slow down", 0.2, False, Answer(status=429, message="slow down", retry_after="10 seconds")),
+    Manner("logged out", 0.02, False, Answer(status=401, type="errors/invalid_credentials")),
+    Manner("no credits", 1, False, Answer(status=422, type="errors/insufficient_credits")),
+)
+BY_NAME = {manner.name: manner for manner in MANNERS}
+WITHOUT_CREDITS = tuple(manner for manner in MANNERS if manner.name != "no credits")
+
+
+class Provider:
+    """One worker's connection to it, with a ledger of its own."""
+
+    def __init__(self, path: Path, rng: random.Random, now):
+        self._file = os.open(path, os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+        self._rng = rng
+        self._now = now
+
+    def send(self, calls: list[Call]) -> list[Answer]:
+        """Send all of them at once; what was accepted is on the disk before anybody hears of it."""
+        manners = [self.choose(call) for call in calls]
+        self.write(calls, manners)
+        return [answer_of(call, manner) for call, manner in zip(calls, manners, strict=True)]
+
+    def write(self, calls: list[Call], manners: list[Manner]) -> None:
+        """Lines as COPY reads them."""
+        at = self._now().isoformat()
+        lines = "".join(
+            "\t".join((*call[:4], call.campaign_id or "\\N", str(manner.accepted), manner.name, at)) + "\n"
+            for call, manner in zip(calls, manners, strict=True)
+        )
+        os.write(self._file, lines.encode())
+        os.fsync(self._file)
+
+    def choose(self, call: Call) -> Manner:
+        """By chance; a test may put another choice in its place."""
+        manners = MANNERS if call.action == "inmail" else WITHOUT_CREDITS
+        return self._rng.choices(manners, [manner.weight for manner in manners])[0]
+
+
+def always(name: str):
+    """A choice that is none."""
+    return lambda _call: BY_NAME[name]
+
+
+def answer_of(call: Call, manner: Manner) -> Answer:
+    """A delivery is proven by its chat id."""
+    if manner.name == "delivered":
+        return manner.answer._replace(chat_id=chat_of(call.operation_id))
+    return manner.answer
+
+
+def chat_of(operation_id: str) -> str:
+    """The chat that a send opened: whoever settles it later finds it in the provider's own list."""
+    return f"chat {operation_id}"
