@@ -82,3 +82,29 @@ def quietly(connection, sql: str, values=()) -> tuple:
     assert written == 0, f"{sql} {values} wrote {written} rows"
     connection.rollback()
     return answer
+
+
+def test_a_dispatch_that_finds_nothing_writes_nothing(env):
+    """Nothing due, everything held by others or paused: it holds accounts only where there may be work."""
+    provision(env, "later")
+    provision(env, "held")
+    env.psql(
+        """SELECT sendgate.enqueue('k', 'p', 'later', 'invite', '2999-01-01 00:00+00');
+        SELECT sendgate.enqueue('k', 'p' || n, 'held', a, '2020-01-01 00:00+00')
+        FROM generate_series(1, 3) n, unnest(ARRAY['inmail', 'message']) a"""
+    )
+    connection, holder = env.connect(autocommit=False), env.connect(autocommit=False)
+    calls = ("1", "1000", "5, 'inmail'", "5, NULL, 'held'", "5, 'message', 'held'", "5, NULL, 'later'",
+             "5, NULL, NULL, '8f14e45f-ceea-467f-a9b1-2c3d4e5f6a7b'")  # fmt: skip
+    holder.execute("SELECT FROM sendgate.accounts WHERE id = 'held' FOR NO KEY UPDATE")
+    for call in calls:
+        sql = f"SELECT pg_catalog.count(*) FROM sendgate.dispatch({call})"
+        equal(quietly(connection, sql), (0,), f"rows of dispatch({call}) beside a holder")
+    holder.rollback()
+    env.psql("SELECT sendgate.pause_all('test')")
+    for call in calls:
+        sql = f"SELECT pg_catalog.count(*) FROM sendgate.dispatch({call})"
+        equal(quietly(connection, sql), (0,), f"rows of dispatch({call}) while all is paused")
+    env.psql("SELECT sendgate.resume_all()")
+    (found,) = connection.execute("SELECT pg_catalog.count(*) FROM sendgate.dispatch(9)").fetchone()
+    equal(found, 6, "slots in the end")

@@ -64,26 +64,33 @@ static PICK: Statement = Statement::new(
     PICK_TYPES,
 );
 
+/// As bounds of one index: where nearly all tickets are of another action, to walk those of all actions
+/// in order looks as cheap to the planner, and is not.
 static PICK_OF_ACTION: Statement = Statement::new(
     concat!(
         picked_columns!(),
         " FROM sendgate.dispatch_queue q
           JOIN sendgate.accounts a ON a.id OPERATOR(pg_catalog.=) q.account_id
-          WHERE q.action OPERATOR(pg_catalog.=) $7 AND ",
-        after_the_last!(),
-        " AND $8 IS NULL
-          ORDER BY q.due_at, q.account_id, q.ticket_id LIMIT $6",
+          WHERE (q.action, q.due_at) OPERATOR(pg_catalog.<=) ($7, $1)
+            AND (q.action, q.due_at, q.account_id, q.ticket_id) OPERATOR(pg_catalog.>) ($7, $2, $3, $5)
+            AND $8 IS NULL
+          ORDER BY q.action, q.due_at, q.account_id, q.ticket_id LIMIT $6",
         hold!()
     ),
     PICK_TYPES,
 );
 
+/// The account's few tickets are read and then sorted. To walk all that are due, in order, until one of
+/// this account comes would be cheap only for as long as there are few, as when the plan is made.
 static PICK_OF_ACCOUNT: Statement = Statement::new(
     concat!(
         picked_columns!(),
-        " FROM sendgate.dispatch_queue q
+        " FROM (
+              SELECT t.due_at, t.ticket_id, t.account_id, t.action FROM sendgate.dispatch_queue t
+              WHERE t.account_id OPERATOR(pg_catalog.=) $8 OFFSET 0
+          ) q
           JOIN sendgate.accounts a ON a.id OPERATOR(pg_catalog.=) q.account_id
-          WHERE q.account_id OPERATOR(pg_catalog.=) $8 AND a.id OPERATOR(pg_catalog.=) $8
+          WHERE a.id OPERATOR(pg_catalog.=) $8
             AND (q.action OPERATOR(pg_catalog.=) $7 OR $7 IS NULL) AND ",
         after_the_last!(),
         " ORDER BY q.due_at, q.account_id, q.action, q.ticket_id LIMIT $6",

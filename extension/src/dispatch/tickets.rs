@@ -13,9 +13,15 @@ use crate::refusals;
 use crate::statement::{Param, Spi, Statement, params};
 
 /// The tickets, of those that were picked, that nobody who enqueues relies on at this moment; the
-/// others stay due. What lies there since they were picked tells of something newer and stays too.
+/// others stay due. What lies there since they were picked tells of something newer and stays too. With
+/// whether another one of the same account and action is due as well.
 static HOLD: Statement = Statement::new(
-    "SELECT u.pair, q.ticket_id
+    "SELECT u.pair, q.ticket_id,
+         EXISTS (
+             SELECT FROM sendgate.dispatch_queue o
+             WHERE o.account_id OPERATOR(pg_catalog.=) q.account_id AND o.action OPERATOR(pg_catalog.=) q.action
+               AND o.ticket_id OPERATOR(pg_catalog.<>) q.ticket_id
+               AND o.due_at OPERATOR(pg_catalog.<=) $5)
      FROM unnest($1::pg_catalog.int4[], $2::pg_catalog.text[], $3::pg_catalog.text[],
                  $4::pg_catalog.uuid[]) AS u (pair, account_id, action, ticket_id)
      JOIN sendgate.dispatch_queue q
@@ -90,6 +96,15 @@ static DROP: Statement = Statement::new(
 /// A ticket that is held: its pair and its id.
 type Ticket = (usize, [u8; 16]);
 
+/// The tickets that are held.
+struct Tickets {
+    all: Vec<Ticket>,
+    /// Pairs of which a single one is held, and another one is due: that one is left, as it lies, and
+    /// tells whoever comes to it next all that this one would. Nobody takes it away meanwhile, because
+    /// the account is held.
+    spare: HashSet<usize>,
+}
+
 /// Puts off accounts that a rule refuses to when it lets go; the others to when their next work is
 /// due, behind everybody whose work is due already. One ticket a pair is left, or none without work.
 /// `false` when the configuration is not the one of these `changes` any more: what it refused is to be
@@ -111,7 +126,8 @@ pub fn put_back(
         return false;
     }
     let mut due = HashMap::new();
-    for &(i, _) in &tickets {
+    let open = |i: &usize| !tickets.spare.contains(i);
+    for i in tickets.all.iter().map(|&(i, _)| i).filter(open) {
         let refusal = match picked.pairs[i].outlook {
             Outlook::Refused(_, until) => Some(until),
             Outlook::Undecidable(_) => Some(None),
@@ -122,9 +138,10 @@ pub fn put_back(
         }
     }
     count_refusals(picked, due.keys());
-    let open: HashSet<usize> = tickets.iter().map(|&(i, _)| i).filter(|i| !due.contains_key(i)).collect();
+    let open: HashSet<usize> =
+        tickets.all.iter().map(|&(i, _)| i).filter(open).filter(|i| !due.contains_key(i)).collect();
     due.extend(next_due(spi, picked, &open.into_iter().collect::<Vec<_>>(), now));
-    write(spi, picked, &tickets, &due);
+    write(spi, picked, &tickets.all, &due);
     true
 }
 
@@ -137,7 +154,8 @@ fn count_refusals<'a>(picked: &Picked, pairs: impl Iterator<Item = &'a usize>) {
     }
 }
 
-fn hold(spi: &Spi, picked: &Picked, pairs: &[usize], now: Instant) -> Vec<Ticket> {
+/// On the latest snapshot: at REPEATABLE READ the transaction's own may show tickets that are gone.
+fn hold(spi: &Spi, picked: &Picked, pairs: &[usize], now: Instant) -> Tickets {
     let all: Vec<Ticket> =
         pairs.iter().flat_map(|&i| picked.pairs[i].tickets.iter().map(move |ticket| (i, *ticket))).collect();
     let [accounts, actions] = keys(picked, all.iter().map(|(i, _)| *i));
@@ -148,10 +166,19 @@ fn hold(spi: &Spi, picked: &Picked, pairs: &[usize], now: Instant) -> Vec<Ticket
         array(Element::Uuid, all.iter().map(|(_, ticket)| *ticket)),
         params![now][0],
     ];
-    let rows = spi.run(&HOLD, &values);
-    rows.iter()
-        .map(|mut row| (row.value::<i32>() as usize, row.nullable_uuid().unwrap_or_default()))
-        .collect()
+    let rows = spi.write_on_latest_snapshot(&HOLD, &values);
+    let (mut all, mut seen, mut spare) = (Vec::new(), HashSet::new(), HashSet::new());
+    for mut row in rows.iter() {
+        let (pair, id) = (row.value::<i32>() as usize, row.nullable_uuid().unwrap_or_default());
+        let has_another = row.value::<bool>();
+        if seen.insert(pair) && has_another {
+            spare.insert(pair);
+        } else {
+            spare.remove(&pair);
+        }
+        all.push((pair, id));
+    }
+    Tickets { all, spare }
 }
 
 /// Until then, but not longer than a ticket sleeps.

@@ -29,8 +29,10 @@ use crate::subtransaction::{Attempt, attempt};
 const TICKETS_MAX: usize = 256;
 const MORE_FOR_EACH: usize = 4;
 
-/// How much work an account is taken to have before the session has seen any.
+/// How much work an account is taken to have before the session has seen any, and how quickly it learns
+/// that there is less.
 const WORK_EXPECTED: usize = 4;
+const FORGETS_AT_ONCE: usize = 4;
 
 /// Most due enrollments that are read for one account in one round.
 const CANDIDATES_MAX: usize = 1_000;
@@ -166,7 +168,7 @@ impl<'a> Visit<'a> {
         if let Written::Overtaken = self.settle(&mut picked, &found.candidates, &mut refused, now)? {
             return Ok(Looked::Overtaken);
         }
-        learn(&self.handed[handed..]);
+        learn(&self.handed[handed..], self.wanted());
         if !tickets::put_back(self.spi, &picked, &found.looked_at, &refused, self.changes, now) {
             return Ok(Looked::Overtaken);
         }
@@ -316,11 +318,16 @@ impl<'a> Visit<'a> {
     }
 }
 
-/// Remembers how many slots an account had. A single one may have had more than was wanted.
-fn learn(handed: &[Handed]) {
+/// Remembers how many slots an account had. A single one may have had more than was wanted, unless more
+/// are `wanted` still. A page of poor accounts does not make the next one hold very many at once.
+fn learn(handed: &[Handed], wanted: usize) {
+    if handed.is_empty() {
+        return;
+    }
     let accounts: HashSet<&str> = handed.iter().map(|row| row.account.as_str()).collect();
-    if accounts.len() > 1 || handed.len() > WORK_FOUND.get() {
-        WORK_FOUND.set(handed.len() / accounts.len());
+    let (found, before) = (handed.len() / accounts.len(), WORK_FOUND.get());
+    if accounts.len() > 1 || wanted > 0 || found > before {
+        WORK_FOUND.set(found.max(before / FORGETS_AT_ONCE));
     }
 }
 
