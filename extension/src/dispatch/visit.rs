@@ -7,7 +7,7 @@ use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{Action, Reason};
 
-use super::candidates::{self, Candidate, DEFERRALS_MAX};
+use super::candidates::{self, Candidate, DEFERRALS_MAX, Found};
 use super::pick::{self, Cursor, Outlook, Picked};
 use super::plan::{Fate, Plan, decide};
 use super::rule::Rule;
@@ -86,7 +86,27 @@ pub struct Visit<'a> {
     deferred: usize,
 }
 
-/// How far a look at the picked accounts went.
+/// Accounts that are held, and their due work.
+struct Page {
+    picked: Picked,
+    found: Found,
+    /// When they were looked at.
+    now: Instant,
+}
+
+/// Which page is to be read.
+struct Place<'a> {
+    /// After this ticket.
+    from: &'a Cursor,
+    /// What was due then.
+    until: Instant,
+    /// So many tickets at most.
+    tickets: usize,
+    /// So many enrollments at most.
+    limit: usize,
+}
+
+/// How far a look at a page went.
 enum Looked {
     /// Up to this ticket; none when there are no more.
     UpTo(Option<Cursor>),
@@ -144,12 +164,8 @@ impl<'a> Visit<'a> {
         while self.wanted() > 0 {
             let tickets = tickets_for(self.wanted()).saturating_mul(times).min(TICKETS_MAX);
             let handed = self.handed.len();
-            let (picked, now) = pick::pick(self.spi, &self.rule, self.filter, (&from, until), tickets);
-            if picked.pairs.is_empty() {
-                break;
-            }
             let limit = self.wanted().saturating_mul(ahead).min(CANDIDATES_MAX);
-            match self.look_at(picked, limit, now)? {
+            match self.look(&Place { from: &from, until, tickets, limit })? {
                 Looked::Overtaken => return Ok(Written::Overtaken),
                 Looked::UpTo(Some(last)) => from = last,
                 Looked::UpTo(None) => break,
@@ -159,17 +175,67 @@ impl<'a> Visit<'a> {
         Ok(Written::Done)
     }
 
-    /// Hands out what the picked accounts may send.
-    fn look_at(&mut self, mut picked: Picked, limit: usize, now: Instant) -> Result<Looked> {
-        let deferrals = DEFERRALS_MAX.saturating_sub(self.deferred);
-        let found = candidates::find(self.spi, &picked, limit, deferrals, now);
+    /// Hands out what the accounts of a page may send.
+    fn look(&mut self, place: &Place<'_>) -> Result<Looked> {
         let mut refused = HashMap::new();
         let handed = self.handed.len();
-        if let Written::Overtaken = self.settle(&mut picked, &found.candidates, &mut refused, now)? {
-            return Ok(Looked::Overtaken);
-        }
+        let page = match self.take(place)? {
+            Attempt::Kept((mut page, plan)) => {
+                if let Some(plan) = plan {
+                    self.keep(&mut page.picked, &page.found.candidates, plan, &mut refused);
+                }
+                page
+            }
+            Attempt::TakenBack => return Ok(Looked::Overtaken),
+            Attempt::Failed(_) => {
+                // One of them cannot be written. Which one is found out while the accounts are held.
+                let mut page = self.read(place);
+                let (picked, now) = (&mut page.picked, page.now);
+                if let Written::Overtaken = self.settle(picked, &page.found.candidates, &mut refused, now)? {
+                    return Ok(Looked::Overtaken);
+                }
+                page
+            }
+        };
         learn(&self.handed[handed..], self.wanted());
-        if !tickets::put_back(self.spi, &picked, &found.looked_at, &refused, self.changes, now) {
+        self.put_back(page, &refused)
+    }
+
+    /// Holds the accounts of a page and reads their due work.
+    fn read(&self, place: &Place<'_>) -> Page {
+        let at = (place.from, place.until);
+        let (picked, now) = pick::pick(self.spi, &self.rule, self.filter, at, place.tickets);
+        let deferrals = DEFERRALS_MAX.saturating_sub(self.deferred);
+        let found = candidates::find(self.spi, &picked, place.limit, deferrals, now);
+        Page { picked, found, now }
+    }
+
+    /// Reads a page and writes what it comes to, in one subtransaction: an account that was held in
+    /// another one than it is written in would take a MultiXact.
+    fn take(&self, place: &Place<'_>) -> Result<Attempt<(Page, Option<Plan>)>> {
+        attempt(|| {
+            let page = self.read(place);
+            if page.found.candidates.is_empty() {
+                return Ok(Some((page, None)));
+            }
+            let plan = self.write(&page.picked, &page.found.candidates, page.now);
+            Ok(plan.map(|plan| (page, Some(plan))))
+        })
+    }
+
+    /// Decides about a batch and writes it; none when it was overtaken meanwhile. In a subtransaction.
+    fn write(&self, picked: &Picked, batch: &[Candidate], now: Instant) -> Option<Plan> {
+        let plan = decide(&self.rule, &picked.accounts, &picked.pairs, batch, self.wanted(), now);
+        let parts = Batch { visited: &picked.accounts, pairs: &picked.pairs, candidates: batch, now };
+        write::write(self.spi, &parts, &plan);
+        let holds = clock::now() < plan.valid_until && config::changes() == self.changes;
+        holds.then_some(plan)
+    }
+
+    /// Puts the tickets of a page where they belong.
+    fn put_back(&mut self, page: Page, refused: &HashMap<usize, Option<Instant>>) -> Result<Looked> {
+        let Page { picked, found, now } = page;
+        if !tickets::put_back(self.spi, &picked, &found.looked_at, refused, self.changes, now) {
             return Ok(Looked::Overtaken);
         }
         self.raise_alerts(&picked, now)?;
@@ -180,8 +246,8 @@ impl<'a> Visit<'a> {
         Ok(Looked::UpTo(if reached_all { picked.next } else { last }))
     }
 
-    /// Decides about a batch and writes it. A batch that PostgreSQL refuses is halved until the
-    /// enrollment that it refuses stands alone; that one is parked with the error.
+    /// Settles a batch of which PostgreSQL refuses a part: it is halved until the enrollment that is
+    /// refused stands alone; that one is parked with the error.
     fn settle(
         &mut self,
         picked: &mut Picked,
@@ -192,16 +258,8 @@ impl<'a> Visit<'a> {
         if batch.is_empty() {
             return Ok(Written::Done);
         }
-        let plan = decide(&self.rule, &picked.accounts, &picked.pairs, batch, self.wanted(), now);
-        let (spi, changes) = (self.spi, self.changes);
-        let parts = Batch { visited: &picked.accounts, pairs: &picked.pairs, candidates: batch, now };
-        let attempt = attempt(|| {
-            write::write(spi, &parts, &plan);
-            let holds = clock::now() < plan.valid_until && config::changes() == changes;
-            Ok(holds.then_some(()))
-        })?;
-        match attempt {
-            Attempt::Kept(()) => {
+        match attempt(|| Ok(self.write(picked, batch, now)))? {
+            Attempt::Kept(plan) => {
                 self.keep(picked, batch, plan, refused);
                 Ok(Written::Done)
             }
