@@ -159,7 +159,8 @@ class Run:
         self.set_clock(midnight - EVENING)
         self.executioner.start_server()
         self.downs.append((down, self.board.now(), True))
-        self.today = self.board.now().date()
+        # Also if starting took so long that midnight is over: the new day's work is still to be put in.
+        self.today = (midnight - EVENING).date()
         self.kills[kind] += 1
         self.say(f"{self.board.operations():>9,} operations, kill {sum(self.kills.values())}: {kind}, "
                  f"back on {midnight - EVENING:%Y-%m-%d %H:%M:%S}")
