@@ -124,6 +124,28 @@ def test_every_update_is_hot(env):
         equal(found, (updates, updates), f"updates and HOT updates of {table}")
 
 
+def test_nothing_takes_a_multixact(env):
+    """One comes of a row that is held in one subtransaction and written in another; a MultiXact for every
+    slot would bring the vacuums against their wraparound early."""
+    provision(env, "a", inmail=40)
+    connection = env.connect()
+    connection.execute("SELECT count(sendgate.enqueue('c', 'e' || n, 'a', 'inmail')) FROM generate_series(1, 9) n")
+
+    def next_multixact() -> int:
+        connection.execute("CHECKPOINT")
+        return connection.execute("SELECT next_multixact_id::text::int FROM pg_control_checkpoint()").fetchone()[0]
+
+    before = next_multixact()
+    for n in range(1, 5):
+        connection.execute("SELECT sendgate.reserve('a', 'inmail', %s, NULL, %s)", (f"p{n}", operation(n)))
+        verb = "confirm('a', %s, 'chat')" if n % 2 else "rollback('a', %s)"
+        connection.execute(f"SELECT sendgate.{verb}", (operation(n),))
+        handed = "SELECT array_agg(account_id), array_agg(operation_id) FROM sendgate.dispatch(2)"
+        accounts, operations = connection.execute(handed).fetchone()
+        connection.execute("SELECT sendgate.confirm_many(%s, %s, ARRAY['x', 'y'])", (accounts, operations))
+    equal(next_multixact() - before, 0, "MultiXacts of grants and answers")
+
+
 def test_wal_of_a_grant_and_of_a_refusal(env):
     provision(env, "a", inmail=CALLS + 2)
     connection = env.connect()
