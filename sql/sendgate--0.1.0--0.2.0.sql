@@ -40,7 +40,8 @@ ALTER FUNCTION sendgate.quarantine(text) OWNER TO sendgate_owner;
 ALTER VIEW sendgate.quarantine_progress OWNER TO sendgate_owner;
 REVOKE ALL ON FUNCTION sendgate.quarantine(text) FROM PUBLIC;
 REVOKE ALL ON sendgate.quarantine_progress FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION sendgate.quarantine(text) TO sendgate_operator;
+REVOKE ALL ON TYPE sendgate.quarantine_progress FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sendgate.quarantine(text) TO sendgate_operator, sendgate_daemon;
 GRANT SELECT ON sendgate.quarantine_progress TO sendgate_reader;
 
 -- The list of unknown outcomes. Of those that merely expired, the next reconcile_operations takes note.
