@@ -21,7 +21,7 @@ AXE = "axe-core@4.11.0"
 # Long enough for a start on a busy machine.
 START_SECONDS = 60
 ANSWER_SECONDS = 60
-# A page that is replaced again and again for so long is a fault.
+# Longest wait for an element of a page that is just being loaded or replaced.
 REPLACED_SECONDS = 10
 # Root may not have a sandbox, and a test machine need not reach anybody's servers.
 FLAGS = (
@@ -118,7 +118,7 @@ class Browser:
         return self._call("GET", "/title")
 
     def find(self, css: str) -> "Element":
-        """The first element like that; an error if there is none."""
+        """The first element like that; an error if none comes."""
         return self._find("css selector", css)
 
     def find_all(self, css: str) -> list[str]:
@@ -224,8 +224,16 @@ class Browser:
             time.sleep(0.02)
 
     def _find(self, using: str, value: str) -> "Element":
-        found = self._call("POST", "/element", {"using": using, "value": value})[ELEMENT]
-        return Element(found, using, value)
+        """An element that is there, or is about to be: between two pages there is not even a body."""
+        deadline = time.monotonic() + REPLACED_SECONDS
+        while True:
+            try:
+                found = self._call("POST", "/element", {"using": using, "value": value})[ELEMENT]
+                return Element(found, using, value)
+            except BrowserError as error:
+                if error.kind != "no such element" or time.monotonic() > deadline:
+                    raise
+            time.sleep(0.02)
 
     def _on(self, element: "Element", method: str, path: str, body: dict | None = None):
         """Does it to the element, or to the one in its place if the page was just replaced: by its own
