@@ -7,8 +7,10 @@ rates are sampled on the way; at the end each table is written anew to see how m
 
 import argparse
 import os
+import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -93,7 +95,8 @@ def watch(server: Server, seconds: float) -> Table:
                 if time.monotonic() - ticked >= 60:
                     ticked = time.monotonic()
                     server.psql("CALL sendgate.tick()")
-                time.sleep(min(1.0, max(0.01, until - time.monotonic())))
+                with suppress(subprocess.TimeoutExpired):
+                    load.wait(min(1.0, max(0.01, until - time.monotonic())))
             if load.poll() not in (None, 0):
                 break  # and why is said where it is waited for
             now, found, count = time.monotonic(), state(server), int(server.psql(COMMITS))

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -123,3 +124,15 @@ def books(env, account: str = "a", action: str = "inmail") -> dict:
 def equal(found, expected, what: str) -> None:
     """Compare, and say what differs."""
     assert found == expected, f"{what}: {found!r}, expected {expected!r}"
+
+
+def run_program(env, program: str, *arguments: str, input: bytes | None = None) -> bytes:
+    """Run a client program of the PostgreSQL of ``env``; what it printed."""
+    done = subprocess.run(
+        [str(env.install.program(program)), *arguments],
+        input=input,
+        env=env.install.environment(),
+        capture_output=True,
+    )
+    assert done.returncode == 0, f"{program}: {done.stderr.decode(errors='replace')}"
+    return done.stdout

@@ -1,13 +1,12 @@
 """Dump and restore lose nothing: every row, users' tiers and rules, triggers, grants; and the gate
 goes on where it was."""
 
-import subprocess
 import tempfile
 from contextlib import contextmanager
 
 import psycopg
 from harness.cluster import Cluster
-from support import equal
+from support import equal, run_program
 from upgrade import catalog, stock
 
 # A login with grants of a DBA's own, which a dump of the database has to carry as well.
@@ -21,8 +20,8 @@ GRANT SELECT ON sendgate.linkedin_events TO dump_reports"""
 def test_a_plain_dump_restores_everything(env):
     stock.fill(env.connect())
     with fresh_server(env) as server:
-        dump = run(env, "pg_dump", "--dbname", env.cluster.dsn(env.dbname))
-        run(env, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", server.dsn(), input=dump)
+        dump = run_program(env, "pg_dump", "--dbname", env.cluster.dsn(env.dbname))
+        run_program(env, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", server.dsn(), input=dump)
         check_on(env, server)
 
 
@@ -30,11 +29,11 @@ def test_a_custom_dump_restores_everything(env):
     """In two jobs, so that tables are not restored in the order in which they were made."""
     stock.fill(env.connect())
     with fresh_server(env) as server:
-        dump = run(env, "pg_dump", "--format=custom", "--dbname", env.cluster.dsn(env.dbname))
+        dump = run_program(env, "pg_dump", "--format=custom", "--dbname", env.cluster.dsn(env.dbname))
         with tempfile.NamedTemporaryFile() as file:
             file.write(dump)
             file.flush()
-            run(env, "pg_restore", "--exit-on-error", "--jobs=2", "-d", server.dsn(), file.name)
+            run_program(env, "pg_restore", "--exit-on-error", "--jobs=2", "-d", server.dsn(), file.name)
         check_on(env, server)
 
 
@@ -43,8 +42,8 @@ def test_a_dump_carries_what_a_dba_granted(env):
     env.psql(LOGINS)
     env.psql("REVOKE SELECT ON sendgate.admin_log FROM sendgate_operator")
     target = env.fresh_database(extension=False)
-    dump = run(env, "pg_dump", "--dbname", env.cluster.dsn(env.dbname))
-    run(env, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", env.cluster.dsn(target), input=dump)
+    dump = run_program(env, "pg_dump", "--dbname", env.cluster.dsn(env.dbname))
+    run_program(env, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", env.cluster.dsn(target), input=dump)
     told = catalog.differences(catalog.facts(env.connect(target)), catalog.facts(env.connect()))
     equal(told, [], "catalog of the restored database, against the dumped one")
     env.psql("SELECT count(*) FROM sendgate.linkedin_events", target, "dump_reports")
@@ -54,9 +53,9 @@ def test_a_restored_database_can_be_dumped_again(env):
     """What a restore makes is not only equal, but again the extension's to dump."""
     stock.fill(env.connect())
     target = env.fresh_database(extension=False)
-    dump = run(env, "pg_dump", "--dbname", env.cluster.dsn(env.dbname))
-    run(env, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", env.cluster.dsn(target), input=dump)
-    again = run(env, "pg_dump", "--dbname", env.cluster.dsn(target))
+    dump = run_program(env, "pg_dump", "--dbname", env.cluster.dsn(env.dbname))
+    run_program(env, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", env.cluster.dsn(target), input=dump)
+    again = run_program(env, "pg_dump", "--dbname", env.cluster.dsn(target))
     equal(meaningful(again), meaningful(dump), "the second dump")
 
 
@@ -74,11 +73,11 @@ def test_a_second_database_of_the_server_finds_the_roles(env):
 def fresh_server(env):
     """Another server, with the roles of this one as docs/dba.md carries them over, and nothing else."""
     env.psql(LOGINS)
-    roles = run(env, "pg_dumpall", "--roles-only", "--dbname", env.cluster.dsn())
+    roles = run_program(env, "pg_dumpall", "--roles-only", "--dbname", env.cluster.dsn())
     # The superuser is there already: the one statement of such a dump that always fails.
     roles = b"\n".join(line for line in roles.splitlines() if line != b"CREATE ROLE postgres;")
     with Cluster(env.install, conf=env.cluster.conf) as server:
-        run(env, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", server.dsn(), input=roles)
+        run_program(env, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", server.dsn(), input=roles)
         yield server
 
 
@@ -124,15 +123,3 @@ def meaningful(dump: bytes) -> list[bytes]:
     """A dump without its comments and the random key of newer versions."""
     skipped = (b"--", b"\\restrict", b"\\unrestrict")
     return sorted(line for line in dump.splitlines() if line and not line.startswith(skipped))
-
-
-def run(env, program: str, *arguments: str, input: bytes | None = None) -> bytes:
-    """Run a client program of this PostgreSQL; what it printed."""
-    done = subprocess.run(
-        [str(env.install.program(program)), *arguments],
-        input=input,
-        env=env.install.environment(),
-        capture_output=True,
-    )
-    assert done.returncode == 0, f"{program}: {done.stderr.decode(errors='replace')}"
-    return done.stdout

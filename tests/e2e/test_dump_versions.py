@@ -1,12 +1,11 @@
 """From the oldest supported PostgreSQL to the newest by pg_dump, as docs/dba.md says."""
 
-import subprocess
 from contextlib import contextmanager
 
 import psycopg
 from harness import build, postgres
 from harness.cluster import Cluster
-from support import equal
+from support import equal, run_program
 from upgrade import catalog, stock
 
 ONLY_ON = 18
@@ -17,17 +16,17 @@ TIMEOUT_SECONDS = 1200
 
 def test_a_plain_dump_of_the_oldest(env):
     with oldest(env) as source:
-        dump = run(env, "pg_dump", "--dbname", source.dsn())
+        dump = run_program(env, "pg_dump", "--dbname", source.dsn())
         target = env.fresh_database(extension=False)
-        run(env, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", env.cluster.dsn(target), input=dump)
+        run_program(env, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", env.cluster.dsn(target), input=dump)
         check(env, source, target)
 
 
 def test_a_custom_dump_of_the_oldest(env):
     with oldest(env) as source:
-        dump = run(env, "pg_dump", "--format=custom", "--dbname", source.dsn())
+        dump = run_program(env, "pg_dump", "--format=custom", "--dbname", source.dsn())
         target = env.fresh_database(extension=False)
-        run(env, "pg_restore", "--exit-on-error", "-d", env.cluster.dsn(target), input=dump)
+        run_program(env, "pg_restore", "--exit-on-error", "-d", env.cluster.dsn(target), input=dump)
         check(env, source, target)
 
 
@@ -58,15 +57,3 @@ def check(env, source: Cluster, name: str) -> None:
     equal(told, granted, "catalog of the restored database, against a fresh one with a DBA's grant")
     equal(len(granted), 1, "the DBA's grant")
     stock.goes_on(target)
-
-
-def run(env, program: str, *arguments: str, input: bytes | None = None) -> bytes:
-    """Run a client program of the newest PostgreSQL; what it printed."""
-    done = subprocess.run(
-        [str(env.install.program(program)), *arguments],
-        input=input,
-        env=env.install.environment(),
-        capture_output=True,
-    )
-    assert done.returncode == 0, f"{program}: {done.stderr.decode(errors='replace')}"
-    return done.stdout

@@ -6,9 +6,8 @@ import tempfile
 from pathlib import Path
 
 from daemon_process import Daemon
-from support import equal, kill_backend, login, provision, wait_for, wait_until_blocked
+from support import equal, kill_backend, login, provision, run_program, wait_for, wait_until_blocked
 from test_console_acts import Console
-from test_dump import run
 
 NEWEST_ONLY = True
 # The first test builds the daemon.
@@ -58,9 +57,9 @@ def test_a_restored_dump_of_checked_books_is_not_checked(env):
     env.psql("SELECT sendgate.quarantine('an incident')")
     env.psql(SWEEPS)
     equal(env.psql(PROGRESS), "t|t", "on the old server")
-    dump = run(env, "pg_dump", "--dbname", env.cluster.dsn(env.dbname))
+    dump = run_program(env, "pg_dump", "--dbname", env.cluster.dsn(env.dbname))
     target = env.fresh_database(extension=False)
-    run(env, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", env.cluster.dsn(target), input=dump)
+    run_program(env, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", env.cluster.dsn(target), input=dump)
     equal(env.psql(PROGRESS, target), "f|f", "on the new one")
     equal(refused(env.connect(target)), "SG215", "SQLSTATE of resume_all")
     env.psql("CALL sendgate.tick()", target)
@@ -76,10 +75,10 @@ def test_the_procedure_after_a_restore_from_an_older_backup(env):
         env.psql(f"SELECT sendgate.enqueue('k', '{account}' || n, '{account}', 'message') FROM generate_series(1, 5) n")
     worker = env.connect()
     sent_before = send(worker, 2)
-    backup = run(env, "pg_dump", "--dbname", env.cluster.dsn(env.dbname))
+    backup = run_program(env, "pg_dump", "--dbname", env.cluster.dsn(env.dbname))
     sent_after = send(worker, 3)
     target = env.fresh_database(extension=False)
-    run(env, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", env.cluster.dsn(target), input=backup)
+    run_program(env, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", env.cluster.dsn(target), input=backup)
     env.psql("SELECT sendgate.quarantine('restored from an older backup')", target)
     # The provider's list reaches back further than the backup.
     lines = ["account_id,action,prospect_id,chat_id,at"]
