@@ -1,13 +1,12 @@
 """The same work through psycopg, node-postgres and tokio-postgres: each call by itself and in explicit
-transactions, directly with prepared statements and behind PgBouncer in transaction mode."""
+transactions, directly and behind PgBouncer in transaction mode, there with prepared statements and without."""
 
 import uuid
 from contextlib import contextmanager, nullcontext
 
 from drivers_at_work import DRIVERS, Refused
-from harness import debian
 from support import books, equal, login, operation, provision, wait_for
-from test_pgbouncer import PREPARES, pool, version
+from test_pgbouncer import pool
 
 # The subject is the drivers and the pooler.
 NEWEST_ONLY = True
@@ -44,13 +43,13 @@ def test_tokio_postgres(env):
 
 def every_way(env, name: str) -> None:
     user = login(env, "driver_app", "sendgate_sender")
-    program = debian.pgbouncer()
-    with pool(env, program, user) as pooled:
+    with pool(env, user) as pooled:
         port = pooled.split("port=")[1].split()[0]
         for where, its_port, prepares in (
             ("direct", env.cluster.port, True),
-            # Older ones know nothing of prepared statements: then every statement is sent anew.
-            ("pooled", port, version(program) >= PREPARES),
+            ("pooled", port, True),
+            # As behind a PgBouncer that knows nothing of prepared statements: every statement is sent anew.
+            ("pooled, unprepared", port, False),
         ):
             for explicit in (False, True):
                 account = f"{where} {'transactions' if explicit else 'autocommit'}"

@@ -1,13 +1,12 @@
 """Applications behind PgBouncer in transaction mode: a call is a transaction, on any connection."""
 
-import re
 import subprocess
 import tempfile
 import threading
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness import debian
+from harness import pooler
 from harness.cluster import _free_port
 from support import at_once, books, equal, login, provision, wait_for
 from test_books import ACCOUNTS, WRONG, run_job, work
@@ -16,19 +15,25 @@ from test_books import WORKERS as CRASHING_WORKERS
 WORKERS = 8
 EACH = 25
 SERVERS = 3
-# From this version on it passes prepared statements through in transaction mode.
-PREPARES = (1, 21)
+# After how many executions psycopg prepares a statement.
+AT_ONCE, NEVER = 0, None
 
 
 def test_workers_behind_a_transaction_pool(env):
-    """More workers than server connections: reserve and confirm, prepared where it can be."""
+    """More workers than server connections: reserve and confirm, prepared at once."""
+    workers_behind_the_pool(env, AT_ONCE)
+
+
+def test_workers_behind_a_transaction_pool_that_prepare_nothing(env):
+    workers_behind_the_pool(env, NEVER)
+
+
+def workers_behind_the_pool(env, threshold: int | None) -> None:
     import psycopg
 
     provision(env, inmail=WORKERS * EACH - 10, invite=WORKERS)
     user = login(env, "pool_app", "sendgate_sender")
-    program = debian.pgbouncer()
-    threshold = 0 if version(program) >= PREPARES else None
-    with pool(env, program, user) as dsn:
+    with pool(env, user) as dsn:
 
         def work(number: int) -> int:
             delivered = 0
@@ -46,6 +51,9 @@ def test_workers_behind_a_transaction_pool(env):
             return delivered
 
         sent = sum(at_once(WORKERS, work))
+        with psycopg.connect(dsn, autocommit=True, prepare_threshold=NEVER) as connection:
+            names = connection.execute("SELECT name FROM pg_catalog.pg_prepared_statements").fetchall()
+            equal(bool(names), threshold is not NEVER, "the pooler keeps prepared statements")
     slots = WORKERS * EACH - 10
     equal(sent, slots, "delivered by the workers")
     expected = {"counter": slots, "journal": slots, "delivered": slots, "events": slots}
@@ -62,7 +70,6 @@ def test_sweeps_find_nothing_while_workers_work_behind_the_pool(env):
         provision(env, account, inmail=1000, message=1000)
     env.psql(f"ALTER DATABASE {env.dbname} SET sendgate.lock_timeout = '5min'")
     user, keeper = login(env, "pool_sweeps", "sendgate_sender"), login(env, "keeper", "sendgate_daemon")
-    program = debian.pgbouncer()
     stop, swept, failed = threading.Event(), [], []
 
     def sweep() -> None:
@@ -75,15 +82,14 @@ def test_sweeps_find_nothing_while_workers_work_behind_the_pool(env):
             failed.append(error)
 
     sweepers = [threading.Thread(target=sweep, daemon=True) for _ in range(2)]
-    with pool(env, program, user) as dsn:
+    with pool(env, user) as dsn:
 
         class Pooled:
             """What a worker knows of the database."""
 
             @staticmethod
             def connect() -> psycopg.Connection:
-                threshold = 0 if version(program) >= PREPARES else None
-                return psycopg.connect(dsn, autocommit=True, prepare_threshold=threshold)
+                return psycopg.connect(dsn, autocommit=True, prepare_threshold=AT_ONCE)
 
         for sweeper in sweepers:
             sweeper.start()
@@ -116,27 +122,20 @@ def test_a_superusers_test_clock_does_not_leak_through_the_pool(env):
     import psycopg
 
     user = login(env, "pool_clock", "sendgate_sender")
-    with pool(env, debian.pgbouncer(), user) as dsn:
-        with psycopg.connect(dsn, autocommit=True, prepare_threshold=None) as connection:
+    with pool(env, user) as dsn:
+        with psycopg.connect(dsn, autocommit=True, prepare_threshold=NEVER) as connection:
             for _ in range(SERVERS * 2):
                 connection.execute("SET sendgate.now = '2001-02-03 04:05:06+00'") if _ == 0 else None
                 real = "SELECT abs(extract(epoch FROM sendgate.clock() - clock_timestamp())) < 600"
                 equal(connection.execute(real).fetchone()[0], True, "the real time")
 
 
-def version(program: Path) -> tuple[int, int]:
-    """PgBouncer's version."""
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
-    found = re.search(r"PgBouncer (\d+)\.(\d+)", said)
-    assert found, said
-    return int(found[1]), int(found[2])
-
-
 @contextmanager
-def pool(env, program: Path, user: str):
-    """A PgBouncer before the test's server; the connection string for it."""
+def pool(env, user: str):
+    """A PgBouncer before the test's server, one that knows prepared statements; the connection string for it."""
     import psycopg
 
+    program = pooler.pgbouncer()
     account = env.cluster.account  # PgBouncer refuses to run as root, too
     port = _free_port()
     with tempfile.TemporaryDirectory(prefix="sendgate-pool-", dir="/tmp") as name:
@@ -153,7 +152,7 @@ auth_type = trust
 auth_file = {directory}/users.txt
 pool_mode = transaction
 default_pool_size = {SERVERS}
-{"max_prepared_statements = 100" if version(program) >= PREPARES else ""}
+max_prepared_statements = 100
 """
         )
         for path in (directory, *directory.iterdir()):

@@ -27,8 +27,9 @@ def test_workers_and_the_daemon_get_on_after_connections_ran_out(env):
         worker = Patient(env, sender)
         thread = threading.Thread(target=worker.work, daemon=True)
         thread.start()
-        wait_for(lambda: worker.sent >= SENDS // 4, "the worker to be in the middle")
+        wait_for(lambda: worker.sent == SENDS // 2, "the worker to be in the middle")
         wait_for(lambda: crowd.has_all_but([daemon.user, sender]), "nobody else to have a connection")
+        worker.go_on.set()
         wait_for(lambda: TOO_MANY in worker.errors, "the worker to be refused")
         wait_for(lambda: not daemon.ready(), "readyz to notice")
         wait_for(lambda: is_full(daemon.get("/readyz")[1]), "readyz to say why")
@@ -129,11 +130,15 @@ class Patient:
         self.sent = 0
         self.errors: set = set()
         self.problem: Exception | None = None
+        self.go_on = threading.Event()
 
     def work(self) -> None:
-        """Reserve and confirm, until all is sent."""
+        """Reserve and confirm, until all is sent; in the middle it waits for the test, lest it be done before the
+        crowd is there."""
         try:
             for number in range(1, SENDS + 1):
+                if number > SENDS // 2:
+                    self.go_on.wait()
                 slot = operation(number)
                 equal(self.ask(RESERVE, ("a", f"p{number}", slot)), (True, None), "a grant")
                 self.ask("SELECT sendgate.confirm('a', %s)", (slot,))

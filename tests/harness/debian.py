@@ -81,14 +81,6 @@ def postgresql(major: int) -> tuple[Path, Path | None]:
     return home / "bin/pg_config", None
 
 
-def pgbouncer() -> Path:
-    """PgBouncer's program, which is installed first if root asks and it is missing."""
-    places = (shutil.which("pgbouncer"), "/usr/sbin/pgbouncer")
-    if not any(place and Path(place).exists() for place in places):
-        install_packages(["pgbouncer"], "PgBouncer, which the e2e tests use, is not installed")
-    return Path(shutil.which("pgbouncer") or "/usr/sbin/pgbouncer")
-
-
 def pg_cron(install) -> None:
     """Put Debian's pg_cron for this version into a private copy of PostgreSQL."""
     if not install.pkglibdir.resolve().is_relative_to(server_dir().resolve()):
@@ -121,19 +113,27 @@ def systemd_analyze() -> tuple[Path, dict[str, str]]:
     }
 
 
-def unpacked(package: str, lacking: bool = False) -> Path:
+def unpacked(
+    package: str, lacking: bool = False, also: tuple[str, ...] = (), source: str | None = None
+) -> Path:
     """One of Debian's packages, unpacked below ``.run``: nothing is installed, no service starts.
 
-    With ``lacking`` also the packages that it needs and that this system does not have.
+    With ``lacking`` also the packages that it needs and that this system does not have; with
+    ``also`` the named ones; from the system's own sources, or from the ``source`` given as a line
+    of apt's ``sources.list``.
     """
-    target = server_dir() / f"debian-{package}"
+    target, stamp = server_dir() / f"debian-{package}", " ".join((package, *also))
     with locked(target.name):
-        if not wheel.is_stamped(target, package):
+        if not wheel.is_stamped(target, stamp):
             progress(f"unpacking Debian's {package} (once)")
             try:
-                with wheel.building(target, package) as work:
+                with wheel.building(target, stamp) as work:
                     _download_and_unpack(
-                        work, lambda apt: [package, *(_lacking(apt, package) if lacking else [])]
+                        work,
+                        lambda apt: [
+                            package, *also, *(_lacking(apt, package) if lacking else [])
+                        ],
+                        source,
                     )
             except HarnessError as error:
                 raise HarnessError(
@@ -190,7 +190,9 @@ def _lacking(apt: list, package: str) -> list[str]:
     return re.findall(r"^Inst (\S+)", quiet(plan), re.MULTILINE)
 
 
-def _download_and_unpack(work: Path, wanted: Callable[[list], list[str]]) -> None:
+def _download_and_unpack(
+    work: Path, wanted: Callable[[list], list[str]], source: str | None = None
+) -> None:
     """Fetch the packages that ``wanted`` names when it is given the apt command, and unpack them."""
     for program in ("apt-get", "dpkg-deb"):
         if shutil.which(program) is None:
@@ -200,6 +202,9 @@ def _download_and_unpack(work: Path, wanted: Callable[[list], list[str]]) -> Non
     (state / "lists/partial").mkdir(parents=True)
     (cache / "archives/partial").mkdir(parents=True)
     apt = ["apt-get", "-o", f"Dir::State::lists={state / 'lists'}", "-o", f"Dir::Cache={cache}"]
+    if source is not None:
+        (work / "apt/sources.list").write_text(f"{source}\n")
+        apt += ["-o", f"Dir::Etc::sourcelist={work}/apt/sources.list", "-o", "Dir::Etc::sourceparts=-"]
     watched([*apt, "update"], "refreshing private package lists")
     packages = sorted(set(wanted(apt)))
     watched([*apt, "download", *packages], f"downloading {len(packages)} packages", cwd=work)
