@@ -1,12 +1,14 @@
 //! The door between PostgreSQL and a verb: arguments in, an answer or an error out.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use pgrx::datum::{Interval, TimestampWithTimeZone, Uuid};
 use pgrx::{FromDatum, pg_sys};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::Action;
 
 use crate::error::{Code, Error, Prepared, Result, raise};
-use crate::version;
+use crate::{sqlstate, version};
 
 /// Longest id, in characters: any application key fits, and an index row stays small.
 pub const ID_CHARACTERS_MAX: usize = 128;
@@ -99,7 +101,11 @@ unsafe fn hand_back(fcinfo: pg_sys::FunctionCallInfo, answer: Option<pg_sys::Dat
 /// # Safety
 /// Only right below PostgreSQL's own frame.
 pub unsafe fn run<T: Copy>(work: impl FnOnce() -> Result<T>) -> T {
-    match unsafe { pg_sys::panic::pgrx_extern_c_guard(|| work().map_err(Prepared::from)) } {
+    let caught = || match catch_unwind(AssertUnwindSafe(|| sqlstate::noting(work))) {
+        Ok(outcome) => outcome.map_err(Prepared::from),
+        Err(panic) => Err(Prepared::from_panic(panic)),
+    };
+    match unsafe { pg_sys::panic::pgrx_extern_c_guard(caught) } {
         Ok(answer) => answer,
         Err(error) => unsafe { raise(error) },
     }
@@ -294,7 +300,7 @@ pub fn check_text<'a>(text: &'a str, name: &str, characters_max: usize) -> Resul
         return Err(Error::new(
             Code::InvalidText,
             format!("{name} must not be blank: \"{}\"", shown(text)),
-            format!("A {name} holds 1 to {characters_max} characters, not only white space."),
+            format!("{name} takes 1 to {characters_max} characters, not only white space."),
             format!("Pass a value for {name}, or null where the argument is optional."),
         ));
     }

@@ -1,9 +1,14 @@
 //! The errors of the contract: a closed list, each with its SQLSTATE, a message that names the
 //! value, a DETAIL and a HINT.
 
+use std::any::Any;
 use std::ffi::{CString, c_char, c_int};
+use std::panic::resume_unwind;
 
+use pgrx::pg_sys::panic::{CaughtError, ErrorReportWithLevel};
 use pgrx::{PgLogLevel, pg_sys};
+
+use crate::sqlstate;
 
 /// Defines the closed list of SQLSTATEs.
 macro_rules! sqlstates {
@@ -142,7 +147,8 @@ unsafe extern "C-unwind" {
 /// when it is raised.
 #[derive(Clone, Copy)]
 pub struct Prepared {
-    code: Code,
+    // Packed.
+    sqlstate: c_int,
     message: *const c_char,
     detail: *const c_char,
     hint: *const c_char,
@@ -151,10 +157,33 @@ pub struct Prepared {
 impl From<Error> for Prepared {
     fn from(error: Error) -> Prepared {
         Prepared {
-            code: error.code,
+            sqlstate: sqlstate::encode(error.code.sqlstate()),
             message: palloc_text(&error.message),
             detail: palloc_text(&error.detail),
             hint: palloc_text(&error.hint),
+        }
+    }
+}
+
+impl Prepared {
+    /// The error of PostgreSQL that this panic carries, if pgrx would lose its SQLSTATE; any other
+    /// panic goes on to pgrx.
+    pub fn from_panic(panic: Box<dyn Any + Send>) -> Prepared {
+        match panic.downcast_ref::<CaughtError>() {
+            Some(CaughtError::PostgresError(report)) => match sqlstate::unknown_to_pgrx(report) {
+                Some(sqlstate) => Prepared::relayed(report, sqlstate),
+                None => resume_unwind(panic),
+            },
+            _ => resume_unwind(panic),
+        }
+    }
+
+    fn relayed(report: &ErrorReportWithLevel, sqlstate: c_int) -> Prepared {
+        Prepared {
+            sqlstate,
+            message: palloc_text(report.message()),
+            detail: palloc_text(report.detail().unwrap_or_default()),
+            hint: palloc_text(report.hint().unwrap_or_default()),
         }
     }
 }
@@ -186,7 +215,7 @@ unsafe fn report(level: c_int, error: Prepared) {
         if !errstart(level, std::ptr::null()) {
             return;
         }
-        errcode(encode(error.code.sqlstate()));
+        errcode(error.sqlstate);
         errmsg(c"%s".as_ptr(), error.message);
         if *error.detail != 0 {
             errdetail(c"%s".as_ptr(), error.detail);
@@ -196,13 +225,4 @@ unsafe fn report(level: c_int, error: Prepared) {
         }
         errfinish(c"sendgate".as_ptr(), 0, c"sendgate".as_ptr());
     }
-}
-
-/// PostgreSQL's packing of an SQLSTATE: six bits a character.
-fn encode(sqlstate: &[u8; 5]) -> c_int {
-    sqlstate
-        .iter()
-        .enumerate()
-        .map(|(i, byte)| c_int::from((byte.wrapping_sub(b'0')) & 0x3F) << (6 * i))
-        .sum()
 }

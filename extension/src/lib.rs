@@ -5,7 +5,7 @@
 //! reserve  preview  confirm  rollback  resolve  settle_many  breaker/*  admin/*           the verbs
 //! books/*  dispatch/*  campaign/*  external  guard/*  reading  triggers
 //! account_row  grant  journal  enrollment  queue  quarantine  log  campaign_log                        the tables
-//! config  entry  statement  lookup  row  arrays  subtransaction  error  clock  zone       the ground
+//! config  entry  statement  lookup  row  arrays  subtransaction  error  sqlstate  clock  zone  the ground
 //! catalog  version  refusals  settings  actor  ids
 //! ```
 //!
@@ -53,6 +53,7 @@ mod row;
 mod schema;
 mod settings;
 mod settle_many;
+mod sqlstate;
 mod statement;
 mod subtransaction;
 mod trigger_row;

@@ -6,6 +6,7 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::panic::CaughtError;
 
 use crate::error::Result;
+use crate::sqlstate;
 
 /// What became of an attempt.
 pub enum Attempt<T> {
@@ -18,8 +19,11 @@ pub enum Attempt<T> {
 }
 
 /// SQLSTATE classes that say "this row cannot be": data, cardinality and integrity errors, and what
-/// a trigger raises. Everything else — cancels, conflicts, resources, bugs — is not a row's fault.
+/// a trigger raises. Everything else that PostgreSQL itself raises — cancels, conflicts, resources,
+/// bugs — is not a row's fault; whatever else an application's trigger raises is, unless one of our
+/// functions that it called had to wait for too long.
 const ROW_ERRORS: [&str; 6] = ["21", "22", "23", "27", "44", "P0"];
+const WAITED: &str = "SG3";
 
 /// Runs `work` in a subtransaction. `Ok(None)` takes it back; so does an error about a row. Any other
 /// error takes it back as well and goes on to the caller's transaction: a subtransaction left open
@@ -92,11 +96,11 @@ fn row_error(panic: &(dyn std::any::Any + Send)) -> Option<String> {
     let Some(CaughtError::PostgresError(report)) = panic.downcast_ref::<CaughtError>() else {
         return None;
     };
-    let code = decode(report.sql_error_code() as i32);
-    ROW_ERRORS.contains(&&code[..2]).then(|| format!("{code}: {}", report.message()))
-}
-
-/// PostgreSQL's packing of an SQLSTATE: six bits a character.
-fn decode(packed: i32) -> String {
-    (0..5).map(|i| char::from(((packed >> (6 * i)) & 0x3F) as u8 + b'0')).collect()
+    let own = sqlstate::unknown_to_pgrx(report);
+    let code = sqlstate::decode(own.unwrap_or(report.sql_error_code() as i32));
+    let is_the_rows_fault = match own {
+        Some(_) => !code.starts_with(WAITED),
+        None => ROW_ERRORS.contains(&&code[..2]),
+    };
+    is_the_rows_fault.then(|| format!("{code}: {}", report.message()))
 }

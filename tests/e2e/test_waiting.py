@@ -42,6 +42,25 @@ def test_a_caught_timeout_leaves_the_transaction_usable(env):
     equal((books(env)["counter"], books(env, "b")["counter"]), (1, 1), "counters")
 
 
+def test_a_wait_in_an_applications_trigger_is_told_as_one(env):
+    """The application notes each delivery on an account of its own: a worker has to learn that asking again helps."""
+    for account in ("a", "noted"):
+        provision(env, account)
+    env.psql("SELECT sendgate.enqueue('k', 'p2', 'a', 'message')")
+    env.psql("""
+        CREATE FUNCTION notes() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN PERFORM sendgate.reserve('noted', 'invite', NEW.prospect_id); RETURN NEW; END $$;
+        CREATE TRIGGER notes AFTER INSERT ON sendgate.send_operations FOR EACH ROW
+        WHEN (NEW.account_id = 'a') EXECUTE FUNCTION notes()""")
+    holder, waiter = env.connect(autocommit=False), env.connect()
+    waiter.execute("SET sendgate.lock_timeout = '20ms'")
+    holder.execute("SELECT FROM sendgate.accounts WHERE id = 'noted' FOR UPDATE")
+    for call in ("SELECT * FROM sendgate.reserve('a', 'inmail', 'p1')", "SELECT * FROM sendgate.dispatch(1)"):
+        equal(in_thread(lambda call=call: waiter.execute(call))(), "SG301", f"SQLSTATE of {call}")
+    holder.rollback()
+    equal(waiter.execute("SELECT prospect_id FROM sendgate.dispatch(1)").fetchall(), [("p2",)], "nothing is parked")
+
+
 def test_a_terminated_wait_takes_no_slot(env):
     provision(env)
     holder, waiter = env.connect(autocommit=False), env.connect()

@@ -15,7 +15,7 @@ if __name__ == "__main__":  # its neighbours have names of the standard library,
 
 from harness import debian
 from harness.console import HarnessError, own_environment, progress, watched
-from harness.places import REPO
+from harness.places import REPO, locked
 from harness.postgres import Install
 
 EXTENSION = "sendgate"
@@ -63,18 +63,28 @@ def install_files(install: Install, library: Path) -> None:
     """Put library, control file and SQL scripts where this PostgreSQL looks for them."""
     _replace(install.pkglibdir / f"{EXTENSION}.so", library.read_bytes(), 0o755)
     extensions = install.sharedir / "extension"
-    for stale in extensions.glob(f"{EXTENSION}--*.sql"):
-        stale.unlink()
+    scripts = {f"{EXTENSION}--{default_version()}.sql": install_script().encode()}
+    for delta in (REPO / "sql").glob(f"{EXTENSION}--*--*.sql"):
+        scripts[delta.name] = delta.read_bytes()
+    # What stays is only ever replaced: a server of another run may be reading it.
+    for found in extensions.glob(f"{EXTENSION}--*.sql"):
+        if found.name not in scripts:
+            found.unlink()
     _replace(extensions / CONTROL.name, CONTROL.read_bytes())
-    script = f"{EXTENSION}--{default_version()}.sql"
-    _replace(extensions / script, install_script().encode())
-    for delta in sorted((REPO / "sql").glob(f"{EXTENSION}--*--*.sql")):
-        _replace(extensions / delta.name, delta.read_bytes())
+    for name, script in scripts.items():
+        _replace(extensions / name, script)
+
+
+def scripts_lock(install: Install) -> str:
+    """The name of the lock for changing which scripts are installed there."""
+    return f"scripts-pg{install.major}"
 
 
 def build_and_install(install: Install) -> None:
     """Both steps; what ``make run`` and ``make test`` call."""
-    install_files(install, build(install))
+    library = build(install)
+    with locked(scripts_lock(install)):
+        install_files(install, library)
     progress(f"  {EXTENSION} {default_version()} installed into {install.sharedir.parent}")
 
 

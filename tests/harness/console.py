@@ -14,6 +14,8 @@ TICK_SECONDS_TERMINAL = 1
 TICK_SECONDS_LOG = 15
 # Lines of a failed command's output that go into the error.
 TAIL_LINES = 60
+# What each line of this process begins with, where several share a terminal.
+prefix = ""
 
 
 class HarnessError(Exception):
@@ -43,8 +45,10 @@ def ended(main: Callable[[], int]) -> int:
 
 
 def progress(text: str) -> None:
-    """Print one line at once, also into a pipe."""
-    print(text, flush=True)
+    """Print at once, also into a pipe, and whole, also beside other processes."""
+    lines = [f"{prefix}{line}" for line in text.split("\n")] if prefix else [text]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
 
 
 def own_environment(extra: dict[str, str] | None = None) -> dict[str, str]:
@@ -130,7 +134,7 @@ class _Ticker:
     def __init__(self, what: str, started: float):
         self.what = what
         self.started = started
-        self.terminal = sys.stdout.isatty()
+        self.terminal = sys.stdout.isatty() and not prefix
         self.next = started + (TICK_SECONDS_TERMINAL if self.terminal else TICK_SECONDS_LOG)
 
     def tick(self, last_line: str) -> None:

@@ -26,6 +26,10 @@ RUN = REPO / ".run"
 RESULTS = REPO / "tests" / "results"
 
 
+# What this process has locked: it need not wait for itself.
+_held: set[str] = set()
+
+
 @dataclass(frozen=True)
 class Account:
     """An operating-system user that a server can run as."""
@@ -112,6 +116,9 @@ def run_dir() -> Path:
 @contextlib.contextmanager
 def locked(name: str):
     """One process at a time prepares one thing; a second one waits for the first."""
+    if name in _held:
+        yield
+        return
     path = run_dir() / f"{name}.lock"
     with path.open("w") as file:
         try:
@@ -119,7 +126,11 @@ def locked(name: str):
         except BlockingIOError:
             progress(f"waiting for another run that prepares {name}")
             fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        _held.add(name)
+        try:
+            yield
+        finally:
+            _held.remove(name)
 
 
 def clean() -> None:

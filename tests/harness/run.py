@@ -9,27 +9,27 @@ import os
 import re
 import shutil
 import sys
-import time
-import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 # Before the imports: this directory has modules named like the standard library's, such as venv.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from harness import build, e2e, places, postgres, rust
+from harness import build, e2e, places, postgres, rust, side_by_side
 from harness.cluster import Cluster
-from harness.console import HarnessError, duration, progress
+from harness.console import HarnessError, progress
 from harness.isolation import ISOLATION
 from harness.places import REPO, RESULTS
 from harness.postgres import Install
 from harness.regress import REGRESS
+from harness.report import Report
 
 DEFAULT_VERSIONS = "15,16,18"
 ACCEPT_VERSION = "18"
 # Versions that the code is compiled for and that nothing here can run.
 COMPILED_ONLY = (17,)
+# Small enough that the processes end at about the same time, and few: each starts a server.
+PARTS = 6
 # The library must work without preloading, so shared_preload_libraries stays empty here.
 CONF = {
     "fsync": "off",  # the machine does not crash in a test, only the server
@@ -38,52 +38,6 @@ CONF = {
     "log_min_messages": "warning",
     "log_line_prefix": "%m [%p] %q%d ",
 }
-
-
-@dataclass
-class Stage:
-    """One line of the table at the end."""
-
-    name: str
-    seconds: float
-    passed: int
-    failed: int
-
-
-class Report:
-    """Runs stages, keeps their results and prints the end of the output."""
-
-    def __init__(self):
-        self.stages: list[Stage] = []
-
-    def stage(self, name: str, work: Callable[[], tuple[int, int] | None]) -> bool:
-        """Run one stage; ``work`` returns (passed, failed). Whether it went well."""
-        progress(f"\n== {name}")
-        started = time.monotonic()
-        try:
-            passed, failed = work() or (0, 0)
-        except HarnessError as error:
-            progress(f"FAILED: {error}")
-            passed, failed = 0, 1
-        except Exception:
-            progress(f"FAILED: {traceback.format_exc()}")
-            passed, failed = 0, 1
-        self.stages.append(Stage(name, time.monotonic() - started, passed, failed))
-        return failed == 0
-
-    def finish(self) -> int:
-        """Print the table and, as the last line, the sum; the exit status."""
-        width = max((len(stage.name) for stage in self.stages), default=0)
-        progress("")
-        for stage in self.stages:
-            verdict = "FAILED" if stage.failed else "ok"
-            counts = f"{stage.passed:5} passed {stage.failed:3} failed"
-            progress(f"{stage.name:{width}}  {duration(stage.seconds):>12}  {counts}  {verdict}")
-        passed = sum(stage.passed for stage in self.stages)
-        failed = sum(stage.failed for stage in self.stages)
-        progress("" if passed or failed else "No test was selected; see tests/ for their names.")
-        progress(f"{passed} passed, {failed} failed")
-        return 1 if failed or not passed else 0
 
 
 def run(versions: list[int], only: str | None, accept: bool) -> int:
@@ -98,10 +52,40 @@ def run(versions: list[int], only: str | None, accept: bool) -> int:
         report.stage(f"pg{major} prepare", lambda: prepare(major))
     if not only and not accept:
         rust_stages(report, installs)
-    for major, install in installs.items():
-        if report.stage(f"pg{major} build", lambda: build.build_and_install(install)):
-            version_stages(report, install, only, accept, major == max(installs))
+    built = [
+        install
+        for major, install in installs.items()
+        if report.stage(f"pg{major} build", lambda: build.build_and_install(install))
+    ]
+    if only or accept:
+        for install in built:
+            version_stages(report, Job(install, install.major == max(installs)), only, accept)
+    elif report.stage("daemon build", lambda: build.build_daemon()):
+        report.stages += side_by_side.run(jobs(built), version_stages)
     return report.finish()
+
+
+@dataclass(frozen=True)
+class Job:
+    """The tests of one version on a server of their own, or a part of them."""
+
+    install: Install
+    newest: bool
+    # Part 0 holds whatever is not split.
+    part: int = 0
+    parts: int = 1
+
+    @property
+    def name(self) -> str:
+        """Such as ``pg15``, or ``pg18.2`` for the second part."""
+        return f"pg{self.install.major}" + (f".{self.part + 1}" if self.parts > 1 else "")
+
+
+def jobs(installs: list[Install]) -> list[Job]:
+    """What can run side by side, the longest first; the newest version has most tests."""
+    newest = max(installs, key=lambda install: install.major)
+    whole = [Job(install, False) for install in installs if install is not newest]
+    return whole + [Job(newest, True, part, PARTS) for part in range(PARTS)]
 
 
 def rust_stages(report: Report, installs: dict[int, Install]) -> None:
@@ -117,24 +101,26 @@ def rust_stages(report: Report, installs: dict[int, Install]) -> None:
 
 
 def version_stages(
-    report: Report, install: Install, only: str | None, accept: bool, newest: bool
+    report: Report, job: Job, only: str | None = None, accept: bool = False
 ) -> None:
     """Everything that needs a server of this version, on one throwaway cluster."""
-    cluster = Cluster(install, conf=CONF)
-    version = f"pg{install.major}"
+    cluster = Cluster(job.install, conf=CONF)
     try:
-        if not report.stage(f"{version} start", lambda: start(cluster)):
+        if not report.stage(f"{job.name} start", lambda: start(cluster)):
             return
         for driver in (REGRESS, ISOLATION):
-            if driver.names(only):
+            if driver.names(only) and job.part == 0:
                 report.stage(
-                    f"{version} {driver.kind}",
+                    f"{job.name} {driver.kind}",
                     lambda: driver.run(cluster, only, accept).counts(),
                 )
         if not accept and e2e.picks(only):
-            report.stage(f"{version} e2e", lambda: e2e.run(cluster, only, newest).counts())
+            report.stage(
+                f"{job.name} e2e",
+                lambda: e2e.run(cluster, only, job.newest, (job.part, job.parts)).counts(),
+            )
     finally:
-        keep_log(cluster)
+        keep_log(cluster, job.name)
         cluster.destroy()
 
 
@@ -145,11 +131,11 @@ def start(cluster: Cluster) -> None:
     progress(f"  PostgreSQL {cluster.install.version} on {cluster.host}:{cluster.port}")
 
 
-def keep_log(cluster: Cluster) -> None:
+def keep_log(cluster: Cluster, name: str) -> None:
     """Keep the server's log beside the other results."""
     log = cluster.datadir / "server.log"
     if log.exists():
-        into = RESULTS / f"pg{cluster.install.major}" / "server.log"
+        into = RESULTS / name / "server.log"
         into.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(log, into)
         progress(f"  server log: {into.relative_to(REPO)}")

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from harness.build import EXTENSION
+from harness.build import EXTENSION, scripts_lock
+from harness.places import locked
 from harness.postgres import Install
 
 FROZEN = Path(__file__).resolve().parent / "releases"
@@ -51,18 +52,20 @@ def released() -> list[Release]:
 
 @contextmanager
 def placed(install: Install, release: Release) -> Iterator[None]:
-    """Its scripts in this PostgreSQL for a while; what an installation ships lacks old versions."""
+    """Its scripts in this PostgreSQL for a while, one release at a time; what an installation ships
+    lacks old versions."""
     scripts = {release.version: release.script} | release.deltas
     files = {
         install.sharedir / "extension" / f"{EXTENSION}--{name}.sql": text
         for name, text in scripts.items()
     }
-    assert not any(path.exists() for path in files), f"{release.version} is there already"
-    try:
-        for path, text in files.items():
-            path.write_text(text)
-            path.chmod(0o644)
-        yield
-    finally:
-        for path in files:
-            path.unlink(missing_ok=True)
+    with locked(scripts_lock(install)):
+        assert not any(path.exists() for path in files), f"{release.version} is there already"
+        try:
+            for path, text in files.items():
+                path.write_text(text)
+                path.chmod(0o644)
+            yield
+        finally:
+            for path in files:
+                path.unlink(missing_ok=True)

@@ -1,0 +1,71 @@
+-- What an application's trigger raises on our tables reaches the caller as it is: SQLSTATE, message,
+-- DETAIL and HINT, also where PostgreSQL has never heard of the SQLSTATE.
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set helpers :abs_srcdir '/include/helpers.sql'
+\i :helpers
+SET sendgate.now = '2026-05-20 12:00:00+00';
+SELECT sendgate.upsert_account('foreign/a', 'sales_navigator');
+SELECT proceed FROM sendgate.reserve('foreign/a', 'inmail', 'p1', 'c1', contract.op(1));
+
+CREATE FUNCTION contract.complains_83() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the CRM does not know %', NEW.prospect_id
+        USING ERRCODE = 'APP01', DETAIL = 'It was deleted.', HINT = 'Import it again.';
+END
+$$;
+CREATE TRIGGER complains_83 AFTER INSERT ON sendgate.linkedin_events FOR EACH ROW EXECUTE FUNCTION contract.complains_83();
+SELECT contract.books() AS before \gset
+SELECT code, message, detail, hint FROM contract.error($$SELECT sendgate.confirm('foreign/a', contract.op(1), 'chat 1')$$);
+-- One that was met and overcome before does not stand for it.
+CREATE OR REPLACE FUNCTION contract.complains_83() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    BEGIN
+        RAISE EXCEPTION 'overcome' USING ERRCODE = 'APP00';
+    EXCEPTION WHEN SQLSTATE 'APP00' THEN
+        RAISE LOG 'as expected';
+    END;
+    RAISE EXCEPTION 'the table is %', 'full' USING ERRCODE = current_setting('contract.code_83');
+END
+$$;
+SELECT input.sqlstate, e.code, e.message
+FROM (VALUES (1, 'APP02'), (2, '23505'), (3, '53100'), (4, 'XX000'), (5, 'P0001'), (6, 'SG301')) AS input (n, sqlstate)
+CROSS JOIN LATERAL contract.error(
+    format($$SELECT set_config('contract.code_83', %L, true), sendgate.confirm('foreign/a', contract.op(1), 'chat 1')$$, input.sqlstate)
+) AS e
+ORDER BY input.n;
+-- One that calls our own functions.
+CREATE OR REPLACE FUNCTION contract.complains_83() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM sendgate.enqueue(NEW.campaign_id, NEW.prospect_id, 'foreign/nobody', 'message');
+    RETURN NULL;
+END
+$$;
+SELECT code, message FROM contract.error($$SELECT sendgate.confirm('foreign/a', contract.op(1), 'chat 1')$$);
+SELECT code, message FROM contract.error($$SELECT * FROM sendgate.confirm_many(ARRAY['foreign/a'], ARRAY[contract.op(1)], ARRAY['chat 1'])$$);
+SELECT contract.books() = :'before' AS nothing_changed;
+DROP TRIGGER complains_83 ON sendgate.linkedin_events;
+SELECT sendgate.confirm('foreign/a', contract.op(1), 'chat 1') IS NOT NULL AS confirmed;
+
+-- In a batch it is the row's fault, whatever its SQLSTATE; the others are handed out.
+CREATE FUNCTION contract.refuses_83() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.prospect_id = 'p2' THEN
+        RAISE EXCEPTION 'do not contact %', NEW.prospect_id USING ERRCODE = 'APP01';
+    END IF;
+    IF NEW.prospect_id = 'p4' THEN
+        PERFORM sendgate.set_status('foreign/nobody', 'paused', 'test');
+    END IF;
+    RETURN NEW;
+END
+$$;
+SELECT sendgate.upsert_account('foreign/b', 'sales_navigator');
+SELECT sendgate.enqueue('spring', 'p' || n, 'foreign/b', 'message') FROM generate_series(1, 5) AS n;
+CREATE TRIGGER refuses_83 BEFORE INSERT ON sendgate.send_operations FOR EACH ROW EXECUTE FUNCTION contract.refuses_83();
+SELECT prospect_id FROM sendgate.dispatch(100, NULL, 'foreign/b') ORDER BY prospect_id;
+SELECT prospect_id, state, reason, error FROM contract.work WHERE account_id = 'foreign/b' ORDER BY prospect_id;
+SELECT sent_today FROM sendgate.counters WHERE account_id = 'foreign/b' AND action = 'message';
+DROP TRIGGER refuses_83 ON sendgate.send_operations;
