@@ -12,8 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from daemon_process import HTTP_SECONDS, Daemon, all_ran
-from harness import debian
-from harness.cluster import _free_port
+from harness import debian, ports
 from harness.places import REPO
 from support import equal, login, operation, provision, wait_for
 from test_recipes import RULES
@@ -167,7 +166,7 @@ def firing_alerts(ask) -> set[str]:
 @contextmanager
 def prometheus(address: str):
     """A Prometheus that scrapes that address every second; a function that asks its API."""
-    port = _free_port()
+    port = ports.free()
     with tempfile.TemporaryDirectory(prefix="sendgate-prometheus-") as name:
         directory = Path(name)
         (directory / "prometheus.yml").write_text(

@@ -6,8 +6,7 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness import pooler
-from harness.cluster import _free_port
+from harness import pooler, ports
 from support import at_once, books, equal, login, provision, wait_for
 from test_books import ACCOUNTS, WRONG, run_job, work
 from test_books import WORKERS as CRASHING_WORKERS
@@ -137,7 +136,7 @@ def pool(env, user: str):
 
     program = pooler.pgbouncer()
     account = env.cluster.account  # PgBouncer refuses to run as root, too
-    port = _free_port()
+    port = ports.free()
     with tempfile.TemporaryDirectory(prefix="sendgate-pool-", dir="/tmp") as name:
         directory = Path(name)
         (directory / "users.txt").write_text(f'"{user}" ""\n')

@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,6 +13,7 @@ import threading
 import weakref
 from pathlib import Path
 
+from . import ports
 from .console import CommandFailed, HarnessError
 from .places import owner, reaches, server_account, server_dir
 from .postgres import Install
@@ -113,7 +113,7 @@ class Cluster:
         first = self.port == 0
         for attempt in range(PORT_ATTEMPTS):
             if first:
-                self.port = _free_port()
+                self.port = ports.free()
             self._make_socket_dir()
             self._write_conf(self.datadir)
             before = self._log_size()
@@ -343,12 +343,6 @@ def _signals_deferred():
             signal.signal(number, handler)
         for number in came[:1]:
             signal.raise_signal(number)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def _tail(text: str, lines: int = LOG_LINES) -> str:
