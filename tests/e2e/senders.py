@@ -33,6 +33,8 @@ class World:
     dsn: str
     accounts: list[str]
     stop: threading.Event = field(default_factory=threading.Event)
+    # While it is set, whoever was granted a slot stays at the provider.
+    at_provider: threading.Event = field(default_factory=threading.Event)
     provider: list[Send] = field(default_factory=list)
     # Operation and when the database said yes.
     granted: list[tuple[uuid.UUID, float]] = field(default_factory=list)
@@ -85,6 +87,8 @@ class Sender(threading.Thread):
         world.granted.append((operation, time.monotonic()))
         sent = Send(account, prospect, operation, f"chat {operation}", datetime.now(UTC))
         world.provider.append(sent)
+        while world.at_provider.is_set():
+            time.sleep(POLL_SECONDS)
         try:
             self._ask(CONFIRM, (account, operation, sent.chat_id))
             world.confirmed.append((operation, time.monotonic()))

@@ -10,7 +10,7 @@ from harness.cluster import Cluster
 from harness.console import progress
 from replication import Line, crash, standby
 from senders import ACTION, RECORD, Sender, World, delivered, joined
-from support import equal, login, provision, wait_for
+from support import WAIT_SECONDS, equal, login, provision, wait_for
 from test_books import WRONG
 
 NEWEST_ONLY = True
@@ -22,7 +22,7 @@ WORKERS = 4
 # One of them each wants less than the gate gives it.
 WISHES = ["", "-c synchronous_commit=off", "-c synchronous_commit=local", ""]
 # Slots of each account, and how much is sent before the primary dies.
-CAP = 250
+CAP = 600
 BEFORE = 300
 # How late the standby is, in seconds; and how often each is played, for the figures in docs/dba.md.
 DELAYS = (0.0, 0.02, 0.1)
@@ -102,9 +102,17 @@ def test_quarantine_after_a_failover_that_lost_transactions(env):
         world = World(two_hosts(env, primary, server), ACCOUNTS)
         senders = started(world)
         wait_for(lambda: delivered(world, senders, BEFORE), "deliveries before the crash")
+        # From here on the standby hears of nothing, and in the end every worker holds a grant: of those at
+        # least one worker's own is later than what was on its way already.
+        line.delay = WAIT_SECONDS
+        unheard = len(world.granted) + 2 * WORKERS
+        wait_for(lambda: len(world.granted) >= unheard, "grants that the standby does not hear of")
+        world.at_provider.set()
+        wait_for(lambda: len(world.granted) - len(world.confirmed) == WORKERS, "all to be at the provider")
         # Promoted closed: workers look for a server that takes writes, and find none.
         server.configure(default_transaction_read_only="on")
         crash(primary, line)
+        world.at_provider.clear()
         server.psql("SELECT pg_promote()", env.dbname)
         opened = "-c default_transaction_read_only=off"
         with psycopg.connect(server.dsn(env.dbname), autocommit=True, options=opened) as operator:

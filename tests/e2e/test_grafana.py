@@ -107,7 +107,9 @@ def test_prometheus_answers_every_query_and_knows_every_rule(env):
 
         for title, expression in queries:
             wait_for(lambda e=expression: answer(e), f"{title}: {expression}")
-        opened = ask("query", query="sum(max by (kind) (sendgate_alerts_open))")["result"]
+        total = "sum(max by (kind) (sendgate_alerts_open))"
+        # Nothing, for a moment, after a scrape that took longer than it may.
+        opened = wait_for(lambda: ask("query", query=total)["result"], "the open alerts")
         assert int(opened[0]["value"][1]) > 0, opened
         # What the tests' own world gives reason to.
         firing = wait_for(lambda: firing_alerts(ask), "alerts to fire")

@@ -4,6 +4,7 @@ import os
 import shutil
 
 from .console import HarnessError, own_environment, progress, watched
+from .places import locked
 
 _updated = False
 
@@ -21,9 +22,10 @@ def install_packages(packages: list[str], why: str) -> None:
     progress(f"{why}: installing {' '.join(packages)}")
     # An installer that stops to ask a question would hang a build machine.
     environment = own_environment({"DEBIAN_FRONTEND": "noninteractive"})
-    _update_once(environment)
     install = ["apt-get", "install", "--yes", "--no-install-recommends", *packages]
-    watched(install, f"installing {' '.join(packages)}", env=environment)
+    with locked("apt"):  # a second apt-get would not wait, but fail
+        _update_once(environment)
+        watched(install, f"installing {' '.join(packages)}", env=environment)
 
 
 def _update_once(environment: dict[str, str]) -> None:

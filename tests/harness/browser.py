@@ -35,9 +35,10 @@ ELEMENT = "element-6066-11e4-a52e-4f735466cecf"
 
 def ensure() -> tuple[str, str]:
     """Chromium and its driver, installed first if root asks and they are missing: two paths."""
-    if not (shutil.which("chromium") and shutil.which("chromedriver")):
-        packages = ["chromium", "chromium-driver", "fonts-liberation"]
-        install_packages(packages, "Chromium, in which the console is tested, is not installed")
+    with locked("chromium"):  # half of an installation, by another process, is none
+        if not (shutil.which("chromium") and shutil.which("chromedriver")):
+            packages = ["chromium", "chromium-driver", "fonts-liberation"]
+            install_packages(packages, "Chromium, in which the console is tested, is not installed")
     return shutil.which("chromium"), shutil.which("chromedriver")
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 # Before the imports: this directory has modules named like the standard library's, such as venv.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from harness import build, e2e, places, postgres, rust, side_by_side
+from harness import browser, build, debian, e2e, places, pooler, postgres, rust, side_by_side
 from harness.cluster import Cluster
 from harness.console import HarnessError, progress
 from harness.isolation import ISOLATION
@@ -60,9 +60,17 @@ def run(versions: list[int], only: str | None, accept: bool) -> int:
     if only or accept:
         for install in built:
             version_stages(report, Job(install, install.major == max(installs)), only, accept)
-    elif report.stage("daemon build", lambda: build.build_daemon()):
+        return report.finish()
+    report.stage("tools", tools)
+    if report.stage("daemon build", lambda: build.build_daemon() and None):
         report.stages += side_by_side.run(jobs(built), version_stages)
     return report.finish()
+
+
+def tools() -> None:
+    """What the tests use and bring along, before several of them want it at the same time."""
+    for tool in (browser.ensure, browser.axe, pooler.pgbouncer, debian.prometheus):
+        tool()
 
 
 @dataclass(frozen=True)
