@@ -62,7 +62,7 @@ def run(versions: list[int], only: str | None, accept: bool) -> int:
             version_stages(report, Job(install, install.major == max(installs)), only, accept)
         return report.finish()
     report.stage("tools", tools)
-    if report.stage("daemon build", lambda: build.build_daemon() and None):
+    if report.stage("daemon build", lambda: build.build_daemon() and None) and built:
         report.stages += side_by_side.run(jobs(built), version_stages)
     return report.finish()
 
