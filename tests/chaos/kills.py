@@ -78,8 +78,11 @@ class Executioner:
     def backend(self) -> bool:
         """SIGKILL of a backend takes all sessions down; whether there was one."""
         pid = self.victim()
-        if pid:
-            self._kill_backend(pid)
+        try:
+            if pid:
+                self._kill_backend(pid)
+        except ProcessLookupError:
+            return False  # it has just gone by itself
         return pid is not None
 
     def session(self) -> bool:
@@ -104,6 +107,8 @@ class Executioner:
         if kind == "immediate":
             self.cluster.stop("immediate")
             return
+        # It must not have another child meanwhile, whose end nobody would wait for.
+        os.kill(pid, signal.SIGSTOP)
         children = children_of(pid)
         os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not any(is_alive(child) for child in [pid, *children]), "the server's processes to end")

@@ -10,6 +10,8 @@ import sys
 from harness import debian
 from support import equal
 
+# The demo builds the extension for its own default version, if nobody has yet.
+TIMEOUT_SECONDS = 1200
 SECONDS = 8
 # The mark of the workers' phase in the demo's output, and of the second act's beginning.
 SENDING = "workers are sending"
@@ -20,12 +22,12 @@ CHECKS_THAT_MAY_WAIT = 3
 
 # It ends when its input does, which is after it was asked to stop.
 WILL_NOT_HEAR_TWICE = """
-import signal, sys
+import os, signal, sys
 def asked(*_):
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    print("asked", flush=True)
+    os.write(1, b"asked\\n")
 signal.signal(signal.SIGTERM, asked)
-print("ready", flush=True)
+os.write(1, b"ready\\n")
 sys.stdin.read()
 """
 
@@ -42,9 +44,11 @@ def test_the_demo_plays_and_its_books_agree(env):
     # acceptances, and workers who lose their connections.
     for shown in (
         "credits exhausted — auto-resumes", "FROM linkedin_accounts", "connections get a message",
-        "invites are being accepted", "the demo cut 4 connections",
+        "invites are being accepted",
     ):
         assert shown in month, f"{shown!r} is not shown:\n{output}"
+    # Not every worker is up by then on a busy machine.
+    assert re.search(r"the demo cut [1-4] connections", month), output
     assert "FAIL" not in verdict, output
     # Some may have had nothing to check, and say so: a short month may end before the breaker has
     # put off a thing, or before those who ran out had time to go on.
@@ -99,6 +103,8 @@ def start(env) -> subprocess.Popen:
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
+        # A shell that runs the suite in the background lets it ignore SIGINT, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
 
 

@@ -244,7 +244,9 @@ class Browser:
             try:
                 return self._call(method, f"/element/{element.id}/{path}", body)
             except BrowserError as error:
-                if error.kind != "stale element reference" or time.monotonic() > deadline:
+                # The second is ChromeDriver's other word for an element whose page was just replaced.
+                gone = error.kind == "stale element reference" or "does not belong to the document" in str(error)
+                if not gone or time.monotonic() > deadline:
                     raise
             element = self._find(element.using, element.value)
 

@@ -107,8 +107,8 @@ pub async fn carry_out(
 ) -> Result<(), Refused> {
     let act = wanted.act(kind, &given);
     patiently(&console.link, &visitor.name, act, given.note.trim()).await?;
-    tracing::info!(operator = visitor.name, done = kind.name(), account = wanted.id, "an operator acted");
     console.sessions().leave_notice(&visitor, kind.done(&wanted.id));
+    tracing::info!(operator = visitor.name, done = kind.name(), account = wanted.id, "an operator acted");
     Ok(())
 }
 
