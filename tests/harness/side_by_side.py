@@ -1,8 +1,9 @@
 """Runs jobs of the tests side by side, each in a process of its own; every line says whose it is."""
 
+from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
+from contextlib import suppress
+from multiprocessing import connection, get_context
 from typing import Protocol
 
 from . import console
@@ -21,31 +22,43 @@ class Job(Protocol):
 
 
 def run(jobs: list[Job], work: Callable[[Report, Job], None]) -> list[Stage]:
-    """The stages of all jobs, in the jobs' order; one whose process died is a failed stage."""
-    stages = []
-    # A fresh process: nothing of this one's threads and imports goes with it.
-    with ProcessPoolExecutor(WORKERS, mp_context=get_context("spawn")) as pool:
-        width = max(len(job.name) for job in jobs)
-        waiting = [pool.submit(_alone, work, job, f"{job.name:{width}} │ ") for job in jobs]
-        try:
-            for job, future in zip(jobs, waiting, strict=True):
-                stages += _stages(job, future)
-        except KeyboardInterrupt:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return stages
-
-
-def _stages(job: Job, future) -> list[Stage]:
+    """The stages of all jobs, in the jobs' order. One whose process died is a failed stage."""
+    # Fresh processes: nothing of this one's threads and imports goes with them.
+    processes = get_context("spawn")
+    width = max((len(job.name) for job in jobs), default=0)
+    waiting, running, found = deque(jobs), {}, {}
     try:
-        return future.result()
-    except Exception as error:
-        console.progress(f"FAILED  {job.name}: {error!r}")
+        while waiting or running:
+            while waiting and len(running) < WORKERS:
+                job = waiting.popleft()
+                answer, its_end = processes.Pipe(duplex=False)
+                process = processes.Process(target=_alone, args=(work, job, f"{job.name:{width}} │ ", its_end))
+                process.start()
+                its_end.close()
+                running[answer] = (job, process)
+            for answer in connection.wait(list(running)):
+                job, process = running[answer]
+                found[job.name] = _stages(job, answer)
+                process.join()
+                del running[answer]
+    finally:
+        # Ctrl-C reaches them too: they stop their servers.
+        for _, process in running.values():
+            process.join()
+    return [stage for job in jobs for stage in found[job.name]]
+
+
+def _stages(job: Job, answer: connection.Connection) -> list[Stage]:
+    try:
+        return answer.recv()
+    except EOFError:
+        console.progress(f"FAILED  {job.name}: its process ended without a result")
         return [Stage(job.name, 0, 0, 1)]
 
 
-def _alone(work: Callable[[Report, Job], None], job: Job, prefix: str) -> list[Stage]:
+def _alone(work: Callable[[Report, Job], None], job: Job, prefix: str, answer: connection.Connection) -> None:
     console.prefix = prefix
     report = Report()
-    work(report, job)
-    return report.stages
+    with suppress(KeyboardInterrupt):  # which the one that waits for the answer is told as well
+        work(report, job)
+        answer.send(report.stages)
