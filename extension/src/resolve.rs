@@ -12,6 +12,7 @@ use crate::entry::{Answer, Args, TEXT_CHARACTERS_MAX, VOID, sql_function};
 use crate::error::{Code, Error, Result};
 use crate::journal::{self, ErrorNote, JournalRow};
 use crate::log;
+use crate::rollback::offer_permit;
 use crate::statement::Spi;
 
 sql_function!(sendgate_resolve_operation, pg_finfo_sendgate_resolve_operation, resolve_operation);
@@ -67,6 +68,7 @@ fn resolve(
         journal::settle(spi, account, op, settled.state, settled.outcome, &error_note, now)?;
         account_row::write_held(spi, account, held.version, &settled.account)?;
         enrollment::failed(spi, account, &row, Outcome::Released, &settled.account, &error_note, now);
+        offer_permit(spi, account, &row, &held.account, &settled.account, now);
     }
     let change = (json!(op.state.name()), json!(if sent { "delivered" } else { "released" }));
     log::admin(spi, "resolve_operation", Some(account), Some(&journal::show(operation)), change, note);

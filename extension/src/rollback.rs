@@ -60,7 +60,7 @@ pub fn settle_failed(
     }
     log_failure(spi, account, &row, &held.account, &failure, now);
     enrollment::failed(spi, account, &row, failure.outcome, &settled.account, &failure.note, now);
-    offer_permit(spi, account, &row, &held.account, &failure, now);
+    offer_permit(spi, account, &row, &held.account, &settled.account, now);
     Ok(failure.outcome)
 }
 
@@ -149,10 +149,10 @@ pub fn offer_permit(
     account: &str,
     row: &JournalRow,
     before: &Account,
-    failure: &Failure,
+    after: &Account,
     now: Instant,
 ) {
-    if before.breaker.is_probe(&row.operation.id) && failure.settled.account.breaker.has_permit(now) {
+    if before.breaker.is_probe(&row.operation.id) && after.breaker.has_permit(now) {
         enrollment::offer(spi, account, now);
     }
 }

@@ -137,3 +137,14 @@ SELECT sendgate.breaker_probe('probes/later', 'test');
 SELECT n, sendgate.enqueue('spring', 'p' || n, 'probes/later', 'inmail') AS is_new FROM generate_series(1, 2) AS n;
 SELECT count(*) FROM sendgate.dispatch(10, NULL, 'probes/later');
 SELECT state, count(*) FROM contract.work_57 WHERE account_id = 'probes/later' GROUP BY state ORDER BY state;
+
+-- An unknown probe that an operator settles as not sent gives its permit back as any failure does: another
+-- deferred one becomes due.
+SELECT contract.account_57('probes/not_sent');
+SELECT prospect_id FROM sendgate.dispatch(10, NULL, 'probes/not_sent');
+SELECT sendgate.rollback('probes/not_sent', contract.handed('probes/not_sent', 'p1'), 'Gateway Timeout', http_status => 504);
+SELECT count(*) FROM sendgate.dispatch(10, NULL, 'probes/not_sent');
+SELECT sendgate.resolve_operation('probes/not_sent', contract.handed('probes/not_sent', 'p1'), false);
+SELECT * FROM contract.permit_57 WHERE account_id = 'probes/not_sent';
+SELECT prospect_id FROM sendgate.dispatch(10, NULL, 'probes/not_sent');
+SELECT * FROM contract.work_57 WHERE account_id = 'probes/not_sent' ORDER BY prospect_id;
