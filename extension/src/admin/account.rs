@@ -1,11 +1,14 @@
 //! `upsert_account`: provisions an account, or changes what is named and nothing else.
 
 use pgrx::pg_sys;
+use sendgate_decision::account::Account;
 use sendgate_decision::breaker::Reading;
+use sendgate_decision::budget::Budget;
+use sendgate_decision::names::Action;
 use serde_json::Value;
 
 use super::window;
-use crate::account_row;
+use crate::account_row::{self, AccountRow};
 use crate::clock;
 use crate::config::{self, Config};
 use crate::enrollment;
@@ -101,8 +104,7 @@ fn upsert(spi: &Spi, account: &str, change: &Change<'_>) -> Result<()> {
         (Value::Null, None)
     } else {
         let held = account_row::hold(spi, account)?;
-        // Rolled first: a ramp that is switched on must not count a day of before as its own.
-        account_row::write_held(spi, account, held.version, &held.account.rolled(clock::now()))?;
+        account_row::write_held(spi, account, held.version, &closed_until_now(spi, &held))?;
         let before = show(spi, account);
         update(spi, account, change);
         if let Some(reset_day) = change.credit_reset_day {
@@ -128,6 +130,16 @@ fn upsert(spi: &Spi, account: &str, change: &Change<'_>) -> Result<()> {
         log::admin(spi, "upsert_account", Some(account), None, (before, after), None);
     }
     Ok(())
+}
+
+/// The row as it was up to now, whatever changes: a ramp that is switched on must not count a day of before
+/// as its own, and a ramp or a tier that lowers the cap makes no offence of what was sent under the higher one.
+fn closed_until_now(spi: &Spi, held: &AccountRow) -> Account {
+    let mut row = held.account.rolled(clock::now());
+    let tier_cap = config::current(spi).tier_cap(&held.tier, Action::Inmail);
+    let cap = Budget::of(&row, Action::Inmail, &tier_cap).daily_cap;
+    row.inmail_cap_today = row.inmail_cap_today.max(cap);
+    row
 }
 
 /// Inserts a new account; `false` when it exists.

@@ -102,3 +102,12 @@ UPDATE sendgate.accounts SET inmails_sent_today = 0 WHERE id = 'aud-3';
 SELECT pg_temp.audit();
 SELECT count(*), count(resolved_at) FROM sendgate.alerts WHERE account_id = 'aud-3' AND day = '2026-08-14';
 UPDATE sendgate.accounts SET day = '2026-08-13' WHERE id = 'aud-3';
+
+-- Nor is a ramp or a smaller tier that lowers the cap later on the day: 15 by hand against the 50 of before.
+SET sendgate.now = '2026-08-14 12:00:00+00';
+SELECT sendgate.upsert_account(id, 'sales_navigator') FROM (VALUES ('aud-ramp'), ('aud-tier')) a (id);
+SELECT sendgate.upsert_account('aud-ramp', ramp => true), sendgate.upsert_account('aud-tier', 'free');
+SELECT id, count(sendgate.record_external_send(id, 'inmail', 'p' || n, 'c' || n, '2026-08-14 11:00+00'))
+FROM (VALUES ('aud-ramp'), ('aud-tier')) a (id) CROSS JOIN generate_series(1, 15) n GROUP BY id ORDER BY id;
+SELECT pg_temp.audit();
+SELECT account_id, kind, detail FROM pg_temp.alarm WHERE kind = 'over_cap';
