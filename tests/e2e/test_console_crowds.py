@@ -70,7 +70,9 @@ def test_one_account_with_a_hundred_thousand_events(env):
     lists += ["/events", f"/events?account={HOT}", "/events?campaign=hot", "/alerts", "/heartbeats"]
     assert plans_of(env, lists, rows_max=30_000, small=SMALL) > len(lists)
     own = ["/", "/?filter=drifting", f"/account?id={HOT}", act_path("clear", HOT), f"/events?account={HOT}&campaign=spring-1"]
-    assert plans_of(env, own, rows_max=200_000 * READS_OF_ONE_MAX, small=SMALL) > len(own)
+    # Nearly all rows are its own: once PostgreSQL has counted them, it may well read the table from end to end.
+    its_own = 200_000 * READS_OF_ONE_MAX
+    assert plans_of(env, own, rows_max=its_own, small=its_own) > len(own)
     with Daemon(env) as daemon:
         started = time.monotonic()
         equal(daemon.get(f"/account?id={HOT}")[0], 200, "its page")
