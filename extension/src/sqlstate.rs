@@ -4,28 +4,33 @@
 //! raises on our tables, and what our own functions raise when that trigger calls them, has to reach
 //! the caller as it is: a worker asks again after `SG301`, and gives up after `XX000`.
 
-use std::cell::Cell;
-use std::ffi::{c_int, c_void};
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::ffi::{CStr, c_int, c_void};
+use std::hash::{DefaultHasher, Hash, Hasher};
 
 use pgrx::pg_sys::panic::ErrorReportWithLevel;
 use pgrx::{PgSqlErrorCode, pg_sys};
 
-/// Classes of what is not an error: success, warnings, no data.
-const NO_ERRORS: [&str; 3] = ["00", "01", "02"];
+/// As many errors as are remembered: more than a handler overcomes before it raises its own anew.
+const NOTED_MAX: usize = 16;
+
+const INTERNAL_ERROR: c_int = PgSqlErrorCode::ERRCODE_INTERNAL_ERROR as c_int;
 
 unsafe extern "C-unwind" {
     fn geterrcode() -> c_int;
+    fn CopyErrorData() -> *mut pg_sys::ErrorData;
+    fn FreeErrorData(error: *mut pg_sys::ErrorData);
 }
 
-/// The SQLSTATE that PostgreSQL reported last, packed.
-struct Latest(Cell<c_int>);
+thread_local! {
+    /// What PostgreSQL reported last of all that pgrx reads as `XX000`: the SQLSTATE, packed, and the
+    /// message's hash. The last one alone would not do: a handler overcomes other errors, or writes a
+    /// message, and then raises its own anew, which PostgreSQL reports no second time.
+    static NOTED: RefCell<VecDeque<(c_int, u64)>> = const { RefCell::new(VecDeque::new()) };
+}
 
-// A backend has one thread.
-unsafe impl Sync for Latest {}
-
-static LATEST: Latest = Latest(Cell::new(0));
-
-/// Does `work` and notes the SQLSTATE of whatever PostgreSQL reports meanwhile.
+/// Does `work` and notes the SQLSTATEs of what PostgreSQL reports meanwhile.
 pub fn noting<T>(work: impl FnOnce() -> T) -> T {
     let mut callback = pg_sys::ErrorContextCallback {
         previous: unsafe { pg_sys::error_context_stack },
@@ -46,21 +51,43 @@ impl Drop for Popped {
     }
 }
 
+/// Called for every message too. PostgreSQL is in the middle of reporting: no more is asked of it than
+/// has to be.
 unsafe extern "C-unwind" fn note(_arg: *mut c_void) {
-    LATEST.0.set(unsafe { geterrcode() });
+    let sqlstate = unsafe { geterrcode() };
+    if PgSqlErrorCode::from(sqlstate) != PgSqlErrorCode::ERRCODE_INTERNAL_ERROR {
+        return;
+    }
+    let message = unsafe {
+        // A copy may not be made where PostgreSQL keeps its errors.
+        let before = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
+        let error = CopyErrorData();
+        let message = (!(*error).message.is_null()).then(|| CStr::from_ptr((*error).message));
+        let message = message.map_or(0, |message| hash(&message.to_string_lossy()));
+        FreeErrorData(error);
+        pg_sys::MemoryContextSwitchTo(before);
+        message
+    };
+    NOTED.with_borrow_mut(|noted| {
+        noted.truncate(NOTED_MAX - 1);
+        noted.push_front((sqlstate, message));
+    });
+}
+
+fn hash(message: &str) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    message.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// The SQLSTATE of an error that was caught below [`noting`], packed, if pgrx does not know it.
-///
-/// What PL/pgSQL raises anew with a bare `RAISE`, after its handler met another error, is taken for
-/// the latter.
 pub fn unknown_to_pgrx(report: &ErrorReportWithLevel) -> Option<c_int> {
-    let latest = LATEST.0.get();
-    let known = report.sql_error_code() != PgSqlErrorCode::ERRCODE_INTERNAL_ERROR
-        || PgSqlErrorCode::from(latest) != PgSqlErrorCode::ERRCODE_INTERNAL_ERROR
-        || latest == PgSqlErrorCode::ERRCODE_INTERNAL_ERROR as c_int
-        || NO_ERRORS.contains(&&decode(latest)[..2]);
-    (!known).then_some(latest)
+    if report.sql_error_code() != PgSqlErrorCode::ERRCODE_INTERNAL_ERROR {
+        return None;
+    }
+    let message = hash(report.message());
+    let of_it = NOTED.with_borrow(|noted| noted.iter().find(|(_, its)| *its == message).copied());
+    of_it.map(|(sqlstate, _)| sqlstate).filter(|sqlstate| *sqlstate != INTERNAL_ERROR)
 }
 
 /// PostgreSQL's packing of an SQLSTATE: six bits a character.

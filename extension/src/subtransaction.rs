@@ -24,11 +24,24 @@ pub enum Attempt<T> {
 /// functions that it called had to wait for too long.
 const ROW_ERRORS: [&str; 6] = ["21", "22", "23", "27", "44", "P0"];
 const WAITED: &str = "SG3";
+const UNIQUE_VIOLATION: &str = "23505";
 
 /// Runs `work` in a subtransaction. `Ok(None)` takes it back; so does an error about a row. Any other
 /// error takes it back as well and goes on to the caller's transaction: a subtransaction left open
 /// would leave the session with the rights of this function.
 pub fn attempt<T>(work: impl FnOnce() -> Result<Option<T>>) -> Result<Attempt<T>> {
+    attempt_but(is_about_a_row, work)
+}
+
+/// The same, where the only error that may be overcome is a key that is there already.
+pub fn attempt_unless_there<T>(work: impl FnOnce() -> Result<Option<T>>) -> Result<Attempt<T>> {
+    attempt_but(|error| error.code == UNIQUE_VIOLATION, work)
+}
+
+fn attempt_but<T>(
+    is_overcome: impl FnOnce(&Caught<'_>) -> bool,
+    work: impl FnOnce() -> Result<Option<T>>,
+) -> Result<Attempt<T>> {
     let surroundings = unsafe { Surroundings::begin() };
     match catch_unwind(AssertUnwindSafe(work)) {
         Ok(Ok(Some(value))) => {
@@ -45,8 +58,8 @@ pub fn attempt<T>(work: impl FnOnce() -> Result<Option<T>>) -> Result<Attempt<T>
         }
         Err(panic) => {
             unsafe { surroundings.take_back() };
-            match row_error(&*panic) {
-                Some(message) => Ok(Attempt::Failed(message)),
+            match caught(&*panic).filter(is_overcome) {
+                Some(error) => Ok(Attempt::Failed(format!("{}: {}", error.code, error.message))),
                 None => resume_unwind(panic),
             }
         }
@@ -92,15 +105,22 @@ impl Surroundings {
     }
 }
 
-fn row_error(panic: &(dyn std::any::Any + Send)) -> Option<String> {
+/// An error of PostgreSQL's.
+struct Caught<'a> {
+    code: String,
+    message: &'a str,
+    is_foreign: bool,
+}
+
+fn caught(panic: &(dyn std::any::Any + Send)) -> Option<Caught<'_>> {
     let Some(CaughtError::PostgresError(report)) = panic.downcast_ref::<CaughtError>() else {
         return None;
     };
-    let own = sqlstate::unknown_to_pgrx(report);
-    let code = sqlstate::decode(own.unwrap_or(report.sql_error_code() as i32));
-    let is_the_rows_fault = match own {
-        Some(_) => !code.starts_with(WAITED),
-        None => ROW_ERRORS.contains(&&code[..2]),
-    };
-    is_the_rows_fault.then(|| format!("{code}: {}", report.message()))
+    let foreign = sqlstate::unknown_to_pgrx(report);
+    let code = sqlstate::decode(foreign.unwrap_or(report.sql_error_code() as i32));
+    Some(Caught { code, message: report.message(), is_foreign: foreign.is_some() })
+}
+
+fn is_about_a_row(error: &Caught<'_>) -> bool {
+    if error.is_foreign { !error.code.starts_with(WAITED) } else { ROW_ERRORS.contains(&&error.code[..2]) }
 }

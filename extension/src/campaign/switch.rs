@@ -14,7 +14,7 @@ use crate::error::{Code, Error, Result};
 use crate::log;
 use crate::queue;
 use crate::statement::{Spi, Statement, params};
-use crate::subtransaction::{Attempt, attempt};
+use crate::subtransaction::{Attempt, attempt_unless_there};
 
 sql_function!(sendgate_switch_action, pg_finfo_sendgate_switch_action, switch_action);
 
@@ -88,7 +88,8 @@ fn move_waiting(
         let held = array(Element::Text, held.iter());
         let values = params![campaign, from.name(), to.name(), now, held];
         // A key that was not there when the statement began is seen by the next one.
-        if let Attempt::Kept(moved) = attempt(|| Ok(Some(spi.run_waiting(&MOVE, values)?.count())))? {
+        let moved = attempt_unless_there(|| Ok(Some(spi.run_waiting(&MOVE, values)?.count())))?;
+        if let Attempt::Kept(moved) = moved {
             return Ok(moved as i32);
         }
     }

@@ -35,6 +35,28 @@ CROSS JOIN LATERAL contract.error(
     format($$SELECT set_config('contract.code_83', %L, true), sendgate.confirm('foreign/a', contract.op(1), 'chat 1')$$, input.sqlstate)
 ) AS e
 ORDER BY input.n;
+-- One that a handler raises anew, after it has told of it, has asked us something, and has overcome
+-- other errors.
+CREATE OR REPLACE FUNCTION contract.complains_83() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the CRM is closed' USING ERRCODE = 'APP03';
+EXCEPTION WHEN SQLSTATE 'APP03' THEN
+    RAISE LOG 'as expected';
+    PERFORM sendgate.preview('foreign/a', 'message');
+    BEGIN
+        PERFORM sendgate.preview('foreign/nobody', 'message');
+    EXCEPTION WHEN SQLSTATE 'SG101' THEN
+        BEGIN
+            PERFORM 1 / 0;
+        EXCEPTION WHEN division_by_zero THEN
+            RAISE LOG 'as expected';
+        END;
+    END;
+    RAISE;
+END
+$$;
+SELECT code, message FROM contract.error($$SELECT sendgate.confirm('foreign/a', contract.op(1), 'chat 1')$$);
 -- One that calls our own functions.
 CREATE OR REPLACE FUNCTION contract.complains_83() RETURNS trigger
 LANGUAGE plpgsql AS $$
@@ -68,4 +90,28 @@ CREATE TRIGGER refuses_83 BEFORE INSERT ON sendgate.send_operations FOR EACH ROW
 SELECT prospect_id FROM sendgate.dispatch(100, NULL, 'foreign/b') ORDER BY prospect_id;
 SELECT prospect_id, state, reason, error FROM contract.work WHERE account_id = 'foreign/b' ORDER BY prospect_id;
 SELECT sent_today FROM sendgate.counters WHERE account_id = 'foreign/b' AND action = 'message';
+-- Also where the server's log tells how what was tried is rolled back.
+SELECT sendgate.upsert_account('foreign/c', 'sales_navigator');
+SELECT sendgate.enqueue('spring', 'p' || n, 'foreign/c', 'message') FROM generate_series(2, 3) AS n;
+SET log_min_messages = 'debug5';
+SELECT prospect_id FROM sendgate.dispatch(100, NULL, 'foreign/c');
+RESET log_min_messages;
+SELECT prospect_id, state, error FROM contract.work WHERE account_id = 'foreign/c' ORDER BY prospect_id;
 DROP TRIGGER refuses_83 ON sendgate.send_operations;
+
+-- Work that cannot be moved is not taken for work that is there already, and tried again.
+CREATE OR REPLACE FUNCTION contract.refuses_83() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'not in spring' USING ERRCODE = current_setting('contract.code_83');
+END
+$$;
+SELECT sendgate.enqueue('moved 83', 'p9', 'foreign/c', 'invite') AS is_new;
+CREATE TRIGGER refuses_83 BEFORE UPDATE ON sendgate.enrollments FOR EACH ROW EXECUTE FUNCTION contract.refuses_83();
+SELECT input.sqlstate, e.code, e.message
+FROM (VALUES (1, 'APP01'), (2, 'P0001')) AS input (n, sqlstate)
+CROSS JOIN LATERAL contract.error(
+    format($$SELECT set_config('contract.code_83', %L, true), sendgate.switch_action('moved 83', 'invite', 'inmail')$$, input.sqlstate)
+) AS e
+ORDER BY input.n;
+DROP TRIGGER refuses_83 ON sendgate.enrollments;
