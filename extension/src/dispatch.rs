@@ -24,13 +24,13 @@ use sendgate_decision::names::Action;
 use crate::account_row;
 use crate::clock;
 use crate::config;
-use crate::entry::{Answer, Args, sql_function};
+use crate::entry::{Answer, Args, sql_statements};
 use crate::error::Result;
 use crate::record_set;
 use crate::statement::{Spi, params};
 use visit::Visit;
 
-sql_function!(sendgate_dispatch, pg_finfo_sendgate_dispatch, dispatch);
+sql_statements!(sendgate_dispatch, pg_finfo_sendgate_dispatch, dispatch);
 
 /// Most slots of one call. A call holds its accounts until it ends; a thousand take some tens of
 /// milliseconds, and no worker sends a thousand before they expire.

@@ -25,6 +25,15 @@ macro_rules! sql_function {
 }
 pub(crate) use sql_function;
 
+/// The same for a verb that comes to its accounts by statements of SQL. A look-up sees for itself that
+/// an upgrade came while it waited; a statement would go on, by the rules of before.
+macro_rules! sql_statements {
+    ($symbol:ident, $info:ident, $verb:path) => {
+        $crate::entry::export!($symbol, $info, $verb, $crate::entry::call_past_upgrades);
+    };
+}
+pub(crate) use sql_statements;
+
 /// The same for a function that answers under SQL of any version, because it decides nothing: one that
 /// reads for a view, or checks a row that is being restored.
 macro_rules! sql_reading {
@@ -68,6 +77,23 @@ pub unsafe fn call(fcinfo: pg_sys::FunctionCallInfo, verb: fn(&Args) -> Answer) 
     let answer = unsafe {
         run(|| {
             version::check();
+            verb(&Args(fcinfo))
+        })
+    };
+    unsafe { hand_back(fcinfo, answer) }
+}
+
+/// The same, with the version as it is until the transaction ends.
+///
+/// # Safety
+/// As [`call`].
+pub unsafe fn call_past_upgrades(
+    fcinfo: pg_sys::FunctionCallInfo,
+    verb: fn(&Args) -> Answer,
+) -> pg_sys::Datum {
+    let answer = unsafe {
+        run(|| {
+            version::check_past_upgrades()?;
             verb(&Args(fcinfo))
         })
     };

@@ -12,6 +12,8 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{FromDatum, PgLogLevel, PgSqlErrorCode, pg_sys};
 
 use crate::catalog;
+use crate::error::Result;
+use crate::statement::waiting;
 
 /// The version of this library, and of the SQL that goes with it.
 const LIBRARY: &str = env!("CARGO_PKG_VERSION");
@@ -29,6 +31,20 @@ pub fn check() {
         compare();
         AGREED.set(generation);
     }
+}
+
+/// The same, and lets no upgrade begin until the transaction ends: each locks `accounts` before anything
+/// else. So does whoever calls this, and they do not wait for each other crosswise.
+///
+/// # Errors
+/// `SG301` when an upgrade, or whoever it waits for, takes too long.
+pub fn check_past_upgrades() -> Result<()> {
+    const MODE: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    check();
+    let accounts = catalog::relation(c"accounts");
+    waiting(|| unsafe { pg_sys::LockRelationOid(accounts, MODE) })?;
+    check();
+    Ok(())
 }
 
 #[cold]

@@ -32,6 +32,24 @@ VERBS = (
     "INSERT INTO sendgate.linkedin_events (event_type, account_id, prospect_id, occurred_at)"
     f" VALUES ('invite_sent', 'a', 'p99', '{stock.NOW}')",
 )
+# What comes to its accounts in a way of its own.
+WAITING = (
+    "SELECT sendgate.reserve('a', 'profile_view', 'p77')",
+    f"SELECT sendgate.confirm('a', '{stock.operation(1)}', 'chat')",
+    "SELECT sendgate.dispatch(10)",
+    "SELECT sendgate.enqueue('later', 'p77', 'a', 'message')",
+    "SELECT sendgate.switch_action('k1', 'profile_view', 'message')",
+    f"SELECT sendgate.confirm_many(ARRAY['a'], ARRAY['{stock.operation(1)}']::uuid[], ARRAY['chat'])",
+    f"SELECT sendgate.rollback_many(ARRAY['a'], ARRAY['{stock.operation(1)}']::uuid[])",
+    "SELECT sendgate.upsert_account('later', 'recruiter')",
+    "SELECT sendgate.set_cap('a', 'invite', 1)",
+    "SELECT sendgate.audit_events()",
+    "SELECT sendgate.reconcile_operations()",
+    "SELECT sendgate.midnight_reset()",
+    "SELECT sendgate.prune('60 days', '400 days')",
+    "SELECT sendgate.breaker_check('a')",
+    "SELECT sendgate.cancel('k1', 'p23')",
+)
 VIEWS = """
 SELECT c.relname FROM pg_catalog.pg_class c
 WHERE c.relnamespace = 'sendgate'::pg_catalog.regnamespace AND c.relkind = 'v' ORDER BY 1"""
@@ -153,31 +171,59 @@ def test_an_older_library_refuses_newer_sql(env):
 
 
 def test_who_waits_for_an_upgrade_is_refused_after_it(env):
-    """The version is looked at under the table's lock: no grant by the rules of before."""
+    """The version is looked at under the table's lock: no grant by the rules of before, and no other change."""
     stock.fill(env.connect())
     env.psql("SELECT sendgate.resume_all()")
-    worker, upgrading = env.connect(), env.connect(autocommit=False)
-    worker.execute("SELECT sendgate.preview('a', 'message')")
-    worker.execute("SELECT sendgate.reserve('c', 'profile_view', 'p1')")
-    pid = worker.info.backend_pid
-    before = env.psql("SELECT count(*) FROM sendgate.send_operations")
+    env.psql(f"ALTER DATABASE {env.dbname} SET sendgate.lock_timeout = '5min'")
+    workers, upgrading = [env.connect() for _ in WAITING], env.connect(autocommit=False)
+    for worker in workers:
+        worker.execute(f"SET sendgate.now = '{stock.NOW}'")
+        worker.execute("SELECT sendgate.preview('a', 'message')")
+    before = {table: stock.rows(upgrading, table) for table in stock.tables(upgrading)}
+    upgrading.commit()
 
     def work(number: int) -> None:
-        if number == 0:
-            refused(worker, "SELECT sendgate.reserve('a', 'profile_view', 'p77')", "Install the library")
-        else:
-            wait_until_blocked(env, pid)
+        if number < len(WAITING):
+            refused(workers[number], WAITING[number], "Install the library")
+            return
+        try:
+            for worker in workers:
+                wait_until_blocked(env, worker.info.backend_pid)
+        finally:
             upgrading.commit()
 
     with later(env):
         upgrading.execute(f"{UPDATE} TO '{LATER}'")
-        at_once(2, work)
-    equal(env.psql("SELECT count(*) FROM sendgate.send_operations"), before, "operations")
+        at_once(len(WAITING) + 1, work)
+    for table, rows in before.items():
+        equal(stock.rows(upgrading, table), rows, f"rows of {table}")
 
 
-def later(env):
-    """A version after the one at hand, whose SQL differs in nothing but its number."""
-    delta = {f"{default_version()}--{LATER}": releases.HEAD}
+def test_an_upgrade_and_a_sweep_do_not_wait_for_each_other(env):
+    """The one waits for somebody who reads accounts; the other begins meanwhile."""
+    stock.fill(env.connect())
+    reader, sweeper, upgrading = env.connect(autocommit=False), env.connect(), env.connect()
+    for connection in (sweeper, upgrading):
+        connection.execute("SELECT sendgate.clock()")
+    reader.execute("SELECT count(*) FROM sendgate.accounts")
+
+    def work(number: int) -> None:
+        if number == 0:
+            upgrading.execute(f"{UPDATE} TO '{LATER}'")
+        elif number == 1:
+            wait_until_blocked(env, upgrading.info.backend_pid)
+            refused(sweeper, "SELECT sendgate.reconcile_operations()", "Install the library")
+        else:
+            wait_until_blocked(env, sweeper.info.backend_pid)
+            reader.commit()
+
+    with later(env, "ALTER TABLE sendgate.jobs ADD COLUMN later integer"):
+        at_once(3, work)
+
+
+def later(env, change: str = ""):
+    """A version after the one at hand, whose SQL differs in its number, and in nothing or little else."""
+    delta = {f"{default_version()}--{LATER}": f"{releases.HEAD}{change};"}
     return releases.placed(env.install, releases.Release(LATER, "", "", delta))
 
 

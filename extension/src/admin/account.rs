@@ -12,14 +12,14 @@ use crate::account_row::{self, AccountRow};
 use crate::clock;
 use crate::config::{self, Config};
 use crate::enrollment;
-use crate::entry::{Answer, Args, DISPLAY_NAME_CHARACTERS_MAX, VOID, null_argument, shown, sql_function};
+use crate::entry::{Answer, Args, DISPLAY_NAME_CHARACTERS_MAX, VOID, null_argument, shown, sql_statements};
 use crate::error::{Code, Error, Result};
 use crate::log;
 use crate::queue;
 use crate::statement::{Spi, Statement, params};
 use crate::zone;
 
-sql_function!(sendgate_upsert_account, pg_finfo_sendgate_upsert_account, upsert_account);
+sql_statements!(sendgate_upsert_account, pg_finfo_sendgate_upsert_account, upsert_account);
 
 static INSERT: Statement = Statement::new(
     "INSERT INTO sendgate.accounts (id, tier, day, week, display_name, time_zone, credit_reset_day, ramp)

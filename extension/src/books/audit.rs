@@ -16,11 +16,11 @@ use super::job::{self, Done, Held, Job};
 use crate::account_row;
 use crate::arrays::{DATES, Element, array};
 use crate::config::{self, Config};
-use crate::entry::{Answer, Args, sql_function};
+use crate::entry::{Answer, Args, sql_statements};
 use crate::error::Result;
 use crate::statement::{Spi, Statement, params};
 
-sql_function!(sendgate_audit_events, pg_finfo_sendgate_audit_events, audit_events);
+sql_statements!(sendgate_audit_events, pg_finfo_sendgate_audit_events, audit_events);
 
 /// Events count on the day of their operation, which `repair_day` may have moved back, never ahead: an
 /// event of an earlier day is not looked up. One without an operation counts on its own, and somebody is

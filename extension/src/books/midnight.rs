@@ -7,11 +7,11 @@ use sendgate_decision::clock::Day;
 use super::chunk;
 use super::job::{self, Done, Held, Job};
 use crate::accounts_write::write_many;
-use crate::entry::{Answer, Args, sql_function};
+use crate::entry::{Answer, Args, sql_statements};
 use crate::error::Result;
 use crate::statement::Spi;
 
-sql_function!(sendgate_midnight_reset, pg_finfo_sendgate_midnight_reset, midnight_reset);
+sql_statements!(sendgate_midnight_reset, pg_finfo_sendgate_midnight_reset, midnight_reset);
 
 /// `date`'s own beginning is out of reach of any row.
 const FIRST_DAY: Day = Day(-2_000_000);

@@ -5,13 +5,13 @@ use pgrx::pg_sys;
 use sendgate_decision::clock::{DAY, Instant};
 
 use super::job::{self, Done, Held, Job, Place};
-use crate::entry::{Answer, Args, null_argument, sql_function};
+use crate::entry::{Answer, Args, null_argument, sql_statements};
 use crate::error::{Code, Error, Result};
 use crate::settings::{self, KEEP_DAYS_MIN};
 use crate::statement::{Spi, Statement, params};
 use crate::triggers;
 
-sql_function!(sendgate_prune, pg_finfo_sendgate_prune, prune);
+sql_statements!(sendgate_prune, pg_finfo_sendgate_prune, prune);
 
 /// Longest, in days: a hundred years.
 const KEEP_DAYS_MAX: i64 = 36_600;

@@ -13,13 +13,13 @@ use super::chunk::{self, Member, Tally};
 use super::job::{self, Done, Held, Job};
 use crate::accounts_write::write_many;
 use crate::arrays::{DATES, Element, array};
-use crate::entry::{Answer, Args, sql_function};
+use crate::entry::{Answer, Args, sql_statements};
 use crate::error::Result;
 use crate::ids;
 use crate::queue;
 use crate::statement::{IntoParam, Spi, Statement, params};
 
-sql_function!(sendgate_reconcile_operations, pg_finfo_sendgate_reconcile_operations, reconcile_operations);
+sql_statements!(sendgate_reconcile_operations, pg_finfo_sendgate_reconcile_operations, reconcile_operations);
 
 static DRIFT: Statement = Statement::new(
     "INSERT INTO sendgate.counter_drift (id, at, account_id, action, period, day, before, after, delivered,

@@ -7,12 +7,12 @@ use sendgate_decision::names::Action;
 
 use crate::account_row::{self, unknown};
 use crate::clock;
-use crate::entry::{Answer, Args, sql_function};
+use crate::entry::{Answer, Args, sql_statements};
 use crate::error::Result;
 use crate::queue;
 use crate::statement::{IntoParam, Spi, Statement, params};
 
-sql_function!(sendgate_enqueue, pg_finfo_sendgate_enqueue, enqueue);
+sql_statements!(sendgate_enqueue, pg_finfo_sendgate_enqueue, enqueue);
 
 static IS_ACCOUNT: Statement = Statement::new(
     "SELECT 1 FROM sendgate.accounts a WHERE a.id OPERATOR(pg_catalog.=) $1",

@@ -9,14 +9,14 @@ use crate::account_row::commit_synchronously;
 use crate::arrays::{Element, array};
 use crate::clock;
 use crate::decision::RecordType;
-use crate::entry::{Answer, Args, shown, sql_function};
+use crate::entry::{Answer, Args, shown, sql_statements};
 use crate::error::{Code, Error, Result};
 use crate::log;
 use crate::queue;
 use crate::statement::{Spi, Statement, params};
 use crate::subtransaction::{Attempt, attempt_unless_there};
 
-sql_function!(sendgate_switch_action, pg_finfo_sendgate_switch_action, switch_action);
+sql_statements!(sendgate_switch_action, pg_finfo_sendgate_switch_action, switch_action);
 
 static ANSWER: RecordType =
     RecordType::new(&[(c"moved", pg_sys::INT4OID), (c"left_behind", pg_sys::INT4OID)]);

@@ -5,14 +5,14 @@ use sendgate_decision::names::Outcome;
 use super::batch::{Batch, Keys, at};
 use crate::arrays::{Element, array};
 use crate::confirm::{Report, check_same_chat, log_delivery, plan, warn_unproven};
-use crate::entry::{Answer, Args, TEXT_CHARACTERS_MAX, check_text, is_blank, sql_function};
+use crate::entry::{Answer, Args, TEXT_CHARACTERS_MAX, check_text, is_blank, sql_statements};
 use crate::error::Result;
 use crate::ids;
 use crate::journal::ErrorNote;
 use crate::journal_many::{self, Event};
 use crate::statement::Spi;
 
-sql_function!(sendgate_confirm_many, pg_finfo_sendgate_confirm_many, confirm_many);
+sql_statements!(sendgate_confirm_many, pg_finfo_sendgate_confirm_many, confirm_many);
 
 fn confirm_many(args: &Args) -> Answer {
     let keys = Keys::read(args)?;

@@ -7,13 +7,13 @@ use sendgate_decision::names::Outcome;
 use super::batch::{Batch, Keys, at};
 use crate::arrays::{Element, array};
 use crate::config;
-use crate::entry::{Answer, Args, check_interval, sql_function};
+use crate::entry::{Answer, Args, check_interval, sql_statements};
 use crate::error::Result;
 use crate::rollback::{Planned, RETRY_AFTER_DAYS_MAX, log_failure, plan};
 use crate::settings;
 use crate::statement::Spi;
 
-sql_function!(sendgate_rollback_many, pg_finfo_sendgate_rollback_many, rollback_many);
+sql_statements!(sendgate_rollback_many, pg_finfo_sendgate_rollback_many, rollback_many);
 
 /// The errors of a batch, each array as long as the keys.
 struct Errors {
