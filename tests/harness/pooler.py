@@ -51,8 +51,11 @@ def version(program: Path) -> tuple[int, int]:
 
 def _source() -> str | None:
     """The next release in the archive that this Debian itself installs from, as apt writes it."""
+    # Only Debian and what is made from it has them, and with them the file that names the release.
+    if shutil.which("apt-get") is None or not Path(KEYRING).exists():
+        return None
     release = re.search(r"^VERSION_CODENAME=(\w+)$", Path("/etc/os-release").read_text(), re.MULTILINE)
-    if shutil.which("apt-get") is None or not release or not Path(KEYRING).exists():
+    if not release:
         return None
     targets = ["Created-By: Packages", f"Release: {release[1]}", "Component: main"]
     archives = quiet(["apt-get", "indextargets", "--format", "$(REPO_URI)", *targets]).split()

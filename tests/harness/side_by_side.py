@@ -1,9 +1,12 @@
 """Runs jobs of the tests side by side, each in a process of its own; every line says whose it is."""
 
+import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from multiprocessing import connection, get_context
+from multiprocessing import connection, get_context, parent_process
 from typing import Protocol
 
 from . import console
@@ -58,7 +61,14 @@ def _stages(job: Job, answer: connection.Connection) -> list[Stage]:
 
 def _alone(work: Callable[[Report, Job], None], job: Job, prefix: str, answer: connection.Connection) -> None:
     console.prefix = prefix
+    threading.Thread(target=_end_with_the_run, daemon=True).start()
     report = Report()
     with suppress(KeyboardInterrupt):  # which the one that waits for the answer is told as well
         work(report, job)
         answer.send(report.stages)
+
+
+def _end_with_the_run() -> None:
+    """Who asks the run to end, or kills it, reaches none of its jobs; they and their servers would go on."""
+    connection.wait([parent_process().sentinel])
+    os.kill(os.getpid(), signal.SIGTERM)
