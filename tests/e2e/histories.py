@@ -1,25 +1,30 @@
-"""Random histories: makes one from a seed, plays it on the model and on PostgreSQL, and shrinks it
-until nothing can be left out of it any more.
+"""Random histories: makes one from a seed.
 
-A step is a tuple of a verb and plain values. It means the same whatever came before it, so that a
-history stays one when steps are dropped.
+A step is a tuple of a verb and plain values; it is about account a, unless "b" stands before the verb. It
+means the same whatever came before it, so that a history stays one when steps are dropped. An operation is
+named by a number, or as the hand-out so many before the last of a piece of work.
 """
 
 import random
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from histories_model import DAY, ERRORS, HOUR, MINUTE, SECOND, day_of
-from histories_verbs import WAITS, Account
-from support import operation
+from histories_books import DAY, ERRORS, HOUR, MINUTE, SECOND
+from histories_tables import CALLS, micros, shown
+from histories_verbs import WAITS
+from histories_window import QUARTERS_A_DAY
+from histories_work import POISON
+from histories_world import IN_FLIGHT
 
-ACCOUNT = "a"
 STEPS_MAX = 32
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 TIER = "histories"
 # Daily and weekly caps of that tier, small enough to be met, and its minimum gaps.
 CAPS = {"inmail": (3, 7), "invite": (2, None)}
 GAP = {"invite": 10 * MINUTE}
+
+WEIGHTS = 16, 16, 24, 12, 12, 3, 3
+# How many of the steps are about the second account.
+SECOND_ACCOUNT = 0.15
 
 BOUNDARIES = (
     "midnight",
@@ -28,7 +33,16 @@ BOUNDARIES = (
     "nearly the next period",
     "the end of the lease",
     "the end of the cooldown",
+    "the turn of the window",
+    "nearly the turn of the window",
+    "the next work",
+    "nearly the next work",
 )
+# A half hour, the date line, daylight saving by an hour and by half of one.
+ZONES = "UTC", "Europe/Berlin", "America/New_York", "Pacific/Kiritimati", "Australia/Lord_Howe", "Asia/Kolkata"
+CAMPAIGNS = ("c", "c", "d")
+# Of work that was handed out: now and then what stops the whole account.
+FAILURES = (*ERRORS, "nothing", "credits", "blocked", "busy", "busy", "timeout")
 
 
 @dataclass
@@ -51,22 +65,29 @@ def make(seed: int) -> History:
     day = date(2026, 1, 20) + timedelta(days=rng.randrange(500))
     starts_at = micros(datetime(day.year, day.month, day.day, tzinfo=UTC)) + rng.randrange(DAY)
     history = History(rng.choice((1, 1, 15, 31)), starts_at, [])
+    if rng.random() < 0.5:
+        history.steps += rng.sample((*a_list(rng), window(rng, 0)), rng.randrange(4, 9))
     reserved = 1
-    for _ in range(rng.randrange(6, STEPS_MAX)):
-        kind = rng.choices(("reserve", "settle", "wait", "other", "episode"), (20, 20, 12, 12, 2))[0]
+    for _ in range(rng.randrange(6, STEPS_MAX - len(history.steps))):
+        kind = rng.choices(("reserve", "settle", "work", "wait", "other", "window", "episode"), WEIGHTS)[0]
         if kind == "episode":
-            history.steps += rng.choice((by_hand, one_probe, stale_error, campaign))(rng, reserved)
+            history.steps += rng.choice(EPISODES)(rng, reserved)
             reserved += 2
-        elif kind == "reserve":
+            continue
+        if kind == "reserve":
             again = [step for step in history.steps[-4:] if step[0] == "reserve"]
             if again and rng.random() < 0.1:
                 history.steps.append(again[-1])
                 continue
             # Now and then an id that is used already.
             reserved += rng.random() < 0.97
-            history.steps.append(reserve(rng, reserved))
+            step = reserve(rng, reserved)
+        elif kind == "work":
+            step = work(rng, history)
         else:
-            history.steps.append(MAKERS[kind](rng, reserved))
+            step = MAKERS[kind](rng, reserved)
+        other_one = step[0] in (*CALLS, "wait") and rng.random() < SECOND_ACCOUNT
+        history.steps.append(("b", *step) if other_one else step)
     return history
 
 
@@ -126,12 +147,128 @@ def stale_error(rng: random.Random, reserved: int) -> list[tuple]:
 def campaign(rng: random.Random, reserved: int) -> list[tuple]:
     """Work of a campaign that the breaker defers, and how it comes back; or that is done at once."""
     numbers = reserved + 1, reserved + 2
-    work = [("enqueue", f"p{n % 6}", "inmail") for n in numbers]
+    enqueued = [("enqueue", "c", f"p{n % 6}", "inmail", None) for n in numbers]
     asked = [("reserve", "inmail", f"p{n % 6}", "c", n) for n in numbers]
     if rng.random() < 0.3:
-        return [*work, *asked, ("confirm", numbers[0], "chat", None)]
+        return [*enqueued, *asked, ("confirm", numbers[0], "chat", None)]
     back = rng.choice(("breaker_clear", "breaker_probe", "breaker_force"))
-    return [*work, ("breaker_arm",), *asked, (back, "closed") if back == "breaker_force" else (back,)]
+    asked = [all_of_it(rng)] if rng.random() < 0.5 else asked
+    back = (back, "closed") if back == "breaker_force" else (back,)
+    return [*enqueued, ("breaker_arm",), *asked, back, all_of_it(rng)]
+
+
+def all_of_it(rng: random.Random) -> tuple:
+    return "dispatch", rng.choice((1, 10, 1000)), rng.choice((None, "inmail")), rng.choice((None, "a")), None
+
+
+def retries(rng: random.Random, _reserved: int) -> list[tuple]:
+    """A piece that fails until it is given up, and is taken up again."""
+    prospect, action = f"s{rng.randrange(3)}", rng.choice(("inmail", "invite"))
+    piece, second = ("c", prospect, action, 0), rng.choice(("busy", "busy", "nothing", "slow down", "credits"))
+    steps = [("enqueue", "c", prospect, action, None)]
+    for _ in range(5):
+        fails = "rollback", piece, rng.choice(("busy", "busy", second)), 0
+        steps += [all_of_it(rng), fails, ("wait", rng.choice(("the next work", "seven hours")))]
+    return [*steps, ("resume_deferred",), all_of_it(rng), ("confirm", piece, "chat", None)]
+
+
+def probe_of_work(rng: random.Random, _reserved: int) -> list[tuple]:
+    """Deferred work, a probe that takes one of it, and what becomes of that."""
+    prospects = rng.sample(range(6), 3)
+    enqueued = [("enqueue", rng.choice(CAMPAIGNS), f"p{n}", "inmail", None) for n in prospects]
+    ends = [("confirm_many", IN_FLIGHT, ("chat",)), wait_step(rng, 0)]
+    errors = "credits", "busy", "blocked", "timeout", "login"
+    ends += [("rollback_many", IN_FLIGHT, (error,)) for error in errors]
+    probe = [("breaker_probe",), all_of_it(rng), rng.choice(ends), all_of_it(rng)]
+    return [*enqueued, ("breaker_arm",), all_of_it(rng), *probe, rng.choice(ends), all_of_it(rng)]
+
+
+def hours(rng: random.Random, _reserved: int) -> list[tuple]:
+    """A window, and who asks when it opens and closes, to the instant."""
+    turns = ("wait", "the turn of the window"), ("wait", "nearly the turn of the window")
+    asks = ("preview", "inmail", None), ("preview", "invite", None), all_of_it(rng)
+    steps = [("set_zone", rng.choice(ZONES)), ("set_window", *hours_of_work(rng)), ("preview", "inmail", None)]
+    for _ in range(rng.randrange(1, 4)):
+        steps += [rng.choice(turns), rng.choice(asks), ("wait", "the turn of the window"), rng.choice(asks)]
+    return steps
+
+
+def called_off(rng: random.Random, _reserved: int) -> list[tuple]:
+    """Work that is cancelled while a worker has it, and what the worker tells then."""
+    prospect, action = f"s{rng.randrange(3)}", rng.choice(("inmail", "invite"))
+    piece = "c", prospect, action, 0
+    ends = ("rollback", piece, rng.choice(FAILURES), None), ("confirm", piece, rng.choice(("chat", None)), None)
+    handed = [("enqueue", "c", prospect, action, None), all_of_it(rng)]
+    return [*handed, ("cancel", "c", prospect, rng.choice((None, "a"))), rng.choice(ends), all_of_it(rng)]
+
+
+EPISODES = by_hand, one_probe, stale_error, campaign, retries, probe_of_work, hours, called_off
+
+
+def a_list(rng: random.Random) -> list[tuple]:
+    """A campaign begins: some work for both accounts."""
+    of_a = [put_in(rng) for _ in range(6)]
+    return [*of_a, *(("b", *put_in(rng)) for _ in range(3))]
+
+
+def put_in(rng: random.Random) -> tuple:
+    prospect = POISON if rng.random() < 0.04 else f"p{rng.randrange(6)}"
+    later = rng.choices((None, 30 * MINUTE, DAY), (8, 1, 1))[0]
+    return "enqueue", rng.choice(CAMPAIGNS), prospect, rng.choice(("inmail", "inmail", "invite")), later
+
+
+def work(rng: random.Random, history: History) -> tuple:
+    """Campaign work: put in, handed out, settled by the piece, stopped."""
+    enqueued = [step[step[0] == "b":] for step in history.steps if "enqueue" in step[:2]]
+    if not enqueued or rng.random() < 0.25:
+        return put_in(rng)
+    asked = [step for step in history.steps if step[0] == "dispatch" and step[4] is not None]
+    if asked and rng.random() < 0.1:
+        return rng.choice(asked)
+    pieces = [(*rng.choice(enqueued[-6:])[1:4], int(rng.random() < 0.1)) for _ in range(3)]
+    piece, which = pieces[0], rng.choice((IN_FLIGHT, IN_FLIGHT, tuple(("a", piece) for piece in pieces)))
+    errors = tuple(rng.choice(FAILURES) for _ in range(2))
+    switch = rng.choice((("inmail", "invite"), ("invite", "inmail"), ("inmail", "inmail")))
+    many = rng.choices((1, 2, 3, 100, 0), (4, 4, 3, 8, 0.2))[0]
+    action, only = rng.choice((None, None, "inmail", "invite")), rng.choice((None, None, "a", "b"))
+    return rng.choices(
+        (
+            ("dispatch", many, action, only, rng.choice((None, None, 1, 2, 3))),
+            ("confirm", piece, rng.choice(("chat", "chat", None)), None),
+            ("rollback", piece, rng.choice(FAILURES), rng.choice((None, 2 * HOUR))),
+            ("resolve", piece, rng.random() < 0.5, rng.choice(("chat", None))),
+            ("confirm_many", which, rng.choice((("chat",), ("chat", None)))),
+            ("rollback_many", which, errors),
+            ("cancel", piece[0], piece[1], rng.choice((None, "a", "b"))),
+            ("resume_deferred",),
+            (rng.choice(("pause_campaign", "resume_campaign")), "d"),
+            ("switch_action", rng.choice(CAMPAIGNS), *switch),
+        ),
+        (16, 4, 5, 2, 3, 4, 2, 2, 2, 1),
+    )[0]
+
+
+def hours_of_work(rng: random.Random) -> tuple[int, int, tuple[int, ...]]:
+    """From and to, and on which days: a day's work, a night, less than an hour."""
+    start, long = rng.randrange(QUARTERS_A_DAY), rng.choice((1, 12, 40, 64))
+    end = rng.choice(((start + long) % QUARTERS_A_DAY, QUARTERS_A_DAY))
+    return start, end, tuple(sorted(rng.sample(range(1, 8), rng.choice((1, 5, 7, 7)))))
+
+
+def window(rng: random.Random, _reserved: int) -> tuple:
+    """Mostly a window, sometimes what is none."""
+    start, end, days = hours_of_work(rng)
+    impossible = (start, start, days), (start, None, days), (start, end, ())
+    return rng.choices(
+        (
+            ("set_window", start, end, days),
+            ("set_window", None, None, None),
+            ("set_zone", rng.choice(ZONES)),
+            ("set_ramp", rng.random() < 0.7),
+            ("set_window", *rng.choice(impossible)),
+        ),
+        (12, 4, 6, 4, 1),
+    )[0]
 
 
 def wait_step(rng: random.Random, _reserved: int) -> tuple:
@@ -143,7 +280,6 @@ def other(rng: random.Random, _reserved: int) -> tuple:
     statuses, modes = ("connected", "paused", "restricted"), ("auto", "auto", "open", "closed")
     return rng.choices(
         (
-            ("enqueue", prospect, action),
             ("preview", action, rng.choice((None, prospect))),
             ("set_status", rng.choice((*statuses, "connected", "connected"))),
             ("set_cap", action, rng.choice((None, 0, 1, 2, 4)), rng.choice((None, None, 0, 3, 5))),
@@ -160,131 +296,11 @@ def other(rng: random.Random, _reserved: int) -> tuple:
             ("audit_events",),
             ("tamper", rng.choice((-1, 2))),
         ),
-        (8, 4, 3, 3, 1, 1, 2, 2, 6, 3, 3, 2, 1, 2, 3, 1),
+        (4, 3, 3, 1, 1, 2, 2, 6, 3, 3, 2, 1, 2, 3, 1),
     )[0]
 
 
-MAKERS = {"settle": settle, "wait": wait_step, "other": other}
-
-
-def micros(at: datetime) -> int:
-    """Microseconds since 1970, exactly."""
-    return (at - EPOCH) // timedelta(microseconds=1)
-
-
-def moment(at: int) -> datetime:
-    return EPOCH + timedelta(microseconds=at)
-
-
-def shown(at: int) -> str:
-    return moment(at).isoformat(sep=" ")
-
-
-CALLS = {
-    "reserve": "SELECT proceed, reason, retry_at, expires_at, sent_today, daily_cap, remaining"
-    " FROM sendgate.reserve('a', %s, %s, %s, %s)",
-    "preview": "SELECT proceed, reason, retry_at, expires_at, sent_today, daily_cap, remaining"
-    " FROM sendgate.preview('a', %s, %s)",
-    "enqueue": "SELECT sendgate.enqueue('c', %s, 'a', %s)",
-    "confirm": "SELECT sendgate.confirm('a', %s, %s, %s)",
-    "rollback": "SELECT sendgate.rollback('a', %s, %s, %s, %s, %s)",
-    "resolve": "SELECT sendgate.resolve_operation('a', %s, %s, %s, 'a note')",
-    "external": "SELECT sendgate.record_external_send('a', %s, %s, %s, %s)",
-    "set_status": "SELECT sendgate.set_status('a', %s, 'a note')",
-    "set_cap": "SELECT sendgate.set_cap('a', %s, %s, %s, 'a note')",
-    "clear_cooldown": "SELECT sendgate.clear_cooldown('a', 'a note')",
-    "pause_all": "SELECT sendgate.pause_all('a note')",
-    "resume_all": "SELECT sendgate.resume_all()",
-    "breaker_clear": "SELECT sendgate.breaker_clear('a', 'a note')",
-    "breaker_arm": "SELECT sendgate.breaker_arm('a', 'a note')",
-    "breaker_probe": "SELECT sendgate.breaker_probe('a', 'a note')",
-    "breaker_force": "SELECT sendgate.breaker_force('a', %s, 'a note')",
-    "breaker_check": "SELECT proceed, reason, retry_at, exhausted_at"
-    " FROM sendgate.breaker_check('a', %s, %s)",
-    "breaker_report": "SELECT sendgate.breaker_report('a', %s, %s, %s, %s)",
-    "midnight_reset": "SELECT more FROM sendgate.midnight_reset()",
-    "reconcile_operations": "SELECT more, changed FROM sendgate.reconcile_operations()",
-    "audit_events": "SELECT more, changed FROM sendgate.audit_events()",
-    # Somebody writes a counter past every verb, and layer 1 puts it right.
-    "tamper": "UPDATE sendgate.accounts SET inmails_sent_today = greatest(inmails_sent_today + %s, 0)",
-}
-
-LOOK = """
-SELECT a.status, a.breaker_mode, a.inmail_credits_exhausted_at, a.breaker_cleared_at, a.probe_lease_until,
-       a.probe_operation_id::text, a.cooldown_until,
-       (SELECT array_agg(concat_ws(' ', action, sent_today, sent_this_week, daily_cap,
-                                   coalesce(weekly_cap, -1)) ORDER BY action)
-        FROM sendgate.counters c WHERE c.account_id = 'a' AND action IN ('inmail', 'invite')),
-       (SELECT array_agg(concat_ws(' ', right(o.operation_id::text, 3), o.origin, o.action, o.prospect_id,
-                                   o.state, coalesce(o.outcome, '-'), o.counted_on, e.chat_id,
-                                   extract(epoch FROM e.occurred_at)))
-        FROM sendgate.send_operations o
-        LEFT JOIN sendgate.linkedin_events e USING (account_id, operation_id)),
-       (SELECT array_agg(concat_ws(' ', action, reason)) FROM sendgate.breaker_log),
-       (SELECT array_agg(concat_ws(' ', kind, day)) FROM sendgate.open_alerts),
-       (SELECT array_agg(concat_ws(' ', prospect_id, campaign_id, repeats)) FROM sendgate.campaign_events),
-       (SELECT array_agg(concat_ws(' ', prospect_id, action, state, extract(epoch FROM next_dispatch_at),
-                                   reason))
-        FROM sendgate.enrollments),
-       (SELECT count(*) FROM sendgate.linkedin_events)
-FROM sendgate.accounts a WHERE a.id = 'a'
-"""
-
-
-def pictured(account: Account) -> tuple:
-    """The model, as LOOK shows the database."""
-
-    def number(o):
-        return "ext" if o.number is None else operation(o.number)[-3:]
-
-    def told(o):
-        event = (o.event.chat, f"{o.event.occurred_at / 1e6:.6f}") if o.event else ()
-        words = (number(o), "external" if o.number is None else "gate", o.action, o.prospect, o.state,
-                 o.outcome or "-", o.counted_on, *event)
-        return " ".join(str(word) for word in words if word is not None)
-
-    def counter(action):
-        (daily, weekly), week = account.cap(action), day_of(account.now)
-        week -= timedelta(days=week.weekday())
-        sent = account.sent_on(action, account.today), account.sent_in(action, week)
-        return f"{action} {sent[0]} {sent[1]} {daily} {-1 if weekly is None else weekly}"
-
-    def enrolled(e):
-        due = None if e.due_at is None else f"{e.due_at / 1e6:.6f}"
-        words = (e.prospect, e.action, e.state, due, e.reason)
-        return " ".join(word for word in words if word is not None)
-
-    def skipped(key, repeats):
-        return " ".join(str(word) for word in (*key[:2], repeats) if word is not None)
-
-    return (
-        account.status,
-        account.mode,
-        account.stamp,
-        account.cleared_at,
-        account.lease,
-        operation(account.taken_by.number) if account.taken_by else None,
-        account.cooldown,
-        [counter("inmail"), counter("invite")],
-        sorted(told(o) for o in account.journal),
-        sorted(f"{action} {reason}" for action, reason in account.lines),
-        sorted(f"{kind} {day}" for kind, day in account.alerts),
-        sorted(skipped(*skip) for skip in account.skips.items()),
-        sorted(enrolled(e) for e in account.enrolled),
-        sum(o.event is not None for o in account.journal),
-    )
-
-
-def seen(row: tuple) -> tuple:
-    """The database's picture in the model's terms."""
-    values = [micros(value) if isinstance(value, datetime) else value for value in row]
-    places = values[:8]
-    for value in values[8:13]:
-        words = (line.split(" ") for line in value or ())
-        places.append(sorted(" ".join(line) for line in words))
-    # The ids of sends from outside are the database's own.
-    places[8] = sorted("ext" + line[3:] if " external " in line else line for line in places[8])
-    return (*places, values[13])
+MAKERS = {"settle": settle, "wait": wait_step, "other": other, "window": window}
 
 
 class Different(AssertionError):

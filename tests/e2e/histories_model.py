@@ -1,172 +1,24 @@
-"""The contract as a small model in Python, for random histories: one account, its journal, its breaker.
+"""One account of the model behind the gate: its breaker, and the rules in their order.
 
-Written from the contract and docs/reference.md, and unlike the extension on purpose: there are no
-counters here. Whatever is counted is counted again from the journal, every time it is asked for.
-Instants are microseconds since 1970 UTC.
+What is under it is in histories_books and histories_work, what settles an operation in histories_verbs.
 """
 
-import calendar
-from dataclasses import dataclass
 from datetime import date, timedelta
 
-SECOND = 1_000_000
-MINUTE = 60 * SECOND
-HOUR = 60 * MINUTE
-DAY = 24 * HOUR
-
-TTL = 15 * MINUTE
-PROSPECT_COOLDOWN = DAY
-RATE_LIMIT_COOLDOWN = HOUR
-EVIDENCE = HOUR
-SKEW = 5 * MINUTE
-OVER_CAP_COOLDOWN = HOUR
-EPOCH = date(1970, 1, 1)
-
-# What providers say, as (message, type, status), and what that means for an InMail and for others.
-ERRORS = {
-    "nothing": ((None, None, None), "released", "released"),
-    "credits": (("Not enough credits", None, 422), "credits_exhausted", "recipient_refused"),
-    "type": ((None, "insufficient_credits", 400), "credits_exhausted", "recipient_refused"),
-    "blocked": (("You are blocked", None, 422), "recipient_refused", "recipient_refused"),
-    "busy": ((None, None, 503), "transient", "transient"),
-    "slow down": ((None, "errors/too_many_requests", 429), "rate_limited", "rate_limited"),
-    "restricted": ((None, "errors/account_restricted", 403), "account_restricted", "account_restricted"),
-    "login": ((None, None, 401), "auth_lost", "auth_lost"),
-    "timeout": ((None, None, 504), "indeterminate", "indeterminate"),
-    "gibberish": (("upstream said 0x1f", None, None), "indeterminate", "indeterminate"),
-}
+from histories_books import (
+    EVIDENCE,
+    TTL,
+    Decision,
+    Operation,
+    Problem,
+    start_of,
+    week_of,
+)
+from histories_window import is_inside, next_change
+from histories_work import NO_CREDITS, PROSPECT_COOLDOWN, Work
 
 
-def day_of(at: int) -> date:
-    """The UTC day of an instant."""
-    return EPOCH + timedelta(days=at // DAY)
-
-
-def start_of(day: date) -> int:
-    """The first instant of a UTC day."""
-    return (day - EPOCH).days * DAY
-
-
-def week_of(day: date) -> date:
-    """The Monday of a day's week."""
-    return day - timedelta(days=day.weekday())
-
-
-def resets(year: int, reset_day: int) -> list[int]:
-    """The starts of a year's credit periods."""
-    days = [min(reset_day, calendar.monthrange(year, month)[1]) for month in range(1, 13)]
-    return [start_of(date(year, month + 1, day)) for month, day in enumerate(days)]
-
-
-class Problem(Exception):
-    """An error of the contract, by its SQLSTATE."""
-
-
-@dataclass
-class Event:
-    """A proven delivery."""
-
-    chat: str | None
-    occurred_at: int
-    recorded_at: int
-
-
-@dataclass
-class Operation:
-    """An attempt."""
-
-    number: int | None  # none: recorded from outside the gate
-    action: str
-    prospect: str
-    campaign: str | None
-    reserved_at: int
-    expires_at: int
-    counted_on: date
-    state: str = "reserved"
-    outcome: str | None = None
-    settled_at: int | None = None
-    event: Event | None = None
-
-    def kept(self) -> bool:
-        return self.state != "released"
-
-    def unresolved(self) -> bool:
-        return self.state in ("reserved", "indeterminate")
-
-
-@dataclass
-class Enrollment:
-    """A piece of the one campaign."""
-
-    prospect: str
-    action: str
-    due_at: int | None
-    state: str = "waiting"
-    reason: str | None = None
-
-
-@dataclass
-class Decision:
-    """An answer of ``reserve`` or ``preview``."""
-
-    proceed: bool
-    reason: str | None
-    retry_at: int | None
-    expires_at: int | None
-    sent_today: int
-    daily_cap: int
-    remaining: int
-
-
-class Books:
-    """Whatever is counted from the journal."""
-
-    def __init__(self, caps: dict, gap: dict, reset_day: int):
-        self.tier, self.gap, self.reset_day = caps, gap, reset_day
-        self.caps: dict[str, tuple] = {}
-        self.journal: list[Operation] = []
-        self.now = 0
-        self.highest_cap: dict[date, int] = {}
-
-    @property
-    def today(self) -> date:
-        return day_of(self.now)
-
-    def cap(self, action: str) -> tuple[int, int | None]:
-        """Daily and weekly cap: the account's own, or else the tier's, each for itself."""
-        own, tier = self.caps.get(action, (None, None)), self.tier[action]
-        return tuple(tier[i] if own[i] is None else own[i] for i in (0, 1))
-
-    def sent_on(self, action: str, day: date) -> int:
-        return sum(o.kept() and o.action == action and o.counted_on == day for o in self.journal)
-
-    def sent_in(self, action: str, week: date) -> int:
-        return sum(o.kept() and o.action == action and week_of(o.counted_on) == week for o in self.journal)
-
-    def counts(self, action: str) -> tuple[int, int, int]:
-        """Sent today, the daily cap, and what both caps leave."""
-        daily, weekly = self.cap(action)
-        sent, this_week = self.sent_on(action, self.today), self.sent_in(action, week_of(self.today))
-        left = daily - sent if weekly is None else min(daily - sent, weekly - this_week)
-        return sent, daily, max(left, 0)
-
-    def period_start(self, at: int) -> int:
-        year = day_of(at).year
-        starts = resets(year - 1, self.reset_day) + resets(year, self.reset_day)
-        return max(start for start in starts if start <= at)
-
-    def next_period(self, at: int) -> int:
-        year = day_of(at).year
-        starts = resets(year, self.reset_day) + resets(year + 1, self.reset_day)
-        return min(start for start in starts if start > at)
-
-    def note_cap(self) -> None:
-        """The cap that is in force now was in force today."""
-        cap = self.cap("inmail")[0]
-        self.highest_cap[self.today] = max(cap, self.highest_cap.get(self.today, 0))
-
-
-class Breaker(Books):
+class Breaker(Work):
     """The InMail breaker."""
 
     def __init__(self, *arguments):
@@ -178,11 +30,13 @@ class Breaker(Books):
         self.taken_by: Operation | None = None
         self.lines: list[tuple[str, str]] = []
         self.skips: dict[tuple, int] = {}
-        # In the order in which they were put in.
-        self.enrolled: list[Enrollment] = []
 
     def leased(self) -> bool:
         return self.lease is not None and self.lease > self.now
+
+    def permitted(self) -> bool:
+        """A permit lies ready."""
+        return self.leased() and self.taken_by is None
 
     def is_open(self) -> bool:
         return self.mode == "auto" and self.stamp is not None and self.stamp >= self.period_start(self.now)
@@ -227,43 +81,16 @@ class Breaker(Books):
         elif any(self.proves(o, self.now) and o.event.occurred_at <= self.now for o in self.journal):
             self.clear("recent_success_evidence")
         else:
-            return "account_inmail_credits_exhausted", self.next_period(self.now)
+            return NO_CREDITS, self.next_period(self.now)
         return None
 
     def skip(self, prospect: str | None, campaign: str | None) -> None:
         """Once for each piece of work and stamp; then it is counted."""
         key = (prospect, campaign, self.stamp)
         if key not in self.skips:
-            self.lines.append(("skip", "account_inmail_credits_exhausted"))
+            self.lines.append(("skip", NO_CREDITS))
             self.defer(prospect, campaign)
         self.skips[key] = self.skips.get(key, -1) + 1
-
-
-    def deferred(self) -> list[Enrollment]:
-        reason = "account_inmail_credits_exhausted"
-        return [e for e in self.enrolled if e.state == "waiting" and e.reason == reason]
-
-    def defer(self, prospect: str | None, campaign: str | None) -> None:
-        """The piece that was skipped waits for the next credits."""
-        until = self.next_period(self.now)
-        for e in self.enrolled:
-            mine = campaign is not None and e.prospect == prospect and e.action == "inmail"
-            if mine and e.state == "waiting" and e.due_at < until:
-                e.due_at, e.reason = until, "account_inmail_credits_exhausted"
-
-    def release(self) -> None:
-        """What was deferred is due."""
-        for e in self.deferred():
-            if e.due_at > self.now:
-                e.due_at, e.reason = self.now, None
-
-    def offer(self) -> None:
-        """A permit lies ready: the first deferred piece that nothing else holds back is due."""
-        for e in sorted(self.deferred(), key=lambda e: e.due_at):
-            same = [o for o in self.journal if o.kept() and o.action == "inmail" and o.prospect == e.prospect]
-            if not any(o.unresolved() or o.reserved_at > self.now - PROSPECT_COOLDOWN for o in same):
-                e.due_at = self.now
-                return
 
 
 class Model(Breaker):
@@ -278,16 +105,18 @@ class Model(Breaker):
         self.alerts: set[tuple[str, date]] = set()
         self.raised: set[tuple[str, date]] = set()
 
-    def find(self, number: int) -> Operation:
-        for operation in self.journal:
-            if operation.number == number:
-                return operation
-        raise Problem("SG102")
-
     def stopped(self) -> str | None:
         if self.paused:
             return "paused_by_operator"
         return "account_not_connected" if self.status != "connected" else None
+
+    def in_flight(self, action: str, prospect: str | None) -> bool:
+        return any(o.unresolved() for o in self.same(action, prospect))
+
+    def warm_until(self, action: str, prospect: str | None) -> int | None:
+        """The end of the prospect's cooldown, while it lasts."""
+        until = max((o.reserved_at + PROSPECT_COOLDOWN for o in self.same(action, prospect)), default=0)
+        return until if until > self.now else None
 
     def answer(self, action: str, refusal: tuple | None, expires_at: int | None = None) -> Decision:
         reason, retry_at = refusal or (None, None)
@@ -297,11 +126,11 @@ class Model(Breaker):
         """The first rule after the breaker that refuses, and when it lets go."""
         if self.cooldown is not None and self.cooldown > self.now:
             return "account_cooldown", self.cooldown
-        same = [o for o in self.journal if o.kept() and o.action == action and o.prospect == prospect]
-        if any(o.unresolved() for o in same):
+        if self.window and not is_inside(self.window, self.zone, self.now):
+            return "outside_sending_window", next_change(self.window, self.zone, self.now)
+        if self.in_flight(action, prospect):
             return "operation_in_flight", None
-        warm_until = max((o.reserved_at + PROSPECT_COOLDOWN for o in same), default=0)
-        if warm_until > self.now:
+        if warm_until := self.warm_until(action, prospect):
             return "prospect_cooldown", warm_until
         paced_until = self.granted.get(action, 0) + self.gap.get(action, 0)
         if self.gap.get(action) and action in self.granted and paced_until > self.now:
@@ -314,18 +143,32 @@ class Model(Breaker):
             return "daily_cap_reached", start_of(self.today + timedelta(days=1)) if daily else None
         return None
 
-    def decide(self, action: str, prospect: str | None) -> tuple[tuple | None, bool]:
-        """(refusal, whether it would be the probe)"""
+    def look(self, action: str, prospect: str | None) -> tuple[tuple | None, bool]:
+        """(refusal, whether it would be the probe), once the breaker was consulted."""
         reason = self.stopped()
         if reason:
             return (reason, None), False
         probing = False
         if action == "inmail":
-            refused = self.consult()
-            probing = self.is_open() and self.leased() and self.taken_by is None
-            if refused and not probing:
-                return refused, False
+            if self.mode == "open":
+                return ("breaker_forced_open", None), False
+            probing = self.is_open() and self.permitted()
+            if self.is_open() and not probing:
+                return (NO_CREDITS, self.next_period(self.now)), False
         return self.refusal(action, prospect), probing
+
+    def decide(self, action: str, prospect: str | None) -> tuple[tuple | None, bool]:
+        if action == "inmail" and not self.stopped():
+            self.consult()
+        return self.look(action, prospect)
+
+    def take(self, operation: Operation, probing: bool) -> None:
+        """A slot, and the permit if that let it pass."""
+        self.journal.append(operation)
+        self.granted[operation.action] = self.now
+        if probing:
+            self.lease, self.taken_by = max(self.lease, operation.expires_at), operation
+        self.note_cap()
 
     def reserve(self, action: str, prospect: str, campaign: str | None, number: int) -> Decision:
         for operation in self.journal:
@@ -333,16 +176,12 @@ class Model(Breaker):
                 return self.replay(operation, action, prospect, campaign)
         refused, probing = self.decide(action, prospect)
         if refused:
-            if refused[0] == "account_inmail_credits_exhausted":
+            if refused[0] == NO_CREDITS:
                 self.skip(prospect, campaign)
             return self.answer(action, refused)
         expires_at = self.now + TTL
         operation = Operation(number, action, prospect, campaign, self.now, expires_at, self.today)
-        self.journal.append(operation)
-        self.granted[action] = self.now
-        if probing:
-            self.lease, self.taken_by = max(self.lease, expires_at), operation
-        self.note_cap()
+        self.take(operation, probing)
         return self.answer(action, None, expires_at)
 
     def replay(self, operation: Operation, action: str, prospect: str, campaign: str | None) -> Decision:

@@ -3,7 +3,7 @@
 import copy
 from datetime import timedelta
 
-from histories_model import (
+from histories_books import (
     ERRORS,
     MINUTE,
     OVER_CAP_COOLDOWN,
@@ -11,14 +11,14 @@ from histories_model import (
     SKEW,
     TTL,
     Decision,
-    Enrollment,
     Event,
-    Model,
     Operation,
     Problem,
     day_of,
     week_of,
 )
+from histories_model import Model
+from histories_window import Window, next_change
 
 
 class Account(Model):
@@ -28,8 +28,11 @@ class Account(Model):
         """The same answer, on a copy."""
         return self.answer(action, copy.deepcopy(self).decide(action, prospect)[0])
 
-    def give_back_outcome(self, operation: Operation, state: str, outcome: str | None) -> None:
+    def settled_as(self, operation: Operation, state: str, outcome: str | None) -> None:
+        was_open = operation.unresolved()
         operation.state, operation.outcome, operation.settled_at = state, outcome, self.now
+        if was_open and not operation.unresolved():
+            self.wake(operation)
 
     def confirm(self, number: int, chat: str | None, delivered_at: int | None) -> Event | None:
         if delivered_at is not None and delivered_at > self.now + SKEW:
@@ -50,7 +53,8 @@ class Account(Model):
         if operation.state == "released":
             self.alerts.add(("delivered_after_rollback", operation.counted_on))
         if unproven:
-            self.give_back_outcome(operation, "indeterminate", "indeterminate")
+            self.settled_as(operation, "indeterminate", "indeterminate")
+            self.failed(operation, "indeterminate")
             return None
         self.finish(operation)
         operation.event = Event(chat, self.now if at is None else at, self.now)
@@ -59,10 +63,8 @@ class Account(Model):
 
     def finish(self, operation: Operation) -> None:
         """Delivered: the prospect of the campaign has got it."""
-        self.give_back_outcome(operation, "delivered", None)
-        for e in self.enrolled:
-            if operation.campaign and (e.prospect, e.action) == (operation.prospect, operation.action):
-                e.state, e.due_at, e.reason = "done", None, None
+        self.settled_as(operation, "delivered", None)
+        self.arrived(operation)
 
     def look_at_proof(self, operation: Operation) -> None:
         if operation.action == "inmail" and self.stamp is not None:
@@ -84,15 +86,18 @@ class Account(Model):
 
     def fail(self, operation: Operation, outcome: str, cooldown: int) -> None:
         state = "indeterminate" if outcome == "indeterminate" else "released"
-        self.give_back_outcome(operation, state, outcome)
+        self.settled_as(operation, state, outcome)
         if outcome == "rate_limited":
             self.cool_down(self.now + cooldown)
         elif outcome == "account_restricted":
             self.status = "restricted"
         elif outcome == "auth_lost" and self.status == "connected":
             self.status = "disconnected"
-        if operation.action != "inmail":
-            return
+        if operation.action == "inmail":
+            self.tell_breaker(operation, state, outcome)
+        self.failed(operation, outcome)
+
+    def tell_breaker(self, operation: Operation, state: str, outcome: str) -> None:
         was_probe = self.taken_by is operation
         if outcome == "credits_exhausted":
             if was_probe:
@@ -110,7 +115,7 @@ class Account(Model):
 
     def resolve(self, number: int, sent: bool, chat: str | None) -> None:
         operation = self.find(number)
-        expired = operation.state == "reserved" and self.now >= operation.expires_at
+        expired = operation.expired(self.now)
         repeats = operation.state == ("delivered" if sent else "released")
         proof = repeats and sent and operation.event is None and chat is not None
         if repeats and not proof:
@@ -131,7 +136,7 @@ class Account(Model):
             raise Problem("SG001")
         if at > self.now:
             raise Problem("SG007")
-        same = [o for o in self.journal if o.action == action and o.prospect == prospect and o.kept()]
+        same = self.same(action, prospect)
         for o in same:
             if o.number is None and (o.event.chat, o.event.occurred_at) == (chat, at):
                 return o.event
@@ -145,8 +150,7 @@ class Account(Model):
         if waiting:
             latest = max(waiting, key=lambda o: o.reserved_at)
             return self.deliver(latest, chat, max(at, latest.reserved_at))
-        operation = Operation(None, action, prospect, None, at, at, day_of(at))
-        self.give_back_outcome(operation, "delivered", None)
+        operation = Operation(None, action, prospect, None, at, at, day_of(at), "delivered", None, self.now)
         operation.event = Event(chat, at, self.now)
         self.journal.append(operation)
         self.granted[action] = max(self.granted.get(action, 0), at)
@@ -167,17 +171,24 @@ class Account(Model):
     def clear_cooldown(self) -> None:
         self.cooldown = None
 
-    def pause_all(self) -> None:
-        self.paused = True
+    def set_window(self, start: int | None, end: int | None, days: tuple | None) -> None:
+        """In quarters of the local day; nothing at all removes it."""
+        given = [value is not None for value in (start, end, days)]
+        if any(given) and (not all(given) or start == end or not days):
+            raise Problem("SG006")
+        self.window = Window(start, end, days) if all(given) else None
 
-    def resume_all(self) -> None:
-        self.paused = False
+    def set_zone(self, zone: str) -> None:
+        self.zone = zone
 
-    def enqueue(self, prospect: str, action: str) -> tuple:
-        if any((e.prospect, e.action) == (prospect, action) for e in self.enrolled):
-            return (False,)
-        self.enrolled.append(Enrollment(prospect, action, self.now))
-        return (True,)
+    def set_ramp(self, on: bool) -> None:
+        """Switched on, it starts afresh."""
+        self.note_cap()
+        if not on:
+            self.ramp = None
+        elif self.ramp is None:
+            self.ramp = set()
+        self.note_cap()
 
     def breaker_clear(self) -> None:
         self.clear("manual")
@@ -245,16 +256,11 @@ class Account(Model):
     def reconcile_operations(self) -> None:
         """Layer 1: what is counted anew each time needs no correction; expired operations are told."""
         since = week_of(self.today) - timedelta(days=7)
-        expired = any(
-            o.state == "reserved" and self.now >= o.expires_at and o.counted_on >= since
-            for o in self.journal
-        )
+        expired = any(o.expired(self.now) and o.counted_on >= since for o in self.journal)
+        self.expire(since)
         self.alerts = {alert for alert in self.alerts if alert[0] != "operations_expired"}
         if expired:
             self.alerts.add(("operations_expired", self.today))
-
-    def midnight_reset(self) -> None:
-        """Nobody can tell the difference."""
 
 
 # How far the clock goes on: a number, or a boundary of the account's own. A microsecond less meets what
@@ -275,15 +281,22 @@ WAITS = {
 }
 
 
-def wait(account: Account, how: str) -> None:
-    """Moves the model's clock."""
-    tomorrow = (account.now // (1440 * MINUTE) + 1) * 1440 * MINUTE
+def wait(account: Account, how: str) -> int:
+    """When it is then."""
+    now = account.now
+    tomorrow = (now // (1440 * MINUTE) + 1) * 1440 * MINUTE
+    turn = next_change(account.window, account.zone, now) if account.window else None
+    work = min((e.due_at for e in account.enrolled if e.due_at is not None and e.due_at > now), default=now)
     boundaries = {
         "midnight": tomorrow,
-        "nearly midnight": max(tomorrow - 1, account.now),
-        "the next period": account.next_period(account.now),
-        "nearly the next period": max(account.next_period(account.now) - 1, account.now),
-        "the end of the lease": max(account.lease or 0, account.now),
-        "the end of the cooldown": max(account.cooldown or 0, account.now),
+        "nearly midnight": tomorrow - 1,
+        "the next period": account.next_period(now),
+        "nearly the next period": account.next_period(now) - 1,
+        "the end of the lease": account.lease or 0,
+        "the end of the cooldown": account.cooldown or 0,
+        "the turn of the window": turn or now,
+        "nearly the turn of the window": (turn or now) - 1,
+        "the next work": work,
+        "nearly the next work": work - 1,
     }
-    account.now = boundaries[how] if how in boundaries else account.now + WAITS[how]
+    return max(boundaries[how], now) if how in boundaries else now + WAITS[how]
