@@ -5,6 +5,7 @@
 
 use pgrx::pg_sys;
 
+use crate::error::Result;
 use crate::statement::{Spi, Statement, params};
 
 /// The jobs that a quarantine waits for, in the order in which they run.
@@ -20,6 +21,12 @@ static SWEPT: Statement = Statement::new(
     &[pg_sys::UUIDOID],
 );
 
+static LEAVE_OUT: Statement = Statement::new(
+    "UPDATE sendgate.jobs j SET sweep_passed_over = j.sweep_passed_over OPERATOR(pg_catalog.+) 1
+     FROM sendgate.pause_switch p WHERE j.sweep_under OPERATOR(pg_catalog.=) p.quarantine_id",
+    &[],
+);
+
 /// The id of the quarantine that is on, if one is.
 pub fn current(spi: &Spi) -> Option<[u8; 16]> {
     spi.run(&CURRENT, &[]).first().and_then(|mut row| row.nullable_uuid())
@@ -29,4 +36,15 @@ pub fn current(spi: &Spi) -> Option<[u8; 16]> {
 pub fn unswept(spi: &Spi, id: [u8; 16]) -> Vec<&'static str> {
     let swept: Vec<String> = spi.run(&SWEPT, params![id]).iter().map(|mut row| row.value()).collect();
     WATCHED.into_iter().filter(|job| !swept.iter().any(|name| name == job)).collect()
+}
+
+/// Tells sweeps that are under way that they do not meet every account: one is about to be moved to a
+/// place that they may have passed. Waits for a batch that is running; to be called before an account
+/// is held, as a batch takes its job first.
+///
+/// # Errors
+/// `SG301` when the batch takes too long.
+pub fn leave_out(spi: &Spi) -> Result<()> {
+    spi.run_waiting(&LEAVE_OUT, &[])?;
+    Ok(())
 }

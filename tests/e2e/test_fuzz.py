@@ -24,6 +24,9 @@ STRANGE = ["", " ", "\t", "\n", "\x01", "\x7f", "\u0085", "\u202e", "'", '"', "\
            "NULL", "null", "*", "a" * 64, "a" * 256, "a" * 2_001, "ä" * 1_000, "𝒳" * 700, "x" * 1_000_000,
            "e\u0301", "\ufeff", "\uffff", "\U0010ffff", "-1", "1e9", "2026-02-30", "../etc", "<b>",
            "; DROP TABLE x", "errors/insufficient_credits", "no credits", "429"]  # fmt: skip
+# The session's own, and what accounts are given; the last two are PostgreSQL's spelling of an offset.
+ZONES = ["UTC", "Europe/Berlin", "America/St_Johns", "Pacific/Chatham", "Pacific/Kiritimati", "Etc/GMT+12",
+         "Antarctica/Troll", "EST5EDT", "<+14:59>-14:59", "<-15>15:59"]  # fmt: skip
 NUMBERS = [-(2**31), -1, 0, 1, 2, 7, 8, 28, 31, 32, 50, 100, 101, 402, 429, 1000, 10_001, 2**31 - 1]
 INSTANTS = ["-infinity", "infinity", "4713-01-01 00:00:00+00 BC", "0001-01-01 00:00:00+00", "1969-12-31 23:59:59+00",
             "2026-05-24 11:59:00+00", "2026-05-24 12:00:00+00", "2026-05-24 12:04:59+00", "2026-05-31 23:59:59.999999+00",
@@ -60,6 +63,7 @@ def test_no_input_is_an_internal_error(env):
             try:
                 if number % 20 == 0:
                     connection.execute("SELECT set_config('sendgate.now', %s, false)", (chance.choice(HOURS),))
+                    connection.execute("SELECT set_config('TimeZone', %s, false)", (chance.choice(ZONES),))
                 code = call(connection, name, types, arguments)
             except Exception as error:
                 raise AssertionError(
@@ -117,7 +121,7 @@ def value(chance: random.Random, kind: str):
             return [[value(chance, element)] for _ in range(2)]
         return [value(chance, element) for _ in range(chance.choice([0, 1, 1, 2, 3, 300]))]
     if kind == "text":
-        pool = chance.choice([ACCOUNTS, ACCOUNTS, KNOWN, KNOWN, STRANGE])
+        pool = chance.choice([ACCOUNTS, ACCOUNTS, KNOWN, KNOWN, STRANGE, ZONES])
         return chance.choice(pool)
     return {
         "uuid": lambda: operation(chance.randint(1, 12)),

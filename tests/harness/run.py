@@ -73,6 +73,10 @@ def tools() -> None:
         tool()
 
 
+# SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS; and what PostgreSQL gives up with.
+CRASHES = r"^.*(?:was terminated by signal (?:4|5|6|7|8|11|31)\b|PANIC:|TRAP:).*$"
+
+
 @dataclass(frozen=True)
 class Job:
     """The tests of one version on a server of their own, or a part of them."""
@@ -128,6 +132,7 @@ def version_stages(
                 lambda: e2e.run(cluster, only, job.newest, (job.part, job.parts)).counts(),
             )
     finally:
+        report.stage(f"{job.name} log", lambda: faults(cluster))
         keep_log(cluster, job.name)
         cluster.destroy()
 
@@ -137,6 +142,14 @@ def start(cluster: Cluster) -> None:
     cluster.create()
     cluster.start()
     progress(f"  PostgreSQL {cluster.install.version} on {cluster.host}:{cluster.port}")
+
+
+def faults(cluster: Cluster) -> None:
+    """No test may pass over a server process that crashed by itself; being killed is another thing."""
+    log = cluster.datadir / "server.log"
+    text = log.read_text(errors="replace") if log.exists() else ""
+    if found := re.findall(CRASHES, text, re.MULTILINE):
+        raise HarnessError("a process of the server crashed:\n" + "\n".join(found))
 
 
 def keep_log(cluster: Cluster, name: str) -> None:

@@ -13,6 +13,7 @@ use crate::enrollment;
 use crate::entry::{Answer, Args, VOID, shown, sql_function};
 use crate::error::{Code, Error};
 use crate::log;
+use crate::quarantine;
 use crate::settings;
 use crate::statement::{Spi, Statement, params};
 
@@ -47,6 +48,7 @@ static BRING_BACK: Statement = Statement::new(
 fn repair_day(args: &Args) -> Answer {
     let (account, note) = (args.id(0, "account_id")?, args.note(1)?);
     Spi::connect(|spi| {
+        quarantine::leave_out(spi)?;
         let held = account_row::hold(spi, account)?;
         let now = clock::now();
         if !held.account.is_ahead_of(now) {

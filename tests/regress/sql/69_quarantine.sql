@@ -122,6 +122,23 @@ SELECT audited, reconciled FROM pg_temp.progress;
 SELECT sendgate.resume_all();
 SELECT reason FROM sendgate.preview('quarantine-1', 'message', 'p3');
 
+-- A row that is brought back while they run was passed by neither: they begin again.
+SET sendgate.now = '2026-12-05 00:10:00+00';
+SELECT proceed FROM sendgate.reserve('quarantine-1', 'invite', 'p9');
+SET sendgate.now = '2026-12-03 00:10:00+00';
+SELECT sendgate.quarantine('a clock that ran ahead');
+SELECT more FROM sendgate.audit_events(1);
+SELECT more FROM sendgate.reconcile_operations(1);
+SELECT sendgate.repair_day('quarantine-1', 'test');
+CALL pg_temp.sweep('audit_events');
+CALL pg_temp.sweep('reconcile_operations');
+SELECT audited, reconciled FROM pg_temp.progress;
+SELECT code FROM contract.error('SELECT sendgate.resume_all()');
+SET sendgate.now = '2026-12-03 00:15:00+00';
+CALL sendgate.tick();
+SELECT audited, reconciled FROM pg_temp.progress;
+SELECT sendgate.resume_all();
+
 -- Over a mere pause: since when everything stands still stays known.
 SELECT sendgate.pause_all('an incident');
 SET sendgate.now = '2026-12-03 00:30:00+00';
