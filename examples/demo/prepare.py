@@ -9,7 +9,7 @@ from pathlib import Path
 
 from harness import build, postgres, wheel
 from harness.console import HarnessError, progress, watched
-from harness.places import run_dir
+from harness.places import locked, run_dir
 from harness.postgres import Install
 
 from .children import EXAMPLES
@@ -41,13 +41,9 @@ def node() -> Path | None:
     lock = (EXAMPLES / "package-lock.json").read_bytes()
     stamp = f"package-lock.json sha256:{hashlib.sha256(lock).hexdigest()}\n"
     directory = run_dir() / "node"
-    if not wheel.is_stamped(directory, stamp):
+    with locked("node"):
         try:
-            with wheel.building(directory, stamp) as work:
-                for name in ("package.json", "package-lock.json"):
-                    shutil.copy(EXAMPLES / name, work)
-                command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-                watched(command, "installing pg from npm", cwd=work)
+            _install(directory, stamp)
         except HarnessError as error:
             say(f"  {error}")
             say("  npm could not install pg: the Python worker does all the work this time.", "yellow")
@@ -55,6 +51,17 @@ def node() -> Path | None:
     # Node.js looks for packages beside the file that imports them.
     shutil.copy(EXAMPLES / "worker.mjs", directory)
     return directory
+
+
+def _install(directory: Path, stamp: str) -> None:
+    """The worker's one dependency, unless it is there already."""
+    if wheel.is_stamped(directory, stamp):
+        return
+    with wheel.building(directory, stamp) as work:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(EXAMPLES / name, work)
+        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+        watched(command, "installing pg from npm", cwd=work)
 
 
 def _node_problem() -> str | None:
