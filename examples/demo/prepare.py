@@ -48,8 +48,10 @@ def node() -> Path | None:
             say(f"  {error}")
             say("  npm could not install pg: the Python worker does all the work this time.", "yellow")
             return None
-    # Node.js looks for packages beside the file that imports them.
-    shutil.copy(EXAMPLES / "worker.mjs", directory)
+    # Node.js looks for packages beside the file that imports them. Renamed: another demo may be starting it.
+    fresh = directory / f"worker.{os.getpid()}.new"
+    shutil.copy(EXAMPLES / "worker.mjs", fresh)
+    fresh.replace(directory / "worker.mjs")
     return directory
 
 
