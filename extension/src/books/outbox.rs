@@ -13,18 +13,24 @@ sql_function!(sendgate_take_breaker_lines, pg_finfo_sendgate_take_breaker_lines,
 const LINES_MAX: i32 = 10_000;
 
 /// The order of the keys is the order of writing for each account: ids grow with time.
+///
+/// Nothing here is left to the planner's idea of how many lines wait, which is none most of the time: the
+/// lines to be taken are chosen once, as an array. As a relation to be joined they were chosen anew for
+/// each line that waits, and more of them than asked for; and the log would be read from end to end.
 static TAKE: Statement = Statement::new(
     "WITH taken AS (
          DELETE FROM sendgate.breaker_outbox o
-         USING (SELECT w.account_id, w.id FROM sendgate.breaker_outbox w
-                ORDER BY w.id LIMIT $1 FOR UPDATE SKIP LOCKED) w
-         WHERE o.account_id OPERATOR(pg_catalog.=) w.account_id AND o.id OPERATOR(pg_catalog.=) w.id
+         WHERE o.ctid OPERATOR(pg_catalog.=) ANY (ARRAY(
+             SELECT w.ctid FROM sendgate.breaker_outbox w
+             ORDER BY w.id LIMIT $1 FOR UPDATE SKIP LOCKED))
          RETURNING o.account_id, o.id)
      SELECT l.id, l.at, l.account_id::pg_catalog.text, l.action, l.reason, l.actor, l.exhausted_at,
             l.prospect_id::pg_catalog.text, l.campaign_id::pg_catalog.text, l.note
      FROM taken t
-     JOIN sendgate.breaker_log l
-         ON l.account_id OPERATOR(pg_catalog.=) t.account_id AND l.id OPERATOR(pg_catalog.=) t.id
+     CROSS JOIN LATERAL (
+         SELECT b.* FROM sendgate.breaker_log b
+         WHERE b.account_id OPERATOR(pg_catalog.=) t.account_id AND b.id OPERATOR(pg_catalog.=) t.id
+         LIMIT 1) l
      ORDER BY l.at, l.id",
     &[pg_sys::INT4OID],
 );

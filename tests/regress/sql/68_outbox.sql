@@ -139,3 +139,21 @@ DELETE FROM sendgate.breaker_outbox;
 SELECT account_id, action, note FROM sendgate.take_breaker_lines(10);
 RESET ROLE;
 SELECT count(*) FROM sendgate.breaker_outbox;
+
+-- Most of the time the outbox is empty, and PostgreSQL plans as if it were: still as many lines as asked
+-- for, and not as often as there are lines.
+SELECT count(*) >= 0 AS taken FROM sendgate.take_breaker_lines(10000);
+ANALYZE sendgate.breaker_outbox;
+DO $$
+BEGIN
+    FOR n IN 1..150 LOOP
+        PERFORM sendgate.breaker_arm('box-1', 'many');
+        PERFORM sendgate.breaker_clear('box-1', 'many');
+    END LOOP;
+END
+$$;
+BEGIN;
+SELECT count(*) FROM sendgate.breaker_outbox;
+SELECT count(*) FROM sendgate.take_breaker_lines(10);
+ROLLBACK;
+SELECT count(*) FROM sendgate.take_breaker_lines(10000);
