@@ -22,6 +22,7 @@ OVERTIME_SECONDS_MAX = 20
 SUMMARY_EVERY_SECONDS = 5
 """Between the lines of an output that cannot be redrawn."""
 NOTES_SHOWN = 3
+CONNECTIONS = "SELECT count(*) AS connected FROM pg_stat_activity WHERE usename = %s"
 CUT_CONNECTIONS = "SELECT count(pg_terminate_backend(pid)) AS cut FROM pg_stat_activity WHERE usename = %s"
 
 
@@ -52,7 +53,7 @@ def this_month(scene: Scene, seconds: float) -> Books:
 
     def disturb(passed: float) -> None:
         nonlocal halfway
-        if passed > halfway:
+        if passed > halfway and (_all_connected(scene) or passed > seconds):
             scene.note(f"at {passed:.0f} s the demo {_disturb(scene)}; the workers repeat their calls")
             halfway = float("inf")
 
@@ -114,6 +115,12 @@ def _report_gone(scene: Scene) -> None:
             terminal.keep()
             say(f"{worker.name} ended by itself, status {worker.process.returncode}:", "red")
             say(worker.last_words())
+
+
+def _all_connected(scene: Scene) -> bool:
+    """Whether there is a connection of each worker; on a busy machine it takes them a while."""
+    connected = scene.admin.rows(CONNECTIONS, [stage.WORKER])[0]["connected"]
+    return connected >= len(scene.workers)
 
 
 def _disturb(scene: Scene) -> str:

@@ -8,7 +8,7 @@ from console import world
 from console_client import Client, ConsoleDaemon, act_path, next_page
 from daemon_process import Daemon
 from support import at_once, equal, provision
-from test_console import FILTERS, plans_of
+from test_console import FILTERS, GROWING, plans_of
 
 NEWEST_ONLY = True
 # The first test builds the daemon; one loads 100,000 accounts.
@@ -65,14 +65,15 @@ def test_crowds_of_one_kind(env):
 def test_one_account_with_a_hundred_thousand_events(env):
     """Its own page reads its own history; the lists of all accounts read no more of it than they show."""
     world.load(env.psql, 2_000, journalled=2_000)
+    # Plans are those of before: counted anew, with nearly all rows its own, reading a table whole is right.
+    for table in GROWING:
+        env.psql(f"ALTER TABLE sendgate.{table} SET (autovacuum_enabled = off)")
     env.psql(HISTORY)
     lists = ["/unknown", "/unknown?after=2000-01-01%2000:00:00.000000~00000000-0000-4000-8000-000000000000&account=a"]
     lists += ["/events", f"/events?account={HOT}", "/events?campaign=hot", "/alerts", "/heartbeats"]
     assert plans_of(env, lists, rows_max=30_000, small=SMALL) > len(lists)
     own = ["/", "/?filter=drifting", f"/account?id={HOT}", act_path("clear", HOT), f"/events?account={HOT}&campaign=spring-1"]
-    # Nearly all rows are its own: once PostgreSQL has counted them, it may well read the table from end to end.
-    its_own = 200_000 * READS_OF_ONE_MAX
-    assert plans_of(env, own, rows_max=its_own, small=its_own) > len(own)
+    assert plans_of(env, own, rows_max=200_000 * READS_OF_ONE_MAX, small=SMALL) > len(own)
     with Daemon(env) as daemon:
         started = time.monotonic()
         equal(daemon.get(f"/account?id={HOT}")[0], 200, "its page")

@@ -44,11 +44,9 @@ def test_the_demo_plays_and_its_books_agree(env):
     # acceptances, and workers who lose their connections.
     for shown in (
         "credits exhausted — auto-resumes", "FROM linkedin_accounts", "connections get a message",
-        "invites are being accepted",
+        "invites are being accepted", "the demo cut 4 connections",
     ):
         assert shown in month, f"{shown!r} is not shown:\n{output}"
-    # Not every worker is up by then on a busy machine.
-    assert re.search(r"the demo cut [1-4] connections", month), output
     assert "FAIL" not in verdict, output
     # Some may have had nothing to check, and say so: a short month may end before the breaker has
     # put off a thing, or before those who ran out had time to go on.
