@@ -13,6 +13,7 @@ from harness import side_by_side
 from harness.cluster import Cluster
 from harness.console import HarnessError
 from harness.postgres import Install
+from harness.report import Report
 from support import equal, wait_for
 
 # The subject is the harness.
@@ -69,6 +70,36 @@ def end_as_named(report, job: Job) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         case "interrupted":
             raise KeyboardInterrupt  # the signal itself may be ignored, as in a shell's background
+
+
+def test_the_end_of_a_run_says_what_failed_and_why(env):
+    """Whoever sees no more than its last lines knows where to begin."""
+    said, _ = run("fail").communicate()
+    told = said[said.index("\nstage of pg18") :]
+    for word in ("FAILED  pg18 stage of pg18:", "mend me", "FAILED  pg18 other:", "a fault of the harness",
+                 "FAILED  exits: its process ended without a result"):
+        equal(told.count(word), 1, f"{word!r} in {told}")
+    equal(told.splitlines()[-1], "1 passed, 3 failed", "last line")
+
+
+def fail() -> None:
+    """A run with three failures, as the tests end theirs."""
+    report = Report()
+    report.stage("good", lambda: (1, 0))
+    report.stages += side_by_side.run([Job("pg18"), Job("exits")], fail_as_named)
+    report.finish()
+
+
+def fail_as_named(report, job: Job) -> None:
+    """Two failures that are told, or a death."""
+
+    def failing(error: Exception):
+        raise error
+
+    if job.name == "exits":
+        sys.exit(0)
+    report.stage("stage of pg18", lambda: failing(HarnessError("mend me")))
+    report.stage("other", lambda: failing(RuntimeError("a fault of the harness")))
 
 
 def test_jobs_and_their_servers_end_with_their_run(env):

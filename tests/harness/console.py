@@ -16,6 +16,10 @@ TICK_SECONDS_LOG = 15
 TAIL_LINES = 60
 # What each line of this process begins with, where several share a terminal.
 prefix = ""
+# Longest reason that is told again at the end; the whole of it is where it happened.
+REASON_CHARS = 600
+# What failed so far, each with its name and why: told again at the end, where people look first.
+failures: list[str] = []
 
 
 class HarnessError(Exception):
@@ -49,6 +53,13 @@ def progress(text: str) -> None:
     lines = [f"{prefix}{line}" for line in text.split("\n")] if prefix else [text]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
+
+
+def failed(name: str, why: str) -> None:
+    """Keep for the end of the run what failed and, shortened, why."""
+    why = "\n    ".join(why.strip().splitlines())
+    job = prefix.rstrip("│ ")
+    failures.append(f"FAILED  {f'{job} {name}'.strip()}:\n    {why[:REASON_CHARS]}")
 
 
 def own_environment(extra: dict[str, str] | None = None) -> dict[str, str]:

@@ -6,12 +6,15 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from . import console
 from .build import EXTENSION
 from .cluster import Cluster
 from .console import HarnessError, progress
 from .places import REPO, RESULTS
 
 DIFF_LINES = 200
+# Of each test, at the end of the run.
+TOLD_LINES = 8
 # How pg_regress sets its own databases up, so that expected output is the same everywhere.
 DATABASE_SETTINGS = {
     "lc_messages": "C",
@@ -77,6 +80,7 @@ class Driver:
             self._accept(results, outcome)
         elif outcome.failed:
             self._show(results)
+            self._tell(results, outcome)
         return outcome
 
     def _with_expected(self, names: list[str], accept: bool, outcome: Outcome) -> list[str]:
@@ -157,6 +161,17 @@ class Driver:
         progress("\n".join(lines[:DIFF_LINES]))
         if len(lines) > DIFF_LINES:
             progress(f"… {len(lines) - DIFF_LINES} more lines in {diffs.relative_to(REPO)}")
+
+
+    def _tell(self, results: Path, outcome: Outcome) -> None:
+        """Each test's first lines that differ, for the end of the run."""
+        diffs = results / "regression.diffs"
+        text = diffs.read_text(errors="replace") if diffs.exists() else ""
+        for name in outcome.failed:
+            of_test = re.search(rf"^diff .*/{re.escape(name)}\.out$(.*?)(?=^diff |\Z)", text, re.MULTILINE | re.DOTALL)
+            changed = re.findall(r"^[-+](?![-+]).*$", of_test[1], re.MULTILINE) if of_test else []
+            told = changed[:TOLD_LINES] or [f"no difference; see {results.relative_to(REPO)}/driver.log"]
+            console.failed(f"{self.kind}/{name}", "\n".join(told))
 
 
 # PostgreSQL 15: "test basics      ... ok     12 ms"; from 16 on: "not ok 3     - basics    12 ms".

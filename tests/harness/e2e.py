@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from . import venv
+from . import console, venv
 from .build import EXTENSION
 from .cluster import Cluster
 from .console import HarnessError, duration, progress
 from .driver import Outcome, selected
 from .places import REPO
 from .postgres import Install
+from .report import reason
 
 # A test may set its own by a module constant of this name.
 TIMEOUT_SECONDS = 300
@@ -92,8 +93,9 @@ def run(
     for file in files:
         try:
             module = load(file)
-        except Exception:
+        except Exception as error:
             progress(f"  FAILED  {file.stem}: cannot be imported\n{traceback.format_exc()}")
+            console.failed(f"e2e/{file.stem}", reason(error))
             outcome.failed.append(file.stem)
             continue
         if getattr(module, "NEWEST_ONLY", False) and not newest:
@@ -149,7 +151,8 @@ def run_one(cluster: Cluster, module: ModuleType, full: str, function, dbname: s
         try:
             with _time_limit(getattr(module, "TIMEOUT_SECONDS", TIMEOUT_SECONDS)):
                 function(env)
-        except Exception:
+        except Exception as error:
+            console.failed(f"e2e/{full}", reason(error))
             problem = traceback.format_exc() + "\nThe server's log ends:\n" + cluster.log_tail()
         finally:
             _restore(cluster, conf)
@@ -157,6 +160,7 @@ def run_one(cluster: Cluster, module: ModuleType, full: str, function, dbname: s
             for role in _roles(cluster) - roles:
                 cluster.psql(f'DROP ROLE "{role}"')
     except HarnessError as error:
+        console.failed(f"e2e/{full}", f"clearing up failed: {error}")
         problem = (problem or "") + f"\nclearing up failed: {error}"
     word = "FAILED" if problem else "ok    "
     progress(f"  {word}  {full}  {duration(time.monotonic() - started)}")

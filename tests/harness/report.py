@@ -3,8 +3,10 @@
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
+from . import console
 from .console import HarnessError, duration, progress
 
 
@@ -16,6 +18,8 @@ class Stage:
     seconds: float
     passed: int
     failed: int
+    # What failed and why, in a few lines each.
+    why: list[str] = field(default_factory=list)
 
 
 class Report:
@@ -28,19 +32,19 @@ class Report:
         """Run one stage; ``work`` returns (passed, failed). Whether it went well."""
         progress(f"\n== {name}")
         started = time.monotonic()
+        before = len(console.failures)
         try:
             passed, failed = work() or (0, 0)
-        except HarnessError as error:
-            progress(f"FAILED: {error}")
+        except Exception as error:
+            progress(f"FAILED: {error if isinstance(error, HarnessError) else traceback.format_exc()}")
+            console.failed(name, reason(error))
             passed, failed = 0, 1
-        except Exception:
-            progress(f"FAILED: {traceback.format_exc()}")
-            passed, failed = 0, 1
-        self.stages.append(Stage(name, time.monotonic() - started, passed, failed))
+        why = console.failures[before:]
+        self.stages.append(Stage(name, time.monotonic() - started, passed, failed, why))
         return failed == 0
 
     def finish(self) -> int:
-        """Print the table and, as the last line, the sum; the exit status."""
+        """Print the table, once more what failed, and as the last line the sum; the exit status."""
         width = max((len(stage.name) for stage in self.stages), default=0)
         progress("")
         for stage in self.stages:
@@ -49,6 +53,16 @@ class Report:
             progress(f"{stage.name:{width}}  {duration(stage.seconds):>12}  {counts}  {verdict}")
         passed = sum(stage.passed for stage in self.stages)
         failed = sum(stage.failed for stage in self.stages)
+        for text in (text for stage in self.stages for text in stage.why):
+            progress(f"\n{text}")
         progress("" if passed or failed else "No test was selected; see tests/ for their names.")
         progress(f"{passed} passed, {failed} failed")
         return 1 if failed or not passed else 0
+
+
+def reason(error: BaseException) -> str:
+    """An exception in a few lines: what it says, and which lines of the tests led to it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{Path(frame.filename).name}:{frame.lineno}" for frame in frames if "tests" in frame.filename]
+    said = "".join(traceback.format_exception_only(error)).strip()
+    return f"{' → '.join(places)}\n{said}" if places else said

@@ -61,6 +61,8 @@ def unit_tests(install: Install) -> tuple[int, int]:
     except console.CommandFailed as error:
         passed, failed = counts(error.output)
         console.progress(str(error))
+        names = re.findall(r"^test (\S+) \.\.\. FAILED", error.output, re.MULTILINE)
+        console.failed("rust tests", ", ".join(names) or str(error)[-console.REASON_CHARS:])
         return passed, max(failed, 1)
     return counts(output)
 

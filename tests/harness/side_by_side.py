@@ -56,7 +56,7 @@ def _stages(job: Job, answer: connection.Connection) -> list[Stage]:
         return answer.recv()
     except EOFError:
         console.progress(f"FAILED  {job.name}: its process ended without a result")
-        return [Stage(job.name, 0, 0, 1)]
+        return [Stage(job.name, 0, 0, 1, [f"FAILED  {job.name}: its process ended without a result"])]
 
 
 def _alone(work: Callable[[Report, Job], None], job: Job, prefix: str, answer: connection.Connection) -> None:
