@@ -40,6 +40,7 @@ mod journal;
 mod journal_many;
 mod log;
 mod lookup;
+mod planner;
 mod preview;
 mod quarantine;
 mod queue;

@@ -15,6 +15,7 @@ use pgrx::{IntoDatum, PgSqlErrorCode, pg_sys};
 use sendgate_decision::clock::{Day, Instant};
 
 use crate::error::{Code, Error, Result};
+use crate::planner::Planner;
 pub use crate::row::Row;
 use crate::settings;
 
@@ -211,7 +212,7 @@ impl Spi {
     pub fn write_on_latest_snapshot(&self, statement: &Statement, params: &[Param]) -> Rows<'_> {
         self.open();
         let (mut values, nulls) = arguments(statement, params);
-        let _planner = PlannerGuard::new();
+        let _planner = Planner::for_large_tables();
         let none = std::ptr::null_mut();
         unsafe {
             let latest = pg_sys::GetLatestSnapshot();
@@ -234,7 +235,7 @@ impl Spi {
     fn execute(&self, statement: &Statement, params: &[Param], read_only: bool) -> Rows<'_> {
         self.open();
         let (mut values, nulls) = arguments(statement, params);
-        let _planner = PlannerGuard::new();
+        let _planner = Planner::for_large_tables();
         unsafe {
             let code =
                 pg_sys::SPI_execute_plan(statement.plan(), values.as_mut_ptr(), nulls.as_ptr(), read_only, 0);
@@ -259,45 +260,6 @@ fn arguments(
         }
     }
     (values, nulls)
-}
-
-/// Keeps the planner off sequential scans, off joins that read whole tables and off JIT while a plan
-/// is made: a plan that was made while a table was nearly empty must still be the right one a million
-/// rows later, and compiling a look-up takes a thousand times as long as the look-up.
-struct PlannerGuard {
-    enable_seqscan: bool,
-    enable_hashjoin: bool,
-    enable_mergejoin: bool,
-    jit_enabled: bool,
-}
-
-impl PlannerGuard {
-    fn new() -> PlannerGuard {
-        unsafe {
-            let before = PlannerGuard {
-                enable_seqscan: pg_sys::enable_seqscan,
-                enable_hashjoin: pg_sys::enable_hashjoin,
-                enable_mergejoin: pg_sys::enable_mergejoin,
-                jit_enabled: pg_sys::jit_enabled,
-            };
-            pg_sys::enable_seqscan = false;
-            pg_sys::enable_hashjoin = false;
-            pg_sys::enable_mergejoin = false;
-            pg_sys::jit_enabled = false;
-            before
-        }
-    }
-}
-
-impl Drop for PlannerGuard {
-    fn drop(&mut self) {
-        unsafe {
-            pg_sys::enable_seqscan = self.enable_seqscan;
-            pg_sys::enable_hashjoin = self.enable_hashjoin;
-            pg_sys::enable_mergejoin = self.enable_mergejoin;
-            pg_sys::jit_enabled = self.jit_enabled;
-        }
-    }
 }
 
 /// Does what may wait for a held row, at most for `sendgate.lock_timeout`.

@@ -1,0 +1,136 @@
+//! How the extension's statements are planned: for large tables, whatever PostgreSQL knows of them.
+//!
+//! A plan that was made while a table was nearly empty must still be the right one a million rows later:
+//! a worker keeps its session for weeks, and a queue is empty whenever it is analysed until a campaign
+//! begins. So the planner is told that every table of the schema is large and nothing else; with the same
+//! statement it comes to the same plan on every server.
+
+use std::cell::Cell;
+
+use pgrx::{pg_guard, pg_sys};
+
+/// A table has at least this many rows, for the planner.
+const ROWS: f64 = 1_000_000.0;
+/// And this many on a page: rows of the journal are as long as that.
+const ROWS_A_PAGE: f64 = 40.0;
+/// An index has so many entries on a page, with keys of three texts.
+const ENTRIES_A_PAGE: f64 = 100.0;
+/// Levels above the leaves of an index of that size.
+const TREE_HEIGHT: i32 = 2;
+
+type Hooks = (pg_sys::get_relation_info_hook_type, pg_sys::get_relation_stats_hook_type);
+
+thread_local! {
+    /// Hooks of other extensions, while ours are in their place: what they say about other tables holds.
+    static OTHERS: Cell<Option<Hooks>> = const { Cell::new(None) };
+}
+
+/// What was set before, and is set again at the end.
+pub struct Planner {
+    enable_seqscan: bool,
+    enable_bitmapscan: bool,
+    enable_hashjoin: bool,
+    enable_mergejoin: bool,
+    jit_enabled: bool,
+    hooks: Hooks,
+    others: Option<Hooks>,
+}
+
+impl Planner {
+    /// As long as this lives, statements are planned for large tables: without sequential scans, without
+    /// joins that read whole tables, without bitmaps, which pay for many rows and not for the few that are
+    /// asked for here, and without JIT, since compiling a look-up takes a thousand times as long as it.
+    pub fn for_large_tables() -> Planner {
+        unsafe {
+            let before = Planner {
+                enable_seqscan: pg_sys::enable_seqscan,
+                enable_bitmapscan: pg_sys::enable_bitmapscan,
+                enable_hashjoin: pg_sys::enable_hashjoin,
+                enable_mergejoin: pg_sys::enable_mergejoin,
+                jit_enabled: pg_sys::jit_enabled,
+                hooks: (pg_sys::get_relation_info_hook, pg_sys::get_relation_stats_hook),
+                others: OTHERS.get(),
+            };
+            pg_sys::enable_seqscan = false;
+            pg_sys::enable_bitmapscan = false;
+            pg_sys::enable_hashjoin = false;
+            pg_sys::enable_mergejoin = false;
+            pg_sys::jit_enabled = false;
+            // A trigger on our tables may call us again: then the hooks are ours already.
+            OTHERS.set(before.others.or(Some(before.hooks)));
+            pg_sys::get_relation_info_hook = Some(tell_size);
+            pg_sys::get_relation_stats_hook = Some(tell_no_more);
+            before
+        }
+    }
+}
+
+impl Drop for Planner {
+    fn drop(&mut self) {
+        unsafe {
+            pg_sys::enable_seqscan = self.enable_seqscan;
+            pg_sys::enable_bitmapscan = self.enable_bitmapscan;
+            pg_sys::enable_hashjoin = self.enable_hashjoin;
+            pg_sys::enable_mergejoin = self.enable_mergejoin;
+            pg_sys::jit_enabled = self.jit_enabled;
+            (pg_sys::get_relation_info_hook, pg_sys::get_relation_stats_hook) = self.hooks;
+            OTHERS.set(self.others);
+        }
+    }
+}
+
+/// A trigger of the application on one of our tables is planned meanwhile, too; its tables are as they are.
+unsafe fn is_ours(relation: pg_sys::Oid) -> bool {
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"sendgate".as_ptr(), true);
+        schema != pg_sys::InvalidOid && pg_sys::get_rel_namespace(relation) == schema
+    }
+}
+
+/// The size of a table and its indexes.
+#[pg_guard]
+unsafe extern "C-unwind" fn tell_size(
+    root: *mut pg_sys::PlannerInfo,
+    relation: pg_sys::Oid,
+    inhparent: bool,
+    rel: *mut pg_sys::RelOptInfo,
+) {
+    unsafe {
+        if let Some((Some(other), _)) = OTHERS.get() {
+            other(root, relation, inhparent, rel);
+        }
+        if !is_ours(relation) {
+            return;
+        }
+        (*rel).tuples = (*rel).tuples.max(ROWS);
+        (*rel).pages = (*rel).pages.max((ROWS / ROWS_A_PAGE) as pg_sys::BlockNumber);
+        let indexes = (*rel).indexlist.as_ref();
+        for i in 0..indexes.map_or(0, |list| list.length as usize) {
+            let index: *mut pg_sys::IndexOptInfo = (*(*(*rel).indexlist).elements.add(i)).ptr_value.cast();
+            // A BRIN index has a few pages, however large its table is.
+            if (*index).relam == pg_sys::BTREE_AM_OID {
+                (*index).tuples = (*rel).tuples;
+                (*index).pages = (*index).pages.max((ROWS / ENTRIES_A_PAGE) as pg_sys::BlockNumber);
+                (*index).tree_height = (*index).tree_height.max(TREE_HEIGHT);
+            }
+        }
+    }
+}
+
+/// What ANALYZE noted is of the day when it ran: a single account, no campaign.
+#[pg_guard]
+unsafe extern "C-unwind" fn tell_no_more(
+    root: *mut pg_sys::PlannerInfo,
+    entry: *mut pg_sys::RangeTblEntry,
+    column: pg_sys::AttrNumber,
+    found: *mut pg_sys::VariableStatData,
+) -> bool {
+    unsafe {
+        if (*entry).rtekind == pg_sys::RTEKind::RTE_RELATION && is_ours((*entry).relid) {
+            (*found).statsTuple = std::ptr::null_mut();
+            return true;
+        }
+        let other = OTHERS.get().and_then(|(_, stats)| stats);
+        other.is_some_and(|other| other(root, entry, column, found))
+    }
+}

@@ -1,0 +1,149 @@
+"""Plans are right for full tables, whatever PostgreSQL thinks of them.
+
+A worker and a scheduler keep their sessions, and with them the plans, from the first minute after the
+installation on; and a queue is empty whenever it is analysed, until a campaign begins.
+"""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from calls import CALLS, FROZEN, prepare
+from support import equal
+
+# auto_explain is not part of every copy of PostgreSQL.
+NEWEST_ONLY = True
+
+# Tables that grow with what is sent, with the accounts or with what waits.
+LARGE = """accounts send_operations linkedin_events enrollments dispatch_queue campaign_events breaker_log
+breaker_outbox alerts counter_drift""".split()
+# What a call does only with more work than the world of the other calls has.
+MORE = (
+    "SELECT sendgate.enqueue('big', 'big' || n, 'a', 'message') FROM generate_series(1, 20) n",
+    "SELECT sendgate.enqueue('big', 'big' || n, 'open', 'inmail') FROM generate_series(1, 20) n",
+    # Slots, skips by the breaker, what is in flight already; then the same skips again.
+    "SELECT sendgate.enqueue('other', 'big' || n, 'a', 'message') FROM generate_series(1, 20) n",
+    "SELECT count(*) FROM sendgate.dispatch(10)",
+    "SELECT count(*) FROM sendgate.dispatch(100)",
+    "SELECT sendgate.resume_deferred('open')",
+    "SELECT count(*) FROM sendgate.dispatch(100)",
+    "SELECT count(*) FROM sendgate.dispatch(100, 'message')",
+    # Answers of every kind for what was handed out, some of which others wait for.
+    """SELECT sendgate.rollback_many(array_agg(account_id ORDER BY operation_id),
+           array_agg(operation_id ORDER BY operation_id), array_agg('deleted'::text), NULL, array_agg(422))
+       FROM (SELECT account_id, operation_id FROM sendgate.send_operations WHERE campaign_id = 'big'
+             ORDER BY operation_id LIMIT 5) o""",
+    """SELECT sendgate.confirm_many(array_agg(account_id ORDER BY operation_id),
+           array_agg(operation_id ORDER BY operation_id), array_agg('chat'::text))
+       FROM sendgate.send_operations WHERE campaign_id IN ('big', 'other') AND state = 'reserved'""",
+    "SELECT sendgate.cancel('big', 'big7')",
+    "SELECT count(*) FROM sendgate.take_breaker_lines(100)",
+)
+# Read from end to end: all accounts when an operator drops the last rule of a tier, and the outbox, which
+# is emptied every few seconds and whose oldest lines are wanted.
+KNOWN = ("WHERE a.tier OPERATOR(pg_catalog.=) $1", "SELECT w.ctid FROM sendgate.breaker_outbox w")
+# Fewer statements than this, and the test no longer sees what it is about.
+PLANS_MIN = 150
+# What PostgreSQL keeps of a table that was large, was emptied and then analysed.
+EMPTIED = "UPDATE pg_class SET relpages = 1000, reltuples = 0 WHERE oid = 'sendgate.{}'::regclass"
+
+
+def test_no_call_reads_a_table_from_end_to_end(env):
+    prepare(env)
+    unknown = look(env)
+    for table in LARGE:
+        env.psql(EMPTIED.format(table))
+    found = sorted({*unknown, *look(env)})
+    assert not found, f"{len(found)} faults of plans:\n" + "\n".join(found)
+
+
+def test_an_applications_trigger_is_planned_for_its_own_tables(env):
+    """It runs while the extension's statements are planned, and its tables are as large as they are."""
+    prepare(env)
+    env.psql(
+        """CREATE TABLE public.mine AS SELECT n FROM generate_series(1, 3) n;
+        ANALYZE public.mine;
+        GRANT SELECT ON public.mine TO PUBLIC;
+        CREATE FUNCTION public.look() RETURNS trigger LANGUAGE plpgsql AS
+        $$BEGIN PERFORM FROM public.mine; RETURN NEW; END$$;
+        CREATE TRIGGER look BEFORE INSERT ON sendgate.send_operations FOR EACH ROW EXECUTE FUNCTION public.look()"""
+    )
+    with planned(env) as (session, plans):
+        session.execute("SELECT sendgate.reserve('a', 'message', 'somebody')")
+    of_mine = [node for plan in plans for node in nodes(plan["Plan"]) if node.get("Relation Name") == "mine"]
+    equal([node["Plan Rows"] for node in of_mine], [3], "rows that the planner expects")
+
+
+@contextmanager
+def planned(env):
+    """A session and the plans of all that it does, also inside of functions."""
+    plans: list[dict] = []
+    with env.connect() as session:
+        session.add_notice_handler(lambda notice: plans.extend(plan_in(notice.message_primary)))
+        session.execute("LOAD 'auto_explain'")
+        for name, value in {
+            "log_min_duration": "0", "log_nested_statements": "on", "log_level": "notice",
+            "log_parameter_max_length": "0", "log_format": "json",
+        }.items():  # fmt: skip
+            session.execute(f"SET auto_explain.{name} = '{value}'")
+        session.execute(FROZEN)
+        yield session, plans
+
+
+def look(env) -> list[str]:
+    """What is wrong with the plans of a session that calls every function."""
+    with planned(env) as (session, plans):
+        session.execute("BEGIN")
+        for name, call in CALLS.items():
+            if name == "tick":  # which commits; the jobs are called one by one
+                continue
+            session.execute("SAVEPOINT before")
+            for sql in (call.before, call.sql):
+                if sql:
+                    session.execute(sql)
+            session.execute("ROLLBACK TO before")
+        for sql in MORE:
+            session.execute(sql)
+        session.execute("ROLLBACK")
+    ours = [plan for plan in plans if is_ours(plan["Query Text"])]
+    assert len(ours) > PLANS_MIN, f"only {len(ours)} statements"
+    return [
+        f"{fault} in {plan['Query Text']}"
+        for plan in ours
+        if not any(known in plan["Query Text"] for known in KNOWN)
+        for fault in faults(plan["Plan"], False)
+    ]
+
+
+def is_ours(sql: str) -> bool:
+    """The extension's statements name every operator's schema."""
+    return "OPERATOR(pg_catalog." in sql
+
+
+def plan_in(notice: str) -> Iterator[dict]:
+    if "plan:\n" in notice:
+        yield json.loads(notice[notice.index("{") :])
+
+
+def nodes(plan: dict) -> Iterator[dict]:
+    yield plan
+    for child in plan.get("Plans", ()):
+        yield from nodes(child)
+
+
+def faults(node: dict, limited: bool) -> Iterator[str]:
+    """Nodes that take the longer the more rows there are, though what is asked for is not more."""
+    kind = node["Node Type"]
+    if (kind == "Materialize" or "Join Filter" in node) and any(is_large(below) for below in nodes(node)):
+        yield f"{kind} {node.get('Join Filter', '')}"
+    if kind == "Seq Scan" and is_large(node):
+        yield f"Seq Scan on {node['Relation Name']}"
+    if "Index Name" in node and "Index Cond" not in node and is_large(node) and not limited:
+        yield f"all of {node['Index Name']}"
+    for child in node.get("Plans", ()):
+        yield from faults(child, kind == "Limit" or (limited and kind in ("LockRows", "Subquery Scan")))
+
+
+def is_large(node: dict) -> bool:
+    """A scan of a bitmap's index names the index alone."""
+    return node.get("Relation Name") in LARGE or node.get("Index Name", "").startswith(tuple(LARGE))
