@@ -90,19 +90,24 @@ def test_no_input_is_an_internal_error(env):
 
 def call(connection, name: str, types: list[str], arguments: list) -> str:
     """Its SQLSTATE, or "ok"; an internal error is raised."""
+    places = ", ".join(f"%s::{kind}" for kind in types)
+    return judged(connection, f"SELECT * FROM sendgate.{name}({places})", arguments, name)
+
+
+def judged(connection, sql: str, values: list, where: str) -> str:
+    """A statement's SQLSTATE, or "ok"; an internal error, or one that says too little, is raised."""
     import psycopg
 
-    places = ", ".join(f"%s::{kind}" for kind in types)
     try:
-        connection.execute(f"SELECT * FROM sendgate.{name}({places})", arguments)
+        connection.execute(sql, values)
     except psycopg.Error as error:
         code = error.sqlstate
         # Internal and system errors, exhausted resources, and a statement that took too long.
         if code is None or code[:2] in ("XX", "58", "53") or code == "57014":
-            raise
+            raise AssertionError(f"{where}: {sql} with {shown(values)}: {error!r:.2000}") from error
         if code.startswith("SG"):
-            assert error.diag.message_detail and error.diag.message_hint, f"{code} without DETAIL or HINT"
-            assert len(error.diag.message_primary) < 4_000, f"{code} repeats a huge value"
+            assert error.diag.message_detail and error.diag.message_hint, f"{where}: {code} without DETAIL or HINT"
+            assert len(error.diag.message_primary) < 4_000, f"{where}: {code} repeats a huge value"
         return code
     return "ok"
 
