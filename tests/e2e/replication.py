@@ -59,9 +59,9 @@ def caught_up(primary: Cluster, connection) -> None:
 def crash(primary: Cluster, line: "Line | None" = None) -> float:
     """End the primary as a power cut does, and its line with it; when that was."""
     at = time.monotonic()
-    os.kill(primary.pid, signal.SIGQUIT)
     if line:
-        line.cut()
+        line.cut()  # first, or what it holds back arrives while this process waits for its turn
+    os.kill(primary.pid, signal.SIGQUIT)
     primary.stop("immediate")
     return at
 

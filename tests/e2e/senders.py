@@ -1,5 +1,6 @@
 """Workers that send through a failover, and the provider's own list of what they sent."""
 
+import math
 import threading
 import time
 import uuid
@@ -33,6 +34,8 @@ class World:
     dsn: str
     accounts: list[str]
     stop: threading.Event = field(default_factory=threading.Event)
+    # Nobody begins a send when there are so many: however late the test is, slots are left for what comes.
+    limit: float = math.inf
     # While it is set, whoever was granted a slot stays at the provider.
     at_provider: threading.Event = field(default_factory=threading.Event)
     provider: list[Send] = field(default_factory=list)
@@ -67,6 +70,9 @@ class Sender(threading.Thread):
     def _send_all(self) -> None:
         world, full, turn = self.world, set(), self.number
         while not world.stop.is_set() and len(full) < len(world.accounts):
+            if len(world.provider) >= world.limit:
+                world.stop.wait(POLL_SECONDS)
+                continue
             turn += 1
             account = world.accounts[turn % len(world.accounts)]
             if account not in full and self._send(account) == "full":

@@ -1,6 +1,7 @@
 """The standby is promoted under load: what a synchronous one keeps, what an asynchronous one forgets,
 and how quarantine makes that good."""
 
+import math
 import os
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from dataclasses import dataclass
 from daemon_process import Daemon, daemon_login, make_due
 from harness.cluster import Cluster
 from harness.console import progress
-from replication import Line, crash, standby
+from replication import Line, caught_up, crash, standby
 from senders import ACTION, RECORD, Sender, World, delivered, joined
 from support import WAIT_SECONDS, equal, login, provision, wait_for
 from test_books import WRONG
@@ -21,12 +22,14 @@ ACCOUNTS = ["a", "b", "c"]
 WORKERS = 4
 # One of them each wants less than the gate gives it.
 WISHES = ["", "-c synchronous_commit=off", "-c synchronous_commit=local", ""]
-# Slots of each account, and how much is sent before the primary dies.
+# Slots of each account, how much is sent before the primary is to die, and at most until it is dead.
 CAP = 600
 BEFORE = 300
+UNTIL = 900
 # How late the standby is, in seconds; and how often each is played, for the figures in docs/dba.md.
 DELAYS = (0.0, 0.02, 0.1)
 PROMOTIONS = int(os.environ.get("SENDGATE_FAILOVERS", "1"))
+TRIES_MAX = 10
 DAEMONS_LINE = "SELECT sendgate.breaker_arm(%s, 'test')"
 
 
@@ -41,7 +44,7 @@ def test_a_synchronous_standby_takes_over_and_nothing_is_lost(env):
         primary.configure(synchronous_standby_names="*")
         agreed = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"
         wait_for(lambda: primary.psql(agreed) == "1", "the standby to be synchronous")
-        world = World(two_hosts(env, primary, server), ACCOUNTS)
+        world = World(two_hosts(env, primary, server), ACCOUNTS, limit=UNTIL)
         user = daemon_login(env)
         hosts = f"{primary.host}:{primary.port},{server.host}:{server.port}"
         with Daemon(env, user, url=f"postgres://{user}@{hosts}/{env.dbname}") as daemon:
@@ -50,6 +53,7 @@ def test_a_synchronous_standby_takes_over_and_nothing_is_lost(env):
             senders = started(world)
             wait_for(lambda: delivered(world, senders, BEFORE), "deliveries before the crash")
             crash(primary)
+            world.limit = math.inf
             wait_for(lambda: daemon.get("/readyz")[0] == 503, "the daemon to notice")
             with psycopg.connect(server.dsn(env.dbname), autocommit=True) as operator:
                 # Whom no database has told yes may not go on sending meanwhile.
@@ -79,15 +83,12 @@ def test_what_an_asynchronous_standby_forgets(env):
         primary = env.cluster
         for delay in DELAYS:
             found[delay] = losses = []
-            for _ in range(PROMOTIONS):
+            # How much is chance; that the latest of them forgets anything at all is to be seen.
+            while len(losses) < PROMOTIONS or (delay == DELAYS[-1] and not any(map(forgot, losses))):
+                assert len(losses) < PROMOTIONS + TRIES_MAX, f"nothing was forgotten: {losses}"
                 primary, loss = lossy_failover(env, servers, primary, delay)
-                losses.append(loss)
-            for loss in losses:
                 progress(f"    {delay * 1000:3.0f} ms late: {loss}")
-                # No older than the line is late, but for the time that a machine under load takes.
-                assert loss.oldest < delay + 2, f"{delay} s late: {loss}"
-    late = found[DELAYS[-1]]
-    assert any(loss.grants and loss.confirms for loss in late), f"nothing was forgotten: {late}"
+                losses.append(loss)
 
 
 def test_quarantine_after_a_failover_that_lost_transactions(env):
@@ -99,15 +100,17 @@ def test_quarantine_after_a_failover_that_lost_transactions(env):
         provision(env, account, **{ACTION: CAP})
     primary = env.cluster
     with Line(primary, 0.1) as line, standby(primary, line.port) as server:
-        world = World(two_hosts(env, primary, server), ACCOUNTS)
+        world = World(two_hosts(env, primary, server), ACCOUNTS, limit=UNTIL)
         senders = started(world)
         wait_for(lambda: delivered(world, senders, BEFORE), "deliveries before the crash")
         # From here on the standby hears of nothing, and in the end every worker holds a grant: of those at
         # least one worker's own is later than what was on its way already.
         line.delay = WAIT_SECONDS
         unheard = len(world.granted) + 2 * WORKERS
+        world.limit = unheard + WORKERS
         wait_for(lambda: len(world.granted) >= unheard, "grants that the standby does not hear of")
         world.at_provider.set()
+        world.limit = math.inf
         wait_for(lambda: len(world.granted) - len(world.confirmed) == WORKERS, "all to be at the provider")
         # Promoted closed: workers look for a server that takes writes, and find none.
         server.configure(default_transaction_read_only="on")
@@ -163,6 +166,10 @@ class Loss:
         )
 
 
+def forgot(loss: Loss) -> bool:
+    return bool(loss.grants and loss.confirms)
+
+
 class Promoted:
     """A test's database on another server."""
 
@@ -180,6 +187,10 @@ def lossy_failover(env, servers: ExitStack, primary: Cluster, delay: float) -> t
         line.delay = delay
     world = World(two_hosts(env, primary, server), ACCOUNTS)
     senders = started(world)
+    wait_for(lambda: delivered(world, senders, BEFORE // 2), "deliveries that the standby is to hear of")
+    early = list(world.granted)
+    with psycopg.connect(server.dsn(env.dbname), autocommit=True) as reader:
+        caught_up(primary, reader)
     wait_for(lambda: delivered(world, senders, BEFORE), "deliveries before the crash")
     at = crash(primary, line)
     world.stop.set()
@@ -188,6 +199,7 @@ def lossy_failover(env, servers: ExitStack, primary: Cluster, delay: float) -> t
     with psycopg.connect(server.dsn(env.dbname), autocommit=True) as operator:
         equal(operator.execute("SELECT pg_promote()").fetchone()[0], True, "promoted")
         joined(senders)
+        equal(unknown(operator, "send_operations", early), [], "forgotten, though the standby had it")
         grants = unknown(operator, "send_operations", granted)
         confirms = unknown(operator, "linkedin_events", confirmed)
         # A worker's own word for it, after the promotion.
