@@ -5,7 +5,7 @@ from pathlib import Path
 
 from support import equal
 
-ONLY_ON = 18
+ONLY_ON = (18,)
 
 # The first test of the daemon builds it.
 TIMEOUT_SECONDS = 1200

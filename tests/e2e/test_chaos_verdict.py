@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 from support import equal
 
-ONLY_ON = 18
+ONLY_ON = (18,)
 
 # Rounds of the history: enough to fill days, and to fail in every manner.
 SINGLE_ROUNDS, BATCH_ROUNDS = 260, 25

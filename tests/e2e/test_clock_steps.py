@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from daemon_process import JOBS, Daemon
 from support import equal, provision, wait_for
 
-ONLY_ON = 18
+ONLY_ON = (18,)
 
 # The first test builds the daemon.
 TIMEOUT_SECONDS = 1200

@@ -8,7 +8,7 @@ from harness.cluster import Cluster
 from support import equal, run_program
 from upgrade import catalog, stock
 
-ONLY_ON = 18
+ONLY_ON = (18,)
 OLDEST = 15
 # The oldest one may have to be built first, where a run asks for the newest alone.
 TIMEOUT_SECONDS = 1200

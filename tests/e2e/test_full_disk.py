@@ -5,7 +5,7 @@ import threading
 from small_disk import server
 from support import at_once, equal, operation, wait_for
 
-ONLY_ON = 18
+ONLY_ON = (18,)
 
 WORKERS = 4
 # So often in a row nothing fits any more.

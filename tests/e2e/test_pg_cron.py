@@ -12,7 +12,7 @@ from harness.places import REPO
 from support import equal, wait_for
 
 # Debian has pg_cron for its own PostgreSQL.
-ONLY_ON = 15
+ONLY_ON = (15,)
 # pg_cron runs a job at the full minute; then the job itself takes a moment.
 MINUTE_SECONDS = 75
 # The last test builds the daemon.

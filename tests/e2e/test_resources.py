@@ -6,7 +6,7 @@ import threading
 from daemon_process import JOBS, Daemon, daemon_login, make_due, states
 from support import equal, login, operation, provision, wait_for
 
-ONLY_ON = 18
+ONLY_ON = (18,)
 
 # The first test builds the daemon.
 TIMEOUT_SECONDS = 1200

@@ -81,7 +81,7 @@ def run(
 ) -> Outcome:
     """Run the tests of all modules, in order of name, or part n of m of them; those of a module with NEWEST_ONLY, whose
     subject speaks SQL and does not know the server's version, once a run; those of a module with
-    ONLY_ON, which need what exists for one version alone, on that version."""
+    ONLY_ON, which need what exists for some versions alone, on those."""
     outcome = Outcome()
     nth, parts = part
     files = sorted((REPO / "tests" / "e2e").glob("test_*.py"))[nth::parts]
@@ -100,10 +100,10 @@ def run(
             continue
         if getattr(module, "NEWEST_ONLY", False) and not newest:
             continue
-        only_on = getattr(module, "ONLY_ON", cluster.install.major)
-        if only_on != cluster.install.major:
+        only_on = getattr(module, "ONLY_ON", (cluster.install.major,))
+        if cluster.install.major not in only_on:
             if selected(only, f"e2e/{file.stem}"):
-                progress(f"  PostgreSQL {only_on} runs {file.stem}")
+                progress(f"  PostgreSQL {' and '.join(map(str, only_on))} runs {file.stem}")
             continue
         # A test may add to its module, if only by a warning, which Python notes there.
         for name, function in list(vars(module).items()):
