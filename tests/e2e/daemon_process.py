@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 from harness import build
-from support import POLL_SECONDS, login, wait_for
+from support import WAIT_SECONDS, Stopwatch, login, wait_for
 
 # Long enough for any answer; a hang fails the test by its time limit.
 HTTP_SECONDS = 20
@@ -54,20 +54,11 @@ class Daemon:
         shutil.rmtree(self.directory)
 
     def stop(self, number: int = signal.SIGTERM) -> tuple[int, float]:
-        """Send a signal and wait for the end: (exit status, seconds).
-
-        The seconds are those in which the machine went on: one that stands still stops no clock.
-        """
-        ticks = 0
-        self.process.send_signal(number)
-
-        def ended() -> bool:
-            nonlocal ticks
-            ticks += 1
-            return self.process.poll() is not None
-
-        wait_for(ended, "the daemon to end")
-        return self.process.returncode, ticks * POLL_SECONDS
+        """Send a signal and wait for the end: (exit status, seconds)."""
+        with Stopwatch() as watch:
+            self.process.send_signal(number)
+            status = self.process.wait(WAIT_SECONDS)
+        return status, watch.seconds
 
     @property
     def out(self) -> str:

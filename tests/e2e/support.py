@@ -44,6 +44,31 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = WAIT_S
         time.sleep(POLL_SECONDS)
 
 
+class Stopwatch:
+    """``with Stopwatch() as watch:`` counts the ``seconds`` in which the machine went on.
+
+    It is for what somebody was promised to take no longer than so many seconds: a machine that stands
+    still, or has no time for this process either, stops the watch as well.
+    """
+
+    def __init__(self):
+        self.seconds = 0.0
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._tick, daemon=True)
+
+    def __enter__(self) -> "Stopwatch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_exception) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _tick(self) -> None:
+        while not self._ended.wait(POLL_SECONDS):
+            self.seconds += POLL_SECONDS
+
+
 def wait_until_blocked(env, pid: int) -> None:
     """Wait until that backend waits for another one's lock."""
     query = f"SELECT pg_catalog.cardinality(pg_catalog.pg_blocking_pids({pid})) > 0"
