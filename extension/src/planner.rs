@@ -6,7 +6,9 @@
 //! statement it comes to the same plan on every server.
 
 use std::cell::Cell;
+use std::ffi::{CStr, c_char, c_int};
 
+use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::{pg_guard, pg_sys};
 
 /// A table has at least this many rows, for the planner.
@@ -21,12 +23,70 @@ const TREE_HEIGHT: i32 = 2;
 type Hooks = (pg_sys::get_relation_info_hook_type, pg_sys::get_relation_stats_hook_type);
 
 thread_local! {
+    /// The text of the statement that runs; none while none of ours does.
+    static RUNNING: Cell<Option<*const str>> = const { Cell::new(None) };
+    /// Whether [`plan`] is asked: it stays so where another extension has put itself before it meanwhile.
+    static ASKED: Cell<bool> = const { Cell::new(false) };
+    /// Who plans for us: another extension, or nobody, which is PostgreSQL.
+    static NEXT: Cell<pg_sys::planner_hook_type> = const { Cell::new(None) };
     /// Hooks of other extensions, while ours are in their place: what they say about other tables holds.
     static OTHERS: Cell<Option<Hooks>> = const { Cell::new(None) };
 }
 
+/// As long as this lives, a statement runs, and is planned for large tables if it has no plan yet. What a
+/// trigger of the application does meanwhile is planned as anywhere else: its session keeps that plan, too.
+pub struct Planning {
+    before: Option<*const str>,
+}
+
+impl Planning {
+    /// Of the statement with this text.
+    pub fn of(sql: &str) -> Planning {
+        if !ASKED.replace(true) {
+            unsafe {
+                NEXT.set(pg_sys::planner_hook);
+                pg_sys::planner_hook = Some(plan);
+            }
+        }
+        Planning { before: RUNNING.replace(Some(sql)) }
+    }
+}
+
+impl Drop for Planning {
+    fn drop(&mut self) {
+        RUNNING.set(self.before);
+        // Whoever came meanwhile has put itself before us, and goes on asking us.
+        if self.before.is_none() && is_plan(unsafe { pg_sys::planner_hook }) {
+            unsafe { pg_sys::planner_hook = NEXT.get() };
+            ASKED.set(false);
+        }
+    }
+}
+
+fn is_plan(hook: pg_sys::planner_hook_type) -> bool {
+    hook.is_some_and(|hook| hook as usize == plan as *const () as usize)
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn plan(
+    query: *mut pg_sys::Query,
+    text: *const c_char,
+    options: c_int,
+    params: pg_sys::ParamListInfo,
+) -> *mut pg_sys::PlannedStmt {
+    unsafe {
+        let is_text =
+            |sql: *const str| !text.is_null() && CStr::from_ptr(text).to_bytes() == (*sql).as_bytes();
+        let _large = RUNNING.get().is_some_and(is_text).then(LargeTables::assume);
+        match NEXT.get() {
+            Some(next) => pg_guard_ffi_boundary(|| next(query, text, options, params)),
+            None => pg_sys::standard_planner(query, text, options, params),
+        }
+    }
+}
+
 /// What was set before, and is set again at the end.
-pub struct Planner {
+struct LargeTables {
     enable_seqscan: bool,
     enable_bitmapscan: bool,
     enable_hashjoin: bool,
@@ -36,13 +96,13 @@ pub struct Planner {
     others: Option<Hooks>,
 }
 
-impl Planner {
-    /// As long as this lives, statements are planned for large tables: without sequential scans, without
-    /// joins that read whole tables, without bitmaps, which pay for many rows and not for the few that are
-    /// asked for here, and without JIT, since compiling a look-up takes a thousand times as long as it.
-    pub fn for_large_tables() -> Planner {
+impl LargeTables {
+    /// No sequential scans, no joins that read whole tables, no bitmaps, which pay for many rows and not for
+    /// the few that are asked for here, and no JIT, since compiling a look-up takes a thousand times as long
+    /// as it.
+    fn assume() -> LargeTables {
         unsafe {
-            let before = Planner {
+            let before = LargeTables {
                 enable_seqscan: pg_sys::enable_seqscan,
                 enable_bitmapscan: pg_sys::enable_bitmapscan,
                 enable_hashjoin: pg_sys::enable_hashjoin,
@@ -56,7 +116,7 @@ impl Planner {
             pg_sys::enable_hashjoin = false;
             pg_sys::enable_mergejoin = false;
             pg_sys::jit_enabled = false;
-            // A trigger on our tables may call us again: then the hooks are ours already.
+            // What is planned to be computed beforehand may call us again: then the hooks are ours already.
             OTHERS.set(before.others.or(Some(before.hooks)));
             pg_sys::get_relation_info_hook = Some(tell_size);
             pg_sys::get_relation_stats_hook = Some(tell_no_more);
@@ -65,7 +125,7 @@ impl Planner {
     }
 }
 
-impl Drop for Planner {
+impl Drop for LargeTables {
     fn drop(&mut self) {
         unsafe {
             pg_sys::enable_seqscan = self.enable_seqscan;
@@ -79,7 +139,7 @@ impl Drop for Planner {
     }
 }
 
-/// A trigger of the application on one of our tables is planned meanwhile, too; its tables are as they are.
+/// A statement about the application's own table is planned here, too: that table is as it is.
 unsafe fn is_ours(relation: pg_sys::Oid) -> bool {
     unsafe {
         let schema = pg_sys::get_namespace_oid(c"sendgate".as_ptr(), true);
@@ -97,7 +157,7 @@ unsafe extern "C-unwind" fn tell_size(
 ) {
     unsafe {
         if let Some((Some(other), _)) = OTHERS.get() {
-            other(root, relation, inhparent, rel);
+            pg_guard_ffi_boundary(|| other(root, relation, inhparent, rel));
         }
         if !is_ours(relation) {
             return;
@@ -131,6 +191,6 @@ unsafe extern "C-unwind" fn tell_no_more(
             return true;
         }
         let other = OTHERS.get().and_then(|(_, stats)| stats);
-        other.is_some_and(|other| other(root, entry, column, found))
+        other.is_some_and(|other| pg_guard_ffi_boundary(|| other(root, entry, column, found)))
     }
 }

@@ -15,7 +15,7 @@ use pgrx::{IntoDatum, PgSqlErrorCode, pg_sys};
 use sendgate_decision::clock::{Day, Instant};
 
 use crate::error::{Code, Error, Result};
-use crate::planner::Planner;
+use crate::planner::Planning;
 pub use crate::row::Row;
 use crate::settings;
 
@@ -212,7 +212,7 @@ impl Spi {
     pub fn write_on_latest_snapshot(&self, statement: &Statement, params: &[Param]) -> Rows<'_> {
         self.open();
         let (mut values, nulls) = arguments(statement, params);
-        let _planner = Planner::for_large_tables();
+        let _planning = Planning::of(&statement.sql);
         let none = std::ptr::null_mut();
         unsafe {
             let latest = pg_sys::GetLatestSnapshot();
@@ -235,7 +235,7 @@ impl Spi {
     fn execute(&self, statement: &Statement, params: &[Param], read_only: bool) -> Rows<'_> {
         self.open();
         let (mut values, nulls) = arguments(statement, params);
-        let _planner = Planner::for_large_tables();
+        let _planning = Planning::of(&statement.sql);
         unsafe {
             let code =
                 pg_sys::SPI_execute_plan(statement.plan(), values.as_mut_ptr(), nulls.as_ptr(), read_only, 0);

@@ -57,21 +57,90 @@ def test_no_call_reads_a_table_from_end_to_end(env):
     assert not found, f"{len(found)} faults of plans:\n" + "\n".join(found)
 
 
-def test_an_applications_trigger_is_planned_for_its_own_tables(env):
-    """It runs while the extension's statements are planned, and its tables are as large as they are."""
+def test_an_applications_trigger_is_planned_as_anywhere_else(env):
+    """It runs while the extension's statements are planned. Its tables are as large as they are, and joined
+    and read as they would be without us: the session keeps these plans, also for calls from elsewhere."""
+    prepare(env)
+    env.psql(
+        """CREATE TABLE public.mine AS SELECT n, ARRAY[n] AS tags FROM generate_series(1, 3) n;
+        CREATE INDEX ON public.mine (n);
+        CREATE TABLE public.much AS SELECT n, ARRAY[n] AS tags FROM generate_series(1, 20000) n;
+        CREATE INDEX ON public.much (n);
+        CREATE INDEX ON public.much USING gin (tags);
+        ANALYZE public.mine, public.much;
+        GRANT SELECT ON public.mine, public.much TO PUBLIC;
+        CREATE FUNCTION public.look() RETURNS trigger LANGUAGE plpgsql AS
+        $$BEGIN
+            PERFORM FROM public.mine WHERE n = 2;
+            PERFORM FROM public.much a JOIN public.much b USING (tags);
+            PERFORM FROM public.much WHERE tags @> ARRAY[7] ORDER BY n;
+            RETURN NEW;
+        END$$;
+        CREATE TABLE public.elsewhere (n int);
+        CREATE TRIGGER look BEFORE INSERT ON public.elsewhere FOR EACH ROW EXECUTE FUNCTION public.look();
+        CREATE TRIGGER look BEFORE INSERT ON sendgate.send_operations FOR EACH ROW EXECUTE FUNCTION public.look()"""
+    )
+
+    def seen(sql: str) -> list[list[tuple]]:
+        with planned(env) as (session, plans):
+            session.execute(sql)
+        theirs = [plan["Plan"] for plan in plans if "public.m" in plan["Query Text"]]
+        return [[(node["Node Type"], node["Plan Rows"]) for node in nodes(plan)] for plan in theirs]
+
+    usual = seen("INSERT INTO public.elsewhere VALUES (1)")
+    equal(sorted({kind for plan in usual for kind, _ in plan} & {"Seq Scan", "Hash Join", "Bitmap Heap Scan"}),
+          ["Bitmap Heap Scan", "Hash Join", "Seq Scan"], "what the extension's own plans do without")  # fmt: skip
+    equal(seen("SELECT sendgate.reserve('a', 'message', 'somebody')"), usual, "plans of the trigger")
+
+
+def test_settings_and_plans_after_errors_in_the_middle(env):
+    """A statement that fails, is cancelled or runs in a subtransaction leaves the session's planner as it was."""
     prepare(env)
     env.psql(
         """CREATE TABLE public.mine AS SELECT n FROM generate_series(1, 3) n;
+        CREATE INDEX ON public.mine (n);
         ANALYZE public.mine;
-        GRANT SELECT ON public.mine TO PUBLIC;
-        CREATE FUNCTION public.look() RETURNS trigger LANGUAGE plpgsql AS
-        $$BEGIN PERFORM FROM public.mine; RETURN NEW; END$$;
-        CREATE TRIGGER look BEFORE INSERT ON sendgate.send_operations FOR EACH ROW EXECUTE FUNCTION public.look()"""
+        CREATE FUNCTION public.fail() RETURNS trigger LANGUAGE plpgsql AS
+        $$BEGIN
+            PERFORM sendgate.preview('a', 'message', 'inner');
+            IF NEW.prospect_id = 'slow' THEN PERFORM pg_sleep(60); END IF;
+            RAISE division_by_zero;
+        END$$;
+        CREATE TRIGGER fail BEFORE INSERT ON sendgate.send_operations FOR EACH ROW EXECUTE FUNCTION public.fail()"""
     )
-    with planned(env) as (session, plans):
-        session.execute("SELECT sendgate.reserve('a', 'message', 'somebody')")
-    of_mine = [node for plan in plans for node in nodes(plan["Plan"]) if node.get("Relation Name") == "mine"]
-    equal([node["Plan Rows"] for node in of_mine], [3], "rows that the planner expects")
+    import psycopg
+
+    names = ("enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin", "jit")
+    with env.connect() as session:
+        session.execute(FROZEN)
+        settings = [session.execute(f"SHOW {name}").fetchone() for name in names]
+
+        def unchanged(after: str) -> None:
+            equal([session.execute(f"SHOW {name}").fetchone() for name in names], settings, after)
+            plan = session.execute("EXPLAIN (FORMAT json) SELECT FROM public.mine WHERE n = 2").fetchone()[0]
+            equal(plan[0]["Plan"]["Node Type"], "Seq Scan", after)
+            queue = "EXPLAIN (FORMAT json) SELECT FROM sendgate.dispatch_queue"
+            rows = session.execute(queue).fetchone()[0][0]["Plan"]["Plan Rows"]
+            assert rows < 10_000, f"{after}: {rows} rows expected"
+
+        for call in ("reserve('a', 'message', 'one')", "reserve('a', 'message', 'slow')"):
+            session.execute("SET statement_timeout = '500ms'")
+            try:
+                session.execute(f"SELECT sendgate.{call}")
+            except (psycopg.errors.DivisionByZero, psycopg.errors.QueryCanceled):
+                session.execute("RESET statement_timeout")
+                unchanged(call)
+            else:
+                raise AssertionError(f"{call} did not fail")
+        session.execute(
+            """DO $$BEGIN PERFORM sendgate.reserve('a', 'message', 'two'); EXCEPTION WHEN division_by_zero THEN NULL; END$$"""
+        )
+        unchanged("a subtransaction")
+        session.execute("DROP EXTENSION sendgate CASCADE")
+        session.execute("CREATE EXTENSION sendgate")
+        session.execute("SELECT sendgate.upsert_account('a', 'free')")
+        session.execute("SELECT sendgate.reserve('a', 'message', 'one')")
+        unchanged("the extension made anew")
 
 
 @contextmanager
