@@ -2,8 +2,8 @@
 //!
 //! A plan that was made while a table was nearly empty must still be the right one a million rows later:
 //! a worker keeps its session for weeks, and a queue is empty whenever it is analysed until a campaign
-//! begins. So the planner is told that every table of the schema is large and nothing else; with the same
-//! statement it comes to the same plan on every server.
+//! begins. So the planner is told that every table of the schema is large and nothing else: no plan hangs
+//! on when somebody ran ANALYZE.
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int};
