@@ -44,6 +44,25 @@ MORE = (
 KNOWN = ("WHERE a.tier OPERATOR(pg_catalog.=) $1", "SELECT w.ctid FROM sendgate.breaker_outbox w")
 # Fewer statements than this, and the test no longer sees what it is about.
 PLANS_MIN = 150
+# Of one scan: down an index and along it a little; and of each row that it finds: in the index and the table.
+PAGES_A_SCAN = 20
+PAGES_A_ROW = 3
+# Accounts with work and tickets, one with many operations, one with much work that is over.
+MUCH = """
+INSERT INTO sendgate.accounts SELECT (jsonb_populate_record(a, jsonb_build_object('id', 'much-' || n))).*
+FROM sendgate.accounts a, generate_series(1, 5000) n WHERE a.id = 'c';
+INSERT INTO sendgate.enrollments (enqueued_at, changed_at, next_dispatch_at, account_id, prospect_id, campaign_id, action)
+SELECT sendgate.clock(), sendgate.clock(), sendgate.clock() - interval '1 hour' + n * interval '1 ms', 'much-' || n, 'p' || k, 'k' || k % 3, 'message'
+FROM generate_series(1, 5000) n, generate_series(1, 6) k;
+INSERT INTO sendgate.dispatch_queue (due_at, ticket_id, account_id, action)
+SELECT sendgate.clock() - interval '1 hour' + n * interval '1 ms', gen_random_uuid(), 'much-' || n, 'message' FROM generate_series(1, 5000) n;
+INSERT INTO sendgate.enrollments (enqueued_at, changed_at, account_id, prospect_id, campaign_id, action, state)
+SELECT sendgate.clock(), sendgate.clock(), 'a', 'done' || n, 'k' || n % 3, 'message', 'done' FROM generate_series(1, 20000) n;
+INSERT INTO sendgate.send_operations (operation_id, reserved_at, expires_at, counted_on, account_id, prospect_id, action,
+    state, settled_at)
+SELECT gen_random_uuid(), at, at, at::date, 'a', 'old' || n, 'message', 'delivered', at
+FROM generate_series(1, 20000) n, LATERAL (SELECT sendgate.clock() - interval '30 days' - n * interval '1 minute') t (at);
+"""
 # What PostgreSQL keeps of a table that was large, was emptied and then analysed.
 EMPTIED = "UPDATE pg_class SET relpages = 1000, reltuples = 0 WHERE oid = 'sendgate.{}'::regclass"
 
@@ -93,8 +112,40 @@ def test_an_applications_trigger_is_planned_as_anywhere_else(env):
     equal(seen("SELECT sendgate.reserve('a', 'message', 'somebody')"), usual, "plans of the trigger")
 
 
+def test_no_call_meets_more_rows_than_it_wants(env):
+    """Where there is much of everything, and analysed: what is read is what is asked for."""
+    prepare(env)
+    env.psql(f"{FROZEN}; {MUCH}")
+    env.psql("VACUUM ANALYZE")
+    wasteful = []
+    with planned(env, analyze=True) as (session, plans):
+        call_everything(session)
+        for size, action in ((1000, None), (10, "message")):
+            handed = session.execute("SELECT count(*) FROM sendgate.dispatch(%s, %s)", (size, action)).fetchone()
+            equal(handed, (size,), "slots")
+    for plan in plans:
+        for node in nodes(plan["Plan"]) if is_ours(plan["Query Text"]) else ():
+            # What prune reads by place in the table is each page once a sweep.
+            if is_large(node) and node["Node Type"].startswith(("Index", "Bitmap", "Seq")) and too_many(node):
+                wasteful.append(f"{wasted(node)} in {plan['Query Text']}")
+    wasteful = sorted({text for text in wasteful if not any(known in text for known in KNOWN)})
+    assert not wasteful, f"{len(wasteful)} wasteful scans:\n" + "\n".join(wasteful)
+
+
+def too_many(node: dict) -> bool:
+    """Whether a scan reads many more pages than it has rows, each time that it runs."""
+    times = node["Actual Loops"]
+    pages = node["Shared Hit Blocks"] + node["Shared Read Blocks"]
+    return times > 0 and pages / times > PAGES_A_SCAN + PAGES_A_ROW * node["Actual Rows"]
+
+
+def wasted(node: dict) -> str:
+    conditions = (node.get("Index Cond"), "filter", node.get("Filter"))
+    return f"{node['Node Type']} {node.get('Index Name')} {conditions}: {node['Actual Rows']} rows"
+
+
 @contextmanager
-def planned(env):
+def planned(env, analyze: bool = False):
     """A session and the plans of all that it does, also inside of functions."""
     plans: list[dict] = []
     with env.connect() as session:
@@ -102,6 +153,7 @@ def planned(env):
         session.execute("LOAD 'auto_explain'")
         for name, value in {
             "log_min_duration": "0", "log_nested_statements": "on", "log_level": "notice", "log_format": "json",
+            "log_analyze": analyze, "log_buffers": analyze, "log_timing": False,
         }.items():  # fmt: skip
             session.execute(f"SET auto_explain.{name} = '{value}'")
         session.execute(FROZEN)
@@ -111,15 +163,8 @@ def planned(env):
 def look(env) -> list[str]:
     """What is wrong with the plans of a session that calls every function."""
     with planned(env) as (session, plans):
+        call_everything(session)
         session.execute("BEGIN")
-        for name, call in CALLS.items():
-            if name == "tick":  # which commits; the jobs are called one by one
-                continue
-            session.execute("SAVEPOINT before")
-            for sql in (call.before, call.sql):
-                if sql:
-                    session.execute(sql)
-            session.execute("ROLLBACK TO before")
         for sql in MORE:
             session.execute(sql)
         session.execute("ROLLBACK")
@@ -131,6 +176,20 @@ def look(env) -> list[str]:
         if not any(known in plan["Query Text"] for known in KNOWN)
         for fault in faults(plan["Plan"], False)
     ]
+
+
+def call_everything(session) -> None:
+    """Each function once, and taken back."""
+    session.execute("BEGIN")
+    for name, call in CALLS.items():
+        if name == "tick":  # which commits; the jobs are called one by one
+            continue
+        session.execute("SAVEPOINT before")
+        for sql in (call.before, call.sql):
+            if sql:
+                session.execute(sql)
+        session.execute("ROLLBACK TO before")
+    session.execute("COMMIT")
 
 
 def is_ours(sql: str) -> bool:

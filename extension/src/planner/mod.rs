@@ -2,8 +2,10 @@
 //!
 //! A plan that was made while a table was nearly empty must still be the right one a million rows later:
 //! a worker keeps its session for weeks, and a queue is empty whenever it is analysed until a campaign
-//! begins. So the planner is told that every table of the schema is large and nothing else: no plan hangs
-//! on when somebody ran ANALYZE.
+//! begins. So the planner is told of tables as they are when there is much to do: no plan hangs on when
+//! somebody ran ANALYZE.
+
+mod column;
 
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int};
@@ -13,6 +15,8 @@ use pgrx::{pg_guard, pg_sys};
 
 /// A table has at least this many rows, for the planner.
 const ROWS: f64 = 1_000_000.0;
+/// And no page of which all transactions know: reading an index alone saves nothing where rows change.
+const ALL_VISIBLE: f64 = 0.0;
 /// And this many on a page: rows of the journal are as long as that.
 const ROWS_A_PAGE: f64 = 40.0;
 /// An index has so many entries on a page, with keys of three texts.
@@ -119,7 +123,7 @@ impl LargeTables {
             // What is planned to be computed beforehand may call us again: then the hooks are ours already.
             OTHERS.set(before.others.or(Some(before.hooks)));
             pg_sys::get_relation_info_hook = Some(tell_size);
-            pg_sys::get_relation_stats_hook = Some(tell_no_more);
+            pg_sys::get_relation_stats_hook = Some(tell_column);
             before
         }
     }
@@ -163,6 +167,7 @@ unsafe extern "C-unwind" fn tell_size(
             return;
         }
         (*rel).tuples = (*rel).tuples.max(ROWS);
+        (*rel).allvisfrac = ALL_VISIBLE;
         (*rel).pages = (*rel).pages.max((ROWS / ROWS_A_PAGE) as pg_sys::BlockNumber);
         let indexes = (*rel).indexlist.as_ref();
         for i in 0..indexes.map_or(0, |list| list.length as usize) {
@@ -179,18 +184,18 @@ unsafe extern "C-unwind" fn tell_size(
 
 /// What ANALYZE noted is of the day when it ran: a single account, no campaign.
 #[pg_guard]
-unsafe extern "C-unwind" fn tell_no_more(
+unsafe extern "C-unwind" fn tell_column(
     root: *mut pg_sys::PlannerInfo,
     entry: *mut pg_sys::RangeTblEntry,
-    column: pg_sys::AttrNumber,
+    number: pg_sys::AttrNumber,
     found: *mut pg_sys::VariableStatData,
 ) -> bool {
     unsafe {
         if (*entry).rtekind == pg_sys::RTEKind::RTE_RELATION && is_ours((*entry).relid) {
-            (*found).statsTuple = std::ptr::null_mut();
+            column::tell((*entry).relid, number, &mut *found);
             return true;
         }
         let other = OTHERS.get().and_then(|(_, stats)| stats);
-        other.is_some_and(|other| pg_guard_ffi_boundary(|| other(root, entry, column, found)))
+        other.is_some_and(|other| pg_guard_ffi_boundary(|| other(root, entry, number, found)))
     }
 }
