@@ -66,6 +66,9 @@ INSERT INTO sendgate.send_operations (operation_id, reserved_at, expires_at, cou
 SELECT gen_random_uuid(), at, at, at::date, 'a', 'old' || n, 'message', 'delivered', at
 FROM generate_series(1, 20000) n, LATERAL (SELECT sendgate.clock() - interval '30 days' - n * interval '1 minute') t (at);
 """
+# What the sweeps do to the large tables; these have to be among them.
+SWEEPS = ("count(*) FILTER (WHERE w.counts", "FOR NO KEY UPDATE SKIP LOCKED", "sendgate.linkedin_events v",
+          "DELETE FROM sendgate.send_operations")  # fmt: skip
 # What PostgreSQL keeps of a table that was large, was emptied and then analysed.
 EMPTIED = "UPDATE pg_class SET relpages = 1000, reltuples = 0 WHERE oid = 'sendgate.{}'::regclass"
 
@@ -173,6 +176,10 @@ def look(env) -> list[str]:
         session.execute("ROLLBACK")
     ours = [plan for plan in plans if is_ours(plan["Query Text"])]
     assert len(ours) > PLANS_MIN, f"only {len(ours)} statements"
+    for statement in SWEEPS:
+        assert any(statement in plan["Query Text"] for plan in ours), f"{statement} did not run"
+    by_place = [node["Relation Name"] for plan in ours for node in nodes(plan["Plan"]) if node["Node Type"] == "Tid Range Scan"]
+    assert "send_operations" in by_place, "prune does not read each page once a sweep"
     return [
         f"{fault} in {plan['Query Text']}"
         for plan in ours
