@@ -6,7 +6,7 @@
 use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::breaker::{Breaker, Probe};
-use sendgate_decision::budget::CapOverride;
+use sendgate_decision::account::CapOverride;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{ACTIONS, BreakerMode, Status};
 use sendgate_decision::window::Window;

@@ -1,10 +1,18 @@
 //! The account row as a value: counters with their markers, caps, breaker, window.
 
 use crate::breaker::Breaker;
-use crate::budget::CapOverride;
 use crate::clock::{Day, Instant};
 use crate::names::{ACTIONS, Action, Status};
 use crate::window::Window;
+
+/// An account's own caps for one action; `None` = the tier's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CapOverride {
+    /// Slots a UTC day.
+    pub daily: Option<i32>,
+    /// Slots a UTC week.
+    pub weekly: Option<i32>,
+}
 
 /// One account as one row holds it: everything that a decision about it reads or changes.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,15 +4,6 @@ use crate::account::Account;
 use crate::clock::{Day, Instant};
 use crate::names::{Action, Reason};
 
-/// An account's own caps for one action; `None` = the tier's.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct CapOverride {
-    /// Slots a UTC day.
-    pub daily: Option<i32>,
-    /// Slots a UTC week.
-    pub weekly: Option<i32>,
-}
-
 /// What a tier allows for one action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TierCap {
@@ -103,6 +94,7 @@ pub fn ramp_cap(daily_cap: i32, ramp_days: i32, start_percent: i32, step_percent
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::account::CapOverride;
     use crate::account::fixture::account;
 
     const TIER: TierCap = TierCap {

@@ -3,9 +3,9 @@
 //! step the books are counted anew by predicates that know nothing of the rule's own arithmetic.
 
 use proptest::prelude::*;
-use sendgate_decision::account::Account;
+use sendgate_decision::account::{Account, CapOverride};
 use sendgate_decision::breaker::{Breaker, Probe, Reading};
-use sendgate_decision::budget::{CapOverride, TierCap};
+use sendgate_decision::budget::TierCap;
 use sendgate_decision::clock::{DAY, Day, HOUR, Instant, MINUTE, credit_period_start};
 use sendgate_decision::gate::{Grant, ProspectHistory, Request, Verdict, decide};
 use sendgate_decision::names::{ACTIONS, Action, BreakerMode, OperationState, Outcome, Status};

@@ -1,9 +1,9 @@
 //! The gate's rules one by one, then random accounts against the rules stated independently.
 
 use super::*;
+use crate::account::CapOverride;
 use crate::account::fixture::account;
 use crate::breaker::Breaker;
-use crate::budget::CapOverride;
 use crate::clock::{DAY, HOUR, MINUTE};
 use crate::names::{ACTIONS, BreakerMode};
 use crate::window::{Utc, Window};

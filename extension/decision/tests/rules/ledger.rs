@@ -2,9 +2,9 @@
 
 use crate::calendar::{day, instant, is_monday, last_date};
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
-use sendgate_decision::account::Account;
+use sendgate_decision::account::{Account, CapOverride};
 use sendgate_decision::breaker::Breaker;
-use sendgate_decision::budget::{CapOverride, TierCap};
+use sendgate_decision::budget::TierCap;
 use sendgate_decision::clock::{DAY, MINUTE};
 use sendgate_decision::gate::{Grant, ProspectHistory, Refusal, Request, Verdict, decide};
 use sendgate_decision::names::{ACTIONS, Action, Status};

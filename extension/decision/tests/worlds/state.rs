@@ -3,9 +3,8 @@
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
-use sendgate_decision::account::Account;
+use sendgate_decision::account::{Account, CapOverride};
 use sendgate_decision::breaker::{Breaker, OperationId};
-use sendgate_decision::budget::CapOverride;
 use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::gate::Grant;
 use sendgate_decision::names::{ACTIONS, Action, OperationState, Status};
