@@ -2,65 +2,26 @@
 //! arguments, hold the row, decide (in `sendgate-decision`), write, answer.
 //!
 //! ```text
-//! reserve  preview  confirm  rollback  resolve  settle_many  breaker/*  admin/*           the verbs
-//! books/*  dispatch/*  campaign/*  external  guard/*  reading  triggers
-//! account_row  grant  journal  enrollment  queue  quarantine  log  campaign_log                        the tables
-//! config  entry  statement  lookup  row  arrays  subtransaction  error  sqlstate  clock  zone  the ground
-//! catalog  version  refusals  settings  actor  ids
+//! triggers                 on sendgate's own tables, and on an application's (guard_send, settle_send)
+//! verbs         books      the SQL functions, one a file; the jobs
+//! gate          settle     what the verbs share: taking a slot, settling an operation
+//! tables                   rows as values, and the statements that more than one verb needs
+//! postgres                 how to talk to the server; knows no rule
 //! ```
+//!
+//! Read from the top: a folder uses those below it, and never one beside or above it.
 //!
 //! Functions are plain C functions of their own making rather than `#[pg_extern]`: pgrx turns an
 //! SQLSTATE that it does not know into `XX000`, and every error here has one of its own.
 
-mod account_row;
-mod accounts_write;
-mod actor;
-mod admin;
-mod arrays;
 mod books;
-mod breaker;
-mod campaign;
-mod campaign_log;
-mod catalog;
-mod clock;
-mod config;
-mod confirm;
-mod decision;
-mod dispatch;
-mod enrollment;
-mod enrollment_many;
-mod entry;
-mod error;
-mod external;
 mod gate;
-mod grant;
-mod guard;
-mod ids;
-mod journal;
-mod journal_many;
-mod log;
-mod lookup;
-mod planner;
-mod preview;
-mod quarantine;
-mod queue;
-mod reading;
-mod record_set;
-mod refusals;
-mod reserve;
-mod resolve;
-mod rollback;
-mod row;
-mod schema;
-mod settings;
-mod settle_many;
-mod sqlstate;
-mod statement;
-mod subtransaction;
-mod trigger_row;
+mod install_script;
+mod postgres;
+mod settle;
+mod tables;
 mod triggers;
-mod version;
-mod zone;
+mod verbs;
 
 ::pgrx::pg_module_magic!();
 
@@ -68,11 +29,11 @@ mod zone;
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     quiet_backtraces();
-    settings::define();
-    refusals::prepare();
-    catalog::watch();
-    config::watch();
-    guard::watch();
+    postgres::gucs::define();
+    gate::refusals::prepare();
+    postgres::catalog::watch();
+    tables::config::watch();
+    triggers::guard::unheld::watch();
 }
 
 /// Keeps Rust backtraces out of the DETAIL of PostgreSQL's own errors, where `RUST_BACKTRACE` in the

@@ -3,9 +3,7 @@
 //!
 //! All of it or nothing: one element that is wrong names its index and changes nothing.
 
-mod batch;
-mod confirm;
-mod rollback;
-
-pub use batch::Keys;
-pub use rollback::give_back;
+pub mod batch;
+pub mod delivery;
+pub mod external;
+pub mod failure;

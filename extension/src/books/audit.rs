@@ -1,24 +1,22 @@
 //! `audit_events`, layer 2: today's InMail counters against the event log. Tells people, and lets an
 //! account cool down whose counter is far over its cap. It changes no counter.
 
-use std::collections::HashSet;
-
+use crate::books::run::{self, Done, Held, Job};
+use crate::books::sweep::{self, Member};
+use crate::postgres::error::Result;
+use crate::postgres::function::{Answer, Args, sql_statements};
+use crate::postgres::param::{DATES, Element, array, params};
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts;
+use crate::tables::alerts;
+use crate::tables::config::{self, Config};
 use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::books::{Audited, OVER_CAP_COOLDOWN};
 use sendgate_decision::budget::Budget;
 use sendgate_decision::clock::{DAY, Day};
 use sendgate_decision::names::Action;
-
-use super::alerts;
-use super::chunk::{self, Member};
-use super::job::{self, Done, Held, Job};
-use crate::account_row;
-use crate::arrays::{DATES, Element, array};
-use crate::config::{self, Config};
-use crate::entry::{Answer, Args, sql_statements};
-use crate::error::Result;
-use crate::statement::{Spi, Statement, params};
+use std::collections::HashSet;
 
 sql_statements!(sendgate_audit_events, pg_finfo_sendgate_audit_events, audit_events);
 
@@ -85,14 +83,14 @@ impl Finding<'_> {
 }
 
 fn audit_events(args: &Args) -> Answer {
-    let limit = job::batch_size(args)?;
-    job::run(Job::Audit, |spi, held| audit(spi, held, limit))
+    let limit = run::batch_size(args)?;
+    run::run(Job::Audit, |spi, held| audit(spi, held, limit))
 }
 
 fn audit(spi: &Spi, held: &Held, limit: i32) -> Result<Done> {
     let today = held.now.day();
-    let members = chunk::read(spi, (Day(today.0 - 1), Day(i32::MAX)), held.from.as_ref(), limit);
-    let next = chunk::next(&members, limit);
+    let members = sweep::read(spi, (Day(today.0 - 1), Day(i32::MAX)), held.from.as_ref(), limit);
+    let next = sweep::next(&members, limit);
     let config = config::current(spi);
     let active: Vec<&Member> = members.iter().filter(|member| member.row.account.day >= today).collect();
     let suspects: Vec<String> = look(spi, held, &config, &active)
@@ -103,7 +101,7 @@ fn audit(spi: &Spi, held: &Held, limit: i32) -> Result<Done> {
     // Held now, in the order in which everybody takes them, and counted again in a new statement: what
     // a worker did between two statements is no finding. What somebody else holds waits for the next
     // sweep.
-    let held_members = chunk::hold(spi, suspects.iter().map(String::as_str));
+    let held_members = sweep::hold(spi, suspects.iter().map(String::as_str));
     let held_members: Vec<&Member> = held_members.iter().collect();
     let findings = look(spi, held, &config, &held_members);
     let mut changed = 0;
@@ -144,7 +142,7 @@ fn look<'a>(spi: &Spi, held: &Held, config: &Config, members: &[&'a Member]) -> 
         params![held.now][0],
     ];
     let rows = spi.run(&COUNT, &values);
-    let find = |mut row: crate::statement::Row| {
+    let find = |mut row: crate::postgres::row::Row| {
         let member = members[row.value::<i32>() as usize - 1];
         let account = &member.row.account;
         let (events, orphans, in_flight) = (row.value(), row.value(), row.value());
@@ -196,10 +194,10 @@ fn raise(spi: &Spi, held: &Held, finding: &Finding<'_>) -> Result<bool> {
 
 /// Once per account and day, and not on top of a longer one.
 fn cool_down(spi: &Spi, held: &Held, id: &str) -> Result<()> {
-    let row = account_row::hold(spi, id)?;
+    let row = accounts::hold(spi, id)?;
     let mut account = row.account.rolled(held.now);
     account.cool_down(held.now.plus(OVER_CAP_COOLDOWN));
-    account_row::write_held(spi, id, row.version, &account)
+    accounts::write_held(spi, id, row.version, &account)
 }
 
 /// What no longer holds is resolved, and so is what was of another day.

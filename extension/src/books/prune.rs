@@ -1,27 +1,30 @@
 //! `prune`: old rows leave. Never an unresolved operation, nor anything of the current week or credit
 //! period.
 
+use crate::books::run::{self, Done, Held, Job, Place};
+use crate::postgres::error::{Code, Error, Result};
+use crate::postgres::function::{Answer, Args, null_argument, sql_statements};
+use crate::postgres::gucs::{self, KEEP_DAYS_MIN};
+use crate::postgres::param::params;
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::append_only;
 use pgrx::pg_sys;
 use sendgate_decision::clock::{DAY, Instant};
-
-use super::job::{self, Done, Held, Job, Place};
-use crate::entry::{Answer, Args, null_argument, sql_statements};
-use crate::error::{Code, Error, Result};
-use crate::settings::{self, KEEP_DAYS_MIN};
-use crate::statement::{Spi, Statement, params};
-use crate::triggers;
 
 sql_statements!(sendgate_prune, pg_finfo_sendgate_prune, prune);
 
 /// Longest, in days: a hundred years.
 const KEEP_DAYS_MAX: i64 = 36_600;
+
 /// Most rows of one call.
 const ROWS_MAX: i32 = 1_000_000;
 
 /// Pages that one statement reads: as long as nobody would notice.
 const PAGES_STEP: i64 = 1_000;
+
 /// Pages that one call reads at most, 160 MB: a large table takes many calls, a small one part of one.
 const PAGES_MAX: i64 = 20_000;
+
 const PAGE_BYTES: i64 = pg_sys::BLCKSZ as i64;
 
 /// Deletes what is old on some pages of a table. Each page is read once a sweep, also in tables whose
@@ -84,7 +87,9 @@ static TABLES: [Table; 10] = [
          AND o.occurred_at OPERATOR(pg_catalog.<) $1"
     ),
 ];
+
 const JOURNAL: usize = 0;
+
 const EVENTS: usize = TABLES.len() - 1;
 
 static SIZE: Statement = Statement::new(
@@ -127,7 +132,7 @@ impl Page {
 fn prune(args: &Args) -> Answer {
     let keep = Keep { most: keep(args, 0, "keep")?, events: keep(args, 1, "keep_events")? };
     let limit = args.number(2, "max_rows", 1, ROWS_MAX)?;
-    job::run(Job::Prune, |spi, held| delete(spi, held, keep, limit))
+    run::run(Job::Prune, |spi, held| delete(spi, held, keep, limit))
 }
 
 fn keep(args: &Args, position: usize, name: &str) -> Result<i64> {
@@ -148,7 +153,7 @@ fn keep(args: &Args, position: usize, name: &str) -> Result<i64> {
 fn delete(spi: &Spi, held: &Held, keep: Keep, limit: i32) -> Result<Done> {
     let (mut left, mut pages) = (i64::from(limit), PAGES_MAX);
     let mut at = Page::read(held, keep);
-    triggers::pruning(|| {
+    append_only::pruning(|| {
         while at.table < TABLES.len() {
             let (name, statement) = &TABLES[at.table];
             let size = size(spi, name);
@@ -177,7 +182,7 @@ fn delete(spi: &Spi, held: &Held, keep: Keep, limit: i32) -> Result<Done> {
 fn kept(keep: Keep, table: usize) -> i64 {
     match table {
         // An operation keeps its prospect cool for longer than it may be asked for otherwise.
-        JOURNAL => keep.most.max(settings::prospect_cooldown().saturating_add(DAY)),
+        JOURNAL => keep.most.max(gucs::prospect_cooldown().saturating_add(DAY)),
         EVENTS => keep.events,
         _ => keep.most,
     }

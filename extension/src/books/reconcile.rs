@@ -1,23 +1,21 @@
 //! `reconcile_operations`, layer 1: counters become what the journal counts; work whose operation
 //! nobody answered is parked.
 
-use std::collections::HashSet;
-
+use crate::books::run::{self, Done, Held, Job};
+use crate::books::sweep::{self, Member, Tally};
+use crate::postgres::error::Result;
+use crate::postgres::function::{Answer, Args, sql_statements};
+use crate::postgres::ids;
+use crate::postgres::param::{DATES, Element, IntoParam, array, params};
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts::many::write_many;
+use crate::tables::alerts;
+use crate::tables::dispatch_queue;
 use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::books::{Correction, reconcile};
 use sendgate_decision::clock::{Day, Instant};
-
-use super::alerts;
-use super::chunk::{self, Member, Tally};
-use super::job::{self, Done, Held, Job};
-use crate::accounts_write::write_many;
-use crate::arrays::{DATES, Element, array};
-use crate::entry::{Answer, Args, sql_statements};
-use crate::error::Result;
-use crate::ids;
-use crate::queue;
-use crate::statement::{IntoParam, Spi, Statement, params};
+use std::collections::HashSet;
 
 sql_statements!(sendgate_reconcile_operations, pg_finfo_sendgate_reconcile_operations, reconcile_operations);
 
@@ -85,8 +83,8 @@ static RESOLVE_OLD: Statement = Statement::new(
 );
 
 fn reconcile_operations(args: &Args) -> Answer {
-    let limit = job::batch_size(args)?;
-    job::run(Job::Reconcile, |spi, held| sweep(spi, held, limit))
+    let limit = run::batch_size(args)?;
+    run::run(Job::Reconcile, |spi, held| sweep(spi, held, limit))
 }
 
 /// An account, what it becomes, and what that corrects.
@@ -95,27 +93,27 @@ type Corrected = (String, Account, Vec<Correction>);
 fn sweep(spi: &Spi, held: &Held, limit: i32) -> Result<Done> {
     // Whoever was not active since the week before has nothing that counts.
     let first = Day(held.now.day().week().0 - 7);
-    let members = chunk::read(spi, (first, Day(i32::MAX)), held.from.as_ref(), limit);
-    let next = chunk::next(&members, limit);
+    let members = sweep::read(spi, (first, Day(i32::MAX)), held.from.as_ref(), limit);
+    let next = sweep::next(&members, limit);
     let seen: Vec<&Member> = members.iter().collect();
-    let tallies = chunk::count(spi, &seen, first, held.now);
+    let tallies = sweep::count(spi, &seen, first, held.now);
     let expired = with_expired(&seen, &tallies);
     let suspects = corrections(&seen, &tallies, held.now);
     let of_interest = suspects.iter().map(|(id, _, _)| id).chain(expired.iter().map(|(id, _)| id));
     let of_interest = of_interest.map(String::as_str);
     let of_interest: HashSet<&str> = of_interest.collect();
     // Held now, and counted again in a new statement: what a reserve did meanwhile is no drift.
-    let held_members = chunk::hold(spi, of_interest.iter().copied());
+    let held_members = sweep::hold(spi, of_interest.iter().copied());
     let passed_over = (of_interest.len() - held_members.len()) as i64;
     let seen: Vec<&Member> = held_members.iter().collect();
-    let tallies = chunk::count(spi, &seen, first, held.now);
+    let tallies = sweep::count(spi, &seen, first, held.now);
     let corrected = corrections(&seen, &tallies, held.now);
     let written: Vec<(&str, &Account)> =
         corrected.iter().map(|(id, account, _)| (id.as_str(), account)).collect();
     write_many(spi, &written);
     log_drift(spi, &corrected, held.now);
     if !corrected.is_empty() {
-        queue::wake_many(spi, corrected.iter().map(|(id, _, _)| id.as_str()), held.now);
+        dispatch_queue::wake_many(spi, corrected.iter().map(|(id, _, _)| id.as_str()), held.now);
     }
     let all: Vec<&str> = members.iter().map(|member| member.id.as_str()).collect();
     // What was settled before its account was held has not expired; what somebody else holds may have.

@@ -1,21 +1,21 @@
 //! What the jobs have in common: one runs at a time, sweeps go on where the last batch ended, and
 //! every run leaves its heartbeat.
 
+use crate::postgres::actor;
+use crate::postgres::clock;
+use crate::postgres::error::Result;
+use crate::postgres::function::{Answer, Args, TEXT_CHARACTERS_MAX, VOID, sql_function, unknown_value};
+use crate::postgres::ids;
+use crate::postgres::param::{IntoParam, params};
+use crate::postgres::record::RecordType;
+use crate::postgres::row::Row;
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::alerts::{self, NO_ACCOUNT};
+use crate::tables::journal::cut;
+use crate::tables::quarantine;
 use pgrx::pg_sys;
 use sendgate_decision::books::{Every, is_due, is_due_again};
 use sendgate_decision::clock::{Day, Instant, MINUTE};
-
-use super::alerts::{self, NO_ACCOUNT};
-use crate::actor;
-use crate::clock;
-use crate::decision::RecordType;
-use crate::entry::{Answer, Args, TEXT_CHARACTERS_MAX, VOID, sql_function, unknown_value};
-use crate::error::Result;
-use crate::ids;
-use crate::journal::cut;
-use crate::log;
-use crate::quarantine;
-use crate::statement::{IntoParam, Row, Spi, Statement, params};
 
 sql_function!(sendgate_begin_run, pg_finfo_sendgate_begin_run, begin_run);
 sql_function!(sendgate_record_run_failure, pg_finfo_sendgate_record_run_failure, record_run_failure);
@@ -323,7 +323,7 @@ fn finish(spi: &Spi, held: &Held, done: &Done, more: bool) {
     let whole = under.filter(|_| !more && passed_over == 0).or(whole);
     spi.run(&ADVANCE, params![name, held.started_at, finished_at, day, account, under, passed_over, whole]);
     if !more && stale(spi, held.now).is_none() {
-        log::resolve_alerts(spi, NO_ACCOUNT, STALE_ALERT, held.now);
+        alerts::resolve_alerts(spi, NO_ACCOUNT, STALE_ALERT, held.now);
     }
     let now = clock::now();
     let (state, ended_at) = if more { ("running", None) } else { ("ok", Some(now)) };

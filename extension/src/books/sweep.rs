@@ -1,14 +1,14 @@
 //! Accounts in the order of a sweep, read without holding them, and what the journal counts for them.
 
+use crate::books::run::Place;
+use crate::postgres::param::{DATES, Element, array, params};
+use crate::postgres::row::Row;
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts::{AccountRow, account_columns, read_columns};
 use pgrx::pg_sys;
 use sendgate_decision::books::{Counted, Parts};
 use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::names::Action;
-
-use super::job::Place;
-use crate::account_row::{AccountRow, account_columns, read_columns};
-use crate::arrays::{DATES, Element, array};
-use crate::statement::{Row, Spi, Statement, params};
 
 /// By day and account: whoever is active moves on in it once a day, and is met again then.
 static READ: Statement = Statement::new(

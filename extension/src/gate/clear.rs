@@ -1,17 +1,12 @@
-//! The breaker's verbs, and the clear that they share with the gate.
+//! Clears a breaker for a reason that the rule found.
 
-mod check;
-mod manual;
-mod report;
-
+use crate::postgres::error::Result;
+use crate::postgres::statement::Spi;
+use crate::tables::accounts::{self, AccountRow};
+use crate::tables::breaker_log::{self, BreakerLine};
+use crate::tables::enrollments;
 use sendgate_decision::breaker::ClearReason;
 use sendgate_decision::clock::Instant;
-
-use crate::account_row::{self, AccountRow};
-use crate::enrollment;
-use crate::error::Result;
-use crate::log::{self, BreakerLine};
-use crate::statement::Spi;
 
 /// Removes the stamp for a reason that the rule found; `false` when the row has moved on.
 pub fn clear_by_rule(
@@ -24,7 +19,7 @@ pub fn clear_by_rule(
 ) -> Result<bool> {
     let mut account = row.account.rolled(now);
     account.breaker.clear(now);
-    if !account_row::write(spi, id, row.version, &account)? {
+    if !accounts::write(spi, id, row.version, &account)? {
         return Ok(false);
     }
     let exhausted_at = row.account.breaker.exhausted_at;
@@ -36,7 +31,7 @@ pub fn clear_by_rule(
         campaign: None,
         note: None,
     };
-    log::breaker(spi, "clear", &line, now);
-    enrollment::release(spi, id, now);
+    breaker_log::write(spi, "clear", &line, now);
+    enrollments::release(spi, id, now);
     Ok(true)
 }

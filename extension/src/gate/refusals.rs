@@ -2,16 +2,14 @@
 //! remembers it. Needs the library in `shared_preload_libraries`; without, nothing is counted and
 //! `refusal_counts` has no rows. The counts are the whole server's, and begin at its start.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-
+use crate::postgres::function::{Answer, Args, sql_reading};
+use crate::postgres::param::IntoParam;
+use crate::postgres::record;
 use pgrx::lwlock::PgLwLock;
 use pgrx::{PGRXSharedMemory, pg_guard, pg_shmem_init, pg_sys};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{ACTIONS, Action, Reason};
-
-use crate::entry::{Answer, Args, sql_reading};
-use crate::record_set;
-use crate::statement::IntoParam;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 
 sql_reading!(sendgate_refusal_counts, pg_finfo_sendgate_refusal_counts, refusal_counts);
 
@@ -64,7 +62,7 @@ fn refusal_counts(args: &Args) -> Answer {
             }
         }
     }
-    record_set::return_rows(args, &rows, |(action, reason, count, since)| {
+    record::return_rows(args, &rows, |(action, reason, count, since)| {
         vec![action.name().param(), reason.name().param(), count.param(), since.param()]
     });
     Ok(Some(pg_sys::Datum::null()))

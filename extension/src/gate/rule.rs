@@ -1,7 +1,9 @@
 //! The gate's rule, asked in memory about many.
 
-use std::rc::Rc;
-
+use crate::postgres::gucs;
+use crate::postgres::zone;
+use crate::tables::accounts::AccountRow;
+use crate::tables::config::Config;
 use sendgate_decision::account::Account;
 use sendgate_decision::breaker::{OperationId, Reading};
 use sendgate_decision::budget::TierCap;
@@ -9,11 +11,7 @@ use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::{ProspectHistory, Request, Verdict, decide};
 use sendgate_decision::names::Action;
 use sendgate_decision::window::Zone;
-
-use super::pick::Visited;
-use crate::config::Config;
-use crate::settings;
-use crate::zone;
+use std::rc::Rc;
 
 /// What all decisions of a call have in common.
 pub struct Rule {
@@ -26,7 +24,7 @@ pub struct Rule {
 impl Rule {
     /// The rule under this configuration and the settings as they are.
     pub fn new(config: Rc<Config>) -> Rule {
-        let (prospect_cooldown, operation_ttl) = (settings::prospect_cooldown(), settings::operation_ttl());
+        let (prospect_cooldown, operation_ttl) = (gucs::prospect_cooldown(), gucs::operation_ttl());
         Rule { config, prospect_cooldown, operation_ttl }
     }
 }
@@ -42,15 +40,21 @@ pub struct Asked<'a> {
 }
 
 /// Prepares the rule for an account and an action, or says why it cannot be asked.
-pub fn ask<'a>(rule: &'a Rule, visited: &Visited, action: Action, now: Instant) -> Result<Asked<'a>, String> {
-    let has_window = visited.row.account.window.is_some();
-    let zone = zone::load(if has_window { &visited.row.time_zone } else { "UTC" });
+pub fn ask<'a>(
+    rule: &'a Rule,
+    row: &AccountRow,
+    evidence: bool,
+    action: Action,
+    now: Instant,
+) -> Result<Asked<'a>, String> {
+    let has_window = row.account.window.is_some();
+    let zone = zone::load(if has_window { &row.time_zone } else { "UTC" });
     Ok(Asked {
         rule,
         action,
         now,
-        evidence: visited.evidence,
-        tier: rule.config.tier_cap(&visited.row.tier, action),
+        evidence,
+        tier: rule.config.tier_cap(&row.tier, action),
         zone: zone.map_err(|error| error.message().to_owned())?,
     })
 }

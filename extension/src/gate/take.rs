@@ -5,15 +5,16 @@
 //! statement of its own, one for each action; setting up one that writes every column costs more than
 //! the write. Any other grant, the first of a day for instance, takes two statements.
 
+use crate::postgres::commit;
+use crate::postgres::error::Result;
+use crate::postgres::param::{Xid, params};
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts::{self, AccountRow};
+use crate::tables::journal::{self, NewOperation};
 use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{ACTIONS, Action};
-
-use crate::account_row::{self, AccountRow};
-use crate::error::Result;
-use crate::journal::{self, NewOperation};
-use crate::statement::{Spi, Statement, Xid, params};
 
 const TAKE_TYPES: &[pg_sys::Oid] = &[
     pg_sys::TEXTOID,
@@ -76,13 +77,13 @@ static TAKE: [Statement; ACTIONS] = [
 /// `SG301` when somebody else holds the account for too long.
 pub fn take(spi: &Spi, seen: &AccountRow, after: &Account, new: &NewOperation<'_>) -> Result<bool> {
     if *after != counted(&seen.account, after, new.action, new.reserved_at) {
-        let written = account_row::write(spi, new.account, seen.version, after)?;
+        let written = accounts::write(spi, new.account, seen.version, after)?;
         if written {
             journal::insert(spi, new);
         }
         return Ok(written);
     }
-    account_row::commit_synchronously();
+    commit::synchronously();
     let i = new.action.index();
     let written = spi.run_waiting(
         &TAKE[i],

@@ -1,13 +1,12 @@
 //! Who did it: the session user, or whom the daemon names.
 
-use std::ffi::CStr;
-
+use crate::postgres::gucs;
 use pgrx::pg_sys;
-
-use crate::settings;
+use std::ffi::CStr;
 
 /// The role whose members are believed about `sendgate.actor`.
 const DAEMON_ROLE: &CStr = c"sendgate_daemon";
+
 /// Longest actor in a log, in characters.
 const ACTOR_CHARACTERS_MAX: usize = 200;
 
@@ -15,7 +14,7 @@ const ACTOR_CHARACTERS_MAX: usize = 200;
 /// that is always the owner.
 pub fn name() -> String {
     let session = unsafe { pg_sys::GetSessionUserId() };
-    if let Some(claimed) = settings::claimed_actor() {
+    if let Some(claimed) = gucs::claimed_actor() {
         let daemon = unsafe { pg_sys::get_role_oid(DAEMON_ROLE.as_ptr(), true) };
         let believed =
             daemon != pg_sys::InvalidOid && unsafe { pg_sys::is_member_of_role_nosuper(session, daemon) };

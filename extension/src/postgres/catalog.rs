@@ -5,11 +5,9 @@
 //! that has moved on. PostgreSQL tells of every change before the lock is granted that makes using the
 //! relation safe.
 
+use pgrx::{PgLogLevel, PgSqlErrorCode, ereport, pg_sys};
 use std::cell::{Cell, RefCell};
 use std::ffi::CStr;
-
-use pgrx::pg_sys;
-use pgrx::{PgLogLevel, PgSqlErrorCode, ereport};
 
 thread_local! {
     static GENERATION: Cell<u64> = const { Cell::new(1) };

@@ -1,14 +1,13 @@
 //! The errors of the contract: a closed list, each with its SQLSTATE, a message that names the
 //! value, a DETAIL and a HINT.
 
+use crate::postgres::sqlstate;
+use pgrx::PgLogLevel;
+use pgrx::pg_sys::panic::{CaughtError, ErrorReportWithLevel};
+use pgrx::pg_sys::{self};
 use std::any::Any;
 use std::ffi::{CString, c_char, c_int};
 use std::panic::resume_unwind;
-
-use pgrx::pg_sys::panic::{CaughtError, ErrorReportWithLevel};
-use pgrx::{PgLogLevel, pg_sys};
-
-use crate::sqlstate;
 
 /// Defines the closed list of SQLSTATEs.
 macro_rules! sqlstates {

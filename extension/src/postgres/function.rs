@@ -1,26 +1,27 @@
 //! The door between PostgreSQL and a verb: arguments in, an answer or an error out.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-
+use crate::postgres::error::{Code, Error, Prepared, Result, raise};
+use crate::postgres::sqlstate;
+use crate::postgres::version;
 use pgrx::datum::{Interval, TimestampWithTimeZone, Uuid};
 use pgrx::{FromDatum, pg_sys};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::Action;
-
-use crate::error::{Code, Error, Prepared, Result, raise};
-use crate::{sqlstate, version};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Longest id, in characters: any application key fits, and an index row stays small.
 pub const ID_CHARACTERS_MAX: usize = 128;
+
 /// Longest display name, in characters.
 pub const DISPLAY_NAME_CHARACTERS_MAX: usize = 200;
+
 /// Longest note, chat id or rule text, in characters.
 pub const TEXT_CHARACTERS_MAX: usize = 2_000;
 
 /// Exports a verb as a C function of PostgreSQL's version-1 calling convention.
 macro_rules! sql_function {
     ($symbol:ident, $info:ident, $verb:path) => {
-        $crate::entry::export!($symbol, $info, $verb, $crate::entry::call);
+        $crate::postgres::function::export!($symbol, $info, $verb, $crate::postgres::function::call);
     };
 }
 pub(crate) use sql_function;
@@ -29,7 +30,12 @@ pub(crate) use sql_function;
 /// an upgrade came while it waited; a statement would go on, by the rules of before.
 macro_rules! sql_statements {
     ($symbol:ident, $info:ident, $verb:path) => {
-        $crate::entry::export!($symbol, $info, $verb, $crate::entry::call_past_upgrades);
+        $crate::postgres::function::export!(
+            $symbol,
+            $info,
+            $verb,
+            $crate::postgres::function::call_past_upgrades
+        );
     };
 }
 pub(crate) use sql_statements;
@@ -38,7 +44,12 @@ pub(crate) use sql_statements;
 /// reads for a view, or checks a row that is being restored.
 macro_rules! sql_reading {
     ($symbol:ident, $info:ident, $reading:path) => {
-        $crate::entry::export!($symbol, $info, $reading, $crate::entry::call_any_version);
+        $crate::postgres::function::export!(
+            $symbol,
+            $info,
+            $reading,
+            $crate::postgres::function::call_any_version
+        );
     };
 }
 pub(crate) use sql_reading;

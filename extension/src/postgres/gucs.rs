@@ -3,40 +3,55 @@
 //! The C variables are the truth; `current_setting()` would also believe a placeholder that an
 //! ordinary user set before the library was loaded.
 
-use std::cell::Cell;
-use std::ffi::{CStr, c_char, c_void};
-
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::pg_sys;
 use sendgate_decision::clock::{Instant, SECOND};
 use sendgate_decision::literal;
+use std::cell::Cell;
+use std::ffi::{CStr, c_char, c_void};
 
 /// Longest that an operation may stay in flight: a week. Anything longer is a forgotten one.
 const OPERATION_TTL_SECONDS_MAX: i32 = 7 * 86_400;
+
 /// Longest prospect cooldown or rate-limit cooldown: a year.
 const COOLDOWN_SECONDS_MAX: i32 = 366 * 86_400;
+
 /// Longest first wait before an attempt is repeated: a week; doubled four times it is most of a year.
 const RETRY_BACKOFF_SECONDS_MAX: i32 = 7 * 86_400;
+
 /// Longest time over which deferred work is spread when a breaker clears: a credit period.
 const RELEASE_SPREAD_SECONDS_MAX: i32 = 31 * 86_400;
+
 /// Shortest time that old rows are kept, in days: a week and the longest credit period are inside it.
 pub const KEEP_DAYS_MIN: i32 = 32;
+
 const KEEP_SECONDS_MIN: i32 = KEEP_DAYS_MIN * 86_400;
+
 /// Longest that old rows are kept: twenty years.
 const KEEP_SECONDS_MAX: i32 = 20 * 366 * 86_400;
+
 /// Longest wait for a held row: ten minutes; a worker that waits longer is better refused.
 const LOCK_TIMEOUT_MS_MAX: i32 = 600_000;
+
 /// Farthest the test clock may run from the real one: fifty years.
 const CLOCK_OFFSET_MAX: i64 = 50 * 366 * 86_400 * SECOND;
 
 static TEST_CLOCK: GucSetting<bool> = GucSetting::<bool>::new(false);
+
 static OPERATION_TTL: GucSetting<i32> = GucSetting::<i32>::new(15 * 60);
+
 static PROSPECT_COOLDOWN: GucSetting<i32> = GucSetting::<i32>::new(86_400);
+
 static RATE_LIMIT_COOLDOWN: GucSetting<i32> = GucSetting::<i32>::new(3_600);
+
 static RETRY_BACKOFF: GucSetting<i32> = GucSetting::<i32>::new(300);
+
 static RELEASE_SPREAD: GucSetting<i32> = GucSetting::<i32>::new(0);
+
 static KEEP: GucSetting<i32> = GucSetting::<i32>::new(90 * 86_400);
+
 static KEEP_EVENTS: GucSetting<i32> = GucSetting::<i32>::new(400 * 86_400);
+
 static LOCK_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5_000);
 
 /// What the assign hooks of the two clock settings leave behind.
@@ -52,7 +67,9 @@ struct TextVariable(Cell<*mut c_char>);
 // A backend has one thread.
 unsafe impl Sync for TextVariable {}
 static NOW_TEXT: TextVariable = TextVariable(Cell::new(std::ptr::null_mut()));
+
 static OFFSET_TEXT: TextVariable = TextVariable(Cell::new(std::ptr::null_mut()));
+
 static ACTOR: TextVariable = TextVariable(Cell::new(std::ptr::null_mut()));
 
 /// The frozen instant of this session's test clock, if there is one.

@@ -5,21 +5,21 @@
 //! a snapshot, walk the index, test visibility, and for a row that is to be held, lock its latest
 //! version. The functions run as the tables' owner, so there is no privilege to check beyond their own.
 
-mod raw;
+pub mod raw;
 
+use crate::postgres::catalog;
+use crate::postgres::error::Result;
+use crate::postgres::param::Param;
+use crate::postgres::row::{COLUMNS_MAX, Row};
+use crate::postgres::statement::waiting;
+use crate::postgres::version;
+use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::pg_sys::{self};
+use pgrx::{PgLogLevel, PgSqlErrorCode, ereport};
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::rc::Rc;
-
-use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
-use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::{PgLogLevel, PgSqlErrorCode, ereport, pg_sys};
-
-use crate::catalog;
-use crate::error::Result;
-use crate::row::{COLUMNS_MAX, Row};
-use crate::statement::{Param, waiting};
-use crate::version;
 
 /// PostgreSQL's own order of UUIDs, whose number has no name in its headers.
 const UUID_FAMILY: pg_sys::Oid = pg_sys::Oid::from_u32(2968);

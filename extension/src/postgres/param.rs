@@ -1,12 +1,96 @@
 //! Array parameters for set-based statements: one array a column, read with `unnest`. Over several
 //! arrays it is written without its schema: that is syntax then, and always means `pg_catalog`'s.
 
-use pgrx::pg_sys;
+use pgrx::IntoDatum;
+use pgrx::datum::Uuid;
+use pgrx::pg_sys::{self};
+use sendgate_decision::clock::{Day, Instant};
 
-use crate::statement::{IntoParam, Param};
+/// A parameter: a value or NULL.
+pub type Param = Option<pg_sys::Datum>;
+
+/// Turns a value into a parameter.
+pub trait IntoParam {
+    /// The parameter, in the current memory context.
+    fn param(self) -> Param;
+}
+
+macro_rules! datum_param {
+    ($($type:ty),+) => { $(impl IntoParam for $type {
+        fn param(self) -> Param { self.into_datum() }
+    })+ };
+}
+datum_param!(&str, i16, i32, i64, bool);
+
+impl IntoParam for Instant {
+    fn param(self) -> Param {
+        Some(pg_sys::Datum::from(self.0))
+    }
+}
+
+impl IntoParam for Day {
+    fn param(self) -> Param {
+        Some(pg_sys::Datum::from(self.0))
+    }
+}
+
+impl IntoParam for [u8; 16] {
+    fn param(self) -> Param {
+        Uuid::from_bytes(self).into_datum()
+    }
+}
+
+/// An array that [`crate::postgres::param`] made.
+impl IntoParam for pg_sys::Datum {
+    fn param(self) -> Param {
+        Some(self)
+    }
+}
+
+/// A length of time in microseconds as an `interval`.
+pub struct Span(pub i64);
+
+impl IntoParam for Span {
+    fn param(self) -> Param {
+        unsafe {
+            let interval: *mut pg_sys::Interval =
+                pg_sys::palloc0(std::mem::size_of::<pg_sys::Interval>()).cast();
+            (*interval).time = self.0;
+            Some(pg_sys::Datum::from(interval))
+        }
+    }
+}
+
+/// A transaction id as a parameter.
+pub struct Xid(pub u32);
+
+impl IntoParam for Xid {
+    fn param(self) -> Param {
+        Some(pg_sys::Datum::from(self.0))
+    }
+}
+
+impl IntoParam for &String {
+    fn param(self) -> Param {
+        self.as_str().param()
+    }
+}
+
+impl<T: IntoParam> IntoParam for Option<T> {
+    fn param(self) -> Param {
+        self.and_then(IntoParam::param)
+    }
+}
+
+/// A list of parameters from values of different types.
+macro_rules! params {
+    ($($value:expr),* $(,)?) => { &[$($crate::postgres::param::IntoParam::param($value)),*] };
+}
+pub(crate) use params;
 
 /// `date[]`.
 pub const DATES: pg_sys::Oid = pg_sys::Oid::from_u32(1182);
+
 /// `timestamptz[]`.
 pub const INSTANTS: pg_sys::Oid = pg_sys::Oid::from_u32(1185);
 

@@ -5,22 +5,26 @@
 //! begins. So the planner is told of tables as they are when there is much to do: no plan hangs on when
 //! somebody ran ANALYZE.
 
-mod column;
+pub mod column;
 
+use pgrx::pg_guard;
+use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
+use pgrx::pg_sys::{self};
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int};
 
-use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
-use pgrx::{pg_guard, pg_sys};
-
 /// A table has at least this many rows, for the planner.
 const ROWS: f64 = 1_000_000.0;
+
 /// And no page of which all transactions know: reading an index alone saves nothing where rows change.
 const ALL_VISIBLE: f64 = 0.0;
+
 /// And this many on a page: rows of the journal are as long as that.
 const ROWS_A_PAGE: f64 = 40.0;
+
 /// An index has so many entries on a page, with keys of three texts.
 const ENTRIES_A_PAGE: f64 = 100.0;
+
 /// Levels above the leaves of an index of that size.
 const TREE_HEIGHT: i32 = 2;
 

@@ -1,62 +1,11 @@
-//! The answer of `reserve` and `preview` as a row of the type `sendgate.decision`.
+//! Answers of several rows.
 
+use crate::postgres::catalog;
+use crate::postgres::function::Args;
+use crate::postgres::param::Param;
+use pgrx::pg_sys;
 use std::cell::Cell;
 use std::ffi::CStr;
-
-use pgrx::pg_sys;
-use sendgate_decision::clock::Instant;
-use sendgate_decision::gate::{Counts, Refusal};
-use sendgate_decision::names::Reason;
-
-use crate::catalog;
-use crate::statement::{IntoParam, Param};
-
-/// The answer of the gate, field by field as in SQL.
-pub struct Decision {
-    /// The operation that holds the slot; none when nothing was taken.
-    pub operation: Option<[u8; 16]>,
-    /// Whether to go on.
-    pub proceed: bool,
-    /// Why not.
-    pub reason: Option<Reason>,
-    /// When the refusing rule lets go by itself.
-    pub retry_at: Option<Instant>,
-    /// Until when the worker may call the provider.
-    pub expires_at: Option<Instant>,
-    /// The counts that go with the answer.
-    pub counts: Counts,
-    /// Whether it was this very call that took the slot; a replay did not.
-    pub taken: bool,
-}
-
-impl Decision {
-    /// A refusal.
-    pub fn refuse(refusal: Refusal) -> Decision {
-        Decision {
-            operation: None,
-            proceed: false,
-            reason: Some(refusal.reason),
-            retry_at: refusal.retry_at,
-            expires_at: None,
-            counts: refusal.counts,
-            taken: false,
-        }
-    }
-
-    /// The row, in the current memory context.
-    pub fn into_datum(self) -> pg_sys::Datum {
-        DECISION.row(&[
-            self.proceed.param(),
-            self.operation.param(),
-            self.reason.map(Reason::name).param(),
-            self.retry_at.param(),
-            self.expires_at.param(),
-            self.counts.sent_today.param(),
-            self.counts.daily_cap.param(),
-            self.counts.remaining.param(),
-        ])
-    }
-}
 
 /// A composite type of the schema `sendgate`. Its description is copied once per backend, and again
 /// when the type may have changed: with the extension dropped and created anew.
@@ -67,8 +16,6 @@ pub struct CompositeType {
 
 // A backend has one thread.
 unsafe impl Sync for CompositeType {}
-
-static DECISION: CompositeType = CompositeType::new(c"decision");
 
 impl CompositeType {
     /// The type of this name.
@@ -148,9 +95,9 @@ impl RecordType {
 }
 
 /// Most columns of an answer.
-const FIELDS_MAX: usize = 16;
+pub const FIELDS_MAX: usize = 16;
 
-unsafe fn form(descriptor: pg_sys::TupleDesc, fields: &[Param]) -> pg_sys::Datum {
+pub unsafe fn form(descriptor: pg_sys::TupleDesc, fields: &[Param]) -> pg_sys::Datum {
     let mut values = [pg_sys::Datum::null(); FIELDS_MAX];
     let mut nulls = [true; FIELDS_MAX];
     for (i, field) in fields.iter().enumerate() {
@@ -160,5 +107,21 @@ unsafe fn form(descriptor: pg_sys::TupleDesc, fields: &[Param]) -> pg_sys::Datum
         assert_eq!((*descriptor).natts as usize, fields.len(), "the SQL type has other fields");
         let tuple = pg_sys::heap_form_tuple(descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
         pg_sys::HeapTupleHeaderGetDatum((*tuple).t_data)
+    }
+}
+
+/// Returns these rows as the function's set, in the row type that its SQL signature names.
+pub fn return_rows<T>(args: &Args, rows: &[T], fields: impl Fn(&T) -> Vec<Param>) {
+    unsafe {
+        pg_sys::InitMaterializedSRF(args.0, 0);
+        let info = (*args.0).resultinfo.cast::<pg_sys::ReturnSetInfo>();
+        let (store, descriptor) = ((*info).setResult, (*info).setDesc);
+        for row in rows {
+            let fields = fields(row);
+            let mut values: Vec<pg_sys::Datum> =
+                fields.iter().map(|field| field.unwrap_or(pg_sys::Datum::null())).collect();
+            let mut nulls: Vec<bool> = fields.iter().map(Option::is_none).collect();
+            pg_sys::tuplestore_putvalues(store, descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
+        }
     }
 }

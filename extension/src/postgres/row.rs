@@ -1,10 +1,9 @@
 //! A row as a statement or a look-up returns it.
 
+use crate::postgres::param::Param;
 use pgrx::datum::Uuid;
 use pgrx::{FromDatum, pg_sys};
 use sendgate_decision::clock::{Day, Instant};
-
-use crate::statement::Param;
 
 /// Most columns of one row.
 pub const COLUMNS_MAX: usize = 64;

@@ -4,13 +4,13 @@
 //! raises on our tables, and what our own functions raise when that trigger calls them, has to reach
 //! the caller as it is: a worker asks again after `SG301`, and gives up after `XX000`.
 
+use pgrx::PgSqlErrorCode;
+use pgrx::pg_sys::panic::ErrorReportWithLevel;
+use pgrx::pg_sys::{self};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ffi::{CStr, c_int, c_void};
 use std::hash::{DefaultHasher, Hash, Hasher};
-
-use pgrx::pg_sys::panic::ErrorReportWithLevel;
-use pgrx::{PgSqlErrorCode, pg_sys};
 
 /// As many errors as are remembered: more than a handler overcomes before it raises its own anew.
 const NOTED_MAX: usize = 16;

@@ -3,21 +3,19 @@
 //! Statements name every object and operator with its schema, so that neither `search_path` nor
 //! what somebody planted on it matters, and take values as parameters only.
 
+use crate::postgres::error::{Code, Error, Result};
+use crate::postgres::gucs;
+use crate::postgres::param::Param;
+use crate::postgres::planner::Planning;
+use crate::postgres::row::Row;
+use pgrx::PgSqlErrorCode;
+use pgrx::pg_sys::panic::CaughtError;
+use pgrx::pg_sys::{self};
 use std::any::Any;
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::ffi::{CString, c_int};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-
-use pgrx::datum::Uuid;
-use pgrx::pg_sys::panic::CaughtError;
-use pgrx::{IntoDatum, PgSqlErrorCode, pg_sys};
-use sendgate_decision::clock::{Day, Instant};
-
-use crate::error::{Code, Error, Result};
-use crate::planner::Planning;
-pub use crate::row::Row;
-use crate::settings;
 
 /// Most parameters of one statement.
 const PARAMETERS_MAX: usize = 48;
@@ -76,88 +74,6 @@ impl Statement {
         self.plan.get()
     }
 }
-
-/// A parameter: a value or NULL.
-pub type Param = Option<pg_sys::Datum>;
-
-/// Turns a value into a parameter.
-pub trait IntoParam {
-    /// The parameter, in the current memory context.
-    fn param(self) -> Param;
-}
-
-macro_rules! datum_param {
-    ($($type:ty),+) => { $(impl IntoParam for $type {
-        fn param(self) -> Param { self.into_datum() }
-    })+ };
-}
-datum_param!(&str, i16, i32, i64, bool);
-
-impl IntoParam for Instant {
-    fn param(self) -> Param {
-        Some(pg_sys::Datum::from(self.0))
-    }
-}
-
-impl IntoParam for Day {
-    fn param(self) -> Param {
-        Some(pg_sys::Datum::from(self.0))
-    }
-}
-
-impl IntoParam for [u8; 16] {
-    fn param(self) -> Param {
-        Uuid::from_bytes(self).into_datum()
-    }
-}
-
-/// An array that [`crate::arrays`] made.
-impl IntoParam for pg_sys::Datum {
-    fn param(self) -> Param {
-        Some(self)
-    }
-}
-
-/// A length of time in microseconds as an `interval`.
-pub struct Span(pub i64);
-
-impl IntoParam for Span {
-    fn param(self) -> Param {
-        unsafe {
-            let interval: *mut pg_sys::Interval =
-                pg_sys::palloc0(std::mem::size_of::<pg_sys::Interval>()).cast();
-            (*interval).time = self.0;
-            Some(pg_sys::Datum::from(interval))
-        }
-    }
-}
-
-/// A transaction id as a parameter.
-pub struct Xid(pub u32);
-
-impl IntoParam for Xid {
-    fn param(self) -> Param {
-        Some(pg_sys::Datum::from(self.0))
-    }
-}
-
-impl IntoParam for &String {
-    fn param(self) -> Param {
-        self.as_str().param()
-    }
-}
-
-impl<T: IntoParam> IntoParam for Option<T> {
-    fn param(self) -> Param {
-        self.and_then(IntoParam::param)
-    }
-}
-
-/// A list of parameters from values of different types.
-macro_rules! params {
-    ($($value:expr),* $(,)?) => { &[$($crate::statement::IntoParam::param($value)),*] };
-}
-pub(crate) use params;
 
 /// An SPI connection; results live as long as it.
 pub struct Spi {
@@ -268,7 +184,7 @@ fn arguments(
 /// `SG301` when the wait took too long.
 pub fn waiting<T>(work: impl FnOnce() -> T) -> Result<T> {
     let session_timeout = unsafe { pg_sys::LockTimeout };
-    let own_timeout = settings::lock_timeout_ms();
+    let own_timeout = gucs::lock_timeout_ms();
     let timeout = if session_timeout > 0 { session_timeout.min(own_timeout) } else { own_timeout };
     unsafe { pg_sys::LockTimeout = timeout };
     let outcome = catch_unwind(AssertUnwindSafe(work));

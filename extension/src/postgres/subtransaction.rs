@@ -1,12 +1,10 @@
 //! Work that can be taken back as a whole without ending the caller's transaction.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-
-use pgrx::pg_sys;
+use crate::postgres::error::Result;
+use crate::postgres::sqlstate;
 use pgrx::pg_sys::panic::CaughtError;
-
-use crate::error::Result;
-use crate::sqlstate;
+use pgrx::pg_sys::{self};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// What became of an attempt.
 pub enum Attempt<T> {
@@ -23,7 +21,9 @@ pub enum Attempt<T> {
 /// bugs — is not a row's fault; whatever else an application's trigger raises is, unless one of our
 /// functions that it called had to wait for too long.
 const ROW_ERRORS: [&str; 6] = ["21", "22", "23", "27", "44", "P0"];
+
 const WAITED: &str = "SG3";
+
 const UNIQUE_VIOLATION: &str = "23505";
 
 /// Runs `work` in a subtransaction. `Ok(None)` takes it back; so does an error about a row. Any other

@@ -1,13 +1,12 @@
 //! The row that a trigger is fired for, on whatever table: columns by name, values of any type
 //! through their text output.
 
-use std::ffi::{CStr, CString, c_char};
-
+use crate::postgres::function::Args;
+use crate::postgres::param::Param;
+use pgrx::PgTupleDesc;
 use pgrx::pg_sys::submodules::htup::heap_getattr;
-use pgrx::{PgTupleDesc, pg_sys};
-
-use crate::entry::Args;
-use crate::statement::Param;
+use pgrx::pg_sys::{self};
+use std::ffi::{CStr, CString, c_char};
 
 /// A trigger's call.
 pub struct Fired<'a> {

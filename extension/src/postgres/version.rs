@@ -6,14 +6,13 @@
 //! the rules here believe, and who is unsure refuses. Readings, and what checks or guards a row that is
 //! being restored, answer under any version.
 
-use std::cell::Cell;
-
+use crate::postgres::catalog;
+use crate::postgres::error::Result;
+use crate::postgres::statement::waiting;
 use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::{FromDatum, PgLogLevel, PgSqlErrorCode, pg_sys};
-
-use crate::catalog;
-use crate::error::Result;
-use crate::statement::waiting;
+use pgrx::pg_sys::{self};
+use pgrx::{FromDatum, PgLogLevel, PgSqlErrorCode};
+use std::cell::Cell;
 
 /// The version of this library, and of the SQL that goes with it.
 const LIBRARY: &str = env!("CARGO_PKG_VERSION");

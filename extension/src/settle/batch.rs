@@ -1,22 +1,20 @@
 //! What both have in common: accounts held, operations read, everything written at the end.
 
-use std::collections::{BTreeMap, HashMap};
-
+use crate::postgres::error::{Code, Error, Result};
+use crate::postgres::function::{Args, ID_CHARACTERS_MAX, check_text, null_argument};
+use crate::postgres::param::{Element, array};
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts::{self, AccountRow, account_columns, read_columns};
+use crate::tables::enrollments;
+use crate::tables::enrollments::many::Change;
+use crate::tables::journal::many::Settlement;
+use crate::tables::journal::{self, ErrorNote, JournalRow};
 use pgrx::datum::Uuid;
 use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{OperationState, Outcome};
-
-use crate::account_row::{self, AccountRow, account_columns, read_columns};
-use crate::accounts_write;
-use crate::arrays::{Element, array};
-use crate::enrollment_many::{self, Change};
-use crate::entry::{Args, ID_CHARACTERS_MAX, check_text, null_argument};
-use crate::error::{Code, Error, Result};
-use crate::journal::{ErrorNote, JournalRow};
-use crate::journal_many::{self, Settlement};
-use crate::statement::{Spi, Statement};
+use std::collections::{BTreeMap, HashMap};
 
 /// Most answers of one call: the accounts stay held until it ends.
 const ANSWERS_MAX: usize = 10_000;
@@ -120,15 +118,15 @@ impl<'a> Batch<'a> {
         }
         for (i, account) in keys.accounts.iter().enumerate() {
             if !accounts.contains_key(account) {
-                return Err(account_row::unknown(account).at(i));
+                return Err(accounts::unknown(account).at(i));
             }
         }
-        let rows = journal_many::read(spi, &keys.accounts, &keys.operations)?;
+        let rows = journal::many::read(spi, &keys.accounts, &keys.operations)?;
         let mut first = HashMap::new();
         for (i, key) in keys.accounts.iter().zip(&keys.operations).enumerate() {
             first.entry((key.0.as_str(), *key.1)).or_insert(i);
         }
-        let now = crate::clock::now();
+        let now = crate::postgres::clock::now();
         Ok(Batch {
             spi,
             keys,
@@ -220,11 +218,11 @@ impl<'a> Batch<'a> {
             .filter(|(_, (_, changed))| *changed)
             .map(|(id, (row, _))| (id.as_str(), &row.account))
             .collect();
-        accounts_write::write_many(self.spi, &changed);
+        accounts::many::write_many(self.spi, &changed);
         let after = |account: &str| self.accounts[account].0.account.clone();
         let enrollments: Vec<&Change> = self.enrollments.values().collect();
-        enrollment_many::settle(self.spi, &enrollments, after, self.now);
-        journal_many::settle(self.spi, self.settlements.values(), self.now);
+        enrollments::many::settle(self.spi, &enrollments, after, self.now);
+        journal::many::settle(self.spi, self.settlements.values(), self.now);
     }
 }
 

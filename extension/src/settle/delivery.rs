@@ -1,40 +1,23 @@
-//! `confirm`: proves a delivery and writes its event.
+//! Settles an operation as delivered: what `confirm`, `confirm_many`, `resolve_operation`, `settle_send` and
+//! an external echo share.
 
+use crate::postgres::clock;
+use crate::postgres::error::{Code, Error, Result, warn};
+use crate::postgres::function::{show_instant, shown};
+use crate::postgres::statement::Spi;
+use crate::tables::accounts::{self, AccountRow};
+use crate::tables::alerts;
+use crate::tables::breaker_log::{self, BreakerLine};
+use crate::tables::enrollments;
+use crate::tables::events;
+use crate::tables::journal::{self, ErrorNote, JournalRow};
 use sendgate_decision::account::Account;
-use sendgate_decision::clock::{Instant, MINUTE};
+use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{Action, OperationState, Outcome};
 use sendgate_decision::settle::{CLOCK_SKEW_MAX, Delivery, Settled, deliver};
 
-use crate::account_row::{self, AccountRow};
-use crate::clock;
-use crate::enrollment;
-use crate::entry::{
-    Answer, Args, TEXT_CHARACTERS_MAX, check_text, is_blank, show_instant, shown, sql_function,
-};
-use crate::error::{Code, Error, Result, warn};
-use crate::journal::{self, ErrorNote, JournalRow};
-use crate::log::{self, BreakerLine};
-use crate::statement::{IntoParam, Spi};
-
 /// The error that the journal notes for an InMail that was confirmed without proof.
 const UNPROVEN: &str = "confirmed without a chat_id";
-
-sql_function!(sendgate_confirm, pg_finfo_sendgate_confirm, confirm);
-
-fn confirm(args: &Args) -> Answer {
-    let account = args.id(0, "account_id")?;
-    let operation = args.uuid(1, "operation_id")?;
-    let chat_id = args.optional::<&str>(2).filter(|text| !is_blank(text));
-    let chat_id = chat_id.map(|text| check_text(text, "chat_id", TEXT_CHARACTERS_MAX)).transpose()?;
-    let delivered_at = args.optional_instant(3, "delivered_at")?;
-    let event = Spi::connect(|spi| {
-        let now = clock::now();
-        check_delivered_at(delivered_at, now)?;
-        let report = Report { account, operation, chat_id, delivered_at, event_follows: false };
-        settle_delivered(spi, &report, &ErrorNote::default())
-    })?;
-    Ok(event.param())
-}
 
 /// A delivery as it is reported.
 pub struct Report<'a> {
@@ -50,22 +33,10 @@ pub struct Report<'a> {
     pub event_follows: bool,
 }
 
-fn check_delivered_at(delivered_at: Option<Instant>, now: Instant) -> Result<()> {
-    if delivered_at.is_some_and(|at| at > now.plus(CLOCK_SKEW_MAX)) {
-        return Err(Error::new(
-            Code::TimeOutOfRange,
-            "delivered_at lies in the future",
-            format!("A provider's clock may be ahead by at most {} minutes.", CLOCK_SKEW_MAX / MINUTE),
-            "Pass the provider's time stamp with its time zone, or leave delivered_at out.",
-        ));
-    }
-    Ok(())
-}
-
 /// Settles the operation as delivered, with the account held: also where the counter does not
 /// change, so that everybody takes the locks in one order, account before journal.
 pub fn settle_delivered(spi: &Spi, report: &Report<'_>, note: &ErrorNote) -> Result<Option<[u8; 16]>> {
-    let held = account_row::hold(spi, report.account)?;
+    let held = accounts::hold(spi, report.account)?;
     let row = journal::read(spi, report.account, report.operation)?;
     if row.event.is_some() {
         check_same_chat(&row, report.operation, report.chat_id)?;
@@ -97,21 +68,21 @@ fn settle_held(
         None
     };
     if planned.changes(&held.account) {
-        account_row::write_held(spi, report.account, held.version, &settled.account)?;
+        accounts::write_held(spi, report.account, held.version, &settled.account)?;
     }
     log_delivery(spi, report, row, &held.account, &planned, now);
     if planned.unproven {
         let unknown = Outcome::Indeterminate;
-        enrollment::failed(spi, report.account, row, unknown, &settled.account, &planned.note, now);
+        enrollments::failed(spi, report.account, row, unknown, &settled.account, &planned.note, now);
         warn_unproven(report);
         return Ok(None);
     }
-    enrollment::delivered(spi, report.account, row, now);
+    enrollments::delivered(spi, report.account, row, now);
     if report.event_follows {
         return Ok(None);
     }
     let (account, chat_id, at) = (report.account, report.chat_id, planned.occurred_at);
-    Ok(event.or_else(|| Some(journal::insert_event(spi, account, row, chat_id, at, now))))
+    Ok(event.or_else(|| Some(events::insert(spi, account, row, chat_id, at, now))))
 }
 
 /// What a delivery changes.
@@ -188,9 +159,9 @@ pub fn log_delivery(
         campaign: row.campaign.as_deref(),
         note: None,
     };
-    log::breaker_changes(spi, &settled.breaker, before.breaker.exhausted_at, None, &line, now);
+    breaker_log::write_changes(spi, &settled.breaker, before.breaker.exhausted_at, None, &line, now);
     if !settled.breaker.is_empty() {
-        enrollment::release(spi, report.account, now);
+        enrollments::release(spi, report.account, now);
     }
     if settled.after_rollback {
         let op = &row.operation;
@@ -200,7 +171,7 @@ pub fn log_delivery(
             shown(&row.prospect),
             show_day(op.counted_on)
         );
-        log::alert_each(spi, report.account, "delivered_after_rollback", op.counted_on, &detail, now);
+        alerts::alert_each(spi, report.account, "delivered_after_rollback", op.counted_on, &detail, now);
     }
 }
 

@@ -1,27 +1,26 @@
 //! `record_external_send`: a send that did not pass the gate, made by hand or told by a provider's
 //! webhook, journalled and counted like any other.
 
+use crate::postgres::clock;
+use crate::postgres::error::{Code, Error, Result};
+use crate::postgres::function::{
+    TEXT_CHARACTERS_MAX, check_text, is_blank, null_argument, show_instant, shown,
+};
+use crate::postgres::param::params;
+use crate::postgres::statement::{Spi, Statement};
+use crate::settle::delivery::{Report, settle_delivered};
+use crate::tables::accounts::{self, AccountRow};
+use crate::tables::breaker_log::{self, BreakerLine};
+use crate::tables::config;
+use crate::tables::enrollments;
+use crate::tables::events;
+use crate::tables::journal::{self, ErrorNote, JournalRow};
 use pgrx::datum::Uuid;
 use pgrx::pg_sys;
 use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::external::{Candidate, Reading, read, record};
 use sendgate_decision::names::{Action, OperationState, Origin};
 use sendgate_decision::settle::Operation;
-
-use crate::account_row::{self, AccountRow};
-use crate::clock;
-use crate::config;
-use crate::confirm::{Report, settle_delivered};
-use crate::enrollment;
-use crate::entry::{
-    Answer, Args, TEXT_CHARACTERS_MAX, check_text, is_blank, null_argument, show_instant, shown, sql_function,
-};
-use crate::error::{Code, Error, Result};
-use crate::journal::{self, ErrorNote, JournalRow};
-use crate::log::{self, BreakerLine};
-use crate::statement::{IntoParam, Spi, Statement, params};
-
-sql_function!(sendgate_record_external_send, pg_finfo_sendgate_record_external_send, record_external_send);
 
 /// Under which the ids of external operations are made. Never changes: the same send must get the
 /// same id from every version.
@@ -101,22 +100,6 @@ pub enum Recorded {
     },
 }
 
-fn record_external_send(args: &Args) -> Answer {
-    let action = args.action(1)?;
-    let send = ExternalSend {
-        account: args.id(0, "account_id")?,
-        action,
-        prospect: args.id(2, "prospect_id")?,
-        chat_id: check_chat_id(action, args.optional(3))?,
-        campaign: None,
-        occurred_at: args.optional_instant(4, "occurred_at")?.ok_or_else(|| null_argument("occurred_at"))?,
-        event_follows: false,
-    };
-    Ok(match Spi::connect(|spi| journal_send(spi, &send))? {
-        Recorded::Already(event) | Recorded::Now { event, .. } => event.param(),
-    })
-}
-
 /// Passes a chat id, or none. An InMail without one is not proven and cannot be recorded.
 ///
 /// # Errors
@@ -133,9 +116,9 @@ pub fn check_chat_id(action: Action, chat_id: Option<&str>) -> Result<Option<&st
 /// Journals and counts a send once, with its account held; settles the operation whose echo it is.
 ///
 /// # Errors
-/// `SG007` for a send that has not happened yet, and those of [`account_row::hold`].
+/// `SG007` for a send that has not happened yet, and those of [`accounts::hold`].
 pub fn journal_send(spi: &Spi, send: &ExternalSend<'_>) -> Result<Recorded> {
-    let held = account_row::hold(spi, send.account)?;
+    let held = accounts::hold(spi, send.account)?;
     let now = clock::now();
     if send.occurred_at > now {
         return Err(in_the_future(send.occurred_at, now));
@@ -216,10 +199,10 @@ fn count(
     let recorded = record(&held.account, send.action, send.occurred_at, &tier, now);
     let (account, occurred_at, counted_on) = (send.account, send.occurred_at, recorded.counted_on);
     // Always written: a reserve that waits must see that the journal has changed.
-    account_row::write_held(spi, account, held.version, &recorded.account)?;
+    accounts::write_held(spi, account, held.version, &recorded.account)?;
     let row = journal_row(send, operation, counted_on);
     // Work of the campaign that the application names is done: the prospect has got it.
-    enrollment::delivered(spi, account, &row, now);
+    enrollments::delivered(spi, account, &row, now);
     let action = send.action.name();
     spi.run(
         &INSERT,
@@ -234,12 +217,12 @@ fn count(
         note: None,
     };
     let before = held.account.breaker.exhausted_at;
-    log::breaker_changes(spi, &recorded.breaker, before, None, &line, now);
+    breaker_log::write_changes(spi, &recorded.breaker, before, None, &line, now);
     if !recorded.breaker.is_empty() {
-        enrollment::release(spi, account, now);
+        enrollments::release(spi, account, now);
     }
-    let event = (!send.event_follows)
-        .then(|| journal::insert_event(spi, account, &row, send.chat_id, occurred_at, now));
+    let event =
+        (!send.event_follows).then(|| events::insert(spi, account, &row, send.chat_id, occurred_at, now));
     Ok(Recorded::Now { event, operation, counted_on, campaign: row.campaign })
 }
 

@@ -1,5 +1,14 @@
-//! `rollback`: gives a slot back, or holds it where nobody knows whether it was used.
+//! Settles an operation as failed: what `rollback`, `rollback_many`, `resolve_operation` and `settle_send` share.
 
+use crate::postgres::clock;
+use crate::postgres::error::{Code, Error, Result, warn};
+use crate::postgres::statement::Spi;
+use crate::tables::accounts;
+use crate::tables::admin_log;
+use crate::tables::breaker_log::{self, BreakerLine};
+use crate::tables::config;
+use crate::tables::enrollments;
+use crate::tables::journal::{self, ErrorNote, JournalRow, cut};
 use sendgate_decision::account::Account;
 use sendgate_decision::classify::{ProviderError, Rule, classify};
 use sendgate_decision::clock::Instant;
@@ -7,35 +16,8 @@ use sendgate_decision::names::{OperationState, Outcome};
 use sendgate_decision::settle::{Settled, fail};
 use serde_json::json;
 
-use crate::account_row;
-use crate::clock;
-use crate::config;
-use crate::enrollment;
-use crate::entry::{Answer, Args, sql_function};
-use crate::error::{Code, Error, Result, warn};
-use crate::journal::{self, ErrorNote, JournalRow, cut};
-use crate::log::{self, BreakerLine};
-use crate::settings;
-use crate::statement::{IntoParam, Spi};
-
 /// Longest `retry_after` in days: a provider that asks for more than a year means for ever.
 pub const RETRY_AFTER_DAYS_MAX: i64 = 366;
-
-sql_function!(sendgate_rollback, pg_finfo_sendgate_rollback, rollback);
-
-fn rollback(args: &Args) -> Answer {
-    let account = args.id(0, "account_id")?;
-    let operation = args.uuid(1, "operation_id")?;
-    let error = ProviderError {
-        message: args.optional(2),
-        error_type: args.optional(3),
-        http_status: args.optional(4),
-    };
-    let retry_after = args.optional_interval(5, "retry_after", RETRY_AFTER_DAYS_MAX)?;
-    let cooldown = retry_after.unwrap_or_else(settings::rate_limit_cooldown);
-    let outcome = Spi::connect(|spi| settle_failed(spi, account, operation, &error, cooldown))?;
-    Ok(outcome.name().param())
-}
 
 /// Settles an operation as failed, with the account held.
 pub fn settle_failed(
@@ -45,7 +27,7 @@ pub fn settle_failed(
     error: &ProviderError<'_>,
     cooldown: i64,
 ) -> Result<Outcome> {
-    let held = account_row::hold(spi, account)?;
+    let held = accounts::hold(spi, account)?;
     let row = journal::read(spi, account, operation)?;
     let now = clock::now();
     let config = config::current(spi);
@@ -56,10 +38,10 @@ pub fn settle_failed(
     let settled = &failure.settled;
     journal::settle(spi, account, &row.operation, settled.state, settled.outcome, &failure.note, now)?;
     if settled.account != held.account {
-        account_row::write_held(spi, account, held.version, &settled.account)?;
+        accounts::write_held(spi, account, held.version, &settled.account)?;
     }
     log_failure(spi, account, &row, &held.account, &failure, now);
-    enrollment::failed(spi, account, &row, failure.outcome, &settled.account, &failure.note, now);
+    enrollments::failed(spi, account, &row, failure.outcome, &settled.account, &failure.note, now);
     offer_permit(spi, account, &row, &held.account, &settled.account, now);
     Ok(failure.outcome)
 }
@@ -136,10 +118,17 @@ pub fn log_failure(
         note: None,
     };
     let stamps = (before.breaker.exhausted_at, after.breaker.exhausted_at);
-    log::breaker_changes(spi, &failure.settled.breaker, stamps.0, stamps.1, &line, now);
+    breaker_log::write_changes(spi, &failure.settled.breaker, stamps.0, stamps.1, &line, now);
     if before.status != after.status {
         let change = (json!(before.status.name()), json!(after.status.name()));
-        log::admin(spi, "rollback", Some(account), Some("status"), change, failure.note.message.as_deref());
+        admin_log::write(
+            spi,
+            "rollback",
+            Some(account),
+            Some("status"),
+            change,
+            failure.note.message.as_deref(),
+        );
     }
 }
 
@@ -153,7 +142,7 @@ pub fn offer_permit(
     now: Instant,
 ) {
     if before.breaker.is_probe(&row.operation.id) && after.breaker.has_permit(now) {
-        enrollment::offer(spi, account, now);
+        enrollments::offer(spi, account, now);
     }
 }
 

@@ -3,18 +3,21 @@
 //! A write names the version that it was decided on and fails when somebody else came first, so a
 //! decision may be made before the row is held and is still one about the row as it is.
 
+pub mod many;
+
+use crate::postgres::clock;
+use crate::postgres::commit;
+use crate::postgres::error::{Code, Error, Result};
+use crate::postgres::index_scan::{self, Lookup};
+use crate::postgres::param::{Xid, params};
+use crate::postgres::row::Row;
+use crate::postgres::statement::{Spi, Statement};
 use pgrx::pg_sys;
-use sendgate_decision::account::Account;
+use sendgate_decision::account::{Account, CapOverride};
 use sendgate_decision::breaker::{Breaker, Probe};
-use sendgate_decision::account::CapOverride;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{ACTIONS, BreakerMode, Status};
 use sendgate_decision::window::Window;
-
-use crate::clock;
-use crate::error::{Code, Error, Result};
-use crate::lookup::{self, Lookup};
-use crate::statement::{Row, Spi, Statement, Xid, params};
 
 /// The columns that [`read`] expects, of an account named `a`.
 macro_rules! account_columns {
@@ -39,7 +42,7 @@ macro_rules! account_columns {
 pub(crate) use account_columns;
 
 /// The account by its id.
-pub static ACCOUNT: Lookup = Lookup::new(c"accounts", &[lookup::text(c"id")], account_columns!());
+pub static ACCOUNT: Lookup = Lookup::new(c"accounts", &[index_scan::text(c"id")], account_columns!());
 
 static WRITE: Statement = Statement::new(
     "UPDATE sendgate.accounts a
@@ -178,10 +181,10 @@ fn read_breaker(row: &mut Row) -> Breaker {
 
 /// The account as committed, without holding it.
 pub fn read(_spi: &Spi, id: &str) -> Result<AccountRow> {
-    lookup::now(&[&ACCOUNT], || read_now(id))
+    index_scan::now(&[&ACCOUNT], || read_now(id))
 }
 
-/// The same inside [`lookup::now`] of [`ACCOUNT`], to be of one instant with what else is read there.
+/// The same inside [`index_scan::now`] of [`ACCOUNT`], to be of one instant with what else is read there.
 pub fn read_now(id: &str) -> Result<AccountRow> {
     ACCOUNT.one(params![id], read_columns).ok_or_else(|| unknown(id))
 }
@@ -200,7 +203,7 @@ pub fn hold(_spi: &Spi, id: &str) -> Result<AccountRow> {
 /// # Errors
 /// `SG301` when somebody else holds the row for too long.
 pub fn write(spi: &Spi, id: &str, version: Version, account: &Account) -> Result<bool> {
-    commit_synchronously();
+    commit::synchronously();
     let (today, week, last) = (account.sent_today, account.sent_this_week, account.last_granted_at);
     let breaker = &account.breaker;
     let written = spi.run_waiting(
@@ -274,33 +277,11 @@ pub fn change(
     Ok(Changed { before: held.account, after, at })
 }
 
-/// Makes this transaction's commit wait for the disk, and for a synchronous standby where there is
-/// one, even if the session turned that off: a slot that a crash forgets would be taken twice.
-pub fn commit_synchronously() {
-    const ON: i32 = pg_sys::SyncCommitLevel::SYNCHRONOUS_COMMIT_REMOTE_FLUSH as i32;
-    unsafe {
-        if pg_sys::synchronous_commit < ON {
-            pg_sys::set_config_option(
-                c"synchronous_commit".as_ptr(),
-                c"on".as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_LOCAL,
-                true,
-                0,
-                false,
-            );
-        }
-        // And if the rest of the transaction turns it off again.
-        pg_sys::ForceSyncCommit();
-    }
-}
-
 /// The error for an account that does not exist.
 pub fn unknown(id: &str) -> Error {
     Error::new(
         Code::UnknownAccount,
-        format!("unknown account: \"{}\"", crate::entry::shown(id)),
+        format!("unknown account: \"{}\"", crate::postgres::function::shown(id)),
         "Every account must be provisioned before anything is sent through it.",
         "Call upsert_account(account_id, tier) first, or check the spelling in sendgate.linkedin_accounts.",
     )

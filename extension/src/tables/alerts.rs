@@ -1,56 +1,16 @@
-//! What is written beside the books: breaker log, admin log, alerts. Always in the same transaction.
+//! Alerts: one open per account, day and kind; resolved by themselves when their cause is gone.
 
+use crate::postgres::error::Result;
+use crate::postgres::ids;
+use crate::postgres::param::{Element, array, params};
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts::{self, AccountRow};
 use pgrx::pg_sys;
 use sendgate_decision::clock::{Day, Instant};
-use sendgate_decision::settle::BreakerChange;
-use serde_json::Value;
-
-use crate::account_row::{self, AccountRow};
-use crate::actor;
-use crate::error::Result;
-use crate::ids;
-use crate::statement::{Spi, Statement, params};
-
-static BREAKER: Statement = Statement::new(
-    "WITH logged AS (
-     INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at,
-         prospect_id, campaign_id, note)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-     RETURNING account_id, id)
-     INSERT INTO sendgate.breaker_outbox (account_id, id)
-     SELECT l.account_id, l.id FROM logged l",
-    &[
-        pg_sys::UUIDOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-    ],
-);
-
-static ADMIN: Statement = Statement::new(
-    "INSERT INTO sendgate.admin_log (id, at, actor, verb, account_id, subject, before, after, note)
-     VALUES ($1, $2, $3, $4, $5, $6, $7::pg_catalog.jsonb, $8::pg_catalog.jsonb, $9)",
-    &[
-        pg_sys::UUIDOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-    ],
-);
+use std::collections::HashSet;
 
 /// The parameters of both alert statements.
-const ALERT_TYPES: &[pg_sys::Oid] = &[
+pub const ALERT_TYPES: &[pg_sys::Oid] = &[
     pg_sys::UUIDOID,
     pg_sys::TEXTOID,
     pg_sys::TEXTOID,
@@ -59,21 +19,21 @@ const ALERT_TYPES: &[pg_sys::Oid] = &[
     pg_sys::TIMESTAMPTZOID,
 ];
 
-static IS_ALERTED: Statement = Statement::new(
+pub static IS_ALERTED: Statement = Statement::new(
     "SELECT 1 FROM sendgate.alerts l
      WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) $2
        AND l.day OPERATOR(pg_catalog.=) $3 AND l.resolved_at IS NULL",
     &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::DATEOID],
 );
 
-static ALERT_ONCE: Statement = Statement::new(
+pub static ALERT_ONCE: Statement = Statement::new(
     "INSERT INTO sendgate.alerts (alert_id, account_id, kind, day, detail, opened_at)
      VALUES ($1, $2, $3, $4, $5, $6)
      ON CONFLICT DO NOTHING",
     ALERT_TYPES,
 );
 
-static RESOLVE_ALERTS: Statement = Statement::new(
+pub static RESOLVE_ALERTS: Statement = Statement::new(
     "UPDATE sendgate.alerts l SET resolved_at = $3
      WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) $2
        AND l.resolved_at IS NULL",
@@ -81,92 +41,13 @@ static RESOLVE_ALERTS: Statement = Statement::new(
 );
 
 /// The detail goes on growing until it is full, so that no operation is left out unseen.
-static ALERT_EACH: Statement = Statement::new(
+pub static ALERT_EACH: Statement = Statement::new(
     "INSERT INTO sendgate.alerts AS l (alert_id, account_id, kind, day, detail, opened_at)
      VALUES ($1, $2, $3, $4, $5, $6)
      ON CONFLICT (account_id, kind, day) WHERE resolved_at IS NULL DO UPDATE
      SET detail = pg_catalog.left(pg_catalog.concat(l.detail, '; ', EXCLUDED.detail), 4000)",
     ALERT_TYPES,
 );
-
-/// A line of the breaker log.
-pub struct BreakerLine<'a> {
-    /// The account.
-    pub account: &'a str,
-    /// Why: a clear's reason, or what armed it.
-    pub reason: &'a str,
-    /// The stamp that was set or removed.
-    pub exhausted_at: Option<Instant>,
-    /// Whose attempt it was about.
-    pub prospect: Option<&'a str>,
-    /// The campaign of that attempt.
-    pub campaign: Option<&'a str>,
-    /// An operator's note.
-    pub note: Option<&'a str>,
-}
-
-/// Logs that a breaker was stamped or its stamp removed.
-pub fn breaker(spi: &Spi, action: &str, line: &BreakerLine<'_>, now: Instant) {
-    spi.run(
-        &BREAKER,
-        params![
-            ids::fresh(),
-            now,
-            line.account,
-            action,
-            line.reason,
-            &actor::name(),
-            line.exhausted_at,
-            line.prospect,
-            line.campaign,
-            line.note
-        ],
-    );
-}
-
-/// Logs the breaker's changes that settling an operation brought.
-pub fn breaker_changes(
-    spi: &Spi,
-    changes: &[BreakerChange],
-    before: Option<Instant>,
-    after: Option<Instant>,
-    line: &BreakerLine<'_>,
-    now: Instant,
-) {
-    for change in changes {
-        let (action, reason, exhausted_at) = match change {
-            BreakerChange::Set => ("set", line.reason, after),
-            BreakerChange::Clear(reason) => ("clear", reason.name(), before),
-        };
-        breaker(spi, action, &BreakerLine { reason, exhausted_at, ..*line }, now);
-    }
-}
-
-/// Logs what an operator changed, from what to what.
-pub fn admin(
-    spi: &Spi,
-    verb: &str,
-    account: Option<&str>,
-    subject: Option<&str>,
-    change: (Value, Value),
-    note: Option<&str>,
-) {
-    let [before, after] = [change.0, change.1].map(|v| (!v.is_null()).then(|| v.to_string()));
-    spi.run(
-        &ADMIN,
-        params![
-            ids::fresh(),
-            crate::clock::now(),
-            &actor::name(),
-            verb,
-            account,
-            subject,
-            before.as_ref(),
-            after.as_ref(),
-            note
-        ],
-    );
-}
 
 /// Opens an alert, unless one of that kind is open for the account and day. Where there is none yet,
 /// the account is held first, like for everything that is written about it; `false` when it has
@@ -186,7 +67,7 @@ pub fn alert_once(
     if spi.run(&IS_ALERTED, params![account, kind, day]).count() > 0 {
         return Ok(true);
     }
-    let held = account_row::hold(spi, account)?;
+    let held = accounts::hold(spi, account)?;
     if seen.is_some_and(|seen| seen.version != held.version) {
         return Ok(false);
     }
@@ -211,4 +92,55 @@ pub fn resolve_alerts(spi: &Spi, account: &str, kind: &str, now: Instant) {
 /// Opens an alert, or adds to the open one of that kind, account and day.
 pub fn alert_each(spi: &Spi, account: &str, kind: &str, day: Day, detail: &str, now: Instant) {
     spi.run(&ALERT_EACH, params![ids::fresh(), account, kind, day, detail, now]);
+}
+
+/// Stands for all accounts, in alerts that are about none.
+pub const NO_ACCOUNT: &str = "*";
+
+static OPEN: Statement = Statement::new(
+    "INSERT INTO sendgate.alerts (alert_id, account_id, kind, day, detail, opened_at)
+     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+    &[
+        pg_sys::UUIDOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::DATEOID,
+        pg_sys::TEXTOID,
+        pg_sys::TIMESTAMPTZOID,
+    ],
+);
+
+/// Of these accounts, all open alerts of a kind but those on the accounts where it goes on: of the day,
+/// or of a later one where the row's day is ahead of the clock.
+static RESOLVE: Statement = Statement::new(
+    "UPDATE sendgate.alerts l SET resolved_at = $4
+     WHERE l.account_id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
+       AND l.kind OPERATOR(pg_catalog.=) $2 AND l.resolved_at IS NULL
+       AND NOT (l.day OPERATOR(pg_catalog.>=) $3
+                AND l.account_id OPERATOR(pg_catalog.=) ANY ($5::pg_catalog.text[]))",
+    &[pg_sys::TEXTARRAYOID, pg_sys::TEXTOID, pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID, pg_sys::TEXTARRAYOID],
+);
+
+static WAS_RAISED: Statement = Statement::new(
+    "SELECT 1 FROM sendgate.alerts l
+     WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) $2
+       AND l.day OPERATOR(pg_catalog.=) $3",
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::DATEOID],
+);
+
+/// Opens an alert, unless one of that account, kind and day is open.
+pub fn open(spi: &Spi, account: &str, kind: &str, day: Day, detail: &str, now: Instant) -> bool {
+    spi.run(&OPEN, params![ids::fresh(), account, kind, day, detail, now]).count() > 0
+}
+
+/// Whether such an alert was ever raised, resolved or not.
+pub fn was_raised(spi: &Spi, account: &str, kind: &str, day: Day) -> bool {
+    spi.run(&WAS_RAISED, params![account, kind, day]).count() > 0
+}
+
+/// Resolves the alerts of a kind on these accounts, except on those where its cause goes on today.
+pub fn resolve(spi: &Spi, accounts: &[&str], kind: &str, day: Day, still: &HashSet<&str>, now: Instant) {
+    let all = array(Element::Text, accounts.iter().copied());
+    let still = array(Element::Text, still.iter().copied());
+    spi.run(&RESOLVE, &[all, params![kind][0], params![day][0], params![now][0], still]);
 }

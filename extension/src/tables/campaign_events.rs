@@ -1,16 +1,13 @@
-//! The audit of campaigns, `campaign_events`, and the breaker's skips, which write it together with
-//! the breaker log.
+//! `campaign_events`: what a campaign's prospects were spared, and why.
 
+use crate::postgres::error::Result;
+use crate::postgres::ids;
+use crate::postgres::param::params;
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts::AccountRow;
+use crate::tables::journal::JournalRow;
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
-
-use crate::account_row::{self, AccountRow};
-use crate::actor;
-use crate::enrollment;
-use crate::error::Result;
-use crate::ids;
-use crate::journal::JournalRow;
-use crate::statement::{Spi, Statement, params};
 
 static REFUSED: Statement = Statement::new(
     "INSERT INTO sendgate.campaign_events (id, at, account_id, prospect_id, campaign_id, action,
@@ -50,7 +47,7 @@ static REPEAT_WITHOUT_ALL: Statement = Statement::new(
     REPEAT_TYPES,
 );
 
-static SKIPPED: Statement = Statement::new(
+pub static SKIPPED: Statement = Statement::new(
     "INSERT INTO sendgate.campaign_events AS e (id, at, deferred_to, exhausted_at, account_id,
          prospect_id, campaign_id, action, event_type, reason)
      VALUES ($1, $2, $3, $4, $5, $6, $7, 'inmail', 'linkedin_skipped', 'account_inmail_credits_exhausted')
@@ -62,26 +59,6 @@ static SKIPPED: Statement = Statement::new(
         pg_sys::TIMESTAMPTZOID,
         pg_sys::TIMESTAMPTZOID,
         pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-    ],
-);
-
-static BREAKER_SKIP: Statement = Statement::new(
-    "WITH logged AS (
-     INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at,
-         prospect_id, campaign_id)
-     VALUES ($1, $2, $3, 'skip', 'account_inmail_credits_exhausted', $4, $5, $6, $7)
-     ON CONFLICT DO NOTHING
-     RETURNING account_id, id)
-     INSERT INTO sendgate.breaker_outbox (account_id, id)
-     SELECT l.account_id, l.id FROM logged l",
-    &[
-        pg_sys::UUIDOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TIMESTAMPTZOID,
         pg_sys::TEXTOID,
         pg_sys::TEXTOID,
     ],
@@ -120,35 +97,7 @@ pub struct Skip<'a> {
     pub retry_at: Instant,
 }
 
-/// Logs a skip once per prospect, campaign and stamp, defers the enrollment, and only counts the
-/// repeats; `false` when the account has changed meanwhile and the skip is to be decided anew. The
-/// first holds the account, as everything that writes about it; a repeat holds nothing but its own
-/// line, so that workers who hammer on an empty account do not slow down its other actions.
-///
-/// # Errors
-/// `SG301` when somebody else holds the account, or the line, for too long.
-pub fn skip(spi: &Spi, skip: &Skip<'_>, now: Instant) -> Result<bool> {
-    if count_repeat(spi, skip, now)? {
-        return Ok(true);
-    }
-    if account_row::hold(spi, skip.account)?.version != skip.seen.version {
-        return Ok(false);
-    }
-    // Somebody else's first skip may have been what the hold waited for.
-    if count_repeat(spi, skip, now)? {
-        return Ok(true);
-    }
-    let stamp = skip.seen.account.breaker.exhausted_at;
-    let (account, prospect, campaign) = (skip.account, skip.prospect, skip.campaign);
-    spi.run(&SKIPPED, params![ids::fresh(), now, skip.retry_at, stamp, account, prospect, campaign]);
-    spi.run(&BREAKER_SKIP, params![ids::fresh(), now, account, &actor::name(), stamp, prospect, campaign]);
-    if let (Some(prospect), Some(campaign)) = (prospect, campaign) {
-        enrollment::defer(spi, account, prospect, campaign, skip.retry_at, now);
-    }
-    Ok(true)
-}
-
-fn count_repeat(spi: &Spi, skip: &Skip<'_>, now: Instant) -> Result<bool> {
+pub fn count_repeat(spi: &Spi, skip: &Skip<'_>, now: Instant) -> Result<bool> {
     let whole = skip.prospect.is_some() && skip.campaign.is_some();
     let statement = if whole { &REPEAT } else { &REPEAT_WITHOUT_ALL };
     let stamp = skip.seen.account.breaker.exhausted_at;

@@ -5,17 +5,16 @@
 //! reads with the latest snapshot, also at REPEATABLE READ: an operator's `pause_all` counts from
 //! its commit, not from the next transaction.
 
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::rc::Rc;
-
+use crate::postgres::row::Row;
+use crate::postgres::statement::{Spi, Statement};
 use pgrx::pg_sys;
 use sendgate_decision::budget::TierCap;
 use sendgate_decision::classify::{Rule, StatusPattern, folded};
 use sendgate_decision::clock::DAY;
 use sendgate_decision::names::{ACTIONS, Action, Outcome};
-
-use crate::statement::{Row, Spi, Statement};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
 
 static SWITCH: Statement = Statement::new("SELECT 1 FROM sendgate.pause_switch", &[]);
 

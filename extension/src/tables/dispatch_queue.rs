@@ -4,13 +4,12 @@
 //! sees one and locks it in share mode, so that dispatch cannot put it off over work that it does not
 //! see yet. Nobody waits for anybody here.
 
+use crate::postgres::ids;
+use crate::postgres::param::{Element, array, params};
+use crate::postgres::statement::{Spi, Statement};
 use pgrx::pg_sys;
 use sendgate_decision::clock::{DAY, Instant};
 use sendgate_decision::names::Action;
-
-use crate::arrays::{Element, array};
-use crate::ids;
-use crate::statement::{Spi, Statement, params};
 
 /// No ticket sleeps longer, whatever it waits for: an event that went past the functions — a DBA's
 /// UPDATE, say — delays work by a day and does not lose it.

@@ -1,19 +1,20 @@
 //! The enrollments of campaigns, as far as one account's verbs change them. The account is held
 //! whenever one of its enrollments changes, so dispatch may trust what it read.
 
-use std::collections::BTreeSet;
+pub mod many;
 
+use crate::postgres::gucs;
+use crate::postgres::param::{Span, params};
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::campaign_events;
+use crate::tables::dispatch_queue;
+use crate::tables::journal::{ErrorNote, JournalRow};
 use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::enrollment::{Next, after_failure};
 use sendgate_decision::names::{Action, EnrollmentState, Outcome};
-
-use crate::campaign_log;
-use crate::journal::{ErrorNote, JournalRow};
-use crate::queue;
-use crate::settings;
-use crate::statement::{Span, Spi, Statement, params};
+use std::collections::BTreeSet;
 
 static READ: Statement = Statement::new(
     "SELECT e.state, e.attempts, e.operation_id
@@ -216,20 +217,20 @@ pub fn failed(
         && found.operation == Some(row.operation.id)
         && matches!(found.state, EnrollmentState::Sending | EnrollmentState::Parked)
     {
-        let next = after_failure(action, outcome, after, found.attempts, settings::retry_backoff(), now);
+        let next = after_failure(action, outcome, after, found.attempts, gucs::retry_backoff(), now);
         let error = note.message.as_deref().or(note.error_type.as_deref());
         write(spi, account, row, &next, error, now);
         if let Some(reason) = next.skipped {
-            campaign_log::refused(spi, account, row, reason, error, now);
+            campaign_events::refused(spi, account, row, reason, error, now);
         }
         if let Some(due_at) = next.next_dispatch_at {
-            queue::ticket(spi, account, action, due_at);
+            dispatch_queue::ticket(spi, account, action, due_at);
         }
     }
     if outcome != Outcome::Indeterminate {
         settled(spi, account, row, now);
         // The slot that came back may be what other work of the account waits for.
-        queue::wake(spi, account, Some(action), now);
+        dispatch_queue::wake(spi, account, Some(action), now);
     }
 }
 
@@ -242,7 +243,7 @@ fn settled(spi: &Spi, account: &str, row: &JournalRow, now: Instant) {
             .count()
             > 0
         {
-            queue::ticket(spi, account, action, now);
+            dispatch_queue::ticket(spi, account, action, now);
         }
     }
 }
@@ -255,11 +256,11 @@ pub fn defer(spi: &Spi, account: &str, prospect: &str, campaign: &str, until: In
 /// The held account's stamp was removed: what it deferred becomes due, spread over
 /// `sendgate.release_spread`. How much that was.
 pub fn release(spi: &Spi, account: &str, now: Instant) -> usize {
-    let spread = Span(settings::release_spread());
+    let spread = Span(gucs::release_spread());
     let released = spi.write_on_latest_snapshot(&RELEASE, params![account, now, spread]).count();
-    queue::wake(spi, account, Some(Action::Inmail), now);
+    dispatch_queue::wake(spi, account, Some(Action::Inmail), now);
     if released > 0 {
-        queue::ticket(spi, account, Action::Inmail, now);
+        dispatch_queue::ticket(spi, account, Action::Inmail, now);
     }
     released
 }
@@ -270,7 +271,7 @@ pub fn unpark(spi: &Spi, account: &str, now: Instant) -> usize {
     let rows = spi.write_on_latest_snapshot(&UNPARK, params![account, now]);
     let actions: BTreeSet<Action> = rows.iter().map(|mut row| row.one_of(Action::parse)).collect();
     for action in actions {
-        queue::ticket(spi, account, action, now);
+        dispatch_queue::ticket(spi, account, action, now);
     }
     rows.count()
 }
@@ -278,21 +279,21 @@ pub fn unpark(spi: &Spi, account: &str, now: Instant) -> usize {
 /// The held account's credits renew on another day now: its deferred work goes with them.
 pub fn defer_anew(spi: &Spi, account: &str, until: Instant, now: Instant) {
     if spi.write_on_latest_snapshot(&DEFER_ANEW, params![account, until, now]).count() > 0 {
-        queue::ticket(spi, account, Action::Inmail, until);
+        dispatch_queue::ticket(spi, account, Action::Inmail, until);
     }
 }
 
 /// The held account's day was repaired: its work goes by today's clock.
 pub fn bring_back(spi: &Spi, account: &str, now: Instant) {
     spi.write_on_latest_snapshot(&BRING_BACK, params![account, now]);
-    queue::wake(spi, account, None, now);
+    dispatch_queue::wake(spi, account, None, now);
 }
 
 /// A permit lies ready on the held account: one deferred enrollment becomes due, so that dispatch
 /// finds it.
 pub fn offer(spi: &Spi, account: &str, now: Instant) {
-    let warm_since = now.plus(-settings::prospect_cooldown());
+    let warm_since = now.plus(-gucs::prospect_cooldown());
     if spi.write_on_latest_snapshot(&OFFER, params![account, now, warm_since]).count() > 0 {
-        queue::ticket(spi, account, Action::Inmail, now);
+        dispatch_queue::ticket(spi, account, Action::Inmail, now);
     }
 }

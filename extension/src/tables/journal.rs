@@ -1,14 +1,17 @@
 //! The journal of attempts and the event log of proven deliveries.
 
+pub mod many;
+
+use crate::postgres::error::{Code, Error, Result};
+use crate::postgres::function::TEXT_CHARACTERS_MAX;
+use crate::postgres::index_scan::{self, Lookup};
+use crate::postgres::param::params;
+use crate::postgres::row::Row;
+use crate::postgres::statement::{Spi, Statement};
 use pgrx::pg_sys;
 use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::names::{Action, OperationState, Outcome};
 use sendgate_decision::settle::Operation;
-
-use crate::entry::TEXT_CHARACTERS_MAX;
-use crate::error::{Code, Error, Result};
-use crate::lookup::{self, Lookup};
-use crate::statement::{Row, Spi, Statement, params};
 
 /// What a text that was too long ends with.
 const CUT_MARK: &str = " …[cut]";
@@ -31,13 +34,13 @@ static INSERT: Statement = Statement::new(
 
 static OPERATION: Lookup = Lookup::new(
     c"send_operations",
-    &[lookup::text(c"account_id"), lookup::uuid(c"operation_id")],
+    &[index_scan::text(c"account_id"), index_scan::uuid(c"operation_id")],
     "action, state, counted_on, reserved_at, expires_at, outcome, prospect_id, campaign_id, attempt, awaited",
 );
 
 static EVENT: Lookup = Lookup::new(
     c"linkedin_events",
-    &[lookup::text(c"account_id"), lookup::uuid(c"operation_id")],
+    &[index_scan::text(c"account_id"), index_scan::uuid(c"operation_id")],
     "id, chat_id",
 );
 
@@ -68,24 +71,6 @@ static FORGET: Statement = Statement::new(
     &[pg_sys::TEXTOID, pg_sys::UUIDOID],
 );
 
-static INSERT_EVENT: Statement = Statement::new(
-    "INSERT INTO sendgate.linkedin_events (id, operation_id, occurred_at, recorded_at, counted_on,
-         account_id, prospect_id, event_type, chat_id, campaign_id)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    &[
-        pg_sys::UUIDOID,
-        pg_sys::UUIDOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::DATEOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-    ],
-);
-
 /// A delivery and its event, where the operation is still in the state that it was read in.
 static DELIVER: Statement = Statement::new(
     "WITH delivered AS (
@@ -109,24 +94,6 @@ static DELIVER: Statement = Statement::new(
         pg_sys::TEXTOID,
         pg_sys::TEXTOID,
     ],
-);
-
-/// A proof that a breaker consults: an InMail that occurred and was recorded after the stamp, within
-/// the last hour, and is not the late delivery of an operation reserved at or before the stamp.
-static EVIDENCE: Statement = Statement::new(
-    "SELECT 1
-     FROM sendgate.linkedin_events e
-     LEFT JOIN sendgate.send_operations o
-         ON o.account_id OPERATOR(pg_catalog.=) $1 AND o.operation_id OPERATOR(pg_catalog.=) e.operation_id
-     WHERE e.account_id OPERATOR(pg_catalog.=) $1
-       AND e.event_type OPERATOR(pg_catalog.=) 'inmail_sent'
-       AND e.occurred_at OPERATOR(pg_catalog.>) $2
-       AND e.occurred_at OPERATOR(pg_catalog.>=) $3
-       AND e.occurred_at OPERATOR(pg_catalog.<=) $4
-       AND e.recorded_at OPERATOR(pg_catalog.>) $2
-       AND (o.operation_id IS NULL OR o.reserved_at OPERATOR(pg_catalog.>) $2)
-     LIMIT 1",
-    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID],
 );
 
 /// A slot that was just taken.
@@ -216,7 +183,7 @@ pub fn forget(spi: &Spi, account: &str, operation: [u8; 16]) {
 /// # Errors
 /// `SG102` when the account has no such operation.
 pub fn read(_spi: &Spi, account: &str, operation: [u8; 16]) -> Result<JournalRow> {
-    lookup::now(&[&OPERATION, &EVENT], || {
+    index_scan::now(&[&OPERATION, &EVENT], || {
         let key = params![account, operation];
         let row = OPERATION.one(key, |columns| read_operation(columns, operation));
         let mut row = row.ok_or_else(|| unknown(account, operation))?;
@@ -265,7 +232,7 @@ pub fn settle(
     note: &ErrorNote,
     now: Instant,
 ) -> Result<()> {
-    crate::account_row::commit_synchronously();
+    crate::postgres::commit::synchronously();
     let written = spi.run(
         &SETTLE,
         params![
@@ -296,46 +263,12 @@ pub fn deliver(
     occurred_at: Instant,
     now: Instant,
 ) -> Result<[u8; 16]> {
-    crate::account_row::commit_synchronously();
-    let (op, id) = (&row.operation, crate::ids::fresh());
+    crate::postgres::commit::synchronously();
+    let (op, id) = (&row.operation, crate::postgres::ids::fresh());
     let (state, event_type) = (op.state.name(), op.action.event_type());
     let values = params![account, op.id, state, now, id, occurred_at, event_type, chat_id];
     let written = spi.run(&DELIVER, values);
     if written.count() == 1 { Ok(id) } else { Err(unknown(account, op.id)) }
-}
-
-/// Writes the event of a delivered operation and returns its id.
-pub fn insert_event(
-    spi: &Spi,
-    account: &str,
-    row: &JournalRow,
-    chat_id: Option<&str>,
-    occurred_at: Instant,
-    now: Instant,
-) -> [u8; 16] {
-    let id = crate::ids::fresh();
-    spi.run(
-        &INSERT_EVENT,
-        params![
-            id,
-            row.operation.id,
-            occurred_at,
-            now,
-            row.operation.counted_on,
-            account,
-            &row.prospect,
-            row.operation.action.event_type(),
-            chat_id,
-            row.campaign.as_ref()
-        ],
-    );
-    id
-}
-
-/// Whether the event log proves a delivery after the breaker's stamp.
-pub fn has_evidence(spi: &Spi, account: &str, stamp: Instant, now: Instant) -> bool {
-    let since = now.plus(-sendgate_decision::breaker::EVIDENCE_WINDOW);
-    spi.run(&EVIDENCE, params![account, stamp, since, now]).count() > 0
 }
 
 /// Cuts provider text at the limit and marks the cut.
@@ -355,7 +288,11 @@ pub fn show(operation: [u8; 16]) -> String {
 pub fn unknown(account: &str, operation: [u8; 16]) -> Error {
     Error::new(
         Code::UnknownOperation,
-        format!("unknown operation: {} on account \"{}\"", show(operation), crate::entry::shown(account)),
+        format!(
+            "unknown operation: {} on account \"{}\"",
+            show(operation),
+            crate::postgres::function::shown(account)
+        ),
         "An operation is known by its account and its id together, from the moment reserve committed.",
         "Pass the operation_id that reserve returned and the same account_id; if the reserve was rolled back, there is nothing to settle.",
     )

@@ -3,10 +3,10 @@
 //! A sweep notes the quarantine under which it began, by its id. Times would not do: the runs that a
 //! restored backup remembers may lie in this server's future.
 
+use crate::postgres::error::Result;
+use crate::postgres::param::params;
+use crate::postgres::statement::{Spi, Statement};
 use pgrx::pg_sys;
-
-use crate::error::Result;
-use crate::statement::{Spi, Statement, params};
 
 /// The jobs that a quarantine waits for, in the order in which they run.
 pub const WATCHED: [&str; 2] = ["audit_events", "reconcile_operations"];

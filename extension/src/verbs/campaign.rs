@@ -1,7 +1,7 @@
 //! The verbs of campaign work, except `dispatch`.
 
-mod cancel;
-mod deferred;
-mod enqueue;
-mod pause;
-mod switch;
+pub mod cancel;
+pub mod enqueue;
+pub mod pause_campaign;
+pub mod resume_deferred;
+pub mod switch_action;

@@ -1,16 +1,15 @@
 //! `confirm_many`.
 
+use crate::postgres::error::Result;
+use crate::postgres::function::{Answer, Args, TEXT_CHARACTERS_MAX, check_text, is_blank, sql_statements};
+use crate::postgres::ids;
+use crate::postgres::param::{Element, array};
+use crate::postgres::statement::Spi;
+use crate::settle::batch::{Batch, Keys, at};
+use crate::settle::delivery::{Report, check_same_chat, log_delivery, plan, warn_unproven};
+use crate::tables::events::{self, Event};
+use crate::tables::journal::ErrorNote;
 use sendgate_decision::names::Outcome;
-
-use super::batch::{Batch, Keys, at};
-use crate::arrays::{Element, array};
-use crate::confirm::{Report, check_same_chat, log_delivery, plan, warn_unproven};
-use crate::entry::{Answer, Args, TEXT_CHARACTERS_MAX, check_text, is_blank, sql_statements};
-use crate::error::Result;
-use crate::ids;
-use crate::journal::ErrorNote;
-use crate::journal_many::{self, Event};
-use crate::statement::Spi;
 
 sql_statements!(sendgate_confirm_many, pg_finfo_sendgate_confirm_many, confirm_many);
 
@@ -43,7 +42,7 @@ fn settle(spi: &Spi, keys: &Keys, chats: &[Option<&str>]) -> Result<Vec<Option<[
     }
     let now = batch.now;
     batch.write();
-    journal_many::insert_events(spi, &events, now);
+    events::insert_many(spi, &events, now);
     Ok(answers)
 }
 

@@ -8,26 +8,25 @@
 //! tickets   when to look at each account again
 //! ```
 
-mod candidates;
-mod pick;
-mod plan;
-mod requests;
-mod rule;
-mod tickets;
-mod visit;
-mod write;
+pub mod candidates;
+pub mod pick;
+pub mod plan;
+pub mod requests;
+pub mod tickets;
+pub mod visit;
+pub mod write;
 
+use crate::postgres::clock;
+use crate::postgres::error::Result;
+use crate::postgres::function::{Answer, Args, sql_statements};
+use crate::postgres::param::params;
+use crate::postgres::record;
+use crate::postgres::statement::Spi;
+use crate::tables::accounts;
+use crate::tables::config;
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::Action;
-
-use crate::account_row;
-use crate::clock;
-use crate::config;
-use crate::entry::{Answer, Args, sql_statements};
-use crate::error::Result;
-use crate::record_set;
-use crate::statement::{Spi, params};
 use visit::Visit;
 
 sql_statements!(sendgate_dispatch, pg_finfo_sendgate_dispatch, dispatch);
@@ -68,7 +67,7 @@ fn dispatch(args: &Args) -> Answer {
     let filter = Filter { action: args.optional_action(1)?, account: args.optional_id(2, "account_id")? };
     let request = args.optional_uuid(3);
     let handed = Spi::connect(|spi| answer(spi, max, &filter, request))?;
-    record_set::return_rows(args, &handed, |row| {
+    record::return_rows(args, &handed, |row| {
         params![
             row.account.as_str(),
             row.campaign.as_str(),
@@ -85,7 +84,7 @@ fn dispatch(args: &Args) -> Answer {
 
 fn answer(spi: &Spi, max: usize, filter: &Filter<'_>, request: Option<[u8; 16]>) -> Result<Vec<Handed>> {
     if let Some(account) = filter.account {
-        account_row::read(spi, account)?;
+        accounts::read(spi, account)?;
     }
     let paused = config::current(spi).paused;
     if let Some(request) = request

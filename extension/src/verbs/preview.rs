@@ -1,14 +1,13 @@
 //! `preview`: the answer that `reserve` would give, with the counts as they are. Takes and writes
 //! nothing, and works on a standby.
 
+use crate::gate::decision::Decision;
+use crate::gate::look::{Ask, judge, look};
+use crate::postgres::clock;
+use crate::postgres::function::{Answer, Args, sql_function};
+use crate::postgres::statement::Spi;
+use crate::tables::config;
 use sendgate_decision::gate::{Verdict, counts};
-
-use crate::clock;
-use crate::config;
-use crate::decision::Decision;
-use crate::entry::{Answer, Args, sql_function};
-use crate::gate::{Ask, judge, look};
-use crate::statement::Spi;
 
 sql_function!(sendgate_preview, pg_finfo_sendgate_preview, preview);
 

@@ -4,25 +4,25 @@
 //! again. Every change of an account's journal that could refuse a send also changes the account's
 //! version, so a write that finds its version is a decision about the journal as it is.
 
+use crate::gate::clear::clear_by_rule;
+use crate::gate::decision::Decision;
+use crate::gate::look::{Ask, Earlier, Seen, judge, look};
+use crate::gate::refusals;
+use crate::gate::skip;
+use crate::gate::take;
+use crate::postgres::clock;
+use crate::postgres::error::{Code, Error, Result};
+use crate::postgres::function::{Answer, Args, sql_function};
+use crate::postgres::ids;
+use crate::postgres::statement::Spi;
+use crate::tables::accounts;
+use crate::tables::alerts;
+use crate::tables::campaign_events::Skip;
+use crate::tables::config::{self, Config};
+use crate::tables::journal::{self, NewOperation};
 use sendgate_decision::clock::{Instant, SECOND};
 use sendgate_decision::gate::{Grant, Refusal, Verdict, counts, stopped};
 use sendgate_decision::names::{OperationState, Origin, Reason};
-
-use crate::account_row;
-use crate::breaker::clear_by_rule;
-use crate::campaign_log::{self, Skip};
-use crate::clock;
-use crate::config::{self, Config};
-use crate::decision::Decision;
-use crate::entry::{Answer, Args, sql_function};
-use crate::error::{Code, Error, Result};
-use crate::gate::{Ask, Earlier, Seen, judge, look};
-use crate::grant;
-use crate::ids;
-use crate::journal::{self, NewOperation};
-use crate::log;
-use crate::refusals;
-use crate::statement::Spi;
 
 /// How often a decision is made anew before the call gives up. The row is held from the second
 /// time on, so only midnight, a closing window or a new configuration can still come between.
@@ -72,7 +72,7 @@ fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Re
                 if let (Reason::CreditsExhausted, Some(retry_at)) = (refusal.reason, refusal.retry_at) {
                     let (account, prospect) = (ask.account, ask.prospect);
                     let skip = Skip { account, seen: &seen.row, prospect, campaign, retry_at };
-                    if !campaign_log::skip(spi, &skip, now)? {
+                    if !skip::skip(spi, &skip, now)? {
                         continue;
                     }
                 }
@@ -80,13 +80,13 @@ fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Re
             }
             Verdict::ClearBreaker(reason) => {
                 if !clear_by_rule(spi, ask.account, &seen.row, reason, ask.prospect, now)? {
-                    account_row::hold(spi, ask.account)?;
+                    accounts::hold(spi, ask.account)?;
                 }
             }
             Verdict::Grant(grant) => {
                 let new = new_operation(ask, campaign, operation, &grant, now);
-                if !grant::take(spi, &seen.row, &grant.account, &new)? {
-                    account_row::hold(spi, ask.account)?;
+                if !take::take(spi, &seen.row, &grant.account, &new)? {
+                    accounts::hold(spi, ask.account)?;
                     continue;
                 }
                 // The row is held now. An answer that midnight, a window's end or an operator
@@ -97,15 +97,18 @@ fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Re
                     warn_if_ahead(spi, ask.account, &seen, true, now)?;
                     return Ok(granted(operation, &grant));
                 }
-                let written = account_row::read(spi, ask.account)?;
-                account_row::write_held(spi, ask.account, written.version, &seen.row.account)?;
+                let written = accounts::read(spi, ask.account)?;
+                accounts::write_held(spi, ask.account, written.version, &seen.row.account)?;
                 journal::forget(spi, ask.account, operation);
             }
         }
     }
     Err(Error::new(
         Code::Undecided,
-        format!("no decision about account \"{}\" held long enough", crate::entry::shown(ask.account)),
+        format!(
+            "no decision about account \"{}\" held long enough",
+            crate::postgres::function::shown(ask.account)
+        ),
         format!(
             "It was made anew {DECISIONS_MAX} times; each time the day, the window or the configuration had moved on."
         ),
@@ -187,11 +190,11 @@ fn mismatch(operation: [u8; 16], earlier: &Earlier) -> Error {
         format!(
             "It is an {} for prospect \"{}\", campaign {}, origin {}.",
             earlier.action.name(),
-            crate::entry::shown(&earlier.prospect),
+            crate::postgres::function::shown(&earlier.prospect),
             earlier
                 .campaign
                 .as_deref()
-                .map_or("null".to_owned(), |c| format!("\"{}\"", crate::entry::shown(c))),
+                .map_or("null".to_owned(), |c| format!("\"{}\"", crate::postgres::function::shown(c))),
             earlier.origin.name(),
         ),
         "Use a new operation_id for every new attempt, and the same arguments when you repeat a call whose answer was lost.",
@@ -204,5 +207,5 @@ fn warn_if_ahead(spi: &Spi, account: &str, seen: &Seen, held: bool, now: Instant
     if !seen.row.account.is_ahead_of(now) {
         return Ok(true);
     }
-    log::alert_ahead(spi, account, (!held).then_some(&seen.row), now)
+    alerts::alert_ahead(spi, account, (!held).then_some(&seen.row), now)
 }

@@ -1,19 +1,18 @@
 //! `resolve_operation`: an operator settles an operation whose outcome is unknown.
 
+use crate::postgres::clock;
+use crate::postgres::error::{Code, Error, Result};
+use crate::postgres::function::{Answer, Args, TEXT_CHARACTERS_MAX, VOID, sql_function};
+use crate::postgres::statement::Spi;
+use crate::settle::delivery::{self, Report, settle_delivered};
+use crate::settle::failure::offer_permit;
+use crate::tables::accounts;
+use crate::tables::admin_log;
+use crate::tables::enrollments;
+use crate::tables::journal::{self, ErrorNote, JournalRow};
 use sendgate_decision::names::{Action, OperationState, Outcome};
 use sendgate_decision::settle::fail;
 use serde_json::json;
-
-use crate::account_row;
-use crate::clock;
-use crate::confirm::{self, Report, settle_delivered};
-use crate::enrollment;
-use crate::entry::{Answer, Args, TEXT_CHARACTERS_MAX, VOID, sql_function};
-use crate::error::{Code, Error, Result};
-use crate::journal::{self, ErrorNote, JournalRow};
-use crate::log;
-use crate::rollback::offer_permit;
-use crate::statement::Spi;
 
 sql_function!(sendgate_resolve_operation, pg_finfo_sendgate_resolve_operation, resolve_operation);
 
@@ -35,7 +34,7 @@ fn resolve(
     chat_id: Option<&str>,
     note: Option<&str>,
 ) -> Result<()> {
-    let held = account_row::hold(spi, account)?;
+    let held = accounts::hold(spi, account)?;
     let row = journal::read(spi, account, operation)?;
     let op = &row.operation;
     let now = clock::now();
@@ -47,7 +46,7 @@ fn resolve(
     // A sent InMail without proof has no event yet; its chat id may still come.
     let proof_arrives = repeats && sent && row.event.is_none() && chat_id.is_some();
     if repeats && !proof_arrives {
-        return if sent { confirm::check_same_chat(&row, operation, chat_id) } else { Ok(()) };
+        return if sent { delivery::check_same_chat(&row, operation, chat_id) } else { Ok(()) };
     }
     if op.state != OperationState::Indeterminate && !expired && !proof_arrives {
         return Err(not_unresolved(&row));
@@ -62,16 +61,16 @@ fn resolve(
     } else if sent {
         // The slot stays taken, but nothing proves the delivery, so no event is written.
         journal::settle(spi, account, op, OperationState::Delivered, None, &error_note, now)?;
-        enrollment::delivered(spi, account, &row, now);
+        enrollments::delivered(spi, account, &row, now);
     } else {
         let settled = fail(&held.account, op, Outcome::Released, 0, now);
         journal::settle(spi, account, op, settled.state, settled.outcome, &error_note, now)?;
-        account_row::write_held(spi, account, held.version, &settled.account)?;
-        enrollment::failed(spi, account, &row, Outcome::Released, &settled.account, &error_note, now);
+        accounts::write_held(spi, account, held.version, &settled.account)?;
+        enrollments::failed(spi, account, &row, Outcome::Released, &settled.account, &error_note, now);
         offer_permit(spi, account, &row, &held.account, &settled.account, now);
     }
     let change = (json!(op.state.name()), json!(if sent { "delivered" } else { "released" }));
-    log::admin(spi, "resolve_operation", Some(account), Some(&journal::show(operation)), change, note);
+    admin_log::write(spi, "resolve_operation", Some(account), Some(&journal::show(operation)), change, note);
     Ok(())
 }
 

@@ -1,17 +1,16 @@
 //! `rollback_many`.
 
+use crate::postgres::error::Result;
+use crate::postgres::function::{Answer, Args, check_interval, sql_statements};
+use crate::postgres::gucs;
+use crate::postgres::param::{Element, array};
+use crate::postgres::statement::Spi;
+use crate::settle::batch::{Batch, Keys, at};
+use crate::settle::failure::{Planned, RETRY_AFTER_DAYS_MAX, log_failure, plan};
+use crate::tables::config;
 use pgrx::datum::Interval;
 use sendgate_decision::classify::ProviderError;
 use sendgate_decision::names::Outcome;
-
-use super::batch::{Batch, Keys, at};
-use crate::arrays::{Element, array};
-use crate::config;
-use crate::entry::{Answer, Args, check_interval, sql_statements};
-use crate::error::Result;
-use crate::rollback::{Planned, RETRY_AFTER_DAYS_MAX, log_failure, plan};
-use crate::settings;
-use crate::statement::Spi;
 
 sql_statements!(sendgate_rollback_many, pg_finfo_sendgate_rollback_many, rollback_many);
 
@@ -31,7 +30,7 @@ impl Errors {
         let waits: Option<Vec<Option<Interval>>> = args.optional(5);
         let cooldown = |(i, wait): (usize, Option<Interval>)| match wait {
             Some(wait) => at(i, check_interval(&wait, "retry_after", RETRY_AFTER_DAYS_MAX)),
-            None => Ok(settings::rate_limit_cooldown()),
+            None => Ok(gucs::rate_limit_cooldown()),
         };
         Ok(Errors {
             messages: keys.optional(messages, "error_messages")?,
@@ -116,7 +115,7 @@ fn settle(spi: &Spi, keys: &Keys, errors: &Errors) -> Result<Vec<Outcome>> {
         .collect();
     batch.write();
     for account in offers {
-        crate::enrollment::offer(spi, account, now);
+        crate::tables::enrollments::offer(spi, account, now);
     }
     Ok(outcomes)
 }

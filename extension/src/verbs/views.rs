@@ -1,14 +1,13 @@
 //! Pure readings of a row as of an instant, for the views. The rules are the decision crate's.
 
+use crate::postgres::error::Result;
+use crate::postgres::function::{Answer, Args, sql_reading, unknown_value};
 use pgrx::{IntoDatum, pg_sys};
 use sendgate_decision::breaker::{Breaker, Reading};
 use sendgate_decision::budget;
 use sendgate_decision::clock::{Day, Instant, next_credit_period};
 use sendgate_decision::names::{BreakerMode, OperationState, Outcome};
 use sendgate_decision::window::Window;
-
-use crate::entry::{Answer, Args, sql_reading, unknown_value};
-use crate::error::Result;
 
 sql_reading!(sendgate_sent_as_of, pg_finfo_sendgate_sent_as_of, sent_as_of);
 sql_reading!(sendgate_sent_this_week_as_of, pg_finfo_sendgate_sent_this_week_as_of, sent_this_week_as_of);
@@ -28,7 +27,7 @@ fn day(args: &Args, position: usize) -> Result<Day> {
 fn instant(args: &Args, position: usize) -> Result<Instant> {
     match args.optional_instant(position, "at")? {
         Some(at) => Ok(at),
-        None => Err(crate::entry::null_argument("at")),
+        None => Err(crate::postgres::function::null_argument("at")),
     }
 }
 

@@ -4,12 +4,17 @@ use pgrx::{pg_guard, pg_sys};
 
 /// Negative: this share of the rows.
 const UNIQUE: f32 = -1.0;
+
 /// Each account has a hundred rows, and of each prospect one at most: so a key that begins with the account
 /// beats any order by time, by action or by campaign, and one with the prospect in it the one without.
 const ACCOUNTS: f32 = 10_000.0;
+
 const PROSPECTS: f32 = 200.0;
+
 const CAMPAIGNS: f32 = 1_000.0;
+
 const DAYS: f32 = 100.0;
+
 /// Actions, states, kinds, reasons.
 const WORDS: f32 = 5.0;
 

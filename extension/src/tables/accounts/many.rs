@@ -1,13 +1,12 @@
 //! Writes several held accounts in one statement.
 
+use crate::postgres::commit;
+use crate::postgres::param::{DATES, Element, INSTANTS, Param, array};
+use crate::postgres::statement::{Spi, Statement};
 use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::ACTIONS;
-
-use crate::account_row::commit_synchronously;
-use crate::arrays::{DATES, Element, INSTANTS, array};
-use crate::statement::{Param, Spi, Statement};
 
 /// The same columns as the statement for one account. No version is compared: the rows are held.
 static WRITE: Statement = Statement::new(
@@ -70,7 +69,7 @@ pub fn write_many(spi: &Spi, accounts: &[(&str, &Account)]) {
     if accounts.is_empty() {
         return;
     }
-    commit_synchronously();
+    commit::synchronously();
     let all = || accounts.iter().map(|(_, account)| *account);
     let instants = |of: &dyn Fn(&Account) -> Option<Instant>| array(Element::Timestamp, all().map(of));
     let numbers = |of: &dyn Fn(&Account) -> i32| array(Element::Int4, all().map(of));

@@ -1,18 +1,16 @@
 //! What a batch of answers does to enrollments: the same as one by one, a statement a table.
 
-use std::collections::HashSet;
-
+use crate::postgres::gucs;
+use crate::postgres::ids;
+use crate::postgres::param::{Element, INSTANTS, IntoParam, Param, array};
+use crate::postgres::statement::{Spi, Statement};
 use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::enrollment::{Next, after_failure};
 use sendgate_decision::names::{Action, EnrollmentState, Outcome};
 use sendgate_decision::settle::Operation;
-
-use crate::arrays::{Element, INSTANTS, array};
-use crate::ids;
-use crate::settings;
-use crate::statement::{IntoParam, Param, Spi, Statement};
+use std::collections::HashSet;
 
 const TEXTS: pg_sys::Oid = pg_sys::TEXTARRAYOID;
 
@@ -174,9 +172,9 @@ fn next_of<'a>(
     after: impl Fn(&str) -> Account,
     now: Instant,
 ) -> Vec<(&'a Change, Next)> {
-    let backoff = settings::retry_backoff();
+    let backoff = gucs::retry_backoff();
     let rows = spi.run(&READ, &keys(work));
-    let decide = |mut row: crate::statement::Row| {
+    let decide = |mut row: crate::postgres::row::Row| {
         let change = work[row.value::<i32>() as usize - 1];
         let state = row.one_of(EnrollmentState::parse);
         let attempts = row.value();

@@ -1,15 +1,14 @@
 //! The journal and the event log, several rows in one statement.
 
+use crate::postgres::commit;
+use crate::postgres::error::Result;
+use crate::postgres::param::{Element, IntoParam, array};
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::journal::{self, ErrorNote, JournalRow};
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{OperationState, Outcome};
 use sendgate_decision::settle::Operation;
-
-use crate::account_row::commit_synchronously;
-use crate::arrays::{DATES, Element, INSTANTS, array};
-use crate::error::Result;
-use crate::journal::{self, ErrorNote, JournalRow};
-use crate::statement::{IntoParam, Spi, Statement};
 
 static READ: Statement = Statement::new(
     "SELECT u.n::pg_catalog.int4, o.action, o.state, o.counted_on, o.reserved_at, o.expires_at, o.outcome,
@@ -52,30 +51,6 @@ static SETTLE: Statement = Statement::new(
     ],
 );
 
-static INSERT_EVENTS: Statement = Statement::new(
-    "INSERT INTO sendgate.linkedin_events (id, operation_id, occurred_at, recorded_at, counted_on,
-         account_id, prospect_id, event_type, chat_id, campaign_id)
-     SELECT u.id, u.operation_id, u.occurred_at, $1, u.counted_on, u.account_id, u.prospect_id,
-            u.event_type, u.chat_id, u.campaign_id
-     FROM unnest($2::pg_catalog.uuid[], $3::pg_catalog.uuid[], $4::pg_catalog.timestamptz[],
-                            $5::pg_catalog.date[], $6::pg_catalog.text[], $7::pg_catalog.text[],
-                            $8::pg_catalog.text[], $9::pg_catalog.text[], $10::pg_catalog.text[])
-          AS u (id, operation_id, occurred_at, counted_on, account_id, prospect_id, event_type, chat_id,
-                campaign_id)",
-    &[
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::UUIDARRAYOID,
-        pg_sys::UUIDARRAYOID,
-        INSTANTS,
-        DATES,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-    ],
-);
-
 /// An operation on its way to another state.
 pub struct Settlement {
     /// Its account.
@@ -88,24 +63,6 @@ pub struct Settlement {
     pub outcome: Option<Outcome>,
     /// What is noted beside it.
     pub note: ErrorNote,
-}
-
-/// The event of a delivery.
-pub struct Event<'a> {
-    /// Its id.
-    pub id: [u8; 16],
-    /// The account.
-    pub account: &'a str,
-    /// The operation that was delivered.
-    pub operation: Operation,
-    /// Whom it went to.
-    pub prospect: String,
-    /// The campaign.
-    pub campaign: Option<String>,
-    /// The provider's proof.
-    pub chat_id: Option<&'a str>,
-    /// When it was delivered.
-    pub occurred_at: Instant,
 }
 
 /// Reads operations with their events, in the order of the arrays.
@@ -134,7 +91,7 @@ pub fn settle<'a>(spi: &Spi, settlements: impl Iterator<Item = &'a Settlement> +
     if count == 0 {
         return;
     }
-    commit_synchronously();
+    commit::synchronously();
     let all = || settlements.clone();
     let written = spi.run(
         &SETTLE,
@@ -151,27 +108,4 @@ pub fn settle<'a>(spi: &Spi, settlements: impl Iterator<Item = &'a Settlement> +
         ],
     );
     assert_eq!(written.count(), count, "an operation was settled without its account being held");
-}
-
-/// Writes the events of delivered operations.
-pub fn insert_events(spi: &Spi, events: &[Event<'_>], now: Instant) {
-    if events.is_empty() {
-        return;
-    }
-    let all = || events.iter();
-    spi.run(
-        &INSERT_EVENTS,
-        &[
-            now.param(),
-            array(Element::Uuid, all().map(|e| e.id)),
-            array(Element::Uuid, all().map(|e| e.operation.id)),
-            array(Element::Timestamp, all().map(|e| e.occurred_at)),
-            array(Element::Date, all().map(|e| e.operation.counted_on)),
-            array(Element::Text, all().map(|e| e.account)),
-            array(Element::Text, all().map(|e| e.prospect.as_str())),
-            array(Element::Text, all().map(|e| e.operation.action.event_type())),
-            array(Element::Text, all().map(|e| e.chat_id)),
-            array(Element::Text, all().map(|e| e.campaign.as_deref())),
-        ],
-    );
 }

@@ -1,10 +1,9 @@
 //! How a guarded table's triggers are declared: arguments into columns, columns into values.
 
+use crate::postgres::error::{Code, Error, Result};
+use crate::postgres::function::{ID_CHARACTERS_MAX, check_text, is_blank, shown};
+use crate::postgres::trigger::{Column, Fired, Row};
 use pgrx::pg_sys;
-
-use crate::entry::{ID_CHARACTERS_MAX, check_text, is_blank, shown};
-use crate::error::{Code, Error, Result};
-use crate::trigger_row::{Column, Fired, Row};
 
 /// A trigger function and how it has to be declared.
 pub struct Usage {

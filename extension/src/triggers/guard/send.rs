@@ -1,18 +1,18 @@
 //! `guard_send`: asks the gate about each row before it is inserted.
 
+use crate::gate::decision::Decision;
+use crate::gate::look::Ask;
+use crate::postgres::error::{Code, Error, Result};
+use crate::postgres::function::{Answer, Args, is_blank, show_instant, shown, sql_function, unknown_value};
+use crate::postgres::param::{IntoParam, Param};
+use crate::postgres::statement::Spi;
+use crate::postgres::trigger::{Column, Fired, Row, input};
+use crate::tables::journal;
+use crate::triggers::guard::declared::{Usage, is_text, operation_id, optional_id, required_id};
+use crate::triggers::guard::unheld;
+use crate::verbs::reserve::decide_and_write;
 use pgrx::pg_sys;
 use sendgate_decision::names::{Action, Reason};
-
-use super::declared::{Usage, is_text, operation_id, optional_id, required_id};
-use super::unheld;
-use crate::decision::Decision;
-use crate::entry::{Answer, Args, is_blank, show_instant, shown, sql_function, unknown_value};
-use crate::error::{Code, Error, Result};
-use crate::gate::Ask;
-use crate::journal;
-use crate::reserve::decide_and_write;
-use crate::statement::{IntoParam, Param, Spi};
-use crate::trigger_row::{Column, Fired, Row, input};
 
 sql_function!(sendgate_guard_send, pg_finfo_sendgate_guard_send, guard_send);
 

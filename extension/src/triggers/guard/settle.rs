@@ -1,16 +1,15 @@
 //! `settle_send`: settles a row's operation when its outcome appears in the row.
 
+use crate::postgres::error::Result;
+use crate::postgres::function::{Answer, Args, TEXT_CHARACTERS_MAX, check_text, is_blank, sql_function};
+use crate::postgres::gucs;
+use crate::postgres::statement::Spi;
+use crate::postgres::trigger::{Column, Fired};
+use crate::settle::delivery::{Report, settle_delivered};
+use crate::settle::failure::settle_failed;
+use crate::tables::journal::ErrorNote;
+use crate::triggers::guard::declared::{Usage, operation_id, required_id};
 use sendgate_decision::classify::ProviderError;
-
-use super::declared::{Usage, operation_id, required_id};
-use crate::confirm::{Report, settle_delivered};
-use crate::entry::{Answer, Args, TEXT_CHARACTERS_MAX, check_text, is_blank, sql_function};
-use crate::error::Result;
-use crate::journal::ErrorNote;
-use crate::rollback::settle_failed;
-use crate::settings;
-use crate::statement::Spi;
-use crate::trigger_row::{Column, Fired};
 
 sql_function!(sendgate_settle_send, pg_finfo_sendgate_settle_send, settle_send);
 
@@ -70,6 +69,6 @@ fn confirm(account: &str, operation: [u8; 16], chat_id: &str) -> Result<()> {
 
 fn roll_back(account: &str, operation: [u8; 16], error: &str) -> Result<()> {
     let error = ProviderError { message: Some(error), error_type: None, http_status: None };
-    let cooldown = settings::rate_limit_cooldown();
+    let cooldown = gucs::rate_limit_cooldown();
     Spi::connect(|spi| settle_failed(spi, account, operation, &error, cooldown).map(drop))
 }

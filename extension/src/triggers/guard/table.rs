@@ -2,15 +2,13 @@
 //! security, as foreign keys are checked, because the question is which rows there are, and not
 //! which of them somebody may see.
 
+use crate::postgres::param::{Element, Param, array};
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::journal;
+use pgrx::{PgTupleDesc, pg_sys};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{CStr, CString, c_char};
-
-use pgrx::{PgTupleDesc, pg_sys};
-
-use crate::arrays::{Element, array};
-use crate::journal;
-use crate::statement::{Param, Spi, Statement};
 
 /// Most statements that a backend keeps: a table in hundreds of partitions must not fill its memory.
 const STATEMENTS_MAX: usize = 64;

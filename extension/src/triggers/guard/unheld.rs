@@ -5,20 +5,19 @@
 //! granted are looked up once more before the transaction commits or is prepared, and those that no
 //! row holds are given back: nobody knows their ids, so nobody could ever settle them.
 
+use crate::postgres::error::Result;
+use crate::postgres::function;
+use crate::postgres::param::{Element, array};
+use crate::postgres::statement::{Spi, Statement};
+use crate::postgres::trigger::{Column, Fired};
+use crate::settle::batch::Keys;
+use crate::triggers::guard::table::{OperationId, Place, as_user, look_up};
+use crate::verbs::rollback_many;
+use pgrx::datum::Uuid;
+use pgrx::{IntoDatum, pg_sys};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::c_void;
-
-use pgrx::datum::Uuid;
-use pgrx::{IntoDatum, pg_sys};
-
-use super::table::{OperationId, Place, as_user, look_up};
-use crate::arrays::{Element, array};
-use crate::entry;
-use crate::error::Result;
-use crate::settle_many::{self, Keys};
-use crate::statement::{Spi, Statement};
-use crate::trigger_row::{Column, Fired};
 
 /// Those that are in flight still: what was settled in the same transaction needs no row any more.
 static IN_FLIGHT: Statement = Statement::new(
@@ -91,7 +90,7 @@ unsafe extern "C-unwind" fn transaction_ends(event: pg_sys::XactEvent::Type, _ar
     const PRE_COMMIT: pg_sys::XactEvent::Type = pg_sys::XactEvent::XACT_EVENT_PRE_COMMIT;
     const PRE_PREPARE: pg_sys::XactEvent::Type = pg_sys::XactEvent::XACT_EVENT_PRE_PREPARE;
     unsafe {
-        entry::run(|| match (GRANTED.take(), event) {
+        function::run(|| match (GRANTED.take(), event) {
             (granted, PRE_COMMIT | PRE_PREPARE) if !granted.is_empty() => settle_unheld(granted),
             _ => Ok(()),
         });
@@ -155,5 +154,5 @@ fn give_back(spi: &Spi, unheld: &[Granted]) -> Result<()> {
     let rows = spi.run(&IN_FLIGHT, &[accounts, operations]);
     let (accounts, operations) =
         rows.iter().map(|mut row| (row.value::<String>(), *row.value::<Uuid>().as_bytes())).unzip();
-    settle_many::give_back(spi, &Keys { accounts, operations })
+    rollback_many::give_back(spi, &Keys { accounts, operations })
 }

@@ -1,20 +1,22 @@
 //! `set_cap` for one account; `set_tier_cap` and `drop_tier_cap` for a tier.
 
+use crate::postgres::clock;
+use crate::postgres::commit;
+use crate::postgres::error::{Code, Error, Result};
+use crate::postgres::function::{Answer, Args, VOID, shown, sql_function};
+use crate::postgres::param::params;
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts;
+use crate::tables::admin_log;
+use crate::tables::config;
+use crate::tables::dispatch_queue;
+use crate::verbs::admin::CAP_MAX;
+use crate::verbs::admin::upsert_account::check_tier;
 use pgrx::pg_sys;
-use sendgate_decision::budget::{Budget, CapOverride};
+use sendgate_decision::account::CapOverride;
+use sendgate_decision::budget::Budget;
 use sendgate_decision::names::Action;
 use serde_json::{Value, json};
-
-use super::CAP_MAX;
-use super::account::check_tier;
-use crate::account_row;
-use crate::clock;
-use crate::config;
-use crate::entry::{Answer, Args, VOID, shown, sql_function};
-use crate::error::{Code, Error, Result};
-use crate::log;
-use crate::queue;
-use crate::statement::{Spi, Statement, params};
 
 sql_function!(sendgate_set_cap, pg_finfo_sendgate_set_cap, set_cap);
 sql_function!(sendgate_set_tier_cap, pg_finfo_sendgate_set_tier_cap, set_tier_cap);
@@ -22,6 +24,7 @@ sql_function!(sendgate_drop_tier_cap, pg_finfo_sendgate_drop_tier_cap, drop_tier
 
 /// Longest minimum gap, in days.
 const MINIMUM_GAP_DAYS_MAX: i64 = 31;
+
 /// What a ramp starts with and adds each day where `set_tier_cap` does not say, in percent.
 const RAMP_PERCENT_DEFAULT: i32 = 20;
 
@@ -99,7 +102,7 @@ fn set_cap(args: &Args) -> Answer {
     let note = args.note(4)?;
     Spi::connect(|spi| {
         let tier_cap = config::current(spi);
-        let held = account_row::hold(spi, account)?;
+        let held = accounts::hold(spi, account)?;
         let tier_cap = tier_cap.tier_cap(&held.tier, action);
         let now = clock::now();
         let mut after = held.account.rolled(now);
@@ -110,7 +113,7 @@ fn set_cap(args: &Args) -> Answer {
             let after_it = Budget::of(&after, action, &tier_cap).daily_cap;
             after.inmail_cap_today = after.inmail_cap_today.max(before).max(after_it);
         }
-        account_row::write_held(spi, account, held.version, &after)?;
+        accounts::write_held(spi, account, held.version, &after)?;
         let (daily, weekly) = (after.caps.map(|c| c.daily), after.caps.map(|c| c.weekly));
         spi.run(
             &WRITE_CAPS,
@@ -119,9 +122,9 @@ fn set_cap(args: &Args) -> Answer {
                 weekly[3], weekly[4]
             ],
         );
-        queue::wake(spi, account, Some(action), now);
+        dispatch_queue::wake(spi, account, Some(action), now);
         let change = (show_cap(old), show_cap(cap));
-        log::admin(spi, "set_cap", Some(account), Some(action.name()), change, note);
+        admin_log::write(spi, "set_cap", Some(account), Some(action.name()), change, note);
         Ok(())
     })?;
     VOID
@@ -138,16 +141,16 @@ fn set_tier_cap(args: &Args) -> Answer {
     let minimum_gap = args.optional_interval(4, "minimum_gap", MINIMUM_GAP_DAYS_MAX)?.unwrap_or(0);
     let ramp_percent = args.optional_number(5, "ramp_percent", 1, 100)?.unwrap_or(RAMP_PERCENT_DEFAULT);
     Spi::connect(|spi| {
-        account_row::commit_synchronously();
+        commit::synchronously();
         let before = show_tier_cap(spi, tier, action);
         let gap = format!("{minimum_gap} microseconds");
         spi.run_waiting(
             &WRITE_TIER_CAP,
             params![tier, action.name(), daily_cap, weekly_cap, &gap, ramp_percent],
         )?;
-        queue::wake_tier(spi, tier, action, clock::now());
+        dispatch_queue::wake_tier(spi, tier, action, clock::now());
         let change = (before, show_tier_cap(spi, tier, action));
-        log::admin(spi, "set_tier_cap", None, Some(&subject(tier, action)), change, None);
+        admin_log::write(spi, "set_tier_cap", None, Some(&subject(tier, action)), change, None);
         Ok(())
     })?;
     VOID
@@ -156,7 +159,7 @@ fn set_tier_cap(args: &Args) -> Answer {
 fn drop_tier_cap(args: &Args) -> Answer {
     let (tier, action) = (args.id(0, "tier")?, args.action(1)?);
     Spi::connect(|spi| {
-        account_row::commit_synchronously();
+        commit::synchronously();
         check_tier(&config::current(spi), tier)?;
         spi.run_waiting(&HOLD_TIER, params![tier])?;
         let before = show_tier_cap(spi, tier, action);
@@ -164,9 +167,9 @@ fn drop_tier_cap(args: &Args) -> Answer {
             return Ok(());
         }
         check_orphans(spi, tier)?;
-        queue::wake_tier(spi, tier, action, clock::now());
+        dispatch_queue::wake_tier(spi, tier, action, clock::now());
         let change = (before, show_tier_cap(spi, tier, action));
-        log::admin(spi, "drop_tier_cap", None, Some(&subject(tier, action)), change, None);
+        admin_log::write(spi, "drop_tier_cap", None, Some(&subject(tier, action)), change, None);
         Ok(())
     })?;
     VOID

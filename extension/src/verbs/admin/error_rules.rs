@@ -1,15 +1,17 @@
 //! `set_error_rule` and `drop_error_rule`: the users' part of the classifier.
 
+use crate::postgres::commit;
+use crate::postgres::error::{Code, Error, Result};
+use crate::postgres::function::{
+    Answer, Args, TEXT_CHARACTERS_MAX, VOID, shown, sql_function, unknown_value,
+};
+use crate::postgres::param::params;
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::admin_log;
 use pgrx::pg_sys;
 use sendgate_decision::classify::StatusPattern;
 use sendgate_decision::names::Outcome;
 use serde_json::Value;
-
-use crate::account_row::commit_synchronously;
-use crate::entry::{Answer, Args, TEXT_CHARACTERS_MAX, VOID, shown, sql_function, unknown_value};
-use crate::error::{Code, Error, Result};
-use crate::log;
-use crate::statement::{Spi, Statement, params};
 
 sql_function!(sendgate_set_error_rule, pg_finfo_sendgate_set_error_rule, set_error_rule);
 sql_function!(sendgate_drop_error_rule, pg_finfo_sendgate_drop_error_rule, drop_error_rule);
@@ -62,13 +64,13 @@ fn set_error_rule(args: &Args) -> Answer {
         ));
     }
     Spi::connect(|spi| {
-        commit_synchronously();
+        commit::synchronously();
         let before = show(spi, order);
         let values =
             params![order, outcome.name(), action.map(|a| a.name()), error_type, http_status, error_text];
         spi.run_waiting(&WRITE, values)?;
         let change = (before, show(spi, order));
-        log::admin(spi, "set_error_rule", None, Some(&order.to_string()), change, None);
+        admin_log::write(spi, "set_error_rule", None, Some(&order.to_string()), change, None);
         Ok(())
     })?;
     VOID
@@ -89,7 +91,7 @@ fn check_status(http_status: Option<&str>) -> Result<()> {
 fn drop_error_rule(args: &Args) -> Answer {
     let order = args.number(0, "rule_order", 0, RULE_ORDER_MAX)?;
     Spi::connect(|spi| {
-        commit_synchronously();
+        commit::synchronously();
         let before = show(spi, order);
         if spi.run_waiting(&DROP, params![order])?.count() == 0 {
             return Err(Error::new(
@@ -99,7 +101,7 @@ fn drop_error_rule(args: &Args) -> Answer {
                 "sendgate.error_rules lists all rules in the order in which they are asked.",
             ));
         }
-        log::admin(spi, "drop_error_rule", None, Some(&order.to_string()), (before, Value::Null), None);
+        admin_log::write(spi, "drop_error_rule", None, Some(&order.to_string()), (before, Value::Null), None);
         Ok(())
     })?;
     VOID

@@ -1,18 +1,18 @@
 //! `pause_all`, `quarantine` and `resume_all`: the one switch.
 
+use crate::postgres::actor;
+use crate::postgres::clock;
+use crate::postgres::commit;
+use crate::postgres::error::{Code, Error, Result};
+use crate::postgres::function::{Answer, Args, VOID, show_instant, sql_function};
+use crate::postgres::ids;
+use crate::postgres::param::params;
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::admin_log;
+use crate::tables::quarantine;
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use serde_json::{Value, json};
-
-use crate::account_row::commit_synchronously;
-use crate::actor;
-use crate::clock;
-use crate::entry::{Answer, Args, VOID, show_instant, sql_function};
-use crate::error::{Code, Error, Result};
-use crate::ids;
-use crate::log;
-use crate::quarantine;
-use crate::statement::{Spi, Statement, params};
 
 sql_function!(sendgate_pause_all, pg_finfo_sendgate_pause_all, pause_all);
 sql_function!(sendgate_quarantine, pg_finfo_sendgate_quarantine, quarantine);
@@ -67,11 +67,11 @@ impl Switch {
 fn pause_all(args: &Args) -> Answer {
     let note = args.note(0)?;
     Spi::connect(|spi| {
-        commit_synchronously();
+        commit::synchronously();
         let actor = actor::name();
         let paused = spi.run_waiting(&PAUSE, params![clock::now(), &actor, note])?.count() == 1;
         if paused {
-            log::admin(spi, "pause_all", None, None, (Value::Null, json!("paused")), note);
+            admin_log::write(spi, "pause_all", None, None, (Value::Null, json!("paused")), note);
         }
         Ok(())
     })?;
@@ -81,11 +81,11 @@ fn pause_all(args: &Args) -> Answer {
 fn quarantine(args: &Args) -> Answer {
     let note = args.note(0)?;
     Spi::connect(|spi| {
-        commit_synchronously();
+        commit::synchronously();
         let before = Switch::hold(spi)?.logged();
         let row = params![clock::now(), &actor::name(), note, ids::fresh()];
         spi.run_waiting(&QUARANTINE, row)?;
-        log::admin(spi, "quarantine", None, None, (before, json!("quarantined")), note);
+        admin_log::write(spi, "quarantine", None, None, (before, json!("quarantined")), note);
         Ok(())
     })?;
     VOID
@@ -108,7 +108,7 @@ fn resume_all(_args: &Args) -> Answer {
             }
         }
         spi.run(&RESUME, &[]);
-        log::admin(spi, "resume_all", None, None, (switch.logged(), Value::Null), None);
+        admin_log::write(spi, "resume_all", None, None, (switch.logged(), Value::Null), None);
         Ok(())
     })?;
     VOID

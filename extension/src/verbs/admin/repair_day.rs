@@ -1,21 +1,22 @@
 //! `repair_day`: brings a row whose day ran ahead of the clock back to today, counted again from the
 //! journal.
 
+use crate::postgres::clock;
+use crate::postgres::error::{Code, Error};
+use crate::postgres::function::{Answer, Args, VOID, shown, sql_function};
+use crate::postgres::gucs;
+use crate::postgres::param::params;
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts;
+use crate::tables::admin_log;
+use crate::tables::alerts;
+use crate::tables::enrollments;
+use crate::tables::quarantine;
 use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::names::{ACTIONS, Action};
 use serde_json::{Value, json};
-
-use crate::account_row;
-use crate::clock;
-use crate::enrollment;
-use crate::entry::{Answer, Args, VOID, shown, sql_function};
-use crate::error::{Code, Error};
-use crate::log;
-use crate::quarantine;
-use crate::settings;
-use crate::statement::{Spi, Statement, params};
 
 sql_function!(sendgate_repair_day, pg_finfo_sendgate_repair_day, repair_day);
 
@@ -49,17 +50,17 @@ fn repair_day(args: &Args) -> Answer {
     let (account, note) = (args.id(0, "account_id")?, args.note(1)?);
     Spi::connect(|spi| {
         quarantine::leave_out(spi)?;
-        let held = account_row::hold(spi, account)?;
+        let held = accounts::hold(spi, account)?;
         let now = clock::now();
         if !held.account.is_ahead_of(now) {
             return Err(not_ahead(account));
         }
         let after = recount(spi, account, &held.account, now);
-        account_row::write_held(spi, account, held.version, &after)?;
-        log::resolve_alerts(spi, account, "clock_behind_row", now);
-        enrollment::bring_back(spi, account, now);
+        accounts::write_held(spi, account, held.version, &after)?;
+        alerts::resolve_alerts(spi, account, "clock_behind_row", now);
+        enrollments::bring_back(spi, account, now);
         let change = (show(&held.account), show(&after));
-        log::admin(spi, "repair_day", Some(account), Some("day"), change, note);
+        admin_log::write(spi, "repair_day", Some(account), Some("day"), change, note);
         Ok(())
     })?;
     VOID
@@ -77,7 +78,7 @@ fn recount(spi: &Spi, account: &str, before: &Account, now: Instant) -> Account 
     after.breaker.exhausted_at = after.breaker.exhausted_at.map(|at| at.min(now));
     after.breaker.cleared_at = after.breaker.cleared_at.filter(|&at| at <= now);
     after.breaker.probe = None;
-    let last_answer = now.plus(settings::operation_ttl());
+    let last_answer = now.plus(gucs::operation_ttl());
     spi.run(&BRING_BACK, params![account, today, now, last_answer]);
     for mut row in spi.run(&COUNT, params![account, today, today.week(), now]).iter() {
         let i = row.one_of(Action::parse).index();

@@ -1,16 +1,16 @@
 //! `set_window`, and reading a window's three arguments.
 
+use crate::postgres::clock;
+use crate::postgres::error::{Code, Error, Result};
+use crate::postgres::function::{Answer, Args, VOID, sql_function};
+use crate::postgres::param::params;
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts;
+use crate::tables::admin_log;
+use crate::tables::dispatch_queue;
 use pgrx::pg_sys;
 use sendgate_decision::window::{Impossible, Window};
 use serde_json::{Value, json};
-
-use crate::account_row;
-use crate::clock;
-use crate::entry::{Answer, Args, VOID, sql_function};
-use crate::error::{Code, Error, Result};
-use crate::log;
-use crate::queue;
-use crate::statement::{Spi, Statement, params};
 
 sql_function!(sendgate_set_window, pg_finfo_sendgate_set_window, set_window);
 
@@ -127,11 +127,11 @@ fn set_window(args: &Args) -> Answer {
     let account = args.id(0, "account_id")?;
     let window = Parts::read(args, 1)?.over(None)?;
     Spi::connect(|spi| {
-        account_row::hold(spi, account)?;
+        accounts::hold(spi, account)?;
         let before = show(spi, account);
         write(spi, account, window);
-        queue::wake(spi, account, None, clock::now());
-        log::admin(spi, "set_window", Some(account), None, (before, show(spi, account)), None);
+        dispatch_queue::wake(spi, account, None, clock::now());
+        admin_log::write(spi, "set_window", Some(account), None, (before, show(spi, account)), None);
         Ok(())
     })?;
     VOID

@@ -1,23 +1,26 @@
 //! `upsert_account`: provisions an account, or changes what is named and nothing else.
 
+use crate::postgres::clock;
+use crate::postgres::error::{Code, Error, Result};
+use crate::postgres::function::{
+    Answer, Args, DISPLAY_NAME_CHARACTERS_MAX, VOID, null_argument, shown, sql_statements,
+};
+use crate::postgres::param::params;
+use crate::postgres::statement::{Spi, Statement};
+use crate::postgres::zone;
+use crate::tables::accounts::{self, AccountRow};
+use crate::tables::admin_log;
+use crate::tables::alerts;
+use crate::tables::config::{self, Config};
+use crate::tables::dispatch_queue;
+use crate::tables::enrollments;
+use crate::verbs::admin::set_window;
 use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::breaker::Reading;
 use sendgate_decision::budget::Budget;
 use sendgate_decision::names::Action;
 use serde_json::Value;
-
-use super::window;
-use crate::account_row::{self, AccountRow};
-use crate::clock;
-use crate::config::{self, Config};
-use crate::enrollment;
-use crate::entry::{Answer, Args, DISPLAY_NAME_CHARACTERS_MAX, VOID, null_argument, shown, sql_statements};
-use crate::error::{Code, Error, Result};
-use crate::log;
-use crate::queue;
-use crate::statement::{Spi, Statement, params};
-use crate::zone;
 
 sql_statements!(sendgate_upsert_account, pg_finfo_sendgate_upsert_account, upsert_account);
 
@@ -73,7 +76,7 @@ struct Change<'a> {
     tier: Option<&'a str>,
     display_name: Option<&'a str>,
     time_zone: Option<&'a str>,
-    window: window::Parts,
+    window: set_window::Parts,
     credit_reset_day: Option<i16>,
     ramp: Option<bool>,
 }
@@ -84,7 +87,7 @@ fn upsert_account(args: &Args) -> Answer {
         tier: args.optional_id(1, "tier")?,
         display_name: args.optional_text(2, "display_name", DISPLAY_NAME_CHARACTERS_MAX)?,
         time_zone: args.optional_id(3, "time_zone")?,
-        window: window::Parts::read(args, 4)?,
+        window: set_window::Parts::read(args, 4)?,
         credit_reset_day: args.optional_number(7, "credit_reset_day", 1, 31)?.map(|day| day as i16),
         ramp: args.optional(8),
     };
@@ -103,31 +106,31 @@ fn upsert(spi: &Spi, account: &str, change: &Change<'_>) -> Result<()> {
     let (before, earlier) = if insert(spi, account, change)? {
         (Value::Null, None)
     } else {
-        let held = account_row::hold(spi, account)?;
-        account_row::write_held(spi, account, held.version, &closed_until_now(spi, &held))?;
+        let held = accounts::hold(spi, account)?;
+        accounts::write_held(spi, account, held.version, &closed_until_now(spi, &held))?;
         let before = show(spi, account);
         update(spi, account, change);
         if let Some(reset_day) = change.credit_reset_day {
             let now = clock::now();
             match held.account.breaker.read(reset_day as u8, now) {
-                Reading::Open { retry_at } => enrollment::defer_anew(spi, account, retry_at, now),
-                _ => enrollment::defer_anew(spi, account, now, now),
+                Reading::Open { retry_at } => enrollments::defer_anew(spi, account, retry_at, now),
+                _ => enrollments::defer_anew(spi, account, now, now),
             }
         }
         (before, held.account.window)
     };
     let window = change.window.over(earlier)?;
     if window != earlier {
-        window::write(spi, account, window);
+        set_window::write(spi, account, window);
     }
     let after = show(spi, account);
     let now = clock::now();
-    queue::wake(spi, account, None, now);
+    dispatch_queue::wake(spi, account, None, now);
     if change.time_zone.is_some() {
-        log::resolve_alerts(spi, account, "undecidable_account", now);
+        alerts::resolve_alerts(spi, account, "undecidable_account", now);
     }
     if before != after {
-        log::admin(spi, "upsert_account", Some(account), None, (before, after), None);
+        admin_log::write(spi, "upsert_account", Some(account), None, (before, after), None);
     }
     Ok(())
 }

@@ -1,20 +1,22 @@
 //! `breaker_check`: consults the breaker alone, for applications that use nothing else of the gate.
 
+use crate::gate::clear::clear_by_rule;
+use crate::gate::skip;
+use crate::postgres::clock;
+use crate::postgres::error::Result;
+use crate::postgres::function::{Answer, Args, sql_function};
+use crate::postgres::index_scan::{self, Lookup};
+use crate::postgres::param::params;
+use crate::postgres::record::CompositeType;
+use crate::postgres::row::Row;
+use crate::postgres::statement::Spi;
+use crate::tables::accounts;
+use crate::tables::campaign_events::Skip;
+use crate::tables::config;
+use crate::tables::events;
 use sendgate_decision::breaker::{ClearReason, Reading};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{BreakerMode, Reason};
-
-use super::clear_by_rule;
-use crate::account_row;
-use crate::campaign_log::{self, Skip};
-use crate::clock;
-use crate::config;
-use crate::decision::CompositeType;
-use crate::entry::{Answer, Args, sql_function};
-use crate::error::Result;
-use crate::journal;
-use crate::lookup::{self, Lookup};
-use crate::statement::{Row, Spi, params};
 
 sql_function!(sendgate_breaker_check, pg_finfo_sendgate_breaker_check, breaker_check);
 
@@ -22,7 +24,7 @@ static ANSWER: CompositeType = CompositeType::new(c"breaker_answer");
 
 /// Whether there is anything to consult at all: nearly always there is not.
 static BREAKER: Lookup =
-    Lookup::new(c"accounts", &[lookup::text(c"id")], "breaker_mode, inmail_credits_exhausted_at");
+    Lookup::new(c"accounts", &[index_scan::text(c"id")], "breaker_mode, inmail_credits_exhausted_at");
 
 /// The breaker's answer; a reason means no.
 struct Consulted {
@@ -49,7 +51,7 @@ fn is_closed(account: &str) -> Result<bool> {
     let closed = |row: &mut Row| {
         row.one_of(BreakerMode::parse) != BreakerMode::Open && row.nullable_instant().is_none()
     };
-    lookup::now(&[&BREAKER], || Ok(BREAKER.one(params![account], closed).unwrap_or(false)))
+    index_scan::now(&[&BREAKER], || Ok(BREAKER.one(params![account], closed).unwrap_or(false)))
 }
 
 fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&str>) -> Result<Consulted> {
@@ -57,7 +59,7 @@ fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&s
     if !paused && is_closed(account)? {
         return Ok(Consulted { reason: None, retry_at: None, exhausted_at: None });
     }
-    let mut row = account_row::read(spi, account)?;
+    let mut row = accounts::read(spi, account)?;
     loop {
         let paused = config::current(spi).paused;
         let changes = config::changes();
@@ -75,12 +77,12 @@ fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&s
             }
             (Reading::Lapsed, _) => ClearReason::MonthlyReset,
             (Reading::Open { retry_at }, Some(stamp)) => {
-                if !journal::has_evidence(spi, account, stamp, now) {
+                if !events::has_evidence(spi, account, stamp, now) {
                     let skip = Skip { account, seen: &row, prospect, campaign, retry_at };
-                    if campaign_log::skip(spi, &skip, now)? {
+                    if skip::skip(spi, &skip, now)? {
                         return refuse(Reason::CreditsExhausted, Some(retry_at));
                     }
-                    row = account_row::read(spi, account)?;
+                    row = accounts::read(spi, account)?;
                     continue;
                 }
                 ClearReason::RecentSuccessEvidence
@@ -91,9 +93,9 @@ fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&s
                 return Ok(Consulted { reason: None, retry_at: None, exhausted_at: None });
             }
             // An operator paused everything while the clear waited for the row.
-            row = account_row::read(spi, account)?;
+            row = accounts::read(spi, account)?;
             continue;
         }
-        row = account_row::hold(spi, account)?;
+        row = accounts::hold(spi, account)?;
     }
 }

@@ -1,18 +1,18 @@
 //! What an operator does to a breaker by hand: clear, arm, probe, force.
 
+use crate::postgres::error::{Code, Error};
+use crate::postgres::function::{Answer, Args, VOID, show_instant, shown, sql_function, unknown_value};
+use crate::postgres::gucs;
+use crate::postgres::statement::Spi;
+use crate::tables::accounts;
+use crate::tables::admin_log;
+use crate::tables::breaker_log::{self, BreakerLine};
+use crate::tables::dispatch_queue;
+use crate::tables::enrollments;
 use sendgate_decision::breaker::{ClearReason, Probe, Reading};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{Action, BreakerMode};
 use serde_json::{Value, json};
-
-use crate::account_row;
-use crate::enrollment;
-use crate::entry::{Answer, Args, VOID, show_instant, shown, sql_function, unknown_value};
-use crate::error::{Code, Error};
-use crate::log::{self, BreakerLine};
-use crate::queue;
-use crate::settings;
-use crate::statement::Spi;
 
 sql_function!(sendgate_breaker_clear, pg_finfo_sendgate_breaker_clear, breaker_clear);
 sql_function!(sendgate_breaker_arm, pg_finfo_sendgate_breaker_arm, breaker_arm);
@@ -32,7 +32,7 @@ fn stamp(at: Option<Instant>) -> Value {
 fn breaker_clear(args: &Args) -> Answer {
     let (account, note) = (args.id(0, "account_id")?, args.note(1)?);
     Spi::connect(|spi| {
-        let done = account_row::change(spi, account, |row, now| {
+        let done = accounts::change(spi, account, |row, now| {
             // Also without a stamp: an error that is on its way was reserved before this clear.
             row.breaker.clear(now);
             row.breaker.cleared_at = Some(now);
@@ -40,10 +40,10 @@ fn breaker_clear(args: &Args) -> Answer {
         })?;
         let before = done.before.breaker.exhausted_at;
         if before.is_some() {
-            log::breaker(spi, "clear", &line(account, before, note), done.at);
+            breaker_log::write(spi, "clear", &line(account, before, note), done.at);
         }
-        enrollment::release(spi, account, done.at);
-        log::admin(spi, "breaker_clear", Some(account), None, (stamp(before), stamp(None)), note);
+        enrollments::release(spi, account, done.at);
+        admin_log::write(spi, "breaker_clear", Some(account), None, (stamp(before), stamp(None)), note);
         Ok(())
     })?;
     VOID
@@ -53,19 +53,19 @@ fn breaker_arm(args: &Args) -> Answer {
     let (account, note) = (args.id(0, "account_id")?, args.note(1)?);
     Spi::connect(|spi| {
         let mut armed = None;
-        let done = account_row::change(spi, account, |row, now| {
+        let done = accounts::change(spi, account, |row, now| {
             armed = row.breaker.arm(row.credit_reset_day, now, now);
             Ok(())
         })?;
         let (before, after) = (done.before.breaker.exhausted_at, done.after.breaker.exhausted_at);
         if armed.is_some_and(|armed| armed.cleared_lapsed) {
             let reason = ClearReason::MonthlyReset.name();
-            log::breaker(spi, "clear", &BreakerLine { reason, ..line(account, before, note) }, done.at);
+            breaker_log::write(spi, "clear", &BreakerLine { reason, ..line(account, before, note) }, done.at);
         }
         if armed.is_some() {
-            log::breaker(spi, "set", &line(account, after, note), done.at);
+            breaker_log::write(spi, "set", &line(account, after, note), done.at);
         }
-        log::admin(spi, "breaker_arm", Some(account), None, (stamp(before), stamp(after)), note);
+        admin_log::write(spi, "breaker_arm", Some(account), None, (stamp(before), stamp(after)), note);
         Ok(())
     })?;
     VOID
@@ -74,7 +74,7 @@ fn breaker_arm(args: &Args) -> Answer {
 fn breaker_probe(args: &Args) -> Answer {
     let (account, note) = (args.id(0, "account_id")?, args.note(1)?);
     Spi::connect(|spi| {
-        let done = account_row::change(spi, account, |row, now| {
+        let done = accounts::change(spi, account, |row, now| {
             match row.breaker.read(row.credit_reset_day, now) {
                 Reading::Open { .. } => {}
                 Reading::ForcedOpen => return Err(forced_open(account)),
@@ -83,14 +83,14 @@ fn breaker_probe(args: &Args) -> Answer {
             if let Some(probe) = row.breaker.leased(now) {
                 return Err(leased(account, probe));
             }
-            let lease_until = now.plus(settings::operation_ttl());
+            let lease_until = now.plus(gucs::operation_ttl());
             row.breaker.probe = Some(Probe { lease_until, taken_by: None });
             Ok(())
         })?;
-        enrollment::offer(spi, account, done.at);
+        enrollments::offer(spi, account, done.at);
         let lease_until = done.after.breaker.probe.map(|probe| show_instant(probe.lease_until));
         let granted = json!({ "probe_lease_until": lease_until });
-        log::admin(spi, "breaker_probe", Some(account), None, (Value::Null, granted), note);
+        admin_log::write(spi, "breaker_probe", Some(account), None, (Value::Null, granted), note);
         Ok(())
     })?;
     VOID
@@ -103,18 +103,18 @@ fn breaker_force(args: &Args) -> Answer {
         BreakerMode::parse(text).ok_or_else(|| unknown_value("mode", text, &BreakerMode::allowed()))?;
     let note = args.note(2)?;
     Spi::connect(|spi| {
-        let done = account_row::change(spi, account, |row, _| {
+        let done = accounts::change(spi, account, |row, _| {
             row.breaker.mode = mode;
             Ok(())
         })?;
         if mode == BreakerMode::Closed {
-            enrollment::release(spi, account, done.at);
+            enrollments::release(spi, account, done.at);
         } else {
-            queue::wake(spi, account, Some(Action::Inmail), done.at);
+            dispatch_queue::wake(spi, account, Some(Action::Inmail), done.at);
         }
         let show = |mode: BreakerMode| json!({ "breaker_mode": mode.name() });
         let change = (show(done.before.breaker.mode), show(mode));
-        log::admin(spi, "breaker_force", Some(account), None, change, note);
+        admin_log::write(spi, "breaker_force", Some(account), None, change, note);
         Ok(())
     })?;
     VOID

@@ -1,19 +1,19 @@
 //! `breaker_report`: tells the breaker what the provider answered to an InMail that was sent without
 //! the gate.
 
+use crate::postgres::clock;
+use crate::postgres::error::Result;
+use crate::postgres::function::{Answer, Args, sql_function};
+use crate::postgres::param::IntoParam;
+use crate::postgres::statement::Spi;
+use crate::tables::accounts;
+use crate::tables::breaker_log::{self, BreakerLine};
+use crate::tables::config;
+use crate::tables::journal;
 use sendgate_decision::breaker::ClearReason;
 use sendgate_decision::classify::{ProviderError, classify};
 use sendgate_decision::names::{Action, Outcome};
 use sendgate_decision::settle::BreakerChange;
-
-use crate::account_row;
-use crate::clock;
-use crate::config;
-use crate::entry::{Answer, Args, sql_function};
-use crate::error::Result;
-use crate::journal;
-use crate::log::{self, BreakerLine};
-use crate::statement::{IntoParam, Spi};
 
 sql_function!(sendgate_breaker_report, pg_finfo_sendgate_breaker_report, breaker_report);
 
@@ -26,7 +26,7 @@ fn breaker_report(args: &Args) -> Answer {
         http_status: args.optional(4),
     };
     if error.message.is_none() && error.error_type.is_none() && error.http_status.is_none() {
-        return Err(crate::entry::null_argument("error_message"));
+        return Err(crate::postgres::function::null_argument("error_message"));
     }
     let outcome = Spi::connect(|spi| report(spi, account, prospect, &error))?;
     Ok(outcome.name().param())
@@ -35,16 +35,16 @@ fn breaker_report(args: &Args) -> Answer {
 fn report(spi: &Spi, account: &str, prospect: &str, error: &ProviderError<'_>) -> Result<Outcome> {
     let outcome = classify(&config::current(spi).rules, Action::Inmail, error);
     if outcome != Outcome::CreditsExhausted {
-        account_row::read(spi, account)?;
+        accounts::read(spi, account)?;
         return Ok(outcome);
     }
-    let held = account_row::hold(spi, account)?;
+    let held = accounts::hold(spi, account)?;
     let now = clock::now();
     let mut after = held.account.rolled(now);
     let Some(armed) = after.breaker.arm(after.credit_reset_day, now, now) else {
         return Ok(outcome);
     };
-    account_row::write_held(spi, account, held.version, &after)?;
+    accounts::write_held(spi, account, held.version, &after)?;
     let mut changes = Vec::new();
     if armed.cleared_lapsed {
         changes.push(BreakerChange::Clear(ClearReason::MonthlyReset));
@@ -60,6 +60,6 @@ fn report(spi: &Spi, account: &str, prospect: &str, error: &ProviderError<'_>) -
         note: note.as_deref(),
     };
     let stamps = (held.account.breaker.exhausted_at, after.breaker.exhausted_at);
-    log::breaker_changes(spi, &changes, stamps.0, stamps.1, &line, now);
+    breaker_log::write_changes(spi, &changes, stamps.0, stamps.1, &line, now);
     Ok(outcome)
 }

@@ -1,11 +1,11 @@
 //! `take_breaker_lines`: the lines of the breaker log that nobody has printed yet. Taken by deleting,
 //! inside the taker's transaction: rolled back, they are there again; two takers never get the same.
 
+use crate::postgres::function::{Answer, Args, sql_function};
+use crate::postgres::param::{Param, params};
+use crate::postgres::record;
+use crate::postgres::statement::{Spi, Statement};
 use pgrx::pg_sys;
-
-use crate::entry::{Answer, Args, sql_function};
-use crate::record_set;
-use crate::statement::{Param, Spi, Statement, params};
 
 sql_function!(sendgate_take_breaker_lines, pg_finfo_sendgate_take_breaker_lines, take_breaker_lines);
 
@@ -40,7 +40,7 @@ fn take_breaker_lines(args: &Args) -> Answer {
     Spi::connect(|spi| {
         let rows = spi.run(&TAKE, params![limit]);
         let lines: Vec<Vec<Param>> = rows.iter().map(|row| row.into_params()).collect();
-        record_set::return_rows(args, &lines, |line| line.clone());
+        record::return_rows(args, &lines, |line| line.clone());
         Ok(())
     })?;
     Ok(Some(pg_sys::Datum::null()))

@@ -1,13 +1,13 @@
 //! `cancel`: takes a prospect out of a campaign. What is at the provider already cannot be called
 //! back: its operation goes on, but nothing is attempted again.
 
+use crate::postgres::clock;
+use crate::postgres::error::Result;
+use crate::postgres::function::{Answer, Args, sql_function};
+use crate::postgres::param::{IntoParam, params};
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts;
 use pgrx::pg_sys;
-
-use crate::account_row;
-use crate::clock;
-use crate::entry::{Answer, Args, sql_function};
-use crate::error::Result;
-use crate::statement::{IntoParam, Spi, Statement, params};
 
 sql_function!(sendgate_cancel, pg_finfo_sendgate_cancel, cancel);
 
@@ -49,7 +49,7 @@ fn cancel(args: &Args) -> Answer {
 fn cancel_on(spi: &Spi, accounts: &[String], campaign: &str, prospect: &str) -> Result<i32> {
     let mut cancelled = 0;
     for account in accounts {
-        account_row::hold(spi, account)?;
+        accounts::hold(spi, account)?;
         let rows = spi.run(&CANCEL, params![account, prospect, campaign, clock::now()]);
         cancelled += rows.count() as i32;
     }

@@ -1,16 +1,16 @@
 //! `enqueue`: puts a prospect to a campaign's work. Holds no account, so that a list of a million
 //! prospects in one transaction stops nobody from sending.
 
+use crate::postgres::clock;
+use crate::postgres::error::Result;
+use crate::postgres::function::{Answer, Args, sql_statements};
+use crate::postgres::param::{IntoParam, params};
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts::{self, unknown};
+use crate::tables::dispatch_queue;
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::Action;
-
-use crate::account_row::{self, unknown};
-use crate::clock;
-use crate::entry::{Answer, Args, sql_statements};
-use crate::error::Result;
-use crate::queue;
-use crate::statement::{IntoParam, Spi, Statement, params};
 
 sql_statements!(sendgate_enqueue, pg_finfo_sendgate_enqueue, enqueue);
 
@@ -86,12 +86,12 @@ fn insert(spi: &Spi, work: &Work<'_>) -> Result<bool> {
     let action = work.action.name();
     let values = params![now, due_at, work.is_connection, account, prospect, campaign, action];
     if spi.run_waiting(&INSERT, values)?.count() == 1 {
-        queue::ticket(spi, account, work.action, due_at);
+        dispatch_queue::ticket(spi, account, work.action, due_at);
         return Ok(true);
     }
     let key = params![account, prospect, campaign, action];
     if work.is_connection && spi.run(&IS_UNCONNECTED, key).count() > 0 {
-        account_row::hold(spi, account)?;
+        accounts::hold(spi, account)?;
         spi.run(&CONNECT, key);
     }
     Ok(false)

@@ -1,15 +1,15 @@
 //! `pause_campaign` and `resume_campaign`: a campaign's work waits as it is. A dispatch that runs at
 //! the same moment may still hand out what it has picked.
 
+use crate::postgres::actor;
+use crate::postgres::clock;
+use crate::postgres::function::{Answer, Args, VOID, sql_function};
+use crate::postgres::param::params;
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::admin_log;
+use crate::tables::dispatch_queue;
 use pgrx::pg_sys;
 use serde_json::{Value, json};
-
-use crate::actor;
-use crate::clock;
-use crate::entry::{Answer, Args, VOID, sql_function};
-use crate::log;
-use crate::queue;
-use crate::statement::{Spi, Statement, params};
 
 sql_function!(sendgate_pause_campaign, pg_finfo_sendgate_pause_campaign, pause_campaign);
 sql_function!(sendgate_resume_campaign, pg_finfo_sendgate_resume_campaign, resume_campaign);
@@ -30,7 +30,14 @@ fn pause_campaign(args: &Args) -> Answer {
     Spi::connect(|spi| {
         let now = clock::now();
         if spi.run_waiting(&PAUSE, params![campaign, now, &actor::name()])?.count() > 0 {
-            log::admin(spi, "pause_campaign", None, Some(campaign), (Value::Null, json!("paused")), None);
+            admin_log::write(
+                spi,
+                "pause_campaign",
+                None,
+                Some(campaign),
+                (Value::Null, json!("paused")),
+                None,
+            );
         }
         Ok(())
     })?;
@@ -41,8 +48,15 @@ fn resume_campaign(args: &Args) -> Answer {
     let campaign = args.id(0, "campaign_id")?;
     Spi::connect(|spi| {
         if spi.run_waiting(&RESUME, params![campaign])?.count() > 0 {
-            queue::wake_campaign(spi, campaign, clock::now());
-            log::admin(spi, "resume_campaign", None, Some(campaign), (json!("paused"), Value::Null), None);
+            dispatch_queue::wake_campaign(spi, campaign, clock::now());
+            admin_log::write(
+                spi,
+                "resume_campaign",
+                None,
+                Some(campaign),
+                (json!("paused"), Value::Null),
+                None,
+            );
         }
         Ok(())
     })?;

@@ -2,27 +2,27 @@
 //! open they are skipped and deferred again. Work that was given up after too many attempts, or that
 //! PostgreSQL refused, starts afresh; what waits for an outcome goes on waiting for it.
 
+use crate::postgres::clock;
+use crate::postgres::function::{Answer, Args, sql_function};
+use crate::postgres::param::IntoParam;
+use crate::postgres::statement::Spi;
+use crate::tables::accounts;
+use crate::tables::admin_log;
+use crate::tables::enrollments;
 use serde_json::{Value, json};
-
-use crate::account_row;
-use crate::clock;
-use crate::enrollment;
-use crate::entry::{Answer, Args, sql_function};
-use crate::log;
-use crate::statement::{IntoParam, Spi};
 
 sql_function!(sendgate_resume_deferred, pg_finfo_sendgate_resume_deferred, resume_deferred);
 
 fn resume_deferred(args: &Args) -> Answer {
     let account = args.id(0, "account_id")?;
     let released = Spi::connect(|spi| {
-        account_row::hold(spi, account)?;
+        accounts::hold(spi, account)?;
         let now = clock::now();
         let released =
-            (enrollment::release(spi, account, now) + enrollment::unpark(spi, account, now)) as i32;
+            (enrollments::release(spi, account, now) + enrollments::unpark(spi, account, now)) as i32;
         if released > 0 {
             let change = (Value::Null, json!({ "released": released }));
-            log::admin(spi, "resume_deferred", Some(account), None, change, None);
+            admin_log::write(spi, "resume_deferred", Some(account), None, change, None);
         }
         Ok(released)
     })?;

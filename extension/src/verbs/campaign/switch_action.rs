@@ -1,20 +1,19 @@
 //! `switch_action`: the waiting work of a campaign goes on as another action.
 
+use crate::postgres::clock;
+use crate::postgres::commit;
+use crate::postgres::error::{Code, Error, Result};
+use crate::postgres::function::{Answer, Args, shown, sql_statements};
+use crate::postgres::param::{Element, array, params};
+use crate::postgres::record::RecordType;
+use crate::postgres::statement::{Spi, Statement};
+use crate::postgres::subtransaction::{Attempt, attempt_unless_there};
+use crate::tables::admin_log;
+use crate::tables::dispatch_queue;
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::Action;
 use serde_json::json;
-
-use crate::account_row::commit_synchronously;
-use crate::arrays::{Element, array};
-use crate::clock;
-use crate::decision::RecordType;
-use crate::entry::{Answer, Args, shown, sql_statements};
-use crate::error::{Code, Error, Result};
-use crate::log;
-use crate::queue;
-use crate::statement::{Spi, Statement, params};
-use crate::subtransaction::{Attempt, attempt_unless_there};
 
 sql_statements!(sendgate_switch_action, pg_finfo_sendgate_switch_action, switch_action);
 
@@ -102,7 +101,7 @@ fn move_waiting(
 }
 
 fn switch(spi: &Spi, campaign: &str, from: Action, to: Action) -> Result<(i32, i32)> {
-    commit_synchronously();
+    commit::synchronously();
     let rows = spi.run_waiting(&HOLD_ACCOUNTS, params![campaign, from.name()])?;
     let held: Vec<String> = rows.iter().map(|mut row| row.value()).collect();
     let now = clock::now();
@@ -110,12 +109,12 @@ fn switch(spi: &Spi, campaign: &str, from: Action, to: Action) -> Result<(i32, i
     let left_behind =
         spi.run(&LEFT_BEHIND, params![campaign, from.name()]).first().map_or(0, |mut row| row.value());
     if moved > 0 {
-        queue::wake_campaign(spi, campaign, now);
+        dispatch_queue::wake_campaign(spi, campaign, now);
         let change = (
             json!({ "action": from.name() }),
             json!({ "action": to.name(), "moved": moved, "left_behind": left_behind }),
         );
-        log::admin(spi, "switch_action", None, Some(campaign), change, None);
+        admin_log::write(spi, "switch_action", None, Some(campaign), change, None);
     }
     Ok((moved, left_behind))
 }

@@ -1,12 +1,11 @@
 //! Due enrollments of the picked accounts.
 
+use crate::postgres::param::{Element, IntoParam, array};
+use crate::postgres::statement::{Spi, Statement};
+use crate::verbs::dispatch::pick::{Outlook, Pair, Picked};
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::ProspectHistory;
-
-use super::pick::{Outlook, Pair, Picked};
-use crate::arrays::{Element, array};
-use crate::statement::{IntoParam, Spi, Statement};
 
 /// Most enrollments that the breaker defers in one call; the others stay due and are deferred by the
 /// next calls, so that a backlog does not make anybody's call a long one.

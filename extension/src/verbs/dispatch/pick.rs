@@ -1,20 +1,19 @@
 //! Which accounts to look at, holding them, and what each of them says before any prospect is asked
 //! about.
 
-use std::collections::{HashMap, HashSet};
-
+use crate::gate::rule::{Rule, ask};
+use crate::postgres::clock;
+use crate::postgres::param::{Element, INSTANTS, array, params};
+use crate::postgres::row::Row;
+use crate::postgres::statement::{Rows, Spi, Statement};
+use crate::tables::accounts::{AccountRow, account_columns, read_columns};
+use crate::verbs::dispatch::Filter;
 use pgrx::pg_sys;
 use sendgate_decision::breaker::Reading;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::Verdict;
 use sendgate_decision::names::{Action, Reason};
-
-use super::Filter;
-use super::rule::{Rule, ask};
-use crate::account_row::{AccountRow, account_columns, read_columns};
-use crate::arrays::{Element, INSTANTS, array};
-use crate::clock;
-use crate::statement::{Row, Rows, Spi, Statement, params};
+use std::collections::{HashMap, HashSet};
 
 /// The columns of a ticket with its account, as [`read`] expects them.
 macro_rules! picked_columns {
@@ -279,7 +278,7 @@ fn find_evidence(spi: &Spi, picked: &mut Picked, now: Instant) {
 
 fn look_out(rule: &Rule, visited: &Visited, action: Action, now: Instant) -> Outlook {
     let mut account = visited.row.account.clone();
-    let asked = match ask(rule, visited, action, now) {
+    let asked = match ask(rule, &visited.row, visited.evidence, action, now) {
         Ok(asked) => asked,
         Err(why) => return Outlook::Undecidable(why),
     };

@@ -1,17 +1,15 @@
 //! What a batch of enrollments comes to: decided in memory, by the same pure rule as `reserve`.
 
-use std::collections::HashMap;
-
+use crate::gate::rule::{Asked, Rule, ask};
+use crate::postgres::ids;
+use crate::verbs::dispatch::candidates::Candidate;
+use crate::verbs::dispatch::pick::{Outlook, Pair, Visited};
 use sendgate_decision::account::Account;
 use sendgate_decision::breaker::ClearReason;
 use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::gate::{Grant, ProspectHistory, Refusal, Verdict};
 use sendgate_decision::names::{Action, Reason};
-
-use super::candidates::Candidate;
-use super::pick::{Outlook, Pair, Visited};
-use super::rule::{Asked, Rule, ask};
-use crate::ids;
+use std::collections::HashMap;
 
 /// A slot for an enrollment.
 pub struct Slot {
@@ -99,7 +97,8 @@ pub fn decide<'a>(
         if asked.as_ref().is_none_or(|(pair, _)| *pair != candidate.pair) {
             let pair = &pairs[candidate.pair];
             // Whoever cannot be asked was found out when the pair was picked.
-            let Ok(found) = ask(rule, &visited[pair.account], pair.action, now) else { continue };
+            let visited = &visited[pair.account];
+            let Ok(found) = ask(rule, &visited.row, visited.evidence, pair.action, now) else { continue };
             asked = Some((candidate.pair, found));
         }
         if let Some((_, asked)) = &asked {

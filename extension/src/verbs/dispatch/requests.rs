@@ -1,15 +1,14 @@
 //! What was handed out to a request: the same request again gets the same rows, as long as they are
 //! in flight.
 
+use crate::postgres::error::{Code, Error, Result};
+use crate::postgres::param::{Element, IntoParam, array, params};
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::journal;
+use crate::verbs::dispatch::{Filter, Handed};
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::Action;
-
-use super::{Filter, Handed};
-use crate::arrays::{Element, array};
-use crate::error::{Code, Error, Result};
-use crate::journal;
-use crate::statement::{IntoParam, Spi, Statement, params};
 
 static READ: Statement = Statement::new(
     "SELECT r.max_operations, r.action, r.account_id

@@ -1,16 +1,14 @@
 //! Puts the tickets of the accounts that were looked at where they belong.
 
-use std::collections::{HashMap, HashSet};
-
+use crate::gate::refusals;
+use crate::postgres::param::{Element, INSTANTS, Param, array, params};
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::config;
+use crate::tables::dispatch_queue::SLEEP_MAX;
+use crate::verbs::dispatch::pick::{Outlook, Picked};
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
-
-use super::pick::{Outlook, Picked};
-use crate::arrays::{Element, INSTANTS, array};
-use crate::config;
-use crate::queue::SLEEP_MAX;
-use crate::refusals;
-use crate::statement::{Param, Spi, Statement, params};
+use std::collections::{HashMap, HashSet};
 
 /// The tickets, of those that were picked, that nobody who enqueues relies on at this moment; the
 /// others stay due. What lies there since they were picked tells of something newer and stays too. With

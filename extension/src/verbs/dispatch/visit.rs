@@ -1,37 +1,39 @@
 //! Goes round the accounts until the worker has enough, or nothing more may be sent.
 
-use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
-
+use crate::gate::refusals;
+use crate::gate::rule::Rule;
+use crate::postgres::clock;
+use crate::postgres::error::{Code, Error, Result};
+use crate::postgres::function::shown;
+use crate::postgres::param::params;
+use crate::postgres::statement::{Spi, Statement};
+use crate::postgres::subtransaction::{Attempt, attempt};
+use crate::tables::accounts::AccountRow;
+use crate::tables::alerts;
+use crate::tables::config;
+use crate::verbs::dispatch::candidates::{self, Candidate, DEFERRALS_MAX, Found};
+use crate::verbs::dispatch::pick::{self, Cursor, Outlook, Picked};
+use crate::verbs::dispatch::plan::{Fate, Plan, decide};
+use crate::verbs::dispatch::tickets;
+use crate::verbs::dispatch::write::{self, Batch};
+use crate::verbs::dispatch::{Filter, Handed};
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{Action, Reason};
-
-use super::candidates::{self, Candidate, DEFERRALS_MAX, Found};
-use super::pick::{self, Cursor, Outlook, Picked};
-use super::plan::{Fate, Plan, decide};
-use super::rule::Rule;
-use super::write::{self, Batch};
-use super::{Filter, Handed, tickets};
-use crate::account_row::AccountRow;
-use crate::clock;
-use crate::config;
-use crate::entry::shown;
-use crate::error::{Code, Error, Result};
-use crate::log;
-use crate::refusals;
-use crate::statement::{Spi, Statement, params};
-use crate::subtransaction::{Attempt, attempt};
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet};
 
 /// Tickets that are read at a time: those that it takes, as far as the session's last page tells how much
 /// work an account has; a few more, since they differ; four times as many after each page that had
 /// nothing, up to this. Their accounts are held until the transaction ends, and others pass over them.
 const TICKETS_MAX: usize = 256;
+
 const MORE_FOR_EACH: usize = 4;
 
 /// How much work an account is taken to have before the session has seen any, and how quickly it learns
 /// that there is less.
 const WORK_EXPECTED: usize = 4;
+
 const FORGETS_AT_ONCE: usize = 4;
 
 /// Most due enrollments that are read for one account in one round.
@@ -347,14 +349,14 @@ impl<'a> Visit<'a> {
         let pair = &picked.pairs[candidate.pair];
         let account = picked.accounts[pair.account].id.as_str();
         let (prospect, campaign) = (candidate.prospect.as_str(), candidate.campaign.as_str());
-        let error = crate::journal::cut(error);
+        let error = crate::tables::journal::cut(error);
         let (spi, values) = (self.spi, params![account, prospect, campaign, pair.action.name(), &error, now]);
         match attempt(|| Ok(Some(spi.run(&PARK, values).count())))? {
             Attempt::Kept(_) => self.moved += 1,
             Attempt::TakenBack | Attempt::Failed(_) => {
                 let detail =
                     format!("campaign \"{}\", prospect \"{}\": {error}", shown(campaign), shown(prospect));
-                log::alert_once(spi, account, None, "poisoned_enrollment", now.day(), &detail, now)?;
+                alerts::alert_once(spi, account, None, "poisoned_enrollment", now.day(), &detail, now)?;
             }
         }
         Ok(())
@@ -366,10 +368,10 @@ impl<'a> Visit<'a> {
             let visited = &picked.accounts[pair.account];
             let (id, day) = (visited.id.as_str(), now.day());
             if let Outlook::Undecidable(why) = &pair.outlook {
-                log::alert_once(self.spi, id, None::<&AccountRow>, "undecidable_account", day, why, now)?;
+                alerts::alert_once(self.spi, id, None::<&AccountRow>, "undecidable_account", day, why, now)?;
             }
             if visited.row.account.is_ahead_of(now) {
-                log::alert_ahead(self.spi, id, None, now)?;
+                alerts::alert_ahead(self.spi, id, None, now)?;
             }
         }
         Ok(())

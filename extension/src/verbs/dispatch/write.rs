@@ -1,21 +1,20 @@
 //! Writes a plan: a statement a table, whatever the number of rows.
 
+use crate::postgres::actor;
+use crate::postgres::ids;
+use crate::postgres::param::{DATES, Element, INSTANTS, IntoParam, Param, array};
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts;
+use crate::tables::breaker_log::{self, BreakerLine};
+use crate::tables::enrollments;
+use crate::verbs::dispatch::candidates::Candidate;
+use crate::verbs::dispatch::pick::{Pair, Visited};
+use crate::verbs::dispatch::plan::{Clearing, Fate, Plan, Slot};
 use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::breaker::ClearReason;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{Action, EnrollmentState, Reason};
-
-use super::candidates::Candidate;
-use super::pick::{Pair, Visited};
-use super::plan::{Clearing, Fate, Plan, Slot};
-use crate::accounts_write;
-use crate::actor;
-use crate::arrays::{DATES, Element, INSTANTS, array};
-use crate::enrollment;
-use crate::ids;
-use crate::log::{self, BreakerLine};
-use crate::statement::{IntoParam, Param, Spi, Statement};
 
 static INSERT_OPERATIONS: Statement = Statement::new(
     "INSERT INTO sendgate.send_operations (operation_id, reserved_at, expires_at, counted_on, account_id,
@@ -192,7 +191,7 @@ pub fn write(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
         .zip(&plan.accounts)
         .filter_map(|(visited, account)| Some((visited.id.as_str(), account.as_ref()?)))
         .collect();
-    accounts_write::write_many(spi, &changed);
+    accounts::many::write_many(spi, &changed);
     for clearing in &plan.clearings {
         clear(spi, batch, clearing);
     }
@@ -207,10 +206,10 @@ fn clear(spi: &Spi, batch: &Batch<'_>, clearing: &Clearing) {
     let account = batch.visited[clearing.account].id.as_str();
     let (reason, exhausted_at) = (clearing.reason.name(), clearing.exhausted_at);
     let line = BreakerLine { account, reason, exhausted_at, prospect: None, campaign: None, note: None };
-    log::breaker(spi, "clear", &line, batch.now);
+    breaker_log::write(spi, "clear", &line, batch.now);
     // With a new period its deferred work is due anyway.
     if clearing.reason != ClearReason::MonthlyReset {
-        enrollment::release(spi, account, batch.now);
+        enrollments::release(spi, account, batch.now);
     }
 }
 

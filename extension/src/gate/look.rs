@@ -1,0 +1,162 @@
+//! What `reserve` and `preview` share: the one look at everything that a decision needs.
+
+use crate::postgres::error::Result;
+use crate::postgres::gucs;
+use crate::postgres::index_scan::{self, Lookup};
+use crate::postgres::param::params;
+use crate::postgres::row::Row;
+use crate::postgres::statement::Spi;
+use crate::postgres::zone;
+use crate::tables::accounts::{self, AccountRow};
+use crate::tables::config::Config;
+use crate::tables::events;
+use sendgate_decision::breaker::{OperationId, Reading};
+use sendgate_decision::clock::Instant;
+use sendgate_decision::gate::{ProspectHistory, Request, Verdict, decide};
+use sendgate_decision::names::{Action, OperationState, Origin};
+
+/// The columns that [`read_operation`] expects after those that every operation of the prospect is
+/// asked for.
+macro_rules! operation_columns {
+    () => {
+        "operation_id, state, reserved_at, prospect_id, action, campaign_id, origin, expires_at"
+    };
+}
+
+/// What the journal says about the prospect and action.
+static OF_PROSPECT: Lookup = Lookup::new(
+    c"send_operations",
+    &[index_scan::text(c"account_id"), index_scan::text(c"prospect_id"), index_scan::text(c"action")],
+    operation_columns!(),
+);
+
+/// An operation of the id that the worker chose.
+static REPLAYED: Lookup = Lookup::new(
+    c"send_operations",
+    &[index_scan::text(c"account_id"), index_scan::uuid(c"operation_id")],
+    operation_columns!(),
+);
+
+/// What a worker asks.
+pub struct Ask<'a> {
+    /// The account to send through.
+    pub account: &'a str,
+    /// What to send.
+    pub action: Action,
+    /// Whom to; none in a `preview` about the account alone.
+    pub prospect: Option<&'a str>,
+    /// The operation id that the worker chose.
+    pub operation: Option<OperationId>,
+}
+
+/// An operation that is in the journal already.
+pub struct Earlier {
+    /// What it was to send.
+    pub action: Action,
+    /// Whom to.
+    pub prospect: String,
+    /// For which campaign.
+    pub campaign: Option<String>,
+    /// Where it came from.
+    pub origin: Origin,
+    /// Its state.
+    pub state: OperationState,
+    /// Until when it is in flight.
+    pub expires_at: Instant,
+}
+
+/// Everything that a decision needs, of one instant.
+pub struct Seen {
+    /// The account.
+    pub row: AccountRow,
+    /// The operation of the same id, if there is one.
+    pub earlier: Option<Earlier>,
+    /// What the journal says about the prospect.
+    pub history: Option<ProspectHistory>,
+}
+
+/// Looks once, without holding anything; everything is of one instant.
+///
+/// # Errors
+/// `SG101` for an unknown account.
+pub fn look(ask: &Ask<'_>) -> Result<Seen> {
+    index_scan::now(&[&accounts::ACCOUNT, &OF_PROSPECT], || {
+        let row = accounts::read_now(ask.account)?;
+        let (history, mut earlier) = match ask.prospect {
+            Some(prospect) => look_at_prospect(ask, prospect),
+            None => (None, None),
+        };
+        if earlier.is_none() && ask.operation.is_some() {
+            // Not among the prospect's: it may have been given back, or used for somebody else.
+            earlier = REPLAYED.one(params![ask.account, ask.operation], |columns| {
+                let (_, state, _) = read_head(columns);
+                read_operation(columns, state)
+            });
+        }
+        Ok(Seen { row, earlier, history })
+    })
+}
+
+/// What the journal says about the prospect, and the operation that the worker names if it is there.
+fn look_at_prospect(ask: &Ask<'_>, prospect: &str) -> (Option<ProspectHistory>, Option<Earlier>) {
+    let mut history = ProspectHistory::default();
+    let mut earlier = None;
+    OF_PROSPECT.each(params![ask.account, prospect, ask.action.name()], |columns| {
+        let (id, state, reserved_at) = read_head(columns);
+        if state != OperationState::Released {
+            history.unresolved |= state.is_unresolved();
+            history.last_kept_at = history.last_kept_at.max(Some(reserved_at));
+            if ask.operation == id {
+                earlier = Some(read_operation(columns, state));
+            }
+        }
+        true
+    });
+    (Some(history), earlier)
+}
+
+fn read_head(columns: &mut Row) -> (Option<OperationId>, OperationState, Instant) {
+    (columns.nullable_uuid(), columns.one_of(OperationState::parse), columns.instant())
+}
+
+fn read_operation(columns: &mut Row, state: OperationState) -> Earlier {
+    Earlier {
+        state,
+        prospect: columns.value(),
+        action: columns.one_of(Action::parse),
+        campaign: columns.nullable(),
+        origin: columns.one_of(Origin::parse),
+        expires_at: columns.instant(),
+    }
+}
+
+/// Asks the rule about what was seen.
+pub fn judge(
+    spi: &Spi,
+    ask: &Ask<'_>,
+    seen: &Seen,
+    config: &Config,
+    operation: OperationId,
+    now: Instant,
+) -> Result<Verdict> {
+    let account = &seen.row.account;
+    let breaker = &account.breaker;
+    let open = matches!(breaker.read(account.credit_reset_day, now), Reading::Open { .. });
+    let evidence = ask.action == Action::Inmail
+        && open
+        && breaker.exhausted_at.is_some_and(|stamp| events::has_evidence(spi, ask.account, stamp, now));
+    let zone = zone::load(if account.window.is_some() { &seen.row.time_zone } else { "UTC" })?;
+    let request = Request {
+        action: ask.action,
+        now,
+        operation,
+        paused: config.paused,
+        evidence,
+        prospect: seen.history,
+        tier: config.tier_cap(&seen.row.tier, ask.action),
+        prospect_cooldown: gucs::prospect_cooldown(),
+        operation_ttl: gucs::operation_ttl(),
+        zone: &*zone,
+    };
+    Ok(decide(account, &request))
+}

@@ -1,0 +1,40 @@
+//! An InMail that an open breaker skips: logged once, and its enrollment deferred.
+
+use crate::postgres::actor;
+use crate::postgres::error::Result;
+use crate::postgres::ids;
+use crate::postgres::param::params;
+use crate::postgres::statement::Spi;
+use crate::tables::accounts;
+use crate::tables::breaker_log::BREAKER_SKIP;
+use crate::tables::campaign_events::{SKIPPED, Skip, count_repeat};
+use crate::tables::enrollments;
+use sendgate_decision::clock::Instant;
+
+/// Logs a skip once per prospect, campaign and stamp, defers the enrollment, and only counts the
+/// repeats; `false` when the account has changed meanwhile and the skip is to be decided anew. The
+/// first holds the account, as everything that writes about it; a repeat holds nothing but its own
+/// line, so that workers who hammer on an empty account do not slow down its other actions.
+///
+/// # Errors
+/// `SG301` when somebody else holds the account, or the line, for too long.
+pub fn skip(spi: &Spi, skip: &Skip<'_>, now: Instant) -> Result<bool> {
+    if count_repeat(spi, skip, now)? {
+        return Ok(true);
+    }
+    if accounts::hold(spi, skip.account)?.version != skip.seen.version {
+        return Ok(false);
+    }
+    // Somebody else's first skip may have been what the hold waited for.
+    if count_repeat(spi, skip, now)? {
+        return Ok(true);
+    }
+    let stamp = skip.seen.account.breaker.exhausted_at;
+    let (account, prospect, campaign) = (skip.account, skip.prospect, skip.campaign);
+    spi.run(&SKIPPED, params![ids::fresh(), now, skip.retry_at, stamp, account, prospect, campaign]);
+    spi.run(&BREAKER_SKIP, params![ids::fresh(), now, account, &actor::name(), stamp, prospect, campaign]);
+    if let (Some(prospect), Some(campaign)) = (prospect, campaign) {
+        enrollments::defer(spi, account, prospect, campaign, skip.retry_at, now);
+    }
+    Ok(true)
+}

@@ -1,0 +1,20 @@
+//! The SQL of `sql/` for `cargo pgrx install`, in the order in which the project's own build joins
+//! the same files.
+
+use pgrx::extension_sql_file;
+
+extension_sql_file!("../../sql/00_install.sql", name = "install", bootstrap);
+extension_sql_file!("../../sql/10_types.sql", name = "types", requires = ["install"]);
+extension_sql_file!("../../sql/20_accounts.sql", name = "accounts", requires = ["types"]);
+extension_sql_file!("../../sql/21_caps.sql", name = "caps", requires = ["accounts"]);
+extension_sql_file!("../../sql/22_error_rules.sql", name = "error_rules", requires = ["caps"]);
+extension_sql_file!("../../sql/30_gate.sql", name = "gate", requires = ["error_rules"]);
+extension_sql_file!("../../sql/31_events.sql", name = "events", requires = ["gate"]);
+extension_sql_file!("../../sql/32_breaker.sql", name = "breaker", requires = ["events"]);
+extension_sql_file!("../../sql/40_campaigns.sql", name = "campaigns", requires = ["breaker"]);
+extension_sql_file!("../../sql/41_dispatch.sql", name = "dispatch", requires = ["campaigns"]);
+extension_sql_file!("../../sql/50_books.sql", name = "books", requires = ["dispatch"]);
+extension_sql_file!("../../sql/51_alerts.sql", name = "alerts", requires = ["books"]);
+extension_sql_file!("../../sql/60_cards.sql", name = "cards", requires = ["alerts"]);
+extension_sql_file!("../../sql/70_defaults.sql", name = "defaults", requires = ["cards"]);
+extension_sql_file!("../../sql/90_privileges.sql", name = "privileges", requires = ["defaults"]);

@@ -1,0 +1,21 @@
+//! How to talk to PostgreSQL: nothing here knows a rule of sendgate.
+
+pub mod actor;
+pub mod catalog;
+pub mod clock;
+pub mod commit;
+pub mod error;
+pub mod function;
+pub mod gucs;
+pub mod ids;
+pub mod index_scan;
+pub mod param;
+pub mod planner;
+pub mod record;
+pub mod row;
+pub mod sqlstate;
+pub mod statement;
+pub mod subtransaction;
+pub mod trigger;
+pub mod version;
+pub mod zone;

@@ -1,0 +1,14 @@
+//! The tables: their rows as values, and the statements that more than one verb needs.
+
+pub mod accounts;
+pub mod admin_log;
+pub mod alerts;
+pub mod append_only;
+pub mod breaker_log;
+pub mod campaign_events;
+pub mod config;
+pub mod dispatch_queue;
+pub mod enrollments;
+pub mod events;
+pub mod journal;
+pub mod quarantine;

@@ -1,0 +1,143 @@
+//! `linkedin_events`: the log of proven deliveries.
+
+use crate::postgres::param::{DATES, Element, INSTANTS, IntoParam, array, params};
+use crate::postgres::statement::{Spi, Statement};
+use crate::tables::journal::JournalRow;
+use pgrx::pg_sys;
+use sendgate_decision::clock::Instant;
+use sendgate_decision::settle::Operation;
+
+pub static INSERT_EVENT: Statement = Statement::new(
+    "INSERT INTO sendgate.linkedin_events (id, operation_id, occurred_at, recorded_at, counted_on,
+         account_id, prospect_id, event_type, chat_id, campaign_id)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+    &[
+        pg_sys::UUIDOID,
+        pg_sys::UUIDOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::DATEOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+        pg_sys::TEXTOID,
+    ],
+);
+
+/// A proof that a breaker consults: an InMail that occurred and was recorded after the stamp, within
+/// the last hour, and is not the late delivery of an operation reserved at or before the stamp.
+pub static EVIDENCE: Statement = Statement::new(
+    "SELECT 1
+     FROM sendgate.linkedin_events e
+     LEFT JOIN sendgate.send_operations o
+         ON o.account_id OPERATOR(pg_catalog.=) $1 AND o.operation_id OPERATOR(pg_catalog.=) e.operation_id
+     WHERE e.account_id OPERATOR(pg_catalog.=) $1
+       AND e.event_type OPERATOR(pg_catalog.=) 'inmail_sent'
+       AND e.occurred_at OPERATOR(pg_catalog.>) $2
+       AND e.occurred_at OPERATOR(pg_catalog.>=) $3
+       AND e.occurred_at OPERATOR(pg_catalog.<=) $4
+       AND e.recorded_at OPERATOR(pg_catalog.>) $2
+       AND (o.operation_id IS NULL OR o.reserved_at OPERATOR(pg_catalog.>) $2)
+     LIMIT 1",
+    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID],
+);
+
+/// Writes the event of a delivered operation and returns its id.
+pub fn insert(
+    spi: &Spi,
+    account: &str,
+    row: &JournalRow,
+    chat_id: Option<&str>,
+    occurred_at: Instant,
+    now: Instant,
+) -> [u8; 16] {
+    let id = crate::postgres::ids::fresh();
+    spi.run(
+        &INSERT_EVENT,
+        params![
+            id,
+            row.operation.id,
+            occurred_at,
+            now,
+            row.operation.counted_on,
+            account,
+            &row.prospect,
+            row.operation.action.event_type(),
+            chat_id,
+            row.campaign.as_ref()
+        ],
+    );
+    id
+}
+
+/// Whether the event log proves a delivery after the breaker's stamp.
+pub fn has_evidence(spi: &Spi, account: &str, stamp: Instant, now: Instant) -> bool {
+    let since = now.plus(-sendgate_decision::breaker::EVIDENCE_WINDOW);
+    spi.run(&EVIDENCE, params![account, stamp, since, now]).count() > 0
+}
+
+pub static INSERT_EVENTS: Statement = Statement::new(
+    "INSERT INTO sendgate.linkedin_events (id, operation_id, occurred_at, recorded_at, counted_on,
+         account_id, prospect_id, event_type, chat_id, campaign_id)
+     SELECT u.id, u.operation_id, u.occurred_at, $1, u.counted_on, u.account_id, u.prospect_id,
+            u.event_type, u.chat_id, u.campaign_id
+     FROM unnest($2::pg_catalog.uuid[], $3::pg_catalog.uuid[], $4::pg_catalog.timestamptz[],
+                            $5::pg_catalog.date[], $6::pg_catalog.text[], $7::pg_catalog.text[],
+                            $8::pg_catalog.text[], $9::pg_catalog.text[], $10::pg_catalog.text[])
+          AS u (id, operation_id, occurred_at, counted_on, account_id, prospect_id, event_type, chat_id,
+                campaign_id)",
+    &[
+        pg_sys::TIMESTAMPTZOID,
+        pg_sys::UUIDARRAYOID,
+        pg_sys::UUIDARRAYOID,
+        INSTANTS,
+        DATES,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+        pg_sys::TEXTARRAYOID,
+    ],
+);
+
+/// The event of a delivery.
+pub struct Event<'a> {
+    /// Its id.
+    pub id: [u8; 16],
+    /// The account.
+    pub account: &'a str,
+    /// The operation that was delivered.
+    pub operation: Operation,
+    /// Whom it went to.
+    pub prospect: String,
+    /// The campaign.
+    pub campaign: Option<String>,
+    /// The provider's proof.
+    pub chat_id: Option<&'a str>,
+    /// When it was delivered.
+    pub occurred_at: Instant,
+}
+
+/// Writes the events of delivered operations.
+pub fn insert_many(spi: &Spi, events: &[Event<'_>], now: Instant) {
+    if events.is_empty() {
+        return;
+    }
+    let all = || events.iter();
+    spi.run(
+        &INSERT_EVENTS,
+        &[
+            now.param(),
+            array(Element::Uuid, all().map(|e| e.id)),
+            array(Element::Uuid, all().map(|e| e.operation.id)),
+            array(Element::Timestamp, all().map(|e| e.occurred_at)),
+            array(Element::Date, all().map(|e| e.operation.counted_on)),
+            array(Element::Text, all().map(|e| e.account)),
+            array(Element::Text, all().map(|e| e.prospect.as_str())),
+            array(Element::Text, all().map(|e| e.operation.action.event_type())),
+            array(Element::Text, all().map(|e| e.chat_id)),
+            array(Element::Text, all().map(|e| e.campaign.as_deref())),
+        ],
+    );
+}
