@@ -1,18 +1,19 @@
 //! The command line.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
+use crate::commands::{account, doctor, run, status, tick};
+use crate::config::Config;
+use crate::config::options::Options;
 use crate::config::redact::redact;
-use crate::config::{Config, ConsoleMode};
 use crate::error::{Error, Result};
+use crate::logging;
 use crate::terminal::stripped;
-use crate::{account, doctor, logging, run, scheduler, status};
 
 /// After the daemon is done, threads that still write get so long.
 const THREADS_END_WITHIN: Duration = Duration::from_millis(100);
@@ -50,54 +51,6 @@ struct Cli {
     options: Options,
     #[command(subcommand)]
     command: Command,
-}
-
-/// What every command takes.
-#[derive(Args, Clone, Debug, Default)]
-pub struct Options {
-    /// The database: postgres://user@host:5432/database, or libpq's key=value pairs. Everybody on
-    /// this machine can read a password in a flag; put it elsewhere
-    #[arg(long, global = true, value_name = "URL", env = "SENDGATED_DATABASE_URL", hide_env_values = true)]
-    pub database_url: Option<String>,
-    /// File whose first line is the password. Otherwise PGPASSWORD, PGPASSFILE and ~/.pgpass are
-    /// asked
-    #[arg(long, global = true, value_name = "FILE", env = "SENDGATED_PASSWORD_FILE")]
-    pub password_file: Option<PathBuf>,
-    /// Where run serves the console, /metrics, /healthz and /readyz [default: 127.0.0.1:8787]
-    #[arg(long, global = true, value_name = "HOST:PORT", env = "SENDGATED_LISTEN")]
-    pub listen: Option<String>,
-    /// Let --listen be an address that other machines reach. Needs --tokens-file; without signing in
-    /// (or a token as Authorization: Bearer) only /healthz and /readyz are served then
-    #[arg(long, global = true, env = "SENDGATED_LISTEN_ANYWHERE")]
-    pub listen_anywhere: bool,
-    /// How often run asks the database what is due, in seconds, from 0.005 to 60 [default: 3].
-    /// Midnight is written down at most this late
-    #[arg(long, global = true, value_name = "SECONDS", env = "SENDGATED_POLL")]
-    pub poll: Option<f64>,
-    /// Who sees the console: read-only = everybody who reaches it, and who is signed in can act;
-    /// signed-in = nobody else; off = there is none [default: read-only]
-    #[arg(long, global = true, value_name = "WHO", env = "SENDGATED_CONSOLE")]
-    pub console: Option<ConsoleMode>,
-    /// Who may sign in: a TOML file (chmod 600) with the table [tokens] and a line name = "token" for
-    /// each operator; openssl rand -base64 24 makes one. Read at the start
-    #[arg(long, global = true, value_name = "FILE", env = "SENDGATED_TOKENS_FILE")]
-    pub tokens_file: Option<PathBuf>,
-    /// Names under which the console is reached, behind a proxy say; addresses and localhost always work
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME,…",
-        env = "SENDGATED_CONSOLE_HOSTS",
-        value_delimiter = ','
-    )]
-    pub console_hosts: Vec<String>,
-    /// Seconds after which an idle session ends [default: 1800]
-    #[arg(long, global = true, value_name = "SECONDS", env = "SENDGATED_SESSION_IDLE_SECONDS",
-          value_parser = clap::value_parser!(u32).range(1..=43_200))]
-    pub session_idle_seconds: Option<u32>,
-    /// TOML file with the same settings
-    #[arg(long, global = true, value_name = "FILE", env = "SENDGATED_CONFIG")]
-    pub config: Option<PathBuf>,
 }
 
 #[derive(Debug, Subcommand)]
@@ -143,24 +96,12 @@ async fn execute(cli: Cli) -> Result<ExitCode> {
     let target = Arc::new(config.target.clone());
     let all_well = match cli.command {
         Command::Run => run::run(config).await.map(|()| true),
-        Command::Tick => tick(target).await,
+        Command::Tick => tick::tick(target).await,
         Command::Status(arguments) => status::show(&target, &arguments).await,
         Command::Account(arguments) => account::show(&target, &arguments).await,
         Command::Doctor => doctor::examine(&target).await,
     }?;
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// One round of all jobs; whether all went well.
-async fn tick(target: Arc<crate::config::target::Target>) -> Result<bool> {
-    let (_stopper, shutdown) = crate::shutdown::channel();
-    let outcomes = scheduler::Scheduler::new(target, shutdown, Arc::default()).single_round().await?;
-    let mut out = std::io::stdout().lock();
-    for (job, outcome) in &outcomes {
-        // Whoever closed the output does not want to know.
-        let _ = writeln!(out, "{:<21} {outcome}", job.name());
-    }
-    Ok(!outcomes.iter().any(|(_, outcome)| matches!(outcome, scheduler::Outcome::Failed(_))))
 }
 
 /// Help and version, or what is wrong with the command line; it may quote a URL.

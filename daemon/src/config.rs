@@ -2,9 +2,11 @@
 
 #[cfg(test)]
 mod hostile;
+pub mod options;
 pub mod password;
 pub mod redact;
 pub mod target;
+pub mod tokens;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -13,11 +15,11 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::cli::Options;
-use crate::console::tokens::Tokens;
 use crate::error::{Error, Result};
 use crate::schedule::{POLL_DEFAULT, POLL_MAX, POLL_MIN};
+use options::Options;
 use target::Target;
+use tokens::Tokens;
 
 /// Where pages are served if nobody says otherwise: this machine only.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:8787";

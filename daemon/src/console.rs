@@ -4,20 +4,22 @@
 //! | room | what it does |
 //! | --- | --- |
 //! | [`access`] | hosts, origins, sessions, and the headers of every answer |
-//! | [`sign_in`], [`sessions`], [`tokens`], [`attempts`] | who it is |
+//! | [`sign_in`], [`sessions`], [`attempts`], [`csrf`] | who it is |
 //! | [`pages`] | what is shown |
 //! | [`acts`] | what is done: a page that asks, then the operators' function |
+//! | [`kind`] | the closed list of what can be done |
 //! | [`chart`], [`links`] | how a day and an address are written |
 
 pub mod access;
 pub mod acts;
 pub mod attempts;
 pub mod chart;
+pub mod csrf;
+pub mod kind;
 pub mod links;
 pub mod pages;
 pub mod sessions;
 pub mod sign_in;
-pub mod tokens;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -26,12 +28,12 @@ use axum::http::header;
 use axum::routing::get;
 use axum::{Router, middleware};
 
+use crate::config::tokens::Tokens;
 use crate::config::{Config, ConsoleMode};
 use crate::db::SharedLink;
 use acts::Desk;
 use attempts::Attempts;
 use sessions::Sessions;
-use tokens::Tokens;
 
 /// A form holds a note of 2,000 characters, each up to four bytes and each byte up to three in transit.
 const BODY_BYTES_MAX: usize = 32 * 1024;

@@ -7,30 +7,26 @@
 //! | room | what it does |
 //! | --- | --- |
 //! | [`cli`] | the command line; which command is called |
-//! | [`run`] | the daemon: starts its tasks, stops and joins them |
-//! | [`scheduler`], [`outbox`], [`http`] | the tasks: jobs, the breaker's lines, whatever is served |
+//! | [`commands`] | `run`, `tick`, `status`, `account`, `doctor` |
+//! | [`tasks`] | what `run` keeps going: jobs, the breaker's lines, whatever is served, and the numbers of all that |
 //! | [`console`] | the operators' pages |
-//! | [`status`], [`account`], [`doctor`] | the commands that look and end |
-//! | [`metrics`], [`terminal`], [`words`] | how numbers, tables and answers are written |
+//! | [`logging`] | the daemon's own log |
 //! | [`db`] | the only room that knows SQL |
-//! | [`config`], [`logging`] | what was asked for; the daemon's own log |
-//! | [`schedule`], [`shutdown`], [`error`] | pure rules of waiting, the one signal to stop, what may be retried |
+//! | [`config`] | what was asked for: flags, environment, file, tokens |
+//! | [`schedule`], [`job`] | pure rules of waiting; the jobs and what became of one |
+//! | [`terminal`], [`words`] | how tables and answers are written |
+//! | [`shutdown`], [`error`] | the one signal to stop, what may be retried |
 
-pub mod account;
 pub mod cli;
+pub mod commands;
 pub mod config;
 pub mod console;
 pub mod db;
-pub mod doctor;
 pub mod error;
-pub mod http;
+pub mod job;
 pub mod logging;
-pub mod metrics;
-pub mod outbox;
-pub mod run;
 pub mod schedule;
-pub mod scheduler;
 pub mod shutdown;
-pub mod status;
+pub mod tasks;
 pub mod terminal;
 pub mod words;

@@ -3,39 +3,6 @@
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// The jobs, in the order in which they run: layer 2 looks for what layer 1 heals, so it comes first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Job {
-    /// Writes down that a new day began.
-    MidnightReset,
-    /// Layer 2: holds counters against proven deliveries.
-    AuditEvents,
-    /// Layer 1: counters become what the journal counts.
-    ReconcileOperations,
-    /// Old rows leave.
-    Prune,
-}
-
-impl Job {
-    /// All of them, in order.
-    pub const ALL: [Job; 4] = [Job::MidnightReset, Job::AuditEvents, Job::ReconcileOperations, Job::Prune];
-
-    /// Its name, which is that of its function.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Job::MidnightReset => "midnight_reset",
-            Job::AuditEvents => "audit_events",
-            Job::ReconcileOperations => "reconcile_operations",
-            Job::Prune => "prune",
-        }
-    }
-
-    /// Its place in [`Job::ALL`].
-    pub const fn index(self) -> usize {
-        self as usize
-    }
-}
-
 /// How often the database is asked what is due if nobody says otherwise. Asking costs four small
 /// statements; midnight is at most this late.
 pub const POLL_DEFAULT: Duration = Duration::from_secs(3);
@@ -106,6 +73,7 @@ pub fn chance() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::job::Job;
 
     #[test]
     fn waits_double_up_to_the_longest_and_start_afresh() {

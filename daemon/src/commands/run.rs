@@ -10,11 +10,11 @@ use tokio::time::timeout;
 use crate::config::Config;
 use crate::db::{Purpose, Session};
 use crate::error::{Error, Result, Retry};
-use crate::http;
-use crate::metrics::Tally;
-use crate::outbox::Outbox;
-use crate::scheduler::Scheduler;
 use crate::shutdown::{self, Shutdown};
+use crate::tasks::http;
+use crate::tasks::outbox::Outbox;
+use crate::tasks::scheduler::Scheduler;
+use crate::tasks::tally::Tally;
 
 /// The tasks have so long to end; what supervises the daemon is promised five seconds.
 const STOP_WITHIN: Duration = Duration::from_secs(4);

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 
 use super::redact::redact;
 use super::target::Target;
+use super::tokens::Tokens;
 use super::{File, parse_file};
-use crate::console::tokens::Tokens;
 
 /// Nothing that any message says by itself.
 const SECRET: &str = "geHEIm7";

@@ -1,7 +1,6 @@
 //! What an operator can do: a page that says what will happen and asks for a note, then the function.
 
 mod desk;
-mod kind;
 
 use std::sync::Arc;
 
@@ -11,19 +10,17 @@ use axum::extract::{Form, Query, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect};
 use serde::Deserialize;
-use subtle::ConstantTimeEq;
 
-use super::pages::{Answer, Page, Problem, account, action_name, is_uuid, rendered, spoken};
+use super::kind::Kind;
+use super::pages::{Answer, Page, Problem, action_name, is_uuid, no_such_account, rendered, spoken};
 use super::sessions::{Visitor, random};
-use super::sign_in::not_your_form;
-use super::{Console, links};
+use super::{Console, csrf, links};
 use crate::db::Link;
 use crate::db::console::acts::Act;
 use crate::db::console::{Alien, Frame};
 use crate::error::Result;
 pub use desk::{Desk, finish};
 use desk::{Refused, carry_out, outcome};
-pub use kind::Kind;
 
 /// What an address says that was made on the list of unknown outcomes.
 pub const FROM_UNKNOWN: &str = "unknown";
@@ -236,8 +233,7 @@ pub async fn perform(
     Query(wanted): Query<Wanted>,
     Form(given): Form<Given>,
 ) -> Answer {
-    let visitor =
-        visitor.filter(|visitor| is_same_secret(&visitor.csrf, &given.csrf)).ok_or_else(not_your_form)?;
+    let visitor = csrf::owner(visitor, &given.csrf)?;
     let kind = wanted.kind()?;
     if let Some(problem) = unfit(kind, &given) {
         let page = asked(&console, Some(visitor), &uri, &wanted, given, Some(problem)).await?;
@@ -276,11 +272,6 @@ fn unfit(kind: Kind, given: &Given) -> Option<String> {
     (!is_kept).then(|| "The character U+0000 cannot be kept. Take it out.".to_owned())
 }
 
-/// Whether two secrets are the same, in a time that does not tell how much of them is.
-pub fn is_same_secret(one: &str, other: &str) -> bool {
-    one.as_bytes().ct_eq(other.as_bytes()).into()
-}
-
 fn gone(kind: Kind, id: &str) -> Problem {
     match kind {
         Kind::Acknowledge => Problem::new(
@@ -293,7 +284,7 @@ fn gone(kind: Kind, id: &str) -> Problem {
             "This operation is settled",
             "Its worker, or another operator, was faster.",
         ),
-        _ => account::unknown(id),
+        _ => no_such_account(id),
     }
 }
 
@@ -326,11 +317,5 @@ mod tests {
         assert!(wanted("acknowledge", "' OR true --").kind().is_err());
         assert!(wanted("acknowledge", "").kind().is_err());
         assert!(wanted("clear", UUID).kind().is_err());
-    }
-
-    #[test]
-    fn secrets_are_compared_whole() {
-        assert!(is_same_secret("abc", "abc"));
-        assert!(!is_same_secret("abc", "abd") && !is_same_secret("abc", "ab") && !is_same_secret("abc", ""));
     }
 }

@@ -16,7 +16,7 @@ use tokio_postgres::error::SqlState;
 use super::sessions::Visitor;
 use super::{Console, links};
 use crate::db::console::logs::After;
-use crate::db::console::{COUNTED_MAX, Frame};
+use crate::db::console::{Alien, COUNTED_MAX, Frame};
 use crate::error::{Error, Retry};
 
 /// SQLSTATEs of values that are none: a date, a number, a text.
@@ -177,9 +177,15 @@ struct ProblemPage {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let page = Page { title: self.title, ..Page::default() };
-        let text = super::super::db::console::Alien::from(self.text).to_string();
+        let text = Alien::from(self.text).to_string();
         (self.status, rendered(&ProblemPage { page, text, way: self.way })).into_response()
     }
+}
+
+/// There is no such account.
+pub fn no_such_account(id: &str) -> Problem {
+    let text = format!("No account has the id {}.", Alien::from(id.to_owned()));
+    Problem::new(StatusCode::NOT_FOUND, "There is no such account", text)
 }
 
 /// A page of the console that is not there.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-use super::tokens::sha256;
+use crate::config::tokens::sha256;
 use crate::error::{Error, Result};
 
 /// A session ends after this time, whatever is done in it.

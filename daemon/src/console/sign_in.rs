@@ -12,10 +12,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 
 use super::access::set_cookie;
-use super::acts::is_same_secret;
-use super::pages::{Answer, Page, Problem, rendered};
+use super::pages::{Answer, Page, rendered};
 use super::sessions::Visitor;
-use super::{Console, links};
+use super::{Console, csrf, links};
 
 /// Where to go afterwards.
 #[derive(Debug, Default, Deserialize)]
@@ -91,16 +90,9 @@ pub async fn sign_out(
     headers: HeaderMap,
     Form(form): Form<SignOut>,
 ) -> Answer {
-    let visitor =
-        visitor.filter(|visitor| is_same_secret(&visitor.csrf, &form.csrf)).ok_or_else(not_your_form)?;
+    let visitor = csrf::owner(visitor, &form.csrf)?;
     console.sessions().end(&visitor);
     tracing::info!(operator = visitor.name, "signed out");
     let cookie = [(header::SET_COOKIE, set_cookie("", &headers))];
     Ok((cookie, Redirect::to("/")).into_response())
-}
-
-/// A form that this session was not given.
-pub fn not_your_form() -> Problem {
-    let text = "The form is not one of this session, and nothing was changed. Open the page again.";
-    Problem::new(StatusCode::FORBIDDEN, "Not your form", text)
 }

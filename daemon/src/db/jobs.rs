@@ -4,7 +4,7 @@ use tokio_postgres::types::Type;
 
 use super::Session;
 use crate::error::Result;
-use crate::schedule::Job;
+use crate::job::Job;
 
 /// Leaves the heartbeat of a run, committed at once, if the job is due and nobody runs it.
 const BEGIN: &str = "SELECT sendgate.begin_run($1)";

@@ -1,10 +1,10 @@
 //! The breaker's lines: taken by deleting, in a transaction that ends when they are printed.
 
+use serde::Serialize;
 use tokio_postgres::types::Type;
 
 use super::Session;
 use crate::error::Result;
-use crate::outbox::Line;
 
 /// Instants as text, so that they are printed as the database means them.
 const TAKE: &str = "SELECT l.id::text, l.action, l.account_id::text, l.prospect_id::text,
@@ -13,6 +13,38 @@ const TAKE: &str = "SELECT l.id::text, l.action, l.account_id::text, l.prospect_
        to_char(l.exhausted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
        l.campaign_id::text
 FROM sendgate.take_breaker_lines($1) AS l";
+
+/// One line, as it is printed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Line {
+    /// [`Line::SOURCE`], to find these lines among others.
+    pub source: &'static str,
+    /// `set`, `clear` or `skip`.
+    pub action: String,
+    /// Whose breaker.
+    pub account_id: String,
+    /// To whom was to be sent, where there is such a one.
+    pub prospect_id: Option<String>,
+    /// When, in UTC.
+    pub ts: String,
+    /// The same line has the same id, should it ever come twice.
+    pub id: String,
+    /// Why.
+    pub reason: String,
+    /// Who.
+    pub actor: String,
+    /// Since when the credits are exhausted, in UTC.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exhausted_at: Option<String>,
+    /// The campaign whose work it was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub campaign_id: Option<String>,
+}
+
+impl Line {
+    /// What all lines have in the field `source`.
+    pub const SOURCE: &'static str = "inmail_credit_breaker";
+}
 
 impl Session {
     /// Begins a transaction and takes up to so many lines in it, oldest first.

@@ -19,8 +19,9 @@ use crate::console::access::Known;
 use crate::console::{self, Console};
 use crate::db::{Link, Purpose, SharedLink};
 use crate::error::{Error, Result};
-use crate::metrics::{Collector, Tally};
 use crate::shutdown::Shutdown;
+use crate::tasks::metrics::Collector;
+use crate::tasks::tally::Tally;
 
 /// A verdict about the database is good for so long, however many ask.
 const READY_FOR: Duration = Duration::from_secs(1);

@@ -4,15 +4,15 @@ pub mod text;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, UNIX_EPOCH};
 
 use tokio::time::timeout;
 
 use crate::db::SharedLink;
 use crate::db::numbers::{ACTIONS, Numbers};
 use crate::error::{Error, Result};
-use crate::schedule::Job;
-use crate::scheduler::Outcome;
+use crate::job::Job;
+use crate::tasks::tally::Tally;
 use text::{Kind, Page};
 
 /// Numbers are counted again when they are asked for and this old: several scrapers cost as much as
@@ -36,63 +36,6 @@ const ALERT_KINDS: [&str; 8] = [
 ];
 /// The closed list of statuses.
 const STATUSES: [&str; 4] = ["connected", "paused", "restricted", "disconnected"];
-
-/// What this process did since it began.
-#[derive(Debug)]
-pub struct Tally {
-    started_at: SystemTime,
-    runs_ok: [AtomicU64; Job::ALL.len()],
-    runs_failed: [AtomicU64; Job::ALL.len()],
-    run_micros: [AtomicU64; Job::ALL.len()],
-    rounds: AtomicU64,
-    lines: AtomicU64,
-    reconnects: AtomicU64,
-}
-
-impl Default for Tally {
-    fn default() -> Tally {
-        Tally {
-            started_at: SystemTime::now(),
-            runs_ok: Default::default(),
-            runs_failed: Default::default(),
-            run_micros: Default::default(),
-            rounds: AtomicU64::new(0),
-            lines: AtomicU64::new(0),
-            reconnects: AtomicU64::new(0),
-        }
-    }
-}
-
-impl Tally {
-    /// Counts a run.
-    pub fn job_ran(&self, job: Job, outcome: &Outcome) {
-        match outcome {
-            Outcome::Done { took, .. } => {
-                self.runs_ok[job.index()].fetch_add(1, Ordering::Relaxed);
-                self.run_micros[job.index()].fetch_add(took.as_micros() as u64, Ordering::Relaxed);
-            }
-            Outcome::Failed(_) => {
-                self.runs_failed[job.index()].fetch_add(1, Ordering::Relaxed);
-            }
-            Outcome::NotDue | Outcome::Resting | Outcome::Stopped => (),
-        }
-    }
-
-    /// Counts a round in which the database was asked for every job.
-    pub fn round_ended(&self) {
-        self.rounds.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// Counts printed lines.
-    pub fn lines_printed(&self, lines: usize) {
-        self.lines.fetch_add(lines as u64, Ordering::Relaxed);
-    }
-
-    /// Counts a connection that is given up: lost, not made, or of no use.
-    pub fn reconnected(&self) {
-        self.reconnects.fetch_add(1, Ordering::Relaxed);
-    }
-}
 
 /// Counts when somebody asks, and remembers for a while.
 #[derive(Debug)]

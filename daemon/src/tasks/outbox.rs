@@ -5,15 +5,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
 use crate::config::target::Target;
+use crate::db::outbox::Line;
 use crate::db::{Link, Purpose};
 use crate::error::{Error, Result, Retry};
-use crate::metrics::Tally;
 use crate::schedule::{Backoff, chance};
 use crate::shutdown::Shutdown;
+use crate::tasks::tally::Tally;
 use crate::terminal::harmless_json;
 
 /// Lines of one transaction: enough for any burst, little enough to be repeated after a kill.
@@ -22,38 +22,6 @@ const LINES_MAX: i32 = 500;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Lines remembered that were printed by transactions whose end is unknown.
 const UNSETTLED_MAX: usize = 20 * LINES_MAX as usize;
-
-/// One line, as it is printed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Line {
-    /// [`Line::SOURCE`], to find these lines among others.
-    pub source: &'static str,
-    /// `set`, `clear` or `skip`.
-    pub action: String,
-    /// Whose breaker.
-    pub account_id: String,
-    /// To whom was to be sent, where there is such a one.
-    pub prospect_id: Option<String>,
-    /// When, in UTC.
-    pub ts: String,
-    /// The same line has the same id, should it ever come twice.
-    pub id: String,
-    /// Why.
-    pub reason: String,
-    /// Who.
-    pub actor: String,
-    /// Since when the credits are exhausted, in UTC.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub exhausted_at: Option<String>,
-    /// The campaign whose work it was.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub campaign_id: Option<String>,
-}
-
-impl Line {
-    /// What all lines have in the field `source`.
-    pub const SOURCE: &'static str = "inmail_credit_breaker";
-}
 
 /// Takes lines from the database and writes them to `out`.
 #[derive(Debug)]

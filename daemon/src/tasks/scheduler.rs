@@ -1,7 +1,6 @@
 //! Runs what is due. The database decides what that is and who does it: any number of daemons may
 //! ask at once.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,54 +10,16 @@ use crate::config::target::Target;
 use crate::db::jobs::Batch;
 use crate::db::{Link, Purpose, Session};
 use crate::error::{Error, Result, Retry};
-use crate::metrics::Tally;
-use crate::schedule::{Backoff, Job, RUN_MAX, chance, pause_after};
+use crate::job::{Job, Outcome};
+use crate::schedule::{Backoff, RUN_MAX, chance, pause_after};
 use crate::shutdown::Shutdown;
+use crate::tasks::tally::Tally;
 
 /// How long a cancelled statement may take to end, before the connection is dropped.
 const CANCELLED_WITHIN: Duration = Duration::from_millis(1500);
 
 /// What is recorded of a run that was told to stop.
 const STOPPED: &str = "the daemon was told to stop; the next run goes on where this one ended";
-
-/// What became of a job in one round.
-#[derive(Debug)]
-pub enum Outcome {
-    /// It is not due, or somebody else runs it.
-    NotDue,
-    /// It failed a moment ago and is left alone for a while.
-    Resting,
-    /// It ran to its end.
-    Done {
-        /// Rows looked at.
-        checked: i64,
-        /// Rows changed.
-        changed: i64,
-        /// Transactions.
-        batches: u32,
-        /// How long it took.
-        took: Duration,
-    },
-    /// It failed, and that was recorded.
-    Failed(Error),
-    /// The daemon was told to stop while it ran.
-    Stopped,
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Outcome::NotDue => f.write_str("not due"),
-            Outcome::Resting => f.write_str("left alone after a failure"),
-            Outcome::Done { checked, changed, batches, took } => {
-                let seconds = took.as_secs_f64();
-                write!(f, "done: {checked} checked, {changed} changed, {batches} batches, {seconds:.3} s")
-            }
-            Outcome::Failed(error) => write!(f, "FAILED: {error}"),
-            Outcome::Stopped => f.write_str("stopped"),
-        }
-    }
-}
 
 /// Runs jobs, round by round, over one connection.
 #[derive(Debug)]

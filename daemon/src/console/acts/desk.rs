@@ -11,8 +11,9 @@ use tokio::sync::watch::{self, Receiver};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::{Given, Kind, Wanted};
+use super::{Given, Wanted};
 use crate::console::Console;
+use crate::console::kind::Kind;
 use crate::console::sessions::Visitor;
 use crate::db::SharedLink;
 use crate::db::console::Alien;

@@ -5,22 +5,22 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Query, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::Uri;
 use serde::Deserialize;
 
-use super::{Answer, Page, Problem, percent, rendered};
-use crate::console::acts::Kind;
+use super::{Answer, Page, no_such_account, percent, rendered};
 use crate::console::chart::Chart;
+use crate::console::kind::Kind;
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::Link;
+use crate::db::console::Frame;
 use crate::db::console::account::{
     Answer as Told, BreakerLine, Correction, Quarter, Skips, State as Account, Unresolved, WORK_COUNTED_MAX,
     Work,
 };
 use crate::db::console::accounts::Card;
 use crate::db::console::logs::Alert;
-use crate::db::console::{Alien, Frame};
 use crate::db::numbers::ACTIONS;
 use crate::error::Result;
 use crate::words::explained;
@@ -75,7 +75,7 @@ pub async fn show(
     let found = gather(&mut link, &wanted.id, charted).await;
     let found = link.settled(found).await?;
     drop(link);
-    let Some(facts) = found else { return Err(unknown(&wanted.id)) };
+    let Some(facts) = found else { return Err(no_such_account(&wanted.id)) };
     let told = facts.answers.iter().find(|told| told.action == charted);
     let (charted_counter, charted_cap) = told.map_or((0, 0), |told| (told.sent, told.cap));
     let title = facts.card.name.as_ref().unwrap_or(&facts.card.id).to_string();
@@ -91,12 +91,6 @@ pub async fn show(
         facts,
     };
     Ok(rendered(&page))
-}
-
-/// There is no such account.
-pub fn unknown(id: &str) -> Problem {
-    let text = format!("No account has the id {}.", Alien::from(id.to_owned()));
-    Problem::new(StatusCode::NOT_FOUND, "There is no such account", text)
 }
 
 async fn gather(link: &mut Link, id: &str, charted: &str) -> Result<Option<Facts>> {

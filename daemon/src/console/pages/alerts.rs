@@ -9,7 +9,7 @@ use axum::http::Uri;
 use serde::Deserialize;
 
 use super::{Answer, Page, ROWS_MAX, place, read_place, rendered};
-use crate::console::acts::Kind;
+use crate::console::kind::Kind;
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::Link;

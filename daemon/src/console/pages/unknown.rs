@@ -9,7 +9,8 @@ use axum::http::Uri;
 use serde::Deserialize;
 
 use super::{Answer, Page, ROWS_MAX, place, read_place, rendered};
-use crate::console::acts::{FROM_UNKNOWN, Kind};
+use crate::console::acts::FROM_UNKNOWN;
+use crate::console::kind::Kind;
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::Link;
