@@ -65,3 +65,33 @@ GRANT sendgate_reader TO sendgate_daemon;
 
 -- Created here, never adopted: whoever owned a schema of this name could drop the tables in it.
 CREATE SCHEMA sendgate;
+
+-- What \d+ and every catalog browser show. One sentence on what it is, then what its name does not
+-- say: units, ranges, why. Instants are of sendgate.clock(), days and weeks are UTC.
+
+COMMENT ON SCHEMA sendgate IS
+'The gate that workers ask before every metered send: accounts, campaign work, the journal of attempts, the event log of deliveries, the InMail breaker. Everything in it belongs to sendgate_owner; applications call functions and read views.';
+
+-- Roles are shared by all databases. Written only where it differs, so that installing into two
+-- databases at once does not contend for the same catalog row.
+DO $roles$
+DECLARE
+    role_name text;
+    description text;
+BEGIN
+    FOR role_name, description IN
+        VALUES
+            ('sendgate_owner', 'Owns everything in the schema sendgate; its functions act with the rights of this role. Nobody logs in as it, and it has no members.'),
+            ('sendgate_sender', 'For applications that send: they take and settle slots one by one or in batches, put in and cancel campaign work, consult the breaker; and read no table.'),
+            ('sendgate_reader', 'For support and dashboards: reads the views and the logs of the schema sendgate, and changes nothing.'),
+            ('sendgate_operator', 'For people who run accounts: reads what a reader reads and the admin log, and may call every function that changes accounts, caps, rules and breakers, or pauses and moves campaign work. Each call is logged with its session user.'),
+            ('sendgate_daemon', 'For processes that act on behalf of an operator: the rights of a reader and the functions of an operator; the setting sendgate.actor is believed from its members only.')
+    LOOP
+        IF pg_catalog.shobj_description(role_name::pg_catalog.regrole::pg_catalog.oid, 'pg_authid')
+            IS DISTINCT FROM description
+        THEN
+            EXECUTE pg_catalog.format('COMMENT ON ROLE %I IS %L', role_name, description);
+        END IF;
+    END LOOP;
+END
+$roles$;

@@ -10,7 +10,7 @@ OURS = ("sendgate_owner", *ROLES)
 
 def test_cargo_pgrx_joins_the_same_files(env):
     """The list for `cargo pgrx install` names every file of sql/, in the order of the build's."""
-    listed = re.findall(r'"\.\./\.\./sql/([^"]+)"', (env.repo / "extension/src/schema.rs").read_text())
+    listed = re.findall(r'"\.\./\.\./sql/([^"]+)"', (env.repo / "extension/src/install_script.rs").read_text())
     equal(listed, sorted(file.name for file in (env.repo / "sql").glob("[0-9][0-9]_*.sql")), "files")
     # It copies upgrade scripts from the crate's own folder and from nowhere else.
     equal((env.repo / "extension/sql").resolve(), (env.repo / "sql").resolve(), "the link for upgrade scripts")

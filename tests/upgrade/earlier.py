@@ -81,7 +81,7 @@ def statement(beginning: str) -> str:
 
 def forward() -> dict[str, str]:
     """The upgrade in steps."""
-    defaults = re.search(r"^-- sql/20_\w+\.sql\n(.*?)^-- sql/", _script(), re.MULTILINE | re.DOTALL)
+    defaults = re.search(r"^-- sql/70_\w+\.sql\n(.*?)^-- sql/", _script(), re.MULTILINE | re.DOTALL)
     view_comments = re.findall(
         r"^COMMENT ON (?:VIEW sendgate\.delivered_daily|COLUMN sendgate\.delivered_daily\.\w+) IS.*?';$",
         _script(), re.MULTILINE | re.DOTALL,

@@ -1,0 +1,367 @@
+-- Accounts: one row an account, one lock, one decision.
+
+-- The hot row. One account = one row = one lock = one decision. Fixed-width columns come first;
+-- what is NULL most of the time comes last and costs one bit. Nothing that a grant changes is
+-- indexed, so that every grant is a HOT update.
+CREATE TABLE sendgate.accounts (
+    version bigint NOT NULL DEFAULT 0,
+    day date NOT NULL,
+    week sendgate.week_start NOT NULL,
+    inmails_sent_today sendgate.slot_count NOT NULL DEFAULT 0,
+    invites_sent_today sendgate.slot_count NOT NULL DEFAULT 0,
+    messages_sent_today sendgate.slot_count NOT NULL DEFAULT 0,
+    profile_views_sent_today sendgate.slot_count NOT NULL DEFAULT 0,
+    engagements_sent_today sendgate.slot_count NOT NULL DEFAULT 0,
+    inmails_sent_this_week sendgate.slot_count NOT NULL DEFAULT 0,
+    invites_sent_this_week sendgate.slot_count NOT NULL DEFAULT 0,
+    messages_sent_this_week sendgate.slot_count NOT NULL DEFAULT 0,
+    profile_views_sent_this_week sendgate.slot_count NOT NULL DEFAULT 0,
+    engagements_sent_this_week sendgate.slot_count NOT NULL DEFAULT 0,
+    inmail_cap_today sendgate.slot_count NOT NULL DEFAULT 0,
+    ramp_days sendgate.slot_count NOT NULL DEFAULT 0,
+    credit_reset_day sendgate.month_day NOT NULL DEFAULT 1,
+    ramp boolean NOT NULL DEFAULT false,
+    id sendgate.identifier NOT NULL,
+    tier sendgate.identifier NOT NULL,
+    status sendgate.account_status NOT NULL DEFAULT 'connected',
+    breaker_mode sendgate.breaker_mode NOT NULL DEFAULT 'auto',
+    time_zone sendgate.identifier NOT NULL DEFAULT 'UTC',
+    display_name sendgate.display_name,
+    window_start time,
+    window_end time,
+    window_days sendgate.weekday_mask,
+    cooldown_until timestamptz,
+    inmail_credits_exhausted_at timestamptz,
+    breaker_cleared_at timestamptz,
+    probe_lease_until timestamptz,
+    probe_operation_id uuid,
+    inmail_last_at timestamptz,
+    invite_last_at timestamptz,
+    message_last_at timestamptz,
+    profile_view_last_at timestamptz,
+    engagement_last_at timestamptz,
+    inmail_daily_cap sendgate.slot_count,
+    invite_daily_cap sendgate.slot_count,
+    message_daily_cap sendgate.slot_count,
+    profile_view_daily_cap sendgate.slot_count,
+    engagement_daily_cap sendgate.slot_count,
+    inmail_weekly_cap sendgate.slot_count,
+    invite_weekly_cap sendgate.slot_count,
+    message_weekly_cap sendgate.slot_count,
+    profile_view_weekly_cap sendgate.slot_count,
+    engagement_weekly_cap sendgate.slot_count,
+    CONSTRAINT accounts_pkey PRIMARY KEY (id),
+    CONSTRAINT accounts_sound_check CHECK (
+        sendgate.is_sound_account(window_start, window_end, window_days, probe_lease_until,
+                                  probe_operation_id, inmail_credits_exhausted_at)
+    )
+) WITH (fillfactor = 70);
+
+-- Accounts.
+COMMENT ON TABLE sendgate.accounts IS
+'One row per account, and every decision about the account is made on this row alone: one account, one row, one lock. Counters are as of the row''s own day and week; read the view linkedin_accounts for their value now. Written by sendgate''s functions only.';
+COMMENT ON COLUMN sendgate.accounts.version IS
+'Counts the writes of the row. A decision made before the row was held is written only if the version is still the one it was made on.';
+COMMENT ON COLUMN sendgate.accounts.day IS
+'The UTC day that the daily counters belong to. It moves on with the first write of a new day and never goes back by itself, so a clock that jumps back frees no slots; repair_day mends such a row.';
+COMMENT ON COLUMN sendgate.accounts.week IS
+'The Monday of the UTC week that the weekly counters belong to; never goes back by itself.';
+COMMENT ON COLUMN sendgate.accounts.inmails_sent_today IS
+'InMail slots taken on the row''s day: delivered, in flight and unknown, counted before the provider is called and given back when nothing was sent.';
+COMMENT ON COLUMN sendgate.accounts.invites_sent_today IS
+'Invitation slots taken on the row''s day, counted as inmails_sent_today is.';
+COMMENT ON COLUMN sendgate.accounts.messages_sent_today IS
+'Message slots taken on the row''s day, counted as inmails_sent_today is.';
+COMMENT ON COLUMN sendgate.accounts.profile_views_sent_today IS
+'Profile view slots taken on the row''s day, counted as inmails_sent_today is.';
+COMMENT ON COLUMN sendgate.accounts.engagements_sent_today IS
+'Engagement slots (likes, comments, follows) taken on the row''s day, counted as inmails_sent_today is.';
+COMMENT ON COLUMN sendgate.accounts.inmails_sent_this_week IS
+'InMail slots taken in the row''s UTC week.';
+COMMENT ON COLUMN sendgate.accounts.invites_sent_this_week IS
+'Invitation slots taken in the row''s UTC week.';
+COMMENT ON COLUMN sendgate.accounts.messages_sent_this_week IS
+'Message slots taken in the row''s UTC week.';
+COMMENT ON COLUMN sendgate.accounts.profile_views_sent_this_week IS
+'Profile view slots taken in the row''s UTC week.';
+COMMENT ON COLUMN sendgate.accounts.engagements_sent_this_week IS
+'Engagement slots taken in the row''s UTC week.';
+COMMENT ON COLUMN sendgate.accounts.inmail_cap_today IS
+'The highest effective InMail cap in force on the row''s day. Overshoot is measured against it, so that lowering a cap at noon makes no offence of the morning.';
+COMMENT ON COLUMN sendgate.accounts.ramp_days IS
+'UTC days before the row''s day on which the account sent anything since its ramp was switched on; each raises the ramp by one step.';
+COMMENT ON COLUMN sendgate.accounts.credit_reset_day IS
+'Day of the month, 1 to 31, on which the account''s InMail credits renew at 00:00 UTC; a month too short uses its last day.';
+COMMENT ON COLUMN sendgate.accounts.ramp IS
+'Whether the daily caps of this account grow step by step instead of holding from the first day.';
+COMMENT ON COLUMN sendgate.accounts.id IS
+'The application''s own key of the account, 1 to 128 characters. Collation "C": fast, and no upgrade of the operating system''s collations can corrupt the index.';
+COMMENT ON COLUMN sendgate.accounts.tier IS
+'The tier whose caps hold where the account has none of its own; see the view tiers. An action that the tier does not name has a cap of 0.';
+COMMENT ON COLUMN sendgate.accounts.status IS
+'connected, paused (by an operator), restricted or disconnected (by the provider''s answer). Nothing is sent unless it is connected; the breaker never changes it.';
+COMMENT ON COLUMN sendgate.accounts.breaker_mode IS
+'auto: the stamp decides. open: an operator stops all InMails, probes too. closed: the stamp is set but not consulted.';
+COMMENT ON COLUMN sendgate.accounts.time_zone IS
+'IANA zone in which the sending window is read. Days, weeks and credit periods are UTC all the same.';
+COMMENT ON COLUMN sendgate.accounts.display_name IS
+'What people call the account, at most 200 characters; no rule looks at it.';
+COMMENT ON COLUMN sendgate.accounts.window_start IS
+'Local time at which the sending window opens. NULL together with window_end and window_days: the account may send at any time.';
+COMMENT ON COLUMN sendgate.accounts.window_end IS
+'Local time at which the sending window closes, itself outside; before window_start when the window passes midnight.';
+COMMENT ON COLUMN sendgate.accounts.window_days IS
+'ISO weekdays on which the window opens, as bits: 1 = Monday, 64 = Sunday. A window past midnight belongs to the day it starts.';
+COMMENT ON COLUMN sendgate.accounts.cooldown_until IS
+'Until when every action of the account is refused, after a rate limit. NULL or past: no cooldown. Never shortened by a later, shorter one.';
+COMMENT ON COLUMN sendgate.accounts.inmail_credits_exhausted_at IS
+'The breaker''s stamp: when the InMail credits of this credit period were first found exhausted. Raw until a clear; whether it still stops InMails is in the view breakers.';
+COMMENT ON COLUMN sendgate.accounts.breaker_cleared_at IS
+'The last clear. A credits error of an operation reserved before it is stale and does not stamp again.';
+COMMENT ON COLUMN sendgate.accounts.probe_lease_until IS
+'When the permit for a single test InMail through the open breaker lapses, taken or not; a permit can therefore never be stuck. NULL: there is none.';
+COMMENT ON COLUMN sendgate.accounts.probe_operation_id IS
+'The operation that took the permit. NULL while it lies ready.';
+COMMENT ON COLUMN sendgate.accounts.inmail_last_at IS
+'The last InMail grant, from which the tier''s minimum gap is measured.';
+COMMENT ON COLUMN sendgate.accounts.invite_last_at IS
+'The last invitation grant, for the minimum gap.';
+COMMENT ON COLUMN sendgate.accounts.message_last_at IS
+'The last message grant, for the minimum gap.';
+COMMENT ON COLUMN sendgate.accounts.profile_view_last_at IS
+'The last profile view grant, for the minimum gap.';
+COMMENT ON COLUMN sendgate.accounts.engagement_last_at IS
+'The last engagement grant, for the minimum gap.';
+COMMENT ON COLUMN sendgate.accounts.inmail_daily_cap IS
+'The account''s own InMail cap a UTC day, 0 or more, instead of the tier''s. NULL: the tier''s.';
+COMMENT ON COLUMN sendgate.accounts.invite_daily_cap IS
+'The account''s own invitation cap a UTC day. NULL: the tier''s.';
+COMMENT ON COLUMN sendgate.accounts.message_daily_cap IS
+'The account''s own message cap a UTC day. NULL: the tier''s.';
+COMMENT ON COLUMN sendgate.accounts.profile_view_daily_cap IS
+'The account''s own profile view cap a UTC day. NULL: the tier''s.';
+COMMENT ON COLUMN sendgate.accounts.engagement_daily_cap IS
+'The account''s own engagement cap a UTC day. NULL: the tier''s.';
+COMMENT ON COLUMN sendgate.accounts.inmail_weekly_cap IS
+'The account''s own InMail cap a UTC week. NULL: the tier''s, which may be none.';
+COMMENT ON COLUMN sendgate.accounts.invite_weekly_cap IS
+'The account''s own invitation cap a UTC week. NULL: the tier''s, which may be none.';
+COMMENT ON COLUMN sendgate.accounts.message_weekly_cap IS
+'The account''s own message cap a UTC week. NULL: the tier''s, which may be none.';
+COMMENT ON COLUMN sendgate.accounts.profile_view_weekly_cap IS
+'The account''s own profile view cap a UTC week. NULL: the tier''s, which may be none.';
+COMMENT ON COLUMN sendgate.accounts.engagement_weekly_cap IS
+'The account''s own engagement cap a UTC week. NULL: the tier''s, which may be none.';
+COMMENT ON CONSTRAINT accounts_sound_check ON sendgate.accounts IS
+    'Rules over several columns, in Rust: a window has all of its parts or none and can be, and a permit lies only under a stamp, and one that is taken has a lease.';
+
+-- For operators who look for exhausted accounts, page by page. The stamp changes when a breaker does,
+-- not when a slot is taken.
+CREATE INDEX accounts_exhausted_idx ON sendgate.accounts (id)
+WHERE inmail_credits_exhausted_at IS NOT NULL;
+COMMENT ON INDEX sendgate.accounts_exhausted_idx IS
+'For operators who look for exhausted accounts, page by page. It changes when a breaker does, not when a slot is taken, so grants stay heap-only updates.';
+
+-- Whose counters may be wrong, in the order of sweeps; changes once a day with each account.
+CREATE INDEX accounts_day_idx ON sendgate.accounts (day, id);
+
+-- What the operators' console lists, in the order in which it turns its pages. None of these mentions
+-- what a reserve or a confirm changes: both stay heap-only updates.
+
+-- A cooldown comes with a rate limit or an audit, a status with a person or the provider's refusal.
+CREATE INDEX accounts_cooling_idx ON sendgate.accounts (id)
+WHERE cooldown_until IS NOT NULL;
+COMMENT ON INDEX sendgate.accounts_cooling_idx IS
+'For operators who look for accounts that cool down, page by page. It changes with a cooldown, not when a slot is taken.';
+
+CREATE INDEX accounts_not_connected_idx ON sendgate.accounts (id)
+WHERE status <> 'connected';
+COMMENT ON INDEX sendgate.accounts_not_connected_idx IS
+'For operators who look for accounts that are not connected, page by page. It changes with the status, not when a slot is taken.';
+
+-- What pg_dump carries: everything that users put in; shipped defaults come with the extension.
+SELECT pg_catalog.pg_extension_config_dump('sendgate.accounts', '');
+
+-- Pure readings of a row as of an instant, for views; the rule itself is in Rust.
+CREATE FUNCTION sendgate.sent_as_of(
+    sent integer,
+    marker date,
+    at timestamptz
+) RETURNS integer
+LANGUAGE c
+IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sendgate_sent_as_of';
+COMMENT ON FUNCTION sendgate.sent_as_of(integer, date, timestamptz) IS
+'A daily counter with its day marker, read at an instant: 0 from the first instant of a later UTC day. Pure; made for the views.';
+
+CREATE FUNCTION sendgate.sent_this_week_as_of(
+    sent integer,
+    marker date,
+    at timestamptz
+) RETURNS integer
+LANGUAGE c
+IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sendgate_sent_this_week_as_of';
+COMMENT ON FUNCTION sendgate.sent_this_week_as_of(integer, date, timestamptz) IS
+'A weekly counter with its Monday, read at an instant: 0 from the first instant of a later UTC week. Pure; made for the views.';
+
+CREATE FUNCTION sendgate.next_credit_period(
+    credit_reset_day integer,
+    at timestamptz
+) RETURNS timestamptz
+LANGUAGE c
+IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sendgate_next_credit_period';
+COMMENT ON FUNCTION sendgate.next_credit_period(integer, timestamptz) IS
+'The first start of a credit period after an instant, for a reset day from 1 to 31: 00:00 UTC, on the last day of a month too short. Pure; made for the views.';
+
+CREATE FUNCTION sendgate.window_days_array(
+    days integer
+) RETURNS integer[]
+LANGUAGE c
+IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sendgate_window_days_array';
+COMMENT ON FUNCTION sendgate.window_days_array(integer) IS
+'ISO weekdays, 1 = Monday, from the bits in accounts.window_days. Pure; made for the views.';
+
+-- Accounts, caps and rules.
+CREATE FUNCTION sendgate.upsert_account(
+    account_id text,
+    tier text DEFAULT NULL,
+    display_name text DEFAULT NULL,
+    time_zone text DEFAULT NULL,
+    window_start time DEFAULT NULL,
+    window_end time DEFAULT NULL,
+    window_days integer[] DEFAULT NULL,
+    credit_reset_day integer DEFAULT NULL,
+    ramp boolean DEFAULT NULL
+) RETURNS void
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_upsert_account';
+
+-- Accounts, caps and rules.
+COMMENT ON FUNCTION sendgate.upsert_account(text, text, text, text, time, time, integer[], integer, boolean) IS
+'Provisions an account, or changes what is not NULL. A new account needs a tier and gets: connected, UTC, no window, credits on the 1st, no ramp. Provisioning again neither un-pauses nor relaxes anything; switching the ramp on starts it afresh. Logged when something changed. Errors: SG001, SG002, SG003 credit_reset_day, SG005 zone, SG006 window, SG103 tier, SG301.';
+
+CREATE FUNCTION sendgate.set_window(
+    account_id text,
+    window_start time,
+    window_end time,
+    window_days integer[]
+) RETURNS void
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_set_window';
+COMMENT ON FUNCTION sendgate.set_window(text, time, time, integer[]) IS
+'Sets the hours, local to the account''s time zone, and the ISO weekdays on which it may send; three NULLs remove the window. One past midnight belongs to the day it starts. Logged. Errors: SG001, SG002, SG006, SG101, SG301.';
+
+CREATE FUNCTION sendgate.set_status(
+    account_id text,
+    status text,
+    note text
+) RETURNS void
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_set_status';
+COMMENT ON FUNCTION sendgate.set_status(text, text, text) IS
+'Sets connected, paused, restricted or disconnected, with a note; nothing is sent unless it is connected. Logged. Errors: SG001, SG002, SG004, SG101, SG301.';
+
+CREATE FUNCTION sendgate.clear_cooldown(
+    account_id text,
+    note text
+) RETURNS void
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_clear_cooldown';
+COMMENT ON FUNCTION sendgate.clear_cooldown(text, text) IS
+'Ends an account''s cooldown before its time. Logged. Errors: SG001, SG002, SG101, SG301.';
+
+CREATE FUNCTION sendgate.repair_day(
+    account_id text,
+    note text
+) RETURNS void
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_repair_day';
+COMMENT ON FUNCTION sendgate.repair_day(text, text) IS
+'Brings a row whose day or week ran ahead of the clock back to today, counted again from the journal, makes due what was put off while it was ahead, and resolves its alert. Logged. Errors: SG001, SG002, SG101, SG209 the row is not ahead, SG301.';
+
+CREATE VIEW sendgate.linkedin_accounts AS
+SELECT a.id, a.display_name, a.status, a.tier, a.time_zone,
+       sendgate.sent_as_of(a.inmails_sent_today, a.day, c.at) AS inmails_sent_today,
+       sendgate.sent_as_of(a.invites_sent_today, a.day, c.at) AS invites_sent_today,
+       sendgate.sent_as_of(a.messages_sent_today, a.day, c.at) AS messages_sent_today,
+       sendgate.sent_as_of(a.profile_views_sent_today, a.day, c.at) AS profile_views_sent_today,
+       sendgate.sent_as_of(a.engagements_sent_today, a.day, c.at) AS engagements_sent_today,
+       sendgate.sent_this_week_as_of(a.inmails_sent_this_week, a.week, c.at) AS inmails_sent_this_week,
+       sendgate.sent_this_week_as_of(a.invites_sent_this_week, a.week, c.at) AS invites_sent_this_week,
+       sendgate.sent_this_week_as_of(a.messages_sent_this_week, a.week, c.at) AS messages_sent_this_week,
+       sendgate.sent_this_week_as_of(a.profile_views_sent_this_week, a.week, c.at)
+           AS profile_views_sent_this_week,
+       sendgate.sent_this_week_as_of(a.engagements_sent_this_week, a.week, c.at)
+           AS engagements_sent_this_week,
+       a.inmail_credits_exhausted_at, a.breaker_mode, a.breaker_cleared_at, a.probe_lease_until,
+       a.probe_operation_id, a.credit_reset_day::integer AS credit_reset_day, a.cooldown_until,
+       a.window_start, a.window_end, sendgate.window_days_array(a.window_days) AS window_days,
+       a.ramp, a.ramp_days, a.day AS counters_day, a.week AS counters_week
+FROM sendgate.accounts a
+CROSS JOIN (SELECT sendgate.clock() AS at) c;
+
+-- Views.
+COMMENT ON VIEW sendgate.linkedin_accounts IS
+'The accounts as of the clock: counters read 0 from the first instant of a new UTC day or week, before anything is written. The column that tells why InMails stopped is raw until cleared.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.id IS 'The application''s own key of the account.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.display_name IS 'What people call the account.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.status IS
+'connected, paused, restricted or disconnected; nothing is sent unless it is connected.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.tier IS 'Names the caps in the view tiers.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.time_zone IS 'IANA zone in which the sending window is read.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.inmails_sent_today IS
+'InMail slots taken today (UTC): delivered, in flight and unknown.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.invites_sent_today IS 'Invitation slots taken today (UTC).';
+COMMENT ON COLUMN sendgate.linkedin_accounts.messages_sent_today IS 'Message slots taken today (UTC).';
+COMMENT ON COLUMN sendgate.linkedin_accounts.profile_views_sent_today IS 'Profile view slots taken today (UTC).';
+COMMENT ON COLUMN sendgate.linkedin_accounts.engagements_sent_today IS 'Engagement slots taken today (UTC).';
+COMMENT ON COLUMN sendgate.linkedin_accounts.inmails_sent_this_week IS
+'InMail slots taken since Monday 00:00 UTC.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.invites_sent_this_week IS
+'Invitation slots taken since Monday 00:00 UTC.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.messages_sent_this_week IS
+'Message slots taken since Monday 00:00 UTC.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.profile_views_sent_this_week IS
+'Profile view slots taken since Monday 00:00 UTC.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.engagements_sent_this_week IS
+'Engagement slots taken since Monday 00:00 UTC.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.inmail_credits_exhausted_at IS
+'When the InMail credits were found exhausted, raw until a clear: a stamp of an earlier credit period stops nothing and is removed by the next InMail. The view breakers says what holds now.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.breaker_mode IS
+'auto, open (an operator stops all InMails) or closed (the stamp is not consulted).';
+COMMENT ON COLUMN sendgate.linkedin_accounts.breaker_cleared_at IS
+'The last clear; older credits errors that arrive late do not stamp again.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.probe_lease_until IS
+'When the permit for a single test InMail lapses. NULL: there is none.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.probe_operation_id IS
+'The operation that took the permit. NULL: it lies ready, or there is none.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.credit_reset_day IS
+'Day of the month on which the InMail credits renew, at 00:00 UTC.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.cooldown_until IS
+'Until when every action is refused after a rate limit; in the past: over.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.window_start IS
+'Local time at which the sending window opens. NULL: no window, any time is right.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.window_end IS
+'Local time at which the sending window closes; before window_start when it passes midnight.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.window_days IS
+'ISO weekdays on which the window opens: 1 = Monday, 7 = Sunday.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.ramp IS 'Whether the daily caps grow step by step.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.ramp_days IS
+'Sending days that the ramp had counted when the row was last written.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.counters_day IS
+'The UTC day of the row''s last write. Ahead of today: the clock went back, see repair_day.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.counters_week IS
+'The Monday of the UTC week of the row''s last write.';
