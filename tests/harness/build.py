@@ -36,10 +36,14 @@ def target_dir(install: Install) -> Path:
     return REPO / "target" / f"pg{install.major}"
 
 
-def build(install: Install) -> Path:
-    """Build the extension for this PostgreSQL; the path of the shared library."""
+def build(install: Install, profile: str | None = None) -> Path:
+    """Build the extension for this PostgreSQL; the path of the shared library.
+
+    The profile is the one that is installed and measured, unless ``PROFILE`` or the caller names another.
+    """
+    profile = profile or os.environ.get("PROFILE") or "release"
     target = target_dir(install)
-    command = ["cargo", "build", "--release", "-p", EXTENSION]
+    command = ["cargo", "build", "--profile", profile, "-p", EXTENSION]
     command += ["--features", f"pg{install.major}", "--target-dir", target]
     watched(
         command,
@@ -47,7 +51,7 @@ def build(install: Install) -> Path:
         env=cargo_environment(install),
         cwd=REPO,
     )
-    return target / "release" / f"lib{EXTENSION}.so"
+    return target / profile / f"lib{EXTENSION}.so"
 
 
 @functools.cache
@@ -80,9 +84,9 @@ def scripts_lock(install: Install) -> str:
     return f"scripts-pg{install.major}"
 
 
-def build_and_install(install: Install) -> None:
+def build_and_install(install: Install, profile: str | None = None) -> None:
     """Both steps; what ``make run`` and ``make test`` call."""
-    library = build(install)
+    library = build(install, profile)
     with locked(scripts_lock(install)):
         install_files(install, library)
     progress(f"  {EXTENSION} {default_version()} installed into {install.sharedir.parent}")
