@@ -35,7 +35,7 @@ help:
 	@echo "  make bench-bloat   what an hour of full load leaves behind"
 	@echo "  make page-times, make pictures   how fast the console's pages are, and how they look"
 	@echo "  make install PG_CONFIG=/path/to/pg_config   build for your own server, install there"
-	@echo "  make release NEXT=0.2.0   freeze this version and begin the next (CONTRIBUTING.md)"
+	@echo "  make release NEXT=0.4.0   freeze this version and begin the next (CONTRIBUTING.md)"
 	@echo "  make fmt       format the Rust code"
 	@echo "  make clean     remove .run/, target/ and test results"
 	@echo

@@ -1,4 +1,4 @@
-"""Freezes the version at hand as a release, and begins the next one: ``make release NEXT=0.2.0``.
+"""Freezes the version at hand as a release, and begins the next one: ``make release NEXT=0.4.0``.
 
 The release is its install script, and rows that its own functions wrote. From then on every test run
 upgrades them to the version at hand and compares the outcome with a fresh installation.
@@ -62,7 +62,7 @@ def main(arguments: list[str]) -> None:
     home = releases.FROZEN / version
     following = arguments[0] if arguments else ""
     if not re.fullmatch(r"\d+\.\d+\.\d+", following):
-        raise HarnessError("Say which version comes next: make release NEXT=0.2.0")
+        raise HarnessError("Say which version comes next: make release NEXT=0.4.0")
     if releases.numbers(following) <= releases.numbers(version):
         raise HarnessError(f"{following} does not come after {version}, which is at hand.")
     if home.exists():
