@@ -1,0 +1,42 @@
+-- The readings that the views are made of: pure functions of a row and an instant.
+\getenv abs_srcdir PG_ABS_SRCDIR
+\set helpers :abs_srcdir '/include/helpers.sql'
+\i :helpers
+
+-- A day's counter reads 0 from the first instant of the next UTC day, whatever the session's zone.
+SET TimeZone = 'Pacific/Kiritimati';
+SELECT at, sendgate.sent_as_of(7, '2026-05-24', at::timestamptz)
+FROM (VALUES ('2026-05-24 00:00:00+00'), ('2026-05-24 23:59:59.999999+00'), ('2026-05-25 00:00:00+00')) t (at);
+-- A row whose day is ahead of the clock goes on counting on its own day.
+SELECT sendgate.sent_as_of(7, '2026-05-24', '2026-05-23 12:00:00+00') AS ahead;
+RESET TimeZone;
+
+-- The week of a marker ends with its Sunday.
+SELECT at, sendgate.sent_this_week_as_of(9, '2026-05-18', at::timestamptz)
+FROM (VALUES ('2026-05-24 23:59:59.999999+00'), ('2026-05-25 00:00:00+00')) t (at);
+
+-- The first start of a credit period after an instant; a month too short uses its last day.
+SELECT day, at, sendgate.next_credit_period(day, at::timestamptz) AT TIME ZONE 'UTC' AS next
+FROM (VALUES (1, '2026-05-31 23:59:59+00'), (1, '2026-06-01 00:00:00+00'), (31, '2026-02-10 00:00:00+00'),
+             (31, '2028-02-10 00:00:00+00'), (15, '2026-12-20 00:00:00+00')) t (day, at);
+
+-- ISO weekdays from bits, 1 = Monday.
+SELECT bits, sendgate.window_days_array(bits) FROM (VALUES (1), (31), (64), (127)) t (bits);
+
+-- The effective cap: the ramp starts at 20 percent, rounded up, and a day with a send is a step.
+SELECT at, ramp, ramp_days, sent,
+       sendgate.effective_cap(50, ramp, ramp_days, sent, '2026-05-24', 20, 20, at::timestamptz) AS cap
+FROM (VALUES (false, 0, false, '2026-05-24 12:00:00+00'), (true, 0, false, '2026-05-24 12:00:00+00'),
+             (true, 0, true, '2026-05-24 12:00:00+00'), (true, 0, true, '2026-05-25 12:00:00+00'),
+             (true, 9, true, '2026-05-25 12:00:00+00')) t (ramp, ramp_days, sent, at);
+
+-- The breaker's state; a stamp of an earlier credit period holds nothing back.
+SELECT mode, stamp, sendgate.breaker_state(mode, stamp::timestamptz, 1, '2026-05-24 12:00:00+00') AS state
+FROM (VALUES ('auto', NULL), ('auto', '2026-05-24 10:00:00+00'), ('auto', '2026-04-30 23:59:59+00'),
+             ('open', NULL), ('closed', '2026-05-24 10:00:00+00')) t (mode, stamp);
+
+-- No function is strict: a NULL is an error that names it.
+SELECT sendgate.sent_as_of(NULL, '2026-05-24', '2026-05-24');
+
+-- Refusals are counted in shared memory, which this server did not give: no rows.
+SELECT count(*) FROM sendgate.refusal_counts();
