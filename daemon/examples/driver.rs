@@ -1,6 +1,6 @@
 //! Does with tokio-postgres what its standard input says, a JSON line each, and answers with a line each:
 //! `{"sql", "values", "name"}` asks, `{"rows"}` or `{"error"}` (a SQLSTATE) is the answer, and
-//! `{"cancel": true}` cuts it short. For `tests/e2e/test_drivers.py`.
+//! `{"cancel": true}` cuts it short. For `tests/e2e/gate/test_drivers.py`.
 
 use std::collections::HashMap;
 use std::error::Error;

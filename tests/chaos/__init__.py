@@ -11,5 +11,5 @@
 - ``run``        day after day; then the books are closed
 - ``load``       ledgers and diaries beside the books
 - ``verdict``    and ``verdict_…``: the checks, each two queries
-- ``report``     all of it; ``soak`` is the command, ``tests/e2e/test_chaos.py`` its short form
+- ``report``     all of it; ``soak`` is the command, ``tests/e2e/durability/test_chaos.py`` its short form
 """

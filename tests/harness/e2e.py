@@ -1,12 +1,11 @@
-"""Runs the e2e tests: plain functions ``test_…(env)`` in ``tests/e2e/test_*.py``.
+"""Runs the e2e tests: plain functions ``test_…(env)`` in ``tests/e2e/SUBJECT/test_*.py``.
 
 Each gets a fresh database in which the extension is created. What a test leaves behind is cleared
 after it: its connections, database, roles and settings, and a server that it stopped is started.
 """
 
-import importlib.util
+import importlib
 import signal
-import sys
 import time
 import traceback
 from contextlib import contextmanager
@@ -28,6 +27,7 @@ TIMEOUT_SECONDS = 300
 BEFORE_MIDNIGHT_SECONDS = 120
 # Databases are copied from this one, which is faster than creating the extension in each.
 TEMPLATE = f"{EXTENSION}_template"
+FILES = REPO / "tests" / "e2e"
 
 
 class Env:
@@ -84,7 +84,7 @@ def run(
     ONLY_ON, which need what exists for some versions alone, on those."""
     outcome = Outcome()
     nth, parts = part
-    files = sorted((REPO / "tests" / "e2e").glob("test_*.py"))[nth::parts]
+    files = sorted(FILES.glob("*/test_*.py"))[nth::parts]
     if not files:
         return outcome
     venv.use()
@@ -102,13 +102,13 @@ def run(
             continue
         only_on = getattr(module, "ONLY_ON", (cluster.install.major,))
         if cluster.install.major not in only_on:
-            if selected(only, f"e2e/{file.stem}"):
+            if picked(only, file):
                 progress(f"  PostgreSQL {' and '.join(map(str, only_on))} runs {file.stem}")
             continue
         # A test may add to its module, if only by a warning, which Python notes there.
         for name, function in list(vars(module).items()):
             full = f"{file.stem}.{name}"
-            if not name.startswith("test_") or not selected(only, f"e2e/{full}"):
+            if not name.startswith("test_") or not picked(only, file, name):
                 continue
             number += 1
             well = run_one(cluster, module, full, function, f"e2e_{number}")
@@ -118,24 +118,24 @@ def run(
 
 def picks(only: str | None) -> bool:
     """Whether ``only`` may pick a test here; the functions are known only after importing."""
-    files = (REPO / "tests" / "e2e").glob("test_*.py")
+    files = FILES.glob("*/test_*.py")
     return any(
-        selected(only, f"e2e/{file.stem}.{line[4:].split('(')[0]}")
+        picked(only, file, line[4:].split("(")[0])
         for file in files
         for line in file.read_text().splitlines()
         if line.startswith("def test_")
     )
 
 
+def picked(only: str | None, file: Path, function: str = "") -> bool:
+    """Whether ``only`` picks a test by its path, such as ``e2e/gate/test_slots``, or by its path without the folder."""
+    name = f"{file.stem}.{function}"
+    return selected(only, f"e2e/{file.parent.name}/{name}") or selected(only, f"e2e/{name}")
+
+
 def load(file: Path) -> ModuleType:
-    """Import a test module from its file; it may import its neighbours by their bare names."""
-    if str(file.parent) not in sys.path:
-        sys.path.insert(0, str(file.parent))
-    spec = importlib.util.spec_from_file_location(file.stem, file)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[file.stem] = module
-    spec.loader.exec_module(module)
-    return module
+    """Import a test module by its place below ``tests``."""
+    return importlib.import_module(".".join(file.relative_to(FILES.parent).with_suffix("").parts))
 
 
 def run_one(cluster: Cluster, module: ModuleType, full: str, function, dbname: str) -> bool:

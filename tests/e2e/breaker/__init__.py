@@ -1,0 +1,1 @@
+"""The breaker's lines, as the daemon prints them."""

@@ -1,0 +1,1 @@
+"""The operator's pages, in a browser and over plain HTTP."""

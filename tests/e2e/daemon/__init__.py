@@ -1,0 +1,1 @@
+"""The daemon: jobs, commands, pages, TLS, memory, midnight."""

@@ -1,0 +1,1 @@
+"""Crashes, kills, full disks, standbys, dumps, and clocks that jump."""

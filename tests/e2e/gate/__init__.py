@@ -1,0 +1,1 @@
+"""Asking before a send: slots, refusals, statements and plans, applications of all kinds."""

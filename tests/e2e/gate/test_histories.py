@@ -1,0 +1,130 @@
+"""Random histories on a model and on PostgreSQL: every answer and every table, after every step.
+
+`make test` plays some two hundred, always the same, so that a failure is a change's.
+SENDGATE_HISTORIES=20000 plays so many new ones instead, from a seed that is printed; SENDGATE_SEED=…
+begins with a certain one.
+"""
+
+import os
+import random
+import time
+
+from harness.console import progress
+from histories.history import ERRORS, History, make
+from histories.mutants import WRONG_ANSWERS, WRONG_MODELS
+from histories.play import Player, goes_apart, shrink
+
+NEWEST_ONLY = True
+TIMEOUT_SECONDS = 6 * 3_600
+FIXED_SEEDS = 220
+# With a seed and no number.
+FRESH_SEEDS = 100
+# A wrong model is found within so many histories, and what is left of it is a few steps.
+MUTANT_SEEDS = 400
+MUTANT_STEPS_MAX = 9
+
+# Histories that told the two apart once, and what was wrong.
+ONCE_APART = [
+    # The alert about expired operations stayed open on an account that was idle for two weeks.
+    History(1, 1775665366548529, [
+        ("reserve", "inmail", "p2", None, 5),
+        ("wait", "a day"),
+        ("reconcile_operations",),
+        ("wait", "the next period"),
+        ("reconcile_operations",),
+    ]),
+    # An invite that was confirmed without a chat id, and a webhook with one: NULL in a comparison.
+    History(1, 1769036420246877, [
+        ("reserve", "invite", "p2", None, 2),
+        ("confirm", 2, None, 0),
+        ("external", "invite", "p2", "chat-5", 0),
+    ]),
+    # An unknown probe was settled as not sent, and its permit lay there with nobody to take it.
+    History(15, 1796208884030212, [
+        ("enqueue", "c", "p1", "inmail", None),
+        ("enqueue", "c", "p2", "inmail", None),
+        ("breaker_arm",),
+        ("breaker_probe",),
+        ("dispatch", 1, "inmail", None, None),
+        ("rollback_many", "in flight", ("timeout",)),
+        ("dispatch", 1, None, "a", None),
+        ("resolve", ("c", "p1", "inmail", 0), False, "chat"),
+        ("dispatch", 1, None, "a", None),
+    ]),
+    # A ramp that was switched on during the day made an offence of what the cap of before allowed.
+    History(1, 1798987279983635, [
+        ("set_ramp", True),
+        ("external", "inmail", "p1", "hand-1", 0),
+        ("external", "inmail", "p4", "hand-4", 3600000000),
+        ("audit_events",),
+    ]),
+]
+
+# What the fixed seeds must meet.
+TO_BE_MET = """
+paused_by_operator account_not_connected breaker_forced_open account_inmail_credits_exhausted
+account_cooldown outside_sending_window operation_in_flight prospect_cooldown pacing weekly_cap_reached daily_cap_reached
+operation_resolved SG001 SG003 SG006 SG007 SG102 SG201 SG202 SG203 SG204 SG206 SG207 SG208 SG213
+over_cap delivered_after_rollback operations_expired
+""".split()
+WAITS_FOR = """
+account_inmail_credits_exhausted operation_in_flight prospect_cooldown released transient rate_limited
+account_restricted auth_lost
+"""
+TO_BE_MET += ["set credits_exhausted", "set manual", "skip account_inmail_credits_exhausted"]
+TO_BE_MET += [f"clear {reason}" for reason in ("monthly_reset", "recent_success_evidence", "manual")]
+# What campaign work has to have come through.
+TO_BE_MET += ["cancel", "resume_deferred", "switch_action", "dispatch, answered before"]
+TO_BE_MET += ["handed out", "waiting, None", "sending, None", "done, None", "cancelled, None"]
+TO_BE_MET += [f"waiting, {reason}" for reason in WAITS_FOR.split()]
+TO_BE_MET += [f"parked, {reason}" for reason in "poisoned expired indeterminate transient".split()]
+TO_BE_MET += ["done, inmail_eligibility", "done, recipient_refused"]
+TO_BE_MET += [outcome for _, *outcomes in ERRORS.values() for outcome in outcomes]
+
+
+def test_model_and_database_agree(env):
+    """The first one that tells them apart is shrunk and shown."""
+    asked, begin = os.environ.get("SENDGATE_HISTORIES"), os.environ.get("SENDGATE_SEED")
+    fresh = int(begin or random.SystemRandom().randrange(10**9))
+    new = int(asked or (FRESH_SEEDS if begin else 0))
+    fixed = range(0 if new else FIXED_SEEDS)
+    player, began = Player(env.connect()), time.monotonic()
+    for history in ONCE_APART:
+        player.play(history)
+    for seed in (*fixed, *range(fresh, fresh + new)):
+        if goes_apart(player, make(seed)):
+            raise AssertionError(report(player, seed))
+        if seed == fixed.stop - 1:
+            missed = set(TO_BE_MET) - player.met
+            assert not missed, f"the fixed seeds never met {sorted(missed)}"
+    seconds = time.monotonic() - began
+    progress(f"    {player.played} histories, {player.steps} steps, {seconds:.0f} s" + (f"; from {fresh}" if new else ""))
+
+
+def test_a_wrong_model_is_told_apart(env):
+    """What a driver that finds nothing is worth."""
+    player = Player(env.connect())
+    for mutant, begin in WRONG_MODELS.items():
+        player.account = mutant
+        tell_apart(player, mutant, begin)
+
+
+def test_a_wrong_answer_is_told_apart(env):
+    """The same with the database's own answers, when something happened to them on the way."""
+    connection = env.connect()
+    for mutant, begin in WRONG_ANSWERS.items():
+        tell_apart(mutant(connection), mutant, begin)
+
+
+def tell_apart(player: Player, mutant: type, begin: int) -> None:
+    seeds = range(begin, begin + MUTANT_SEEDS)
+    seed = next((seed for seed in seeds if goes_apart(player, make(seed))), None)
+    assert seed is not None, f"{mutant.__name__}: {MUTANT_SEEDS} histories agree with it"
+    history, different = shrink(player, make(seed))
+    progress(f"    {mutant.__name__}: seed {seed}, {len(history.steps)} steps are left")
+    assert len(history.steps) <= MUTANT_STEPS_MAX, f"{mutant.__name__}: {history.told()}\n{different}"
+
+
+def report(player: Player, seed: int) -> str:
+    history, different = shrink(player, make(seed))
+    return f"SENDGATE_SEED={seed}; what is left of it:\n{history.told()}\n{different}"

@@ -1,0 +1,1 @@
+"""Installation, upgrades, recipes, the systemd unit, and the demo."""

@@ -1,0 +1,114 @@
+"""`make run` as a newcomer starts it: it plays, judges its own books, and leaves nothing behind."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+
+from harness import debian
+from e2e.support import equal
+
+# The demo builds the extension for its own default version, if nobody has yet.
+TIMEOUT_SECONDS = 1200
+SECONDS = 8
+# The mark of the workers' phase in the demo's output, and of the second act's beginning.
+SENDING = "workers are sending"
+NEXT_MONTH = "nobody tells the workers"
+CHECKS = 14
+# Which need something to have happened early enough: the breaker, who went on, the deferred work.
+CHECKS_THAT_MAY_WAIT = 3
+
+# It ends when its input does, which is after it was asked to stop.
+WILL_NOT_HEAR_TWICE = """
+import os, signal, sys
+def asked(*_):
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.write(1, b"asked\\n")
+signal.signal(signal.SIGTERM, asked)
+os.write(1, b"ready\\n")
+sys.stdin.read()
+"""
+
+
+def test_the_demo_plays_and_its_books_agree(env):
+    demo = start(env)
+    output, _ = demo.communicate()
+    assert demo.returncode == 0, output
+    # Without Node.js the Python workers take its share, and the demo says so.
+    assert "Node.js" in output and "4 workers" in output, output
+    assert ("2 in Node.js" in output) == bool(shutil.which("node") and shutil.which("npm")), output
+    month, verdict = output[: output.index(NEXT_MONTH)], output[output.index("Verdict") :]
+    # What a run this short must show too: an account without credits, its campaign on another action,
+    # acceptances, and workers who lose their connections.
+    for shown in (
+        "credits exhausted — auto-resumes", "FROM linkedin_accounts", "connections get a message",
+        "invites are being accepted", "the demo cut 4 connections",
+    ):
+        assert shown in month, f"{shown!r} is not shown:\n{output}"
+    assert "FAIL" not in verdict, output
+    # Some may have had nothing to check, and say so: a short month may end before the breaker has
+    # put off a thing, or before those who ran out had time to go on.
+    equal(len(re.findall(r"^  (?:OK  |–   )", verdict, re.MULTILINE)), CHECKS, "checks")
+    assert verdict.count("  OK  ") >= CHECKS - CHECKS_THAT_MAY_WAIT, output
+    delivered = int(re.search(r"delivered = events \+ parked that were sent (\d+) =", verdict)[1])
+    assert delivered > 20, f"only {delivered} messages were delivered:\n{output}"
+    equal(left_behind(demo), [], "processes left behind")
+
+
+def test_ctrl_c_stops_everything(env):
+    demo = start(env)
+    for line in demo.stdout:
+        if SENDING in line:
+            break
+    # What a terminal does: the whole group gets the signal, the servers and workers too.
+    os.killpg(demo.pid, signal.SIGINT)
+    demo.stdout.read()
+    equal(demo.wait(), 130, "exit status")
+    equal(left_behind(demo), [], "processes left behind")
+
+
+def test_a_worker_is_asked_to_stop_once(env):
+    """An interpreter that is about to exit has no handlers any more: the second signal would kill it."""
+    sys.path.insert(1, str(env.repo / "examples"))
+    from demo.children import Child
+
+    command = [sys.executable, "-c", WILL_NOT_HEAR_TWICE]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    worker = Child("worker", process, log=None)
+    equal(process.stdout.readline(), "ready\n", "first line")
+    worker.ask_to_stop()
+    equal(process.stdout.readline(), "asked\n", "second line")
+    worker.ask_to_stop()
+    process.stdin.close()
+    assert worker.stop(), "it had to be killed"
+    equal(worker.failed, False, "failed")
+
+
+def start(env) -> subprocess.Popen:
+    """The demo in a process group of its own, on the PostgreSQL that this suite runs on."""
+    environment = dict(os.environ, DEMO_SECONDS=str(SECONDS), NO_COLOR="1")
+    environment.pop("PG_CONFIG", None)
+    if env.install.major == 15:  # Debian's; otherwise the demo plays on its own default
+        environment["PG_CONFIG"] = str(debian.postgresql(env.install.major)[0])
+    return subprocess.Popen(
+        [sys.executable, "examples/demo.py"],
+        cwd=env.repo,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        # A shell that runs the suite in the background lets it ignore SIGINT, and children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+
+
+def left_behind(demo: subprocess.Popen) -> list[str]:
+    """The processes that still belong to the demo's session."""
+    listed = subprocess.run(
+        ["ps", "-s", str(demo.pid), "-o", "args="], capture_output=True, text=True
+    )
+    return [line for line in listed.stdout.splitlines() if line.strip()]

@@ -1,0 +1,416 @@
+"""A role that may send plants operators, functions, types, tables and settings, and gains nothing.
+
+The same calls are made twice: by an honest session, and by one whose search path begins with what
+was planted. The answers are the same, and no planted code ran.
+"""
+
+from e2e.support import equal, login, operation, provision
+
+PATHS = (
+    "hostile, pg_temp, pg_catalog, sendgate, public",
+    "pg_temp, hostile, sendgate, pg_catalog",
+    "hostile",
+)
+COMPARED = "text int4 int8 int2 date timestamptz uuid bool interval name time jsonb".split()
+# Names that the extension's statements and views use, or might; each gets a look-alike.
+FUNCTIONS = {
+    "text": "char_length lower upper initcap btrim length quote_ident format",
+    "timestamptz": "date_trunc timezone date_part",
+    "text, text": "replace date_part to_char concat_ws current_setting format initcap",
+    "text, text, text": "replace",
+    "text, timestamptz": "date_trunc date_part timezone",
+    "timestamptz, text": "to_char",
+    "timestamp, text": "to_char",
+    "text, interval": "date_part",
+    "": "now clock_timestamp transaction_timestamp current_user session_user gen_random_uuid clock",
+    "int4, date, timestamptz": "sent_as_of sent_this_week_as_of",
+    "int4, timestamptz": "next_credit_period",
+    "int2": "window_days_array",
+    "text, timestamptz, int4, timestamptz": "breaker_state",
+    "text[]": "unnest cardinality",
+    "uuid[]": "unnest cardinality",
+    "int4[]": "unnest cardinality",
+    "text[], uuid[]": "unnest confirm_many rollback_many",
+    "int4, text, text": "dispatch",
+    "text, int4": "left",
+    "int4": "pg_stat_get_activity take_breaker_lines audit_events",
+}
+AGGREGATES = {"bool": "bool_or bool_and", "timestamptz": "max min", "int4": "max sum", "any": "count"}
+TEMPORARY = """accounts send_operations linkedin_events breaker_log alerts admin_log pause_switch
+tier_overrides tier_defaults tiers error_rules error_rule_overrides error_rule_defaults enrollments
+dispatch_queue dispatch_requests paused_campaigns campaign_events counter_drift reconcile_runs jobs
+breaker_outbox pg_class pg_namespace
+pg_timezone_names""".split()
+ODD_SETTINGS = {
+    "TimeZone": "Pacific/Kiritimati",
+    "DateStyle": "German, DMY",
+    "IntervalStyle": "sql_standard",
+    "transform_null_equals": "on",
+    "standard_conforming_strings": "off",
+    "quote_all_identifiers": "on",
+    "array_nulls": "off",
+    "default_transaction_isolation": "serializable",
+    "synchronous_commit": "off",
+    "plan_cache_mode": "force_custom_plan",
+    "enable_indexscan": "off",
+    "enable_nestloop": "off",
+    "check_function_bodies": "off",
+    "row_security": "off",
+    "client_min_messages": "error",
+}
+
+
+def test_planted_code_never_runs(env):
+    provision_all(env)
+    sender = login(env, "hostile_sender", "sendgate_sender")
+    operator = login(env, "hostile_operator", "sendgate_operator")
+    plant(env, sender)
+    daemon = login(env, "hostile_daemon", "sendgate_daemon")
+    honest = everything(env, sender, operator, "honest", None) | keeping(env, daemon, "honest", None)
+    for number, path in enumerate(PATHS):
+        account = f"path{number}"
+        found = everything(env, sender, operator, account, path) | keeping(env, daemon, account, path)
+        for call, expected in honest.items():
+            equal(found[call], expected, f"with search_path {path}: {call}")
+    fired = env.psql("SELECT is_called FROM hostile.fired")
+    equal(fired, "f", "planted code ran")
+
+
+def test_planted_code_would_run_where_it_is_called(env):
+    """The trap works: without it the test above would prove nothing."""
+    sender = login(env, "hostile_proof", "sendgate_sender")
+    plant(env, sender)
+    connection = env.connect(user=sender)
+    connection.execute("SET search_path = hostile, pg_catalog")
+    for sql in (
+        "SELECT 'a'::pg_catalog.text = 'a'::pg_catalog.text",
+        "SELECT max(1::pg_catalog.int4)",
+        "SELECT lower('A'::pg_catalog.text)",
+    ):
+        try:
+            connection.execute(sql)
+            raise AssertionError(f"{sql} did not run planted code")
+        except Exception as error:
+            equal(getattr(error, "sqlstate", None), "HV000", f"SQLSTATE of {sql}")
+    equal(env.psql("SELECT is_called FROM hostile.fired"), "t", "the trap's record")
+
+
+def test_planted_code_never_runs_in_a_guarded_insert(env):
+    """Nor before its commit, when rows are looked up with the rights of the table's owner."""
+    provision_all(env)
+    sender = login(env, "guard_sender", "sendgate_sender")
+    plant(env, sender)
+    for kind in ("uuid", "text", "varchar", "char(36)"):
+        name = "guarded_" + kind[:4]
+        env.psql(
+            f"CREATE TABLE {name} (account text, prospect text, operation {kind}, chat text, error text,"
+            " key int UNIQUE);"
+            f"CREATE INDEX ON {name} (operation);"
+            f"CREATE TRIGGER guard BEFORE INSERT ON {name} FOR EACH ROW EXECUTE FUNCTION"
+            " sendgate.guard_send('account', 'invite', 'prospect', '', 'operation', 'error');"
+            f"CREATE TRIGGER settle AFTER UPDATE ON {name} FOR EACH ROW EXECUTE FUNCTION"
+            " sendgate.settle_send('account', 'operation', 'chat', 'error');"
+            f"GRANT SELECT, INSERT, UPDATE ON {name} TO {sender}"
+        )
+        connection = env.connect(user=sender)
+        connection.execute(f"SET search_path = {PATHS[0]}")
+        for prospect, key in ((f"{name} 1", 1), (f"{name} 2", 1), (f"{name} 3", 2)):
+            connection.execute(
+                f"INSERT INTO public.{name} VALUES ('honest', '{prospect}', NULL, NULL, NULL, {key})"
+                " ON CONFLICT DO NOTHING"
+            )
+        connection.execute(f"UPDATE public.{name} SET chat = 'chat' WHERE key OPERATOR(pg_catalog.=) 1")
+        states = "SELECT string_agg(state, ' ' ORDER BY prospect_id) FROM sendgate.send_operations"
+        found = env.psql(f"{states} WHERE prospect_id LIKE '{name} %'")
+        equal(found, "delivered released reserved", f"states with an operation id of type {kind}")
+    equal(env.psql("SELECT is_called FROM hostile.fired"), "f", "planted code ran")
+
+
+def test_odd_session_settings_change_no_answer(env):
+    """Formats, planner switches and the like are the session's; the rules are not."""
+    provision_all(env)
+    sender = login(env, "odd_sender", "sendgate_sender")
+    operator = login(env, "odd_operator", "sendgate_operator")
+    daemon = login(env, "odd_daemon", "sendgate_daemon")
+    honest = everything(env, sender, operator, "honest", None) | keeping(env, daemon, "honest", None)
+    found = everything(env, sender, operator, "path0", None, ODD_SETTINGS)
+    found |= keeping(env, daemon, "path0", None, ODD_SETTINGS)
+    for call, expected in honest.items():
+        equal(found[call], expected, f"with odd settings: {call}")
+
+
+def provision_all(env) -> None:
+    """The same account for each way of calling."""
+    env.psql(f"ALTER DATABASE {env.dbname} SET sendgate.now = '2026-05-20 12:00:00+00'")
+    for name in ("honest", *(f"path{n}" for n in range(len(PATHS)))):
+        provision(env, name)
+
+
+def everything(env, sender, operator, account, path, settings=None) -> dict[str, object]:
+    """Every function and view, first called in a session of that search path; the answers."""
+    answers = {}
+    for user, statements in ((sender, sender_calls()), (operator, operator_calls())):
+        connection = session(env, user, path, settings)
+        for number, statement in enumerate(statements, 1):
+            answers[f"{user} {number}: {statement}"] = answer(connection, statement, account)
+    return answers
+
+
+def keeping(env, daemon, account, path, settings=None) -> dict[str, object]:
+    """The jobs of the books, in a session of that search path, with something for each to do."""
+    env.psql(
+        f"""
+        UPDATE sendgate.accounts SET inmails_sent_today = 99, invites_sent_today = 3 WHERE id = '{account}';
+        UPDATE sendgate.send_operations
+        SET reserved_at = reserved_at - interval '1 hour', expires_at = expires_at - interval '1 hour'
+        WHERE account_id = '{account}' AND state = 'reserved';
+        INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor)
+        VALUES (gen_random_uuid(), '2025-01-01', '{account}', 'set', 'old', 'old');
+        INSERT INTO sendgate.admin_log (id, at, account_id, actor, verb)
+        VALUES (gen_random_uuid(), '2025-01-01', '{account}', 'old', 'old');
+        UPDATE sendgate.jobs SET sweep_started_at = NULL, sweep_finished_at = NULL;
+        """
+    )
+    connection = session(env, daemon, path, settings)
+    numbered = enumerate(daemon_calls(), 1)
+    return {f"keeping {n}: {call}": answer(connection, call, account) for n, call in numbered}
+
+
+def session(env, user, path, settings):
+    """A connection with a search path, the temporary tables that go with it, and settings."""
+    connection = env.connect(user=user)
+    for name, value in (settings or {}).items():
+        connection.execute(f"SET {name} = '{value}'")
+    if path:
+        for table in TEMPORARY:
+            connection.execute(f"CREATE TEMP TABLE {table} (id hostile.text, tier hostile.text)")
+        connection.execute(f"SET search_path = {path}")
+    return connection
+
+
+def answer(connection, statement: str, account: str):
+    """Rows, or the SQLSTATE; without what differs between accounts and calls."""
+    try:
+        cursor = connection.execute(statement.replace("@", account))
+        rows = cursor.fetchall() if cursor.description else []
+    except Exception as error:
+        if getattr(error, "sqlstate", None) is None:
+            raise
+        return error.sqlstate
+    return sorted(tuple(str(value).replace(account, "@") for value in row) for row in rows)
+
+
+def sender_calls() -> list[str]:
+    """Each verb of an application, through every branch that asks the database something."""
+    reserve = "SELECT d.proceed, d.reason, d.sent_today, d.daily_cap, d.remaining, d.operation_id FROM"
+    return [
+        "SELECT d.proceed, d.reason, d.daily_cap FROM sendgate.preview('@', 'inmail', 'p1') d",
+        f"{reserve} sendgate.reserve('@', 'inmail', 'p1', 'c', '{operation(1)}') d",
+        f"{reserve} sendgate.reserve('@', 'inmail', 'p1', 'c', '{operation(1)}') d",
+        f"{reserve} sendgate.reserve('@', 'inmail', 'p1', 'c', '{operation(2)}') d",
+        f"{reserve} sendgate.reserve('@', 'invite', 'p1', NULL, '{operation(3)}') d",
+        f"{reserve} sendgate.reserve('@', 'inmail', 'p4', NULL, '{operation(4)}') d",
+        f"{reserve} sendgate.reserve('@', 'inmail', 'p5', NULL, '{operation(5)}') d",
+        f"{reserve} sendgate.reserve('@', 'message', 'p6', NULL, '{operation(6)}') d",
+        "SELECT b.proceed, b.reason FROM sendgate.breaker_check('@', 'p9', 'c') b",
+        f"SELECT sendgate.confirm('@', '{operation(1)}', 'chat') IS NOT NULL",
+        f"SELECT sendgate.confirm('@', '{operation(3)}') IS NOT NULL",
+        f"SELECT sendgate.rollback('@', '{operation(3)}', 'late', NULL, 503)",
+        f"SELECT sendgate.rollback('@', '{operation(4)}', 'the recipient opted out', NULL, 422)",
+        f"SELECT sendgate.confirm('@', '{operation(4)}', 'chat 4') IS NOT NULL",
+        f"SELECT sendgate.rollback('@', '{operation(5)}', 'Out of CREDITS', NULL, 402)",
+        f"{reserve} sendgate.reserve('@', 'inmail', 'p7', 'c', '{operation(7)}') d",
+        "SELECT b.proceed, b.reason, b.retry_at IS NOT NULL FROM sendgate.breaker_check('@', 'p9') b",
+        "SELECT sendgate.breaker_report('@', 'p10', 'no credit left')",
+        *campaign_calls(),
+        f"SELECT sendgate.rollback('@', '{operation(6)}', 'slow down', NULL, 429, '5 minutes')",
+        f"{reserve} sendgate.reserve('@', 'message', 'p8', NULL, '{operation(8)}') d",
+        "SELECT sendgate.record_external_send('@', 'inmail', 'p1', 'chat', '2026-05-20 12:00:00+00') IS NOT NULL",
+        "SELECT sendgate.record_external_send('@', 'inmail', 'p11', 'ch', '2026-05-20 12:00:00+00') IS NOT NULL",
+        "SELECT sendgate.record_external_send('@', 'invite', 'p12', NULL, '2026-05-19 12:00:00+00') IS NOT NULL",
+        "SELECT d.reason FROM sendgate.reserve('nobody', 'inmail', 'p') d",
+        f"SELECT sendgate.confirm('@', '{operation(99)}', 'chat')",
+    ]
+
+
+def campaign_calls() -> list[str]:
+    """Work, through every state that an enrollment can be in; the breaker is open by now."""
+    enqueue = "SELECT sendgate.enqueue('k@'"
+    handed = "d.account_id, d.campaign_id, d.prospect_id, d.action, d.attempt"
+    keys = "pg_catalog.array_agg(d.account_id), pg_catalog.array_agg(d.operation_id)"
+    view = "sendgate.dispatch(9, 'profile_view', '@')"
+    return [
+        f"{enqueue}, 'q1', '@', 'profile_view')",
+        f"{enqueue}, 'q1', '@', 'profile_view', NULL, true)",
+        f"{enqueue}, 'q2', '@', 'profile_view')",
+        f"SELECT sendgate.confirm_many({keys}) IS NOT NULL FROM {view} d",
+        f"{enqueue}, 'q3', '@', 'profile_view')",
+        f"{enqueue}, 'q4', '@', 'profile_view')",
+        f"SELECT sendgate.rollback_many({keys}) FROM {view} d",
+        f"{enqueue}, 'q5', '@', 'engagement')",
+        f"{enqueue}, 'q5', '@', 'engagement', '2026-05-20')",
+        "SELECT sendgate.enqueue('other', 'q5', '@', 'engagement')",
+        f"SELECT {handed} FROM sendgate.dispatch(9, 'engagement', '@', pg_catalog.md5('@')::pg_catalog.uuid) d",
+        f"SELECT {handed} FROM sendgate.dispatch(9, 'engagement', '@', pg_catalog.md5('@')::pg_catalog.uuid) d",
+        f"{enqueue}, 'q6', '@', 'inmail')",
+        f"SELECT {handed} FROM sendgate.dispatch(9, NULL, '@') d",
+        "SELECT d.reason FROM sendgate.reserve('@', 'inmail', 'q6', 'k@') d",
+        "SELECT sendgate.cancel('k@', 'q6')",
+        "SELECT sendgate.cancel('k@', 'q5', '@')",
+    ]
+
+
+def daemon_calls() -> list[str]:
+    """Each job, in the order of a tick, and what came of it."""
+    ours = "account_id OPERATOR(pg_catalog.=) '@'"
+    return [
+        "SELECT sendgate.quarantine('note')",
+        "SELECT sendgate.resume_all()",
+        "SELECT sendgate.begin_run('reconcile_operations')",
+        *(
+            f"SELECT j.changed, j.more FROM sendgate.{job}(10000) j"
+            for job in ("midnight_reset", "audit_events", "reconcile_operations")
+        ),
+        "SELECT q.note, q.audited, q.reconciled FROM sendgate.quarantine_progress q",
+        "SELECT sendgate.resume_all()",
+        "SELECT j.checked, j.changed, j.more FROM sendgate.prune() j",
+        "SELECT sendgate.begin_run('prune')",
+        "SELECT sendgate.begin_run('nothing')",
+        "SELECT t.action, t.reason, t.actor, t.prospect_id, t.note"
+        f" FROM sendgate.take_breaker_lines(10000) t WHERE t.{ours}",
+        "SELECT d.action, d.period, d.before, d.after, d.delivered, d.reserved, d.indeterminate"
+        f" FROM sendgate.counter_drift d WHERE d.{ours}",
+        f"SELECT o.kind, o.detail FROM sendgate.open_alerts o WHERE o.{ours}",
+        f"SELECT e.prospect_id, e.state, e.reason FROM sendgate.enrollments e WHERE e.{ours}",
+        f"SELECT pg_catalog.count(*) FROM sendgate.breaker_log l WHERE l.{ours}",
+        "SELECT h.job, h.last_state, h.error, h.stale FROM sendgate.reconciler_health h",
+        "SELECT sendgate.record_run_failure('prune', 'failed')",
+    ]
+
+
+def operator_calls() -> list[str]:
+    """Each of an operator's verbs, and each view."""
+    note = "'note'"
+    return [
+        f"SELECT sendgate.clear_cooldown('@', {note})",
+        f"SELECT sendgate.breaker_probe('@', {note})",
+        f"SELECT sendgate.breaker_force('@', 'closed', {note})",
+        f"SELECT sendgate.breaker_force('@', 'auto', {note})",
+        f"SELECT sendgate.breaker_clear('@', {note})",
+        f"SELECT sendgate.breaker_arm('@', {note})",
+        f"SELECT sendgate.set_status('@', 'paused', {note})",
+        f"SELECT sendgate.set_status('@', 'connected', {note})",
+        "SELECT sendgate.set_cap('@', 'inmail', 7, 20)",
+        "SELECT sendgate.set_tier_cap('t@', 'inmail', 9, 30, '1 minute', 50)",
+        "SELECT sendgate.upsert_account('@', 't@', 'Name', 'Europe/Berlin')",
+        "SELECT sendgate.upsert_account('@', 'nowhere')",
+        "SELECT sendgate.upsert_account('@', NULL, NULL, 'Mars/Olympus')",
+        "SELECT sendgate.set_window('@', '09:00', '17:00', ARRAY[1, 2, 3])",
+        "SELECT sendgate.set_window('@', NULL, NULL, NULL)",
+        "SELECT sendgate.drop_tier_cap('t@', 'inmail')",
+        "SELECT sendgate.upsert_account('@', 'recruiter')",
+        "SELECT sendgate.drop_tier_cap('t@', 'inmail')",
+        "SELECT sendgate.set_error_rule(3, 'transient', NULL, NULL, NULL, 'x@')",
+        "SELECT sendgate.drop_error_rule(3)",
+        f"SELECT sendgate.resolve_operation('@', '{operation(4)}', true)",
+        f"SELECT sendgate.repair_day('@', {note})",
+        "SELECT sendgate.resume_deferred('@')",
+        "SELECT sendgate.pause_campaign('k@')",
+        "SELECT sendgate.resume_campaign('k@')",
+        "SELECT s.moved, s.left_behind FROM sendgate.switch_action('k@', 'profile_view', 'message') s",
+        f"SELECT sendgate.pause_all({note})",
+        "SELECT sendgate.resume_all()",
+        "SELECT c.status, c.tier, c.inmails_sent_today, c.inmail_daily_cap, c.pill, c.breaker"
+        " FROM sendgate.account_cards c WHERE c.account_id OPERATOR(pg_catalog.=) '@'",
+        "SELECT k.action, k.sent_today, k.daily_cap, k.sent_this_week, k.weekly_cap"
+        " FROM sendgate.counters k WHERE k.account_id OPERATOR(pg_catalog.=) '@'",
+        "SELECT l.inmails_sent_today, l.status, l.window_days FROM sendgate.linkedin_accounts l"
+        " WHERE l.id OPERATOR(pg_catalog.=) '@'",
+        "SELECT b.mode, b.state, b.exhausted_at IS NULL FROM sendgate.breakers b"
+        " WHERE b.account_id OPERATOR(pg_catalog.=) '@'",
+        "SELECT u.prospect_id, u.state, u.expired, u.outcome, u.error"
+        " FROM sendgate.operations_unresolved u WHERE u.account_id OPERATOR(pg_catalog.=) '@'",
+        "SELECT d.event_type, d.delivered FROM sendgate.delivered_daily d"
+        " WHERE d.account_id OPERATOR(pg_catalog.=) '@'",
+        "SELECT o.kind, o.detail FROM sendgate.open_alerts o"
+        " WHERE o.account_id OPERATOR(pg_catalog.=) '@'",
+        "SELECT t.tier, t.action, t.daily_cap, t.credits_a_month FROM sendgate.tiers t"
+        " WHERE t.tier OPERATOR(pg_catalog.=) 'recruiter'",
+        "SELECT pg_catalog.count(*) FROM sendgate.error_rules",
+        "SELECT l.action, l.reason, l.actor, l.note FROM sendgate.breaker_log l"
+        " WHERE l.account_id OPERATOR(pg_catalog.=) '@'",
+        "SELECT e.prospect_id, e.action, e.state, e.attempts, e.reason FROM sendgate.enrollments e"
+        " WHERE e.account_id OPERATOR(pg_catalog.=) '@'",
+        "SELECT e.prospect_id, e.reason, e.repeats FROM sendgate.campaign_events e"
+        " WHERE e.account_id OPERATOR(pg_catalog.=) '@'",
+        "SELECT s.campaign_id, s.reason, s.skipped, s.repeats FROM sendgate.skips_today s"
+        " WHERE s.account_id OPERATOR(pg_catalog.=) '@'",
+        "SELECT l.verb, l.actor, l.subject, l.before, l.after FROM sendgate.admin_log l"
+        " WHERE l.account_id OPERATOR(pg_catalog.=) '@'",
+    ]
+
+
+def plant(env, owner: str) -> None:
+    """A schema of that role's, full of look-alikes that record that they ran, and raise."""
+    body = "BEGIN PERFORM pg_catalog.nextval('hostile.fired'); RAISE EXCEPTION USING ERRCODE = 'HV000'; END"
+    sql = [
+        "DROP SCHEMA IF EXISTS hostile CASCADE",
+        f"CREATE SCHEMA hostile AUTHORIZATION {owner}",
+        "GRANT USAGE ON SCHEMA hostile TO PUBLIC",
+        f"SET ROLE {owner}",
+        "SET check_function_bodies = off",
+        "CREATE SEQUENCE hostile.fired",
+        "GRANT ALL ON SEQUENCE hostile.fired TO PUBLIC",
+    ]
+
+    def function(name: str, arguments: str, result: str) -> None:
+        sql.append(
+            f"CREATE OR REPLACE FUNCTION hostile.{name}({arguments}) RETURNS {result}"
+            f" LANGUAGE plpgsql AS $body${body};$body$"
+        )
+
+    for kind in COMPARED:
+        pair = f"pg_catalog.{kind}, pg_catalog.{kind}"
+        function("compare", pair, "boolean")
+        function("combine", pair, f"pg_catalog.{kind}")
+        for name in ("=", "<>", "<", ">", "<=", ">="):
+            sql.append(operator_of(name, kind, kind, "compare"))
+        for name in ("+", "-", "||"):
+            sql.append(operator_of(name, kind, kind, "combine"))
+    for left, right in (("timestamptz", "interval"), ("int4", "int8"), ("int8", "int4"),
+                        ("date", "int4"), ("text", "name"), ("name", "text"),
+                        ("date", "timestamptz"), ("int2", "int4")):  # fmt: skip
+        pair = f"pg_catalog.{left}, pg_catalog.{right}"
+        function("compare", pair, "boolean")
+        function("combine", pair, f"pg_catalog.{left}")
+        for name, procedure in (("=", "compare"), ("<", "compare"), ("+", "combine"), ("-", "combine")):
+            sql.append(operator_of(name, left, right, procedure))
+    function("matches", "pg_catalog.text, pg_catalog.text", "boolean")
+    sql.append(operator_of("~", "text", "text", "matches"))
+    for arguments, names in FUNCTIONS.items():
+        typed = ", ".join(f"pg_catalog.{a}" for a in arguments.split(", ") if a)
+        for name in names.split():
+            function(f'"{name}"', typed, "pg_catalog.text")
+    for argument, names in AGGREGATES.items():
+        kind = "pg_catalog.int4" if argument == "any" else f"pg_catalog.{argument}"
+        function("step", f"pg_catalog.int8, {kind}", "pg_catalog.int8")
+        for name in names.split():
+            sql.append(
+                f"CREATE AGGREGATE hostile.{name}({kind})"
+                " (SFUNC = hostile.step, STYPE = pg_catalog.int8, INITCOND = '0')"
+            )
+    for kind in ("text", "uuid", "interval", "timestamptz", "jsonb", "decision", "int4", "date"):
+        sql.append(f"CREATE TYPE hostile.{kind} AS (planted pg_catalog.int4)")
+    for table in TEMPORARY:
+        sql.append(f"CREATE TABLE hostile.{table} (id pg_catalog.text, tier pg_catalog.text)")
+    # Casts of one's own types to everything, by planted functions.
+    function("cast_away", "hostile.uuid", "pg_catalog.text")
+    sql.append("CREATE CAST (hostile.uuid AS pg_catalog.text) WITH FUNCTION hostile.cast_away(hostile.uuid) AS IMPLICIT")
+    env.psql(";\n".join(sql))
+
+
+def operator_of(name: str, left: str, right: str, procedure: str) -> str:
+    return (
+        f"CREATE OPERATOR hostile.{name} (LEFTARG = pg_catalog.{left}, RIGHTARG = pg_catalog.{right},"
+        f" FUNCTION = hostile.{procedure})"
+    )

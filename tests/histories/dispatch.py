@@ -1,0 +1,161 @@
+"""The judge of dispatch in random histories.
+
+The contract leaves open which account comes first, and who of two that fell due at the same instant. So the
+model does not say what the answer is. It follows the answer row by row and asks of each whether the gate
+would have let it pass, and at the end of what was not handed out whether it had to stay.
+"""
+
+from dataclasses import dataclass
+
+from .books import TTL, Operation
+from .verbs import Account
+from .work import NO_CREDITS, POISON, Enrollment
+
+# Refusals that leave a piece of work where it is, though they come after those that put it off.
+AFTER_THE_PROSPECT = ("pacing", "weekly_cap_reached", "daily_cap_reached")
+
+
+class Wrong(Exception):
+    """What the contract does not allow."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the answer."""
+
+    account: str
+    campaign: str
+    prospect: str
+    action: str
+    operation: str
+    expires_at: int
+    attempt: int
+
+
+@dataclass
+class Witness:
+    """How the database stands after the call."""
+
+    # By account, campaign, prospect and action: state, due at, reason.
+    pieces: dict[tuple, tuple]
+    # By account: the breaker's stamp.
+    stamps: dict[str, int | None]
+
+
+class Dispatch:
+    """One call, asked for so many, perhaps of one action or account alone."""
+
+    def __init__(self, accounts: dict[str, Account], many: int, action: str | None, only: str | None):
+        self.many, self.action = many, action
+        self.accounts = {name: a for name, a in accounts.items() if only in (None, name)}
+        # Whose breaker's permit lay ready when the call began.
+        self.permitted = {name for name, a in self.accounts.items() if a.permitted()}
+        # What a clear on the way made due; the next call has it, if this one does not.
+        self.released: set[Enrollment] = set()
+
+    def judge(self, rows: list[Row], witness: Witness) -> None:
+        if len(rows) > self.many:
+            raise Wrong("more than asked for")
+        for name, account in self.accounts.items():
+            self.consult(name, account, witness, full=len(rows) == self.many)
+        for row in rows:
+            self.grant(row)
+        for name, account in self.accounts.items():
+            left = self.due(account)
+            for e in left:
+                found = witness.pieces[name, e.campaign, e.prospect, e.action]
+                self.stayed(account, e, full=len(rows) == self.many)
+                if found != (e.state, e.due_at, e.reason):
+                    self.put_off(name, account, e, found)
+                elif len(rows) < self.many:
+                    self.had_to_stay(name, account, e)
+            self.fall_asleep(account, full=len(rows) == self.many)
+
+    def due(self, account: Account) -> list[Enrollment]:
+        if account.paused:
+            return []
+        return [e for e in account.due() if self.action in (None, e.action)]
+
+    def consult(self, name: str, account: Account, witness: Witness, full: bool) -> None:
+        """Whoever comes to an InMail asks the breaker, which may clear itself."""
+        inmails = [e for e in self.due(account) if e.action == "inmail"]
+        if account.stopped() or not inmails:
+            return
+        # What is written on the way to a poisoned piece alone is taken back with it.
+        may_pass = any(e.prospect != POISON for e in inmails) and account.refusal("inmail", None) is None
+        must = not full and "inmail" not in account.asleep and may_pass
+        if must or witness.stamps[name] != account.stamp:
+            before = [e for e in account.deferred() if e.due_at > account.now]
+            account.consult()
+            self.released |= {e for e in before if e.due_at <= account.now}
+
+    def grant(self, row: Row) -> None:
+        """A piece that was handed out was due, the oldest of its kind, and passed every rule."""
+        account = self.accounts.get(row.account)
+        e = account and account.piece(row.campaign, row.prospect, row.action)
+        if e is None or e not in self.due(account):
+            raise Wrong(f"{row} is not due")
+        if any(o.number == row.operation for o in account.journal):
+            raise Wrong(f"{row} has an operation that is known")
+        if (row.expires_at, row.attempt) != (account.now + TTL, e.attempts + 1):
+            raise Wrong(f"{row}: it expires at {account.now + TTL}, and is attempt {e.attempts + 1}")
+        older = [o for o in self.due(account) if o.action == e.action and o.due_at < e.due_at]
+        for other in older:
+            if other not in self.released and self.passes(account, other):
+                raise Wrong(f"{row} comes before {other}, which is older")
+        refused, probing = account.look(e.action, e.prospect)
+        if refused or e.prospect == POISON:
+            raise Wrong(f"{row}: {refused}")
+        operation = Operation(
+            row.operation, e.action, e.prospect, e.campaign, account.now, row.expires_at, account.today
+        )
+        account.take(operation, probing)
+        account.hand_out(e, operation)
+
+    def passes(self, account: Account, e: Enrollment) -> bool:
+        return e.prospect != POISON and account.look(e.action, e.prospect)[0] is None
+
+    def stayed(self, account: Account, e: Enrollment, full: bool) -> None:
+        """Nobody who may send stays behind where there was room."""
+        if not full and e not in self.released and self.passes(account, e):
+            raise Wrong(f"{e} is left behind")
+
+    def had_to_stay(self, name: str, account: Account, e: Enrollment) -> None:
+        """It was met, and is where it was: the account refused, and not its breaker or the prospect."""
+        behind_the_probe = name in self.permitted and e.action == "inmail"
+        if e.action in account.asleep or e in self.released or behind_the_probe:
+            return
+        refused, whole = account.look(e.action, e.prospect)[0], account.look(e.action, None)[0]
+        if whole is None or whole[0] == NO_CREDITS:
+            raise Wrong(f"{e} stayed where it was: {refused}")
+
+    def put_off(self, name: str, account: Account, e: Enrollment, found: tuple) -> None:
+        """Moved, and not handed out: there is a rule that says so."""
+        ahead, _ = account.look(e.action, None)
+        if ahead and ahead[0] in AFTER_THE_PROSPECT or name in self.permitted and e.action == "inmail":
+            ahead = None
+        refused, _ = account.look(e.action, e.prospect)
+        reason = found[2]
+        if reason == NO_CREDITS and refused and refused[0] == NO_CREDITS:
+            account.skip(e.prospect, e.campaign)
+            account.defer(e.prospect, e.campaign)
+        elif reason == "operation_in_flight" and not ahead and account.in_flight(e.action, e.prospect):
+            e.becomes("waiting", None, reason)
+        elif reason == "prospect_cooldown" and not ahead and account.warm_until(e.action, e.prospect):
+            e.becomes("waiting", account.warm_until(e.action, e.prospect), reason)
+        elif reason == "poisoned" and e.prospect == POISON and not ahead:
+            e.becomes("parked", None, reason)
+        else:
+            raise Wrong(f"{e} became {found}: {refused}")
+
+    def fall_asleep(self, account: Account, full: bool) -> None:
+        """An account that may not send is looked at again when that may have changed.
+
+        Where the answer is full, it may have been looked at before those who could send.
+        """
+        left = {e.action for e in self.due(account)}
+        for action in {"inmail", "invite"} if self.action is None else {self.action}:
+            if action not in left:
+                account.asleep.discard(action)
+            elif not full or account.look(action, None)[0]:
+                account.asleep.add(action)

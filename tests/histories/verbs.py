@@ -1,0 +1,302 @@
+"""The rest of the model: what settles an operation, what operators and the jobs do."""
+
+import copy
+from datetime import timedelta
+
+from .books import (
+    ERRORS,
+    MINUTE,
+    OVER_CAP_COOLDOWN,
+    RATE_LIMIT_COOLDOWN,
+    SKEW,
+    TTL,
+    Decision,
+    Event,
+    Operation,
+    Problem,
+    day_of,
+    week_of,
+)
+from .model import Model
+from .window import Window, next_change
+
+
+class Account(Model):
+    """One account, whole. Each verb answers what the SQL function of its name does."""
+
+    def preview(self, action: str, prospect: str | None) -> Decision:
+        """The same answer, on a copy."""
+        return self.answer(action, copy.deepcopy(self).decide(action, prospect)[0])
+
+    def settled_as(self, operation: Operation, state: str, outcome: str | None) -> None:
+        was_open = operation.unresolved()
+        operation.state, operation.outcome, operation.settled_at = state, outcome, self.now
+        if was_open and not operation.unresolved():
+            self.wake(operation)
+
+    def confirm(self, number: int, chat: str | None, delivered_at: int | None) -> Event | None:
+        if delivered_at is not None and delivered_at > self.now + SKEW:
+            raise Problem("SG007")
+        return self.deliver(self.find(number), chat, delivered_at)
+
+    def deliver(self, operation: Operation, chat: str | None, at: int | None) -> Event | None:
+        """The truth wins, whatever was said before."""
+        if operation.event is not None:
+            if chat is not None and chat != operation.event.chat:
+                raise Problem("SG202")
+            return operation.event
+        unproven = operation.action == "inmail" and chat is None
+        if unproven and operation.state in ("indeterminate", "delivered"):
+            return None
+        if at is not None and at < operation.reserved_at - SKEW:
+            raise Problem("SG007")
+        if operation.state == "released":
+            self.alerts.add(("delivered_after_rollback", operation.counted_on))
+        if unproven:
+            self.settled_as(operation, "indeterminate", "indeterminate")
+            self.failed(operation, "indeterminate")
+            return None
+        self.finish(operation)
+        operation.event = Event(chat, self.now if at is None else at, self.now)
+        self.look_at_proof(operation)
+        return operation.event
+
+    def finish(self, operation: Operation) -> None:
+        """Delivered: the prospect of the campaign has got it."""
+        self.settled_as(operation, "delivered", None)
+        self.arrived(operation)
+
+    def look_at_proof(self, operation: Operation) -> None:
+        if operation.action == "inmail" and self.stamp is not None:
+            probe = self.taken_by is operation and self.leased()
+            if probe or self.proves(operation, self.now):
+                self.clear("recent_success_evidence")
+
+    def rollback(self, number: int, error: str, retry_after: int | None) -> str:
+        operation = self.find(number)
+        outcome = ERRORS[error][1 if operation.action == "inmail" else 2]
+        if operation.state == "delivered":
+            raise Problem("SG203")
+        if operation.state == "released":
+            return operation.outcome
+        if operation.state == "indeterminate" and outcome in ("released", "indeterminate"):
+            return "indeterminate"
+        self.fail(operation, outcome, RATE_LIMIT_COOLDOWN if retry_after is None else retry_after)
+        return outcome
+
+    def fail(self, operation: Operation, outcome: str, cooldown: int) -> None:
+        state = "indeterminate" if outcome == "indeterminate" else "released"
+        self.settled_as(operation, state, outcome)
+        if outcome == "rate_limited":
+            self.cool_down(self.now + cooldown)
+        elif outcome == "account_restricted":
+            self.status = "restricted"
+        elif outcome == "auth_lost" and self.status == "connected":
+            self.status = "disconnected"
+        if operation.action == "inmail":
+            self.tell_breaker(operation, state, outcome)
+        self.failed(operation, outcome)
+
+    def tell_breaker(self, operation: Operation, state: str, outcome: str) -> None:
+        was_probe = self.taken_by is operation
+        if outcome == "credits_exhausted":
+            if was_probe:
+                self.lease = self.taken_by = None
+            self.arm(operation.reserved_at, outcome)
+        elif was_probe and state == "released":
+            # The permit is back at once, unless it has lapsed.
+            self.lease = self.now + TTL if self.leased() else None
+            self.taken_by = None
+            if self.lease is not None:
+                self.offer()
+
+    def cool_down(self, until: int) -> None:
+        self.cooldown = until if self.cooldown is None else max(self.cooldown, until)
+
+    def resolve(self, number: int, sent: bool, chat: str | None) -> None:
+        operation = self.find(number)
+        expired = operation.expired(self.now)
+        repeats = operation.state == ("delivered" if sent else "released")
+        proof = repeats and sent and operation.event is None and chat is not None
+        if repeats and not proof:
+            if sent and chat is not None and operation.event and chat != operation.event.chat:
+                raise Problem("SG202")
+            return
+        if operation.state != "indeterminate" and not expired and not proof:
+            raise Problem("SG204")
+        if not sent:
+            self.fail(operation, "released", 0)
+        elif chat is None and operation.action == "inmail":
+            self.finish(operation)
+        else:
+            self.deliver(operation, chat, operation.reserved_at)
+
+    def record_external_send(self, action: str, prospect: str, chat: str | None, at: int) -> Event:
+        if action == "inmail" and chat is None:
+            raise Problem("SG001")
+        if at > self.now:
+            raise Problem("SG007")
+        same = self.same(action, prospect)
+        for o in same:
+            if o.number is None and (o.event.chat, o.event.occurred_at) == (chat, at):
+                return o.event
+        ours = [o for o in same if o.number is not None and at >= o.reserved_at - SKEW]
+        near = [o for o in ours if o.settled_at is None or at <= o.settled_at + SKEW]
+        known = [o for o in near if o.event and o.event.chat == chat]
+        waiting = [o for o in ours if o.unresolved()]
+        waiting += [o for o in near if o.state == "delivered" and o.event is None]
+        if known and (chat is not None or not waiting):
+            return known[0].event
+        if waiting:
+            latest = max(waiting, key=lambda o: o.reserved_at)
+            return self.deliver(latest, chat, max(at, latest.reserved_at))
+        operation = Operation(None, action, prospect, None, at, at, day_of(at), "delivered", None, self.now)
+        operation.event = Event(chat, at, self.now)
+        self.journal.append(operation)
+        self.granted[action] = max(self.granted.get(action, 0), at)
+        if operation.counted_on == self.today:
+            self.note_cap()
+        self.look_at_proof(operation)
+        return operation.event
+
+    def set_status(self, status: str) -> None:
+        self.status = status
+
+    def set_cap(self, action: str, daily: int | None, weekly: int | None) -> None:
+        """Lowering a cap is no offence: the highest of the day counts."""
+        self.note_cap()
+        self.caps[action] = (daily, weekly)
+        self.note_cap()
+
+    def clear_cooldown(self) -> None:
+        self.cooldown = None
+
+    def set_window(self, start: int | None, end: int | None, days: tuple | None) -> None:
+        """In quarters of the local day; nothing at all removes it."""
+        given = [value is not None for value in (start, end, days)]
+        if any(given) and (not all(given) or start == end or not days):
+            raise Problem("SG006")
+        self.window = Window(start, end, days) if all(given) else None
+
+    def set_zone(self, zone: str) -> None:
+        self.zone = zone
+
+    def set_ramp(self, on: bool) -> None:
+        """Switched on, it starts afresh."""
+        self.note_cap()
+        if not on:
+            self.ramp = None
+        elif self.ramp is None:
+            self.ramp = set()
+        self.note_cap()
+
+    def breaker_clear(self) -> None:
+        self.clear("manual")
+        self.release()
+        self.cleared_at = self.now
+
+    def breaker_arm(self) -> None:
+        self.arm(self.now, "manual")
+
+    def breaker_force(self, mode: str) -> None:
+        self.mode = mode
+        if mode == "closed":
+            self.release()
+
+    def breaker_probe(self) -> None:
+        if self.mode == "open":
+            raise Problem("SG208")
+        if not self.is_open():
+            raise Problem("SG206")
+        if self.leased():
+            raise Problem("SG207")
+        self.lease, self.taken_by = self.now + TTL, None
+        self.offer()
+
+    def breaker_check(self, prospect: str, campaign: str | None) -> tuple:
+        if self.paused:
+            return False, "paused_by_operator", None, self.stamp
+        refused = self.consult()
+        if refused and refused[0] == "account_inmail_credits_exhausted":
+            self.skip(prospect, campaign)
+        reason, retry_at = refused or (None, None)
+        return refused is None, reason, retry_at, self.stamp
+
+    def breaker_report(self, prospect: str, error: str) -> str:
+        if error == "nothing":
+            raise Problem("SG001")
+        outcome = ERRORS[error][1]
+        if outcome == "credits_exhausted":
+            self.arm(self.now, outcome)
+        return outcome
+
+    def audit_events(self) -> int:
+        """Layer 2; how many accounts got a new alert."""
+        self.note_cap()
+        counter = self.sent_on("inmail", self.today)
+        of_today = [o for o in self.journal if o.action == "inmail" and o.counted_on == self.today]
+        events = sum(o.event is not None for o in of_today)
+        in_flight = sum(o.state == "reserved" and self.now < o.expires_at for o in of_today)
+        found = set()
+        if counter - events - in_flight > 5:
+            found.add(("counter_ahead_of_events", self.today))
+        cap, over = self.highest_cap[self.today], ("over_cap", self.today)
+        if counter > cap and counter * 100 >= cap * 120:
+            if over not in self.raised:
+                self.cool_down(self.now + OVER_CAP_COOLDOWN)
+                found.add(over)
+            elif over in self.alerts:
+                found.add(over)
+        new = found - self.alerts
+        self.raised |= found
+        kinds = ("counter_ahead_of_events", "over_cap")
+        self.alerts = {alert for alert in self.alerts if alert[0] not in kinds} | found
+        return int(bool(new))
+
+    def reconcile_operations(self) -> None:
+        """Layer 1: what is counted anew each time needs no correction; expired operations are told."""
+        since = week_of(self.today) - timedelta(days=7)
+        expired = any(o.expired(self.now) and o.counted_on >= since for o in self.journal)
+        self.expire(since)
+        self.alerts = {alert for alert in self.alerts if alert[0] != "operations_expired"}
+        if expired:
+            self.alerts.add(("operations_expired", self.today))
+
+
+# How far the clock goes on: a number, or a boundary of the account's own. A microsecond less meets what
+# the last reserve began, because the clock ticks once after it.
+WAITS = {
+    "a second": 1_000_000,
+    "a minute": MINUTE,
+    "five minutes": 5 * MINUTE,
+    "up to the time to answer": TTL - 1,
+    "the time to answer": TTL,
+    "nearly an hour": 60 * MINUTE - 1,
+    "an hour": 60 * MINUTE,
+    "an hour and a bit": 60 * MINUTE + 1,
+    "seven hours": 420 * MINUTE,
+    "nearly a day": 1440 * MINUTE - 1,
+    "a day": 1440 * MINUTE,
+    "nine days": 9 * 1440 * MINUTE,
+}
+
+
+def wait(account: Account, how: str) -> int:
+    """When it is then."""
+    now = account.now
+    tomorrow = (now // (1440 * MINUTE) + 1) * 1440 * MINUTE
+    turn = next_change(account.window, account.zone, now) if account.window else None
+    work = min((e.due_at for e in account.enrolled if e.due_at is not None and e.due_at > now), default=now)
+    boundaries = {
+        "midnight": tomorrow,
+        "nearly midnight": tomorrow - 1,
+        "the next period": account.next_period(now),
+        "nearly the next period": account.next_period(now) - 1,
+        "the end of the lease": account.lease or 0,
+        "the end of the cooldown": account.cooldown or 0,
+        "the turn of the window": turn or now,
+        "nearly the turn of the window": (turn or now) - 1,
+        "the next work": work,
+        "nearly the next work": work - 1,
+    }
+    return max(boundaries[how], now) if how in boundaries else now + WAITS[how]

@@ -1,0 +1,171 @@
+"""The campaign work of one account in the model: what waits until when, and what an outcome does to it."""
+
+from dataclasses import dataclass
+
+from .books import DAY, MINUTE, Books, Operation, Problem
+
+PROSPECT_COOLDOWN = DAY
+BACK_OFF = 5 * MINUTE
+ATTEMPTS_MAX = 5
+NO_CREDITS = "account_inmail_credits_exhausted"
+# PostgreSQL does not write an operation for this one: the player sees to it.
+POISON = "poison"
+# Only settling its operation moves what is parked for one of these.
+UNKNOWN = ("indeterminate", "expired")
+
+
+@dataclass(eq=False)
+class Enrollment:
+    """A prospect in a campaign, for an action."""
+
+    campaign: str
+    prospect: str
+    action: str
+    due_at: int | None
+    state: str = "waiting"
+    reason: str | None = None
+    attempts: int = 0
+    operation: Operation | None = None
+
+    def becomes(self, state: str, due_at: int | None = None, reason: str | None = None) -> None:
+        self.state, self.due_at, self.reason = state, due_at, reason
+
+
+class Work(Books):
+    """An account and its enrollments, in the order in which they were put in."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.enrolled: list[Enrollment] = []
+        # By campaign, prospect and action: every operation that was handed out, the first one first.
+        self.handed: dict[tuple, list[Operation]] = {}
+        # What the recipient's side refused, as the campaign is told.
+        self.refused: list[tuple] = []
+        self.paused_campaigns: set[str] = set()
+        # Actions whose due work a dispatch left where it was, because the account may not send.
+        self.asleep: set[str] = set()
+
+    def piece(self, campaign: str, prospect: str, action: str) -> Enrollment | None:
+        key = campaign, prospect, action
+        return next((e for e in self.enrolled if (e.campaign, e.prospect, e.action) == key), None)
+
+    def due(self) -> list[Enrollment]:
+        """What dispatch may look at."""
+        waiting = [e for e in self.enrolled if e.state == "waiting" and e.campaign not in self.paused_campaigns]
+        return [e for e in waiting if e.due_at is not None and e.due_at <= self.now]
+
+    def enqueue(self, campaign: str, prospect: str, action: str, later: int | None) -> tuple:
+        if self.piece(campaign, prospect, action):
+            return (False,)
+        self.enrolled.append(Enrollment(campaign, prospect, action, self.now + (later or 0)))
+        return (True,)
+
+    def cancel(self, campaign: str, prospect: str) -> int:
+        live = [e for e in self.enrolled if (e.campaign, e.prospect) == (campaign, prospect)]
+        live = [e for e in live if e.state in ("waiting", "sending", "parked")]
+        for e in live:
+            e.becomes("cancelled")
+        return len(live)
+
+    def switch_action(self, campaign: str, before: str, after: str) -> tuple[int, int]:
+        """What waits, and is not there under the new action, begins anew; what enqueue put off stays so."""
+        waiting = [e for e in self.enrolled if e.state == "waiting" and e.action == before]
+        waiting = [e for e in waiting if e.campaign == campaign]
+        moved = [e for e in waiting if not self.piece(campaign, e.prospect, after)]
+        for e in moved:
+            e.becomes("waiting", e.due_at if e.reason is None else self.now)
+            e.action, e.attempts, e.operation = after, 0, None
+        return len(moved), len(waiting) - len(moved)
+
+    def resume_deferred(self) -> tuple:
+        """What the breaker deferred, and what was parked for a known reason, is due."""
+        parked = [e for e in self.enrolled if e.state == "parked" and e.reason not in UNKNOWN]
+        for e in parked:
+            e.becomes("waiting", self.now)
+            e.attempts = 0
+        return (len(parked) + self.release(),)
+
+    def deferred(self) -> list[Enrollment]:
+        return [e for e in self.enrolled if e.state == "waiting" and e.reason == NO_CREDITS]
+
+    def defer(self, prospect: str | None, campaign: str | None) -> None:
+        """The piece that was skipped waits for the next credits."""
+        until = self.next_period(self.now)
+        e = self.piece(campaign, prospect, "inmail")
+        if e and e.state == "waiting" and (e.due_at is None or e.due_at < until):
+            e.due_at, e.reason = until, NO_CREDITS
+
+    def release(self) -> int:
+        """What was deferred is due; how many were not so already."""
+        deferred = [e for e in self.deferred() if e.due_at > self.now]
+        for e in deferred:
+            e.due_at, e.reason = self.now, None
+        return len(deferred)
+
+    def offer(self) -> None:
+        """A permit lies ready: the first deferred piece that nothing else holds back is due."""
+        for e in sorted(self.deferred(), key=lambda e: e.due_at):
+            same = self.same("inmail", e.prospect)
+            blocked = any(o.unresolved() or o.reserved_at > self.now - PROSPECT_COOLDOWN for o in same)
+            if not blocked and e.campaign not in self.paused_campaigns:
+                e.due_at = self.now
+                return
+
+    def hand_out(self, e: Enrollment, operation: Operation) -> None:
+        e.becomes("sending")
+        e.attempts, e.operation = e.attempts + 1, operation
+        self.handed.setdefault((e.campaign, e.prospect, e.action), []).append(operation)
+
+    def arrived(self, operation: Operation) -> None:
+        """Delivered: the prospect of the campaign has got it, whatever was said of the piece."""
+        e = self.piece(operation.campaign, operation.prospect, operation.action)
+        if e:
+            e.becomes("done")
+
+    def failed(self, operation: Operation, outcome: str) -> None:
+        """What became of the last hand-out of a piece, unless it was a delivery."""
+        e = next((e for e in self.enrolled if e.operation is operation), None)
+        if e is None or e.state not in ("sending", "parked"):
+            return
+        if outcome in UNKNOWN:
+            e.becomes("parked", None, outcome)
+        elif outcome == "recipient_refused":
+            reason = "inmail_eligibility" if e.action == "inmail" else outcome
+            e.becomes("done", None, reason)
+            self.refused.append((e.prospect, e.campaign, e.action, reason))
+        elif outcome == "credits_exhausted" and self.is_open():
+            e.becomes("waiting", self.next_period(self.now), NO_CREDITS)
+        elif outcome in ("account_restricted", "auth_lost"):
+            e.becomes("waiting", self.now, outcome)
+        elif e.attempts >= ATTEMPTS_MAX:
+            e.becomes("parked", None, outcome)
+        else:
+            e.becomes("waiting", self.now + self.back_off(e.attempts), outcome)
+
+    def back_off(self, attempts: int) -> int:
+        return BACK_OFF * 2 ** (attempts - 1)
+
+    def wake(self, operation: Operation) -> None:
+        """Settled: who waits for its prospect is due."""
+        for e in self.enrolled:
+            waits = e.state == "waiting" and e.reason == "operation_in_flight"
+            if waits and (e.action, e.prospect) == (operation.action, operation.prospect):
+                e.becomes("waiting", self.now)
+
+    def expire(self, since) -> None:
+        """Nobody answered in time."""
+        for e in self.enrolled:
+            if e.state == "sending" and e.operation.expired(self.now) and e.operation.counted_on >= since:
+                e.becomes("parked", None, "expired")
+
+    def find(self, number: int | tuple) -> Operation:
+        """By its number, or as the hand-out so many before the last of a piece."""
+        if isinstance(number, tuple):
+            handed = self.handed.get(number[:3], [])
+            if number[3] < len(handed):
+                return handed[-1 - number[3]]
+            raise Problem("SG102")
+        for operation in self.journal:
+            if operation.number == number:
+                return operation
+        raise Problem("SG102")
