@@ -62,10 +62,10 @@ bench-bloat:
 	@$(PYTHON) tests/bench/bloat.py --write
 
 page-times:
-	@$(PYTHON) tests/console/times.py
+	@$(PYTHON) tests/pages/times.py
 
 pictures:
-	@$(PYTHON) tests/console/pictures.py
+	@$(PYTHON) tests/pages/pictures.py
 
 accept:
 	@$(harness) --accept

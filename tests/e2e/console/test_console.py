@@ -4,7 +4,7 @@ import json
 import re
 from urllib.parse import quote
 
-from console import world
+from pages import world
 from e2e.support.console_client import Client, ConsoleDaemon, act_path, card_ids, next_page, says, take_over, words
 from e2e.support.daemon_process import Daemon, daemon_login
 from harness.browser import Browser

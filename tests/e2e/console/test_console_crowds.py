@@ -3,7 +3,7 @@
 import os
 import signal
 
-from console import world
+from pages import world
 from e2e.support.console_client import Client, ConsoleDaemon, act_path, next_page
 from e2e.support.daemon_process import Daemon
 from e2e.support import Stopwatch, at_once, equal, provision

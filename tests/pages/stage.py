@@ -9,7 +9,7 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from console import terminal, world
+from pages import terminal, world
 from harness import build, postgres
 from harness.browser import Browser
 from harness.cluster import Cluster

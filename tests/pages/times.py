@@ -1,6 +1,6 @@
 """`make page-times`: how long the server takes for each page of the console.
 
-    python3 tests/console/times.py [--accounts N] [--rounds R]
+    python3 tests/pages/times.py [--accounts N] [--rounds R]
 
 The time is what the answer's Server-Timing says: from the request to the last byte of the page, with the
 database on the same machine. Prints the table of docs/console.md.
@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from console.stage import Stage
+from pages.stage import Stage
 from harness.console import HarnessError
 
 PAGES = (

@@ -1,6 +1,6 @@
 """`make pictures`: console and terminal as PNGs in docs/pictures/, from a database that looks real.
 
-    python3 tests/console/pictures.py [--into DIRECTORY]
+    python3 tests/pages/pictures.py [--into DIRECTORY]
 """
 
 import argparse
@@ -9,7 +9,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from console.stage import Stage
+from pages.stage import Stage
 from harness.browser import Browser
 from harness.console import HarnessError, progress
 from harness.places import REPO
