@@ -56,7 +56,7 @@ bench:
 	@$(PYTHON) tests/bench/bench.py
 
 bench-books:
-	@$(PYTHON) tests/bench/books.py
+	@$(PYTHON) tests/bench/books
 
 bench-bloat:
 	@$(PYTHON) tests/bench/bloat.py --write

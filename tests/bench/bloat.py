@@ -17,8 +17,8 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from bench import contenders
-from bench.figures import report
-from bench.figures.report import Table
+from bench.books import report
+from bench.books.report import Table
 from bench.server import CLIENTS, Server
 from harness import build, postgres
 from harness.cluster import Cluster

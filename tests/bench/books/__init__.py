@@ -1,4 +1,4 @@
-"""The figures of the books, step by step; ``tests/bench/books.py`` is the command.
+"""The figures of the books, step by step; ``tests/bench/books`` is the command.
 
     data.py      accounts, journal and events as a busy server has them
     planted.py   drift planted on purpose, and the check that it and nothing else was found

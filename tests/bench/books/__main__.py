@@ -1,4 +1,4 @@
-"""The figures of the books, for docs/operations.md: python3 tests/bench/books.py
+"""The figures of the books, for docs/operations.md: python3 tests/bench/books
 
 One throwaway cluster. Times of the sweeps by active accounts, reserve beside the sweeps and across
 midnight, reserve against two writes by hand by size, and the daemon's memory. After each step the
@@ -12,9 +12,9 @@ import sys
 import time
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])
+sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from bench.figures import beside, data, growth, memory, midnight, report, server, sweeps
+from bench.books import beside, data, growth, memory, midnight, report, server, sweeps
 from harness import build, postgres
 from harness.cluster import Cluster
 from harness.console import duration, ended, progress

@@ -4,7 +4,7 @@ from harness.console import HarnessError
 from harness.places import REPO
 
 PAGE = REPO / "docs" / "operations.md"
-FIGURES = ("<!-- figures: written by tests/bench/books.py -->", "<!-- end of figures -->")
+FIGURES = ("<!-- figures: written by tests/bench/books -->", "<!-- end of figures -->")
 BLOAT = ("<!-- bloat: written by tests/bench/bloat.py -->", "<!-- end of bloat -->")
 
 
