@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "tests"))
 
 from harness import venv
-from harness.console import HarnessError
+from harness.progress import HarnessError
 
 
 def main() -> int:

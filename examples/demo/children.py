@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.console import HarnessError, own_environment
+from harness.progress import HarnessError, own_environment
 
 EXAMPLES = Path(__file__).resolve().parents[1]
 ACCOUNTS = EXAMPLES / "accounts.csv"

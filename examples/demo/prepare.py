@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from harness import build, postgres, wheel
-from harness.console import HarnessError, progress, watched
+from harness.progress import HarnessError, progress, watched
 from harness.places import locked, run_dir
 from harness.postgres import Install
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from harness import venv
-from harness.console import HarnessError
+from harness.progress import HarnessError
 from harness.postgres import Install
 
 from . import acts, campaigns, children, prepare, stage, table, terminal, verdict

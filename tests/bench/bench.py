@@ -24,7 +24,7 @@ from bench.outside import Outside
 from bench.server import CLIENTS, CONF, Server
 from harness import build, postgres
 from harness.cluster import Cluster
-from harness.console import HarnessError, duration, ended, progress
+from harness.progress import HarnessError, duration, ended, progress
 from harness.places import RESULTS
 
 PARTS = ("throughput", "batches", "crowds", "causes", "memory")

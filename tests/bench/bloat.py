@@ -22,7 +22,7 @@ from bench.books.report import Table
 from bench.server import CLIENTS, Server
 from harness import build, postgres
 from harness.cluster import Cluster
-from harness.console import duration, ended, progress
+from harness.progress import duration, ended, progress
 
 ACCOUNTS = 100_000
 CONF = {"shared_buffers": "1GB", "max_wal_size": "8GB", "max_connections": 50}

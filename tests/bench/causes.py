@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from harness import venv
-from harness.console import progress
+from harness.progress import progress
 
 from . import contenders
 from .server import Server

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.apt import install_packages
 from harness.cluster import Cluster
-from harness.console import HarnessError, own_environment, progress, quiet, watched
+from harness.progress import HarnessError, own_environment, progress, quiet, watched
 from harness.places import locked, run_dir, server_account, server_dir
 from harness.wheel import pip
 

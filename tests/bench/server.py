@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cluster import Cluster
-from harness.console import HarnessError
+from harness.progress import HarnessError
 from harness.places import server_dir
 
 from . import contenders, plpgsql

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from harness import build, venv
-from harness.console import HarnessError
+from harness.progress import HarnessError
 
 from .kills import wait_for
 from .world import DAEMON, World

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from harness.cluster import Cluster
-from harness.console import HarnessError
+from harness.progress import HarnessError
 
 from .gate import Gate
 from .world import DAEMON, SENDER

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 from harness.cluster import Cluster
-from harness.console import duration
+from harness.progress import duration
 
 from . import load, verdict
 from .run import Run

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from harness.cluster import Cluster
-from harness.console import HarnessError
+from harness.progress import HarnessError
 
 from .crowd import Crowd
 from .gate import Gate

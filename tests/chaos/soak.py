@@ -19,7 +19,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from harness import build, postgres, venv
 from harness.cluster import Cluster
-from harness.console import HarnessError, duration, progress
+from harness.progress import HarnessError, duration, progress
 
 # The server flushes nothing by itself for as long as it may: what a kill may cost, it costs.
 CONF = {

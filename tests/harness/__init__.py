@@ -2,7 +2,7 @@
 
 Read the modules in this order:
 
-- ``console``    progress lines, running commands, the one error type
+- ``progress``   progress lines, running commands, the one error type
 - ``places``     where private files live, and as whom servers run
 - ``apt``        packages of the system, or the command that installs them
 - ``wheel``      pinned wheels, fetched with pip and unpacked

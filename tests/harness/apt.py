@@ -3,7 +3,7 @@
 import os
 import shutil
 
-from .console import HarnessError, own_environment, progress, watched
+from .progress import HarnessError, own_environment, progress, watched
 from .places import locked
 
 _updated = False

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .apt import install_packages
-from .console import HarnessError, own_environment, progress, watched
+from .progress import HarnessError, own_environment, progress, watched
 from .places import locked, run_dir
 from .wheel import building, is_stamped
 

@@ -14,7 +14,7 @@ if __name__ == "__main__":  # its neighbours have names of the standard library,
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from harness import debian
-from harness.console import HarnessError, own_environment, progress, watched
+from harness.progress import HarnessError, own_environment, progress, watched
 from harness.places import REPO, locked
 from harness.postgres import Install
 

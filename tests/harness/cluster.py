@@ -14,7 +14,7 @@ import weakref
 from pathlib import Path
 
 from . import ports
-from .console import CommandFailed, HarnessError
+from .progress import CommandFailed, HarnessError
 from .places import owner, reaches, server_account, server_dir
 from .postgres import Install
 

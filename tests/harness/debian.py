@@ -15,7 +15,7 @@ from pathlib import Path
 
 from . import wheel
 from .apt import install_packages
-from .console import HarnessError, progress, quiet, watched
+from .progress import HarnessError, progress, quiet, watched
 from .places import locked, run_dir, server_dir
 
 LIBCLANG = wheel.Wheel(

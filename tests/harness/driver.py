@@ -6,10 +6,9 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import console
 from .build import EXTENSION
 from .cluster import Cluster
-from .console import HarnessError, progress
+from .progress import HarnessError, note_failure, progress
 from .places import REPO, RESULTS
 
 DIFF_LINES = 200
@@ -171,7 +170,7 @@ class Driver:
             of_test = re.search(rf"^diff .*/{re.escape(name)}\.out$(.*?)(?=^diff |\Z)", text, re.MULTILINE | re.DOTALL)
             changed = re.findall(r"^[-+](?![-+]).*$", of_test[1], re.MULTILINE) if of_test else []
             told = changed[:TOLD_LINES] or [f"no difference; see {results.relative_to(REPO)}/driver.log"]
-            console.failed(f"{self.kind}/{name}", "\n".join(told))
+            note_failure(f"{self.kind}/{name}", "\n".join(told))
 
 
 # PostgreSQL 15: "test basics      ... ok     12 ms"; from 16 on: "not ok 3     - basics    12 ms".

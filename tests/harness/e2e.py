@@ -12,10 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from . import console, venv
+from . import venv
 from .build import EXTENSION
 from .cluster import Cluster
-from .console import HarnessError, duration, progress
+from .progress import HarnessError, duration, note_failure, progress
 from .driver import Outcome, selected
 from .places import REPO
 from .postgres import Install
@@ -95,7 +95,7 @@ def run(
             module = load(file)
         except Exception as error:
             progress(f"  FAILED  {file.stem}: cannot be imported\n{traceback.format_exc()}")
-            console.failed(f"e2e/{file.stem}", reason(error))
+            note_failure(f"e2e/{file.stem}", reason(error))
             outcome.failed.append(file.stem)
             continue
         if getattr(module, "NEWEST_ONLY", False) and not newest:
@@ -152,7 +152,7 @@ def run_one(cluster: Cluster, module: ModuleType, full: str, function, dbname: s
             with _time_limit(getattr(module, "TIMEOUT_SECONDS", TIMEOUT_SECONDS)):
                 function(env)
         except Exception as error:
-            console.failed(f"e2e/{full}", reason(error))
+            note_failure(f"e2e/{full}", reason(error))
             problem = traceback.format_exc() + "\nThe server's log ends:\n" + cluster.log_tail()
         finally:
             _restore(cluster, conf)
@@ -160,7 +160,7 @@ def run_one(cluster: Cluster, module: ModuleType, full: str, function, dbname: s
             for role in _roles(cluster) - roles:
                 cluster.psql(f'DROP ROLE "{role}"')
     except HarnessError as error:
-        console.failed(f"e2e/{full}", f"clearing up failed: {error}")
+        note_failure(f"e2e/{full}", f"clearing up failed: {error}")
         problem = (problem or "") + f"\nclearing up failed: {error}"
     word = "FAILED" if problem else "ok    "
     progress(f"  {word}  {full}  {duration(time.monotonic() - started)}")

@@ -19,7 +19,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from .console import HarnessError, progress
+from .progress import HarnessError, progress
 
 REPO = Path(__file__).resolve().parents[2]
 RUN = REPO / ".run"

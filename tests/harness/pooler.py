@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import debian
 from .apt import install_packages
-from .console import HarnessError, quiet
+from .progress import HarnessError, quiet
 
 # The first version that knows max_prepared_statements.
 PREPARES = (1, 21)

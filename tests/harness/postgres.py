@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import debian, wheel
-from .console import HarnessError, own_environment, quiet
+from .progress import HarnessError, own_environment, quiet
 from .places import locked, server_dir
 
 EMBEDDED_DEFAULT = 18

@@ -6,8 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import console
-from .console import HarnessError, duration, progress
+from .progress import HarnessError, duration, failures, note_failure, progress
 
 
 @dataclass
@@ -32,14 +31,14 @@ class Report:
         """Run one stage; ``work`` returns (passed, failed). Whether it went well."""
         progress(f"\n== {name}")
         started = time.monotonic()
-        before = len(console.failures)
+        before = len(failures)
         try:
             passed, failed = work() or (0, 0)
         except Exception as error:
             progress(f"FAILED: {error if isinstance(error, HarnessError) else traceback.format_exc()}")
-            console.failed(name, reason(error))
+            note_failure(name, reason(error))
             passed, failed = 0, 1
-        why = console.failures[before:]
+        why = failures[before:]
         self.stages.append(Stage(name, time.monotonic() - started, passed, failed, why))
         return failed == 0
 

@@ -17,7 +17,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from harness import browser, build, debian, e2e, places, pooler, postgres, rust, side_by_side
 from harness.cluster import Cluster
-from harness.console import HarnessError, progress
+from harness.progress import HarnessError, progress
 from harness.isolation import ISOLATION
 from harness.places import REPO, RESULTS
 from harness.postgres import Install

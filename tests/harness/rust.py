@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from . import console
 from .build import EXTENSION, cargo_environment, target_dir
 from .places import REPO
 from .postgres import Install
+from .progress import REASON_CHARS, CommandFailed, note_failure, progress, watched
 
 # Of the property tests, through proptest.
 SEED = "20260524"
@@ -17,7 +17,7 @@ TESTED = ["sendgate-decision", "sendgated"]
 def formatting(install: Install) -> tuple[int, int]:
     """``cargo fmt --check``; like lints, it adds nothing to the count unless it fails."""
     command = ["cargo", "fmt", "--all", "--check"]
-    console.watched(command, "cargo fmt --check", env=cargo_environment(install), cwd=REPO)
+    watched(command, "cargo fmt --check", env=cargo_environment(install), cwd=REPO)
     return 0, 0
 
 
@@ -30,7 +30,7 @@ def lints(install: Install) -> tuple[int, int]:
     command = ["cargo", "clippy", "--workspace", "--all-targets", "--release"]
     command += ["--features", features, "--target-dir", target_dir(install)]
     command += ["--", "--deny", "warnings"]
-    console.watched(command, "cargo clippy", env=cargo_environment(install), cwd=REPO)
+    watched(command, "cargo clippy", env=cargo_environment(install), cwd=REPO)
     return 0, 0
 
 
@@ -45,7 +45,7 @@ def lints_without_headers(install: Install, major: int) -> tuple[int, int]:
     }
     command = ["cargo", "clippy", "-p", EXTENSION, "--release", "--features", f"{EXTENSION}/pg{major}"]
     command += ["--target-dir", target_dir(install), "--", "--deny", "warnings"]
-    console.watched(command, f"cargo clippy for PostgreSQL {major}", env=environment, cwd=REPO)
+    watched(command, f"cargo clippy for PostgreSQL {major}", env=environment, cwd=REPO)
     return 0, 0
 
 
@@ -54,15 +54,15 @@ def unit_tests(install: Install) -> tuple[int, int]:
     packages = [word for crate in TESTED for word in ("-p", crate)]
     command = ["cargo", "test", *packages, "--no-fail-fast", "--target-dir", target_dir(install)]
     try:
-        output = console.watched(
+        output = watched(
             # The same cases every time: what fails is the change at hand. Set another seed to search.
             command, "cargo test", env={"PROPTEST_RNG_SEED": SEED} | cargo_environment(install), cwd=REPO
         )
-    except console.CommandFailed as error:
+    except CommandFailed as error:
         passed, failed = counts(error.output)
-        console.progress(str(error))
+        progress(str(error))
         names = re.findall(r"^test (\S+) \.\.\. FAILED", error.output, re.MULTILINE)
-        console.failed("rust tests", ", ".join(names) or str(error)[-console.REASON_CHARS:])
+        note_failure("rust tests", ", ".join(names) or str(error)[-REASON_CHARS:])
         return passed, max(failed, 1)
     return counts(output)
 

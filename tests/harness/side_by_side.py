@@ -9,7 +9,7 @@ from contextlib import suppress
 from multiprocessing import connection, get_context, parent_process
 from typing import Protocol
 
-from . import console
+from .progress import begin_lines_with, progress
 from .report import Report, Stage
 
 # One more than the smallest machine has processors that the tests are made for, because they wait more
@@ -55,12 +55,12 @@ def _stages(job: Job, answer: connection.Connection) -> list[Stage]:
     try:
         return answer.recv()
     except EOFError:
-        console.progress(f"FAILED  {job.name}: its process ended without a result")
+        progress(f"FAILED  {job.name}: its process ended without a result")
         return [Stage(job.name, 0, 0, 1, [f"FAILED  {job.name}: its process ended without a result"])]
 
 
 def _alone(work: Callable[[Report, Job], None], job: Job, prefix: str, answer: connection.Connection) -> None:
-    console.prefix = prefix
+    begin_lines_with(prefix)
     threading.Thread(target=_end_with_the_run, daemon=True).start()
     report = Report()
     with suppress(KeyboardInterrupt):  # which the one that waits for the answer is told as well

@@ -4,7 +4,7 @@ import importlib
 import sys
 from pathlib import Path
 
-from .console import HarnessError, own_environment, progress, quiet, watched
+from .progress import HarnessError, own_environment, progress, quiet, watched
 from .places import locked, run_dir
 from .wheel import building, is_stamped, pip
 

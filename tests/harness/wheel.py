@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .apt import install_packages
-from .console import HarnessError, watched
+from .progress import HarnessError, watched
 
 STAMP = ".complete"
 

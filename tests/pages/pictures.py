@@ -11,7 +11,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from pages.stage import Stage
 from harness.browser import Browser
-from harness.console import HarnessError, progress
+from harness.progress import HarnessError, progress
 from harness.places import REPO
 
 ACCOUNTS = 2_000

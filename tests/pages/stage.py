@@ -13,7 +13,7 @@ from pages import terminal, world
 from harness import build, postgres
 from harness.browser import Browser
 from harness.cluster import Cluster
-from harness.console import HarnessError, progress
+from harness.progress import HarnessError, progress
 
 VERSION = 18
 TOKEN = "a token for pictures and figures"

@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from pages.stage import Stage
-from harness.console import HarnessError
+from harness.progress import HarnessError
 
 PAGES = (
     ("accounts", "/?after=acc-{middle}"),

@@ -13,7 +13,7 @@ if __name__ == "__main__":
 
 from harness import build, postgres, venv
 from harness.cluster import Cluster
-from harness.console import HarnessError, progress
+from harness.progress import HarnessError, progress
 from harness.places import REPO
 from upgrade import releases, stock
 

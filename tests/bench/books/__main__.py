@@ -17,7 +17,7 @@ sys.path[0] = str(Path(__file__).resolve().parents[2])
 from bench.books import beside, data, growth, memory, midnight, report, server, sweeps
 from harness import build, postgres
 from harness.cluster import Cluster
-from harness.console import duration, ended, progress
+from harness.progress import duration, ended, progress
 
 STEPS = ("growth", "sweeps", "beside", "midnight", "memory")
 QUICK = {"accounts": 50_000, "active": 5_000, "rounds": 2, "seconds": 2, "minute": 10, "midnights": 1}

@@ -2,7 +2,7 @@
 
 import statistics
 
-from harness.console import progress
+from harness.progress import progress
 
 from .planted import same
 from .report import Table

@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 from harness import build
-from harness.console import HarnessError
+from harness.progress import HarnessError
 
 from .server import Server
 

@@ -1,6 +1,6 @@
 """Accounts, journal and events as a busy server has them, written in bulk."""
 
-from harness.console import progress
+from harness.progress import progress
 
 from .server import NOON, STOPWATCH, Server
 

@@ -3,7 +3,7 @@
 import statistics
 
 from bench import contenders
-from harness.console import progress
+from harness.progress import progress
 
 from .data import HISTORY, TODAY, without_indexes
 from .report import Table

@@ -2,7 +2,7 @@
 
 import time
 
-from harness.console import HarnessError, progress
+from harness.progress import HarnessError, progress
 
 from .daemon import WAIT_SECONDS, Daemon
 from .report import Table

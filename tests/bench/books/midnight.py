@@ -3,7 +3,7 @@
 import datetime
 import statistics
 
-from harness.console import progress
+from harness.progress import progress
 
 from .daemon import Daemon
 from .planted import same

@@ -1,6 +1,6 @@
 """Drift that is planted on purpose, and the check that it was found, and nothing else."""
 
-from harness.console import HarnessError
+from harness.progress import HarnessError
 
 from .data import NOW, counter
 from .server import Server, Sweep

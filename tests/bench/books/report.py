@@ -1,6 +1,6 @@
 """The tables, on the terminal and in docs/operations.md."""
 
-from harness.console import HarnessError
+from harness.progress import HarnessError
 from harness.places import REPO
 
 PAGE = REPO / "docs" / "operations.md"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cluster import Cluster
-from harness.console import HarnessError, progress
+from harness.progress import HarnessError, progress
 from harness.places import server_dir
 
 CLIENTS = 8

@@ -1,6 +1,6 @@
 """Time of each sweep to its end, by the number of active accounts."""
 
-from harness.console import progress
+from harness.progress import progress
 
 from . import data
 from .planted import Planted, same

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from e2e.support.daemon_process import daemon_login
-from harness.console import HarnessError
+from harness.progress import HarnessError
 from e2e.support import equal
 from e2e.daemon.test_daemon import run
 

@@ -131,7 +131,7 @@ def lazy(env) -> None:
 
 def wait_until_accepting(env) -> None:
     """Wait until the server has recovered and takes connections again."""
-    from harness.console import HarnessError
+    from harness.progress import HarnessError
 
     def answers() -> bool:
         try:

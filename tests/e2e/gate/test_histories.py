@@ -9,7 +9,7 @@ import os
 import random
 import time
 
-from harness.console import progress
+from harness.progress import progress
 from histories.history import ERRORS, History, make
 from histories.mutants import WRONG_ANSWERS, WRONG_MODELS
 from histories.play import Player, goes_apart, shrink

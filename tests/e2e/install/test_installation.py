@@ -140,7 +140,7 @@ def refused(server: Cluster, planting: str, role: str) -> None:
 
 def failure(server: Cluster, sql: str) -> str:
     """What psql says about SQL that must fail."""
-    from harness.console import CommandFailed
+    from harness.progress import CommandFailed
 
     try:
         server.psql(sql)

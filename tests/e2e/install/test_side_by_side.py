@@ -11,7 +11,7 @@ from pathlib import Path
 
 from harness import side_by_side
 from harness.cluster import Cluster
-from harness.console import HarnessError
+from harness.progress import HarnessError
 from harness.postgres import Install
 from harness.report import Report
 from e2e.support import equal, wait_for

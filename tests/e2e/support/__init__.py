@@ -96,7 +96,7 @@ def _answers(connection) -> bool:
 
 
 def _accepts(env) -> bool:
-    from harness.console import HarnessError
+    from harness.progress import HarnessError
 
     try:
         return env.psql("SELECT 1") == "1"

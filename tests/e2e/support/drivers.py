@@ -9,7 +9,7 @@ import threading
 
 from harness import build, debian
 from harness.apt import install_packages
-from harness.console import own_environment, watched
+from harness.progress import own_environment, watched
 from harness.places import REPO
 
 sys.path.append(str(REPO / "examples"))

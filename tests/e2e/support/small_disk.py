@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness.cluster import Cluster
-from harness.console import HarnessError
+from harness.progress import HarnessError
 from e2e.support import equal
 
 # Nothing of these is written anew by a checkpoint while a test fills the disk.

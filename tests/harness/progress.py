@@ -48,6 +48,12 @@ def ended(main: Callable[[], int]) -> int:
         return 130
 
 
+def begin_lines_with(text: str) -> None:
+    """What each line of this process begins with from now on."""
+    global prefix
+    prefix = text
+
+
 def progress(text: str) -> None:
     """Print at once, also into a pipe, and whole, also beside other processes."""
     lines = [f"{prefix}{line}" for line in text.split("\n")] if prefix else [text]
@@ -55,7 +61,7 @@ def progress(text: str) -> None:
     sys.stdout.flush()
 
 
-def failed(name: str, why: str) -> None:
+def note_failure(name: str, why: str) -> None:
     """Keep for the end of the run what failed and, shortened, why."""
     why = "\n    ".join(why.strip().splitlines())
     job = prefix.rstrip("│ ")
