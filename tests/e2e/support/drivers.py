@@ -14,6 +14,9 @@ from harness.places import REPO
 
 sys.path.append(str(REPO / "examples"))
 
+# The crate of tests/e2e/drivers.
+TOKIO_CLIENT = "sendgate-test-driver"
+
 
 class Refused(Exception):
     """What the database answered with an error."""
@@ -139,12 +142,12 @@ def node_command() -> list:
 
 @functools.cache
 def tokio_command() -> list:
-    """The driver that the daemon uses."""
+    """The driver that the daemon uses; built with the daemon, so that the two share what is compiled."""
     target = REPO / "target" / "daemon"
-    command = ["cargo", "build", "--profile", "daemon", "-p", build.DAEMON, "--example", "driver"]
+    command = ["cargo", "build", "--profile", "daemon", "-p", build.DAEMON, "-p", TOKIO_CLIENT]
     command += ["--target-dir", target]
     watched(command, "building a client with tokio-postgres", env=own_environment(debian.toolchain()), cwd=REPO)
-    return [target / "daemon" / "examples" / "driver"]
+    return [target / "daemon" / TOKIO_CLIENT]
 
 
 DRIVERS = {
