@@ -189,7 +189,7 @@ def sizes() -> Iterator[str]:
             if FROZEN.search(name):
                 continue
             lines = file.read_text().count("\n")
-            is_map = file.name in ("lib.rs", "main.rs") and file.parent.name == "src"
+            is_map = file.name in ("lib.rs", "main.rs") and shown(file.parent) in FLOORS
             limit = MAP_LINES_MAX if is_map else FILE_LINES_MAX
             if lines > limit:
                 yield f"{name}: {lines} lines, at most {limit}. It has more than one subject: give each a file."
