@@ -3,7 +3,7 @@
 //! Settings are read by hand, not by PostgreSQL's own parsers, because they are assigned where
 //! neither an error may be raised nor the session's `TimeZone` may matter.
 
-use crate::clock::{DAY, Day, HOUR, Instant, MINUTE, SECOND, days_in_month};
+use crate::clock::{DAY, Day, HOUR, Instant, MINUTE, SECOND};
 
 /// Reads an instant in ISO 8601, such as `2026-05-24 12:00:00+00` or `2026-05-24T12:00Z`. Without
 /// an offset it is UTC. `None` for anything else.
@@ -21,9 +21,10 @@ fn civil(date: &str) -> Option<Day> {
     let year: i32 = number(parts.next()?, 4)?;
     let month = u8::try_from(number(parts.next()?, 2)?).ok()?;
     let day = u8::try_from(number(parts.next()?, 2)?).ok()?;
-    let valid =
-        parts.next().is_none() && (1..=12).contains(&month) && day >= 1 && day <= days_in_month(year, month);
-    valid.then(|| Day::from_civil(year, month, day))
+    if parts.next().is_some() {
+        return None;
+    }
+    Day::from_civil_opt(year, month, day)
 }
 
 /// Splits `12:00:00+05:30` into the time and the offset in microseconds.
