@@ -16,13 +16,14 @@ from pathlib import Path
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from harness import venv
+from harness import preflight, venv
 from harness.progress import HarnessError
 
 
 def main() -> int:
-    """Gets psycopg, which the rest imports, and raises the curtain."""
+    """Sees what is missing, gets psycopg, which the rest imports, and raises the curtain."""
     try:
+        preflight.check("run")
         venv.use()
         from demo import show
 

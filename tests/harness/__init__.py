@@ -5,9 +5,12 @@ Read the modules in this order:
 - ``progress``   progress lines, running commands, the one error type
 - ``places``     where private files live, and as whom servers run
 - ``apt``        packages of the system, or the command that installs them
+- ``machine``, ``preflight``   what is missing, all at once, before anything is fetched or built
 - ``wheel``      pinned wheels, fetched with pip and unpacked
 - ``postgres``   a private PostgreSQL per major version
-- ``debian``     what has to be installed first (PostgreSQL 15, libclang, a linker)
+- ``debian``     what has to be installed first (PostgreSQL 15, a linker)
+- ``libclang``   with which bindgen reads PostgreSQL's headers
+- ``failures``   what cargo's output says when a build failed
 - ``build``      cargo, then the extension's files into an ``Install``
 - ``cluster``    a throwaway server on its own port
 - ``driver``, ``regress``, ``isolation``, ``e2e``, ``rust``   the kinds of tests
@@ -18,8 +21,9 @@ Read the modules in this order:
 
 import sys
 
+if sys.version_info < (3, 7):
+    sys.exit("sendgate's tooling needs Python 3.11 or newer; %s is older. Name one: make PYTHON=python3.12 …" % sys.executable)
 if sys.version_info < (3, 11):
-    sys.exit(
-        f"sendgate's tooling needs Python 3.11 or newer; {sys.executable} is "
-        f"{sys.version.split()[0]}.\nRun make with a newer one: make PYTHON=python3.12 test"
-    )
+    from . import machine
+
+    sys.exit("error: " + machine.told(machine.everything()))

@@ -1,6 +1,6 @@
 """Builds the extension with plain cargo and puts its files into an ``Install``.
 
-Also a command, which is ``make install``; with ``files PG_CONFIG`` it only copies what was built.
+Also a command, which is ``make install``; with ``files PG_CONFIG LIBRARY`` it only copies what was built.
 """
 
 import functools
@@ -13,8 +13,8 @@ from pathlib import Path
 if __name__ == "__main__":  # its neighbours have names of the standard library, such as venv
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from harness import debian
-from harness.progress import HarnessError, own_environment, progress, watched
+from harness import debian, failures, preflight
+from harness.progress import CommandFailed, HarnessError, own_environment, progress, watched
 from harness.places import REPO, locked
 from harness.postgres import Install
 
@@ -45,12 +45,8 @@ def build(install: Install, profile: str | None = None) -> Path:
     target = target_dir(install)
     command = ["cargo", "build", "--profile", profile, "-p", EXTENSION]
     command += ["--features", f"pg{install.major}", "--target-dir", target]
-    watched(
-        command,
-        f"building {EXTENSION} for PostgreSQL {install.major}",
-        env=cargo_environment(install),
-        cwd=REPO,
-    )
+    what = f"building {EXTENSION} for PostgreSQL {install.major}"
+    _cargo(command, what, cargo_environment(install), f"build-pg{install.major}")
     return target / profile / f"lib{EXTENSION}.so"
 
 
@@ -59,14 +55,26 @@ def build_daemon() -> Path:
     """Build ``sendgated``, once a run and for all PostgreSQL versions; the path of the program."""
     target = REPO / "target" / "daemon"
     command = ["cargo", "build", "--profile", "daemon", "-p", DAEMON, "--target-dir", target]
-    watched(command, f"building {DAEMON}", env=own_environment(debian.toolchain()), cwd=REPO)
+    debian.compilers()
+    _cargo(command, f"building {DAEMON}", own_environment(), "build-daemon")
     return target / "daemon" / DAEMON
+
+
+def _cargo(command: list, what: str, environment: dict[str, str], log: str) -> None:
+    """Run cargo; if it fails, the compiler's first error and where the whole log is."""
+    try:
+        watched(command, what, env=environment, cwd=REPO)
+    except CommandFailed as failure:
+        raise failures.explained(failure, what, log) from failure
 
 
 def install_files(install: Install, library: Path) -> None:
     """Put library, control file and SQL scripts where this PostgreSQL looks for them."""
-    _replace(install.pkglibdir / f"{EXTENSION}.so", library.read_bytes(), 0o755)
     extensions = install.sharedir / "extension"
+    for directory in (install.pkglibdir, extensions):  # before the first file, so that none is left alone
+        if not os.access(directory, os.W_OK):
+            raise HarnessError(f"cannot write into {directory}; nothing was installed.")
+    _replace(install.pkglibdir / f"{EXTENSION}.so", library.read_bytes(), 0o755)
     scripts = {f"{EXTENSION}--{default_version()}.sql": install_script().encode()}
     for delta in (REPO / "sql").glob(f"{EXTENSION}--*--*.sql"):
         scripts[delta.name] = delta.read_bytes()
@@ -122,16 +130,14 @@ def _replace(path: Path, content: bytes, mode: int = 0o644) -> None:
 
 def _main() -> None:
     """``make install``: build for PG_CONFIG and install there, unlike everything else here."""
-    pg_config = os.environ.get("PG_CONFIG") or shutil.which("pg_config")
-    if not pg_config:
-        raise HarnessError("Say where: make install PG_CONFIG=/path/to/pg_config")
-    install = Install.at(pg_config)
+    preflight.check("install")
+    install = Install.at(os.environ.get("PG_CONFIG") or shutil.which("pg_config"))
     library = build(install)
-    if not os.access(install.pkglibdir, os.W_OK):
+    if not all(os.access(place, os.W_OK) for place in (install.pkglibdir, install.sharedir / "extension")):
         # Building needs your cargo, installing needs root: so first the one, then the other.
         raise HarnessError(
             f"Built {library}, but {install.pkglibdir} is not yours to write.\n"
-            f"Run: sudo {sys.executable} {__file__} files {install.pg_config}"
+            f"Run: sudo {sys.executable} {__file__} files {install.pg_config} {library}"
         )
     install_files(install, library)
     progress(f"installed; now in psql: CREATE EXTENSION {EXTENSION};")
@@ -140,8 +146,7 @@ def _main() -> None:
 if __name__ == "__main__":
     try:
         if sys.argv[1:2] == ["files"]:
-            where = Install.at(sys.argv[2])
-            install_files(where, target_dir(where) / "release" / f"lib{EXTENSION}.so")
+            install_files(Install.at(sys.argv[2]), Path(sys.argv[3]))
         else:
             _main()
     except HarnessError as problem:

@@ -6,59 +6,37 @@ that would start a service, or write into the system's PostgreSQL, are only ever
 """
 
 import contextlib
-import glob
 import os
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from . import wheel
+from . import libclang, machine, wheel
 from .apt import install_packages
 from .progress import HarnessError, progress, quiet, watched
-from .places import locked, run_dir, server_dir
+from .places import locked, server_dir
 
-LIBCLANG = wheel.Wheel(
-    "libclang",
-    "18.1.1",
-    {
-        "x86_64": "c533091d8a3bbf7460a00cb6c1a71da93bffe148f172c7d03b1c31fbf8aa2a0b",
-        "aarch64": "54dda940a4a0491a9d1532bf071ea3ef26e6dbaf03b5000ed94dd7174e8f9592",
-    },
-)
-# Where bindgen itself looks for libclang, and where clang keeps its own C headers.
-LIBCLANG_PLACES = ("/usr/lib/llvm-*/lib", "/usr/lib/*-linux-gnu", "/usr/lib64", "/usr/lib")
-CLANG_HEADERS = ("/usr/lib/llvm-*/lib/clang/*/include", "/usr/lib*/clang/*/include")
 CREATECLUSTER = Path("/etc/postgresql-common/createcluster.conf")
 
 
 def toolchain() -> dict[str, str]:
     """Check for cargo and a linker, find libclang; the environment variables for cargo."""
+    compilers()
+    return libclang.environment()
+
+
+def compilers() -> None:
+    """Check for cargo, and for a C compiler that links; as root, install the latter."""
     if shutil.which("cargo") is None:
         raise HarnessError(
             "cargo is not in PATH. Install Rust from https://rustup.rs and open a new shell;\n"
             "rustup then picks the right version from rust-toolchain.toml by itself."
         )
-    if shutil.which("cc") is None:
-        install_packages(["gcc", "libc6-dev"], "there is no C compiler (cc) to link with")
-    return libclang()
-
-
-def libclang() -> dict[str, str]:
-    """The variables by which bindgen finds libclang and the compiler's own headers."""
-    variables = {}
-    if "LIBCLANG_PATH" not in os.environ and not _system_libclang():
-        with locked("libclang"):
-            root = wheel.unpacked(LIBCLANG, run_dir() / "libclang", progress)
-        library = next(root.glob("**/libclang.so"))
-        variables["LIBCLANG_PATH"] = str(library.parent)
-    elif any(glob.glob(f"{place}/stddef.h") for place in CLANG_HEADERS):
-        return variables
-    # libclang without clang knows no stddef.h; the C compiler's own serves as well.
-    headers = quiet(["cc", "-print-file-name=include"]).strip()
-    arguments = [os.environ.get("BINDGEN_EXTRA_CLANG_ARGS", ""), f"-I{headers}"]
-    variables["BINDGEN_EXTRA_CLANG_ARGS"] = " ".join(filter(None, arguments))
-    return variables
+    if machine.c_compiler().notes:  # what root gets installed; problems end in the linker's own words
+        install_packages(machine.C_PACKAGES, "there is no C compiler (cc) that builds a program")
+    elif shutil.which("cc") is None:
+        raise HarnessError(machine.told(machine.c_compiler()))
 
 
 def postgresql(major: int) -> tuple[Path, Path | None]:
@@ -66,19 +44,23 @@ def postgresql(major: int) -> tuple[Path, Path | None]:
 
     With it, for one that was only unpacked, the directory of the libraries that came along.
     """
-    home = Path(f"/usr/lib/postgresql/{major}")
-    needed = [
-        home / "bin/postgres",
-        home / "lib/pgxs/src/test/regress/pg_regress",
-        Path(f"/usr/include/postgresql/{major}/server/postgres.h"),
-    ]
     packages = [f"postgresql-{major}", f"postgresql-server-dev-{major}"]
-    if not all(path.exists() for path in needed):
+    if not is_installed(major):
         if os.geteuid() != 0:
             return _unpacked(major, packages)
         with _no_cluster():
             install_packages(packages, f"PostgreSQL {major} is not installed")
-    return home / "bin/pg_config", None
+    return _home(major) / "bin/pg_config", None
+
+
+def is_installed(major: int) -> bool:
+    """Whether Debian's PostgreSQL of this version is there, with headers and test drivers."""
+    needed = [
+        _home(major) / "bin/postgres",
+        _home(major) / "lib/pgxs/src/test/regress/pg_regress",
+        Path(f"/usr/include/postgresql/{major}/server/postgres.h"),
+    ]
+    return all(path.exists() for path in needed)
 
 
 def pg_cron(install) -> None:
@@ -141,6 +123,10 @@ def unpacked(
                     "Check the network and /etc/apt/sources.list."
                 ) from error
     return target
+
+
+def _home(major: int) -> Path:
+    return Path(f"/usr/lib/postgresql/{major}")
 
 
 @contextlib.contextmanager
@@ -217,12 +203,3 @@ def _download_and_unpack(
 def _multiarch() -> str:
     """The system's library directory, such as ``x86_64-linux-gnu``."""
     return quiet(["cc", "-print-multiarch"]).strip()
-
-
-def _system_libclang() -> bool:
-    """Whether bindgen will find a libclang that is installed."""
-    return any(
-        glob.glob(f"{place}/{name}")
-        for place in LIBCLANG_PLACES
-        for name in ("libclang.so", "libclang-*.so*", "libclang.so.*")
-    )

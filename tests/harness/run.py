@@ -15,7 +15,7 @@ from pathlib import Path
 # Before the imports: this directory has modules named like the standard library's, such as venv.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from harness import browser, build, debian, e2e, places, pooler, postgres, rust, side_by_side
+from harness import browser, build, debian, e2e, places, pooler, postgres, preflight, rust, side_by_side
 from harness.cluster import Cluster
 from harness.progress import HarnessError, progress
 from harness.isolation import ISOLATION
@@ -182,6 +182,7 @@ def main() -> int:
     if not versions and os.environ.get("PG_CONFIG"):
         versions = str(Install.at(os.environ["PG_CONFIG"]).major)
     versions = versions or (ACCEPT_VERSION if arguments.accept else DEFAULT_VERSIONS)
+    preflight.check("test", versions.split(","), tools=not arguments.only and not arguments.accept)
     majors = [int(major) for major in versions.split(",")]
     return run(majors, arguments.only, arguments.accept)
 

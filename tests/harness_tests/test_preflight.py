@@ -1,0 +1,538 @@
+"""What is said before a build about a machine that lacks something, and after one that failed."""
+
+import os
+import shutil
+import socket
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from harness import build, failures, libclang, machine, places, postgres, preflight, wheel
+from harness.progress import HarnessError
+
+NO_FINDINGS = machine.Findings()
+
+
+def script(path: Path, text: str) -> Path:
+    """A program for a PATH of the test's own."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def shared_library(path: Path, *functions: str) -> Path:
+    """A library that can be loaded and has these functions."""
+    source = "\n".join(f"int {name}(void) {{ return 0; }}" for name in functions)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    command = ["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", path]
+    subprocess.run(command, input=source, text=True, check=True)
+    return path
+
+
+@pytest.fixture
+def bare_path(tmp_path, monkeypatch) -> Path:
+    """A PATH with a shell and nothing else."""
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    (directory / "sh").symlink_to(shutil.which("sh"))
+    monkeypatch.setenv("PATH", str(directory))
+    return directory
+
+
+@pytest.fixture
+def ordinary(monkeypatch):
+    """As if the process were an ordinary user's."""
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+
+
+@pytest.fixture
+def root(monkeypatch):
+    """As if the process were root's."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+
+# --- libclang ---
+
+
+def test_libclang_cpp_is_not_libclang(tmp_path):
+    shared_library(tmp_path / "libclang-cpp.so.14", "clang_createIndex")
+    assert libclang.candidates(tmp_path) == []
+    with pytest.raises(HarnessError, match=r"no libclang\.so is in it\.\nUnset LIBCLANG_PATH"):
+        libclang.loadable(tmp_path)
+
+
+def test_libclang_is_found_by_the_names_that_bindgen_knows(tmp_path):
+    for name in ("libclang.so.1", "libclang-14.so.14.0.6", "libclang-9.so", "libclang.so", "libclang.a", "libLLVM.so"):
+        (tmp_path / name).touch()
+    found = [path.name for path in libclang.candidates(tmp_path)]
+    assert found == ["libclang.so", "libclang-14.so.14.0.6", "libclang-9.so", "libclang.so.1"]
+
+
+def test_a_loadable_libclang_is_taken_from_a_directory_and_as_a_file(tmp_path):
+    library = shared_library(tmp_path / "libclang.so.1", "clang_createIndex")
+    assert libclang.loadable(tmp_path) == library
+    assert libclang.loadable(library) == library
+
+
+def test_a_broken_libclang_gives_way_to_a_whole_one(tmp_path):
+    (tmp_path / "libclang.so").write_text("not a library")
+    whole = shared_library(tmp_path / "libclang-14.so", "clang_createIndex")
+    assert libclang.loadable(tmp_path) == whole
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda path: path.write_text("not a library"), "libclang.so"),
+        (lambda path: shared_library(path, "unrelated"), "is another library, without libclang's functions"),
+    ],
+)
+def test_what_cannot_be_loaded_is_named(tmp_path, make, why):
+    make(tmp_path / "libclang.so")
+    with pytest.raises(HarnessError, match=why):
+        libclang.loadable(tmp_path)
+
+
+def test_a_missing_libclang_path_is_named(tmp_path):
+    with pytest.raises(HarnessError, match="there is no such file or directory"):
+        libclang.loadable(tmp_path / "nowhere")
+
+
+def test_without_clangs_headers_the_c_compilers_are_added(tmp_path, monkeypatch):
+    shared_library(tmp_path / "lib/libclang.so", "clang_createIndex")
+    monkeypatch.setenv("LIBCLANG_PATH", str(tmp_path / "lib"))
+    monkeypatch.setenv("BINDGEN_EXTRA_CLANG_ARGS", "-DMINE")
+    own, added = libclang.environment()["BINDGEN_EXTRA_CLANG_ARGS"].split()
+    assert own == "-DMINE"
+    assert Path(added.removeprefix("-I"), "stddef.h").exists()
+
+
+def test_with_clangs_headers_nothing_is_added(tmp_path, monkeypatch):
+    shared_library(tmp_path / "lib/libclang.so", "clang_createIndex")
+    headers = tmp_path / "lib/clang/14.0.6/include"
+    headers.mkdir(parents=True)
+    (headers / "stddef.h").touch()
+    monkeypatch.setenv("LIBCLANG_PATH", str(tmp_path / "lib"))
+    assert libclang.environment() == {}
+
+
+def test_an_installed_libclang_is_not_looked_for(tmp_path, monkeypatch):
+    monkeypatch.delenv("LIBCLANG_PATH", raising=False)
+    shared_library(tmp_path / "wheel/clang/native/libclang.so", "clang_createIndex")
+    monkeypatch.setattr(wheel, "unpacked", lambda source, target, progress: tmp_path / "wheel")
+    variables = libclang.environment()
+    assert variables["LIBCLANG_PATH"] == str(tmp_path / "wheel/clang/native")
+
+
+# --- the machine ---
+
+
+def test_everything_that_is_missing_is_named_at_once(bare_path, ordinary, monkeypatch, tmp_path):
+    script(bare_path / "apt-get", "exit 0")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(machine, "pip_here", lambda: False)
+    found = machine.joined([machine.python((3, 9)), machine.rust(), machine.c_compiler(), machine.pip()])
+    said = machine.told(found).splitlines()
+    assert said[0].startswith("4 things are missing; nothing was fetched, built or changed")
+    assert len(said) == 1 + 2 * 4
+    assert any("Python 3.11 or newer" in line for line in said)
+    assert any("sh.rustup.rs" in line for line in said)
+    assert "      sudo apt-get install --no-install-recommends gcc libc6-dev" in said
+    assert "      sudo apt-get install --no-install-recommends python3-pip" in said
+
+
+def test_root_is_told_what_will_be_installed(bare_path, root):
+    script(bare_path / "apt-get", "exit 0")
+    assert machine.c_compiler() == machine.note("there is no C compiler (cc): apt-get installs gcc libc6-dev")
+
+
+def test_without_apt_the_packages_are_named_all_the_same(bare_path, root):
+    (only,) = machine.c_compiler().problems
+    assert "package manager" in only.remedy and "libc6-dev" in only.remedy
+
+
+def test_a_compiler_without_the_c_library_is_found_out(bare_path, ordinary):
+    script(bare_path / "apt-get", "exit 0")
+    script(bare_path / "cc", "echo '<stdin>:2:10: fatal error: stdio.h: No such file or directory'; exit 1")
+    (only,) = machine.c_compiler().problems
+    assert only.remedy == "sudo apt-get install --no-install-recommends libc6-dev"
+
+
+def test_this_machines_compiler_is_taken():
+    assert machine.c_compiler() == NO_FINDINGS
+
+
+def test_an_old_rust_is_named(bare_path):
+    for name in ("cargo", "rustc"):
+        script(bare_path / name, "echo 'rustc 1.63.0 (4b91a6ea7 2022-08-08)'")
+    (only,) = machine.rust().problems
+    assert only.what == f"Rust {machine.wanted_rust()} or newer is needed; this rustc is 1.63"
+    assert "sh.rustup.rs" in only.remedy
+
+
+def test_a_newer_rust_than_asked_for_is_taken(bare_path):
+    for name in ("cargo", "rustc"):
+        script(bare_path / name, "echo 'rustc 2.1.0 (0000000 2031-01-01)'")
+    assert machine.rust() == NO_FINDINGS
+    (only,) = machine.rust(tools=True).problems
+    assert only.what == "rustfmt and clippy-driver cannot be run"
+
+
+@pytest.mark.parametrize("automatic", ["0", "1"])
+def test_a_toolchain_that_rustup_lacks(bare_path, monkeypatch, automatic):
+    monkeypatch.delenv("RUSTUP_TOOLCHAIN", raising=False)
+    monkeypatch.setenv("RUSTUP_AUTO_INSTALL", automatic)
+    script(bare_path / "cargo", "exit 1")
+    script(bare_path / "rustup", "echo stable-x86_64-unknown-linux-gnu")
+    found = machine.rust()
+    wanted = machine.wanted_rust()
+    if automatic == "0":
+        assert found == machine.problem(f"Rust {wanted} is not installed", f"rustup toolchain install {wanted}")
+    else:
+        assert found == machine.note(f"Rust {wanted} is not installed: rustup fetches it")
+
+
+def test_a_cargo_outside_path_is_pointed_at(bare_path, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    script(tmp_path / ".cargo/bin/cargo", "exit 0")
+    (only,) = machine.rust().problems
+    assert only.remedy.startswith('. "$HOME/.cargo/env"')
+
+
+def test_too_little_space_is_named(tmp_path):
+    (only,) = machine.space(tmp_path, mib_min=2**40).problems
+    assert "MiB free" in only.what
+    (tmp_path / "target").mkdir()
+    assert machine.space(tmp_path, mib_min=2**40) == NO_FINDINGS
+
+
+def test_what_root_left_behind_is_named(tmp_path, monkeypatch):
+    (tmp_path / "target").mkdir()
+    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith("target"))
+    (only,) = machine.writable(tmp_path).problems
+    assert only.what == f"you may not write {tmp_path / 'target'}"
+    assert only.remedy.startswith("sudo chown")
+
+
+# --- the network ---
+
+
+def test_a_closed_port_is_a_reason_and_an_open_one_is_none():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        assert preflight.connection_problem("127.0.0.1", port) is None
+    assert preflight.connection_problem("127.0.0.1", port) == "Connection refused"
+
+
+def test_a_name_that_takes_too_long_is_no_problem(monkeypatch):
+    released = threading.Event()
+
+    def answers_late(*_, **__):
+        released.wait(30)
+        raise OSError("too late")
+
+    monkeypatch.setattr(socket, "create_connection", answers_late)
+    monkeypatch.setattr(preflight, "CONNECT_SECONDS_MAX", 0.05)
+    assert preflight.connection_problem("host.invalid", 1) is None
+    released.set()
+
+
+def test_the_network_is_asked_for_only_if_something_is_to_be_fetched(monkeypatch):
+    asked = []
+    monkeypatch.setattr(preflight, "connection_problem", lambda host, port: asked.append(host) or "no network")
+    monkeypatch.setattr(preflight, "_pip_index", lambda: ("https://index.invalid/simple", False))
+    monkeypatch.setattr(preflight, "_has_crates", lambda: True)
+    monkeypatch.setattr(preflight, "_wheels", lambda goal, majors: [])
+    assert preflight.fetched("run", []) == NO_FINDINGS and asked == []
+    monkeypatch.setattr(preflight, "_wheels", lambda goal, majors: ["libclang==18.1.1"])
+    monkeypatch.setattr(machine, "pip_here", lambda: True)
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    (only,) = preflight.fetched("run", []).problems
+    assert only.what.startswith("index.invalid cannot be reached (no network)")
+    assert only.what.endswith("libclang==18.1.1")
+    monkeypatch.setenv("https_proxy", "http://proxy.invalid:3128")
+    preflight.fetched("run", [])
+    assert asked == ["index.invalid", "proxy.invalid"]
+
+
+# --- PostgreSQL ---
+
+
+@pytest.fixture
+def pg_config(tmp_path, monkeypatch):
+    """Makes a pg_config of an installation below ``tmp_path``, and sets PG_CONFIG to it."""
+
+    def make(major: int = 16, headers: bool = True, server: bool = True) -> Path:
+        home = tmp_path / "pg"
+        for name in ("bin", "include/server", "lib", "share/extension"):
+            (home / name).mkdir(parents=True, exist_ok=True)
+        if headers:
+            (home / "include/server/postgres.h").touch()
+        if server:
+            (home / "bin/postgres").touch()
+        facts = {
+            "VERSION": f"PostgreSQL {major}.1", "BINDIR": home / "bin", "PKGLIBDIR": home / "lib",
+            "SHAREDIR": home / "share", "INCLUDEDIR-SERVER": home / "include/server",
+        }
+        program = script(home / "bin/pg_config", "\n".join(f"echo '{k} = {v}'" for k, v in facts.items()))
+        monkeypatch.setenv("PG_CONFIG", str(program))
+        return home
+
+    return make
+
+
+def test_a_whole_server_is_taken(pg_config):
+    pg_config()
+    assert preflight.server("run") == preflight.server("install") == NO_FINDINGS
+
+
+def test_a_pg_config_without_headers(pg_config, ordinary):
+    pg_config(headers=False)
+    (only,) = preflight.server("install").problems
+    assert "lacks the server's headers" in only.what
+    if shutil.which("apt-get"):
+        assert only.remedy == "sudo apt-get install --no-install-recommends postgresql-server-dev-16"
+
+
+def test_a_half_installed_server(pg_config):
+    pg_config(server=False, headers=False)
+    (only,) = preflight.server("run").problems
+    assert "lacks the server and the server's headers" in only.what
+
+
+def test_a_server_without_test_drivers(pg_config):
+    pg_config()
+    (only,) = preflight.server("test").problems
+    assert "lacks the test drivers" in only.what
+
+
+@pytest.mark.parametrize("major", [9, 14, 99])
+def test_an_unsupported_major_version(pg_config, major):
+    pg_config(major)
+    (only,) = preflight.server("install").problems
+    assert f"is of PostgreSQL {major}: sendgate runs on PostgreSQL 15 to" in only.what
+
+
+@pytest.mark.parametrize("typed", ["14", "eighteen", ""])
+def test_an_unsupported_version_to_test(typed):
+    (only,) = preflight.versions([typed]).problems
+    assert "sendgate runs on PostgreSQL 15 to" in only.what
+
+
+def test_the_supported_versions_are_the_extensions_features():
+    assert preflight.supported() == [15, 16, 17, 18]
+
+
+def test_what_is_no_pg_config(tmp_path, monkeypatch):
+    monkeypatch.setenv("PG_CONFIG", str(tmp_path / "nowhere"))
+    (only,) = preflight.server("run").problems
+    assert "there is no such file" in only.what
+    monkeypatch.setenv("PG_CONFIG", str(script(tmp_path / "false", "exit 1")))
+    (only,) = preflight.server("run").problems
+    assert "it does not run" in only.what
+
+
+def test_no_pg_config_at_all(bare_path, monkeypatch):
+    monkeypatch.delenv("PG_CONFIG", raising=False)
+    (only,) = preflight.server("install").problems
+    assert "there is no pg_config in PATH" in only.what
+    assert preflight.server("run") == NO_FINDINGS
+
+
+def test_a_prefix_on_a_read_only_file_system(pg_config, monkeypatch):
+    pg_config()
+    monkeypatch.setattr(os, "statvfs", lambda path: type("", (), {"f_flag": os.ST_RDONLY}))
+    (only,) = preflight.server("install").problems
+    assert only.what.endswith("is on a read-only file system")
+    assert preflight.server("run") == NO_FINDINGS
+
+
+def test_a_prefix_of_roots_is_a_note_for_others_and_a_problem_for_root(pg_config, monkeypatch):
+    pg_config()
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    found = preflight.server("install")
+    assert not found.problems and "you are told the sudo command" in found.notes[0]
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    assert "root may not write" in preflight.server("install").problems[0].what
+
+
+def test_a_version_that_needs_packages(monkeypatch, ordinary, bare_path, tmp_path):
+    monkeypatch.delenv("PG_CONFIG", raising=False)
+    monkeypatch.setattr(preflight.debian, "is_installed", lambda major: False)
+    monkeypatch.setattr(preflight, "server_dir", lambda: tmp_path)
+    (only,) = preflight.versions(["15"]).problems
+    assert only.remedy.startswith("make test PG=16,18")
+    for name in ("apt-get", "dpkg-deb"):
+        script(bare_path / name, "exit 0")
+    script(bare_path / "apt-cache", 'case $2 in make) echo "Candidate: 4.3";; *) echo "Candidate: (none)";; esac')
+    assert "this system has no package of it" in preflight.versions(["15"]).problems[0].what
+    script(bare_path / "apt-cache", 'echo "Candidate: 15.1"')
+    assert preflight.versions(["15"]) == machine.note(
+        "PostgreSQL 15 is not installed: its packages are unpacked into .run/"
+    )
+
+
+# --- all of it ---
+
+
+def test_a_command_stops_with_all_problems_and_prints_what_it_will_do(monkeypatch, capsys):
+    found = machine.joined([
+        machine.problem("this lacks", "do this"), machine.note("that will be installed"), machine.problem("so does that", "do that")
+    ])
+    monkeypatch.setattr(preflight, "findings", lambda goal, majors, tools: found)
+    with pytest.raises(HarnessError) as stopped:
+        preflight.check("run")
+    assert str(stopped.value).splitlines() == [
+        "2 things are missing; nothing was fetched, built or changed.",
+        "  · this lacks", "      do this", "  · so does that", "      do that",
+    ]
+    assert capsys.readouterr().out == "· that will be installed\n"
+
+
+def test_a_machine_that_lacks_nothing_is_let_through(monkeypatch, capsys):
+    monkeypatch.setattr(preflight, "findings", lambda goal, majors, tools: NO_FINDINGS)
+    preflight.check("run")
+    assert capsys.readouterr().out == ""
+
+
+def test_an_old_python_names_everything_at_once(tmp_path):
+    """The package's first lines under another version number; nothing beyond ``machine`` may be imported."""
+    code = (
+        "import sys; sys.version_info = (3, 9, 2); sys.path.insert(0, sys.argv[1])\n"
+        "import harness.machine as machine"
+    )
+    environment = os.environ | {"PATH": str(tmp_path), "HOME": str(tmp_path)}
+    tests = str(Path(machine.__file__).parents[1])
+    done = subprocess.run([sys.executable, "-c", code, tests], env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "Python 3.11 or newer is needed" in done.stderr
+    assert "there is no Rust" in done.stderr and "there is no C compiler" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_files_are_installed_all_or_none(pg_config, monkeypatch, tmp_path):
+    home = pg_config()
+    install = postgres.Install.at(os.environ["PG_CONFIG"])
+    library = tmp_path / "libsendgate.so"
+    library.write_bytes(b"library")
+    monkeypatch.setattr(os, "access", lambda path, mode: not str(path).endswith("extension"))
+    with pytest.raises(HarnessError, match="nothing was installed"):
+        build.install_files(install, library)
+    assert list((home / "lib").iterdir()) == []
+    monkeypatch.undo()
+    build.install_files(install, library)
+    assert (home / "share/extension/sendgate.control").exists()
+    assert stat.S_IMODE((home / "lib/sendgate.so").stat().st_mode) == 0o755
+
+
+# --- a build that failed ---
+
+RUSTC = """\
+   Compiling sendgate-decision v0.2.0 (/src/extension/decision)
+warning: unused variable: `x`
+ --> extension/decision/src/lib.rs:3:9
+
+error[E0308]: mismatched types
+  --> extension/src/lib.rs:10:5
+   |
+10 |     "text"
+   |     ^^^^^^ expected `i32`, found `&str`
+
+error[E0425]: cannot find value `y` in this scope
+ --> extension/src/lib.rs:12:5
+
+error: could not compile `sendgate` (lib) due to 2 previous errors
+"""
+BUILD_SCRIPT = """\
+   Compiling pgrx-pg-sys v0.18.1
+error: failed to run custom build command for `pgrx-pg-sys v0.18.1`
+
+Caused by:
+  process didn't exit successfully: `/src/target/build/pgrx-pg-sys/build-script-build` (exit status: 101)
+  --- stdout
+  cargo:rerun-if-env-changed=LIBCLANG_PATH
+
+  --- stderr
+
+  thread 'main' (42) panicked at /registry/bindgen-0.72.1/lib.rs:616:27:
+  Unable to find libclang: "couldn't find any valid shared libraries matching: ['libclang.so']"
+  stack backtrace:
+     0:     0x55d0c1a2b3c4 - std::backtrace_rs::backtrace::libunwind::trace
+warning: build failed, waiting for other jobs to finish...
+"""
+DOWNLOAD = """\
+    Updating crates.io index
+error: failed to get `pgrx` as a dependency of package `sendgate v0.2.0`
+
+Caused by:
+  failed to load source for dependency `pgrx`
+
+Caused by:
+  Could not resolve host
+"""
+LINKER = """\
+error: linking with `cc` failed: exit status: 1
+  |
+  = note: /usr/bin/ld: cannot find Scrt1.o: No such file or directory
+          collect2: error: ld returned 1 exit status
+
+error: could not compile `proc-macro2` (build script) due to 1 previous error
+"""
+SPOKEN = """\
+error: failed to run custom build command for `pgrx-pg-sys v0.18.1`
+
+Caused by:
+  process didn't exit successfully: `build-script-build` (exit status: 1)
+  --- stderr
+  Error: PostgreSQL 14 is not supported
+"""
+
+
+def test_the_compilers_first_error_is_shown():
+    said = failures.first_error(RUSTC)
+    assert said.startswith("error[E0308]: mismatched types") and said.endswith("expected `i32`, found `&str`")
+
+
+def test_a_build_scripts_panic_is_shown_without_its_backtrace():
+    assert failures.first_error(BUILD_SCRIPT) == (
+        "the build script of pgrx-pg-sys v0.18.1 failed:\n"
+        "Unable to find libclang: \"couldn't find any valid shared libraries matching: ['libclang.so']\""
+    )
+
+
+def test_a_build_script_that_ends_by_itself_is_quoted():
+    assert failures.first_error(SPOKEN).splitlines()[-1] == "Error: PostgreSQL 14 is not supported"
+
+
+def test_causes_belong_to_cargos_own_errors():
+    assert failures.first_error(DOWNLOAD).endswith("Could not resolve host")
+
+
+def test_the_linkers_words_are_shown():
+    assert "cannot find Scrt1.o" in failures.first_error(LINKER)
+
+
+def test_output_without_an_error_has_none():
+    assert failures.first_error("   Compiling a v1.0.0\nKilled\n") is None
+
+
+def test_the_whole_log_is_kept_and_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(failures, "run_dir", lambda: tmp_path)
+    failure = failures.CommandFailed(["cargo", "build"], 101, BUILD_SCRIPT)
+    said = str(failures.explained(failure, "building sendgate", "build-pg18"))
+    log = tmp_path / "logs/build-pg18.log"
+    assert log.read_text() == BUILD_SCRIPT
+    assert said.startswith("building sendgate failed. The first error:\n    the build script of pgrx-pg-sys")
+    assert said.endswith(f"The whole log: {log}")
+    assert "backtrace" not in said
+
+
+def test_the_repository_is_the_one_these_tests_are_in():
+    assert places.REPO == machine.REPO == Path(__file__).resolve().parents[2]
