@@ -1,5 +1,6 @@
 """What is said before a build about a machine that lacks something, and after one that failed."""
 
+import contextlib
 import os
 import shutil
 import socket
@@ -123,6 +124,8 @@ def test_with_clangs_headers_nothing_is_added(tmp_path, monkeypatch):
 
 def test_an_installed_libclang_is_not_looked_for(tmp_path, monkeypatch):
     monkeypatch.delenv("LIBCLANG_PATH", raising=False)
+    monkeypatch.setattr(libclang, "run_dir", lambda: tmp_path)
+    monkeypatch.setattr(libclang, "locked", contextlib.nullcontext)
     shared_library(tmp_path / "wheel/clang/native/libclang.so", "clang_createIndex")
     monkeypatch.setattr(wheel, "unpacked", lambda source, target, progress: tmp_path / "wheel")
     variables = libclang.environment()

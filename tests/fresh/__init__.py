@@ -1,0 +1,7 @@
+"""A fresh machine as a test: what the README promises, in bare Debian roots. ``make test-fresh``.
+
+- ``main``     the command line, the summary
+- ``cases``    what is done in each root, and what has to come out
+- ``roots``    bare roots made by debootstrap, and running commands in them
+- ``inside``   a process of its own that mounts, changes root and user, and runs the command
+"""
