@@ -8,6 +8,9 @@ PG ?=
 ONLY ?=
 # How long `make run` sends, in seconds; empty means as long as the demo chooses.
 DEMO_SECONDS ?=
+# Options of `make test-fresh`, such as FRESH="--suite trixie --case user"; and Debian's archive, if not apt's.
+FRESH ?=
+MIRROR ?=
 # Options of `make soak`, such as SOAK="--operations 100000 --kills 50 --seed 7".
 SOAK ?=
 
@@ -17,7 +20,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 harness = $(PYTHON) tests/harness/run.py $(if $(PG),--pg $(PG)) $(if $(ONLY),--only $(ONLY))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench bench-books bench-bloat page-times pictures accept install release fmt clean
+.PHONY: help python run test test-fresh soak bench bench-books bench-bloat page-times pictures accept install release fmt clean
 
 help:
 	@echo "sendgate asks before it sends. Start here:"
@@ -27,6 +30,7 @@ help:
 	@echo "  make test      everything, on PostgreSQL 15, 16 and 18; ends with 'N passed, M failed'"
 	@echo
 	@echo "  make test PG=18 ONLY=regress/   only some versions, only some tests"
+	@echo "  make test-fresh   make run and a test in bare Debian 12 and 13 roots; needs root and debootstrap"
 	@echo "  make accept ONLY=regress/10     take what a test prints now as what it should print"
 	@echo "  make soak      the long form of the chaos test: 200 kills over 1,000,000 operations, an hour or"
 	@echo "                 so; SOAK=--help shows its options"
@@ -43,11 +47,19 @@ help:
 	@echo "into .run/. Variables: PG_CONFIG= uses a copy of that PostgreSQL instead of the private"
 	@echo "one, DEMO_SECONDS=30 sets how long the demo sends, PYTHON= names the interpreter."
 
-run:
+# Python tells all the rest that is missing; only its own absence has to be told here.
+python:
+	@command -v $(PYTHON) >/dev/null || { echo "error: there is no Python: $(PYTHON) is not in PATH; 3.11 or newer is needed"; \
+		echo "      sudo apt-get install --no-install-recommends python3 python3-pip   (or name yours: make PYTHON=…)"; exit 2; } >&2
+
+run: python
 	@$(PYTHON) examples/demo.py
 
-test:
+test: python
 	@$(harness)
+
+test-fresh: python
+	@$(PYTHON) tests/fresh/main.py $(FRESH)
 
 soak:
 	@$(PYTHON) tests/chaos/soak.py $(SOAK)
@@ -70,7 +82,7 @@ pictures:
 accept:
 	@$(harness) --accept
 
-install:
+install: python
 	@$(PYTHON) tests/harness/build.py
 
 release:

@@ -19,7 +19,7 @@ REPO = Path(__file__).resolve().parents[2]
 PYTHON_MIN = (3, 11)
 C_PACKAGES = ["gcc", "libc6-dev"]
 PIP_PACKAGES = ["python3-pip"]
-RUSTUP = "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal"
+RUSTUP = "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal && . \"$HOME/.cargo/env\""
 # What a build and a private PostgreSQL take; target/ alone is that large for one version.
 FREE_MIB_MIN = 1500
 PROBE_SECONDS_MAX = 10
