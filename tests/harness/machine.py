@@ -89,29 +89,34 @@ def wanted_rust() -> str:
 
 
 def rust(tools: bool = False) -> Findings:
-    """Whether cargo is there, with a rustc that is new enough; with ``tools`` also rustfmt and clippy."""
+    """Whether cargo is there, with rustfmt and a rustc that is new enough; with ``tools`` also clippy."""
     wanted = wanted_rust()
     if shutil.which("cargo") is None:
-        where = "~/.cargo/bin" if Path("~/.cargo/bin/cargo").expanduser().exists() else None
-        if where:
-            return problem("cargo is not in PATH, but it is installed", '. "$HOME/.cargo/env"   (or open a new shell)')
+        if Path("~/.cargo/bin/cargo").expanduser().exists():
+            return problem("cargo is installed, but it is not in PATH", '. "$HOME/.cargo/env"   (or open a new shell)')
         return problem(f"there is no Rust: cargo is not in PATH; {wanted} is needed", RUSTUP)
-    if toolchains := _rustup_toolchains():
-        if not any(line.startswith(f"{wanted}-") for line in toolchains) and not os.environ.get("RUSTUP_TOOLCHAIN"):
+    toolchains = _rustup_toolchains()
+    if toolchains and not os.environ.get("RUSTUP_TOOLCHAIN"):
+        if not any(line.startswith(f"{wanted}-") for line in toolchains):
             if os.environ.get("RUSTUP_AUTO_INSTALL") == "0":
                 return problem(f"Rust {wanted} is not installed", f"rustup toolchain install {wanted}")
             return note(f"Rust {wanted} is not installed: rustup fetches it")
     said = _said(["rustc", "--version"])
     version = re.match(r"rustc (\d+)\.(\d+)", said or "")
     if version is None:
-        return problem(f"rustc does not run: {said or 'it is not in PATH'}", RUSTUP)
+        return problem("there is a cargo, but no rustc that runs", RUSTUP)
     if (int(version[1]), int(version[2])) < tuple(map(int, wanted.split(".")[:2])):
-        remedy = f"rustup toolchain install {wanted}" if toolchains else f"{RUSTUP}; then open a new shell"
+        remedy = f"rustup toolchain install {wanted}" if toolchains else RUSTUP
         return problem(f"Rust {wanted} or newer is needed; this rustc is {version[1]}.{version[2]}", remedy)
-    lacking = [name for name in ("rustfmt", "clippy-driver") if tools and not _said([name, "--version"])]
-    if lacking:
-        return problem(f"{' and '.join(lacking)} cannot be run", "rustup component add rustfmt clippy")
-    return Findings()
+    return _rust_components({"rustfmt": "rustfmt", **({"clippy": "clippy-driver"} if tools else {})})
+
+
+def _rust_components(wanted: dict[str, str]) -> Findings:
+    """Whether these programs of Rust's run; pgrx's build script runs rustfmt, and fails where there is none."""
+    lacking = [name for name, program in wanted.items() if not _said([program, "--version"])]
+    if not lacking:
+        return Findings()
+    return problem(f"{' and '.join(lacking)} cannot be run", f"rustup component add {' '.join(lacking)}")
 
 
 def c_compiler() -> Findings:

@@ -179,11 +179,17 @@ def test_an_old_rust_is_named(bare_path):
 
 
 def test_a_newer_rust_than_asked_for_is_taken(bare_path):
-    for name in ("cargo", "rustc"):
+    for name in ("cargo", "rustc", "rustfmt"):
         script(bare_path / name, "echo 'rustc 2.1.0 (0000000 2031-01-01)'")
     assert machine.rust() == NO_FINDINGS
+
+
+def test_a_rust_without_its_tools(bare_path):
+    for name in ("cargo", "rustc"):
+        script(bare_path / name, "echo 'rustc 2.1.0 (0000000 2031-01-01)'")
+    assert machine.rust() == machine.problem("rustfmt cannot be run", "rustup component add rustfmt")
     (only,) = machine.rust(tools=True).problems
-    assert only.what == "rustfmt and clippy-driver cannot be run"
+    assert only.remedy == "rustup component add rustfmt clippy"
 
 
 @pytest.mark.parametrize("automatic", ["0", "1"])
