@@ -52,7 +52,12 @@ def lacking(summary: Summary, bare: Root, _: Root) -> None:
     """Without compiler, pip and Rust: everything is named at once, and nothing is touched."""
     clone(bare, USER)
     done = bare.run(RUN, "lacking", USER, f"/home/{USER}/sendgate", rust=False)
-    everything = (r"3 things are missing", r"sh\.rustup\.rs", r"sudo apt-get install .*gcc libc6-dev", r"sudo apt-get .*python3-pip")
+    everything = (
+        r"3 things to mend first",
+        r"sh\.rustup\.rs",
+        r"sudo apt-get install .*gcc libc6-dev",
+        r"sudo apt-get .*python3-pip",
+    )
     summary.add(bare, "nothing installed", "make run says what is missing", _hurried(done), *everything, status=2)
 
 

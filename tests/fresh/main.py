@@ -66,7 +66,10 @@ def _tell(summary: cases.Summary) -> None:
     if not summary.lines:
         return
     rows = [("Debian", "case", "step", "time", "")]
-    rows += [(one.suite, one.case, one.step, duration(one.seconds), "FAILED" if one.problem else "ok") for one in summary.lines]
+    rows += [
+        (one.suite, one.case, one.step, duration(one.seconds), "FAILED" if one.problem else "ok")
+        for one in summary.lines
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     progress("")
     for row in rows:

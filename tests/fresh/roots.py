@@ -50,7 +50,9 @@ def check_host() -> None:
             "Run: apt-get install --no-install-recommends debootstrap util-linux mount git"
         )
     if subprocess.run([*NAMESPACES, "--net", "true"], capture_output=True).returncode != 0:
-        raise HarnessError("This machine allows no namespaces (unshare), as some containers do.\nRun it on another one.")
+        raise HarnessError(
+            "This machine allows no namespaces (unshare), as some containers do.\nRun it on another one."
+        )
 
 
 def mirror() -> str:
@@ -118,7 +120,13 @@ class Root:
             raise HarnessError(f"{self.name}: {' '.join(packages)} could not be installed; see {done.log}")
 
     def run(
-        self, command: str, name: str, user: str = "root", directory: str = "", offline: bool = False, rust: bool = True,
+        self,
+        command: str,
+        name: str,
+        user: str = "root",
+        directory: str = "",
+        offline: bool = False,
+        rust: bool = True,
         **variables: str,
     ) -> "Result":
         """Run a command in the root as the user; its output is kept in a log."""
@@ -128,8 +136,12 @@ class Root:
         if rust:
             binds.append((shop.rust, RUST, False))
         wanted = {
-            "root": str(self.path), "binds": [(str(source), place, writable) for source, place, writable in binds],
-            "user": user, "directory": directory, "offline": offline, "command": command,
+            "root": str(self.path),
+            "binds": [(str(source), place, writable) for source, place, writable in binds],
+            "user": user,
+            "directory": directory,
+            "offline": offline,
+            "command": command,
             "environment": _environment() | variables,
         }
         self._give_caches_to(user)

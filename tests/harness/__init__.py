@@ -22,7 +22,7 @@ Read the modules in this order:
 import sys
 
 if sys.version_info < (3, 7):
-    sys.exit("sendgate's tooling needs Python 3.11 or newer; %s is older. Name one: make PYTHON=python3.12 …" % sys.executable)
+    sys.exit("error: Python 3.11 or newer is needed; %s is older.\n      make PYTHON=python3.12 …" % sys.executable)
 if sys.version_info < (3, 11):
     from . import machine
 

@@ -19,11 +19,14 @@ REPO = Path(__file__).resolve().parents[2]
 PYTHON_MIN = (3, 11)
 C_PACKAGES = ["gcc", "libc6-dev"]
 PIP_PACKAGES = ["python3-pip"]
-RUSTUP = "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal && . \"$HOME/.cargo/env\""
+RUSTUP = (
+    "curl --proto '=https' --tlsv1.2 -sSf https://sh.rustup.rs | sh -s -- -y --profile minimal"
+    ' && . "$HOME/.cargo/env"'
+)
 # What a build and a private PostgreSQL take; target/ alone is that large for one version.
 FREE_MIB_MIN = 1500
 PROBE_SECONDS_MAX = 10
-PROGRAM = "#include <stddef.h>\n#include <stdio.h>\nint main(void) { return puts(\"\") < 0; }\n"
+PROGRAM = '#include <stddef.h>\n#include <stdio.h>\nint main(void) { return puts("") < 0; }\n'
 
 
 class Problem(NamedTuple):
@@ -104,7 +107,10 @@ def rust(tools: bool = False) -> Findings:
     said = _said(["rustc", "--version"])
     version = re.match(r"rustc (\d+)\.(\d+)", said or "")
     if version is None:
-        return problem("there is a cargo, but no rustc that runs", RUSTUP)
+        named = os.environ.get("RUSTUP_TOOLCHAIN") or wanted
+        return problem(
+            "there is a cargo, but no rustc that runs", f"rustup toolchain install {named}" if toolchains else RUSTUP
+        )
     if (int(version[1]), int(version[2])) < tuple(map(int, wanted.split(".")[:2])):
         remedy = f"rustup toolchain install {wanted}" if toolchains else RUSTUP
         return problem(f"Rust {wanted} or newer is needed; this rustc is {version[1]}.{version[2]}", remedy)
@@ -126,7 +132,11 @@ def c_compiler() -> Findings:
     command = ["cc", "-x", "c", "-", "-o", os.devnull]
     try:
         done = subprocess.run(
-            command, input=PROGRAM, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, universal_newlines=True,
+            command,
+            input=PROGRAM,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            universal_newlines=True,
             timeout=PROBE_SECONDS_MAX,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -146,13 +156,16 @@ def space(directory: Path = REPO, mib_min: int = FREE_MIB_MIN) -> Findings:
     free = shutil.disk_usage(str(directory)).free // 2**20
     if free >= mib_min:
         return Findings()
-    return problem(f"{directory} has {free} MiB free; a build takes up to {mib_min} MiB", "make room, or clone elsewhere")
+    return problem(
+        f"{directory} has {free} MiB free; a build takes up to {mib_min} MiB", "make room, or clone elsewhere"
+    )
 
 
 def writable(directory: Path = REPO) -> Findings:
     """Whether the clone is this user's to write: ``sudo make`` leaves directories that belong to root."""
     closed = [
-        path for path in (directory, directory / ".run", directory / "target", directory / "tests/results")
+        path
+        for path in (directory, directory / ".run", directory / "target", directory / "tests/results")
         if path.exists() and not os.access(str(path), os.W_OK)
     ]
     if not closed:
@@ -160,7 +173,9 @@ def writable(directory: Path = REPO) -> Findings:
     if os.statvfs(str(closed[0])).f_flag & os.ST_RDONLY:
         return problem(f"{closed[0]} is on a read-only file system", "clone to a directory that is yours to write")
     names = " ".join(map(str, closed))
-    return problem(f"you may not write {names}", f'sudo chown -R "$(id -un)" {names}   (or clone to a place of your own)')
+    return problem(
+        f"you may not write {names}", f'sudo chown -R "$(id -un)" {names}   (or clone to a place of your own)'
+    )
 
 
 def pip_here() -> bool:
@@ -183,8 +198,7 @@ def everything() -> Findings:
 def told(findings: Findings) -> str:
     """The problems as the reader sees them, two lines each."""
     count = len(findings.problems)
-    head = "something is missing" if count == 1 else f"{count} things are missing"
-    lines = [f"{head}; nothing was fetched, built or changed."]
+    lines = [f"{count} thing{'s' if count > 1 else ''} to mend first; nothing was fetched, built or changed."]
     for what, remedy in findings.problems:
         lines += [f"  · {what}", f"      {remedy}"]
     return "\n".join(lines)
@@ -202,8 +216,14 @@ def _said(command: list[str]) -> str | None:
     """What a quick program prints; None if it cannot be run. rustup's stand-ins install nothing meanwhile."""
     try:
         done = subprocess.run(
-            command, cwd=str(REPO), env={**os.environ, "RUSTUP_AUTO_INSTALL": "0"}, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, universal_newlines=True, timeout=PROBE_SECONDS_MAX,
+            command,
+            cwd=str(REPO),
+            env={**os.environ, "RUSTUP_AUTO_INSTALL": "0"},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            universal_newlines=True,
+            timeout=PROBE_SECONDS_MAX,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -177,7 +177,9 @@ def _reachable(url: str, own_ways: bool, wanted: list[str]) -> Findings:
     if why is None:
         return Findings()
     what = f"{address.hostname} cannot be reached ({why}), and these have still to be fetched: {', '.join(wanted)}"
-    return problem(what, "connect this machine to the network, or tell pip or cargo of your mirror or proxy; then again")
+    return problem(
+        what, "connect this machine to the network, or tell pip or cargo of your mirror or proxy; then again"
+    )
 
 
 def connection_problem(host: str, port: int) -> str | None:
@@ -227,7 +229,9 @@ def _has_candidate(package: str) -> bool:
 def _unsupported(major: str, what: str) -> Findings:
     """An unsupported major version."""
     known = supported()
-    return problem(f"{what}: sendgate runs on PostgreSQL {known[0]} to {known[-1]}", f"choose one of {', '.join(map(str, known))}")
+    return problem(
+        f"{what}: sendgate runs on PostgreSQL {known[0]} to {known[-1]}", f"choose one of {', '.join(map(str, known))}"
+    )
 
 
 def _complete(goal: str, chosen: str, major: int, facts: dict[str, str]) -> Findings:
@@ -290,8 +294,14 @@ def _run(command: list[str], **variables: str) -> subprocess.CompletedProcess | 
     """A quick program; None if it cannot be run."""
     try:
         return subprocess.run(
-            command, cwd=REPO, env=own_environment(variables), stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, errors="replace", timeout=PROBE_SECONDS_MAX,
+            command,
+            cwd=REPO,
+            env=own_environment(variables),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=PROBE_SECONDS_MAX,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

@@ -141,7 +141,7 @@ def test_everything_that_is_missing_is_named_at_once(bare_path, ordinary, monkey
     monkeypatch.setattr(machine, "pip_here", lambda: False)
     found = machine.joined([machine.python((3, 9)), machine.rust(), machine.c_compiler(), machine.pip()])
     said = machine.told(found).splitlines()
-    assert said[0].startswith("4 things are missing; nothing was fetched, built or changed")
+    assert said[0].startswith("4 things to mend first; nothing was fetched, built or changed")
     assert len(said) == 1 + 2 * 4
     assert any("Python 3.11 or newer" in line for line in said)
     assert any("sh.rustup.rs" in line for line in said)
@@ -286,8 +286,11 @@ def pg_config(tmp_path, monkeypatch):
         if server:
             (home / "bin/postgres").touch()
         facts = {
-            "VERSION": f"PostgreSQL {major}.1", "BINDIR": home / "bin", "PKGLIBDIR": home / "lib",
-            "SHAREDIR": home / "share", "INCLUDEDIR-SERVER": home / "include/server",
+            "VERSION": f"PostgreSQL {major}.1",
+            "BINDIR": home / "bin",
+            "PKGLIBDIR": home / "lib",
+            "SHAREDIR": home / "share",
+            "INCLUDEDIR-SERVER": home / "include/server",
         }
         program = script(home / "bin/pg_config", "\n".join(f"echo '{k} = {v}'" for k, v in facts.items()))
         monkeypatch.setenv("PG_CONFIG", str(program))
@@ -392,15 +395,22 @@ def test_a_version_that_needs_packages(monkeypatch, ordinary, bare_path, tmp_pat
 
 
 def test_a_command_stops_with_all_problems_and_prints_what_it_will_do(monkeypatch, capsys):
-    found = machine.joined([
-        machine.problem("this lacks", "do this"), machine.note("that will be installed"), machine.problem("so does that", "do that")
-    ])
+    found = machine.joined(
+        [
+            machine.problem("this lacks", "do this"),
+            machine.note("that will be installed"),
+            machine.problem("so does that", "do that"),
+        ]
+    )
     monkeypatch.setattr(preflight, "findings", lambda goal, majors, tools: found)
     with pytest.raises(HarnessError) as stopped:
         preflight.check("run")
     assert str(stopped.value).splitlines() == [
-        "2 things are missing; nothing was fetched, built or changed.",
-        "  · this lacks", "      do this", "  · so does that", "      do that",
+        "2 things to mend first; nothing was fetched, built or changed.",
+        "  · this lacks",
+        "      do this",
+        "  · so does that",
+        "      do that",
     ]
     assert capsys.readouterr().out == "· that will be installed\n"
 
@@ -414,8 +424,7 @@ def test_a_machine_that_lacks_nothing_is_let_through(monkeypatch, capsys):
 def test_an_old_python_names_everything_at_once(tmp_path):
     """The package's first lines under another version number; nothing beyond ``machine`` may be imported."""
     code = (
-        "import sys; sys.version_info = (3, 9, 2); sys.path.insert(0, sys.argv[1])\n"
-        "import harness.machine as machine"
+        "import sys; sys.version_info = (3, 9, 2); sys.path.insert(0, sys.argv[1])\nimport harness.machine as machine"
     )
     environment = os.environ | {"PATH": str(tmp_path), "HOME": str(tmp_path)}
     tests = str(Path(machine.__file__).parents[1])
