@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from harness.console import HarnessError, progress
+from harness.progress import HarnessError, progress
 
 from .roots import NAMED, SOURCE, USER, Result, Root, Workshop
 

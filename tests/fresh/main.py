@@ -17,7 +17,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from fresh import cases, roots
-from harness.console import HarnessError, duration, ended, progress, quiet
+from harness.progress import HarnessError, duration, ended, progress, quiet
 from harness.places import REPO, run_dir
 
 SPACE_MIB_MIN = 6000

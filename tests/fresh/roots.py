@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.console import HarnessError, progress, quiet, watched
+from harness.progress import HarnessError, progress, quiet, watched
 from harness.places import REPO, RESULTS
 
 LOGS = RESULTS / "fresh"

@@ -1,6 +1,5 @@
-"""What is said before a build about a machine that lacks something, and after one that failed."""
+"""What is said before a build about a machine that lacks something."""
 
-import contextlib
 import os
 import shutil
 import socket
@@ -11,8 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-
-from harness import build, failures, libclang, machine, places, postgres, preflight, wheel
+from harness import build, machine, places, postgres, preflight
 from harness.progress import HarnessError
 
 NO_FINDINGS = machine.Findings()
@@ -23,15 +21,6 @@ def script(path: Path, text: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
-    return path
-
-
-def shared_library(path: Path, *functions: str) -> Path:
-    """A library that can be loaded and has these functions."""
-    source = "\n".join(f"int {name}(void) {{ return 0; }}" for name in functions)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    command = ["cc", "-shared", "-fPIC", "-x", "c", "-", "-o", path]
-    subprocess.run(command, input=source, text=True, check=True)
     return path
 
 
@@ -55,81 +44,6 @@ def ordinary(monkeypatch):
 def root(monkeypatch):
     """As if the process were root's."""
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-
-
-# --- libclang ---
-
-
-def test_libclang_cpp_is_not_libclang(tmp_path):
-    shared_library(tmp_path / "libclang-cpp.so.14", "clang_createIndex")
-    assert libclang.candidates(tmp_path) == []
-    with pytest.raises(HarnessError, match=r"no libclang\.so is in it\.\nUnset LIBCLANG_PATH"):
-        libclang.loadable(tmp_path)
-
-
-def test_libclang_is_found_by_the_names_that_bindgen_knows(tmp_path):
-    for name in ("libclang.so.1", "libclang-14.so.14.0.6", "libclang-9.so", "libclang.so", "libclang.a", "libLLVM.so"):
-        (tmp_path / name).touch()
-    found = [path.name for path in libclang.candidates(tmp_path)]
-    assert found == ["libclang.so", "libclang-14.so.14.0.6", "libclang-9.so", "libclang.so.1"]
-
-
-def test_a_loadable_libclang_is_taken_from_a_directory_and_as_a_file(tmp_path):
-    library = shared_library(tmp_path / "libclang.so.1", "clang_createIndex")
-    assert libclang.loadable(tmp_path) == library
-    assert libclang.loadable(library) == library
-
-
-def test_a_broken_libclang_gives_way_to_a_whole_one(tmp_path):
-    (tmp_path / "libclang.so").write_text("not a library")
-    whole = shared_library(tmp_path / "libclang-14.so", "clang_createIndex")
-    assert libclang.loadable(tmp_path) == whole
-
-
-@pytest.mark.parametrize(
-    ("make", "why"),
-    [
-        (lambda path: path.write_text("not a library"), "libclang.so"),
-        (lambda path: shared_library(path, "unrelated"), "is another library, without libclang's functions"),
-    ],
-)
-def test_what_cannot_be_loaded_is_named(tmp_path, make, why):
-    make(tmp_path / "libclang.so")
-    with pytest.raises(HarnessError, match=why):
-        libclang.loadable(tmp_path)
-
-
-def test_a_missing_libclang_path_is_named(tmp_path):
-    with pytest.raises(HarnessError, match="there is no such file or directory"):
-        libclang.loadable(tmp_path / "nowhere")
-
-
-def test_without_clangs_headers_the_c_compilers_are_added(tmp_path, monkeypatch):
-    shared_library(tmp_path / "lib/libclang.so", "clang_createIndex")
-    monkeypatch.setenv("LIBCLANG_PATH", str(tmp_path / "lib"))
-    monkeypatch.setenv("BINDGEN_EXTRA_CLANG_ARGS", "-DMINE")
-    own, added = libclang.environment()["BINDGEN_EXTRA_CLANG_ARGS"].split()
-    assert own == "-DMINE"
-    assert Path(added.removeprefix("-I"), "stddef.h").exists()
-
-
-def test_with_clangs_headers_nothing_is_added(tmp_path, monkeypatch):
-    shared_library(tmp_path / "lib/libclang.so", "clang_createIndex")
-    headers = tmp_path / "lib/clang/14.0.6/include"
-    headers.mkdir(parents=True)
-    (headers / "stddef.h").touch()
-    monkeypatch.setenv("LIBCLANG_PATH", str(tmp_path / "lib"))
-    assert libclang.environment() == {}
-
-
-def test_an_installed_libclang_is_not_looked_for(tmp_path, monkeypatch):
-    monkeypatch.delenv("LIBCLANG_PATH", raising=False)
-    monkeypatch.setattr(libclang, "run_dir", lambda: tmp_path)
-    monkeypatch.setattr(libclang, "locked", contextlib.nullcontext)
-    shared_library(tmp_path / "wheel/clang/native/libclang.so", "clang_createIndex")
-    monkeypatch.setattr(wheel, "unpacked", lambda source, target, progress: tmp_path / "wheel")
-    variables = libclang.environment()
-    assert variables["LIBCLANG_PATH"] == str(tmp_path / "wheel/clang/native")
 
 
 # --- the machine ---
@@ -448,108 +362,6 @@ def test_files_are_installed_all_or_none(pg_config, monkeypatch, tmp_path):
     build.install_files(install, library)
     assert (home / "share/extension/sendgate.control").exists()
     assert stat.S_IMODE((home / "lib/sendgate.so").stat().st_mode) == 0o755
-
-
-# --- a build that failed ---
-
-RUSTC = """\
-   Compiling sendgate-decision v0.2.0 (/src/extension/decision)
-warning: unused variable: `x`
- --> extension/decision/src/lib.rs:3:9
-
-error[E0308]: mismatched types
-  --> extension/src/lib.rs:10:5
-   |
-10 |     "text"
-   |     ^^^^^^ expected `i32`, found `&str`
-
-error[E0425]: cannot find value `y` in this scope
- --> extension/src/lib.rs:12:5
-
-error: could not compile `sendgate` (lib) due to 2 previous errors
-"""
-BUILD_SCRIPT = """\
-   Compiling pgrx-pg-sys v0.18.1
-error: failed to run custom build command for `pgrx-pg-sys v0.18.1`
-
-Caused by:
-  process didn't exit successfully: `/src/target/build/pgrx-pg-sys/build-script-build` (exit status: 101)
-  --- stdout
-  cargo:rerun-if-env-changed=LIBCLANG_PATH
-
-  --- stderr
-
-  thread 'main' (42) panicked at /registry/bindgen-0.72.1/lib.rs:616:27:
-  Unable to find libclang: "couldn't find any valid shared libraries matching: ['libclang.so']"
-  stack backtrace:
-     0:     0x55d0c1a2b3c4 - std::backtrace_rs::backtrace::libunwind::trace
-warning: build failed, waiting for other jobs to finish...
-"""
-DOWNLOAD = """\
-    Updating crates.io index
-error: failed to get `pgrx` as a dependency of package `sendgate v0.2.0`
-
-Caused by:
-  failed to load source for dependency `pgrx`
-
-Caused by:
-  Could not resolve host
-"""
-LINKER = """\
-error: linking with `cc` failed: exit status: 1
-  |
-  = note: /usr/bin/ld: cannot find Scrt1.o: No such file or directory
-          collect2: error: ld returned 1 exit status
-
-error: could not compile `proc-macro2` (build script) due to 1 previous error
-"""
-SPOKEN = """\
-error: failed to run custom build command for `pgrx-pg-sys v0.18.1`
-
-Caused by:
-  process didn't exit successfully: `build-script-build` (exit status: 1)
-  --- stderr
-  Error: PostgreSQL 14 is not supported
-"""
-
-
-def test_the_compilers_first_error_is_shown():
-    said = failures.first_error(RUSTC)
-    assert said.startswith("error[E0308]: mismatched types") and said.endswith("expected `i32`, found `&str`")
-
-
-def test_a_build_scripts_panic_is_shown_without_its_backtrace():
-    assert failures.first_error(BUILD_SCRIPT) == (
-        "the build script of pgrx-pg-sys v0.18.1 failed:\n"
-        "Unable to find libclang: \"couldn't find any valid shared libraries matching: ['libclang.so']\""
-    )
-
-
-def test_a_build_script_that_ends_by_itself_is_quoted():
-    assert failures.first_error(SPOKEN).splitlines()[-1] == "Error: PostgreSQL 14 is not supported"
-
-
-def test_causes_belong_to_cargos_own_errors():
-    assert failures.first_error(DOWNLOAD).endswith("Could not resolve host")
-
-
-def test_the_linkers_words_are_shown():
-    assert "cannot find Scrt1.o" in failures.first_error(LINKER)
-
-
-def test_output_without_an_error_has_none():
-    assert failures.first_error("   Compiling a v1.0.0\nKilled\n") is None
-
-
-def test_the_whole_log_is_kept_and_named(monkeypatch, tmp_path):
-    monkeypatch.setattr(failures, "run_dir", lambda: tmp_path)
-    failure = failures.CommandFailed(["cargo", "build"], 101, BUILD_SCRIPT)
-    said = str(failures.explained(failure, "building sendgate", "build-pg18"))
-    log = tmp_path / "logs/build-pg18.log"
-    assert log.read_text() == BUILD_SCRIPT
-    assert said.startswith("building sendgate failed. The first error:\n    the build script of pgrx-pg-sys")
-    assert said.endswith(f"The whole log: {log}")
-    assert "backtrace" not in said
 
 
 def test_the_repository_is_the_one_these_tests_are_in():
