@@ -15,6 +15,7 @@ TEST = "PROFILE=quick make test PG=18 ONLY=regress/10"
 PREFLIGHT_SECONDS_MAX = 4
 # What depends on libclang is built again; what does not is not what these cases are about.
 FORGET_BINDINGS = "rm -rf target/pg18/quick/build/pgrx-pg-sys-* target/pg18/quick/.fingerprint/pgrx-pg-sys-*"
+BREAK = "echo 'const BROKEN: u8 = \"text\";' >> extension/src/lib.rs"
 SHORT_OF_NODE = "not found: the Python worker does all the work"
 
 
@@ -92,6 +93,9 @@ def as_user(summary: Summary, _: Root, ready: Root) -> None:
     wrong = f"export LIBCLANG_PATH=/usr/lib/{version}; {RUN}"
     done = root.run(wrong, "wrong-path", USER, f"/home/{USER}/sendgate")
     summary.add(root, "a wrong LIBCLANG_PATH", "make run says so", _hurried(done), "bindgen cannot load that", status=2)
+    done = root.run(f"{BREAK}; {RUN}", "broken", USER, f"/home/{USER}/sendgate")
+    said = (r"The first error:\n +error\[E0308\]: mismatched types", r"The whole log: .*\.run/logs/build-pg18\.log")
+    summary.add(root, "code that does not compile", "make run shows the error", done, *said, status=2)
     root.remove()
 
 
