@@ -1,5 +1,8 @@
-//! Taking a slot: one look at everything, the rule, one write. What `reserve`, `preview`, `dispatch` and
-//! `breaker_check` share.
+//! The gate: one look at everything that a decision needs, the rule, one write. Shared by `reserve`,
+//! `preview`, `dispatch` and `breaker_check`.
+//!
+//! `look` reads, `rule` asks, `take` writes a slot, `skip` and `clear` write what an open breaker comes to;
+//! `decision` is the answer in SQL, and `refusals` counts the answers that write nothing.
 
 pub mod clear;
 pub mod decision;

@@ -1,4 +1,5 @@
-//! How to talk to PostgreSQL: nothing here knows a rule of sendgate.
+//! How to talk to PostgreSQL: arguments, statements, rows, errors, catalog, hooks. Knows no rule of
+//! sendgate, and no table of it.
 
 pub mod actor;
 pub mod catalog;

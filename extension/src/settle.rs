@@ -1,7 +1,8 @@
-//! `confirm_many` and `rollback_many`: a batch of answers in one call, each decided by the same rule as
-//! alone and written with a statement a table.
+//! Settling an operation: what it comes to, and everything that is written then. Shared by `confirm`,
+//! `rollback`, `resolve_operation`, `record_external_send`, their `_many` forms and the triggers.
 //!
-//! All of it or nothing: one element that is wrong names its index and changes nothing.
+//! `delivery` and `failure` settle one operation, `batch` several, and `external` a send that did not
+//! pass the gate.
 
 pub mod batch;
 pub mod delivery;

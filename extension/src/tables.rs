@@ -1,4 +1,5 @@
-//! The tables: their rows as values, and the statements that more than one verb needs.
+//! The tables, one file each: rows as values, and the statements that more than one verb needs. The file
+//! `X.rs` writes one row, `X/many.rs` several in one statement.
 
 pub mod accounts;
 pub mod admin_log;

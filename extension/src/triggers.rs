@@ -1,4 +1,4 @@
-//! Trigger functions: on sendgate's own tables, and on an application's.
+//! Trigger functions: `own_tables` for the tables of sendgate, `guard` for tables of an application.
 
 pub mod guard;
 pub mod own_tables;

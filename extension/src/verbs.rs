@@ -1,4 +1,5 @@
-//! The SQL functions, one a file: check the arguments, hold the row, decide, write, answer. None knows another.
+//! The SQL functions, one a file. Each has the same shape: check the arguments, hold the account, decide,
+//! write, answer. A verb does not call another verb; what two of them share lies in `gate` or `settle`.
 
 pub mod admin;
 pub mod breaker;

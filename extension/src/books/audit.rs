@@ -6,6 +6,7 @@ use crate::books::sweep::{self, Member};
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, sql_statements};
 use crate::postgres::param::{DATES, Element, array, params};
+use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts;
 use crate::tables::alerts;
@@ -142,7 +143,7 @@ fn look<'a>(spi: &Spi, held: &Held, config: &Config, members: &[&'a Member]) -> 
         params![held.now][0],
     ];
     let rows = spi.run(&COUNT, &values);
-    let find = |mut row: crate::postgres::row::Row| {
+    let find = |mut row: Row| {
         let member = members[row.value::<i32>() as usize - 1];
         let account = &member.row.account;
         let (events, orphans, in_flight) = (row.value(), row.value(), row.value());

@@ -3,8 +3,8 @@
 
 use crate::postgres::sqlstate;
 use pgrx::PgLogLevel;
+use pgrx::pg_sys;
 use pgrx::pg_sys::panic::{CaughtError, ErrorReportWithLevel};
-use pgrx::pg_sys::{self};
 use std::any::Any;
 use std::ffi::{CString, c_char, c_int};
 use std::panic::resume_unwind;

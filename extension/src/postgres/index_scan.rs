@@ -5,27 +5,25 @@
 //! a snapshot, walk the index, test visibility, and for a row that is to be held, lock its latest
 //! version. The functions run as the tables' owner, so there is no privilege to check beyond their own.
 
-pub mod raw;
+mod raw;
+mod scan;
 
 use crate::postgres::catalog;
 use crate::postgres::error::Result;
+use crate::postgres::index_scan::scan::{Found, KEY_COLUMNS_MAX, Scan};
 use crate::postgres::param::Param;
 use crate::postgres::row::{COLUMNS_MAX, Row};
 use crate::postgres::statement::waiting;
 use crate::postgres::version;
-use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
+use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::pg_sys::{self};
-use pgrx::{PgLogLevel, PgSqlErrorCode, ereport};
+use pgrx::{PgLogLevel, PgSqlErrorCode};
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::rc::Rc;
 
 /// PostgreSQL's own order of UUIDs, whose number has no name in its headers.
 const UUID_FAMILY: pg_sys::Oid = pg_sys::Oid::from_u32(2968);
-
-/// Most columns of a key.
-const KEY_COLUMNS_MAX: usize = 3;
 
 /// A column of a key.
 pub struct KeyColumn {
@@ -60,21 +58,6 @@ pub struct Lookup {
 // A backend has one thread.
 unsafe impl Sync for Lookup {}
 
-/// What the catalog says about them.
-struct Found {
-    /// When it said so.
-    generation: u64,
-    table: pg_sys::Oid,
-    index: pg_sys::Oid,
-    /// To be copied, with the arguments put in.
-    keys: [pg_sys::ScanKeyData; KEY_COLUMNS_MAX],
-    /// The key's columns in the table.
-    key_attributes: [pg_sys::AttrNumber; KEY_COLUMNS_MAX],
-    attributes: Vec<pg_sys::AttrNumber>,
-    /// As far as a row has to be taken apart.
-    last_attribute: pg_sys::AttrNumber,
-}
-
 impl Lookup {
     /// These columns of a table of the schema `sendgate`, by this key.
     pub const fn new(table: &'static CStr, key: &'static [KeyColumn], columns: &'static str) -> Lookup {
@@ -83,7 +66,7 @@ impl Lookup {
 
     /// Every row of that key that is visible now; `each` says whether to go on. Inside [`now`].
     pub fn each(&self, key: &[Param], mut each: impl FnMut(&mut Row) -> bool) {
-        let scan = Scan::open(self, pg_sys::AccessShareLock, key);
+        let scan = self.scan(pg_sys::AccessShareLock, key);
         while scan.next() && each(&mut scan.row()) {}
         scan.close();
     }
@@ -112,7 +95,7 @@ impl Lookup {
         waiting(|| {
             self.lock(pg_sys::RowShareLock);
             on_snapshot(|| {
-                let scan = Scan::open(self, pg_sys::RowShareLock, key);
+                let scan = self.scan(pg_sys::RowShareLock, key);
                 // Whoever held it may have given it another key, which only a DBA does.
                 let held = scan.next() && scan.hold() && scan.matches();
                 let answer = held.then(|| read(&mut scan.row()));
@@ -120,6 +103,12 @@ impl Lookup {
                 answer
             })
         })
+    }
+
+    fn scan(&self, mode: u32, key: &[Param]) -> Scan {
+        assert_eq!(key.len(), self.key.len());
+        let (found, table) = self.open_table(mode);
+        Scan::open(found, table, mode, key)
     }
 
     /// Locks the table until the transaction ends.
@@ -267,163 +256,4 @@ unsafe fn index_on(
         pg_sys::table_close(relation, MODE);
         found
     }
-}
-
-/// A walk along an index. After an error PostgreSQL clears up what was not closed.
-struct Scan {
-    found: Rc<Found>,
-    keys: [pg_sys::ScanKeyData; KEY_COLUMNS_MAX],
-    key_columns: usize,
-    table: pg_sys::Relation,
-    index: pg_sys::Relation,
-    scan: pg_sys::IndexScanDesc,
-    slot: *mut pg_sys::TupleTableSlot,
-}
-
-impl Scan {
-    fn open(lookup: &Lookup, mode: u32, key: &[Param]) -> Scan {
-        assert_eq!(key.len(), lookup.key.len());
-        let (found, table) = lookup.open_table(mode);
-        let mode = mode as pg_sys::LOCKMODE;
-        let mut keys = found.keys;
-        for (scan_key, argument) in keys.iter_mut().zip(key) {
-            match argument {
-                Some(datum) => scan_key.sk_argument = *datum,
-                None => scan_key.sk_flags |= pg_sys::SK_ISNULL as i32,
-            }
-        }
-        let (columns, nobody) = (key.len() as i32, std::ptr::null_mut());
-        let (index, scan, slot) = unsafe {
-            let snapshot = pg_sys::GetActiveSnapshot();
-            pg_guard_ffi_boundary(|| {
-                let index = raw::index_open(found.index, mode);
-                let scan = raw::begin_scan(table, index, snapshot, columns);
-                raw::index_rescan(scan, keys.as_mut_ptr(), columns, std::ptr::null_mut(), 0);
-                (index, scan, raw::table_slot_create(table, nobody))
-            })
-        };
-        Scan { found, keys, key_columns: key.len(), table, index, scan, slot }
-    }
-
-    /// Goes on to the next visible row.
-    fn next(&self) -> bool {
-        const FORWARD: pg_sys::ScanDirection::Type = pg_sys::ScanDirection::ForwardScanDirection;
-        let last = i32::from(self.found.last_attribute);
-        unsafe {
-            pg_guard_ffi_boundary(|| {
-                let found = raw::index_getnext_slot(self.scan, FORWARD, self.slot);
-                if found {
-                    raw::slot_getsomeattrs_int(self.slot, last);
-                }
-                found
-            })
-        }
-    }
-
-    /// Locks the row where the walk stands, waiting for whoever holds it, and goes on to its latest
-    /// version; `false` when it is gone. As the executor's LockRows.
-    fn hold(&self) -> bool {
-        let mut flags = pg_sys::TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS;
-        let fixed_snapshot = unsafe { pg_sys::XactIsoLevel } >= pg_sys::XACT_REPEATABLE_READ as i32;
-        if !fixed_snapshot {
-            flags |= pg_sys::TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
-        }
-        let mut failure = pg_sys::TM_FailureData::default();
-        let outcome = unsafe {
-            let mut place = (*self.slot).tts_tid;
-            let (snapshot, command) = (pg_sys::GetActiveSnapshot(), pg_sys::GetCurrentCommandId(true));
-            let (mode, policy) =
-                (pg_sys::LockTupleMode::LockTupleNoKeyExclusive, pg_sys::LockWaitPolicy::LockWaitBlock);
-            let (clear, lock) = ((*(*self.slot).tts_ops).clear, (*(*self.table).rd_tableam).tuple_lock);
-            let (clear, lock) = (method(clear), method(lock));
-            // PostgreSQL's own errors stop here and become Rust's, as in every other call into it.
-            pg_guard_ffi_boundary(|| {
-                clear(self.slot);
-                let flags = flags as pg_sys::uint8;
-                let outcome = lock(
-                    self.table,
-                    &mut place,
-                    snapshot,
-                    self.slot,
-                    command,
-                    mode,
-                    policy,
-                    flags,
-                    &mut failure,
-                );
-                if outcome == pg_sys::TM_Result::TM_Ok {
-                    raw::slot_getsomeattrs_int(self.slot, i32::from(self.found.last_attribute));
-                }
-                outcome
-            })
-        };
-        match outcome {
-            pg_sys::TM_Result::TM_Ok => true,
-            pg_sys::TM_Result::TM_SelfModified => false,
-            pg_sys::TM_Result::TM_Deleted if !fixed_snapshot => false,
-            pg_sys::TM_Result::TM_Updated | pg_sys::TM_Result::TM_Deleted => {
-                ereport!(
-                    PgLogLevel::ERROR,
-                    PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
-                    "could not serialize access due to concurrent update"
-                );
-                unreachable!("an ERROR does not return")
-            }
-            other => panic!("locking a row gave {other}"),
-        }
-    }
-
-    /// Whether the row where the walk stands has the key.
-    fn matches(&self) -> bool {
-        let keys = self.keys[..self.key_columns].iter().zip(&self.found.key_attributes);
-        unsafe {
-            for (key, attribute) in keys {
-                let at = (*attribute - 1) as usize;
-                let value = *(*self.slot).tts_values.add(at);
-                let mut function = key.sk_func;
-                let equal =
-                    pg_sys::FunctionCall2Coll(&mut function, key.sk_collation, value, key.sk_argument);
-                if *(*self.slot).tts_isnull.add(at) || equal.value() == 0 {
-                    return false;
-                }
-            }
-        }
-        true
-    }
-
-    /// The row where the walk stands. Its texts lie in the page and are gone with the next step.
-    fn row(&self) -> Row {
-        let (slot, last) = (self.slot, self.found.last_attribute);
-        Row::filled(self.found.attributes.len(), |values, nulls| unsafe {
-            debug_assert!((*slot).tts_nvalid >= last);
-            for (i, &attribute) in self.found.attributes.iter().enumerate() {
-                if attribute < 0 {
-                    let system_column = method((*(*slot).tts_ops).getsysattr);
-                    let null = &mut nulls[i];
-                    values[i] = pg_guard_ffi_boundary(|| system_column(slot, i32::from(attribute), null));
-                } else {
-                    let at = (attribute - 1) as usize;
-                    (values[i], nulls[i]) = (*(*slot).tts_values.add(at), *(*slot).tts_isnull.add(at));
-                }
-            }
-        })
-    }
-
-    /// Lets go of page and index; the locks stay until the transaction ends, as a statement's do.
-    fn close(self) {
-        const KEEP: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
-        unsafe {
-            pg_guard_ffi_boundary(|| {
-                raw::ExecDropSingleTupleTableSlot(self.slot);
-                raw::index_endscan(self.scan);
-                raw::index_close(self.index, KEEP);
-                raw::table_close(self.table, KEEP);
-            });
-        }
-    }
-}
-
-/// A method that every table and slot has.
-fn method<T>(method: Option<T>) -> T {
-    method.expect("PostgreSQL left a method out")
 }

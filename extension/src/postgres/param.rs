@@ -3,7 +3,7 @@
 
 use pgrx::IntoDatum;
 use pgrx::datum::Uuid;
-use pgrx::pg_sys::{self};
+use pgrx::pg_sys;
 use sendgate_decision::clock::{Day, Instant};
 
 /// A parameter: a value or NULL.

@@ -8,8 +8,8 @@
 pub mod column;
 
 use pgrx::pg_guard;
+use pgrx::pg_sys;
 use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
-use pgrx::pg_sys::{self};
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int};
 

@@ -5,8 +5,8 @@
 //! the caller as it is: a worker asks again after `SG301`, and gives up after `XX000`.
 
 use pgrx::PgSqlErrorCode;
+use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReportWithLevel;
-use pgrx::pg_sys::{self};
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::ffi::{CStr, c_int, c_void};

@@ -2,8 +2,8 @@
 
 use crate::postgres::error::Result;
 use crate::postgres::sqlstate;
+use pgrx::pg_sys;
 use pgrx::pg_sys::panic::CaughtError;
-use pgrx::pg_sys::{self};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// What became of an attempt.

@@ -4,8 +4,8 @@
 use crate::postgres::function::Args;
 use crate::postgres::param::Param;
 use pgrx::PgTupleDesc;
+use pgrx::pg_sys;
 use pgrx::pg_sys::submodules::htup::heap_getattr;
-use pgrx::pg_sys::{self};
 use std::ffi::{CStr, CString, c_char};
 
 /// A trigger's call.

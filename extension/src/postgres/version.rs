@@ -9,8 +9,8 @@
 use crate::postgres::catalog;
 use crate::postgres::error::Result;
 use crate::postgres::statement::waiting;
+use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::pg_sys::{self};
 use pgrx::{FromDatum, PgLogLevel, PgSqlErrorCode};
 use std::cell::Cell;
 

@@ -1,11 +1,13 @@
 //! Time zones, from the server's own database.
 
 use crate::postgres::error::{Code, Error, Result};
+use crate::postgres::function::shown;
 use crate::postgres::param::params;
 use crate::postgres::statement::{Spi, Statement};
 use pgrx::pg_sys;
 use sendgate_decision::clock::{Instant, SECOND};
 use sendgate_decision::window::{Segment, Utc, Zone};
+use std::cell::RefCell;
 use std::collections::HashSet;
 use std::ffi::CString;
 
@@ -22,7 +24,7 @@ static IS_ZONE: Statement = Statement::new(
 );
 
 thread_local! {
-    static KNOWN: std::cell::RefCell<HashSet<String>> = std::cell::RefCell::default();
+    static KNOWN: RefCell<HashSet<String>> = RefCell::default();
 }
 
 /// Passes the name of an IANA zone that the server knows.
@@ -33,7 +35,7 @@ pub fn check(spi: &Spi, name: &str) -> Result<()> {
     if NO_ZONES.contains(&name) || spi.run(&IS_ZONE, params![name]).count() == 0 {
         return Err(Error::new(
             Code::UnknownTimeZone,
-            format!("unknown time zone: \"{}\"", crate::postgres::function::shown(name)),
+            format!("unknown time zone: \"{}\"", shown(name)),
             "A sending window is local to the account, so its zone must be an IANA name that this server knows.",
             "Write it as Europe/Berlin or UTC; pg_timezone_names lists all of them. Abbreviations and offsets are not accepted.",
         ));
@@ -56,10 +58,7 @@ pub fn load(name: &str) -> Result<Box<dyn Zone>> {
     if zone.is_null() {
         return Err(Error::new(
             Code::UnknownTimeZone,
-            format!(
-                "the server no longer knows the time zone \"{}\"",
-                crate::postgres::function::shown(name)
-            ),
+            format!("the server no longer knows the time zone \"{}\"", shown(name)),
             "The account was set up on a server with another time zone database.",
             "Set the account's time_zone anew with upsert_account, or update the server's tzdata.",
         ));

@@ -1,5 +1,9 @@
-//! What both have in common: accounts held, operations read, everything written at the end.
+//! A batch of answers, for `confirm_many` and `rollback_many`: holds the accounts, reads the operations,
+//! decides each element by the same rule as alone, and writes with one statement a table.
+//!
+//! All of it or nothing: one element that is wrong names its index and changes nothing.
 
+use crate::postgres::clock;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{Args, ID_CHARACTERS_MAX, check_text, null_argument};
 use crate::postgres::param::{Element, array};
@@ -126,7 +130,7 @@ impl<'a> Batch<'a> {
         for (i, key) in keys.accounts.iter().zip(&keys.operations).enumerate() {
             first.entry((key.0.as_str(), *key.1)).or_insert(i);
         }
-        let now = crate::postgres::clock::now();
+        let now = clock::now();
         Ok(Batch {
             spi,
             keys,

@@ -8,6 +8,7 @@ pub mod many;
 use crate::postgres::clock;
 use crate::postgres::commit;
 use crate::postgres::error::{Code, Error, Result};
+use crate::postgres::function::shown;
 use crate::postgres::index_scan::{self, Lookup};
 use crate::postgres::param::{Xid, params};
 use crate::postgres::row::Row;
@@ -281,7 +282,7 @@ pub fn change(
 pub fn unknown(id: &str) -> Error {
     Error::new(
         Code::UnknownAccount,
-        format!("unknown account: \"{}\"", crate::postgres::function::shown(id)),
+        format!("unknown account: \"{}\"", shown(id)),
         "Every account must be provisioned before anything is sent through it.",
         "Call upsert_account(account_id, tier) first, or check the spelling in sendgate.linkedin_accounts.",
     )

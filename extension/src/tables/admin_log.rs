@@ -1,6 +1,7 @@
 //! `admin_log`: who changed what, from what to what.
 
 use crate::postgres::actor;
+use crate::postgres::clock;
 use crate::postgres::ids;
 use crate::postgres::param::params;
 use crate::postgres::statement::{Spi, Statement};
@@ -37,7 +38,7 @@ pub fn write(
         &ADMIN,
         params![
             ids::fresh(),
-            crate::postgres::clock::now(),
+            clock::now(),
             &actor::name(),
             verb,
             account,

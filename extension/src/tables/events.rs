@@ -1,9 +1,11 @@
 //! `linkedin_events`: the log of proven deliveries.
 
+use crate::postgres::ids;
 use crate::postgres::param::{DATES, Element, INSTANTS, IntoParam, array, params};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::journal::JournalRow;
 use pgrx::pg_sys;
+use sendgate_decision::breaker::EVIDENCE_WINDOW;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::settle::Operation;
 
@@ -52,7 +54,7 @@ pub fn insert(
     occurred_at: Instant,
     now: Instant,
 ) -> [u8; 16] {
-    let id = crate::postgres::ids::fresh();
+    let id = ids::fresh();
     spi.run(
         &INSERT_EVENT,
         params![
@@ -73,7 +75,7 @@ pub fn insert(
 
 /// Whether the event log proves a delivery after the breaker's stamp.
 pub fn has_evidence(spi: &Spi, account: &str, stamp: Instant, now: Instant) -> bool {
-    let since = now.plus(-sendgate_decision::breaker::EVIDENCE_WINDOW);
+    let since = now.plus(-EVIDENCE_WINDOW);
     spi.run(&EVIDENCE, params![account, stamp, since, now]).count() > 0
 }
 

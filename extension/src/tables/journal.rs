@@ -1,9 +1,11 @@
-//! The journal of attempts and the event log of proven deliveries.
+//! `send_operations`: the journal of attempts, one row each.
 
 pub mod many;
 
+use crate::postgres::commit;
 use crate::postgres::error::{Code, Error, Result};
-use crate::postgres::function::TEXT_CHARACTERS_MAX;
+use crate::postgres::function::{TEXT_CHARACTERS_MAX, shown};
+use crate::postgres::ids;
 use crate::postgres::index_scan::{self, Lookup};
 use crate::postgres::param::params;
 use crate::postgres::row::Row;
@@ -232,7 +234,7 @@ pub fn settle(
     note: &ErrorNote,
     now: Instant,
 ) -> Result<()> {
-    crate::postgres::commit::synchronously();
+    commit::synchronously();
     let written = spi.run(
         &SETTLE,
         params![
@@ -263,8 +265,8 @@ pub fn deliver(
     occurred_at: Instant,
     now: Instant,
 ) -> Result<[u8; 16]> {
-    crate::postgres::commit::synchronously();
-    let (op, id) = (&row.operation, crate::postgres::ids::fresh());
+    commit::synchronously();
+    let (op, id) = (&row.operation, ids::fresh());
     let (state, event_type) = (op.state.name(), op.action.event_type());
     let values = params![account, op.id, state, now, id, occurred_at, event_type, chat_id];
     let written = spi.run(&DELIVER, values);
@@ -288,11 +290,7 @@ pub fn show(operation: [u8; 16]) -> String {
 pub fn unknown(account: &str, operation: [u8; 16]) -> Error {
     Error::new(
         Code::UnknownOperation,
-        format!(
-            "unknown operation: {} on account \"{}\"",
-            show(operation),
-            crate::postgres::function::shown(account)
-        ),
+        format!("unknown operation: {} on account \"{}\"", show(operation), shown(account)),
         "An operation is known by its account and its id together, from the moment reserve committed.",
         "Pass the operation_id that reserve returned and the same account_id; if the reserve was rolled back, there is nothing to settle.",
     )

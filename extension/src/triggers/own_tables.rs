@@ -3,7 +3,8 @@
 use crate::postgres::clock;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{
-    Answer, Args, ID_CHARACTERS_MAX, check_text, finite_instant, null_argument, sql_reading, unknown_value,
+    Answer, Args, ID_CHARACTERS_MAX, check_text, finite_instant, null_argument, shown, sql_reading,
+    unknown_value,
 };
 use crate::postgres::ids;
 use crate::postgres::param::{IntoParam, Param, params};
@@ -13,6 +14,7 @@ use crate::postgres::version;
 use crate::settle::external::{ExternalSend, Recorded, already_recorded, check_chat_id, journal_send};
 use crate::tables::append_only;
 use pgrx::pg_sys;
+use sendgate_decision::clock::Day;
 use sendgate_decision::names::Action;
 
 sql_reading!(sendgate_append_only, pg_finfo_sendgate_append_only, append_only);
@@ -91,7 +93,8 @@ fn journal_event(args: &Args) -> Answer {
     Ok(Some(row.with(&changes)))
 }
 
-type Journalled = ([u8; 16], sendgate_decision::clock::Day, Option<String>);
+/// The operation that the event is the delivery of, the day it counts on, and its campaign.
+type Journalled = ([u8; 16], Day, Option<String>);
 
 fn journal(spi: &Spi, send: &ExternalSend<'_>, id: Param) -> Result<Journalled> {
     match journal_send(spi, send)? {
@@ -119,10 +122,7 @@ fn id_in_use(send: &ExternalSend<'_>) -> Error {
     Error::new(
         Code::AlreadyRecorded,
         "the id of this event is in use",
-        format!(
-            "Account \"{}\" has an event of that id, of another send.",
-            crate::postgres::function::shown(send.account)
-        ),
+        format!("Account \"{}\" has an event of that id, of another send.", shown(send.account)),
         "Leave the id out: every event gets one of its own.",
     )
 }

@@ -1,4 +1,4 @@
-//! The verbs of operators.
+//! What operators do: accounts, caps, error rules, the switch for everything, alerts.
 
 pub mod acknowledge_alert;
 pub mod caps;

@@ -1,4 +1,4 @@
-//! The breaker's verbs, and the clear that they share with the gate.
+//! What there is to do with the breaker alone: ask it, report to it, set it by hand, print its log.
 
 pub mod check;
 pub mod manual;

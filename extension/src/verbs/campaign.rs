@@ -1,4 +1,4 @@
-//! The verbs of campaign work, except `dispatch`.
+//! The work of campaigns, except `dispatch`: put in, taken out, paused, switched to another action.
 
 pub mod cancel;
 pub mod enqueue;

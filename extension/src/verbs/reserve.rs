@@ -12,7 +12,7 @@ use crate::gate::skip;
 use crate::gate::take;
 use crate::postgres::clock;
 use crate::postgres::error::{Code, Error, Result};
-use crate::postgres::function::{Answer, Args, sql_function};
+use crate::postgres::function::{Answer, Args, shown, sql_function};
 use crate::postgres::ids;
 use crate::postgres::statement::Spi;
 use crate::tables::accounts;
@@ -105,10 +105,7 @@ fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Re
     }
     Err(Error::new(
         Code::Undecided,
-        format!(
-            "no decision about account \"{}\" held long enough",
-            crate::postgres::function::shown(ask.account)
-        ),
+        format!("no decision about account \"{}\" held long enough", shown(ask.account)),
         format!(
             "It was made anew {DECISIONS_MAX} times; each time the day, the window or the configuration had moved on."
         ),
@@ -190,11 +187,8 @@ fn mismatch(operation: [u8; 16], earlier: &Earlier) -> Error {
         format!(
             "It is an {} for prospect \"{}\", campaign {}, origin {}.",
             earlier.action.name(),
-            crate::postgres::function::shown(&earlier.prospect),
-            earlier
-                .campaign
-                .as_deref()
-                .map_or("null".to_owned(), |c| format!("\"{}\"", crate::postgres::function::shown(c))),
+            shown(&earlier.prospect),
+            earlier.campaign.as_deref().map_or("null".to_owned(), |c| format!("\"{}\"", shown(c))),
             earlier.origin.name(),
         ),
         "Use a new operation_id for every new attempt, and the same arguments when you repeat a call whose answer was lost.",

@@ -8,6 +8,7 @@ use crate::postgres::statement::Spi;
 use crate::settle::batch::{Batch, Keys, at};
 use crate::settle::failure::{Planned, RETRY_AFTER_DAYS_MAX, log_failure, plan};
 use crate::tables::config;
+use crate::tables::enrollments;
 use pgrx::datum::Interval;
 use sendgate_decision::classify::ProviderError;
 use sendgate_decision::names::Outcome;
@@ -115,7 +116,7 @@ fn settle(spi: &Spi, keys: &Keys, errors: &Errors) -> Result<Vec<Outcome>> {
         .collect();
     batch.write();
     for account in offers {
-        crate::tables::enrollments::offer(spi, account, now);
+        enrollments::offer(spi, account, now);
     }
     Ok(outcomes)
 }

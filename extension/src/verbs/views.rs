@@ -1,7 +1,7 @@
 //! Pure readings of a row as of an instant, for the views. The rules are the decision crate's.
 
 use crate::postgres::error::Result;
-use crate::postgres::function::{Answer, Args, sql_reading, unknown_value};
+use crate::postgres::function::{Answer, Args, null_argument, sql_reading, unknown_value};
 use pgrx::{IntoDatum, pg_sys};
 use sendgate_decision::breaker::{Breaker, Reading};
 use sendgate_decision::budget;
@@ -27,7 +27,7 @@ fn day(args: &Args, position: usize) -> Result<Day> {
 fn instant(args: &Args, position: usize) -> Result<Instant> {
     match args.optional_instant(position, "at")? {
         Some(at) => Ok(at),
-        None => Err(crate::postgres::function::null_argument("at")),
+        None => Err(null_argument("at")),
     }
 }
 

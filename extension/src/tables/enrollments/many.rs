@@ -3,6 +3,7 @@
 use crate::postgres::gucs;
 use crate::postgres::ids;
 use crate::postgres::param::{Element, INSTANTS, IntoParam, Param, array};
+use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
 use pgrx::pg_sys;
 use sendgate_decision::account::Account;
@@ -174,7 +175,7 @@ fn next_of<'a>(
 ) -> Vec<(&'a Change, Next)> {
     let backoff = gucs::retry_backoff();
     let rows = spi.run(&READ, &keys(work));
-    let decide = |mut row: crate::postgres::row::Row| {
+    let decide = |mut row: Row| {
         let change = work[row.value::<i32>() as usize - 1];
         let state = row.one_of(EnrollmentState::parse);
         let attempts = row.value();

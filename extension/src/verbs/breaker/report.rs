@@ -3,7 +3,7 @@
 
 use crate::postgres::clock;
 use crate::postgres::error::Result;
-use crate::postgres::function::{Answer, Args, sql_function};
+use crate::postgres::function::{Answer, Args, null_argument, sql_function};
 use crate::postgres::param::IntoParam;
 use crate::postgres::statement::Spi;
 use crate::tables::accounts;
@@ -26,7 +26,7 @@ fn breaker_report(args: &Args) -> Answer {
         http_status: args.optional(4),
     };
     if error.message.is_none() && error.error_type.is_none() && error.http_status.is_none() {
-        return Err(crate::postgres::function::null_argument("error_message"));
+        return Err(null_argument("error_message"));
     }
     let outcome = Spi::connect(|spi| report(spi, account, prospect, &error))?;
     Ok(outcome.name().param())

@@ -11,6 +11,7 @@ use crate::postgres::subtransaction::{Attempt, attempt};
 use crate::tables::accounts::AccountRow;
 use crate::tables::alerts;
 use crate::tables::config;
+use crate::tables::journal;
 use crate::verbs::dispatch::candidates::{self, Candidate, DEFERRALS_MAX, Found};
 use crate::verbs::dispatch::pick::{self, Cursor, Outlook, Picked};
 use crate::verbs::dispatch::plan::{Fate, Plan, decide};
@@ -349,7 +350,7 @@ impl<'a> Visit<'a> {
         let pair = &picked.pairs[candidate.pair];
         let account = picked.accounts[pair.account].id.as_str();
         let (prospect, campaign) = (candidate.prospect.as_str(), candidate.campaign.as_str());
-        let error = crate::tables::journal::cut(error);
+        let error = journal::cut(error);
         let (spi, values) = (self.spi, params![account, prospect, campaign, pair.action.name(), &error, now]);
         match attempt(|| Ok(Some(spi.run(&PARK, values).count())))? {
             Attempt::Kept(_) => self.moved += 1,

@@ -1,0 +1,185 @@
+//! A walk along an index to the rows of one key, as the executor does it.
+
+use crate::postgres::index_scan::raw;
+use crate::postgres::param::Param;
+use crate::postgres::row::Row;
+use pgrx::pg_sys;
+use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
+use pgrx::{PgLogLevel, PgSqlErrorCode, ereport};
+use std::rc::Rc;
+
+/// Most columns of a key.
+pub const KEY_COLUMNS_MAX: usize = 3;
+
+/// What the catalog says about a look-up.
+pub struct Found {
+    /// When it said so.
+    pub generation: u64,
+    pub table: pg_sys::Oid,
+    pub index: pg_sys::Oid,
+    /// To be copied, with the arguments put in.
+    pub keys: [pg_sys::ScanKeyData; KEY_COLUMNS_MAX],
+    /// The key's columns in the table.
+    pub key_attributes: [pg_sys::AttrNumber; KEY_COLUMNS_MAX],
+    pub attributes: Vec<pg_sys::AttrNumber>,
+    /// As far as a row has to be taken apart.
+    pub last_attribute: pg_sys::AttrNumber,
+}
+
+/// A walk along an index. After an error PostgreSQL clears up what was not closed.
+pub struct Scan {
+    found: Rc<Found>,
+    keys: [pg_sys::ScanKeyData; KEY_COLUMNS_MAX],
+    key_columns: usize,
+    table: pg_sys::Relation,
+    index: pg_sys::Relation,
+    scan: pg_sys::IndexScanDesc,
+    slot: *mut pg_sys::TupleTableSlot,
+}
+
+impl Scan {
+    /// Begins a walk along the index to the rows of this key; the table is open, locked in this mode.
+    pub fn open(found: Rc<Found>, table: pg_sys::Relation, mode: u32, key: &[Param]) -> Scan {
+        let mode = mode as pg_sys::LOCKMODE;
+        let mut keys = found.keys;
+        for (scan_key, argument) in keys.iter_mut().zip(key) {
+            match argument {
+                Some(datum) => scan_key.sk_argument = *datum,
+                None => scan_key.sk_flags |= pg_sys::SK_ISNULL as i32,
+            }
+        }
+        let (columns, nobody) = (key.len() as i32, std::ptr::null_mut());
+        let (index, scan, slot) = unsafe {
+            let snapshot = pg_sys::GetActiveSnapshot();
+            pg_guard_ffi_boundary(|| {
+                let index = raw::index_open(found.index, mode);
+                let scan = raw::begin_scan(table, index, snapshot, columns);
+                raw::index_rescan(scan, keys.as_mut_ptr(), columns, std::ptr::null_mut(), 0);
+                (index, scan, raw::table_slot_create(table, nobody))
+            })
+        };
+        Scan { found, keys, key_columns: key.len(), table, index, scan, slot }
+    }
+
+    /// Goes on to the next visible row.
+    pub fn next(&self) -> bool {
+        const FORWARD: pg_sys::ScanDirection::Type = pg_sys::ScanDirection::ForwardScanDirection;
+        let last = i32::from(self.found.last_attribute);
+        unsafe {
+            pg_guard_ffi_boundary(|| {
+                let found = raw::index_getnext_slot(self.scan, FORWARD, self.slot);
+                if found {
+                    raw::slot_getsomeattrs_int(self.slot, last);
+                }
+                found
+            })
+        }
+    }
+
+    /// Locks the row where the walk stands, waiting for whoever holds it, and goes on to its latest
+    /// version; `false` when it is gone. As the executor's LockRows.
+    pub fn hold(&self) -> bool {
+        let mut flags = pg_sys::TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS;
+        let fixed_snapshot = unsafe { pg_sys::XactIsoLevel } >= pg_sys::XACT_REPEATABLE_READ as i32;
+        if !fixed_snapshot {
+            flags |= pg_sys::TUPLE_LOCK_FLAG_FIND_LAST_VERSION;
+        }
+        let mut failure = pg_sys::TM_FailureData::default();
+        let outcome = unsafe {
+            let mut place = (*self.slot).tts_tid;
+            let (snapshot, command) = (pg_sys::GetActiveSnapshot(), pg_sys::GetCurrentCommandId(true));
+            let (mode, policy) =
+                (pg_sys::LockTupleMode::LockTupleNoKeyExclusive, pg_sys::LockWaitPolicy::LockWaitBlock);
+            let (clear, lock) = ((*(*self.slot).tts_ops).clear, (*(*self.table).rd_tableam).tuple_lock);
+            let (clear, lock) = (method(clear), method(lock));
+            // PostgreSQL's own errors stop here and become Rust's, as in every other call into it.
+            pg_guard_ffi_boundary(|| {
+                clear(self.slot);
+                let flags = flags as pg_sys::uint8;
+                let outcome = lock(
+                    self.table,
+                    &mut place,
+                    snapshot,
+                    self.slot,
+                    command,
+                    mode,
+                    policy,
+                    flags,
+                    &mut failure,
+                );
+                if outcome == pg_sys::TM_Result::TM_Ok {
+                    raw::slot_getsomeattrs_int(self.slot, i32::from(self.found.last_attribute));
+                }
+                outcome
+            })
+        };
+        match outcome {
+            pg_sys::TM_Result::TM_Ok => true,
+            pg_sys::TM_Result::TM_SelfModified => false,
+            pg_sys::TM_Result::TM_Deleted if !fixed_snapshot => false,
+            pg_sys::TM_Result::TM_Updated | pg_sys::TM_Result::TM_Deleted => {
+                ereport!(
+                    PgLogLevel::ERROR,
+                    PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
+                    "could not serialize access due to concurrent update"
+                );
+                unreachable!("an ERROR does not return")
+            }
+            other => panic!("locking a row gave {other}"),
+        }
+    }
+
+    /// Whether the row where the walk stands has the key.
+    pub fn matches(&self) -> bool {
+        let keys = self.keys[..self.key_columns].iter().zip(&self.found.key_attributes);
+        unsafe {
+            for (key, attribute) in keys {
+                let at = (*attribute - 1) as usize;
+                let value = *(*self.slot).tts_values.add(at);
+                let mut function = key.sk_func;
+                let equal =
+                    pg_sys::FunctionCall2Coll(&mut function, key.sk_collation, value, key.sk_argument);
+                if *(*self.slot).tts_isnull.add(at) || equal.value() == 0 {
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// The row where the walk stands. Its texts lie in the page and are gone with the next step.
+    pub fn row(&self) -> Row {
+        let (slot, last) = (self.slot, self.found.last_attribute);
+        Row::filled(self.found.attributes.len(), |values, nulls| unsafe {
+            debug_assert!((*slot).tts_nvalid >= last);
+            for (i, &attribute) in self.found.attributes.iter().enumerate() {
+                if attribute < 0 {
+                    let system_column = method((*(*slot).tts_ops).getsysattr);
+                    let null = &mut nulls[i];
+                    values[i] = pg_guard_ffi_boundary(|| system_column(slot, i32::from(attribute), null));
+                } else {
+                    let at = (attribute - 1) as usize;
+                    (values[i], nulls[i]) = (*(*slot).tts_values.add(at), *(*slot).tts_isnull.add(at));
+                }
+            }
+        })
+    }
+
+    /// Lets go of page and index; the locks stay until the transaction ends, as a statement's do.
+    pub fn close(self) {
+        const KEEP: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
+        unsafe {
+            pg_guard_ffi_boundary(|| {
+                raw::ExecDropSingleTupleTableSlot(self.slot);
+                raw::index_endscan(self.scan);
+                raw::index_close(self.index, KEEP);
+                raw::table_close(self.table, KEEP);
+            });
+        }
+    }
+}
+
+/// A method that every table and slot has.
+fn method<T>(method: Option<T>) -> T {
+    method.expect("PostgreSQL left a method out")
+}
