@@ -1,15 +1,17 @@
 //! `audit_events`, layer 2: today's InMail counters against the event log. Tells people, and lets an
 //! account cool down whose counter is far over its cap. It changes no counter.
 
-use crate::books::run::{self, Done, Held, Job};
-use crate::books::sweep::{self, Member};
+use crate::books::run::{self, Batch, Done, Job};
+use crate::books::sweep::{self, Member, Seen};
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, sql_statements};
 use crate::postgres::param::{DATES, Element, array, params};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
-use crate::tables::accounts;
-use crate::tables::alerts;
+use crate::tables::accounts::held::Held;
+use crate::tables::accounts::many::{self, Busy};
+use crate::tables::accounts::{self, AccountRow};
+use crate::tables::alerts::{self, About};
 use crate::tables::config::{self, Config};
 use pgrx::pg_sys;
 use sendgate_decision::account::Account;
@@ -70,13 +72,14 @@ static RESOLVE_OLD: Statement = Statement::new(
 const EVENTS_BACK: i64 = 2 * DAY;
 
 /// What was found about one account.
-struct Finding<'a> {
-    member: &'a Member,
+struct Finding {
+    /// Which of the accounts that were looked at.
+    at: usize,
     audited: Audited,
     orphans: i32,
 }
 
-impl Finding<'_> {
+impl Finding {
     fn is_any(&self) -> bool {
         let audited = &self.audited;
         audited.is_ahead() || audited.is_behind() || audited.is_over_cap() || self.orphans > 0
@@ -85,42 +88,41 @@ impl Finding<'_> {
 
 fn audit_events(args: &Args) -> Answer {
     let limit = run::batch_size(args)?;
-    run::run(Job::Audit, |spi, held| audit(spi, held, limit))
+    run::run(Job::Audit, |spi, batch| audit(spi, batch, limit))
 }
 
-fn audit(spi: &Spi, held: &Held, limit: i32) -> Result<Done> {
-    let today = held.now.day();
-    let members = sweep::read(spi, (Day(today.0 - 1), Day(i32::MAX)), held.from.as_ref(), limit);
+fn audit(spi: &Spi, batch: &Batch, limit: i32) -> Result<Done> {
+    let today = batch.now.day();
+    let members = sweep::read(spi, (Day(today.0 - 1), Day(i32::MAX)), batch.from.as_ref(), limit);
     let next = sweep::next(&members, limit);
     let config = config::current(spi);
-    let active: Vec<&Member> = members.iter().filter(|member| member.row.account.day >= today).collect();
-    let suspects: Vec<String> = look(spi, held, &config, &active)
+    let active = members.iter().filter(|member| member.row.account.day >= today);
+    let active: Vec<Seen<'_>> = active.map(Member::seen).collect();
+    let suspects: Vec<&str> = look(spi, batch, &config, &active)
         .into_iter()
         .filter(Finding::is_any)
-        .map(|finding| finding.member.id.clone())
+        .map(|finding| active[finding.at].0)
         .collect();
-    // Held now, in the order in which everybody takes them, and counted again in a new statement: what
-    // a worker did between two statements is no finding. What somebody else holds waits for the next
-    // sweep.
-    let held_members = sweep::hold(spi, suspects.iter().map(String::as_str));
-    let held_members: Vec<&Member> = held_members.iter().collect();
-    let findings = look(spi, held, &config, &held_members);
+    // Held now, and counted again in a new statement: what a worker did between two statements is no
+    // finding. What somebody else holds waits for the next sweep.
+    let in_hand = many::hold(spi, suspects.iter().copied(), Busy::Skip)?;
+    let seen: Vec<Seen<'_>> = in_hand.iter().map(|(held, row)| (held.id(), row)).collect();
+    let findings = look(spi, batch, &config, &seen);
     let mut changed = 0;
     for finding in &findings {
-        changed += i64::from(raise(spi, held, finding)?);
+        let (held, row) = &in_hand[finding.at];
+        changed += i64::from(raise(spi, batch, *held, row, finding)?);
     }
-    let in_other_hands: HashSet<&str> = suspects
-        .iter()
-        .map(String::as_str)
-        .filter(|id| !held_members.iter().any(|member| member.id == *id))
-        .collect();
+    let is_in_hand = |id: &str| in_hand.iter().any(|(held, _)| held.id() == id);
+    let in_other_hands: HashSet<&str> = suspects.into_iter().filter(|id| !is_in_hand(id)).collect();
     let all = members.iter().map(|member| member.id.as_str());
     let all: Vec<&str> = all.filter(|id| !in_other_hands.contains(id)).collect();
-    let ahead = members.iter().filter(|member| member.row.account.is_ahead_of(held.now));
+    let ahead = members.iter().filter(|member| member.row.account.is_ahead_of(batch.now));
     let ahead: HashSet<&str> = ahead.map(|member| member.id.as_str()).collect();
-    resolve(spi, held, &all, &findings, ahead);
+    let findings: Vec<(&str, &Finding)> = findings.iter().map(|f| (seen[f.at].0, f)).collect();
+    resolve(spi, batch, &all, &findings, ahead);
     if next.is_none() {
-        spi.run(&RESOLVE_OLD, params![today, held.now]);
+        spi.run(&RESOLVE_OLD, params![today, batch.now]);
     }
     let passed_over = in_other_hands.len() as i64;
     Ok(Done { checked: members.len() as i64, changed, next, passed_over, more: false })
@@ -132,34 +134,35 @@ fn cap_of(account: &Account, tier: &str, config: &Config) -> i32 {
     account.inmail_cap_today.max(Budget::of(account, Action::Inmail, &cap).daily_cap)
 }
 
-fn look<'a>(spi: &Spi, held: &Held, config: &Config, members: &[&'a Member]) -> Vec<Finding<'a>> {
+fn look(spi: &Spi, batch: &Batch, config: &Config, members: &[Seen<'_>]) -> Vec<Finding> {
     if members.is_empty() {
         return Vec::new();
     }
     let values = [
-        array(Element::Text, members.iter().map(|member| member.id.as_str())),
-        array(Element::Date, members.iter().map(|member| member.row.account.day)),
-        params![held.now.plus(-EVENTS_BACK)][0],
-        params![held.now][0],
+        array(Element::Text, members.iter().map(|(id, _)| *id)),
+        array(Element::Date, members.iter().map(|(_, row)| row.account.day)),
+        params![batch.now.plus(-EVENTS_BACK)][0],
+        params![batch.now][0],
     ];
     let rows = spi.run(&COUNT, &values);
     let find = |mut row: Row| {
-        let member = members[row.value::<i32>() as usize - 1];
-        let account = &member.row.account;
+        let at = row.value::<i32>() as usize - 1;
+        let (_, AccountRow { account, tier, .. }) = members[at];
         let (events, orphans, in_flight) = (row.value(), row.value(), row.value());
-        let cap = cap_of(account, &member.row.tier, config);
+        let cap = cap_of(account, tier, config);
         let counter = account.sent_today[Action::Inmail.index()];
-        Finding { member, audited: Audited { counter, events, in_flight, cap }, orphans }
+        Finding { at, audited: Audited { counter, events, in_flight, cap }, orphans }
     };
     rows.iter().map(find).collect()
 }
 
 /// Tells people what was found; whether anything new was.
-fn raise(spi: &Spi, held: &Held, finding: &Finding<'_>) -> Result<bool> {
-    let (audited, id) = (finding.audited, finding.member.id.as_str());
-    let day = finding.member.row.account.day;
+fn raise(spi: &Spi, batch: &Batch, held: Held<'_>, row: &AccountRow, finding: &Finding) -> Result<bool> {
+    let (audited, day) = (finding.audited, row.account.day);
     let mut raised = false;
-    let mut open = |kind: &str, detail: &str| raised |= alerts::open(spi, id, kind, day, detail, held.now);
+    let about = About::Account(held);
+    let mut open =
+        |kind: &str, detail: &str| raised |= alerts::open(spi, about, kind, day, detail, batch.now);
     let Audited { counter, events, in_flight, cap } = audited;
     if audited.is_ahead() {
         let ahead = audited.ahead();
@@ -177,14 +180,14 @@ fn raise(spi: &Spi, held: &Held, finding: &Finding<'_>) -> Result<bool> {
         );
     }
     // Tells of events: acknowledged once, it does not come back for the same ones.
-    if finding.orphans > 0 && !alerts::was_raised(spi, id, "unreserved_send", day) {
+    if finding.orphans > 0 && !alerts::was_raised(spi, held, "unreserved_send", day) {
         open(
             "unreserved_send",
             &format!("{} InMails were sent past the gate and its journal", finding.orphans),
         );
     }
-    if audited.is_over_cap() && !alerts::was_raised(spi, id, "over_cap", day) {
-        cool_down(spi, held, id)?;
+    if audited.is_over_cap() && !alerts::was_raised(spi, held, "over_cap", day) {
+        cool_down(spi, batch, held.id())?;
         open(
             "over_cap",
             &format!("the counter says {counter} against a cap of {cap}; the account cools down for an hour"),
@@ -194,25 +197,25 @@ fn raise(spi: &Spi, held: &Held, finding: &Finding<'_>) -> Result<bool> {
 }
 
 /// Once per account and day, and not on top of a longer one.
-fn cool_down(spi: &Spi, held: &Held, id: &str) -> Result<()> {
-    let row = accounts::hold(spi, id)?;
-    let mut account = row.account.rolled(held.now);
-    account.cool_down(held.now.plus(OVER_CAP_COOLDOWN));
-    accounts::write_held(spi, id, row.version, &account)
+fn cool_down(spi: &Spi, batch: &Batch, id: &str) -> Result<()> {
+    let (held, row) = accounts::hold(spi, id)?;
+    let mut account = row.account.rolled(batch.now);
+    account.cool_down(batch.now.plus(OVER_CAP_COOLDOWN));
+    accounts::write_held(spi, held, row.version, &account)
 }
 
 /// What no longer holds is resolved, and so is what was of another day.
 fn resolve(
     spi: &Spi,
-    held: &Held,
+    batch: &Batch,
     all: &[&str],
-    findings: &[Finding<'_>],
+    findings: &[(&str, &Finding)],
     ahead_of_the_clock: HashSet<&str>,
 ) {
-    let still = |holds: &dyn Fn(&Finding<'_>) -> bool| -> HashSet<&str> {
-        findings.iter().filter(|f| holds(f)).map(|f| f.member.id.as_str()).collect()
+    let still = |holds: &dyn Fn(&Finding) -> bool| -> HashSet<&str> {
+        findings.iter().filter(|(_, finding)| holds(finding)).map(|(id, _)| *id).collect()
     };
-    let day = held.now.day();
+    let day = batch.now.day();
     let kinds: [(&str, HashSet<&str>); 4] = [
         ("counter_ahead_of_events", still(&|f| f.audited.is_ahead())),
         ("counter_behind_events", still(&|f| f.audited.is_behind())),
@@ -220,6 +223,6 @@ fn resolve(
         ("clock_behind_row", ahead_of_the_clock),
     ];
     for (kind, still) in &kinds {
-        alerts::resolve(spi, all, kind, day, still, held.now);
+        alerts::resolve_swept(spi, all, kind, day, still, batch.now);
     }
 }

@@ -1,12 +1,13 @@
 //! `midnight_reset`: writes down what every read sees anyway, that a new day begins at 0. Safe at any
 //! time, late, or twice: a row that is on its day already is left alone.
 
-use crate::books::run::{self, Done, Held, Job};
+use crate::books::run::{self, Batch, Done, Job};
 use crate::books::sweep;
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, sql_statements};
 use crate::postgres::statement::Spi;
-use crate::tables::accounts::many::write_many;
+use crate::tables::accounts::held::Held;
+use crate::tables::accounts::many::{self, Busy};
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::Day;
 
@@ -22,22 +23,23 @@ const DAYS_BACK: i32 = 7;
 
 fn midnight_reset(args: &Args) -> Answer {
     let limit = run::batch_size(args)?;
-    run::run(Job::Midnight, |spi, held| reset(spi, held, limit))
+    run::run(Job::Midnight, |spi, batch| reset(spi, batch, limit))
 }
 
-fn reset(spi: &Spi, held: &Held, limit: i32) -> Result<Done> {
-    let today = held.now.day();
-    let first = held.finished_on().map_or(FIRST_DAY, |last| Day(last.0 - DAYS_BACK));
-    let members = sweep::read(spi, (first, Day(today.0 - 1)), held.from.as_ref(), limit);
+fn reset(spi: &Spi, batch: &Batch, limit: i32) -> Result<Done> {
+    let today = batch.now.day();
+    let first = batch.finished_on().map_or(FIRST_DAY, |last| Day(last.0 - DAYS_BACK));
+    let members = sweep::read(spi, (first, Day(today.0 - 1)), batch.from.as_ref(), limit);
     let next = sweep::next(&members, limit);
     let is_stale = |account: &Account| account.day < today && account.sent_today.iter().any(|&sent| sent > 0);
     let stale = members.iter().filter(|member| is_stale(&member.row.account));
-    let rolled: Vec<(String, Account)> = sweep::hold(spi, stale.map(|member| member.id.as_str()))
+    let stale = stale.map(|member| member.id.as_str());
+    let rolled: Vec<(Held<'_>, Account)> = many::hold(spi, stale, Busy::Skip)?
         .into_iter()
-        .filter(|member| is_stale(&member.row.account))
-        .map(|member| (member.id, member.row.account.rolled(held.now)))
+        .filter(|(_, row)| is_stale(&row.account))
+        .map(|(held, row)| (held, row.account.rolled(batch.now)))
         .collect();
-    let written: Vec<(&str, &Account)> = rolled.iter().map(|(id, account)| (id.as_str(), account)).collect();
-    write_many(spi, &written);
+    let written: Vec<(Held<'_>, &Account)> = rolled.iter().map(|(held, account)| (*held, account)).collect();
+    many::write(spi, &written);
     Ok(Done { checked: members.len() as i64, changed: rolled.len() as i64, next, ..Done::default() })
 }

@@ -1,7 +1,7 @@
 //! `prune`: old rows leave. Never an unresolved operation, nor anything of the current week or credit
 //! period.
 
-use crate::books::run::{self, Done, Held, Job, Place};
+use crate::books::run::{self, Batch, Done, Job, Place};
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{Answer, Args, null_argument, sql_statements};
 use crate::postgres::gucs::{self, KEEP_DAYS_MIN};
@@ -112,7 +112,7 @@ struct Page {
 
 impl Page {
     /// A sweep that was begun with other arguments is not gone on with.
-    fn read(held: &Held, keep: Keep) -> Page {
+    fn read(batch: &Batch, keep: Keep) -> Page {
         let at = |place: &Place| {
             let mut parts = place.account.split(' ');
             let mut next = || parts.next()?.parse::<i64>().ok();
@@ -120,19 +120,19 @@ impl Page {
             let same = (most, events) == (keep.most, keep.events) && (table as usize) < TABLES.len();
             same.then_some(Page { table: table as usize, page })
         };
-        held.from.as_ref().and_then(at).unwrap_or(Page { table: 0, page: 0 })
+        batch.from.as_ref().and_then(at).unwrap_or(Page { table: 0, page: 0 })
     }
 
-    fn place(&self, held: &Held, keep: Keep) -> Place {
+    fn place(&self, batch: &Batch, keep: Keep) -> Place {
         let account = format!("{} {} {} {}", self.table, self.page, keep.most, keep.events);
-        Place { day: held.now.day(), account }
+        Place { day: batch.now.day(), account }
     }
 }
 
 fn prune(args: &Args) -> Answer {
     let keep = Keep { most: keep(args, 0, "keep")?, events: keep(args, 1, "keep_events")? };
     let limit = args.number(2, "max_rows", 1, ROWS_MAX)?;
-    run::run(Job::Prune, |spi, held| delete(spi, held, keep, limit))
+    run::run(Job::Prune, |spi, batch| delete(spi, batch, keep, limit))
 }
 
 fn keep(args: &Args, position: usize, name: &str) -> Result<i64> {
@@ -150,14 +150,14 @@ fn keep(args: &Args, position: usize, name: &str) -> Result<i64> {
     Ok(kept)
 }
 
-fn delete(spi: &Spi, held: &Held, keep: Keep, limit: i32) -> Result<Done> {
+fn delete(spi: &Spi, batch: &Batch, keep: Keep, limit: i32) -> Result<Done> {
     let (mut left, mut pages) = (i64::from(limit), PAGES_MAX);
-    let mut at = Page::read(held, keep);
+    let mut at = Page::read(batch, keep);
     append_only::pruning(|| {
         while at.table < TABLES.len() {
             let (name, statement) = &TABLES[at.table];
             let size = size(spi, name);
-            let before = held.now.plus(-kept(keep, at.table));
+            let before = batch.now.plus(-kept(keep, at.table));
             while at.page < size && left > 0 && pages > 0 {
                 let until = at.page + PAGES_STEP.min(pages);
                 let deleted = delete_some(spi, statement, before, left, (at.page, until));
@@ -175,7 +175,7 @@ fn delete(spi: &Spi, held: &Held, keep: Keep, limit: i32) -> Result<Done> {
         }
     });
     let changed = i64::from(limit) - left;
-    let next = (at.table < TABLES.len()).then(|| at.place(held, keep));
+    let next = (at.table < TABLES.len()).then(|| at.place(batch, keep));
     Ok(Done { checked: changed, changed, next, ..Done::default() })
 }
 

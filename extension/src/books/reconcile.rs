@@ -1,15 +1,17 @@
 //! `reconcile_operations`, layer 1: counters become what the journal counts; work whose operation
 //! nobody answered is parked.
 
-use crate::books::run::{self, Done, Held, Job};
-use crate::books::sweep::{self, Member, Tally};
+use crate::books::run::{self, Batch, Done, Job};
+use crate::books::sweep::{self, Member, Seen, Tally};
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, sql_statements};
 use crate::postgres::ids;
 use crate::postgres::param::{DATES, Element, IntoParam, array, params};
 use crate::postgres::statement::{Spi, Statement};
-use crate::tables::accounts::many::write_many;
-use crate::tables::alerts;
+use crate::tables::accounts::AccountRow;
+use crate::tables::accounts::held::Held;
+use crate::tables::accounts::many::{self, Busy};
+use crate::tables::alerts::{self, About};
 use crate::tables::dispatch_queue;
 use pgrx::pg_sys;
 use sendgate_decision::account::Account;
@@ -43,7 +45,6 @@ static DRIFT: Statement = Statement::new(
     ],
 );
 
-/// The accounts are held: nobody settles one of these meanwhile.
 static PARK: Statement = Statement::new(
     "UPDATE sendgate.enrollments e
      SET state = 'parked', reason = 'expired', changed_at = $3
@@ -84,99 +85,97 @@ static RESOLVE_OLD: Statement = Statement::new(
 
 fn reconcile_operations(args: &Args) -> Answer {
     let limit = run::batch_size(args)?;
-    run::run(Job::Reconcile, |spi, held| sweep(spi, held, limit))
+    run::run(Job::Reconcile, |spi, batch| sweep(spi, batch, limit))
 }
 
-/// An account, what it becomes, and what that corrects.
-type Corrected = (String, Account, Vec<Correction>);
+/// Which of the accounts that were looked at, what it becomes, and what that corrects.
+type Corrected = (usize, Account, Vec<Correction>);
 
-fn sweep(spi: &Spi, held: &Held, limit: i32) -> Result<Done> {
+fn sweep(spi: &Spi, batch: &Batch, limit: i32) -> Result<Done> {
     // Whoever was not active since the week before has nothing that counts.
-    let first = Day(held.now.day().week().0 - 7);
-    let members = sweep::read(spi, (first, Day(i32::MAX)), held.from.as_ref(), limit);
+    let first = Day(batch.now.day().week().0 - 7);
+    let members = sweep::read(spi, (first, Day(i32::MAX)), batch.from.as_ref(), limit);
     let next = sweep::next(&members, limit);
-    let seen: Vec<&Member> = members.iter().collect();
-    let tallies = sweep::count(spi, &seen, first, held.now);
-    let expired = with_expired(&seen, &tallies);
-    let suspects = corrections(&seen, &tallies, held.now);
-    let of_interest = suspects.iter().map(|(id, _, _)| id).chain(expired.iter().map(|(id, _)| id));
-    let of_interest = of_interest.map(String::as_str);
-    let of_interest: HashSet<&str> = of_interest.collect();
+    let seen: Vec<Seen<'_>> = members.iter().map(Member::seen).collect();
+    let tallies = sweep::count(spi, &seen, first, batch.now);
+    let expired: Vec<&str> = with_expired(&tallies).map(|(i, _)| seen[i].0).collect();
+    let drifted = corrections(&seen, &tallies, batch.now).into_iter().map(|(i, _, _)| seen[i].0);
+    let suspects: HashSet<&str> = drifted.chain(expired.iter().copied()).collect();
     // Held now, and counted again in a new statement: what a reserve did meanwhile is no drift.
-    let held_members = sweep::hold(spi, of_interest.iter().copied());
-    let passed_over = (of_interest.len() - held_members.len()) as i64;
-    let seen: Vec<&Member> = held_members.iter().collect();
-    let tallies = sweep::count(spi, &seen, first, held.now);
-    let corrected = corrections(&seen, &tallies, held.now);
-    let written: Vec<(&str, &Account)> =
-        corrected.iter().map(|(id, account, _)| (id.as_str(), account)).collect();
-    write_many(spi, &written);
-    log_drift(spi, &corrected, held.now);
-    if !corrected.is_empty() {
-        dispatch_queue::wake_many(spi, corrected.iter().map(|(id, _, _)| id.as_str()), held.now);
-    }
+    let in_hand = many::hold(spi, suspects.iter().copied(), Busy::Skip)?;
+    let passed_over = (suspects.len() - in_hand.len()) as i64;
+    let seen: Vec<Seen<'_>> = in_hand.iter().map(|(held, row)| (held.id(), row)).collect();
+    let tallies = sweep::count(spi, &seen, first, batch.now);
+    let corrected = corrections(&seen, &tallies, batch.now);
+    correct(spi, &in_hand, &corrected, batch.now);
     let all: Vec<&str> = members.iter().map(|member| member.id.as_str()).collect();
     // What was settled before its account was held has not expired; what somebody else holds may have.
-    let in_hand: HashSet<&str> = held_members.iter().map(|member| member.id.as_str()).collect();
-    let in_other_hands = expired.iter().filter(|(id, _)| !in_hand.contains(id.as_str()));
-    let expired_now = with_expired(&seen, &tallies);
-    let still = in_other_hands.chain(&expired_now).map(|(id, _)| id.as_str()).collect();
-    alerts::resolve(spi, &all, "operations_expired", held.now.day(), &still, held.now);
-    tell_of_expired(spi, &expired_now, first, held.now);
+    let ids: HashSet<&str> = seen.iter().map(|(id, _)| *id).collect();
+    let in_other_hands = expired.into_iter().filter(|id| !ids.contains(id));
+    let expired: Vec<(Held<'_>, i32)> = with_expired(&tallies).map(|(i, n)| (in_hand[i].0, n)).collect();
+    let still = in_other_hands.chain(expired.iter().map(|(held, _)| held.id())).collect();
+    alerts::resolve_swept(spi, &all, "operations_expired", batch.now.day(), &still, batch.now);
+    tell_of_expired(spi, &expired, first, batch.now);
     if next.is_none() {
-        spi.run(&RESOLVE_OLD, params![held.now.day(), held.now]);
+        spi.run(&RESOLVE_OLD, params![batch.now.day(), batch.now]);
     }
     let (checked, changed) = (members.len() as i64, corrected.len() as i64);
     Ok(Done { checked, changed, next, passed_over, more: false })
 }
 
-/// Those of the accounts that have operations which nobody answered in time, and how many.
-fn with_expired(members: &[&Member], tallies: &[Tally]) -> Vec<(String, i32)> {
-    let any = members.iter().zip(tallies).filter(|(_, tally)| tally.expired > 0);
-    any.map(|(member, tally)| (member.id.clone(), tally.expired)).collect()
+/// Which accounts have operations that nobody answered in time, and how many.
+fn with_expired(tallies: &[Tally]) -> impl Iterator<Item = (usize, i32)> {
+    tallies.iter().map(|tally| tally.expired).enumerate().filter(|(_, expired)| *expired > 0)
 }
 
-/// Parks the work of operations that expired and tells people; their accounts are held.
-fn tell_of_expired(spi: &Spi, expired: &[(String, i32)], first: Day, now: Instant) {
+/// Writes the counters as the journal has them, logs the drift, and wakes the accounts' work.
+fn correct(spi: &Spi, in_hand: &[(Held<'_>, AccountRow)], corrected: &[Corrected], now: Instant) {
+    if corrected.is_empty() {
+        return;
+    }
+    let written: Vec<(Held<'_>, &Account)> =
+        corrected.iter().map(|(i, account, _)| (in_hand[*i].0, account)).collect();
+    many::write(spi, &written);
+    let lines =
+        corrected.iter().flat_map(|(i, _, corrections)| corrections.iter().map(|c| (in_hand[*i].0, c)));
+    log_drift(spi, &lines.collect::<Vec<_>>(), now);
+    dispatch_queue::wake_many(spi, written.iter().map(|(held, _)| *held), now);
+}
+
+/// Parks the work of operations that expired and tells people.
+fn tell_of_expired(spi: &Spi, expired: &[(Held<'_>, i32)], first: Day, now: Instant) {
     if expired.is_empty() {
         return;
     }
-    let ids = array(Element::Text, expired.iter().map(|(id, _)| id.as_str()));
+    let ids = array(Element::Text, expired.iter().map(|(held, _)| held.id()));
     let values = [ids, params![first][0], params![now][0]];
     spi.run(&PARK, &values);
     spi.run(&LIST, &values);
-    for (id, count) in expired {
+    for (held, count) in expired {
         let detail = format!(
             "{count} operations were not answered in time; they hold their slots until somebody settles them"
         );
-        alerts::open(spi, id, "operations_expired", now.day(), &detail, now);
+        alerts::open(spi, About::Account(*held), "operations_expired", now.day(), &detail, now);
     }
 }
 
 /// Those of the accounts whose counters are not what the journal counts.
-fn corrections(members: &[&Member], tallies: &[Tally], now: Instant) -> Vec<Corrected> {
-    let correct = |(member, tally): (&&Member, &Tally)| {
-        let mut account = member.row.account.rolled(now);
+fn corrections(members: &[Seen<'_>], tallies: &[Tally], now: Instant) -> Vec<Corrected> {
+    let correct = |(i, ((_, row), tally)): (usize, (&Seen<'_>, &Tally))| {
+        let mut account = row.account.rolled(now);
         let corrections = reconcile(&mut account, &tally.counted);
-        (!corrections.is_empty()).then(|| (member.id.clone(), account, corrections))
+        (!corrections.is_empty()).then_some((i, account, corrections))
     };
-    members.iter().zip(tallies).filter_map(correct).collect()
+    members.iter().zip(tallies).enumerate().filter_map(correct).collect()
 }
 
-fn log_drift(spi: &Spi, corrected: &[Corrected], now: Instant) {
-    let lines: Vec<(&str, &Correction)> = corrected
-        .iter()
-        .flat_map(|(id, _, corrections)| corrections.iter().map(move |c| (id.as_str(), c)))
-        .collect();
-    if lines.is_empty() {
-        return;
-    }
+fn log_drift(spi: &Spi, lines: &[(Held<'_>, &Correction)], now: Instant) {
     spi.run(
         &DRIFT,
         &[
             now.param(),
             array(Element::Uuid, lines.iter().map(|_| ids::fresh())),
-            array(Element::Text, lines.iter().map(|(id, _)| *id)),
+            array(Element::Text, lines.iter().map(|(held, _)| held.id())),
             array(Element::Text, lines.iter().map(|(_, c)| c.action.name())),
             array(Element::Text, lines.iter().map(|(_, c)| c.period.name())),
             array(Element::Date, lines.iter().map(|(_, c)| c.day)),

@@ -10,7 +10,7 @@ use crate::postgres::param::{IntoParam, params};
 use crate::postgres::record::RecordType;
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
-use crate::tables::alerts::{self, NO_ACCOUNT};
+use crate::tables::alerts::{self, About};
 use crate::tables::journal::cut;
 use crate::tables::quarantine;
 use pgrx::pg_sys;
@@ -200,8 +200,8 @@ pub struct Place {
     pub account: String,
 }
 
-/// A job that is held.
-pub struct Held {
+/// A batch of a job, which is held for it.
+pub struct Batch {
     job: Job,
     /// When this batch began.
     pub now: Instant,
@@ -228,7 +228,7 @@ impl Watch {
     }
 }
 
-impl Held {
+impl Batch {
     /// The day on which this job's last sweep came to its end; none if there was none, or if the clock
     /// was put back since.
     pub fn finished_on(&self) -> Option<Day> {
@@ -257,7 +257,7 @@ fn pid() -> i32 {
 
 /// Holds the job for this transaction; none when somebody else runs it. Who has begun a run waits: its
 /// run would otherwise end as a good one that did nothing.
-fn hold(spi: &Spi, job: Job) -> Result<Option<Held>> {
+fn hold(spi: &Spi, job: Job) -> Result<Option<Batch>> {
     let mut rows = spi.run(&HOLD, params![job.name()]);
     if rows.count() == 0 && spi.run(&HAS_BEGUN, params![job.name(), pid()]).count() > 0 {
         rows = spi.run_waiting(&HOLD_WAITING, params![job.name()])?;
@@ -277,7 +277,7 @@ fn hold(spi: &Spi, job: Job) -> Result<Option<Held>> {
         Some(_) => watch,
         None => Watch { under: current, passed_over: 0, ..watch },
     };
-    Ok(Some(Held { job, now, started_at, from, finished_at, quarantine }))
+    Ok(Some(Batch { job, now, started_at, from, finished_at, quarantine }))
 }
 
 /// The accounts that a batch may take.
@@ -287,15 +287,15 @@ pub fn batch_size(args: &Args) -> Result<i32> {
 
 /// Runs a batch of a job and leaves its heartbeat. Somebody else's batch is waited for by nobody:
 /// there is nothing to do then.
-pub fn run(job: Job, batch: impl FnOnce(&Spi, &Held) -> Result<Done>) -> Answer {
+pub fn run(job: Job, work: impl FnOnce(&Spi, &Batch) -> Result<Done>) -> Answer {
     let answer = Spi::connect(|spi| {
-        let Some(held) = hold(spi, job)? else {
+        let Some(batch) = hold(spi, job)? else {
             return Ok((0, 0, false));
         };
-        bury(spi, job, held.now);
-        let done = batch(spi, &held)?;
+        bury(spi, job, batch.now);
+        let done = work(spi, &batch)?;
         let more = done.next.is_some() || done.more;
-        finish(spi, &held, &done, more);
+        finish(spi, &batch, &done, more);
         Ok((done.checked, done.changed, more))
     })?;
     Ok(Some(ANSWER.row(params![answer.0, answer.1, answer.2])))
@@ -311,26 +311,26 @@ fn bury(spi: &Spi, job: Job, now: Instant) {
     spi.run(&BURY, params![job.name(), now, now.plus(-SILENCE_MAX)]);
 }
 
-fn finish(spi: &Spi, held: &Held, done: &Done, more: bool) {
-    let name = held.job.name();
-    let finished_at = if more { held.finished_at } else { Some(held.now) };
+fn finish(spi: &Spi, batch: &Batch, done: &Done, more: bool) {
+    let name = batch.job.name();
+    let finished_at = if more { batch.finished_at } else { Some(batch.now) };
     let (day, account) = match &done.next {
         Some(place) => (Some(place.day), Some(place.account.as_str())),
         None => (None, None),
     };
-    let Watch { under, passed_over, whole } = held.quarantine;
+    let Watch { under, passed_over, whole } = batch.quarantine;
     let passed_over = passed_over + done.passed_over;
     let whole = under.filter(|_| !more && passed_over == 0).or(whole);
-    spi.run(&ADVANCE, params![name, held.started_at, finished_at, day, account, under, passed_over, whole]);
-    if !more && stale(spi, held.now).is_none() {
-        alerts::resolve_alerts(spi, NO_ACCOUNT, STALE_ALERT, held.now);
+    spi.run(&ADVANCE, params![name, batch.started_at, finished_at, day, account, under, passed_over, whole]);
+    if !more && stale(spi, batch.now).is_none() {
+        alerts::resolve(spi, About::Jobs, STALE_ALERT, batch.now);
     }
     let now = clock::now();
     let (state, ended_at) = if more { ("running", None) } else { ("ok", Some(now)) };
     let beat = params![name, pid(), done.checked, done.changed, state, ended_at, now, 1i32];
     if spi.run(&BEAT, beat).count() == 0 {
         let ended_at = Some(clock::now());
-        insert_run(spi, name, "ok", held.now, ended_at, (done.checked, done.changed, 1), None);
+        insert_run(spi, name, "ok", batch.now, ended_at, (done.checked, done.changed, 1), None);
     }
 }
 
@@ -385,7 +385,7 @@ fn begin_run(args: &Args) -> Answer {
         }
         if let Some(jobs) = stale(spi, now) {
             let detail = format!("missed two runs: {jobs}");
-            alerts::open(spi, NO_ACCOUNT, STALE_ALERT, now.day(), &detail, now);
+            alerts::open(spi, About::Jobs, STALE_ALERT, now.day(), &detail, now);
         }
         spi.run(&FAIL, params![job.name(), pid(), now, "begun again before it ended"]);
         insert_run(spi, job.name(), "running", now, None, (0, 0, 0), None);

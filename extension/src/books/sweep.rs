@@ -23,19 +23,6 @@ static READ: Statement = Statement::new(
     &[pg_sys::DATEOID, pg_sys::DATEOID, pg_sys::DATEOID, pg_sys::TEXTOID, pg_sys::INT8OID],
 );
 
-/// The accounts of a batch that nobody else holds, in the order in which everybody takes them. What
-/// somebody holds is being written right now, and is looked at by the next sweep.
-static HOLD: Statement = Statement::new(
-    concat!(
-        "SELECT ",
-        account_columns!(),
-        ", a.id FROM sendgate.accounts a
-          WHERE a.id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
-          ORDER BY a.id FOR NO KEY UPDATE SKIP LOCKED"
-    ),
-    &[pg_sys::TEXTARRAYOID],
-);
-
 /// One look at the journal for all that layer 1 asks: what counts on the day, what in the week, and what
 /// nobody answered in time, of this week or the one before. Each account comes with the day from which on
 /// it is asked: as a value of its own that day would be an index condition too, and a plan made while the
@@ -69,13 +56,23 @@ static COUNT: Statement = Statement::new(
     &[pg_sys::TEXTARRAYOID, DATES, DATES, DATES, pg_sys::TIMESTAMPTZOID],
 );
 
-/// An account of a batch.
+/// An account of a batch, as it was read without holding it.
 pub struct Member {
     /// Its id.
     pub id: String,
     /// Its row.
     pub row: AccountRow,
 }
+
+impl Member {
+    /// The same by reference.
+    pub fn seen(&self) -> Seen<'_> {
+        (&self.id, &self.row)
+    }
+}
+
+/// An account and its row, held or not.
+pub type Seen<'a> = (&'a str, &'a AccountRow);
 
 fn member(mut columns: Row) -> Member {
     let row = read_columns(&mut columns);
@@ -97,15 +94,6 @@ pub fn next(members: &[Member], limit: i32) -> Option<Place> {
     Some(Place { day: last.row.account.day, account: last.id.clone() })
 }
 
-/// Holds these accounts, as far as nobody else does, and reads them as they are then.
-pub fn hold<'a>(spi: &Spi, ids: impl Iterator<Item = &'a str>) -> Vec<Member> {
-    let ids: Vec<&str> = ids.collect();
-    if ids.is_empty() {
-        return Vec::new();
-    }
-    spi.run(&HOLD, &[array(Element::Text, ids)]).iter().map(member).collect()
-}
-
 /// What the journal says of an account.
 #[derive(Default)]
 pub struct Tally {
@@ -117,20 +105,20 @@ pub struct Tally {
 
 /// What the journal says of each of these, on the day and in the week that its row is on at `now`, and
 /// what expired since `first`, which is no later than those weeks.
-pub fn count(spi: &Spi, members: &[&Member], first: Day, now: Instant) -> Vec<Tally> {
+pub fn count(spi: &Spi, members: &[Seen<'_>], first: Day, now: Instant) -> Vec<Tally> {
     let mut tallies: Vec<Tally> = members.iter().map(|_| Tally::default()).collect();
     if members.is_empty() {
         return tallies;
     }
     let rolled: Vec<(Day, Day)> = members
         .iter()
-        .map(|member| {
-            let account = member.row.account.rolled(now);
+        .map(|(_, row)| {
+            let account = row.account.rolled(now);
             (account.day, account.week)
         })
         .collect();
     let values = [
-        array(Element::Text, members.iter().map(|member| member.id.as_str())),
+        array(Element::Text, members.iter().map(|(id, _)| *id)),
         array(Element::Date, rolled.iter().map(|(day, _)| *day)),
         array(Element::Date, rolled.iter().map(|(_, week)| *week)),
         array(Element::Date, members.iter().map(|_| first)),

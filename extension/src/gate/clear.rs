@@ -19,12 +19,12 @@ pub fn clear_by_rule(
 ) -> Result<bool> {
     let mut account = row.account.rolled(now);
     account.breaker.clear(now);
-    if !accounts::write(spi, id, row.version, &account)? {
+    let Some(held) = accounts::write(spi, id, row.version, &account)? else {
         return Ok(false);
-    }
+    };
     let exhausted_at = row.account.breaker.exhausted_at;
     let line = BreakerLine {
-        account: id,
+        account: held,
         reason: reason.name(),
         exhausted_at,
         prospect,
@@ -32,6 +32,6 @@ pub fn clear_by_rule(
         note: None,
     };
     breaker_log::write(spi, "clear", &line, now);
-    enrollments::release(spi, id, now);
+    enrollments::release(spi, held, now);
     Ok(true)
 }

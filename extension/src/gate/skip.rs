@@ -22,7 +22,8 @@ pub fn skip(spi: &Spi, skip: &Skip<'_>, now: Instant) -> Result<bool> {
     if count_repeat(spi, skip, now)? {
         return Ok(true);
     }
-    if accounts::hold(spi, skip.account)?.version != skip.seen.version {
+    let (held, row) = accounts::hold(spi, skip.account)?;
+    if row.version != skip.seen.version {
         return Ok(false);
     }
     // Somebody else's first skip may have been what the hold waited for.
@@ -30,11 +31,11 @@ pub fn skip(spi: &Spi, skip: &Skip<'_>, now: Instant) -> Result<bool> {
         return Ok(true);
     }
     let stamp = skip.seen.account.breaker.exhausted_at;
-    let (account, prospect, campaign) = (skip.account, skip.prospect, skip.campaign);
+    let (account, prospect, campaign) = (held.id(), skip.prospect, skip.campaign);
     spi.run(&SKIPPED, params![ids::fresh(), now, skip.retry_at, stamp, account, prospect, campaign]);
     spi.run(&BREAKER_SKIP, params![ids::fresh(), now, account, &actor::name(), stamp, prospect, campaign]);
     if let (Some(prospect), Some(campaign)) = (prospect, campaign) {
-        enrollments::defer(spi, account, prospect, campaign, skip.retry_at, now);
+        enrollments::defer(spi, held, prospect, campaign, skip.retry_at, now);
     }
     Ok(true)
 }

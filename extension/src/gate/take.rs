@@ -1,14 +1,15 @@
 //! Taking a slot: the account and the journal in one statement.
 //!
 //! Nearly every grant changes two counters, the time of the last one, the cap that the audit goes by, and
-//! nothing else. That has a
-//! statement of its own, one for each action; setting up one that writes every column costs more than
-//! the write. Any other grant, the first of a day for instance, takes two statements.
+//! nothing else. That has a statement of its own, one for each action; setting up one that writes every
+//! column costs more than the write. Any other grant, the first of a day for instance, takes two
+//! statements.
 
 use crate::postgres::commit;
 use crate::postgres::error::Result;
 use crate::postgres::param::{Xid, params};
 use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{self, AccountRow};
 use crate::tables::journal::{self, NewOperation};
 use pgrx::pg_sys;
@@ -70,16 +71,21 @@ static TAKE: [Statement; ACTIONS] = [
     take!("engagement", "engagements_sent_today", "engagements_sent_this_week", "engagement_last_at"),
 ];
 
-/// Takes the slot as decided: writes the account as it is to be `after`, and the operation. `false`,
-/// and nothing is written, when the account is no longer the version that was `seen`.
+/// Takes the slot as decided: writes the account as it is to be `after`, and the operation. The account is
+/// held by that; none, and nothing is written, when it is no longer the version that was `seen`.
 ///
 /// # Errors
 /// `SG301` when somebody else holds the account for too long.
-pub fn take(spi: &Spi, seen: &AccountRow, after: &Account, new: &NewOperation<'_>) -> Result<bool> {
+pub fn take<'a>(
+    spi: &'a Spi,
+    seen: &AccountRow,
+    after: &Account,
+    new: &NewOperation<'a>,
+) -> Result<Option<Held<'a>>> {
     if *after != counted(&seen.account, after, new.action, new.reserved_at) {
         let written = accounts::write(spi, new.account, seen.version, after)?;
-        if written {
-            journal::insert(spi, new);
+        if let Some(held) = written {
+            journal::insert(spi, held, new);
         }
         return Ok(written);
     }
@@ -103,7 +109,7 @@ pub fn take(spi: &Spi, seen: &AccountRow, after: &Account, new: &NewOperation<'_
             seen.version.count() + 1
         ],
     )?;
-    Ok(written.count() == 1)
+    Ok(Held::by_write(new.account, written.count()))
 }
 
 /// The account with what the one statement changes, and all else as it was.

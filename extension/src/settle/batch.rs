@@ -6,15 +6,15 @@
 use crate::postgres::clock;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{Args, ID_CHARACTERS_MAX, check_text, null_argument};
-use crate::postgres::param::{Element, array};
-use crate::postgres::statement::{Spi, Statement};
-use crate::tables::accounts::{self, AccountRow, account_columns, read_columns};
+use crate::postgres::statement::Spi;
+use crate::tables::accounts::held::Held;
+use crate::tables::accounts::many::Busy;
+use crate::tables::accounts::{self, AccountRow};
 use crate::tables::enrollments;
 use crate::tables::enrollments::many::Change;
 use crate::tables::journal::many::Settlement;
 use crate::tables::journal::{self, ErrorNote, JournalRow};
 use pgrx::datum::Uuid;
-use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{OperationState, Outcome};
@@ -22,17 +22,6 @@ use std::collections::{BTreeMap, HashMap};
 
 /// Most answers of one call: the accounts stay held until it ends.
 const ANSWERS_MAX: usize = 10_000;
-
-static HOLD: Statement = Statement::new(
-    concat!(
-        "SELECT ",
-        account_columns!(),
-        ", a.id FROM sendgate.accounts a
-          WHERE a.id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
-          ORDER BY a.id FOR NO KEY UPDATE"
-    ),
-    &[pg_sys::TEXTARRAYOID],
-);
 
 /// Whose answers they are: the two arrays that both functions begin with.
 pub struct Keys {
@@ -93,19 +82,27 @@ fn check_length(name: &str, length: usize, expected: usize) -> Result<()> {
     ))
 }
 
+/// An account of a batch.
+struct Entry<'a> {
+    held: Held<'a>,
+    row: AccountRow,
+    /// Whether it is to be written.
+    changed: bool,
+}
+
 /// Held accounts and their operations, changed in memory and written at the end.
 pub struct Batch<'a> {
     spi: &'a Spi,
     keys: &'a Keys,
     /// When everything is decided.
     pub now: Instant,
-    accounts: HashMap<String, (AccountRow, bool)>,
+    accounts: HashMap<&'a str, Entry<'a>>,
     rows: Vec<JournalRow>,
     /// The element that first names an operation, by account and operation.
     first: HashMap<(&'a str, [u8; 16]), usize>,
     /// By the first element of each operation, so that every row is written once.
-    settlements: BTreeMap<usize, Settlement>,
-    enrollments: BTreeMap<usize, Change>,
+    settlements: BTreeMap<usize, Settlement<'a>>,
+    enrollments: BTreeMap<usize, Change<'a>>,
 }
 
 impl<'a> Batch<'a> {
@@ -114,14 +111,13 @@ impl<'a> Batch<'a> {
     /// # Errors
     /// `SG101`, `SG102` for the first element whose account or operation is unknown; `SG301`.
     pub fn hold(spi: &'a Spi, keys: &'a Keys) -> Result<Batch<'a>> {
-        let ids = array(Element::Text, keys.accounts.iter().map(String::as_str));
-        let mut accounts = HashMap::new();
-        for mut columns in spi.run_waiting(&HOLD, &[ids])?.iter() {
-            let row = read_columns(&mut columns);
-            accounts.insert(columns.value::<String>(), (row, false));
-        }
+        let ids = keys.accounts.iter().map(String::as_str);
+        let accounts: HashMap<&str, Entry<'_>> = accounts::many::hold(spi, ids, Busy::Wait)?
+            .into_iter()
+            .map(|(held, row)| (held.id(), Entry { held, row, changed: false }))
+            .collect();
         for (i, account) in keys.accounts.iter().enumerate() {
-            if !accounts.contains_key(account) {
+            if !accounts.contains_key(account.as_str()) {
                 return Err(accounts::unknown(account).at(i));
             }
         }
@@ -154,7 +150,16 @@ impl<'a> Batch<'a> {
 
     /// The account of an element, as the elements before it left it.
     pub fn account(&self, i: usize) -> &Account {
-        &self.accounts[&self.keys.accounts[i]].0.account
+        &self.entry(i).row.account
+    }
+
+    /// The proof that the account of an element is held.
+    pub fn held(&self, i: usize) -> Held<'a> {
+        self.entry(i).held
+    }
+
+    fn entry(&self, i: usize) -> &Entry<'a> {
+        &self.accounts[self.keys.accounts[i].as_str()]
     }
 
     /// Takes over what settling an element changes.
@@ -166,17 +171,15 @@ impl<'a> Batch<'a> {
         note: ErrorNote,
         account: Option<Account>,
     ) {
-        if let (Some(account), Some((row, changed))) =
-            (account, self.accounts.get_mut(&self.keys.accounts[i]))
+        if let (Some(account), Some(entry)) = (account, self.accounts.get_mut(self.keys.accounts[i].as_str()))
         {
-            row.account = account;
-            *changed = true;
+            entry.row.account = account;
+            entry.changed = true;
         }
-        let place = self.place(i);
+        let (place, account) = (self.place(i), self.held(i));
         let row = &mut self.rows[place];
         let before = row.operation;
         (row.operation.state, row.operation.outcome) = (state, outcome);
-        let account = self.keys.accounts[i].clone();
         let (before, note) = match self.settlements.remove(&place) {
             Some(earlier) => (earlier.before, note.over(earlier.note)),
             None => (before, note),
@@ -201,7 +204,7 @@ impl<'a> Batch<'a> {
     ) {
         let row = self.row(i);
         let change = Change {
-            account: self.keys.accounts[i].clone(),
+            account: self.held(i),
             operation: row.operation,
             prospect: row.prospect.clone(),
             // A delivery ends the campaign's work also where reserve took the slot.
@@ -214,17 +217,14 @@ impl<'a> Batch<'a> {
         self.enrollments.insert(self.place(i), change);
     }
 
-    /// Writes everything, in the order of the locks: accounts, enrollments, journal.
+    /// Writes everything.
     pub fn write(self) {
-        let changed: Vec<(&str, &Account)> = self
-            .accounts
-            .iter()
-            .filter(|(_, (_, changed))| *changed)
-            .map(|(id, (row, _))| (id.as_str(), &row.account))
-            .collect();
-        accounts::many::write_many(self.spi, &changed);
-        let after = |account: &str| self.accounts[account].0.account.clone();
-        let enrollments: Vec<&Change> = self.enrollments.values().collect();
+        let changed = self.accounts.values().filter(|entry| entry.changed);
+        let changed: Vec<(Held<'_>, &Account)> =
+            changed.map(|entry| (entry.held, &entry.row.account)).collect();
+        accounts::many::write(self.spi, &changed);
+        let after = |account: Held<'_>| self.accounts[account.id()].row.account.clone();
+        let enrollments: Vec<&Change<'_>> = self.enrollments.values().collect();
         enrollments::many::settle(self.spi, &enrollments, after, self.now);
         journal::many::settle(self.spi, self.settlements.values(), self.now);
     }

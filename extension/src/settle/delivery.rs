@@ -5,6 +5,7 @@ use crate::postgres::clock;
 use crate::postgres::error::{Code, Error, Result, warn};
 use crate::postgres::function::{show_instant, shown};
 use crate::postgres::statement::Spi;
+use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{self, AccountRow};
 use crate::tables::alerts;
 use crate::tables::breaker_log::{self, BreakerLine};
@@ -12,7 +13,7 @@ use crate::tables::enrollments;
 use crate::tables::events;
 use crate::tables::journal::{self, ErrorNote, JournalRow};
 use sendgate_decision::account::Account;
-use sendgate_decision::clock::Instant;
+use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::names::{Action, OperationState, Outcome};
 use sendgate_decision::settle::{CLOCK_SKEW_MAX, Delivery, Settled, deliver};
 
@@ -33,27 +34,26 @@ pub struct Report<'a> {
     pub event_follows: bool,
 }
 
-/// Settles the operation as delivered, with the account held: also where the counter does not
-/// change, so that everybody takes the locks in one order, account before journal.
+/// Settles the operation as delivered. Holds the account also where its counters do not change.
 pub fn settle_delivered(spi: &Spi, report: &Report<'_>, note: &ErrorNote) -> Result<Option<[u8; 16]>> {
-    let held = accounts::hold(spi, report.account)?;
+    let (held, account) = accounts::hold(spi, report.account)?;
     let row = journal::read(spi, report.account, report.operation)?;
     if row.event.is_some() {
         check_same_chat(&row, report.operation, report.chat_id)?;
         return Ok(row.event);
     }
-    settle_held(spi, report, note, &held, &row)
+    settle_held(spi, report, note, (held, &account), &row)
 }
 
 fn settle_held(
     spi: &Spi,
     report: &Report<'_>,
     note: &ErrorNote,
-    held: &AccountRow,
+    (held, before): (Held<'_>, &AccountRow),
     row: &JournalRow,
 ) -> Result<Option<[u8; 16]>> {
     let now = clock::now();
-    let Some(planned) = plan(report, note, &held.account, row, now)? else {
+    let Some(planned) = plan(report, note, &before.account, row, now)? else {
         warn_unproven(report);
         return Ok(None);
     };
@@ -62,27 +62,27 @@ fn settle_held(
         && !report.event_follows
         && planned.note == ErrorNote::default();
     let event = if whole {
-        Some(journal::deliver(spi, report.account, row, report.chat_id, planned.occurred_at, now)?)
+        Some(journal::deliver(spi, held, row, report.chat_id, planned.occurred_at, now)?)
     } else {
-        journal::settle(spi, report.account, op, settled.state, settled.outcome, &planned.note, now)?;
+        journal::settle(spi, held, op, settled.state, settled.outcome, &planned.note, now)?;
         None
     };
-    if planned.changes(&held.account) {
-        accounts::write_held(spi, report.account, held.version, &settled.account)?;
+    if planned.changes(&before.account) {
+        accounts::write_held(spi, held, before.version, &settled.account)?;
     }
-    log_delivery(spi, report, row, &held.account, &planned, now);
+    log_delivery(spi, held, row, &before.account, &planned, now);
     if planned.unproven {
         let unknown = Outcome::Indeterminate;
-        enrollments::failed(spi, report.account, row, unknown, &settled.account, &planned.note, now);
+        enrollments::failed(spi, held, row, unknown, &settled.account, &planned.note, now);
         warn_unproven(report);
         return Ok(None);
     }
-    enrollments::delivered(spi, report.account, row, now);
+    enrollments::delivered(spi, held, row, now);
     if report.event_follows {
         return Ok(None);
     }
-    let (account, chat_id, at) = (report.account, report.chat_id, planned.occurred_at);
-    Ok(event.or_else(|| Some(events::insert(spi, account, row, chat_id, at, now))))
+    let (chat_id, at) = (report.chat_id, planned.occurred_at);
+    Ok(event.or_else(|| Some(events::insert(spi, held, row, chat_id, at, now))))
 }
 
 /// What a delivery changes.
@@ -144,7 +144,7 @@ pub fn plan(
 /// alert about a slot that had been given back.
 pub fn log_delivery(
     spi: &Spi,
-    report: &Report<'_>,
+    account: Held<'_>,
     row: &JournalRow,
     before: &Account,
     planned: &Planned,
@@ -152,7 +152,7 @@ pub fn log_delivery(
 ) {
     let settled = &planned.settled;
     let line = BreakerLine {
-        account: report.account,
+        account,
         reason: "",
         exhausted_at: None,
         prospect: Some(&row.prospect),
@@ -161,7 +161,7 @@ pub fn log_delivery(
     };
     breaker_log::write_changes(spi, &settled.breaker, before.breaker.exhausted_at, None, &line, now);
     if !settled.breaker.is_empty() {
-        enrollments::release(spi, report.account, now);
+        enrollments::release(spi, account, now);
     }
     if settled.after_rollback {
         let op = &row.operation;
@@ -171,11 +171,11 @@ pub fn log_delivery(
             shown(&row.prospect),
             show_day(op.counted_on)
         );
-        alerts::alert_each(spi, report.account, "delivered_after_rollback", op.counted_on, &detail, now);
+        alerts::add(spi, account, "delivered_after_rollback", op.counted_on, &detail, now);
     }
 }
 
-fn show_day(day: sendgate_decision::clock::Day) -> String {
+fn show_day(day: Day) -> String {
     let (year, month, day) = day.civil();
     format!("{year:04}-{month:02}-{day:02}")
 }

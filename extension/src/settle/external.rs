@@ -9,6 +9,7 @@ use crate::postgres::function::{
 use crate::postgres::param::params;
 use crate::postgres::statement::{Spi, Statement};
 use crate::settle::delivery::{Report, settle_delivered};
+use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{self, AccountRow};
 use crate::tables::breaker_log::{self, BreakerLine};
 use crate::tables::config;
@@ -113,12 +114,12 @@ pub fn check_chat_id(action: Action, chat_id: Option<&str>) -> Result<Option<&st
     }
 }
 
-/// Journals and counts a send once, with its account held; settles the operation whose echo it is.
+/// Journals and counts a send once; settles the operation whose echo it is.
 ///
 /// # Errors
 /// `SG007` for a send that has not happened yet, and those of [`accounts::hold`].
 pub fn journal_send(spi: &Spi, send: &ExternalSend<'_>) -> Result<Recorded> {
-    let held = accounts::hold(spi, send.account)?;
+    let (held, before) = accounts::hold(spi, send.account)?;
     let now = clock::now();
     if send.occurred_at > now {
         return Err(in_the_future(send.occurred_at, now));
@@ -132,7 +133,7 @@ pub fn journal_send(spi: &Spi, send: &ExternalSend<'_>) -> Result<Recorded> {
     match read(&candidates(spi, send), send.chat_id.is_some(), send.occurred_at) {
         Reading::Known(event) => Ok(Recorded::Already(Some(event))),
         Reading::Delivers(operation) => deliver(spi, send, operation),
-        Reading::New => count(spi, send, &held, id, now),
+        Reading::New => count(spi, send, (held, &before), id, now),
     }
 }
 
@@ -191,22 +192,22 @@ fn deliver(spi: &Spi, send: &ExternalSend<'_>, operation: [u8; 16]) -> Result<Re
 fn count(
     spi: &Spi,
     send: &ExternalSend<'_>,
-    held: &AccountRow,
+    (account, before): (Held<'_>, &AccountRow),
     operation: [u8; 16],
     now: Instant,
 ) -> Result<Recorded> {
-    let tier = config::current(spi).tier_cap(&held.tier, send.action);
-    let recorded = record(&held.account, send.action, send.occurred_at, &tier, now);
-    let (account, occurred_at, counted_on) = (send.account, send.occurred_at, recorded.counted_on);
+    let tier = config::current(spi).tier_cap(&before.tier, send.action);
+    let recorded = record(&before.account, send.action, send.occurred_at, &tier, now);
+    let (occurred_at, counted_on) = (send.occurred_at, recorded.counted_on);
     // Always written: a reserve that waits must see that the journal has changed.
-    accounts::write_held(spi, account, held.version, &recorded.account)?;
+    accounts::write_held(spi, account, before.version, &recorded.account)?;
     let row = journal_row(send, operation, counted_on);
     // Work of the campaign that the application names is done: the prospect has got it.
     enrollments::delivered(spi, account, &row, now);
     let action = send.action.name();
     spi.run(
         &INSERT,
-        params![operation, occurred_at, counted_on, account, send.prospect, action, send.campaign, now],
+        params![operation, occurred_at, counted_on, account.id(), send.prospect, action, send.campaign, now],
     );
     let line = BreakerLine {
         account,
@@ -216,8 +217,8 @@ fn count(
         campaign: send.campaign,
         note: None,
     };
-    let before = held.account.breaker.exhausted_at;
-    breaker_log::write_changes(spi, &recorded.breaker, before, None, &line, now);
+    let stamp = before.account.breaker.exhausted_at;
+    breaker_log::write_changes(spi, &recorded.breaker, stamp, None, &line, now);
     if !recorded.breaker.is_empty() {
         enrollments::release(spi, account, now);
     }

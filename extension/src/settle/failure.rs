@@ -4,6 +4,7 @@ use crate::postgres::clock;
 use crate::postgres::error::{Code, Error, Result, warn};
 use crate::postgres::statement::Spi;
 use crate::tables::accounts;
+use crate::tables::accounts::held::Held;
 use crate::tables::admin_log;
 use crate::tables::breaker_log::{self, BreakerLine};
 use crate::tables::config;
@@ -19,7 +20,7 @@ use serde_json::json;
 /// Longest `retry_after` in days: a provider that asks for more than a year means for ever.
 pub const RETRY_AFTER_DAYS_MAX: i64 = 366;
 
-/// Settles an operation as failed, with the account held.
+/// Settles an operation as failed; holds its account.
 pub fn settle_failed(
     spi: &Spi,
     account: &str,
@@ -27,22 +28,22 @@ pub fn settle_failed(
     error: &ProviderError<'_>,
     cooldown: i64,
 ) -> Result<Outcome> {
-    let held = accounts::hold(spi, account)?;
+    let (held, before) = accounts::hold(spi, account)?;
     let row = journal::read(spi, account, operation)?;
     let now = clock::now();
     let config = config::current(spi);
-    let failure = match plan(&config.rules, &held.account, &row, error, cooldown, now)? {
+    let failure = match plan(&config.rules, &before.account, &row, error, cooldown, now)? {
         Planned::Repeated(outcome) => return Ok(outcome),
         Planned::Failed(failure) => failure,
     };
     let settled = &failure.settled;
-    journal::settle(spi, account, &row.operation, settled.state, settled.outcome, &failure.note, now)?;
-    if settled.account != held.account {
-        accounts::write_held(spi, account, held.version, &settled.account)?;
+    journal::settle(spi, held, &row.operation, settled.state, settled.outcome, &failure.note, now)?;
+    if settled.account != before.account {
+        accounts::write_held(spi, held, before.version, &settled.account)?;
     }
-    log_failure(spi, account, &row, &held.account, &failure, now);
-    enrollments::failed(spi, account, &row, failure.outcome, &settled.account, &failure.note, now);
-    offer_permit(spi, account, &row, &held.account, &settled.account, now);
+    log_failure(spi, held, &row, &before.account, &failure, now);
+    enrollments::failed(spi, held, &row, failure.outcome, &settled.account, &failure.note, now);
+    offer_permit(spi, held, &row, &before.account, &settled.account, now);
     Ok(failure.outcome)
 }
 
@@ -102,7 +103,7 @@ pub fn plan(
 /// Logs what a failure did to the breaker and to the account's status.
 pub fn log_failure(
     spi: &Spi,
-    account: &str,
+    account: Held<'_>,
     row: &JournalRow,
     before: &Account,
     failure: &Failure,
@@ -124,7 +125,7 @@ pub fn log_failure(
         admin_log::write(
             spi,
             "rollback",
-            Some(account),
+            Some(account.id()),
             Some("status"),
             change,
             failure.note.message.as_deref(),
@@ -135,7 +136,7 @@ pub fn log_failure(
 /// A probe that said nothing about credits gave its permit back: other work may take it.
 pub fn offer_permit(
     spi: &Spi,
-    account: &str,
+    account: Held<'_>,
     row: &JournalRow,
     before: &Account,
     after: &Account,

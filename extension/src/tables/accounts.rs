@@ -3,6 +3,7 @@
 //! A write names the version that it was decided on and fails when somebody else came first, so a
 //! decision may be made before the row is held and is still one about the row as it is.
 
+pub mod held;
 pub mod many;
 
 use crate::postgres::clock;
@@ -13,6 +14,7 @@ use crate::postgres::index_scan::{self, Lookup};
 use crate::postgres::param::{Xid, params};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts::held::Held;
 use pgrx::pg_sys;
 use sendgate_decision::account::{Account, CapOverride};
 use sendgate_decision::breaker::{Breaker, Probe};
@@ -195,15 +197,17 @@ pub fn read_now(id: &str) -> Result<AccountRow> {
 ///
 /// # Errors
 /// `SG101` for an unknown account, `SG301` when somebody else holds it for too long.
-pub fn hold(_spi: &Spi, id: &str) -> Result<AccountRow> {
-    ACCOUNT.hold(params![id], read_columns)?.ok_or_else(|| unknown(id))
+pub fn hold<'a>(_spi: &'a Spi, id: &'a str) -> Result<(Held<'a>, AccountRow)> {
+    let row = ACCOUNT.hold(params![id], read_columns)?.ok_or_else(|| unknown(id))?;
+    Ok((Held::by_lock(id), row))
 }
 
-/// Writes the account as decided on `version`; `false` when the row is no longer that version.
+/// Writes the account as decided on `version`, and holds it by that; none when the row is no longer that
+/// version.
 ///
 /// # Errors
 /// `SG301` when somebody else holds the row for too long.
-pub fn write(spi: &Spi, id: &str, version: Version, account: &Account) -> Result<bool> {
+pub fn write<'a>(spi: &'a Spi, id: &'a str, version: Version, account: &Account) -> Result<Option<Held<'a>>> {
     commit::synchronously();
     let (today, week, last) = (account.sent_today, account.sent_this_week, account.last_granted_at);
     let breaker = &account.breaker;
@@ -241,18 +245,20 @@ pub fn write(spi: &Spi, id: &str, version: Version, account: &Account) -> Result
             Xid(version.transaction),
         ],
     )?;
-    Ok(written.count() == 1)
+    Ok(Held::by_write(id, written.count()))
 }
 
 /// Writes the account while it is held, where nobody else can have come first.
-pub fn write_held(spi: &Spi, id: &str, version: Version, account: &Account) -> Result<()> {
-    let written = write(spi, id, version, account)?;
-    assert!(written, "a held account was written by somebody else");
+pub fn write_held(spi: &Spi, held: Held<'_>, version: Version, account: &Account) -> Result<()> {
+    let written = write(spi, held.id(), version, account)?;
+    assert!(written.is_some(), "a held account was written by somebody else");
     Ok(())
 }
 
 /// An account before and after an operator's change.
-pub struct Changed {
+pub struct Changed<'a> {
+    /// The account, which is held.
+    pub held: Held<'a>,
     /// As it was, not rolled.
     pub before: Account,
     /// As it was written.
@@ -265,17 +271,17 @@ pub struct Changed {
 ///
 /// # Errors
 /// Those of [`hold`], and what `apply` refuses.
-pub fn change(
-    spi: &Spi,
-    id: &str,
+pub fn change<'a>(
+    spi: &'a Spi,
+    id: &'a str,
     apply: impl FnOnce(&mut Account, Instant) -> Result<()>,
-) -> Result<Changed> {
-    let held = hold(spi, id)?;
+) -> Result<Changed<'a>> {
+    let (held, row) = hold(spi, id)?;
     let at = clock::now();
-    let mut after = held.account.rolled(at);
+    let mut after = row.account.rolled(at);
     apply(&mut after, at)?;
-    write_held(spi, id, held.version, &after)?;
-    Ok(Changed { before: held.account, after, at })
+    write_held(spi, held, row.version, &after)?;
+    Ok(Changed { held, before: row.account, after, at })
 }
 
 /// The error for an account that does not exist.

@@ -1,16 +1,19 @@
-//! Alerts: one open per account, day and kind; resolved by themselves when their cause is gone.
+//! `alerts`: one open alert per account, day and kind; it is resolved by itself when its cause is gone.
 
 use crate::postgres::error::Result;
 use crate::postgres::ids;
 use crate::postgres::param::{Element, array, params};
 use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{self, AccountRow};
 use pgrx::pg_sys;
 use sendgate_decision::clock::{Day, Instant};
 use std::collections::HashSet;
 
-/// The parameters of both alert statements.
-pub const ALERT_TYPES: &[pg_sys::Oid] = &[
+/// Stands for all accounts, in alerts that are about none.
+const NO_ACCOUNT: &str = "*";
+
+const OPEN_TYPES: &[pg_sys::Oid] = &[
     pg_sys::UUIDOID,
     pg_sys::TEXTOID,
     pg_sys::TEXTOID,
@@ -19,106 +22,26 @@ pub const ALERT_TYPES: &[pg_sys::Oid] = &[
     pg_sys::TIMESTAMPTZOID,
 ];
 
-pub static IS_ALERTED: Statement = Statement::new(
-    "SELECT 1 FROM sendgate.alerts l
-     WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) $2
-       AND l.day OPERATOR(pg_catalog.=) $3 AND l.resolved_at IS NULL",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::DATEOID],
-);
-
-pub static ALERT_ONCE: Statement = Statement::new(
+static OPEN: Statement = Statement::new(
     "INSERT INTO sendgate.alerts (alert_id, account_id, kind, day, detail, opened_at)
-     VALUES ($1, $2, $3, $4, $5, $6)
-     ON CONFLICT DO NOTHING",
-    ALERT_TYPES,
-);
-
-pub static RESOLVE_ALERTS: Statement = Statement::new(
-    "UPDATE sendgate.alerts l SET resolved_at = $3
-     WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) $2
-       AND l.resolved_at IS NULL",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
+    OPEN_TYPES,
 );
 
 /// The detail goes on growing until it is full, so that no operation is left out unseen.
-pub static ALERT_EACH: Statement = Statement::new(
+static ADD: Statement = Statement::new(
     "INSERT INTO sendgate.alerts AS l (alert_id, account_id, kind, day, detail, opened_at)
      VALUES ($1, $2, $3, $4, $5, $6)
      ON CONFLICT (account_id, kind, day) WHERE resolved_at IS NULL DO UPDATE
      SET detail = pg_catalog.left(pg_catalog.concat(l.detail, '; ', EXCLUDED.detail), 4000)",
-    ALERT_TYPES,
+    OPEN_TYPES,
 );
 
-/// Opens an alert, unless one of that kind is open for the account and day. Where there is none yet,
-/// the account is held first, like for everything that is written about it; `false` when it has
-/// changed since it was `seen`, and what the alert is about is to be looked at anew.
-///
-/// # Errors
-/// `SG301` when somebody else holds the account for too long.
-pub fn alert_once(
-    spi: &Spi,
-    account: &str,
-    seen: Option<&AccountRow>,
-    kind: &str,
-    day: Day,
-    detail: &str,
-    now: Instant,
-) -> Result<bool> {
-    if spi.run(&IS_ALERTED, params![account, kind, day]).count() > 0 {
-        return Ok(true);
-    }
-    let held = accounts::hold(spi, account)?;
-    if seen.is_some_and(|seen| seen.version != held.version) {
-        return Ok(false);
-    }
-    spi.run(&ALERT_ONCE, params![ids::fresh(), account, kind, day, detail, now]);
-    Ok(true)
-}
-
-/// Opens the alert about a row whose day is ahead of the clock, like [`alert_once`].
-///
-/// # Errors
-/// `SG301` when somebody else holds the account for too long.
-pub fn alert_ahead(spi: &Spi, account: &str, seen: Option<&AccountRow>, now: Instant) -> Result<bool> {
-    let detail = "The account's day is ahead of the clock; it goes on counting on its own day until repair_day mends it.";
-    alert_once(spi, account, seen, "clock_behind_row", now.day(), detail, now)
-}
-
-/// Resolves the open alerts of a kind: their cause is gone from the held account.
-pub fn resolve_alerts(spi: &Spi, account: &str, kind: &str, now: Instant) {
-    spi.run(&RESOLVE_ALERTS, params![account, kind, now]);
-}
-
-/// Opens an alert, or adds to the open one of that kind, account and day.
-pub fn alert_each(spi: &Spi, account: &str, kind: &str, day: Day, detail: &str, now: Instant) {
-    spi.run(&ALERT_EACH, params![ids::fresh(), account, kind, day, detail, now]);
-}
-
-/// Stands for all accounts, in alerts that are about none.
-pub const NO_ACCOUNT: &str = "*";
-
-static OPEN: Statement = Statement::new(
-    "INSERT INTO sendgate.alerts (alert_id, account_id, kind, day, detail, opened_at)
-     VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING",
-    &[
-        pg_sys::UUIDOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::DATEOID,
-        pg_sys::TEXTOID,
-        pg_sys::TIMESTAMPTZOID,
-    ],
-);
-
-/// Of these accounts, all open alerts of a kind but those on the accounts where it goes on: of the day,
-/// or of a later one where the row's day is ahead of the clock.
-static RESOLVE: Statement = Statement::new(
-    "UPDATE sendgate.alerts l SET resolved_at = $4
-     WHERE l.account_id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
-       AND l.kind OPERATOR(pg_catalog.=) $2 AND l.resolved_at IS NULL
-       AND NOT (l.day OPERATOR(pg_catalog.>=) $3
-                AND l.account_id OPERATOR(pg_catalog.=) ANY ($5::pg_catalog.text[]))",
-    &[pg_sys::TEXTARRAYOID, pg_sys::TEXTOID, pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID, pg_sys::TEXTARRAYOID],
+static IS_OPEN: Statement = Statement::new(
+    "SELECT 1 FROM sendgate.alerts l
+     WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) $2
+       AND l.day OPERATOR(pg_catalog.=) $3 AND l.resolved_at IS NULL",
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::DATEOID],
 );
 
 static WAS_RAISED: Statement = Statement::new(
@@ -128,19 +51,113 @@ static WAS_RAISED: Statement = Statement::new(
     &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::DATEOID],
 );
 
-/// Opens an alert, unless one of that account, kind and day is open.
-pub fn open(spi: &Spi, account: &str, kind: &str, day: Day, detail: &str, now: Instant) -> bool {
-    spi.run(&OPEN, params![ids::fresh(), account, kind, day, detail, now]).count() > 0
+static RESOLVE: Statement = Statement::new(
+    "UPDATE sendgate.alerts l SET resolved_at = $3
+     WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) $2
+       AND l.resolved_at IS NULL",
+    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+);
+
+/// Of these accounts, all open alerts of a kind but those on the accounts where it goes on: of the day,
+/// or of a later one where the row's day is ahead of the clock.
+static RESOLVE_SWEPT: Statement = Statement::new(
+    "UPDATE sendgate.alerts l SET resolved_at = $4
+     WHERE l.account_id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
+       AND l.kind OPERATOR(pg_catalog.=) $2 AND l.resolved_at IS NULL
+       AND NOT (l.day OPERATOR(pg_catalog.>=) $3
+                AND l.account_id OPERATOR(pg_catalog.=) ANY ($5::pg_catalog.text[]))",
+    &[pg_sys::TEXTARRAYOID, pg_sys::TEXTOID, pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID, pg_sys::TEXTARRAYOID],
+);
+
+/// What an alert is about.
+#[derive(Clone, Copy, Debug)]
+pub enum About<'a> {
+    /// An account.
+    Account(Held<'a>),
+    /// The jobs of the books, and no account: only who holds a job writes these.
+    Jobs,
+}
+
+impl About<'_> {
+    fn id(&self) -> &str {
+        match self {
+            About::Account(held) => held.id(),
+            About::Jobs => NO_ACCOUNT,
+        }
+    }
+}
+
+/// Opens an alert, unless one of that kind and day is open about the same; whether it did.
+pub fn open(spi: &Spi, about: About<'_>, kind: &str, day: Day, detail: &str, now: Instant) -> bool {
+    spi.run(&OPEN, params![ids::fresh(), about.id(), kind, day, detail, now]).count() > 0
+}
+
+/// The same on an account, for verbs that come upon the same cause again and again: an alert that is open
+/// is not written at, not even in vain.
+pub fn open_once(spi: &Spi, account: Held<'_>, kind: &str, day: Day, detail: &str, now: Instant) {
+    if !is_open(spi, account.id(), kind, day) {
+        open(spi, About::Account(account), kind, day, detail, now);
+    }
+}
+
+/// Opens the alert about a row whose day is ahead of the clock, like [`open_once`].
+pub fn open_ahead(spi: &Spi, account: Held<'_>, now: Instant) {
+    open_once(spi, account, AHEAD, now.day(), AHEAD_DETAIL, now);
+}
+
+/// The same about an account that was only `seen`: it is held where there is no such alert yet. `false`
+/// when the row has changed since, and what the alert is about is to be looked at anew.
+///
+/// # Errors
+/// `SG301` when somebody else holds the account for too long.
+pub fn open_ahead_of_seen(spi: &Spi, account: &str, seen: &AccountRow, now: Instant) -> Result<bool> {
+    if is_open(spi, account, AHEAD, now.day()) {
+        return Ok(true);
+    }
+    let (held, row) = accounts::hold(spi, account)?;
+    if seen.version != row.version {
+        return Ok(false);
+    }
+    open(spi, About::Account(held), AHEAD, now.day(), AHEAD_DETAIL, now);
+    Ok(true)
+}
+
+const AHEAD: &str = "clock_behind_row";
+
+const AHEAD_DETAIL: &str =
+    "The account's day is ahead of the clock; it goes on counting on its own day until repair_day mends it.";
+
+fn is_open(spi: &Spi, account: &str, kind: &str, day: Day) -> bool {
+    spi.run(&IS_OPEN, params![account, kind, day]).count() > 0
+}
+
+/// Opens an alert, or adds to the open one of that kind, account and day.
+pub fn add(spi: &Spi, account: Held<'_>, kind: &str, day: Day, detail: &str, now: Instant) {
+    spi.run(&ADD, params![ids::fresh(), account.id(), kind, day, detail, now]);
 }
 
 /// Whether such an alert was ever raised, resolved or not.
-pub fn was_raised(spi: &Spi, account: &str, kind: &str, day: Day) -> bool {
-    spi.run(&WAS_RAISED, params![account, kind, day]).count() > 0
+pub fn was_raised(spi: &Spi, account: Held<'_>, kind: &str, day: Day) -> bool {
+    spi.run(&WAS_RAISED, params![account.id(), kind, day]).count() > 0
 }
 
-/// Resolves the alerts of a kind on these accounts, except on those where its cause goes on today.
-pub fn resolve(spi: &Spi, accounts: &[&str], kind: &str, day: Day, still: &HashSet<&str>, now: Instant) {
+/// Resolves the open alerts of a kind: their cause is gone.
+pub fn resolve(spi: &Spi, about: About<'_>, kind: &str, now: Instant) {
+    spi.run(&RESOLVE, params![about.id(), kind, now]);
+}
+
+/// Resolves the alerts of a kind on the accounts that a sweep has met, except on those where the cause
+/// goes on today. Holds none of them: a sweep waits for no account, and no two sweeps of a job run at a
+/// time.
+pub fn resolve_swept(
+    spi: &Spi,
+    accounts: &[&str],
+    kind: &str,
+    day: Day,
+    still: &HashSet<&str>,
+    now: Instant,
+) {
     let all = array(Element::Text, accounts.iter().copied());
     let still = array(Element::Text, still.iter().copied());
-    spi.run(&RESOLVE, &[all, params![kind][0], params![day][0], params![now][0], still]);
+    spi.run(&RESOLVE_SWEPT, &[all, params![kind][0], params![day][0], params![now][0], still]);
 }

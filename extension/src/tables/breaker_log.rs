@@ -4,6 +4,7 @@ use crate::postgres::actor;
 use crate::postgres::ids;
 use crate::postgres::param::params;
 use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts::held::Held;
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::settle::BreakerChange;
@@ -33,7 +34,7 @@ static BREAKER: Statement = Statement::new(
 /// A line of the breaker log.
 pub struct BreakerLine<'a> {
     /// The account.
-    pub account: &'a str,
+    pub account: Held<'a>,
     /// Why: a clear's reason, or what armed it.
     pub reason: &'a str,
     /// The stamp that was set or removed.
@@ -53,7 +54,7 @@ pub fn write(spi: &Spi, action: &str, line: &BreakerLine<'_>, now: Instant) {
         params![
             ids::fresh(),
             now,
-            line.account,
+            line.account.id(),
             action,
             line.reason,
             &actor::name(),

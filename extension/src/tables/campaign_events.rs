@@ -5,6 +5,7 @@ use crate::postgres::ids;
 use crate::postgres::param::params;
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::AccountRow;
+use crate::tables::accounts::held::Held;
 use crate::tables::journal::JournalRow;
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
@@ -65,14 +66,21 @@ pub static SKIPPED: Statement = Statement::new(
 );
 
 /// Notes that the recipient's side refused for good.
-pub fn refused(spi: &Spi, account: &str, row: &JournalRow, reason: &str, error: Option<&str>, now: Instant) {
+pub fn refused(
+    spi: &Spi,
+    account: Held<'_>,
+    row: &JournalRow,
+    reason: &str,
+    error: Option<&str>,
+    now: Instant,
+) {
     let operation = &row.operation;
     spi.run(
         &REFUSED,
         params![
             ids::fresh(),
             now,
-            account,
+            account.id(),
             &row.prospect,
             row.campaign.as_deref(),
             operation.action.name(),

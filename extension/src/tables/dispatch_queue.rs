@@ -7,6 +7,7 @@
 use crate::postgres::ids;
 use crate::postgres::param::{Element, array, params};
 use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts::held::Held;
 use pgrx::pg_sys;
 use sendgate_decision::clock::{DAY, Instant};
 use sendgate_decision::names::Action;
@@ -75,15 +76,16 @@ pub fn ticket(spi: &Spi, account: &str, action: Action, due_at: Instant) {
     }
 }
 
-/// Something about the held account has changed that may let it send again: its work is looked at
-/// now, of one action or of all.
-pub fn wake(spi: &Spi, account: &str, action: Option<Action>, now: Instant) {
-    spi.write_on_latest_snapshot(&WAKE, params![account, action.map(Action::name), now]);
+/// Something about the account has changed that may let it send again: its work is looked at now, of one
+/// action or of all.
+pub fn wake(spi: &Spi, account: Held<'_>, action: Option<Action>, now: Instant) {
+    spi.write_on_latest_snapshot(&WAKE, params![account.id(), action.map(Action::name), now]);
 }
 
-/// The same for several held accounts.
-pub fn wake_many<'a>(spi: &Spi, accounts: impl Iterator<Item = &'a str>, now: Instant) {
-    spi.write_on_latest_snapshot(&WAKE_MANY, &[array(Element::Text, accounts), params![now][0]]);
+/// The same for several accounts.
+pub fn wake_many<'a>(spi: &Spi, accounts: impl Iterator<Item = Held<'a>>, now: Instant) {
+    let ids = array(Element::Text, accounts.map(Held::id));
+    spi.write_on_latest_snapshot(&WAKE_MANY, &[ids, params![now][0]]);
 }
 
 /// The same for all accounts of a tier, whose caps have changed.

@@ -1,4 +1,4 @@
-//! The enrollments of campaigns, as far as one account's verbs change them. The account is held
+//! `enrollments`: the work of campaigns, as far as one account's verbs change it. The account is held
 //! whenever one of its enrollments changes, so dispatch may trust what it read.
 
 pub mod many;
@@ -6,6 +6,7 @@ pub mod many;
 use crate::postgres::gucs;
 use crate::postgres::param::{Span, params};
 use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts::held::Held;
 use crate::tables::campaign_events;
 use crate::tables::dispatch_queue;
 use crate::tables::journal::{ErrorNote, JournalRow};
@@ -174,11 +175,11 @@ fn read(spi: &Spi, account: &str, row: &JournalRow) -> Option<Enrollment> {
     })
 }
 
-fn write(spi: &Spi, account: &str, row: &JournalRow, next: &Next, error: Option<&str>, now: Instant) {
+fn write(spi: &Spi, account: Held<'_>, row: &JournalRow, next: &Next, error: Option<&str>, now: Instant) {
     spi.run(
         &WRITE,
         params![
-            account,
+            account.id(),
             &row.prospect,
             row.campaign.as_deref(),
             row.operation.action.name(),
@@ -193,10 +194,10 @@ fn write(spi: &Spi, account: &str, row: &JournalRow, next: &Next, error: Option<
 
 /// An operation was delivered: its work is done, whoever took the slot and whatever came between,
 /// because the prospect has got it.
-pub fn delivered(spi: &Spi, account: &str, row: &JournalRow, now: Instant) {
+pub fn delivered(spi: &Spi, account: Held<'_>, row: &JournalRow, now: Instant) {
     if let Some(campaign) = row.campaign.as_deref() {
         let action = row.operation.action.name();
-        spi.run(&FINISH, params![account, &row.prospect, campaign, action, now]);
+        spi.run(&FINISH, params![account.id(), &row.prospect, campaign, action, now]);
     }
     settled(spi, account, row, now);
 }
@@ -205,7 +206,7 @@ pub fn delivered(spi: &Spi, account: &str, row: &JournalRow, now: Instant) {
 /// `after` is the account as the outcome left it.
 pub fn failed(
     spi: &Spi,
-    account: &str,
+    account: Held<'_>,
     row: &JournalRow,
     outcome: Outcome,
     after: &Account,
@@ -213,7 +214,7 @@ pub fn failed(
     now: Instant,
 ) {
     let action = row.operation.action;
-    if let Some(found) = read(spi, account, row)
+    if let Some(found) = read(spi, account.id(), row)
         && found.operation == Some(row.operation.id)
         && matches!(found.state, EnrollmentState::Sending | EnrollmentState::Parked)
     {
@@ -224,7 +225,7 @@ pub fn failed(
             campaign_events::refused(spi, account, row, reason, error, now);
         }
         if let Some(due_at) = next.next_dispatch_at {
-            dispatch_queue::ticket(spi, account, action, due_at);
+            dispatch_queue::ticket(spi, account.id(), action, due_at);
         }
     }
     if outcome != Outcome::Indeterminate {
@@ -235,65 +236,67 @@ pub fn failed(
 }
 
 /// Wakes work that waited for this operation, which is no longer in flight.
-fn settled(spi: &Spi, account: &str, row: &JournalRow, now: Instant) {
+fn settled(spi: &Spi, account: Held<'_>, row: &JournalRow, now: Instant) {
     if row.awaited {
         let action = row.operation.action;
         if spi
-            .write_on_latest_snapshot(&WAKE_PROSPECT, params![account, &row.prospect, action.name(), now])
+            .write_on_latest_snapshot(
+                &WAKE_PROSPECT,
+                params![account.id(), &row.prospect, action.name(), now],
+            )
             .count()
             > 0
         {
-            dispatch_queue::ticket(spi, account, action, now);
+            dispatch_queue::ticket(spi, account.id(), action, now);
         }
     }
 }
 
 /// Defers an InMail that the breaker skipped, where it is campaign work.
-pub fn defer(spi: &Spi, account: &str, prospect: &str, campaign: &str, until: Instant, now: Instant) {
-    spi.write_on_latest_snapshot(&DEFER, params![account, prospect, campaign, until, now]);
+pub fn defer(spi: &Spi, account: Held<'_>, prospect: &str, campaign: &str, until: Instant, now: Instant) {
+    spi.write_on_latest_snapshot(&DEFER, params![account.id(), prospect, campaign, until, now]);
 }
 
-/// The held account's stamp was removed: what it deferred becomes due, spread over
+/// The account's stamp was removed: what it deferred becomes due, spread over
 /// `sendgate.release_spread`. How much that was.
-pub fn release(spi: &Spi, account: &str, now: Instant) -> usize {
+pub fn release(spi: &Spi, account: Held<'_>, now: Instant) -> usize {
     let spread = Span(gucs::release_spread());
-    let released = spi.write_on_latest_snapshot(&RELEASE, params![account, now, spread]).count();
+    let released = spi.write_on_latest_snapshot(&RELEASE, params![account.id(), now, spread]).count();
     dispatch_queue::wake(spi, account, Some(Action::Inmail), now);
     if released > 0 {
-        dispatch_queue::ticket(spi, account, Action::Inmail, now);
+        dispatch_queue::ticket(spi, account.id(), Action::Inmail, now);
     }
     released
 }
 
-/// Work of the held account that was parked for want of success, not of an answer, waits again. How
-/// much that was.
-pub fn unpark(spi: &Spi, account: &str, now: Instant) -> usize {
-    let rows = spi.write_on_latest_snapshot(&UNPARK, params![account, now]);
+/// Work of the account that was parked after failures waits again; unknown outcomes stay parked. How much
+/// that was.
+pub fn unpark(spi: &Spi, account: Held<'_>, now: Instant) -> usize {
+    let rows = spi.write_on_latest_snapshot(&UNPARK, params![account.id(), now]);
     let actions: BTreeSet<Action> = rows.iter().map(|mut row| row.one_of(Action::parse)).collect();
     for action in actions {
-        dispatch_queue::ticket(spi, account, action, now);
+        dispatch_queue::ticket(spi, account.id(), action, now);
     }
     rows.count()
 }
 
-/// The held account's credits renew on another day now: its deferred work goes with them.
-pub fn defer_anew(spi: &Spi, account: &str, until: Instant, now: Instant) {
-    if spi.write_on_latest_snapshot(&DEFER_ANEW, params![account, until, now]).count() > 0 {
-        dispatch_queue::ticket(spi, account, Action::Inmail, until);
+/// The account's credits renew on another day now: its deferred work goes with them.
+pub fn defer_anew(spi: &Spi, account: Held<'_>, until: Instant, now: Instant) {
+    if spi.write_on_latest_snapshot(&DEFER_ANEW, params![account.id(), until, now]).count() > 0 {
+        dispatch_queue::ticket(spi, account.id(), Action::Inmail, until);
     }
 }
 
-/// The held account's day was repaired: its work goes by today's clock.
-pub fn bring_back(spi: &Spi, account: &str, now: Instant) {
-    spi.write_on_latest_snapshot(&BRING_BACK, params![account, now]);
+/// The account's day was repaired: its work goes by today's clock.
+pub fn bring_back(spi: &Spi, account: Held<'_>, now: Instant) {
+    spi.write_on_latest_snapshot(&BRING_BACK, params![account.id(), now]);
     dispatch_queue::wake(spi, account, None, now);
 }
 
-/// A permit lies ready on the held account: one deferred enrollment becomes due, so that dispatch
-/// finds it.
-pub fn offer(spi: &Spi, account: &str, now: Instant) {
+/// A permit lies ready on the account: one deferred enrollment becomes due, so that dispatch finds it.
+pub fn offer(spi: &Spi, account: Held<'_>, now: Instant) {
     let warm_since = now.plus(-gucs::prospect_cooldown());
-    if spi.write_on_latest_snapshot(&OFFER, params![account, now, warm_since]).count() > 0 {
-        dispatch_queue::ticket(spi, account, Action::Inmail, now);
+    if spi.write_on_latest_snapshot(&OFFER, params![account.id(), now, warm_since]).count() > 0 {
+        dispatch_queue::ticket(spi, account.id(), Action::Inmail, now);
     }
 }

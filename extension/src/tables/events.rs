@@ -3,6 +3,7 @@
 use crate::postgres::ids;
 use crate::postgres::param::{DATES, Element, INSTANTS, IntoParam, array, params};
 use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts::held::Held;
 use crate::tables::journal::JournalRow;
 use pgrx::pg_sys;
 use sendgate_decision::breaker::EVIDENCE_WINDOW;
@@ -48,7 +49,7 @@ pub static EVIDENCE: Statement = Statement::new(
 /// Writes the event of a delivered operation and returns its id.
 pub fn insert(
     spi: &Spi,
-    account: &str,
+    account: Held<'_>,
     row: &JournalRow,
     chat_id: Option<&str>,
     occurred_at: Instant,
@@ -63,7 +64,7 @@ pub fn insert(
             occurred_at,
             now,
             row.operation.counted_on,
-            account,
+            account.id(),
             &row.prospect,
             row.operation.action.event_type(),
             chat_id,
@@ -108,7 +109,7 @@ pub struct Event<'a> {
     /// Its id.
     pub id: [u8; 16],
     /// The account.
-    pub account: &'a str,
+    pub account: Held<'a>,
     /// The operation that was delivered.
     pub operation: Operation,
     /// Whom it went to.
@@ -135,7 +136,7 @@ pub fn insert_many(spi: &Spi, events: &[Event<'_>], now: Instant) {
             array(Element::Uuid, all().map(|e| e.operation.id)),
             array(Element::Timestamp, all().map(|e| e.occurred_at)),
             array(Element::Date, all().map(|e| e.operation.counted_on)),
-            array(Element::Text, all().map(|e| e.account)),
+            array(Element::Text, all().map(|e| e.account.id())),
             array(Element::Text, all().map(|e| e.prospect.as_str())),
             array(Element::Text, all().map(|e| e.operation.action.event_type())),
             array(Element::Text, all().map(|e| e.chat_id)),

@@ -10,6 +10,7 @@ use crate::postgres::index_scan::{self, Lookup};
 use crate::postgres::param::params;
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts::held::Held;
 use pgrx::pg_sys;
 use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::names::{Action, OperationState, Outcome};
@@ -159,7 +160,7 @@ impl ErrorNote {
 }
 
 /// Writes a new operation.
-pub fn insert(spi: &Spi, new: &NewOperation<'_>) {
+pub fn insert(spi: &Spi, account: Held<'_>, new: &NewOperation<'_>) {
     spi.run(
         &INSERT,
         params![
@@ -167,7 +168,7 @@ pub fn insert(spi: &Spi, new: &NewOperation<'_>) {
             new.reserved_at,
             new.expires_at,
             new.counted_on,
-            new.account,
+            account.id(),
             new.prospect,
             new.action.name(),
             new.campaign
@@ -176,8 +177,8 @@ pub fn insert(spi: &Spi, new: &NewOperation<'_>) {
 }
 
 /// Takes back an operation that this very call wrote and whose decision did not hold.
-pub fn forget(spi: &Spi, account: &str, operation: [u8; 16]) {
-    spi.run(&FORGET, params![account, operation]);
+pub fn forget(spi: &Spi, account: Held<'_>, operation: [u8; 16]) {
+    spi.run(&FORGET, params![account.id(), operation]);
 }
 
 /// Reads an operation with its event.
@@ -221,13 +222,13 @@ fn read_operation(row: &mut Row, id: [u8; 16]) -> JournalRow {
     }
 }
 
-/// Moves an operation on from the state it was read in; its account is held.
+/// Moves an operation on from the state it was read in.
 ///
 /// # Errors
 /// `SG102` when it has been pruned since.
 pub fn settle(
     spi: &Spi,
-    account: &str,
+    account: Held<'_>,
     operation: &Operation,
     state: OperationState,
     outcome: Option<Outcome>,
@@ -238,7 +239,7 @@ pub fn settle(
     let written = spi.run(
         &SETTLE,
         params![
-            account,
+            account.id(),
             operation.id,
             operation.state.name(),
             state.name(),
@@ -249,17 +250,17 @@ pub fn settle(
             note.http_status
         ],
     );
-    // Its account is held, so nobody has settled it; but prune may have removed an old one meanwhile.
-    if written.count() == 1 { Ok(()) } else { Err(unknown(account, operation.id)) }
+    // Nobody else has settled it; but prune may have removed an old one meanwhile.
+    if written.count() == 1 { Ok(()) } else { Err(unknown(account.id(), operation.id)) }
 }
 
-/// Moves an operation on to delivered and writes its event, whose id it returns; its account is held.
+/// Moves an operation on to delivered and writes its event, whose id it returns.
 ///
 /// # Errors
 /// `SG102` when it has been pruned since.
 pub fn deliver(
     spi: &Spi,
-    account: &str,
+    account: Held<'_>,
     row: &JournalRow,
     chat_id: Option<&str>,
     occurred_at: Instant,
@@ -268,9 +269,9 @@ pub fn deliver(
     commit::synchronously();
     let (op, id) = (&row.operation, ids::fresh());
     let (state, event_type) = (op.state.name(), op.action.event_type());
-    let values = params![account, op.id, state, now, id, occurred_at, event_type, chat_id];
+    let values = params![account.id(), op.id, state, now, id, occurred_at, event_type, chat_id];
     let written = spi.run(&DELIVER, values);
-    if written.count() == 1 { Ok(id) } else { Err(unknown(account, op.id)) }
+    if written.count() == 1 { Ok(id) } else { Err(unknown(account.id(), op.id)) }
 }
 
 /// Cuts provider text at the limit and marks the cut.

@@ -49,7 +49,7 @@ fn settle(spi: &Spi, keys: &Keys, chats: &[Option<&str>]) -> Result<Vec<Option<[
 /// One delivery; the id of its event, or none where it is not proven.
 fn deliver<'a>(
     spi: &Spi,
-    batch: &mut Batch<'_>,
+    batch: &mut Batch<'a>,
     i: usize,
     report: &Report<'a>,
     events: &mut Vec<Event<'a>>,
@@ -63,10 +63,10 @@ fn deliver<'a>(
         warn_unproven(report);
         return Ok(None);
     };
-    log_delivery(spi, report, row, batch.account(i), &planned, batch.now);
+    log_delivery(spi, batch.held(i), row, batch.account(i), &planned, batch.now);
     let event = Event {
         id: ids::fresh(),
-        account: report.account,
+        account: batch.held(i),
         operation: row.operation,
         prospect: row.prospect.clone(),
         campaign: row.campaign.clone(),

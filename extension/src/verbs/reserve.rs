@@ -66,7 +66,9 @@ fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Re
         }
         match judge(spi, ask, &seen, &config, operation, now)? {
             Verdict::Refuse(refusal) => {
-                if !warn_if_ahead(spi, ask.account, &seen, false, now)? {
+                if seen.row.account.is_ahead_of(now)
+                    && !alerts::open_ahead_of_seen(spi, ask.account, &seen.row, now)?
+                {
                     continue;
                 }
                 if let (Reason::CreditsExhausted, Some(retry_at)) = (refusal.reason, refusal.retry_at) {
@@ -85,21 +87,23 @@ fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Re
             }
             Verdict::Grant(grant) => {
                 let new = new_operation(ask, campaign, operation, &grant, now);
-                if !take::take(spi, &seen.row, &grant.account, &new)? {
+                let Some(held) = take::take(spi, &seen.row, &grant.account, &new)? else {
                     accounts::hold(spi, ask.account)?;
                     continue;
-                }
-                // The row is held now. An answer that midnight, a window's end or an operator
-                // overtook while it was being written is taken back and decided again.
+                };
+                // An answer that midnight, a window's end or an operator overtook while it was being
+                // written is taken back and decided again.
                 let written_at = clock::now();
                 let holds = written_at < grant.valid_until.min(now.plus(DECISION_AGE_MAX));
                 if holds && config::changes() == changes {
-                    warn_if_ahead(spi, ask.account, &seen, true, now)?;
+                    if seen.row.account.is_ahead_of(now) {
+                        alerts::open_ahead(spi, held, now);
+                    }
                     return Ok(granted(operation, &grant));
                 }
                 let written = accounts::read(spi, ask.account)?;
-                accounts::write_held(spi, ask.account, written.version, &seen.row.account)?;
-                journal::forget(spi, ask.account, operation);
+                accounts::write_held(spi, held, written.version, &seen.row.account)?;
+                journal::forget(spi, held, operation);
             }
         }
     }
@@ -193,13 +197,4 @@ fn mismatch(operation: [u8; 16], earlier: &Earlier) -> Error {
         ),
         "Use a new operation_id for every new attempt, and the same arguments when you repeat a call whose answer was lost.",
     )
-}
-
-/// Raises the alert about a row whose day is ahead; `false` when the row was changed meanwhile by
-/// somebody else. After our own write the row is `held` and is what we made it.
-fn warn_if_ahead(spi: &Spi, account: &str, seen: &Seen, held: bool, now: Instant) -> Result<bool> {
-    if !seen.row.account.is_ahead_of(now) {
-        return Ok(true);
-    }
-    alerts::alert_ahead(spi, account, (!held).then_some(&seen.row), now)
 }

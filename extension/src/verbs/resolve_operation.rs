@@ -34,7 +34,7 @@ fn resolve(
     chat_id: Option<&str>,
     note: Option<&str>,
 ) -> Result<()> {
-    let held = accounts::hold(spi, account)?;
+    let (held, before) = accounts::hold(spi, account)?;
     let row = journal::read(spi, account, operation)?;
     let op = &row.operation;
     let now = clock::now();
@@ -60,14 +60,14 @@ fn resolve(
         settle_delivered(spi, &report, &error_note)?;
     } else if sent {
         // The slot stays taken, but nothing proves the delivery, so no event is written.
-        journal::settle(spi, account, op, OperationState::Delivered, None, &error_note, now)?;
-        enrollments::delivered(spi, account, &row, now);
+        journal::settle(spi, held, op, OperationState::Delivered, None, &error_note, now)?;
+        enrollments::delivered(spi, held, &row, now);
     } else {
-        let settled = fail(&held.account, op, Outcome::Released, 0, now);
-        journal::settle(spi, account, op, settled.state, settled.outcome, &error_note, now)?;
-        accounts::write_held(spi, account, held.version, &settled.account)?;
-        enrollments::failed(spi, account, &row, Outcome::Released, &settled.account, &error_note, now);
-        offer_permit(spi, account, &row, &held.account, &settled.account, now);
+        let settled = fail(&before.account, op, Outcome::Released, 0, now);
+        journal::settle(spi, held, op, settled.state, settled.outcome, &error_note, now)?;
+        accounts::write_held(spi, held, before.version, &settled.account)?;
+        enrollments::failed(spi, held, &row, Outcome::Released, &settled.account, &error_note, now);
+        offer_permit(spi, held, &row, &before.account, &settled.account, now);
     }
     let change = (json!(op.state.name()), json!(if sent { "delivered" } else { "released" }));
     admin_log::write(spi, "resolve_operation", Some(account), Some(&journal::show(operation)), change, note);

@@ -7,6 +7,7 @@ use crate::postgres::param::{Element, array};
 use crate::postgres::statement::Spi;
 use crate::settle::batch::{Batch, Keys, at};
 use crate::settle::failure::{Planned, RETRY_AFTER_DAYS_MAX, log_failure, plan};
+use crate::tables::accounts::held::Held;
 use crate::tables::config;
 use crate::tables::enrollments;
 use pgrx::datum::Interval;
@@ -83,7 +84,7 @@ fn settle(spi: &Spi, keys: &Keys, errors: &Errors) -> Result<Vec<Outcome>> {
     let config = config::current(spi);
     let mut outcomes = Vec::with_capacity(keys.accounts.len());
     let mut probes = Vec::new();
-    for (i, account) in keys.accounts.iter().enumerate() {
+    for i in 0..keys.accounts.len() {
         let row = batch.row(i);
         let planned =
             plan(&config.rules, batch.account(i), row, &errors.of(i), errors.cooldowns[i], batch.now);
@@ -94,7 +95,7 @@ fn settle(spi: &Spi, keys: &Keys, errors: &Errors) -> Result<Vec<Outcome>> {
             }
             Planned::Failed(failure) => failure,
         };
-        log_failure(spi, account, row, batch.account(i), &failure, batch.now);
+        log_failure(spi, batch.held(i), row, batch.account(i), &failure, batch.now);
         if batch.account(i).breaker.is_probe(&row.operation.id) {
             probes.push(i);
         }
@@ -109,10 +110,10 @@ fn settle(spi: &Spi, keys: &Keys, errors: &Errors) -> Result<Vec<Outcome>> {
         batch.settle(i, settled.state, settled.outcome, note, changed);
     }
     let now = batch.now;
-    let offers: Vec<&str> = probes
+    let offers: Vec<Held<'_>> = probes
         .iter()
         .filter(|&&i| batch.account(i).breaker.has_permit(now))
-        .map(|&i| keys.accounts[i].as_str())
+        .map(|&i| batch.held(i))
         .collect();
     batch.write();
     for account in offers {

@@ -1,12 +1,38 @@
-//! Writes several held accounts in one statement.
+//! Several accounts in one statement: hold them, write them.
 
 use crate::postgres::commit;
+use crate::postgres::error::Result;
 use crate::postgres::param::{DATES, Element, INSTANTS, Param, array};
+use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts::held::Held;
+use crate::tables::accounts::{AccountRow, account_columns, read_columns};
 use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::ACTIONS;
+use std::collections::HashSet;
+
+/// Holds accounts by ascending id, as everybody does. What locks them, and how, follows.
+macro_rules! hold {
+    ($lock:literal) => {
+        Statement::new(
+            concat!(
+                "SELECT ",
+                account_columns!(),
+                ", a.id FROM sendgate.accounts a
+                  WHERE a.id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
+                  ORDER BY a.id ",
+                $lock
+            ),
+            &[pg_sys::TEXTARRAYOID],
+        )
+    };
+}
+
+static HOLD: Statement = hold!("FOR NO KEY UPDATE");
+
+static HOLD_FREE: Statement = hold!("FOR NO KEY UPDATE SKIP LOCKED");
 
 /// The same columns as the statement for one account. No version is compared: the rows are held.
 static WRITE: Statement = Statement::new(
@@ -64,8 +90,43 @@ static WRITE: Statement = Statement::new(
     ],
 );
 
-/// Writes these accounts, which are held.
-pub fn write_many(spi: &Spi, accounts: &[(&str, &Account)]) {
+/// What to do about an account that another transaction holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Busy {
+    /// Wait for it, at most for `sendgate.lock_timeout`.
+    Wait,
+    /// Leave it out.
+    Skip,
+}
+
+/// Holds those of these accounts that exist, by ascending id, and reads them as they are then.
+///
+/// # Errors
+/// `SG301` when somebody else holds one of them for too long, unless those are to be left out.
+pub fn hold<'a>(
+    spi: &'a Spi,
+    ids: impl Iterator<Item = &'a str>,
+    busy: Busy,
+) -> Result<Vec<(Held<'a>, AccountRow)>> {
+    let asked: HashSet<&'a str> = ids.collect();
+    if asked.is_empty() {
+        return Ok(Vec::new());
+    }
+    let values = [array(Element::Text, asked.iter().copied())];
+    let rows = match busy {
+        Busy::Wait => spi.run_waiting(&HOLD, &values)?,
+        Busy::Skip => spi.run(&HOLD_FREE, &values),
+    };
+    let held = |mut columns: Row| {
+        let row = read_columns(&mut columns);
+        let id = asked.get(columns.value::<&str>()).copied()?;
+        Some((Held::by_lock(id), row))
+    };
+    Ok(rows.iter().filter_map(held).collect())
+}
+
+/// Writes these accounts.
+pub fn write(spi: &Spi, accounts: &[(Held<'_>, &Account)]) {
     if accounts.is_empty() {
         return;
     }
@@ -74,7 +135,7 @@ pub fn write_many(spi: &Spi, accounts: &[(&str, &Account)]) {
     let instants = |of: &dyn Fn(&Account) -> Option<Instant>| array(Element::Timestamp, all().map(of));
     let numbers = |of: &dyn Fn(&Account) -> i32| array(Element::Int4, all().map(of));
     let mut values: Vec<Param> = vec![
-        array(Element::Text, accounts.iter().map(|(id, _)| *id)),
+        array(Element::Text, accounts.iter().map(|(held, _)| held.id())),
         array(Element::Text, all().map(|a| a.status.name())),
         array(Element::Date, all().map(|a| a.day)),
         array(Element::Date, all().map(|a| a.week)),

@@ -5,6 +5,7 @@ use crate::postgres::ids;
 use crate::postgres::param::{Element, INSTANTS, IntoParam, Param, array};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts::held::Held;
 use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
@@ -85,7 +86,7 @@ static WAKE: Statement = Statement::new(
     &[pg_sys::TIMESTAMPTZOID, TEXTS, TEXTS],
 );
 
-/// The accounts are held, so that no dispatch can put off the ticket that is seen here.
+/// No dispatch puts off the ticket that is seen here: it would hold the account.
 static TICKETS: Statement = Statement::new(
     "INSERT INTO sendgate.dispatch_queue (due_at, ticket_id, account_id, action)
      SELECT u.due_at, u.ticket_id, u.account_id, u.action
@@ -101,9 +102,9 @@ static TICKETS: Statement = Statement::new(
 );
 
 /// An operation that was settled.
-pub struct Change {
+pub struct Change<'a> {
     /// Its account.
-    pub account: String,
+    pub account: Held<'a>,
     /// The operation, before or after: only its id and action matter here.
     pub operation: Operation,
     /// Whom it was for.
@@ -120,7 +121,7 @@ pub struct Change {
     pub after: Option<Box<Account>>,
 }
 
-impl Change {
+impl Change<'_> {
     fn is_settled(&self) -> bool {
         self.outcome != Some(Outcome::Indeterminate)
     }
@@ -130,26 +131,26 @@ impl Change {
     }
 }
 
-/// Lets a batch of settled operations take effect on the enrollments of their held accounts; `after`
-/// is an account as the batch left it.
-pub fn settle(spi: &Spi, changes: &[&Change], after: impl Fn(&str) -> Account, now: Instant) {
-    let work: Vec<&Change> = changes.iter().copied().filter(|change| change.campaign.is_some()).collect();
+/// Lets a batch of settled operations take effect on the enrollments of their accounts; `after` is an
+/// account as the batch left it.
+pub fn settle(spi: &Spi, changes: &[&Change<'_>], after: impl Fn(Held<'_>) -> Account, now: Instant) {
+    let work: Vec<&Change<'_>> = changes.iter().copied().filter(|change| change.campaign.is_some()).collect();
     if !work.is_empty() {
         let next = next_of(spi, &work, after, now);
         write(spi, &next, now);
         log_refused(spi, &next, now);
         let due = next.iter().filter_map(|(change, next)| {
-            Some((change.account.as_str(), change.operation.action, next.next_dispatch_at?))
+            Some((change.account, change.operation.action, next.next_dispatch_at?))
         });
         add_tickets(spi, due.collect());
     }
-    let awaited: Vec<&Change> = changes.iter().copied().filter(|c| c.awaited && c.is_settled()).collect();
+    let awaited: Vec<&Change<'_>> = changes.iter().copied().filter(|c| c.awaited && c.is_settled()).collect();
     if !awaited.is_empty() {
         let [account, prospect, _, action] = keys(&awaited);
         spi.write_on_latest_snapshot(&WAKE_PROSPECTS, &[now.param(), account, prospect, action]);
-        add_tickets(spi, awaited.iter().map(|c| (c.account.as_str(), c.operation.action, now)).collect());
+        add_tickets(spi, awaited.iter().map(|c| (c.account, c.operation.action, now)).collect());
     }
-    let woken: Vec<&Change> = changes.iter().copied().filter(|change| change.gives_back()).collect();
+    let woken: Vec<&Change<'_>> = changes.iter().copied().filter(|change| change.gives_back()).collect();
     if !woken.is_empty() {
         let [account, _, _, action] = keys(&woken);
         spi.write_on_latest_snapshot(&WAKE, &[now.param(), account, action]);
@@ -157,9 +158,9 @@ pub fn settle(spi: &Spi, changes: &[&Change], after: impl Fn(&str) -> Account, n
 }
 
 /// Account, prospect, campaign and action, each as an array.
-fn keys(of: &[&Change]) -> [Param; 4] {
+fn keys(of: &[&Change<'_>]) -> [Param; 4] {
     [
-        array(Element::Text, of.iter().map(|c| c.account.as_str())),
+        array(Element::Text, of.iter().map(|c| c.account.id())),
         array(Element::Text, of.iter().map(|c| c.prospect.as_str())),
         array(Element::Text, of.iter().map(|c| c.campaign.as_deref())),
         array(Element::Text, of.iter().map(|c| c.operation.action.name())),
@@ -169,10 +170,10 @@ fn keys(of: &[&Change]) -> [Param; 4] {
 /// What becomes of each enrollment that the answers are about.
 fn next_of<'a>(
     spi: &Spi,
-    work: &[&'a Change],
-    after: impl Fn(&str) -> Account,
+    work: &[&'a Change<'a>],
+    after: impl Fn(Held<'_>) -> Account,
     now: Instant,
-) -> Vec<(&'a Change, Next)> {
+) -> Vec<(&'a Change<'a>, Next)> {
     let backoff = gucs::retry_backoff();
     let rows = spi.run(&READ, &keys(work));
     let decide = |mut row: Row| {
@@ -185,22 +186,22 @@ fn next_of<'a>(
             return (!is_delivered).then_some((change, Next::DELIVERED));
         };
         let open = matches!(state, EnrollmentState::Sending | EnrollmentState::Parked);
-        let account = change.after.as_deref().cloned().unwrap_or_else(|| after(&change.account));
+        let account = change.after.as_deref().cloned().unwrap_or_else(|| after(change.account));
         let next = || after_failure(change.operation.action, outcome, &account, attempts, backoff, now);
         (open && is_its_own).then(|| (change, next()))
     };
-    let mut next: Vec<(&Change, Next)> = rows.iter().filter_map(decide).collect();
+    let mut next: Vec<(&Change<'_>, Next)> = rows.iter().filter_map(decide).collect();
     // Two operations of one enrollment: that it was delivered is what counts.
     next.sort_by_key(|(_, next)| *next != Next::DELIVERED);
     let mut seen = HashSet::new();
     next.retain(|(change, _)| {
-        seen.insert((&change.account, &change.prospect, &change.campaign, change.operation.action))
+        seen.insert((change.account, &change.prospect, &change.campaign, change.operation.action))
     });
     next
 }
 
-fn write(spi: &Spi, next: &[(&Change, Next)], now: Instant) {
-    let changes: Vec<&Change> = next.iter().map(|(change, _)| *change).collect();
+fn write(spi: &Spi, next: &[(&Change<'_>, Next)], now: Instant) {
+    let changes: Vec<&Change<'_>> = next.iter().map(|(change, _)| *change).collect();
     let [account, prospect, campaign, action] = keys(&changes);
     spi.run(
         &WRITE,
@@ -218,13 +219,13 @@ fn write(spi: &Spi, next: &[(&Change, Next)], now: Instant) {
     );
 }
 
-fn log_refused(spi: &Spi, next: &[(&Change, Next)], now: Instant) {
-    let refused: Vec<(&Change, &str)> =
+fn log_refused(spi: &Spi, next: &[(&Change<'_>, Next)], now: Instant) {
+    let refused: Vec<(&Change<'_>, &str)> =
         next.iter().filter_map(|(change, next)| Some((*change, next.skipped?))).collect();
     if refused.is_empty() {
         return;
     }
-    let changes: Vec<&Change> = refused.iter().map(|(change, _)| *change).collect();
+    let changes: Vec<&Change<'_>> = refused.iter().map(|(change, _)| *change).collect();
     let [account, prospect, campaign, action] = keys(&changes);
     spi.run(
         &REFUSED,
@@ -243,7 +244,7 @@ fn log_refused(spi: &Spi, next: &[(&Change, Next)], now: Instant) {
 }
 
 /// One ticket for each account and action, at the first time that some of its work is due again.
-fn add_tickets(spi: &Spi, mut due: Vec<(&str, Action, Instant)>) {
+fn add_tickets(spi: &Spi, mut due: Vec<(Held<'_>, Action, Instant)>) {
     due.sort_by_key(|(_, _, at)| *at);
     let mut seen = HashSet::new();
     due.retain(|(account, action, _)| seen.insert((*account, *action)));
@@ -255,7 +256,7 @@ fn add_tickets(spi: &Spi, mut due: Vec<(&str, Action, Instant)>) {
         &[
             array(Element::Uuid, due.iter().map(|_| ids::fresh())),
             array(Element::Timestamp, due.iter().map(|(_, _, at)| *at)),
-            array(Element::Text, due.iter().map(|(account, _, _)| *account)),
+            array(Element::Text, due.iter().map(|(account, _, _)| account.id())),
             array(Element::Text, due.iter().map(|(_, action, _)| action.name())),
         ],
     );

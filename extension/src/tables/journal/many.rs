@@ -1,9 +1,10 @@
-//! The journal and the event log, several rows in one statement.
+//! Several operations of the journal in one statement.
 
 use crate::postgres::commit;
 use crate::postgres::error::Result;
 use crate::postgres::param::{Element, IntoParam, array};
 use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts::held::Held;
 use crate::tables::journal::{self, ErrorNote, JournalRow};
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
@@ -52,9 +53,9 @@ static SETTLE: Statement = Statement::new(
 );
 
 /// An operation on its way to another state.
-pub struct Settlement {
+pub struct Settlement<'a> {
     /// Its account.
-    pub account: String,
+    pub account: Held<'a>,
     /// The operation as it was read.
     pub before: Operation,
     /// Its state from now on.
@@ -85,8 +86,8 @@ pub fn read(spi: &Spi, accounts: &[String], operations: &[[u8; 16]]) -> Result<V
     found.into_iter().enumerate().map(known).collect()
 }
 
-/// Moves operations on from the states they were read in; their accounts are held.
-pub fn settle<'a>(spi: &Spi, settlements: impl Iterator<Item = &'a Settlement> + Clone, now: Instant) {
+/// Moves operations on from the states they were read in.
+pub fn settle<'a>(spi: &Spi, settlements: impl Iterator<Item = &'a Settlement<'a>> + Clone, now: Instant) {
     let count = settlements.clone().count();
     if count == 0 {
         return;
@@ -97,7 +98,7 @@ pub fn settle<'a>(spi: &Spi, settlements: impl Iterator<Item = &'a Settlement> +
         &SETTLE,
         &[
             now.param(),
-            array(Element::Text, all().map(|s| s.account.as_str())),
+            array(Element::Text, all().map(|s| s.account.id())),
             array(Element::Uuid, all().map(|s| s.before.id)),
             array(Element::Text, all().map(|s| s.before.state.name())),
             array(Element::Text, all().map(|s| s.state.name())),

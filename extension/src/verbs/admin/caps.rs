@@ -102,27 +102,36 @@ fn set_cap(args: &Args) -> Answer {
     let note = args.note(4)?;
     Spi::connect(|spi| {
         let tier_cap = config::current(spi);
-        let held = accounts::hold(spi, account)?;
-        let tier_cap = tier_cap.tier_cap(&held.tier, action);
+        let (held, row) = accounts::hold(spi, account)?;
+        let tier_cap = tier_cap.tier_cap(&row.tier, action);
         let now = clock::now();
-        let mut after = held.account.rolled(now);
+        let mut after = row.account.rolled(now);
         let old = std::mem::replace(&mut after.caps[action.index()], cap);
         if action == Action::Inmail {
             // Lowering a cap is no offence: the audit measures against the day's highest.
-            let before = Budget::of(&held.account.rolled(now), action, &tier_cap).daily_cap;
+            let before = Budget::of(&row.account.rolled(now), action, &tier_cap).daily_cap;
             let after_it = Budget::of(&after, action, &tier_cap).daily_cap;
             after.inmail_cap_today = after.inmail_cap_today.max(before).max(after_it);
         }
-        accounts::write_held(spi, account, held.version, &after)?;
+        accounts::write_held(spi, held, row.version, &after)?;
         let (daily, weekly) = (after.caps.map(|c| c.daily), after.caps.map(|c| c.weekly));
         spi.run(
             &WRITE_CAPS,
             params![
-                account, daily[0], daily[1], daily[2], daily[3], daily[4], weekly[0], weekly[1], weekly[2],
-                weekly[3], weekly[4]
+                held.id(),
+                daily[0],
+                daily[1],
+                daily[2],
+                daily[3],
+                daily[4],
+                weekly[0],
+                weekly[1],
+                weekly[2],
+                weekly[3],
+                weekly[4]
             ],
         );
-        dispatch_queue::wake(spi, account, Some(action), now);
+        dispatch_queue::wake(spi, held, Some(action), now);
         let change = (show_cap(old), show_cap(cap));
         admin_log::write(spi, "set_cap", Some(account), Some(action.name()), change, note);
         Ok(())

@@ -17,7 +17,7 @@ fn clear_cooldown(args: &Args) -> Answer {
             Ok(())
         })?;
         let Some(until) = done.before.cooldown_until else { return Ok(()) };
-        dispatch_queue::wake(spi, account, None, done.at);
+        dispatch_queue::wake(spi, done.held, None, done.at);
         let change = (json!(show_instant(until)), json!(null));
         admin_log::write(spi, "clear_cooldown", Some(account), Some("cooldown_until"), change, note);
         Ok(())

@@ -8,8 +8,9 @@ use crate::postgres::gucs;
 use crate::postgres::param::params;
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts;
+use crate::tables::accounts::held::Held;
 use crate::tables::admin_log;
-use crate::tables::alerts;
+use crate::tables::alerts::{self, About};
 use crate::tables::enrollments;
 use crate::tables::quarantine;
 use pgrx::pg_sys;
@@ -50,23 +51,23 @@ fn repair_day(args: &Args) -> Answer {
     let (account, note) = (args.id(0, "account_id")?, args.note(1)?);
     Spi::connect(|spi| {
         quarantine::leave_out(spi)?;
-        let held = accounts::hold(spi, account)?;
+        let (held, row) = accounts::hold(spi, account)?;
         let now = clock::now();
-        if !held.account.is_ahead_of(now) {
+        if !row.account.is_ahead_of(now) {
             return Err(not_ahead(account));
         }
-        let after = recount(spi, account, &held.account, now);
-        accounts::write_held(spi, account, held.version, &after)?;
-        alerts::resolve_alerts(spi, account, "clock_behind_row", now);
-        enrollments::bring_back(spi, account, now);
-        let change = (show(&held.account), show(&after));
+        let after = recount(spi, held, &row.account, now);
+        accounts::write_held(spi, held, row.version, &after)?;
+        alerts::resolve(spi, About::Account(held), "clock_behind_row", now);
+        enrollments::bring_back(spi, held, now);
+        let change = (show(&row.account), show(&after));
         admin_log::write(spi, "repair_day", Some(account), Some("day"), change, note);
         Ok(())
     })?;
     VOID
 }
 
-fn recount(spi: &Spi, account: &str, before: &Account, now: Instant) -> Account {
+fn recount(spi: &Spi, account: Held<'_>, before: &Account, now: Instant) -> Account {
     let today: Day = now.day();
     let mut after = before.clone();
     after.day = today;
@@ -79,8 +80,8 @@ fn recount(spi: &Spi, account: &str, before: &Account, now: Instant) -> Account 
     after.breaker.cleared_at = after.breaker.cleared_at.filter(|&at| at <= now);
     after.breaker.probe = None;
     let last_answer = now.plus(gucs::operation_ttl());
-    spi.run(&BRING_BACK, params![account, today, now, last_answer]);
-    for mut row in spi.run(&COUNT, params![account, today, today.week(), now]).iter() {
+    spi.run(&BRING_BACK, params![account.id(), today, now, last_answer]);
+    for mut row in spi.run(&COUNT, params![account.id(), today, today.week(), now]).iter() {
         let i = row.one_of(Action::parse).index();
         after.sent_today[i] = row.value();
         after.sent_this_week[i] = row.value();

@@ -20,7 +20,7 @@ fn set_status(args: &Args) -> Answer {
             row.status = status;
             Ok(())
         })?;
-        dispatch_queue::wake(spi, account, None, done.at);
+        dispatch_queue::wake(spi, done.held, None, done.at);
         let change = (json!(done.before.status.name()), json!(status.name()));
         admin_log::write(spi, "set_status", Some(account), Some("status"), change, note);
         Ok(())

@@ -6,6 +6,7 @@ use crate::postgres::function::{Answer, Args, VOID, sql_function};
 use crate::postgres::param::params;
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts;
+use crate::tables::accounts::held::Held;
 use crate::tables::admin_log;
 use crate::tables::dispatch_queue;
 use pgrx::pg_sys;
@@ -107,14 +108,14 @@ fn impossible(message: &str, detail: &str) -> Error {
     )
 }
 
-/// Writes the window of a held account, or removes it.
-pub fn write(spi: &Spi, account: &str, window: Option<Window>) {
+/// Writes the window of an account, or removes it.
+pub fn write(spi: &Spi, account: Held<'_>, window: Option<Window>) {
     let (start, end, days) = match window.map(|window| window.parts()) {
         Some((start, end, days)) => (Some(start), Some(end), Some(days)),
         None => (None, None, None),
     };
     let time = |micros: Option<i64>| micros.map(pg_sys::Datum::from);
-    let id = params![account][0];
+    let id = params![account.id()][0];
     spi.run(&WRITE, &[id, time(start), time(end), days.map(|days| pg_sys::Datum::from(i16::from(days)))]);
 }
 
@@ -127,10 +128,10 @@ fn set_window(args: &Args) -> Answer {
     let account = args.id(0, "account_id")?;
     let window = Parts::read(args, 1)?.over(None)?;
     Spi::connect(|spi| {
-        accounts::hold(spi, account)?;
+        let (held, _) = accounts::hold(spi, account)?;
         let before = show(spi, account);
-        write(spi, account, window);
-        dispatch_queue::wake(spi, account, None, clock::now());
+        write(spi, held, window);
+        dispatch_queue::wake(spi, held, None, clock::now());
         admin_log::write(spi, "set_window", Some(account), None, (before, show(spi, account)), None);
         Ok(())
     })?;

@@ -8,9 +8,10 @@ use crate::postgres::function::{
 use crate::postgres::param::params;
 use crate::postgres::statement::{Spi, Statement};
 use crate::postgres::zone;
+use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{self, AccountRow};
 use crate::tables::admin_log;
-use crate::tables::alerts;
+use crate::tables::alerts::{self, About};
 use crate::tables::config::{self, Config};
 use crate::tables::dispatch_queue;
 use crate::tables::enrollments;
@@ -103,31 +104,31 @@ fn upsert(spi: &Spi, account: &str, change: &Change<'_>) -> Result<()> {
     if let Some(time_zone) = change.time_zone {
         zone::check(spi, time_zone)?;
     }
-    let (before, earlier) = if insert(spi, account, change)? {
-        (Value::Null, None)
+    let (held, before, earlier) = if let Some(held) = insert(spi, account, change)? {
+        (held, Value::Null, None)
     } else {
-        let held = accounts::hold(spi, account)?;
-        accounts::write_held(spi, account, held.version, &closed_until_now(spi, &held))?;
+        let (held, row) = accounts::hold(spi, account)?;
+        accounts::write_held(spi, held, row.version, &closed_until_now(spi, &row))?;
         let before = show(spi, account);
-        update(spi, account, change);
+        update(spi, held, change);
         if let Some(reset_day) = change.credit_reset_day {
             let now = clock::now();
-            match held.account.breaker.read(reset_day as u8, now) {
-                Reading::Open { retry_at } => enrollments::defer_anew(spi, account, retry_at, now),
-                _ => enrollments::defer_anew(spi, account, now, now),
+            match row.account.breaker.read(reset_day as u8, now) {
+                Reading::Open { retry_at } => enrollments::defer_anew(spi, held, retry_at, now),
+                _ => enrollments::defer_anew(spi, held, now, now),
             }
         }
-        (before, held.account.window)
+        (held, before, row.account.window)
     };
     let window = change.window.over(earlier)?;
     if window != earlier {
-        set_window::write(spi, account, window);
+        set_window::write(spi, held, window);
     }
     let after = show(spi, account);
     let now = clock::now();
-    dispatch_queue::wake(spi, account, None, now);
+    dispatch_queue::wake(spi, held, None, now);
     if change.time_zone.is_some() {
-        alerts::resolve_alerts(spi, account, "undecidable_account", now);
+        alerts::resolve(spi, About::Account(held), "undecidable_account", now);
     }
     if before != after {
         admin_log::write(spi, "upsert_account", Some(account), None, (before, after), None);
@@ -137,18 +138,18 @@ fn upsert(spi: &Spi, account: &str, change: &Change<'_>) -> Result<()> {
 
 /// The row as it was up to now, whatever changes: a ramp that is switched on must not count a day of before
 /// as its own, and a ramp or a tier that lowers the cap makes no offence of what was sent under the higher one.
-fn closed_until_now(spi: &Spi, held: &AccountRow) -> Account {
-    let mut row = held.account.rolled(clock::now());
-    let tier_cap = config::current(spi).tier_cap(&held.tier, Action::Inmail);
+fn closed_until_now(spi: &Spi, before: &AccountRow) -> Account {
+    let mut row = before.account.rolled(clock::now());
+    let tier_cap = config::current(spi).tier_cap(&before.tier, Action::Inmail);
     let cap = Budget::of(&row, Action::Inmail, &tier_cap).daily_cap;
     row.inmail_cap_today = row.inmail_cap_today.max(cap);
     row
 }
 
-/// Inserts a new account; `false` when it exists.
-fn insert(spi: &Spi, account: &str, change: &Change<'_>) -> Result<bool> {
+/// Inserts a new account; none when it exists.
+fn insert<'a>(spi: &'a Spi, account: &'a str, change: &Change<'_>) -> Result<Option<Held<'a>>> {
     if spi.run(&EXISTS, params![account]).count() > 0 {
-        return Ok(false);
+        return Ok(None);
     }
     let tier = change.tier.ok_or_else(|| null_argument("tier"))?;
     let today = clock::now().day();
@@ -165,14 +166,14 @@ fn insert(spi: &Spi, account: &str, change: &Change<'_>) -> Result<bool> {
             change.ramp
         ],
     )?;
-    Ok(inserted.count() == 1)
+    Ok(Held::by_insert(account, inserted.count()))
 }
 
-fn update(spi: &Spi, account: &str, change: &Change<'_>) {
+fn update(spi: &Spi, account: Held<'_>, change: &Change<'_>) {
     spi.run(
         &UPDATE,
         params![
-            account,
+            account.id(),
             change.tier,
             change.display_name,
             change.time_zone,

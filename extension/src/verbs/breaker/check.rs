@@ -96,6 +96,6 @@ fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&s
             row = accounts::read(spi, account)?;
             continue;
         }
-        row = accounts::hold(spi, account)?;
+        (_, row) = accounts::hold(spi, account)?;
     }
 }

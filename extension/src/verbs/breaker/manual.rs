@@ -5,6 +5,7 @@ use crate::postgres::function::{Answer, Args, VOID, show_instant, shown, sql_fun
 use crate::postgres::gucs;
 use crate::postgres::statement::Spi;
 use crate::tables::accounts;
+use crate::tables::accounts::held::Held;
 use crate::tables::admin_log;
 use crate::tables::breaker_log::{self, BreakerLine};
 use crate::tables::dispatch_queue;
@@ -19,7 +20,7 @@ sql_function!(sendgate_breaker_arm, pg_finfo_sendgate_breaker_arm, breaker_arm);
 sql_function!(sendgate_breaker_probe, pg_finfo_sendgate_breaker_probe, breaker_probe);
 sql_function!(sendgate_breaker_force, pg_finfo_sendgate_breaker_force, breaker_force);
 
-fn line<'a>(account: &'a str, exhausted_at: Option<Instant>, note: Option<&'a str>) -> BreakerLine<'a> {
+fn line<'a>(account: Held<'a>, exhausted_at: Option<Instant>, note: Option<&'a str>) -> BreakerLine<'a> {
     let reason = ClearReason::Manual.name();
     BreakerLine { account, reason, exhausted_at, prospect: None, campaign: None, note }
 }
@@ -40,9 +41,9 @@ fn breaker_clear(args: &Args) -> Answer {
         })?;
         let before = done.before.breaker.exhausted_at;
         if before.is_some() {
-            breaker_log::write(spi, "clear", &line(account, before, note), done.at);
+            breaker_log::write(spi, "clear", &line(done.held, before, note), done.at);
         }
-        enrollments::release(spi, account, done.at);
+        enrollments::release(spi, done.held, done.at);
         admin_log::write(spi, "breaker_clear", Some(account), None, (stamp(before), stamp(None)), note);
         Ok(())
     })?;
@@ -60,10 +61,15 @@ fn breaker_arm(args: &Args) -> Answer {
         let (before, after) = (done.before.breaker.exhausted_at, done.after.breaker.exhausted_at);
         if armed.is_some_and(|armed| armed.cleared_lapsed) {
             let reason = ClearReason::MonthlyReset.name();
-            breaker_log::write(spi, "clear", &BreakerLine { reason, ..line(account, before, note) }, done.at);
+            breaker_log::write(
+                spi,
+                "clear",
+                &BreakerLine { reason, ..line(done.held, before, note) },
+                done.at,
+            );
         }
         if armed.is_some() {
-            breaker_log::write(spi, "set", &line(account, after, note), done.at);
+            breaker_log::write(spi, "set", &line(done.held, after, note), done.at);
         }
         admin_log::write(spi, "breaker_arm", Some(account), None, (stamp(before), stamp(after)), note);
         Ok(())
@@ -87,7 +93,7 @@ fn breaker_probe(args: &Args) -> Answer {
             row.breaker.probe = Some(Probe { lease_until, taken_by: None });
             Ok(())
         })?;
-        enrollments::offer(spi, account, done.at);
+        enrollments::offer(spi, done.held, done.at);
         let lease_until = done.after.breaker.probe.map(|probe| show_instant(probe.lease_until));
         let granted = json!({ "probe_lease_until": lease_until });
         admin_log::write(spi, "breaker_probe", Some(account), None, (Value::Null, granted), note);
@@ -108,9 +114,9 @@ fn breaker_force(args: &Args) -> Answer {
             Ok(())
         })?;
         if mode == BreakerMode::Closed {
-            enrollments::release(spi, account, done.at);
+            enrollments::release(spi, done.held, done.at);
         } else {
-            dispatch_queue::wake(spi, account, Some(Action::Inmail), done.at);
+            dispatch_queue::wake(spi, done.held, Some(Action::Inmail), done.at);
         }
         let show = |mode: BreakerMode| json!({ "breaker_mode": mode.name() });
         let change = (show(done.before.breaker.mode), show(mode));

@@ -38,13 +38,13 @@ fn report(spi: &Spi, account: &str, prospect: &str, error: &ProviderError<'_>) -
         accounts::read(spi, account)?;
         return Ok(outcome);
     }
-    let held = accounts::hold(spi, account)?;
+    let (held, row) = accounts::hold(spi, account)?;
     let now = clock::now();
-    let mut after = held.account.rolled(now);
+    let mut after = row.account.rolled(now);
     let Some(armed) = after.breaker.arm(after.credit_reset_day, now, now) else {
         return Ok(outcome);
     };
-    accounts::write_held(spi, account, held.version, &after)?;
+    accounts::write_held(spi, held, row.version, &after)?;
     let mut changes = Vec::new();
     if armed.cleared_lapsed {
         changes.push(BreakerChange::Clear(ClearReason::MonthlyReset));
@@ -52,14 +52,14 @@ fn report(spi: &Spi, account: &str, prospect: &str, error: &ProviderError<'_>) -
     changes.push(BreakerChange::Set);
     let note = error.message.map(journal::cut);
     let line = BreakerLine {
-        account,
+        account: held,
         reason: outcome.name(),
         exhausted_at: None,
         prospect: Some(prospect),
         campaign: None,
         note: note.as_deref(),
     };
-    let stamps = (held.account.breaker.exhausted_at, after.breaker.exhausted_at);
+    let stamps = (row.account.breaker.exhausted_at, after.breaker.exhausted_at);
     breaker_log::write_changes(spi, &changes, stamps.0, stamps.1, &line, now);
     Ok(outcome)
 }

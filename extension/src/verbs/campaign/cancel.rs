@@ -49,8 +49,8 @@ fn cancel(args: &Args) -> Answer {
 fn cancel_on(spi: &Spi, accounts: &[String], campaign: &str, prospect: &str) -> Result<i32> {
     let mut cancelled = 0;
     for account in accounts {
-        accounts::hold(spi, account)?;
-        let rows = spi.run(&CANCEL, params![account, prospect, campaign, clock::now()]);
+        let (held, _) = accounts::hold(spi, account)?;
+        let rows = spi.run(&CANCEL, params![held.id(), prospect, campaign, clock::now()]);
         cancelled += rows.count() as i32;
     }
     Ok(cancelled)

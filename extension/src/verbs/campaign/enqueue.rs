@@ -91,8 +91,8 @@ fn insert(spi: &Spi, work: &Work<'_>) -> Result<bool> {
     }
     let key = params![account, prospect, campaign, action];
     if work.is_connection && spi.run(&IS_UNCONNECTED, key).count() > 0 {
-        accounts::hold(spi, account)?;
-        spi.run(&CONNECT, key);
+        let (held, _) = accounts::hold(spi, account)?;
+        spi.run(&CONNECT, params![held.id(), prospect, campaign, action]);
     }
     Ok(false)
 }

@@ -16,10 +16,9 @@ sql_function!(sendgate_resume_deferred, pg_finfo_sendgate_resume_deferred, resum
 fn resume_deferred(args: &Args) -> Answer {
     let account = args.id(0, "account_id")?;
     let released = Spi::connect(|spi| {
-        accounts::hold(spi, account)?;
+        let (held, _) = accounts::hold(spi, account)?;
         let now = clock::now();
-        let released =
-            (enrollments::release(spi, account, now) + enrollments::unpark(spi, account, now)) as i32;
+        let released = (enrollments::release(spi, held, now) + enrollments::unpark(spi, held, now)) as i32;
         if released > 0 {
             let change = (Value::Null, json!({ "released": released }));
             admin_log::write(spi, "resume_deferred", Some(account), None, change, None);

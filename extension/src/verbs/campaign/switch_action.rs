@@ -8,6 +8,7 @@ use crate::postgres::param::{Element, array, params};
 use crate::postgres::record::RecordType;
 use crate::postgres::statement::{Spi, Statement};
 use crate::postgres::subtransaction::{Attempt, attempt_unless_there};
+use crate::tables::accounts::held::Held;
 use crate::tables::admin_log;
 use crate::tables::dispatch_queue;
 use pgrx::pg_sys;
@@ -79,12 +80,12 @@ const MOVES_MAX: usize = 8;
 fn move_waiting(
     spi: &Spi,
     campaign: &str,
-    held: &[String],
+    held: &[Held<'_>],
     (from, to): (Action, Action),
     now: Instant,
 ) -> Result<i32> {
     for _ in 0..MOVES_MAX {
-        let held = array(Element::Text, held.iter());
+        let held = array(Element::Text, held.iter().map(|held| held.id()));
         let values = params![campaign, from.name(), to.name(), now, held];
         // A key that was not there when the statement began is seen by the next one.
         let moved = attempt_unless_there(|| Ok(Some(spi.run_waiting(&MOVE, values)?.count())))?;
@@ -103,7 +104,8 @@ fn move_waiting(
 fn switch(spi: &Spi, campaign: &str, from: Action, to: Action) -> Result<(i32, i32)> {
     commit::synchronously();
     let rows = spi.run_waiting(&HOLD_ACCOUNTS, params![campaign, from.name()])?;
-    let held: Vec<String> = rows.iter().map(|mut row| row.value()).collect();
+    let ids: Vec<String> = rows.iter().map(|mut row| row.value()).collect();
+    let held: Vec<Held<'_>> = ids.iter().map(|id| Held::by_statement(id)).collect();
     let now = clock::now();
     let moved = move_waiting(spi, campaign, &held, (from, to), now)?;
     let left_behind =

@@ -117,7 +117,7 @@ fn read_due(
     let pair = |&(i, _): &(usize, i32)| &picked.pairs[i];
     let values = [
         array(Element::Int4, asked.iter().map(|&(i, _)| i as i32)),
-        array(Element::Text, asked.iter().map(|a| picked.accounts[pair(a).account].id.as_str())),
+        array(Element::Text, asked.iter().map(|a| picked.accounts[pair(a).account].id())),
         array(Element::Text, asked.iter().map(|a| pair(a).action.name())),
         array(Element::Int4, asked.iter().map(|&(_, most)| most)),
         now.param(),

@@ -6,6 +6,7 @@ use crate::postgres::clock;
 use crate::postgres::param::{Element, INSTANTS, array, params};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Rows, Spi, Statement};
+use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{AccountRow, account_columns, read_columns};
 use crate::verbs::dispatch::Filter;
 use pgrx::pg_sys;
@@ -135,14 +136,25 @@ impl Cursor {
     }
 }
 
-/// An account that is being looked at.
+/// An account that is being looked at, and held for it: [`pick`] makes these, and nothing else.
 pub struct Visited {
-    /// Its id.
-    pub id: String,
-    /// Its row; it is held.
+    id: String,
+    /// Its row, as it was when it was picked or as the call has written it since.
     pub row: AccountRow,
     /// Whether the event log proves a delivery after its breaker's stamp.
     pub evidence: bool,
+}
+
+impl Visited {
+    /// Its id.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// The proof that it is held.
+    pub fn held(&self) -> Held<'_> {
+        Held::by_statement(&self.id)
+    }
 }
 
 /// What the account says about an action before any prospect is asked about.

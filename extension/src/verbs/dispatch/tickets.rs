@@ -186,7 +186,7 @@ fn asleep(until: Option<Instant>, now: Instant) -> Instant {
 }
 
 fn keys(picked: &Picked, pairs: impl Iterator<Item = usize> + Clone) -> [Param; 2] {
-    let id = |i: usize| picked.accounts[picked.pairs[i].account].id.as_str();
+    let id = |i: usize| picked.accounts[picked.pairs[i].account].id();
     [
         array(Element::Text, pairs.clone().map(id)),
         array(Element::Text, pairs.map(|i| picked.pairs[i].action.name())),

@@ -8,7 +8,6 @@ use crate::postgres::function::shown;
 use crate::postgres::param::params;
 use crate::postgres::statement::{Spi, Statement};
 use crate::postgres::subtransaction::{Attempt, attempt};
-use crate::tables::accounts::AccountRow;
 use crate::tables::alerts;
 use crate::tables::config;
 use crate::tables::journal;
@@ -241,7 +240,7 @@ impl<'a> Visit<'a> {
         if !tickets::put_back(self.spi, &picked, &found.looked_at, refused, self.changes, now) {
             return Ok(Looked::Overtaken);
         }
-        self.raise_alerts(&picked, now)?;
+        self.raise_alerts(&picked, now);
         // Whoever was not reached because there seemed to be enough is next: some of what was read may
         // have been refused.
         let reached_all = found.reached == picked.pairs.len();
@@ -293,7 +292,7 @@ impl<'a> Visit<'a> {
         let mut batch = batch.to_vec();
         for candidate in &mut batch {
             let pair = &picked.pairs[candidate.pair];
-            let id = picked.accounts[pair.account].id.as_str();
+            let id = picked.accounts[pair.account].id();
             candidate.history.unresolved |= taken.contains(&(id, pair.action, &candidate.prospect));
         }
         batch
@@ -324,7 +323,7 @@ impl<'a> Visit<'a> {
                 }
             };
             self.handed.push(Handed {
-                account: picked.accounts[pair.account].id.clone(),
+                account: picked.accounts[pair.account].id().to_owned(),
                 campaign: candidate.campaign.clone(),
                 prospect: candidate.prospect.clone(),
                 action: pair.action,
@@ -348,34 +347,33 @@ impl<'a> Visit<'a> {
     /// it is left as it is.
     fn park(&mut self, picked: &Picked, candidate: &Candidate, error: &str, now: Instant) -> Result<()> {
         let pair = &picked.pairs[candidate.pair];
-        let account = picked.accounts[pair.account].id.as_str();
+        let account = picked.accounts[pair.account].held();
         let (prospect, campaign) = (candidate.prospect.as_str(), candidate.campaign.as_str());
         let error = journal::cut(error);
-        let (spi, values) = (self.spi, params![account, prospect, campaign, pair.action.name(), &error, now]);
+        let (spi, values) =
+            (self.spi, params![account.id(), prospect, campaign, pair.action.name(), &error, now]);
         match attempt(|| Ok(Some(spi.run(&PARK, values).count())))? {
             Attempt::Kept(_) => self.moved += 1,
             Attempt::TakenBack | Attempt::Failed(_) => {
                 let detail =
                     format!("campaign \"{}\", prospect \"{}\": {error}", shown(campaign), shown(prospect));
-                alerts::alert_once(spi, account, None, "poisoned_enrollment", now.day(), &detail, now)?;
+                alerts::open_once(spi, account, "poisoned_enrollment", now.day(), &detail, now);
             }
         }
         Ok(())
     }
 
     /// What an operator has to see to: rows ahead of the clock, accounts that cannot be decided.
-    fn raise_alerts(&self, picked: &Picked, now: Instant) -> Result<()> {
+    fn raise_alerts(&self, picked: &Picked, now: Instant) {
         for pair in &picked.pairs {
             let visited = &picked.accounts[pair.account];
-            let (id, day) = (visited.id.as_str(), now.day());
             if let Outlook::Undecidable(why) = &pair.outlook {
-                alerts::alert_once(self.spi, id, None::<&AccountRow>, "undecidable_account", day, why, now)?;
+                alerts::open_once(self.spi, visited.held(), "undecidable_account", now.day(), why, now);
             }
             if visited.row.account.is_ahead_of(now) {
-                alerts::alert_ahead(self.spi, id, None, now)?;
+                alerts::open_ahead(self.spi, visited.held(), now);
             }
         }
-        Ok(())
     }
 }
 

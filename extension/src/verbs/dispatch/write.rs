@@ -5,6 +5,7 @@ use crate::postgres::ids;
 use crate::postgres::param::{DATES, Element, INSTANTS, IntoParam, Param, array};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts;
+use crate::tables::accounts::held::Held;
 use crate::tables::breaker_log::{self, BreakerLine};
 use crate::tables::enrollments;
 use crate::verbs::dispatch::candidates::Candidate;
@@ -175,7 +176,7 @@ pub struct Batch<'a> {
 
 impl Batch<'_> {
     fn account(&self, candidate: usize) -> &str {
-        &self.visited[self.pairs[self.candidates[candidate].pair].account].id
+        self.visited[self.pairs[self.candidates[candidate].pair].account].id()
     }
 
     fn action(&self, candidate: usize) -> Action {
@@ -183,15 +184,15 @@ impl Batch<'_> {
     }
 }
 
-/// Writes everything that the plan says; the accounts are held.
+/// Writes everything that the plan says.
 pub fn write(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
-    let changed: Vec<(&str, &Account)> = batch
+    let changed: Vec<(Held<'_>, &Account)> = batch
         .visited
         .iter()
         .zip(&plan.accounts)
-        .filter_map(|(visited, account)| Some((visited.id.as_str(), account.as_ref()?)))
+        .filter_map(|(visited, account)| Some((visited.held(), account.as_ref()?)))
         .collect();
-    accounts::many::write_many(spi, &changed);
+    accounts::many::write(spi, &changed);
     for clearing in &plan.clearings {
         clear(spi, batch, clearing);
     }
@@ -203,7 +204,7 @@ pub fn write(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
 
 /// Clears are rare: once an account and credit period.
 fn clear(spi: &Spi, batch: &Batch<'_>, clearing: &Clearing) {
-    let account = batch.visited[clearing.account].id.as_str();
+    let account = batch.visited[clearing.account].held();
     let (reason, exhausted_at) = (clearing.reason.name(), clearing.exhausted_at);
     let line = BreakerLine { account, reason, exhausted_at, prospect: None, campaign: None, note: None };
     breaker_log::write(spi, "clear", &line, batch.now);
