@@ -5,7 +5,7 @@ use crate::books::run::{self, Batch, Done, Job};
 use crate::books::sweep::{self, Member, Seen};
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, sql_statements};
-use crate::postgres::param::{DATES, Element, array, params};
+use crate::postgres::param::{Element, array, params, types};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
@@ -13,7 +13,6 @@ use crate::tables::accounts::many::{self, Busy};
 use crate::tables::accounts::{self, AccountRow};
 use crate::tables::alerts::{self, About};
 use crate::tables::config::{self, Config};
-use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::books::{Audited, OVER_CAP_COOLDOWN};
 use sendgate_decision::budget::Budget;
@@ -55,7 +54,7 @@ static COUNT: Statement = Statement::new(
            AND s.counted_on OPERATOR(pg_catalog.=) u.day AND s.action OPERATOR(pg_catalog.=) 'inmail'
            AND s.state OPERATOR(pg_catalog.=) 'reserved' AND s.expires_at OPERATOR(pg_catalog.>) $4
      ) o (in_flight)",
-    &[pg_sys::TEXTARRAYOID, DATES, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID],
+    types![texts, dates, instant, instant],
 );
 
 /// What was of another day is over, also on accounts that have been idle since.
@@ -64,7 +63,7 @@ static RESOLVE_OLD: Statement = Statement::new(
      WHERE l.resolved_at IS NULL AND l.day OPERATOR(pg_catalog.<) $1
        AND l.kind OPERATOR(pg_catalog.=) ANY (
            ARRAY['counter_ahead_of_events', 'counter_behind_events', 'over_cap'])",
-    &[pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID],
+    types![date, instant],
 );
 
 /// Events that count today occurred within this time: a delivery may be reported late, and the day's

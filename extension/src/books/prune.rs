@@ -5,7 +5,7 @@ use crate::books::run::{self, Batch, Done, Job, Place};
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{Answer, Args, null_argument, sql_statements};
 use crate::postgres::gucs::{self, KEEP_DAYS_MIN};
-use crate::postgres::param::params;
+use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::append_only;
 use pgrx::pg_sys;
@@ -45,7 +45,7 @@ macro_rules! prune_statement {
                     $where,
                     " LIMIT $2))"
                 ),
-                &[pg_sys::TIMESTAMPTZOID, pg_sys::INT8OID, pg_sys::TEXTOID, pg_sys::TEXTOID],
+                types![instant, int8, text, text],
             ),
         )
     };
@@ -94,7 +94,7 @@ const EVENTS: usize = TABLES.len() - 1;
 
 static SIZE: Statement = Statement::new(
     "SELECT pg_catalog.pg_relation_size(($1::pg_catalog.text)::pg_catalog.regclass)",
-    &[pg_sys::TEXTOID],
+    types![text],
 );
 
 /// How long what is kept, in microseconds.

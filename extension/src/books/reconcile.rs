@@ -6,14 +6,13 @@ use crate::books::sweep::{self, Member, Seen, Tally};
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, sql_statements};
 use crate::postgres::ids;
-use crate::postgres::param::{DATES, Element, IntoParam, array, params};
+use crate::postgres::param::{Element, IntoParam, array, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::AccountRow;
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::many::{self, Busy};
 use crate::tables::alerts::{self, About};
 use crate::tables::dispatch_queue;
-use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::books::{Correction, reconcile};
 use sendgate_decision::clock::{Day, Instant};
@@ -30,19 +29,7 @@ static DRIFT: Statement = Statement::new(
                  $6::pg_catalog.date[], $7::pg_catalog.int4[], $8::pg_catalog.int4[], $9::pg_catalog.int4[],
                  $10::pg_catalog.int4[], $11::pg_catalog.int4[])
           AS u (id, account_id, action, period, day, before, after, delivered, reserved, indeterminate)",
-    &[
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::UUIDARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        DATES,
-        pg_sys::INT4ARRAYOID,
-        pg_sys::INT4ARRAYOID,
-        pg_sys::INT4ARRAYOID,
-        pg_sys::INT4ARRAYOID,
-        pg_sys::INT4ARRAYOID,
-    ],
+    types![instant, uuids, texts, texts, texts, dates, int4s, int4s, int4s, int4s, int4s],
 );
 
 static PARK: Statement = Statement::new(
@@ -59,7 +46,7 @@ static PARK: Statement = Statement::new(
        AND e.action OPERATOR(pg_catalog.=) o.action
        AND e.operation_id OPERATOR(pg_catalog.=) o.operation_id
        AND e.state OPERATOR(pg_catalog.=) 'sending'",
-    &[pg_sys::TEXTARRAYOID, pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID],
+    types![texts, date, instant],
 );
 
 /// What expired becomes one of the unknown outcomes that operators list. It stays one until it is settled,
@@ -71,7 +58,7 @@ static LIST: Statement = Statement::new(
        AND o.counted_on OPERATOR(pg_catalog.>=) $2
        AND o.state OPERATOR(pg_catalog.=) 'reserved' AND o.expires_at OPERATOR(pg_catalog.<=) $3
        AND o.unknown_since IS NULL",
-    &[pg_sys::TEXTARRAYOID, pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID],
+    types![texts, date, instant],
 );
 
 /// What was of another day is over, also on accounts that have been idle for so long since that the sweep
@@ -80,7 +67,7 @@ static RESOLVE_OLD: Statement = Statement::new(
     "UPDATE sendgate.alerts l SET resolved_at = $2
      WHERE l.resolved_at IS NULL AND l.day OPERATOR(pg_catalog.<) $1
        AND l.kind OPERATOR(pg_catalog.=) 'operations_expired'",
-    &[pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID],
+    types![date, instant],
 );
 
 fn reconcile_operations(args: &Args) -> Answer {

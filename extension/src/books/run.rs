@@ -6,7 +6,7 @@ use crate::postgres::clock;
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, TEXT_CHARACTERS_MAX, VOID, sql_function, unknown_value};
 use crate::postgres::ids;
-use crate::postgres::param::{IntoParam, params};
+use crate::postgres::param::{IntoParam, params, types};
 use crate::postgres::record::RecordType;
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
@@ -42,7 +42,7 @@ static HOLD: Statement = Statement::new(
          j.sweep_passed_over, j.whole_under,
          (EXTRACT(epoch FROM j.every) OPERATOR(pg_catalog.*) 1000000)::pg_catalog.int8
      FROM sendgate.jobs j WHERE j.job OPERATOR(pg_catalog.=) $1 FOR UPDATE SKIP LOCKED",
-    &[pg_sys::TEXTOID],
+    types![text],
 );
 
 /// The same for who has begun a run: at most somebody is just asking whether the job is due.
@@ -50,14 +50,14 @@ static HOLD_WAITING: Statement = Statement::new(
     "SELECT j.sweep_started_at, j.sweep_finished_at, j.next_day, j.next_account, j.sweep_under,
          j.sweep_passed_over, j.whole_under
      FROM sendgate.jobs j WHERE j.job OPERATOR(pg_catalog.=) $1 FOR UPDATE",
-    &[pg_sys::TEXTOID],
+    types![text],
 );
 
 static HAS_BEGUN: Statement = Statement::new(
     "SELECT 1 FROM sendgate.reconcile_runs r
      WHERE r.job OPERATOR(pg_catalog.=) $1 AND r.state OPERATOR(pg_catalog.=) 'running'
        AND r.backend_pid OPERATOR(pg_catalog.=) $2",
-    &[pg_sys::TEXTOID, pg_sys::INT4OID],
+    types![text, int4],
 );
 
 static ADVANCE: Statement = Statement::new(
@@ -65,16 +65,7 @@ static ADVANCE: Statement = Statement::new(
      SET sweep_started_at = $2, sweep_finished_at = $3, next_day = $4, next_account = $5,
          sweep_under = $6, sweep_passed_over = $7, whole_under = $8
      WHERE j.job OPERATOR(pg_catalog.=) $1",
-    &[
-        pg_sys::TEXTOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::DATEOID,
-        pg_sys::TEXTOID,
-        pg_sys::UUIDOID,
-        pg_sys::INT8OID,
-        pg_sys::UUIDOID,
-    ],
+    types![text, instant, instant, date, text, uuid, int8, uuid],
 );
 
 /// The heartbeat of this backend's run, where it has begun one.
@@ -84,35 +75,14 @@ static BEAT: Statement = Statement::new(
          batches = r.batches OPERATOR(pg_catalog.+) $8, state = $5, finished_at = $6, beat_at = $7
      WHERE r.job OPERATOR(pg_catalog.=) $1 AND r.state OPERATOR(pg_catalog.=) 'running'
        AND r.backend_pid OPERATOR(pg_catalog.=) $2",
-    &[
-        pg_sys::TEXTOID,
-        pg_sys::INT4OID,
-        pg_sys::INT8OID,
-        pg_sys::INT8OID,
-        pg_sys::TEXTOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::INT4OID,
-    ],
+    types![text, int4, int8, int8, text, instant, instant, int4],
 );
 
 static INSERT_RUN: Statement = Statement::new(
     "INSERT INTO sendgate.reconcile_runs (run_id, job, state, started_at, beat_at, finished_at, checked,
          changed, batches, backend_pid, actor, error)
      VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8, $9, $10, $11)",
-    &[
-        pg_sys::UUIDOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::INT8OID,
-        pg_sys::INT8OID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-    ],
+    types![uuid, text, text, instant, instant, int8, int8, int4, int4, text, text],
 );
 
 /// Runs that began and whose process is gone, or that have been silent for too long. Their job is held
@@ -124,14 +94,14 @@ static BURY: Statement = Statement::new(
             OR NOT EXISTS (
                 SELECT FROM pg_catalog.pg_stat_get_activity(r.backend_pid) a
                 WHERE a.pid OPERATOR(pg_catalog.=) r.backend_pid))",
-    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID],
+    types![text, instant, instant],
 );
 
 static IS_RUNNING: Statement = Statement::new(
     "SELECT 1 FROM sendgate.reconcile_runs r
      WHERE r.job OPERATOR(pg_catalog.=) $1 AND r.state OPERATOR(pg_catalog.=) 'running'
        AND r.backend_pid OPERATOR(pg_catalog.<>) $2",
-    &[pg_sys::TEXTOID, pg_sys::INT4OID],
+    types![text, int4],
 );
 
 /// Jobs that have missed two runs, by when each should last have ended. One that never ended counts from
@@ -141,14 +111,14 @@ static STALE: Statement = Statement::new(
      WHERE COALESCE(j.sweep_finished_at, j.since) OPERATOR(pg_catalog.<)
            ($1 OPERATOR(pg_catalog.-) j.every OPERATOR(pg_catalog.-) j.every)
      ORDER BY j.job",
-    &[pg_sys::TIMESTAMPTZOID],
+    types![instant],
 );
 
 static FAIL: Statement = Statement::new(
     "UPDATE sendgate.reconcile_runs r SET state = 'failed', finished_at = $3, error = $4
      WHERE r.job OPERATOR(pg_catalog.=) $1 AND r.state OPERATOR(pg_catalog.=) 'running'
        AND r.backend_pid OPERATOR(pg_catalog.=) $2",
-    &[pg_sys::TEXTOID, pg_sys::INT4OID, pg_sys::TIMESTAMPTZOID, pg_sys::TEXTOID],
+    types![text, int4, instant, text],
 );
 
 /// The jobs.

@@ -1,11 +1,10 @@
 //! Accounts in the order of a sweep, read without holding them, and what the journal counts for them.
 
 use crate::books::run::Place;
-use crate::postgres::param::{DATES, Element, array, params};
+use crate::postgres::param::{Element, array, params, types};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::{AccountRow, account_columns, read_columns};
-use pgrx::pg_sys;
 use sendgate_decision::books::{Counted, Parts};
 use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::names::Action;
@@ -20,7 +19,7 @@ static READ: Statement = Statement::new(
             AND (a.day, a.id) OPERATOR(pg_catalog.>) ($3, $4)
           ORDER BY a.day, a.id LIMIT $5"
     ),
-    &[pg_sys::DATEOID, pg_sys::DATEOID, pg_sys::DATEOID, pg_sys::TEXTOID, pg_sys::INT8OID],
+    types![date, date, date, text, int8],
 );
 
 /// One look at the journal for all that layer 1 asks: what counts on the day, what in the week, and what
@@ -53,7 +52,7 @@ static COUNT: Statement = Statement::new(
          SELECT o.counted_on OPERATOR(pg_catalog.>=) u.week
             AND o.counted_on OPERATOR(pg_catalog.<) (u.week OPERATOR(pg_catalog.+) 7)) w (counts)
      GROUP BY u.n, o.action",
-    &[pg_sys::TEXTARRAYOID, DATES, DATES, DATES, pg_sys::TIMESTAMPTZOID],
+    types![texts, dates, dates, dates, instant],
 );
 
 /// An account of a batch, as it was read without holding it.

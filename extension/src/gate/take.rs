@@ -7,7 +7,7 @@
 
 use crate::postgres::commit;
 use crate::postgres::error::Result;
-use crate::postgres::param::{Xid, params};
+use crate::postgres::param::{Xid, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{self, AccountRow};
@@ -17,21 +17,8 @@ use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{ACTIONS, Action};
 
-const TAKE_TYPES: &[pg_sys::Oid] = &[
-    pg_sys::TEXTOID,
-    pg_sys::INT8OID,
-    pg_sys::XIDOID,
-    pg_sys::INT4OID,
-    pg_sys::INT4OID,
-    pg_sys::TIMESTAMPTZOID,
-    pg_sys::UUIDOID,
-    pg_sys::TIMESTAMPTZOID,
-    pg_sys::DATEOID,
-    pg_sys::TEXTOID,
-    pg_sys::TEXTOID,
-    pg_sys::INT4OID,
-    pg_sys::INT8OID,
-];
+const TAKE_TYPES: &[pg_sys::Oid] =
+    types![text, int8, xid, int4, int4, instant, uuid, instant, date, text, text, int4, int8];
 
 /// A statement that takes a slot of one action, where the account is still the version that was
 /// decided on.

@@ -88,11 +88,69 @@ macro_rules! params {
 }
 pub(crate) use params;
 
-/// `date[]`.
-pub const DATES: pg_sys::Oid = pg_sys::Oid::from_u32(1182);
+/// The types of a statement's parameters, one word each: `types![text, uuids, instant]`. A plural is an
+/// array.
+macro_rules! types {
+    ($($name:ident),* $(,)?) => { &[$($crate::postgres::param::type_oid!($name)),*] };
+}
+pub(crate) use types;
 
-/// `timestamptz[]`.
-pub const INSTANTS: pg_sys::Oid = pg_sys::Oid::from_u32(1185);
+/// PostgreSQL's number of a type.
+macro_rules! type_oid {
+    (text) => {
+        ::pgrx::pg_sys::TEXTOID
+    };
+    (uuid) => {
+        ::pgrx::pg_sys::UUIDOID
+    };
+    (instant) => {
+        ::pgrx::pg_sys::TIMESTAMPTZOID
+    };
+    (date) => {
+        ::pgrx::pg_sys::DATEOID
+    };
+    (time) => {
+        ::pgrx::pg_sys::TIMEOID
+    };
+    (span) => {
+        ::pgrx::pg_sys::INTERVALOID
+    };
+    (int2) => {
+        ::pgrx::pg_sys::INT2OID
+    };
+    (int4) => {
+        ::pgrx::pg_sys::INT4OID
+    };
+    (int8) => {
+        ::pgrx::pg_sys::INT8OID
+    };
+    (bool) => {
+        ::pgrx::pg_sys::BOOLOID
+    };
+    (xid) => {
+        ::pgrx::pg_sys::XIDOID
+    };
+    (texts) => {
+        ::pgrx::pg_sys::TEXTARRAYOID
+    };
+    (uuids) => {
+        ::pgrx::pg_sys::UUIDARRAYOID
+    };
+    (int4s) => {
+        ::pgrx::pg_sys::INT4ARRAYOID
+    };
+    (bools) => {
+        ::pgrx::pg_sys::BOOLARRAYOID
+    };
+    // The headers name neither of these two.
+    (dates) => {
+        ::pgrx::pg_sys::Oid::from_u32(1182)
+    };
+    (instants) => {
+        ::pgrx::pg_sys::Oid::from_u32(1185)
+    };
+}
+pub(crate) use type_oid;
 
 /// The element types that columns have.
 #[derive(Clone, Copy, Debug)]

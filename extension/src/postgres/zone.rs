@@ -2,7 +2,7 @@
 
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::shown;
-use crate::postgres::param::params;
+use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use pgrx::pg_sys;
 use sendgate_decision::clock::{Instant, SECOND};
@@ -20,7 +20,7 @@ const NO_ZONES: [&str; 3] = ["Factory", "localtime", "posixrules"];
 /// Reading the list of zones costs milliseconds, so a name is looked up once per backend.
 static IS_ZONE: Statement = Statement::new(
     "SELECT 1 FROM pg_catalog.pg_timezone_names z WHERE z.name OPERATOR(pg_catalog.=) $1",
-    &[pg_sys::TEXTOID],
+    types![text],
 );
 
 thread_local! {

@@ -6,7 +6,7 @@ use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{
     TEXT_CHARACTERS_MAX, check_text, is_blank, null_argument, show_instant, shown,
 };
-use crate::postgres::param::params;
+use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::settle::delivery::{Report, settle_delivered};
 use crate::tables::accounts::held::Held;
@@ -17,7 +17,6 @@ use crate::tables::enrollments;
 use crate::tables::events;
 use crate::tables::journal::{self, ErrorNote, JournalRow};
 use pgrx::datum::Uuid;
-use pgrx::pg_sys;
 use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::external::{Candidate, Reading, read, record};
 use sendgate_decision::names::{Action, OperationState, Origin};
@@ -34,7 +33,7 @@ static RECORDED: Statement = Statement::new(
              WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.operation_id OPERATOR(pg_catalog.=) $2),
             (SELECT o.operation_id FROM sendgate.send_operations o
              WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.operation_id OPERATOR(pg_catalog.=) $2)",
-    &[pg_sys::TEXTOID, pg_sys::UUIDOID],
+    types![text, uuid],
 );
 
 /// What the journal has for the same prospect and action, and whether its events have this chat id. A
@@ -47,23 +46,14 @@ static CANDIDATES: Statement = Statement::new(
          ON e.account_id OPERATOR(pg_catalog.=) $1 AND e.operation_id OPERATOR(pg_catalog.=) o.operation_id
      WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.prospect_id OPERATOR(pg_catalog.=) $2
        AND o.action OPERATOR(pg_catalog.=) $3 AND o.state OPERATOR(pg_catalog.<>) 'released'",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID],
+    types![text, text, text, text],
 );
 
 static INSERT: Statement = Statement::new(
     "INSERT INTO sendgate.send_operations (operation_id, reserved_at, expires_at, counted_on,
          account_id, prospect_id, action, state, origin, campaign_id, settled_at)
      VALUES ($1, $2, $2, $3, $4, $5, $6, 'delivered', 'external', $7, $8)",
-    &[
-        pg_sys::UUIDOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::DATEOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TIMESTAMPTZOID,
-    ],
+    types![uuid, instant, date, text, text, text, text, instant],
 );
 
 /// A send that did not pass the gate.

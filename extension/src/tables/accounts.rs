@@ -11,11 +11,10 @@ use crate::postgres::commit;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::shown;
 use crate::postgres::index_scan::{self, Lookup};
-use crate::postgres::param::{Xid, params};
+use crate::postgres::param::{Xid, params, types};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
-use pgrx::pg_sys;
 use sendgate_decision::account::{Account, CapOverride};
 use sendgate_decision::breaker::{Breaker, Probe};
 use sendgate_decision::clock::Instant;
@@ -61,36 +60,9 @@ static WRITE: Statement = Statement::new(
          breaker_cleared_at = $26, probe_lease_until = $27, probe_operation_id = $28
      WHERE a.id OPERATOR(pg_catalog.=) $1 AND a.version OPERATOR(pg_catalog.=) $2
        AND a.xmin OPERATOR(pg_catalog.=) $29",
-    &[
-        pg_sys::TEXTOID,
-        pg_sys::INT8OID,
-        pg_sys::TEXTOID,
-        pg_sys::DATEOID,
-        pg_sys::DATEOID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TEXTOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::UUIDOID,
-        pg_sys::XIDOID,
+    types![
+        text, int8, text, date, date, int4, int4, int4, int4, int4, int4, int4, int4, int4, int4, int4, int4,
+        instant, instant, instant, instant, instant, instant, text, instant, instant, instant, uuid, xid
     ],
 );
 

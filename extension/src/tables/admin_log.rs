@@ -3,25 +3,14 @@
 use crate::postgres::actor;
 use crate::postgres::clock;
 use crate::postgres::ids;
-use crate::postgres::param::params;
+use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
-use pgrx::pg_sys;
 use serde_json::Value;
 
 pub static ADMIN: Statement = Statement::new(
     "INSERT INTO sendgate.admin_log (id, at, actor, verb, account_id, subject, before, after, note)
      VALUES ($1, $2, $3, $4, $5, $6, $7::pg_catalog.jsonb, $8::pg_catalog.jsonb, $9)",
-    &[
-        pg_sys::UUIDOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-    ],
+    types![uuid, instant, text, text, text, text, text, text, text],
 );
 
 /// Logs what an operator changed, from what to what.

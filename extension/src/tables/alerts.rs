@@ -2,7 +2,7 @@
 
 use crate::postgres::error::Result;
 use crate::postgres::ids;
-use crate::postgres::param::{Element, array, params};
+use crate::postgres::param::{Element, array, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{self, AccountRow};
@@ -13,14 +13,7 @@ use std::collections::HashSet;
 /// Stands for all accounts, in alerts that are about none.
 const NO_ACCOUNT: &str = "*";
 
-const OPEN_TYPES: &[pg_sys::Oid] = &[
-    pg_sys::UUIDOID,
-    pg_sys::TEXTOID,
-    pg_sys::TEXTOID,
-    pg_sys::DATEOID,
-    pg_sys::TEXTOID,
-    pg_sys::TIMESTAMPTZOID,
-];
+const OPEN_TYPES: &[pg_sys::Oid] = types![uuid, text, text, date, text, instant];
 
 static OPEN: Statement = Statement::new(
     "INSERT INTO sendgate.alerts (alert_id, account_id, kind, day, detail, opened_at)
@@ -41,21 +34,21 @@ static IS_OPEN: Statement = Statement::new(
     "SELECT 1 FROM sendgate.alerts l
      WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) $2
        AND l.day OPERATOR(pg_catalog.=) $3 AND l.resolved_at IS NULL",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::DATEOID],
+    types![text, text, date],
 );
 
 static WAS_RAISED: Statement = Statement::new(
     "SELECT 1 FROM sendgate.alerts l
      WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) $2
        AND l.day OPERATOR(pg_catalog.=) $3",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::DATEOID],
+    types![text, text, date],
 );
 
 static RESOLVE: Statement = Statement::new(
     "UPDATE sendgate.alerts l SET resolved_at = $3
      WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) $2
        AND l.resolved_at IS NULL",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+    types![text, text, instant],
 );
 
 /// Of these accounts, all open alerts of a kind but those on the accounts where it goes on: of the day,
@@ -66,7 +59,7 @@ static RESOLVE_SWEPT: Statement = Statement::new(
        AND l.kind OPERATOR(pg_catalog.=) $2 AND l.resolved_at IS NULL
        AND NOT (l.day OPERATOR(pg_catalog.>=) $3
                 AND l.account_id OPERATOR(pg_catalog.=) ANY ($5::pg_catalog.text[]))",
-    &[pg_sys::TEXTARRAYOID, pg_sys::TEXTOID, pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID, pg_sys::TEXTARRAYOID],
+    types![texts, text, date, instant, texts],
 );
 
 /// What an alert is about.

@@ -2,10 +2,9 @@
 
 use crate::postgres::actor;
 use crate::postgres::ids;
-use crate::postgres::param::params;
+use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
-use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::settle::BreakerChange;
 
@@ -17,18 +16,7 @@ static BREAKER: Statement = Statement::new(
      RETURNING account_id, id)
      INSERT INTO sendgate.breaker_outbox (account_id, id)
      SELECT l.account_id, l.id FROM logged l",
-    &[
-        pg_sys::UUIDOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-    ],
+    types![uuid, instant, text, text, text, text, instant, text, text, text],
 );
 
 /// A line of the breaker log.
@@ -93,13 +81,5 @@ pub static BREAKER_SKIP: Statement = Statement::new(
      RETURNING account_id, id)
      INSERT INTO sendgate.breaker_outbox (account_id, id)
      SELECT l.account_id, l.id FROM logged l",
-    &[
-        pg_sys::UUIDOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-    ],
+    types![uuid, instant, text, text, instant, text, text],
 );

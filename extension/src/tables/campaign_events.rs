@@ -2,7 +2,7 @@
 
 use crate::postgres::error::Result;
 use crate::postgres::ids;
-use crate::postgres::param::params;
+use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::AccountRow;
 use crate::tables::accounts::held::Held;
@@ -14,21 +14,10 @@ static REFUSED: Statement = Statement::new(
     "INSERT INTO sendgate.campaign_events (id, at, account_id, prospect_id, campaign_id, action,
          event_type, reason, operation_id, detail)
      VALUES ($1, $2, $3, $4, $5, $6, 'linkedin_skipped', $7, $8, $9)",
-    &[
-        pg_sys::UUIDOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::UUIDOID,
-        pg_sys::TEXTOID,
-    ],
+    types![uuid, instant, text, text, text, text, text, uuid, text],
 );
 
-const REPEAT_TYPES: &[pg_sys::Oid] =
-    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID];
+const REPEAT_TYPES: &[pg_sys::Oid] = types![text, instant, text, text, instant];
 
 static REPEAT: Statement = Statement::new(
     "UPDATE sendgate.campaign_events e
@@ -54,15 +43,7 @@ pub static SKIPPED: Statement = Statement::new(
      VALUES ($1, $2, $3, $4, $5, $6, $7, 'inmail', 'linkedin_skipped', 'account_inmail_credits_exhausted')
      ON CONFLICT (account_id, prospect_id, campaign_id, exhausted_at) WHERE exhausted_at IS NOT NULL
      DO UPDATE SET repeats = e.repeats OPERATOR(pg_catalog.+) 1, last_repeat_at = EXCLUDED.at",
-    &[
-        pg_sys::UUIDOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-    ],
+    types![uuid, instant, instant, instant, text, text, text],
 );
 
 /// Notes that the recipient's side refused for good.

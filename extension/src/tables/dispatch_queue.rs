@@ -5,10 +5,9 @@
 //! see yet. Nobody waits for anybody here.
 
 use crate::postgres::ids;
-use crate::postgres::param::{Element, array, params};
+use crate::postgres::param::{Element, array, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
-use pgrx::pg_sys;
 use sendgate_decision::clock::{DAY, Instant};
 use sendgate_decision::names::Action;
 
@@ -21,13 +20,13 @@ static LIES_READY: Statement = Statement::new(
      WHERE q.account_id OPERATOR(pg_catalog.=) $1 AND q.action OPERATOR(pg_catalog.=) $2
        AND q.due_at OPERATOR(pg_catalog.<=) $3
      LIMIT 1 FOR KEY SHARE SKIP LOCKED",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+    types![text, text, instant],
 );
 
 static ADD: Statement = Statement::new(
     "INSERT INTO sendgate.dispatch_queue (due_at, ticket_id, account_id, action)
      VALUES ($1, $2, $3, $4)",
-    &[pg_sys::TIMESTAMPTZOID, pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TEXTOID],
+    types![instant, uuid, text, text],
 );
 
 static WAKE: Statement = Statement::new(
@@ -35,14 +34,14 @@ static WAKE: Statement = Statement::new(
      WHERE q.account_id OPERATOR(pg_catalog.=) $1
        AND (q.action OPERATOR(pg_catalog.=) $2 OR $2 IS NULL)
        AND q.due_at OPERATOR(pg_catalog.>) $3",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+    types![text, text, instant],
 );
 
 static WAKE_MANY: Statement = Statement::new(
     "UPDATE sendgate.dispatch_queue q SET due_at = $2
      WHERE q.account_id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
        AND q.due_at OPERATOR(pg_catalog.>) $2",
-    &[pg_sys::TEXTARRAYOID, pg_sys::TIMESTAMPTZOID],
+    types![texts, instant],
 );
 
 /// Inserts rather than updates, so that two that wake many accounts never wait for each other; and
@@ -55,7 +54,7 @@ static WAKE_TIER: Statement = Statement::new(
      JOIN sendgate.accounts a ON a.id OPERATOR(pg_catalog.=) q.account_id
      WHERE a.tier OPERATOR(pg_catalog.=) $1 AND q.action OPERATOR(pg_catalog.=) $2
      GROUP BY q.account_id, q.action",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+    types![text, text, instant],
 );
 
 static WAKE_CAMPAIGN: Statement = Statement::new(
@@ -66,7 +65,7 @@ static WAKE_CAMPAIGN: Statement = Statement::new(
      WHERE e.campaign_id OPERATOR(pg_catalog.=) $1 AND e.state OPERATOR(pg_catalog.=) 'waiting'
        AND e.next_dispatch_at IS NOT NULL
      GROUP BY e.account_id, e.action",
-    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+    types![text, instant],
 );
 
 /// Sees to it that somebody looks at the account's work of this action by `due_at`.

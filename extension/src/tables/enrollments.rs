@@ -4,13 +4,12 @@
 pub mod many;
 
 use crate::postgres::gucs;
-use crate::postgres::param::{Span, params};
+use crate::postgres::param::{Span, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
 use crate::tables::campaign_events;
 use crate::tables::dispatch_queue;
 use crate::tables::journal::{ErrorNote, JournalRow};
-use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::enrollment::{Next, after_failure};
@@ -22,7 +21,7 @@ static READ: Statement = Statement::new(
      FROM sendgate.enrollments e
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
        AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID],
+    types![text, text, text, text],
 );
 
 static WRITE: Statement = Statement::new(
@@ -30,17 +29,7 @@ static WRITE: Statement = Statement::new(
      SET state = $5, next_dispatch_at = $6, reason = $7, error = $8, changed_at = $9
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
        AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4",
-    &[
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TIMESTAMPTZOID,
-    ],
+    types![text, text, text, text, text, instant, text, text, instant],
 );
 
 static FINISH: Statement = Statement::new(
@@ -49,7 +38,7 @@ static FINISH: Statement = Statement::new(
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
        AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4
        AND (e.state OPERATOR(pg_catalog.<>) 'done' OR e.reason IS NOT NULL)",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+    types![text, text, text, text, instant],
 );
 
 /// Work that waits for an operation on its prospect to be settled.
@@ -59,7 +48,7 @@ static WAKE_PROSPECT: Statement = Statement::new(
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
        AND e.action OPERATOR(pg_catalog.=) $3 AND e.state OPERATOR(pg_catalog.=) 'waiting'
        AND e.next_dispatch_at IS NULL",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+    types![text, text, text, instant],
 );
 
 static DEFER: Statement = Statement::new(
@@ -69,7 +58,7 @@ static DEFER: Statement = Statement::new(
        AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) 'inmail'
        AND e.state OPERATOR(pg_catalog.=) 'waiting'
        AND (e.next_dispatch_at OPERATOR(pg_catalog.<) $4 OR e.next_dispatch_at IS NULL)",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID],
+    types![text, text, text, instant, instant],
 );
 
 /// What the breaker deferred becomes due, the first at `$2`, the others spread over `$3`.
@@ -93,7 +82,7 @@ static RELEASE: Statement = Statement::new(
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) d.prospect_id
        AND e.campaign_id OPERATOR(pg_catalog.=) d.campaign_id
        AND e.action OPERATOR(pg_catalog.=) 'inmail'",
-    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::INTERVALOID],
+    types![text, instant, span],
 );
 
 /// Work that was given up after too many attempts, or that PostgreSQL refused, starts afresh.
@@ -104,7 +93,7 @@ static UNPARK: Statement = Statement::new(
        AND e.reason OPERATOR(pg_catalog.=) ANY (ARRAY['transient', 'rate_limited', 'released',
            'credits_exhausted', 'poisoned'])
      RETURNING e.action",
-    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+    types![text, instant],
 );
 
 static DEFER_ANEW: Statement = Statement::new(
@@ -114,7 +103,7 @@ static DEFER_ANEW: Statement = Statement::new(
        AND e.state OPERATOR(pg_catalog.=) 'waiting'
        AND e.reason OPERATOR(pg_catalog.=) 'account_inmail_credits_exhausted'
        AND e.next_dispatch_at OPERATOR(pg_catalog.>) $3",
-    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID],
+    types![text, instant, instant],
 );
 
 /// What was put off while the clock ran ahead is due now; the rules put it off again if they must.
@@ -123,7 +112,7 @@ static BRING_BACK: Statement = Statement::new(
      SET next_dispatch_at = $2, changed_at = $2
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.next_dispatch_at OPERATOR(pg_catalog.>) $2
        AND e.changed_at OPERATOR(pg_catalog.>) $2",
-    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+    types![text, instant],
 );
 
 /// The first deferred enrollment that nothing but the breaker holds back.
@@ -154,7 +143,7 @@ static OFFER: Statement = Statement::new(
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) d.prospect_id
        AND e.campaign_id OPERATOR(pg_catalog.=) d.campaign_id
        AND e.action OPERATOR(pg_catalog.=) 'inmail'",
-    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID],
+    types![text, instant, instant],
 );
 
 /// Whose work an operation was.

@@ -1,11 +1,10 @@
 //! `linkedin_events`: the log of proven deliveries.
 
 use crate::postgres::ids;
-use crate::postgres::param::{DATES, Element, INSTANTS, IntoParam, array, params};
+use crate::postgres::param::{Element, IntoParam, array, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
 use crate::tables::journal::JournalRow;
-use pgrx::pg_sys;
 use sendgate_decision::breaker::EVIDENCE_WINDOW;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::settle::Operation;
@@ -14,18 +13,7 @@ pub static INSERT_EVENT: Statement = Statement::new(
     "INSERT INTO sendgate.linkedin_events (id, operation_id, occurred_at, recorded_at, counted_on,
          account_id, prospect_id, event_type, chat_id, campaign_id)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-    &[
-        pg_sys::UUIDOID,
-        pg_sys::UUIDOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::DATEOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-    ],
+    types![uuid, uuid, instant, instant, date, text, text, text, text, text],
 );
 
 /// A proof that a breaker consults: an InMail that occurred and was recorded after the stamp, within
@@ -43,7 +31,7 @@ pub static EVIDENCE: Statement = Statement::new(
        AND e.recorded_at OPERATOR(pg_catalog.>) $2
        AND (o.operation_id IS NULL OR o.reserved_at OPERATOR(pg_catalog.>) $2)
      LIMIT 1",
-    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID],
+    types![text, instant, instant, instant],
 );
 
 /// Writes the event of a delivered operation and returns its id.
@@ -90,18 +78,7 @@ pub static INSERT_EVENTS: Statement = Statement::new(
                             $8::pg_catalog.text[], $9::pg_catalog.text[], $10::pg_catalog.text[])
           AS u (id, operation_id, occurred_at, counted_on, account_id, prospect_id, event_type, chat_id,
                 campaign_id)",
-    &[
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::UUIDARRAYOID,
-        pg_sys::UUIDARRAYOID,
-        INSTANTS,
-        DATES,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-    ],
+    types![instant, uuids, uuids, instants, dates, texts, texts, texts, texts, texts],
 );
 
 /// The event of a delivery.

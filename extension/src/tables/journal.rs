@@ -7,11 +7,10 @@ use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{TEXT_CHARACTERS_MAX, shown};
 use crate::postgres::ids;
 use crate::postgres::index_scan::{self, Lookup};
-use crate::postgres::param::params;
+use crate::postgres::param::{params, types};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
-use pgrx::pg_sys;
 use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::names::{Action, OperationState, Outcome};
 use sendgate_decision::settle::Operation;
@@ -23,16 +22,7 @@ static INSERT: Statement = Statement::new(
     "INSERT INTO sendgate.send_operations (operation_id, reserved_at, expires_at, counted_on,
          account_id, prospect_id, action, campaign_id)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-    &[
-        pg_sys::UUIDOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::DATEOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-    ],
+    types![uuid, instant, instant, date, text, text, text, text],
 );
 
 static OPERATION: Lookup = Lookup::new(
@@ -55,23 +45,13 @@ static SETTLE: Statement = Statement::new(
          unknown_since = CASE WHEN $4 OPERATOR(pg_catalog.=) 'indeterminate' THEN $5 END
      WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.operation_id OPERATOR(pg_catalog.=) $2
        AND o.state OPERATOR(pg_catalog.=) $3",
-    &[
-        pg_sys::TEXTOID,
-        pg_sys::UUIDOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::INT4OID,
-    ],
+    types![text, uuid, text, text, instant, text, text, text, int4],
 );
 
 static FORGET: Statement = Statement::new(
     "DELETE FROM sendgate.send_operations o
      WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.operation_id OPERATOR(pg_catalog.=) $2",
-    &[pg_sys::TEXTOID, pg_sys::UUIDOID],
+    types![text, uuid],
 );
 
 /// A delivery and its event, where the operation is still in the state that it was read in.
@@ -87,16 +67,7 @@ static DELIVER: Statement = Statement::new(
          account_id, prospect_id, event_type, chat_id, campaign_id)
      SELECT $5, d.operation_id, $6, $4, d.counted_on, d.account_id, d.prospect_id, $7, $8, d.campaign_id
      FROM delivered d",
-    &[
-        pg_sys::TEXTOID,
-        pg_sys::UUIDOID,
-        pg_sys::TEXTOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::UUIDOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-    ],
+    types![text, uuid, text, instant, uuid, instant, text, text],
 );
 
 /// A slot that was just taken.

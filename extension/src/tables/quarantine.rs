@@ -4,9 +4,8 @@
 //! restored backup remembers may lie in this server's future.
 
 use crate::postgres::error::Result;
-use crate::postgres::param::params;
+use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
-use pgrx::pg_sys;
 
 /// The jobs that a quarantine waits for, in the order in which they run.
 pub const WATCHED: [&str; 2] = ["audit_events", "reconcile_operations"];
@@ -18,7 +17,7 @@ static CURRENT: Statement = Statement::new(
 
 static SWEPT: Statement = Statement::new(
     "SELECT j.job FROM sendgate.jobs j WHERE j.whole_under OPERATOR(pg_catalog.=) $1",
-    &[pg_sys::UUIDOID],
+    types![uuid],
 );
 
 static LEAVE_OUT: Statement = Statement::new(

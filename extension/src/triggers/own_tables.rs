@@ -7,7 +7,7 @@ use crate::postgres::function::{
     unknown_value,
 };
 use crate::postgres::ids;
-use crate::postgres::param::{IntoParam, Param, params};
+use crate::postgres::param::{IntoParam, Param, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::postgres::trigger::{Column, Fired};
 use crate::postgres::version;
@@ -24,7 +24,7 @@ sql_reading!(sendgate_journal_event, pg_finfo_sendgate_journal_event, journal_ev
 static EVENT_EXISTS: Statement = Statement::new(
     "SELECT 1 FROM sendgate.linkedin_events e
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.id OPERATOR(pg_catalog.=) $2",
-    &[pg_sys::TEXTOID, pg_sys::UUIDOID],
+    types![text, uuid],
 );
 
 fn append_only(args: &Args) -> Answer {

@@ -2,12 +2,11 @@
 
 use crate::postgres::commit;
 use crate::postgres::error::Result;
-use crate::postgres::param::{DATES, Element, INSTANTS, Param, array};
+use crate::postgres::param::{Element, Param, array, types};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{AccountRow, account_columns, read_columns};
-use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::ACTIONS;
@@ -25,7 +24,7 @@ macro_rules! hold {
                   ORDER BY a.id ",
                 $lock
             ),
-            &[pg_sys::TEXTARRAYOID],
+            types![texts],
         )
     };
 }
@@ -59,34 +58,10 @@ static WRITE: Statement = Statement::new(
          AS u (id, status, day, week, d1, d2, d3, d4, d5, w1, w2, w3, w4, w5, cap, ramp, l1, l2, l3, l4, l5,
                cooldown, mode, exhausted, cleared, lease, probe)
      WHERE a.id OPERATOR(pg_catalog.=) u.id",
-    &[
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        DATES,
-        DATES,
-        pg_sys::INT4ARRAYOID,
-        pg_sys::INT4ARRAYOID,
-        pg_sys::INT4ARRAYOID,
-        pg_sys::INT4ARRAYOID,
-        pg_sys::INT4ARRAYOID,
-        pg_sys::INT4ARRAYOID,
-        pg_sys::INT4ARRAYOID,
-        pg_sys::INT4ARRAYOID,
-        pg_sys::INT4ARRAYOID,
-        pg_sys::INT4ARRAYOID,
-        pg_sys::INT4ARRAYOID,
-        pg_sys::INT4ARRAYOID,
-        INSTANTS,
-        INSTANTS,
-        INSTANTS,
-        INSTANTS,
-        INSTANTS,
-        INSTANTS,
-        pg_sys::TEXTARRAYOID,
-        INSTANTS,
-        INSTANTS,
-        INSTANTS,
-        pg_sys::UUIDARRAYOID,
+    types![
+        texts, texts, dates, dates, int4s, int4s, int4s, int4s, int4s, int4s, int4s, int4s, int4s, int4s,
+        int4s, int4s, instants, instants, instants, instants, instants, instants, texts, instants, instants,
+        instants, uuids
     ],
 );
 

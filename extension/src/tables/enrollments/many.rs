@@ -2,19 +2,16 @@
 
 use crate::postgres::gucs;
 use crate::postgres::ids;
-use crate::postgres::param::{Element, INSTANTS, IntoParam, Param, array};
+use crate::postgres::param::{Element, IntoParam, Param, array, types};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
-use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::enrollment::{Next, after_failure};
 use sendgate_decision::names::{Action, EnrollmentState, Outcome};
 use sendgate_decision::settle::Operation;
 use std::collections::HashSet;
-
-const TEXTS: pg_sys::Oid = pg_sys::TEXTARRAYOID;
 
 static READ: Statement = Statement::new(
     "SELECT u.n::pg_catalog.int4, e.state, e.attempts, e.operation_id, e.reason IS NULL
@@ -26,7 +23,7 @@ static READ: Statement = Statement::new(
             AND e.prospect_id OPERATOR(pg_catalog.=) u.prospect_id
             AND e.campaign_id OPERATOR(pg_catalog.=) u.campaign_id
             AND e.action OPERATOR(pg_catalog.=) u.action",
-    &[TEXTS, TEXTS, TEXTS, TEXTS],
+    types![texts, texts, texts, texts],
 );
 
 static WRITE: Statement = Statement::new(
@@ -41,7 +38,7 @@ static WRITE: Statement = Statement::new(
        AND e.prospect_id OPERATOR(pg_catalog.=) u.prospect_id
        AND e.campaign_id OPERATOR(pg_catalog.=) u.campaign_id
        AND e.action OPERATOR(pg_catalog.=) u.action",
-    &[pg_sys::TIMESTAMPTZOID, TEXTS, TEXTS, TEXTS, TEXTS, TEXTS, INSTANTS, TEXTS, TEXTS],
+    types![instant, texts, texts, texts, texts, texts, instants, texts, texts],
 );
 
 static REFUSED: Statement = Statement::new(
@@ -53,17 +50,7 @@ static REFUSED: Statement = Statement::new(
                             $5::pg_catalog.text[], $6::pg_catalog.text[], $7::pg_catalog.text[],
                             $8::pg_catalog.uuid[], $9::pg_catalog.text[])
           AS u (id, account_id, prospect_id, campaign_id, action, reason, operation_id, detail)",
-    &[
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::UUIDARRAYOID,
-        TEXTS,
-        TEXTS,
-        TEXTS,
-        TEXTS,
-        TEXTS,
-        pg_sys::UUIDARRAYOID,
-        TEXTS,
-    ],
+    types![instant, uuids, texts, texts, texts, texts, texts, uuids, texts],
 );
 
 static WAKE_PROSPECTS: Statement = Statement::new(
@@ -75,7 +62,7 @@ static WAKE_PROSPECTS: Statement = Statement::new(
        AND e.prospect_id OPERATOR(pg_catalog.=) u.prospect_id
        AND e.action OPERATOR(pg_catalog.=) u.action AND e.state OPERATOR(pg_catalog.=) 'waiting'
        AND e.next_dispatch_at IS NULL",
-    &[pg_sys::TIMESTAMPTZOID, TEXTS, TEXTS, TEXTS],
+    types![instant, texts, texts, texts],
 );
 
 static WAKE: Statement = Statement::new(
@@ -83,7 +70,7 @@ static WAKE: Statement = Statement::new(
      FROM unnest($2::pg_catalog.text[], $3::pg_catalog.text[]) AS u (account_id, action)
      WHERE q.account_id OPERATOR(pg_catalog.=) u.account_id AND q.action OPERATOR(pg_catalog.=) u.action
        AND q.due_at OPERATOR(pg_catalog.>) $1",
-    &[pg_sys::TIMESTAMPTZOID, TEXTS, TEXTS],
+    types![instant, texts, texts],
 );
 
 /// No dispatch puts off the ticket that is seen here: it would hold the account.
@@ -98,7 +85,7 @@ static TICKETS: Statement = Statement::new(
          WHERE q.account_id OPERATOR(pg_catalog.=) u.account_id
            AND q.action OPERATOR(pg_catalog.=) u.action
            AND q.due_at OPERATOR(pg_catalog.<=) u.due_at)",
-    &[pg_sys::UUIDARRAYOID, INSTANTS, TEXTS, TEXTS],
+    types![uuids, instants, texts, texts],
 );
 
 /// An operation that was settled.

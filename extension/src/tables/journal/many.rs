@@ -2,11 +2,10 @@
 
 use crate::postgres::commit;
 use crate::postgres::error::Result;
-use crate::postgres::param::{Element, IntoParam, array};
+use crate::postgres::param::{Element, IntoParam, array, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
 use crate::tables::journal::{self, ErrorNote, JournalRow};
-use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{OperationState, Outcome};
 use sendgate_decision::settle::Operation;
@@ -22,7 +21,7 @@ static READ: Statement = Statement::new(
      LEFT JOIN sendgate.linkedin_events e
          ON e.account_id OPERATOR(pg_catalog.=) u.account_id
             AND e.operation_id OPERATOR(pg_catalog.=) u.operation_id",
-    &[pg_sys::TEXTARRAYOID, pg_sys::UUIDARRAYOID],
+    types![texts, uuids],
 );
 
 /// The same as for one; the state that each was read in is compared.
@@ -39,17 +38,7 @@ static SETTLE: Statement = Statement::new(
      WHERE o.account_id OPERATOR(pg_catalog.=) u.account_id
        AND o.operation_id OPERATOR(pg_catalog.=) u.operation_id
        AND o.state OPERATOR(pg_catalog.=) u.was",
-    &[
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::UUIDARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::INT4ARRAYOID,
-    ],
+    types![instant, texts, uuids, texts, texts, texts, texts, texts, int4s],
 );
 
 /// An operation on its way to another state.

@@ -2,7 +2,7 @@
 //! security, as foreign keys are checked, because the question is which rows there are, and not
 //! which of them somebody may see.
 
-use crate::postgres::param::{Element, Param, array};
+use crate::postgres::param::{Element, Param, array, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::journal;
 use pgrx::{PgTupleDesc, pg_sys};
@@ -140,8 +140,8 @@ fn held(spi: &Spi, sql: String, element: Element, ids: &BTreeSet<OperationId>) -
 
 const fn types(element: Element) -> &'static [pg_sys::Oid] {
     match element {
-        Element::Uuid => &[pg_sys::UUIDARRAYOID],
-        _ => &[pg_sys::TEXTARRAYOID],
+        Element::Uuid => types![uuids],
+        _ => types![texts],
     }
 }
 

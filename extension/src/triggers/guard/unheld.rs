@@ -7,7 +7,7 @@
 
 use crate::postgres::error::Result;
 use crate::postgres::function;
-use crate::postgres::param::{Element, array};
+use crate::postgres::param::{Element, array, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::postgres::trigger::{Column, Fired};
 use crate::settle::batch::Keys;
@@ -27,7 +27,7 @@ static IN_FLIGHT: Statement = Statement::new(
          ON o.account_id OPERATOR(pg_catalog.=) g.account_id
             AND o.operation_id OPERATOR(pg_catalog.=) g.operation_id
      WHERE o.state OPERATOR(pg_catalog.=) 'reserved'",
-    &[pg_sys::TEXTARRAYOID, pg_sys::UUIDARRAYOID],
+    types![texts, uuids],
 );
 
 /// Where granted ids were written.

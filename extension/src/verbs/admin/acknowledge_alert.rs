@@ -5,11 +5,10 @@ use crate::postgres::clock;
 use crate::postgres::commit;
 use crate::postgres::error::{Code, Error};
 use crate::postgres::function::{Answer, Args, VOID, sql_function};
-use crate::postgres::param::params;
+use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::admin_log;
 use crate::tables::journal;
-use pgrx::pg_sys;
 use serde_json::{Value, json};
 
 sql_function!(sendgate_acknowledge_alert, pg_finfo_sendgate_acknowledge_alert, acknowledge_alert);
@@ -22,12 +21,12 @@ pub static ACKNOWLEDGE: Statement = Statement::new(
              ARRAY['delivered_after_rollback', 'unreserved_send', 'poisoned_enrollment']) THEN $3 ELSE l.resolved_at END
      WHERE l.alert_id OPERATOR(pg_catalog.=) $1 AND l.acknowledged_at IS NULL
      RETURNING l.account_id, l.kind",
-    &[pg_sys::UUIDOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TEXTOID],
+    types![uuid, text, instant, text],
 );
 
 pub static EXISTS: Statement = Statement::new(
     "SELECT 1 FROM sendgate.alerts l WHERE l.alert_id OPERATOR(pg_catalog.=) $1",
-    &[pg_sys::UUIDOID],
+    types![uuid],
 );
 
 pub fn acknowledge_alert(args: &Args) -> Answer {

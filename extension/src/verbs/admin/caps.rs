@@ -4,7 +4,7 @@ use crate::postgres::clock;
 use crate::postgres::commit;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{Answer, Args, VOID, shown, sql_function};
-use crate::postgres::param::params;
+use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts;
 use crate::tables::admin_log;
@@ -12,7 +12,6 @@ use crate::tables::config;
 use crate::tables::dispatch_queue;
 use crate::verbs::admin::CAP_MAX;
 use crate::verbs::admin::upsert_account::check_tier;
-use pgrx::pg_sys;
 use sendgate_decision::account::CapOverride;
 use sendgate_decision::budget::Budget;
 use sendgate_decision::names::Action;
@@ -36,19 +35,7 @@ static WRITE_CAPS: Statement = Statement::new(
          inmail_weekly_cap = $7, invite_weekly_cap = $8, message_weekly_cap = $9,
          profile_view_weekly_cap = $10, engagement_weekly_cap = $11
      WHERE a.id OPERATOR(pg_catalog.=) $1",
-    &[
-        pg_sys::TEXTOID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-        pg_sys::INT4OID,
-    ],
+    types![text, int4, int4, int4, int4, int4, int4, int4, int4, int4, int4],
 );
 
 static READ_TIER_CAP: Statement = Statement::new(
@@ -57,7 +44,7 @@ static READ_TIER_CAP: Statement = Statement::new(
          'ramp_step_percent', t.ramp_step_percent)::pg_catalog.text
      FROM sendgate.tiers t
      WHERE t.tier OPERATOR(pg_catalog.=) $1 AND t.action OPERATOR(pg_catalog.=) $2",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID],
+    types![text, text],
 );
 
 static WRITE_TIER_CAP: Statement = Statement::new(
@@ -68,20 +55,20 @@ static WRITE_TIER_CAP: Statement = Statement::new(
      SET daily_cap = EXCLUDED.daily_cap, weekly_cap = EXCLUDED.weekly_cap,
          minimum_gap = EXCLUDED.minimum_gap, ramp_start_percent = EXCLUDED.ramp_start_percent,
          ramp_step_percent = EXCLUDED.ramp_step_percent",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::INT4OID, pg_sys::INT4OID, pg_sys::TEXTOID, pg_sys::INT4OID],
+    types![text, text, int4, int4, text, int4],
 );
 
 /// All lines of a tier: two that drop one line each must not both believe that the other's stays.
 static HOLD_TIER: Statement = Statement::new(
     "SELECT 1 FROM sendgate.tier_overrides t WHERE t.tier OPERATOR(pg_catalog.=) $1
      ORDER BY t.action USING OPERATOR(pg_catalog.<) FOR UPDATE",
-    &[pg_sys::TEXTOID],
+    types![text],
 );
 
 static DROP_TIER_CAP: Statement = Statement::new(
     "DELETE FROM sendgate.tier_overrides t
      WHERE t.tier OPERATOR(pg_catalog.=) $1 AND t.action OPERATOR(pg_catalog.=) $2",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID],
+    types![text, text],
 );
 
 /// Asked after the row is gone, for which it waited until nobody was putting an account into the tier.
@@ -90,7 +77,7 @@ static ORPHANS: Statement = Statement::new(
      WHERE a.tier OPERATOR(pg_catalog.=) $1
        AND NOT EXISTS (SELECT FROM sendgate.tiers t WHERE t.tier OPERATOR(pg_catalog.=) $1)
      LIMIT 1",
-    &[pg_sys::TEXTOID],
+    types![text],
 );
 
 fn set_cap(args: &Args) -> Answer {

@@ -5,10 +5,9 @@ use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{
     Answer, Args, TEXT_CHARACTERS_MAX, VOID, shown, sql_function, unknown_value,
 };
-use crate::postgres::param::params;
+use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::admin_log;
-use pgrx::pg_sys;
 use sendgate_decision::classify::StatusPattern;
 use sendgate_decision::names::Outcome;
 use serde_json::Value;
@@ -25,25 +24,18 @@ static WRITE: Statement = Statement::new(
      ON CONFLICT (rule_order) DO UPDATE
      SET outcome = EXCLUDED.outcome, action = EXCLUDED.action, error_type = EXCLUDED.error_type,
          http_status = EXCLUDED.http_status, error_text = EXCLUDED.error_text",
-    &[
-        pg_sys::INT4OID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-    ],
+    types![int4, text, text, text, text, text],
 );
 
 static DROP: Statement = Statement::new(
     "DELETE FROM sendgate.error_rule_overrides r WHERE r.rule_order OPERATOR(pg_catalog.=) $1",
-    &[pg_sys::INT4OID],
+    types![int4],
 );
 
 static SHOW: Statement = Statement::new(
     "SELECT pg_catalog.to_jsonb(r.*)::pg_catalog.text FROM sendgate.error_rule_overrides r
      WHERE r.rule_order OPERATOR(pg_catalog.=) $1",
-    &[pg_sys::INT4OID],
+    types![int4],
 );
 
 fn set_error_rule(args: &Args) -> Answer {

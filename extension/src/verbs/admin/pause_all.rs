@@ -6,11 +6,10 @@ use crate::postgres::commit;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{Answer, Args, VOID, show_instant, sql_function};
 use crate::postgres::ids;
-use crate::postgres::param::params;
+use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::admin_log;
 use crate::tables::quarantine;
-use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use serde_json::{Value, json};
 
@@ -20,7 +19,7 @@ sql_function!(sendgate_resume_all, pg_finfo_sendgate_resume_all, resume_all);
 
 static PAUSE: Statement = Statement::new(
     "INSERT INTO sendgate.pause_switch (paused_at, actor, note) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING",
-    &[pg_sys::TIMESTAMPTZOID, pg_sys::TEXTOID, pg_sys::TEXTOID],
+    types![instant, text, text],
 );
 
 /// Over a pause or an earlier quarantine, whose sweeps do not count for this one.
@@ -30,7 +29,7 @@ static QUARANTINE: Statement = Statement::new(
      ON CONFLICT (only_row) DO UPDATE
      SET actor = EXCLUDED.actor, note = EXCLUDED.note, quarantine_id = EXCLUDED.quarantine_id,
          quarantined_at = EXCLUDED.quarantined_at",
-    &[pg_sys::TIMESTAMPTZOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::UUIDOID],
+    types![instant, text, text, uuid],
 );
 
 static HOLD: Statement =

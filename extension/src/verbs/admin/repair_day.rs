@@ -5,7 +5,7 @@ use crate::postgres::clock;
 use crate::postgres::error::{Code, Error};
 use crate::postgres::function::{Answer, Args, VOID, shown, sql_function};
 use crate::postgres::gucs;
-use crate::postgres::param::params;
+use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts;
 use crate::tables::accounts::held::Held;
@@ -13,7 +13,6 @@ use crate::tables::admin_log;
 use crate::tables::alerts::{self, About};
 use crate::tables::enrollments;
 use crate::tables::quarantine;
-use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::names::{ACTIONS, Action};
@@ -33,7 +32,7 @@ static COUNT: Statement = Statement::new(
        AND o.counted_on OPERATOR(pg_catalog.<=) $2
        AND o.state OPERATOR(pg_catalog.<>) 'released'
      GROUP BY o.action",
-    &[pg_sys::TEXTOID, pg_sys::DATEOID, pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID],
+    types![text, date, date, instant],
 );
 
 /// What was counted on a day that has not come was sent by now: it counts today, and its time to
@@ -44,7 +43,7 @@ static BRING_BACK: Statement = Statement::new(
          expires_at = LEAST(o.expires_at, $4)
      WHERE o.account_id OPERATOR(pg_catalog.=) $1
        AND (o.counted_on OPERATOR(pg_catalog.>) $2 OR o.reserved_at OPERATOR(pg_catalog.>) $3)",
-    &[pg_sys::TEXTOID, pg_sys::DATEOID, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID],
+    types![text, date, instant, instant],
 );
 
 fn repair_day(args: &Args) -> Answer {

@@ -3,7 +3,7 @@
 use crate::postgres::clock;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{Answer, Args, VOID, sql_function};
-use crate::postgres::param::params;
+use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts;
 use crate::tables::accounts::held::Held;
@@ -19,14 +19,14 @@ static WRITE: Statement = Statement::new(
     "UPDATE sendgate.accounts a
      SET version = a.version OPERATOR(pg_catalog.+) 1, window_start = $2, window_end = $3, window_days = $4
      WHERE a.id OPERATOR(pg_catalog.=) $1",
-    &[pg_sys::TEXTOID, pg_sys::TIMEOID, pg_sys::TIMEOID, pg_sys::INT2OID],
+    types![text, time, time, int2],
 );
 
 static READ: Statement = Statement::new(
     "SELECT pg_catalog.jsonb_build_object('window_start', a.window_start, 'window_end', a.window_end,
          'window_days', sendgate.window_days_array(a.window_days))::pg_catalog.text
      FROM sendgate.accounts a WHERE a.id OPERATOR(pg_catalog.=) $1",
-    &[pg_sys::TEXTOID],
+    types![text],
 );
 
 /// The three arguments of a window, each given or not.

@@ -5,7 +5,7 @@ use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{
     Answer, Args, DISPLAY_NAME_CHARACTERS_MAX, VOID, null_argument, shown, sql_statements,
 };
-use crate::postgres::param::params;
+use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::postgres::zone;
 use crate::tables::accounts::held::Held;
@@ -16,7 +16,6 @@ use crate::tables::config::{self, Config};
 use crate::tables::dispatch_queue;
 use crate::tables::enrollments;
 use crate::verbs::admin::set_window;
-use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::breaker::Reading;
 use sendgate_decision::budget::Budget;
@@ -29,16 +28,7 @@ static INSERT: Statement = Statement::new(
     "INSERT INTO sendgate.accounts (id, tier, day, week, display_name, time_zone, credit_reset_day, ramp)
      VALUES ($1, $2, $3, $4, $5, COALESCE($6, 'UTC'), COALESCE($7, 1), COALESCE($8, false))
      ON CONFLICT (id) DO NOTHING",
-    &[
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::DATEOID,
-        pg_sys::DATEOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::INT2OID,
-        pg_sys::BOOLOID,
-    ],
+    types![text, text, date, date, text, text, int2, bool],
 );
 
 /// Switching the ramp on starts it afresh; leaving it on does not.
@@ -49,7 +39,7 @@ static UPDATE: Statement = Statement::new(
          time_zone = COALESCE($4, a.time_zone), credit_reset_day = COALESCE($5, a.credit_reset_day),
          ramp = COALESCE($6, a.ramp), ramp_days = CASE WHEN $6 AND NOT a.ramp THEN 0 ELSE a.ramp_days END
      WHERE a.id OPERATOR(pg_catalog.=) $1",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::INT2OID, pg_sys::BOOLOID],
+    types![text, text, text, text, int2, bool],
 );
 
 static SHOW: Statement = Statement::new(
@@ -58,19 +48,17 @@ static SHOW: Statement = Statement::new(
          'window_start', a.window_start, 'window_end', a.window_end,
          'window_days', sendgate.window_days_array(a.window_days))::pg_catalog.text
      FROM sendgate.accounts a WHERE a.id OPERATOR(pg_catalog.=) $1",
-    &[pg_sys::TEXTOID],
+    types![text],
 );
 
 /// Keeps drop_tier_cap from dropping the tier until this transaction ends.
 static KEEP_TIER: Statement = Statement::new(
     "SELECT 1 FROM sendgate.tier_overrides t WHERE t.tier OPERATOR(pg_catalog.=) $1 FOR KEY SHARE",
-    &[pg_sys::TEXTOID],
+    types![text],
 );
 
-static EXISTS: Statement = Statement::new(
-    "SELECT 1 FROM sendgate.accounts a WHERE a.id OPERATOR(pg_catalog.=) $1",
-    &[pg_sys::TEXTOID],
-);
+static EXISTS: Statement =
+    Statement::new("SELECT 1 FROM sendgate.accounts a WHERE a.id OPERATOR(pg_catalog.=) $1", types![text]);
 
 /// What is to be changed; none = as it is, or the default of a new account.
 struct Change<'a> {

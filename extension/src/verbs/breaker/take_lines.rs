@@ -2,7 +2,7 @@
 //! inside the taker's transaction: rolled back, they are there again; two takers never get the same.
 
 use crate::postgres::function::{Answer, Args, sql_function};
-use crate::postgres::param::{Param, params};
+use crate::postgres::param::{Param, params, types};
 use crate::postgres::record;
 use crate::postgres::statement::{Spi, Statement};
 use pgrx::pg_sys;
@@ -32,7 +32,7 @@ static TAKE: Statement = Statement::new(
          WHERE b.account_id OPERATOR(pg_catalog.=) t.account_id AND b.id OPERATOR(pg_catalog.=) t.id
          LIMIT 1) l
      ORDER BY l.at, l.id",
-    &[pg_sys::INT4OID],
+    types![int4],
 );
 
 fn take_breaker_lines(args: &Args) -> Answer {

@@ -4,10 +4,9 @@
 use crate::postgres::clock;
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, sql_function};
-use crate::postgres::param::{IntoParam, params};
+use crate::postgres::param::{IntoParam, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts;
-use pgrx::pg_sys;
 
 sql_function!(sendgate_cancel, pg_finfo_sendgate_cancel, cancel);
 
@@ -16,7 +15,7 @@ static ACCOUNTS: Statement = Statement::new(
      WHERE e.campaign_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
        AND e.state OPERATOR(pg_catalog.=) ANY (ARRAY['waiting', 'sending', 'parked'])
      ORDER BY 1",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID],
+    types![text, text],
 );
 
 static CANCEL: Statement = Statement::new(
@@ -25,7 +24,7 @@ static CANCEL: Statement = Statement::new(
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
        AND e.campaign_id OPERATOR(pg_catalog.=) $3
        AND e.state OPERATOR(pg_catalog.=) ANY (ARRAY['waiting', 'sending', 'parked'])",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID],
+    types![text, text, text, instant],
 );
 
 fn cancel(args: &Args) -> Answer {

@@ -4,7 +4,7 @@
 use crate::postgres::clock;
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, sql_statements};
-use crate::postgres::param::{IntoParam, params};
+use crate::postgres::param::{IntoParam, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::{self, unknown};
 use crate::tables::dispatch_queue;
@@ -14,28 +14,18 @@ use sendgate_decision::names::Action;
 
 sql_statements!(sendgate_enqueue, pg_finfo_sendgate_enqueue, enqueue);
 
-static IS_ACCOUNT: Statement = Statement::new(
-    "SELECT 1 FROM sendgate.accounts a WHERE a.id OPERATOR(pg_catalog.=) $1",
-    &[pg_sys::TEXTOID],
-);
+static IS_ACCOUNT: Statement =
+    Statement::new("SELECT 1 FROM sendgate.accounts a WHERE a.id OPERATOR(pg_catalog.=) $1", types![text]);
 
 static INSERT: Statement = Statement::new(
     "INSERT INTO sendgate.enrollments (enqueued_at, changed_at, next_dispatch_at, is_connection,
          account_id, prospect_id, campaign_id, action)
      VALUES ($1, $1, $2, $3, $4, $5, $6, $7)
      ON CONFLICT (account_id, prospect_id, campaign_id, action) DO NOTHING",
-    &[
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::BOOLOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-    ],
+    types![instant, instant, bool, text, text, text, text],
 );
 
-const KEY_TYPES: &[pg_sys::Oid] = &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID];
+const KEY_TYPES: &[pg_sys::Oid] = types![text, text, text, text];
 
 static IS_UNCONNECTED: Statement = Statement::new(
     "SELECT 1 FROM sendgate.enrollments e

@@ -4,11 +4,10 @@
 use crate::postgres::actor;
 use crate::postgres::clock;
 use crate::postgres::function::{Answer, Args, VOID, sql_function};
-use crate::postgres::param::params;
+use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::admin_log;
 use crate::tables::dispatch_queue;
-use pgrx::pg_sys;
 use serde_json::{Value, json};
 
 sql_function!(sendgate_pause_campaign, pg_finfo_sendgate_pause_campaign, pause_campaign);
@@ -17,12 +16,12 @@ sql_function!(sendgate_resume_campaign, pg_finfo_sendgate_resume_campaign, resum
 static PAUSE: Statement = Statement::new(
     "INSERT INTO sendgate.paused_campaigns (campaign_id, paused_at, actor) VALUES ($1, $2, $3)
      ON CONFLICT DO NOTHING",
-    &[pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TEXTOID],
+    types![text, instant, text],
 );
 
 static RESUME: Statement = Statement::new(
     "DELETE FROM sendgate.paused_campaigns p WHERE p.campaign_id OPERATOR(pg_catalog.=) $1",
-    &[pg_sys::TEXTOID],
+    types![text],
 );
 
 fn pause_campaign(args: &Args) -> Answer {

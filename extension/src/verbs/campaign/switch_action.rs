@@ -4,7 +4,7 @@ use crate::postgres::clock;
 use crate::postgres::commit;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{Answer, Args, shown, sql_statements};
-use crate::postgres::param::{Element, array, params};
+use crate::postgres::param::{Element, array, params, types};
 use crate::postgres::record::RecordType;
 use crate::postgres::statement::{Spi, Statement};
 use crate::postgres::subtransaction::{Attempt, attempt_unless_there};
@@ -29,7 +29,7 @@ static HOLD_ACCOUNTS: Statement = Statement::new(
          WHERE e.campaign_id OPERATOR(pg_catalog.=) $1 AND e.action OPERATOR(pg_catalog.=) $2
            AND e.state OPERATOR(pg_catalog.=) 'waiting'))
      ORDER BY a.id USING OPERATOR(pg_catalog.<) FOR NO KEY UPDATE",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID],
+    types![text, text],
 );
 
 /// What was deferred or waited for an event of the old action is due now; what was put off by its
@@ -48,14 +48,14 @@ static MOVE: Statement = Statement::new(
            WHERE o.account_id OPERATOR(pg_catalog.=) e.account_id
              AND o.prospect_id OPERATOR(pg_catalog.=) e.prospect_id
              AND o.campaign_id OPERATOR(pg_catalog.=) $1 AND o.action OPERATOR(pg_catalog.=) $3)",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TEXTOID, pg_sys::TIMESTAMPTZOID, pg_sys::TEXTARRAYOID],
+    types![text, text, text, instant, texts],
 );
 
 static LEFT_BEHIND: Statement = Statement::new(
     "SELECT pg_catalog.count(*)::pg_catalog.int4 FROM sendgate.enrollments e
      WHERE e.campaign_id OPERATOR(pg_catalog.=) $1 AND e.action OPERATOR(pg_catalog.=) $2
        AND e.state OPERATOR(pg_catalog.=) 'waiting'",
-    &[pg_sys::TEXTOID, pg_sys::TEXTOID],
+    types![text, text],
 );
 
 fn switch_action(args: &Args) -> Answer {

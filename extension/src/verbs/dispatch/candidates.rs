@@ -1,9 +1,8 @@
 //! Due enrollments of the picked accounts.
 
-use crate::postgres::param::{Element, IntoParam, array};
+use crate::postgres::param::{Element, IntoParam, array, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::verbs::dispatch::pick::{Outlook, Pair, Picked};
-use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::ProspectHistory;
 
@@ -38,14 +37,7 @@ static DUE: Statement = Statement::new(
            AND o.state OPERATOR(pg_catalog.<>) 'released'
      ) h
      LIMIT $6",
-    &[
-        pg_sys::INT4ARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::INT4ARRAYOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::INT8OID,
-    ],
+    types![int4s, texts, texts, int4s, instant, int8],
 );
 
 /// A due enrollment.

@@ -3,7 +3,7 @@
 
 use crate::gate::rule::{Rule, ask};
 use crate::postgres::clock;
-use crate::postgres::param::{Element, INSTANTS, array, params};
+use crate::postgres::param::{Element, array, params, types};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Rows, Spi, Statement};
 use crate::tables::accounts::held::Held;
@@ -39,16 +39,7 @@ macro_rules! hold {
     };
 }
 
-const PICK_TYPES: &[pg_sys::Oid] = &[
-    pg_sys::TIMESTAMPTZOID,
-    pg_sys::TIMESTAMPTZOID,
-    pg_sys::TEXTOID,
-    pg_sys::TEXTOID,
-    pg_sys::UUIDOID,
-    pg_sys::INT8OID,
-    pg_sys::TEXTOID,
-    pg_sys::TEXTOID,
-];
+const PICK_TYPES: &[pg_sys::Oid] = types![instant, instant, text, text, uuid, int8, text, text];
 
 static PICK: Statement = Statement::new(
     concat!(
@@ -116,7 +107,7 @@ static EVIDENCE: Statement = Statement::new(
            AND e.occurred_at OPERATOR(pg_catalog.<=) $4
            AND e.recorded_at OPERATOR(pg_catalog.>) u.exhausted_at
            AND (o.operation_id IS NULL OR o.reserved_at OPERATOR(pg_catalog.>) u.exhausted_at))",
-    &[pg_sys::TEXTARRAYOID, INSTANTS, pg_sys::TIMESTAMPTZOID, pg_sys::TIMESTAMPTZOID],
+    types![texts, instants, instant, instant],
 );
 
 /// Where reading the tickets goes on.

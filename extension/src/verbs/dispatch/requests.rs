@@ -2,18 +2,17 @@
 //! in flight.
 
 use crate::postgres::error::{Code, Error, Result};
-use crate::postgres::param::{Element, IntoParam, array, params};
+use crate::postgres::param::{Element, IntoParam, array, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::journal;
 use crate::verbs::dispatch::{Filter, Handed};
-use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::Action;
 
 static READ: Statement = Statement::new(
     "SELECT r.max_operations, r.action, r.account_id
      FROM sendgate.dispatch_requests r WHERE r.request_id OPERATOR(pg_catalog.=) $1",
-    &[pg_sys::UUIDOID],
+    types![uuid],
 );
 
 /// Only what the worker may still act on: in flight, in time, on an account that is connected.
@@ -30,7 +29,7 @@ static REPLAY: Statement = Statement::new(
        AND o.state OPERATOR(pg_catalog.=) 'reserved' AND o.expires_at OPERATOR(pg_catalog.>) $2
        AND a.status OPERATOR(pg_catalog.=) 'connected'
      ORDER BY u.n",
-    &[pg_sys::UUIDOID, pg_sys::TIMESTAMPTZOID],
+    types![uuid, instant],
 );
 
 static REMEMBER: Statement = Statement::new(
@@ -38,15 +37,7 @@ static REMEMBER: Statement = Statement::new(
          account_ids, operation_ids)
      VALUES ($1, $2, $3, $4, $5, $6, $7)
      ON CONFLICT (request_id) DO NOTHING",
-    &[
-        pg_sys::UUIDOID,
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::INT4OID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::UUIDARRAYOID,
-    ],
+    types![uuid, instant, int4, text, text, texts, uuids],
 );
 
 /// The rows of a request that was answered before; none when it is new.

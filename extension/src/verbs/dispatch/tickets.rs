@@ -1,7 +1,7 @@
 //! Puts the tickets of the accounts that were looked at where they belong.
 
 use crate::gate::refusals;
-use crate::postgres::param::{Element, INSTANTS, Param, array, params};
+use crate::postgres::param::{Element, Param, array, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::config;
 use crate::tables::dispatch_queue::SLEEP_MAX;
@@ -27,13 +27,7 @@ static HOLD: Statement = Statement::new(
             AND q.ticket_id OPERATOR(pg_catalog.=) u.ticket_id
             AND q.due_at OPERATOR(pg_catalog.<=) $5
      FOR UPDATE OF q SKIP LOCKED",
-    &[
-        pg_sys::INT4ARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::UUIDARRAYOID,
-        pg_sys::TIMESTAMPTZOID,
-    ],
+    types![int4s, texts, texts, uuids, instant],
 );
 
 /// When the next enrollment is due, of campaigns that are not paused and of any; read when the
@@ -58,7 +52,7 @@ static NEXT_DUE: Statement = Statement::new(
           LIMIT 1)
      FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[]) WITH ORDINALITY
           AS u (account_id, action, n)",
-    &[pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID],
+    types![texts, texts],
 );
 
 static PAUSED: Statement = Statement::new("SELECT pg_catalog.count(*) FROM sendgate.paused_campaigns p", &[]);
@@ -68,8 +62,7 @@ static PAUSED: Statement = Statement::new("SELECT pg_catalog.count(*) FROM sendg
 static KEEP_PAUSED: Statement =
     Statement::new("SELECT 1 FROM sendgate.paused_campaigns p FOR KEY SHARE SKIP LOCKED", &[]);
 
-const MOVE_TYPES: &[pg_sys::Oid] =
-    &[pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID, pg_sys::UUIDARRAYOID, INSTANTS];
+const MOVE_TYPES: &[pg_sys::Oid] = types![texts, texts, uuids, instants];
 
 static MOVE: Statement = Statement::new(
     "UPDATE sendgate.dispatch_queue q SET due_at = u.due_at
@@ -88,7 +81,7 @@ static DROP: Statement = Statement::new(
           AS u (account_id, action, ticket_id)
      WHERE q.account_id OPERATOR(pg_catalog.=) u.account_id AND q.action OPERATOR(pg_catalog.=) u.action
        AND q.ticket_id OPERATOR(pg_catalog.=) u.ticket_id",
-    &[pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID, pg_sys::UUIDARRAYOID],
+    types![texts, texts, uuids],
 );
 
 /// A ticket that is held: its pair and its id.

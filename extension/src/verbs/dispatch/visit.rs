@@ -5,7 +5,7 @@ use crate::gate::rule::Rule;
 use crate::postgres::clock;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::shown;
-use crate::postgres::param::params;
+use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::postgres::subtransaction::{Attempt, attempt};
 use crate::tables::alerts;
@@ -17,7 +17,6 @@ use crate::verbs::dispatch::plan::{Fate, Plan, decide};
 use crate::verbs::dispatch::tickets;
 use crate::verbs::dispatch::write::{self, Batch};
 use crate::verbs::dispatch::{Filter, Handed};
-use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{Action, Reason};
 use std::cell::Cell;
@@ -52,14 +51,7 @@ static PARK: Statement = Statement::new(
      SET state = 'parked', next_dispatch_at = NULL, reason = 'poisoned', error = $5, changed_at = $6
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
        AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4",
-    &[
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TEXTOID,
-        pg_sys::TIMESTAMPTZOID,
-    ],
+    types![text, text, text, text, text, instant],
 );
 
 thread_local! {

@@ -2,7 +2,7 @@
 
 use crate::postgres::actor;
 use crate::postgres::ids;
-use crate::postgres::param::{DATES, Element, INSTANTS, IntoParam, Param, array};
+use crate::postgres::param::{Element, IntoParam, Param, array, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts;
 use crate::tables::accounts::held::Held;
@@ -27,18 +27,7 @@ static INSERT_OPERATIONS: Statement = Statement::new(
                             $8::pg_catalog.text[], $9::pg_catalog.int4[], $10::pg_catalog.bool[])
           AS u (operation_id, expires_at, counted_on, account_id, prospect_id, action, campaign_id, attempt,
                 awaited)",
-    &[
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::UUIDARRAYOID,
-        INSTANTS,
-        DATES,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::INT4ARRAYOID,
-        pg_sys::BOOLARRAYOID,
-    ],
+    types![instant, uuids, instants, dates, texts, texts, texts, texts, int4s, bools],
 );
 
 static UPDATE_ENROLLMENTS: Statement = Statement::new(
@@ -54,18 +43,7 @@ static UPDATE_ENROLLMENTS: Statement = Statement::new(
        AND e.prospect_id OPERATOR(pg_catalog.=) u.prospect_id
        AND e.campaign_id OPERATOR(pg_catalog.=) u.campaign_id
        AND e.action OPERATOR(pg_catalog.=) u.action",
-    &[
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        INSTANTS,
-        pg_sys::INT4ARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::UUIDARRAYOID,
-    ],
+    types![instant, texts, texts, texts, texts, texts, instants, int4s, texts, uuids],
 );
 
 /// Whoever settles one of these has somebody to wake.
@@ -78,7 +56,7 @@ static AWAIT: Statement = Statement::new(
        AND o.action OPERATOR(pg_catalog.=) u.action
        AND o.state OPERATOR(pg_catalog.=) ANY (ARRAY['reserved', 'indeterminate'])
        AND o.awaited IS NULL",
-    &[pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID, pg_sys::TEXTARRAYOID],
+    types![texts, texts, texts],
 );
 
 /// Asked about beforehand, because a conflict with a line that somebody is counting would be waited
@@ -118,14 +96,7 @@ static SKIP_REPEATS: Statement = Statement::new(
          FOR UPDATE OF c SKIP LOCKED
      ) r
      WHERE e.account_id OPERATOR(pg_catalog.=) r.account_id AND e.id OPERATOR(pg_catalog.=) r.id",
-    &[
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::UUIDARRAYOID,
-        INSTANTS,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-    ],
+    types![instant, uuids, instants, texts, texts, texts],
 );
 
 static SKIP_LINES: Statement = Statement::new(
@@ -141,26 +112,10 @@ static SKIP_LINES: Statement = Statement::new(
      RETURNING account_id, id)
      INSERT INTO sendgate.breaker_outbox (account_id, id)
      SELECT l.account_id, l.id FROM logged l",
-    &[
-        pg_sys::TIMESTAMPTZOID,
-        pg_sys::UUIDARRAYOID,
-        pg_sys::TEXTOID,
-        INSTANTS,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-        pg_sys::TEXTARRAYOID,
-    ],
+    types![instant, uuids, text, instants, texts, texts, texts],
 );
 
-const SKIP_TYPES: &[pg_sys::Oid] = &[
-    pg_sys::TIMESTAMPTZOID,
-    pg_sys::UUIDARRAYOID,
-    INSTANTS,
-    INSTANTS,
-    pg_sys::TEXTARRAYOID,
-    pg_sys::TEXTARRAYOID,
-    pg_sys::TEXTARRAYOID,
-];
+const SKIP_TYPES: &[pg_sys::Oid] = types![instant, uuids, instants, instants, texts, texts, texts];
 
 /// What a plan is about.
 pub struct Batch<'a> {
