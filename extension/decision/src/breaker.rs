@@ -1,13 +1,10 @@
 //! The InMail breaker of one account: stamp, mode, probe lease.
 
 use crate::clock::{HOUR, Instant, credit_period_start, next_credit_period};
-use crate::names::BreakerMode;
+use crate::names::{BreakerMode, OperationId};
 
 /// A proof of success must have occurred within this long before it is looked at.
 pub const EVIDENCE_WINDOW: i64 = HOUR;
-
-/// An operation's id, as its 16 bytes.
-pub type OperationId = [u8; 16];
 
 /// The breaker's part of the account row.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,10 +4,10 @@
 //! operation, or says nothing new; only what is neither counts as a send of its own.
 
 use crate::account::Account;
-use crate::breaker::{ClearReason, OperationId};
+use crate::breaker::ClearReason;
 use crate::budget::{Budget, TierCap};
 use crate::clock::{Day, Instant};
-use crate::names::{Action, OperationState, Origin};
+use crate::names::{Action, OperationId, OperationState, Origin};
 use crate::settle::{BreakerChange, CLOCK_SKEW_MAX};
 
 /// What a send outside the gate changes.

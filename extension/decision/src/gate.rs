@@ -1,10 +1,10 @@
 //! The gate: may this account do this now, and what does its row look like afterwards?
 
 use crate::account::Account;
-use crate::breaker::{ClearReason, OperationId, Probe, Reading};
+use crate::breaker::{ClearReason, Probe, Reading};
 use crate::budget::{Budget, TierCap};
 use crate::clock::{Day, Instant};
-use crate::names::{Action, Reason, Status};
+use crate::names::{Action, OperationId, Reason, Status};
 use crate::window::Zone;
 
 /// What a decision needs beside the account row.

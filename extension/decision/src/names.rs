@@ -92,6 +92,9 @@ closed_list! {
     }
 }
 
+/// An operation's id: a UUID as its 16 bytes.
+pub type OperationId = [u8; 16];
+
 closed_list! {
     /// State of an operation in the journal. *Expired* is a reading, not a state.
     OperationState {

@@ -4,9 +4,9 @@
 //! operation is settled at most once; truth wins over an earlier give-back.
 
 use crate::account::Account;
-use crate::breaker::{ClearReason, OperationId, Probe};
+use crate::breaker::{ClearReason, Probe};
 use crate::clock::{Day, Instant, MINUTE};
-use crate::names::{Action, OperationState, Outcome, Status};
+use crate::names::{Action, OperationId, OperationState, Outcome, Status};
 
 /// How far a provider's clock may differ from ours: a delivery must not be lost over it.
 pub const CLOCK_SKEW_MAX: i64 = 5 * MINUTE;

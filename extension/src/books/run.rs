@@ -5,7 +5,7 @@ use crate::postgres::actor;
 use crate::postgres::clock;
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, TEXT_CHARACTERS_MAX, VOID, sql_function, unknown_value};
-use crate::postgres::ids;
+use crate::postgres::ids::{self, Id};
 use crate::postgres::param::{IntoParam, params, types};
 use crate::postgres::record::RecordType;
 use crate::postgres::row::Row;
@@ -185,11 +185,11 @@ pub struct Batch {
 /// How far a job is with the quarantine that waits for it.
 struct Watch {
     /// Under which its sweep began.
-    under: Option<[u8; 16]>,
+    under: Option<Id>,
     /// Accounts that the sweep has passed over, because somebody held them.
     passed_over: i64,
     /// Under which a sweep has met every account.
-    whole: Option<[u8; 16]>,
+    whole: Option<Id>,
 }
 
 impl Watch {

@@ -5,12 +5,12 @@ use crate::postgres::record::CompositeType;
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::{Counts, Refusal};
-use sendgate_decision::names::Reason;
+use sendgate_decision::names::{OperationId, Reason};
 
 /// The answer of the gate, field by field as in SQL.
 pub struct Decision {
     /// The operation that holds the slot; none when nothing was taken.
-    pub operation: Option<[u8; 16]>,
+    pub operation: Option<OperationId>,
     /// Whether to go on.
     pub proceed: bool,
     /// Why not.

@@ -10,10 +10,10 @@ use crate::postgres::zone;
 use crate::tables::accounts::{self, AccountRow};
 use crate::tables::config::Config;
 use crate::tables::events;
-use sendgate_decision::breaker::{OperationId, Reading};
+use sendgate_decision::breaker::Reading;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::{ProspectHistory, Request, Verdict, decide};
-use sendgate_decision::names::{Action, OperationState, Origin};
+use sendgate_decision::names::{Action, OperationId, OperationState, Origin};
 
 /// The columns that [`read_operation`] expects after those that every operation of the prospect is
 /// asked for.

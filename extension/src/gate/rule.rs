@@ -5,11 +5,11 @@ use crate::postgres::zone;
 use crate::tables::accounts::AccountRow;
 use crate::tables::config::Config;
 use sendgate_decision::account::Account;
-use sendgate_decision::breaker::{OperationId, Reading};
+use sendgate_decision::breaker::Reading;
 use sendgate_decision::budget::TierCap;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::{ProspectHistory, Request, Verdict, decide};
-use sendgate_decision::names::Action;
+use sendgate_decision::names::{Action, OperationId};
 use sendgate_decision::window::Zone;
 use std::rc::Rc;
 

@@ -1,6 +1,7 @@
 //! The door between PostgreSQL and a verb: arguments in, an answer or an error out.
 
 use crate::postgres::error::{Code, Error, Prepared, Result, raise};
+use crate::postgres::ids::Id;
 use crate::postgres::sqlstate;
 use crate::postgres::version;
 use pgrx::datum::{Interval, TimestampWithTimeZone, Uuid};
@@ -216,12 +217,12 @@ impl Args {
     }
 
     /// A UUID that must not be NULL.
-    pub fn uuid(&self, position: usize, name: &str) -> Result<[u8; 16]> {
+    pub fn uuid(&self, position: usize, name: &str) -> Result<Id> {
         self.required::<Uuid>(position, name).map(|uuid| *uuid.as_bytes())
     }
 
     /// A UUID that may be NULL.
-    pub fn optional_uuid(&self, position: usize) -> Option<[u8; 16]> {
+    pub fn optional_uuid(&self, position: usize) -> Option<Id> {
         self.optional::<Uuid>(position).map(|uuid| *uuid.as_bytes())
     }
 

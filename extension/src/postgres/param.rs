@@ -1,6 +1,7 @@
 //! Array parameters for set-based statements: one array a column, read with `unnest`. Over several
 //! arrays it is written without its schema: that is syntax then, and always means `pg_catalog`'s.
 
+use crate::postgres::ids::Id;
 use pgrx::IntoDatum;
 use pgrx::datum::Uuid;
 use pgrx::pg_sys;
@@ -34,7 +35,7 @@ impl IntoParam for Day {
     }
 }
 
-impl IntoParam for [u8; 16] {
+impl IntoParam for Id {
     fn param(self) -> Param {
         Uuid::from_bytes(self).into_datum()
     }

@@ -1,5 +1,6 @@
 //! A row as a statement or a look-up returns it.
 
+use crate::postgres::ids::Id;
 use crate::postgres::param::Param;
 use pgrx::datum::Uuid;
 use pgrx::{FromDatum, pg_sys};
@@ -86,7 +87,7 @@ impl Row {
     }
 
     /// A UUID or NULL.
-    pub fn nullable_uuid(&mut self) -> Option<[u8; 16]> {
+    pub fn nullable_uuid(&mut self) -> Option<Id> {
         self.take::<Uuid>().map(|uuid| *uuid.as_bytes())
     }
 

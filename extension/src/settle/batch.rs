@@ -6,6 +6,7 @@
 use crate::postgres::clock;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{Args, ID_CHARACTERS_MAX, check_text, null_argument};
+use crate::postgres::ids::Id;
 use crate::postgres::statement::Spi;
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::many::Busy;
@@ -17,7 +18,7 @@ use crate::tables::journal::{self, ErrorNote, JournalRow};
 use pgrx::datum::Uuid;
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
-use sendgate_decision::names::{OperationState, Outcome};
+use sendgate_decision::names::{OperationId, OperationState, Outcome};
 use std::collections::{BTreeMap, HashMap};
 
 /// Most answers of one call: the accounts stay held until it ends.
@@ -28,7 +29,7 @@ pub struct Keys {
     /// The accounts.
     pub accounts: Vec<String>,
     /// Their operations.
-    pub operations: Vec<[u8; 16]>,
+    pub operations: Vec<OperationId>,
 }
 
 impl Keys {
@@ -99,7 +100,7 @@ pub struct Batch<'a> {
     accounts: HashMap<&'a str, Entry<'a>>,
     rows: Vec<JournalRow>,
     /// The element that first names an operation, by account and operation.
-    first: HashMap<(&'a str, [u8; 16]), usize>,
+    first: HashMap<(&'a str, OperationId), usize>,
     /// By the first element of each operation, so that every row is written once.
     settlements: BTreeMap<usize, Settlement<'a>>,
     enrollments: BTreeMap<usize, Change<'a>>,
@@ -188,7 +189,7 @@ impl<'a> Batch<'a> {
     }
 
     /// Takes over that an element's event was written.
-    pub fn proven(&mut self, i: usize, event: [u8; 16], chat_id: Option<&str>) {
+    pub fn proven(&mut self, i: usize, event: Id, chat_id: Option<&str>) {
         let place = self.place(i);
         self.rows[place].event = Some(event);
         self.rows[place].chat_id = chat_id.map(str::to_owned);

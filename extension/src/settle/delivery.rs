@@ -4,6 +4,7 @@
 use crate::postgres::clock;
 use crate::postgres::error::{Code, Error, Result, warn};
 use crate::postgres::function::{show_instant, shown};
+use crate::postgres::ids::Id;
 use crate::postgres::statement::Spi;
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{self, AccountRow};
@@ -14,7 +15,7 @@ use crate::tables::events;
 use crate::tables::journal::{self, ErrorNote, JournalRow};
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::{Day, Instant};
-use sendgate_decision::names::{Action, OperationState, Outcome};
+use sendgate_decision::names::{Action, OperationId, OperationState, Outcome};
 use sendgate_decision::settle::{CLOCK_SKEW_MAX, Delivery, Settled, deliver};
 
 /// The error that the journal notes for an InMail that was confirmed without proof.
@@ -25,7 +26,7 @@ pub struct Report<'a> {
     /// The account.
     pub account: &'a str,
     /// The operation that was delivered.
-    pub operation: [u8; 16],
+    pub operation: OperationId,
     /// The provider's proof, not blank.
     pub chat_id: Option<&'a str>,
     /// When it was delivered, as the caller says; none = now.
@@ -35,7 +36,7 @@ pub struct Report<'a> {
 }
 
 /// Settles the operation as delivered. Holds the account also where its counters do not change.
-pub fn settle_delivered(spi: &Spi, report: &Report<'_>, note: &ErrorNote) -> Result<Option<[u8; 16]>> {
+pub fn settle_delivered(spi: &Spi, report: &Report<'_>, note: &ErrorNote) -> Result<Option<Id>> {
     let (held, account) = accounts::hold(spi, report.account)?;
     let row = journal::read(spi, report.account, report.operation)?;
     if row.event.is_some() {
@@ -51,7 +52,7 @@ fn settle_held(
     note: &ErrorNote,
     (held, before): (Held<'_>, &AccountRow),
     row: &JournalRow,
-) -> Result<Option<[u8; 16]>> {
+) -> Result<Option<Id>> {
     let now = clock::now();
     let Some(planned) = plan(report, note, &before.account, row, now)? else {
         warn_unproven(report);
@@ -181,7 +182,7 @@ fn show_day(day: Day) -> String {
 }
 
 /// A repeated confirm is a no-op, unless it claims another chat.
-pub fn check_same_chat(row: &JournalRow, operation: [u8; 16], chat_id: Option<&str>) -> Result<()> {
+pub fn check_same_chat(row: &JournalRow, operation: OperationId, chat_id: Option<&str>) -> Result<()> {
     let Some(claimed) = chat_id.filter(|&claimed| Some(claimed) != row.chat_id.as_deref()) else {
         return Ok(());
     };

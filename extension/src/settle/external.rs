@@ -6,6 +6,7 @@ use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{
     TEXT_CHARACTERS_MAX, check_text, is_blank, null_argument, show_instant, shown,
 };
+use crate::postgres::ids::Id;
 use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::settle::delivery::{Report, settle_delivered};
@@ -19,7 +20,7 @@ use crate::tables::journal::{self, ErrorNote, JournalRow};
 use pgrx::datum::Uuid;
 use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::external::{Candidate, Reading, read, record};
-use sendgate_decision::names::{Action, OperationState, Origin};
+use sendgate_decision::names::{Action, OperationId, OperationState, Origin};
 use sendgate_decision::settle::Operation;
 
 /// Under which the ids of external operations are made. Never changes: the same send must get the
@@ -77,13 +78,13 @@ pub struct ExternalSend<'a> {
 /// What became of it.
 pub enum Recorded {
     /// It was told before, by this event where that is still there; nothing has changed.
-    Already(Option<[u8; 16]>),
+    Already(Option<Id>),
     /// It is journalled now.
     Now {
         /// The event, unless it follows.
-        event: Option<[u8; 16]>,
+        event: Option<Id>,
         /// The operation that it is the delivery of.
-        operation: [u8; 16],
+        operation: OperationId,
         /// The day that operation counts on.
         counted_on: Day,
         /// The campaign of that operation.
@@ -137,7 +138,7 @@ fn in_the_future(occurred_at: Instant, now: Instant) -> Error {
 }
 
 /// The id of the operation, made of what makes it the same send.
-fn operation_id(send: &ExternalSend<'_>) -> [u8; 16] {
+fn operation_id(send: &ExternalSend<'_>) -> OperationId {
     let mut name = Vec::new();
     for field in [Some(send.account), Some(send.action.name()), Some(send.prospect), send.chat_id] {
         // A chat id that is missing is not an empty one; the lengths keep neighbours apart.
@@ -164,7 +165,7 @@ fn candidates(spi: &Spi, send: &ExternalSend<'_>) -> Vec<Candidate> {
 }
 
 /// The echo of an operation that waits for its outcome, or for its proof.
-fn deliver(spi: &Spi, send: &ExternalSend<'_>, operation: [u8; 16]) -> Result<Recorded> {
+fn deliver(spi: &Spi, send: &ExternalSend<'_>, operation: OperationId) -> Result<Recorded> {
     let row = journal::read(spi, send.account, operation)?;
     let report = Report {
         account: send.account,
@@ -183,7 +184,7 @@ fn count(
     spi: &Spi,
     send: &ExternalSend<'_>,
     (account, before): (Held<'_>, &AccountRow),
-    operation: [u8; 16],
+    operation: OperationId,
     now: Instant,
 ) -> Result<Recorded> {
     let tier = config::current(spi).tier_cap(&before.tier, send.action);
@@ -217,7 +218,7 @@ fn count(
     Ok(Recorded::Now { event, operation, counted_on, campaign: row.campaign })
 }
 
-fn journal_row(send: &ExternalSend<'_>, id: [u8; 16], counted_on: Day) -> JournalRow {
+fn journal_row(send: &ExternalSend<'_>, id: OperationId, counted_on: Day) -> JournalRow {
     let operation = Operation {
         id,
         action: send.action,
@@ -240,7 +241,7 @@ fn journal_row(send: &ExternalSend<'_>, id: [u8; 16], counted_on: Day) -> Journa
 }
 
 /// The error for a send that the event log tells of already, where a row cannot be left out.
-pub fn already_recorded(send: &ExternalSend<'_>, event: Option<[u8; 16]>) -> Error {
+pub fn already_recorded(send: &ExternalSend<'_>, event: Option<Id>) -> Error {
     let event = event.map_or("an event that has been pruned since".to_owned(), |id| {
         format!("the event {}", journal::show(id))
     });

@@ -13,7 +13,7 @@ use crate::tables::journal::{self, ErrorNote, JournalRow, cut};
 use sendgate_decision::account::Account;
 use sendgate_decision::classify::{ProviderError, Rule, classify};
 use sendgate_decision::clock::Instant;
-use sendgate_decision::names::{OperationState, Outcome};
+use sendgate_decision::names::{OperationId, OperationState, Outcome};
 use sendgate_decision::settle::{Settled, fail};
 use serde_json::json;
 
@@ -24,7 +24,7 @@ pub const RETRY_AFTER_DAYS_MAX: i64 = 366;
 pub fn settle_failed(
     spi: &Spi,
     account: &str,
-    operation: [u8; 16],
+    operation: OperationId,
     error: &ProviderError<'_>,
     cooldown: i64,
 ) -> Result<Outcome> {
@@ -147,7 +147,7 @@ pub fn offer_permit(
     }
 }
 
-fn delivered(operation: [u8; 16]) -> Error {
+fn delivered(operation: OperationId) -> Error {
     Error::new(
         Code::AlreadyDelivered,
         format!("operation {} was delivered and cannot be rolled back", journal::show(operation)),
@@ -156,7 +156,7 @@ fn delivered(operation: [u8; 16]) -> Error {
     )
 }
 
-fn warn_unknown(operation: [u8; 16]) {
+fn warn_unknown(operation: OperationId) {
     warn(Error::new(
         Code::OutcomeStaysUnknown,
         format!("operation {} stays indeterminate: its slot is held", journal::show(operation)),

@@ -13,7 +13,7 @@ use crate::tables::journal::{ErrorNote, JournalRow};
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::enrollment::{Next, after_failure};
-use sendgate_decision::names::{Action, EnrollmentState, Outcome};
+use sendgate_decision::names::{Action, EnrollmentState, OperationId, Outcome};
 use std::collections::BTreeSet;
 
 static READ: Statement = Statement::new(
@@ -150,7 +150,7 @@ static OFFER: Statement = Statement::new(
 struct Enrollment {
     state: EnrollmentState,
     attempts: i32,
-    operation: Option<[u8; 16]>,
+    operation: Option<OperationId>,
 }
 
 fn read(spi: &Spi, account: &str, row: &JournalRow) -> Option<Enrollment> {

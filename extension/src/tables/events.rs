@@ -1,6 +1,6 @@
 //! `linkedin_events`: the log of proven deliveries.
 
-use crate::postgres::ids;
+use crate::postgres::ids::{self, Id};
 use crate::postgres::param::{Element, IntoParam, array, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
@@ -42,7 +42,7 @@ pub fn insert(
     chat_id: Option<&str>,
     occurred_at: Instant,
     now: Instant,
-) -> [u8; 16] {
+) -> Id {
     let id = ids::fresh();
     spi.run(
         &INSERT_EVENT,
@@ -84,7 +84,7 @@ pub static INSERT_EVENTS: Statement = Statement::new(
 /// The event of a delivery.
 pub struct Event<'a> {
     /// Its id.
-    pub id: [u8; 16],
+    pub id: Id,
     /// The account.
     pub account: Held<'a>,
     /// The operation that was delivered.

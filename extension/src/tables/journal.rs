@@ -5,14 +5,14 @@ pub mod many;
 use crate::postgres::commit;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{TEXT_CHARACTERS_MAX, shown};
-use crate::postgres::ids;
+use crate::postgres::ids::{self, Id};
 use crate::postgres::index_scan::{self, Lookup};
 use crate::postgres::param::{params, types};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
 use sendgate_decision::clock::{Day, Instant};
-use sendgate_decision::names::{Action, OperationState, Outcome};
+use sendgate_decision::names::{Action, OperationId, OperationState, Outcome};
 use sendgate_decision::settle::Operation;
 
 /// What a text that was too long ends with.
@@ -73,7 +73,7 @@ static DELIVER: Statement = Statement::new(
 /// A slot that was just taken.
 pub struct NewOperation<'a> {
     /// Its id.
-    pub id: [u8; 16],
+    pub id: OperationId,
     /// The account.
     pub account: &'a str,
     /// Whom it is for.
@@ -103,7 +103,7 @@ pub struct JournalRow {
     /// Whether other work waits for it to be settled.
     pub awaited: bool,
     /// The event of its delivery.
-    pub event: Option<[u8; 16]>,
+    pub event: Option<Id>,
     /// The chat id of that event.
     pub chat_id: Option<String>,
 }
@@ -148,7 +148,7 @@ pub fn insert(spi: &Spi, account: Held<'_>, new: &NewOperation<'_>) {
 }
 
 /// Takes back an operation that this very call wrote and whose decision did not hold.
-pub fn forget(spi: &Spi, account: Held<'_>, operation: [u8; 16]) {
+pub fn forget(spi: &Spi, account: Held<'_>, operation: OperationId) {
     spi.run(&FORGET, params![account.id(), operation]);
 }
 
@@ -156,7 +156,7 @@ pub fn forget(spi: &Spi, account: Held<'_>, operation: [u8; 16]) {
 ///
 /// # Errors
 /// `SG102` when the account has no such operation.
-pub fn read(_spi: &Spi, account: &str, operation: [u8; 16]) -> Result<JournalRow> {
+pub fn read(_spi: &Spi, account: &str, operation: OperationId) -> Result<JournalRow> {
     index_scan::now(&[&OPERATION, &EVENT], || {
         let key = params![account, operation];
         let row = OPERATION.one(key, |columns| read_operation(columns, operation));
@@ -167,12 +167,12 @@ pub fn read(_spi: &Spi, account: &str, operation: [u8; 16]) -> Result<JournalRow
 }
 
 /// Reads an operation with its event from the columns after its key.
-pub fn read_columns(row: &mut Row, id: [u8; 16]) -> JournalRow {
+pub fn read_columns(row: &mut Row, id: OperationId) -> JournalRow {
     let operation = read_operation(row, id);
     JournalRow { event: row.nullable_uuid(), chat_id: row.nullable(), ..operation }
 }
 
-fn read_operation(row: &mut Row, id: [u8; 16]) -> JournalRow {
+fn read_operation(row: &mut Row, id: OperationId) -> JournalRow {
     let operation = Operation {
         id,
         action: row.one_of(Action::parse),
@@ -236,7 +236,7 @@ pub fn deliver(
     chat_id: Option<&str>,
     occurred_at: Instant,
     now: Instant,
-) -> Result<[u8; 16]> {
+) -> Result<Id> {
     commit::synchronously();
     let (op, id) = (&row.operation, ids::fresh());
     let (state, event_type) = (op.state.name(), op.action.event_type());
@@ -254,12 +254,12 @@ pub fn cut(text: &str) -> String {
 }
 
 /// A UUID as text.
-pub fn show(operation: [u8; 16]) -> String {
+pub fn show(operation: OperationId) -> String {
     uuid::Uuid::from_bytes(operation).to_string()
 }
 
 /// The error for an operation that the account does not have.
-pub fn unknown(account: &str, operation: [u8; 16]) -> Error {
+pub fn unknown(account: &str, operation: OperationId) -> Error {
     Error::new(
         Code::UnknownOperation,
         format!("unknown operation: {} on account \"{}\"", show(operation), shown(account)),

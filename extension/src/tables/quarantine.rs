@@ -4,6 +4,7 @@
 //! restored backup remembers may lie in this server's future.
 
 use crate::postgres::error::Result;
+use crate::postgres::ids::Id;
 use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 
@@ -27,12 +28,12 @@ static LEAVE_OUT: Statement = Statement::new(
 );
 
 /// The id of the quarantine that is on, if one is.
-pub fn current(spi: &Spi) -> Option<[u8; 16]> {
+pub fn current(spi: &Spi) -> Option<Id> {
     spi.run(&CURRENT, &[]).first().and_then(|mut row| row.nullable_uuid())
 }
 
 /// Which of the jobs have not met every account in a sweep that began under this quarantine.
-pub fn unswept(spi: &Spi, id: [u8; 16]) -> Vec<&'static str> {
+pub fn unswept(spi: &Spi, id: Id) -> Vec<&'static str> {
     let swept: Vec<String> = spi.run(&SWEPT, params![id]).iter().map(|mut row| row.value()).collect();
     WATCHED.into_iter().filter(|job| !swept.iter().any(|name| name == job)).collect()
 }

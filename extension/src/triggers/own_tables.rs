@@ -15,7 +15,7 @@ use crate::settle::external::{ExternalSend, Recorded, already_recorded, check_ch
 use crate::tables::append_only;
 use pgrx::pg_sys;
 use sendgate_decision::clock::Day;
-use sendgate_decision::names::Action;
+use sendgate_decision::names::{Action, OperationId};
 
 sql_reading!(sendgate_append_only, pg_finfo_sendgate_append_only, append_only);
 sql_reading!(sendgate_config_changed, pg_finfo_sendgate_config_changed, config_changed);
@@ -94,7 +94,7 @@ fn journal_event(args: &Args) -> Answer {
 }
 
 /// The operation that the event is the delivery of, the day it counts on, and its campaign.
-type Journalled = ([u8; 16], Day, Option<String>);
+type Journalled = (OperationId, Day, Option<String>);
 
 fn journal(spi: &Spi, send: &ExternalSend<'_>, id: Param) -> Result<Journalled> {
     match journal_send(spi, send)? {

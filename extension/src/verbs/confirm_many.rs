@@ -2,7 +2,7 @@
 
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, TEXT_CHARACTERS_MAX, check_text, is_blank, sql_statements};
-use crate::postgres::ids;
+use crate::postgres::ids::{self, Id};
 use crate::postgres::param::{Element, array};
 use crate::postgres::statement::Spi;
 use crate::settle::batch::{Batch, Keys, at};
@@ -26,7 +26,7 @@ fn confirm_many(args: &Args) -> Answer {
     Ok(array(Element::Uuid, events))
 }
 
-fn settle(spi: &Spi, keys: &Keys, chats: &[Option<&str>]) -> Result<Vec<Option<[u8; 16]>>> {
+fn settle(spi: &Spi, keys: &Keys, chats: &[Option<&str>]) -> Result<Vec<Option<Id>>> {
     let mut batch = Batch::hold(spi, keys)?;
     let mut answers = Vec::with_capacity(chats.len());
     let mut events = Vec::new();
@@ -53,7 +53,7 @@ fn deliver<'a>(
     i: usize,
     report: &Report<'a>,
     events: &mut Vec<Event<'a>>,
-) -> Result<Option<[u8; 16]>> {
+) -> Result<Option<Id>> {
     let row = batch.row(i);
     if row.event.is_some() {
         check_same_chat(row, report.operation, report.chat_id)?;

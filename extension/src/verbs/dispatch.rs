@@ -19,6 +19,7 @@ pub mod write;
 use crate::postgres::clock;
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, sql_statements};
+use crate::postgres::ids::Id;
 use crate::postgres::param::params;
 use crate::postgres::record;
 use crate::postgres::statement::Spi;
@@ -26,7 +27,7 @@ use crate::tables::accounts;
 use crate::tables::config;
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
-use sendgate_decision::names::Action;
+use sendgate_decision::names::{Action, OperationId};
 use visit::Visit;
 
 sql_statements!(sendgate_dispatch, pg_finfo_sendgate_dispatch, dispatch);
@@ -55,7 +56,7 @@ pub struct Handed {
     /// What to send.
     pub action: Action,
     /// The operation that holds the slot.
-    pub operation: [u8; 16],
+    pub operation: OperationId,
     /// Until when the worker may call the provider.
     pub expires_at: Instant,
     /// Which attempt it is, from 1.
@@ -82,7 +83,7 @@ fn dispatch(args: &Args) -> Answer {
     Ok(Some(pg_sys::Datum::null()))
 }
 
-fn answer(spi: &Spi, max: usize, filter: &Filter<'_>, request: Option<[u8; 16]>) -> Result<Vec<Handed>> {
+fn answer(spi: &Spi, max: usize, filter: &Filter<'_>, request: Option<Id>) -> Result<Vec<Handed>> {
     if let Some(account) = filter.account {
         accounts::read(spi, account)?;
     }

@@ -22,7 +22,7 @@ use crate::tables::config::{self, Config};
 use crate::tables::journal::{self, NewOperation};
 use sendgate_decision::clock::{Instant, SECOND};
 use sendgate_decision::gate::{Grant, Refusal, Verdict, counts, stopped};
-use sendgate_decision::names::{OperationState, Origin, Reason};
+use sendgate_decision::names::{OperationId, OperationState, Origin, Reason};
 
 /// How often a decision is made anew before the call gives up. The row is held from the second
 /// time on, so only midnight, a closing window or a new configuration can still come between.
@@ -120,7 +120,7 @@ fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Re
 fn new_operation<'a>(
     ask: &Ask<'a>,
     campaign: Option<&'a str>,
-    operation: [u8; 16],
+    operation: OperationId,
     grant: &Grant,
     now: Instant,
 ) -> NewOperation<'a> {
@@ -136,7 +136,7 @@ fn new_operation<'a>(
     }
 }
 
-fn granted(operation: [u8; 16], grant: &Grant) -> Decision {
+fn granted(operation: OperationId, grant: &Grant) -> Decision {
     Decision {
         operation: Some(operation),
         proceed: true,
@@ -152,7 +152,7 @@ fn granted(operation: [u8; 16], grant: &Grant) -> Decision {
 fn replay(
     ask: &Ask<'_>,
     campaign: Option<&str>,
-    operation: [u8; 16],
+    operation: OperationId,
     seen: &Seen,
     earlier: &Earlier,
     config: &Config,
@@ -184,7 +184,7 @@ fn replay(
     })
 }
 
-fn mismatch(operation: [u8; 16], earlier: &Earlier) -> Error {
+fn mismatch(operation: OperationId, earlier: &Earlier) -> Error {
     Error::new(
         Code::OperationMismatch,
         format!("operation {} was reserved with other arguments", journal::show(operation)),

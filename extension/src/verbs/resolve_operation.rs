@@ -10,7 +10,7 @@ use crate::tables::accounts;
 use crate::tables::admin_log;
 use crate::tables::enrollments;
 use crate::tables::journal::{self, ErrorNote, JournalRow};
-use sendgate_decision::names::{Action, OperationState, Outcome};
+use sendgate_decision::names::{Action, OperationId, OperationState, Outcome};
 use sendgate_decision::settle::fail;
 use serde_json::json;
 
@@ -29,7 +29,7 @@ fn resolve_operation(args: &Args) -> Answer {
 fn resolve(
     spi: &Spi,
     account: &str,
-    operation: [u8; 16],
+    operation: OperationId,
     sent: bool,
     chat_id: Option<&str>,
     note: Option<&str>,

@@ -2,10 +2,9 @@
 //! so each is one step. Which answers are no-ops is decided by the extension and copied from there.
 
 use sendgate_decision::account::Account;
-use sendgate_decision::breaker::OperationId;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::external::{Candidate, Reading, read, record};
-use sendgate_decision::names::{Action, OperationState, Origin, Outcome};
+use sendgate_decision::names::{Action, OperationId, OperationState, Origin, Outcome};
 use sendgate_decision::settle::{Delivery, Operation};
 
 use crate::protocol::{Step, write_row};

@@ -4,10 +4,10 @@ use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
 use sendgate_decision::account::{Account, CapOverride};
-use sendgate_decision::breaker::{Breaker, OperationId};
+use sendgate_decision::breaker::Breaker;
 use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::gate::Grant;
-use sendgate_decision::names::{ACTIONS, Action, OperationState, Status};
+use sendgate_decision::names::{ACTIONS, Action, OperationId, OperationState, Status};
 use sendgate_decision::settle::Operation;
 
 /// An operation: what the journal has, what the provider has, and what only the search knows.

@@ -7,7 +7,7 @@ use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
 use crate::tables::journal::{self, ErrorNote, JournalRow};
 use sendgate_decision::clock::Instant;
-use sendgate_decision::names::{OperationState, Outcome};
+use sendgate_decision::names::{OperationId, OperationState, Outcome};
 use sendgate_decision::settle::Operation;
 
 static READ: Statement = Statement::new(
@@ -59,7 +59,7 @@ pub struct Settlement<'a> {
 ///
 /// # Errors
 /// `SG102` for the first element whose account has no such operation.
-pub fn read(spi: &Spi, accounts: &[String], operations: &[[u8; 16]]) -> Result<Vec<JournalRow>> {
+pub fn read(spi: &Spi, accounts: &[String], operations: &[OperationId]) -> Result<Vec<JournalRow>> {
     let values = [
         array(Element::Text, accounts.iter().map(String::as_str)),
         array(Element::Uuid, operations.iter().copied()),

@@ -4,6 +4,7 @@ use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{ID_CHARACTERS_MAX, check_text, is_blank, shown};
 use crate::postgres::trigger::{Column, Fired, Row};
 use pgrx::pg_sys;
+use sendgate_decision::names::OperationId;
 
 /// A trigger function and how it has to be declared.
 pub struct Usage {
@@ -107,7 +108,7 @@ pub fn optional_id(row: &Row<'_>, column: Column, argument: &str) -> Result<Opti
 }
 
 /// The operation id of a row; none where the column is NULL or blank.
-pub fn operation_id(row: &Row<'_>, column: Column, name: &str) -> Result<Option<[u8; 16]>> {
+pub fn operation_id(row: &Row<'_>, column: Column, name: &str) -> Result<Option<OperationId>> {
     let Some(text) = row.text(column).filter(|text| !is_blank(text)) else {
         return Ok(None);
     };

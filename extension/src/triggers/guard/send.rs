@@ -12,7 +12,7 @@ use crate::triggers::guard::declared::{Usage, is_text, operation_id, optional_id
 use crate::triggers::guard::unheld;
 use crate::verbs::reserve::decide_and_write;
 use pgrx::pg_sys;
-use sendgate_decision::names::{Action, Reason};
+use sendgate_decision::names::{Action, OperationId, Reason};
 
 sql_function!(sendgate_guard_send, pg_finfo_sendgate_guard_send, guard_send);
 
@@ -100,7 +100,7 @@ impl Guard {
     }
 
     /// The operation id as the column holds it, in one spelling only, so that it can be found again.
-    fn id_param(&self, id: [u8; 16]) -> Param {
+    fn id_param(&self, id: OperationId) -> Param {
         if self.operation.type_oid == pg_sys::UUIDOID {
             id.param()
         } else {

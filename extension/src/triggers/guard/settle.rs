@@ -10,6 +10,7 @@ use crate::settle::failure::settle_failed;
 use crate::tables::journal::ErrorNote;
 use crate::triggers::guard::declared::{Usage, operation_id, required_id};
 use sendgate_decision::classify::ProviderError;
+use sendgate_decision::names::OperationId;
 
 sql_function!(sendgate_settle_send, pg_finfo_sendgate_settle_send, settle_send);
 
@@ -61,13 +62,13 @@ fn appeared(fired: &Fired<'_>, column: Column) -> Option<String> {
     (fired.before().text(column).as_deref() != Some(&text)).then_some(text)
 }
 
-fn confirm(account: &str, operation: [u8; 16], chat_id: &str) -> Result<()> {
+fn confirm(account: &str, operation: OperationId, chat_id: &str) -> Result<()> {
     let chat_id = Some(check_text(chat_id, "chat_id", TEXT_CHARACTERS_MAX)?);
     let report = Report { account, operation, chat_id, delivered_at: None, event_follows: false };
     Spi::connect(|spi| settle_delivered(spi, &report, &ErrorNote::default()).map(drop))
 }
 
-fn roll_back(account: &str, operation: [u8; 16], error: &str) -> Result<()> {
+fn roll_back(account: &str, operation: OperationId, error: &str) -> Result<()> {
     let error = ProviderError { message: Some(error), error_type: None, http_status: None };
     let cooldown = gucs::rate_limit_cooldown();
     Spi::connect(|spi| settle_failed(spi, account, operation, &error, cooldown).map(drop))

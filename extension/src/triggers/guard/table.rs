@@ -6,15 +6,13 @@ use crate::postgres::param::{Element, Param, array, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::journal;
 use pgrx::{PgTupleDesc, pg_sys};
+use sendgate_decision::names::OperationId;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{CStr, CString, c_char};
 
 /// Most statements that a backend keeps: a table in hundreds of partitions must not fill its memory.
 const STATEMENTS_MAX: usize = 64;
-
-/// An operation's id.
-pub type OperationId = [u8; 16];
 
 /// Which column of a table holds the ids.
 #[derive(Clone, Copy, Debug)]

@@ -5,6 +5,7 @@ use crate::postgres::clock;
 use crate::postgres::commit;
 use crate::postgres::error::{Code, Error};
 use crate::postgres::function::{Answer, Args, VOID, sql_function};
+use crate::postgres::ids::Id;
 use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::admin_log;
@@ -50,7 +51,7 @@ pub fn acknowledge_alert(args: &Args) -> Answer {
     VOID
 }
 
-pub fn unknown(alert: [u8; 16]) -> Error {
+pub fn unknown(alert: Id) -> Error {
     Error::new(
         Code::UnknownAlert,
         format!("unknown alert: {}", journal::show(alert)),

@@ -5,7 +5,7 @@ use crate::postgres::clock;
 use crate::postgres::commit;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{Answer, Args, VOID, show_instant, sql_function};
-use crate::postgres::ids;
+use crate::postgres::ids::{self, Id};
 use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::admin_log;
@@ -41,7 +41,7 @@ static RESUME: Statement = Statement::new("DELETE FROM sendgate.pause_switch", &
 enum Switch {
     Off,
     Paused,
-    Quarantined { id: [u8; 16], since: Instant },
+    Quarantined { id: Id, since: Instant },
 }
 
 impl Switch {

@@ -3,6 +3,7 @@
 
 use crate::gate::rule::{Rule, ask};
 use crate::postgres::clock;
+use crate::postgres::ids::Id;
 use crate::postgres::param::{Element, array, params, types};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Rows, Spi, Statement};
@@ -116,7 +117,7 @@ pub struct Cursor {
     due_at: Instant,
     account: String,
     action: String,
-    ticket: [u8; 16],
+    ticket: Id,
 }
 
 impl Cursor {
@@ -171,7 +172,7 @@ pub struct Pair {
     /// Where its first ticket lies.
     pub at: Cursor,
     /// Its tickets, as far as they were read.
-    pub tickets: Vec<[u8; 16]>,
+    pub tickets: Vec<Id>,
 }
 
 /// What was picked.

@@ -8,13 +8,13 @@ use sendgate_decision::account::Account;
 use sendgate_decision::breaker::ClearReason;
 use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::gate::{Grant, ProspectHistory, Refusal, Verdict};
-use sendgate_decision::names::{Action, Reason};
+use sendgate_decision::names::{Action, OperationId, Reason};
 use std::collections::HashMap;
 
 /// A slot for an enrollment.
 pub struct Slot {
     /// Its operation.
-    pub operation: [u8; 16],
+    pub operation: OperationId,
     /// Until when it is in flight.
     pub expires_at: Instant,
     /// The day it counts on.

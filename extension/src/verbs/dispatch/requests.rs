@@ -2,6 +2,7 @@
 //! in flight.
 
 use crate::postgres::error::{Code, Error, Result};
+use crate::postgres::ids::Id;
 use crate::postgres::param::{Element, IntoParam, array, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::journal;
@@ -46,7 +47,7 @@ static REMEMBER: Statement = Statement::new(
 /// `SG213` when it was made with other arguments.
 pub fn replay(
     spi: &Spi,
-    request: [u8; 16],
+    request: Id,
     max: usize,
     filter: &Filter<'_>,
     paused: bool,
@@ -83,7 +84,7 @@ pub fn replay(
 /// `SG303` when another session has answered the same request meanwhile.
 pub fn remember(
     spi: &Spi,
-    request: [u8; 16],
+    request: Id,
     max: usize,
     filter: &Filter<'_>,
     handed: &[Handed],
@@ -112,7 +113,7 @@ pub fn remember(
     ))
 }
 
-fn mismatch(request: [u8; 16]) -> Error {
+fn mismatch(request: Id) -> Error {
     Error::new(
         Code::RequestMismatch,
         format!("request {} was made with other arguments", journal::show(request)),

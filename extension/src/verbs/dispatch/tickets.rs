@@ -1,6 +1,7 @@
 //! Puts the tickets of the accounts that were looked at where they belong.
 
 use crate::gate::refusals;
+use crate::postgres::ids::Id;
 use crate::postgres::param::{Element, Param, array, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::config;
@@ -85,7 +86,7 @@ static DROP: Statement = Statement::new(
 );
 
 /// A ticket that is held: its pair and its id.
-type Ticket = (usize, [u8; 16]);
+type Ticket = (usize, Id);
 
 /// The tickets that are held.
 struct Tickets {

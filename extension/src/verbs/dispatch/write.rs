@@ -15,7 +15,7 @@ use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::breaker::ClearReason;
 use sendgate_decision::clock::Instant;
-use sendgate_decision::names::{Action, EnrollmentState, Reason};
+use sendgate_decision::names::{Action, EnrollmentState, OperationId, Reason};
 
 static INSERT_OPERATIONS: Statement = Statement::new(
     "INSERT INTO sendgate.send_operations (operation_id, reserved_at, expires_at, counted_on, account_id,
@@ -201,7 +201,7 @@ fn insert_operations(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
 fn outcome_of(
     candidate: &Candidate,
     fate: &Fate,
-) -> (EnrollmentState, Option<Instant>, i32, Option<Reason>, Option<[u8; 16]>) {
+) -> (EnrollmentState, Option<Instant>, i32, Option<Reason>, Option<OperationId>) {
     let attempts = candidate.attempts;
     match fate {
         Fate::Granted(slot) => {
