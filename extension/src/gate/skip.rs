@@ -1,13 +1,10 @@
 //! An InMail that an open breaker skips: logged once, and its enrollment deferred.
 
-use crate::postgres::actor;
 use crate::postgres::error::Result;
-use crate::postgres::ids;
-use crate::postgres::param::params;
 use crate::postgres::statement::Spi;
 use crate::tables::accounts;
-use crate::tables::breaker_log::BREAKER_SKIP;
-use crate::tables::campaign_events::{SKIPPED, Skip, count_repeat};
+use crate::tables::breaker_log;
+use crate::tables::campaign_events::{self, Skip, count_repeat};
 use crate::tables::enrollments;
 use sendgate_decision::clock::Instant;
 
@@ -30,11 +27,9 @@ pub fn skip(spi: &Spi, skip: &Skip<'_>, now: Instant) -> Result<bool> {
     if count_repeat(spi, skip, now)? {
         return Ok(true);
     }
-    let stamp = skip.seen.account.breaker.exhausted_at;
-    let (account, prospect, campaign) = (held.id(), skip.prospect, skip.campaign);
-    spi.run(&SKIPPED, params![ids::fresh(), now, skip.retry_at, stamp, account, prospect, campaign]);
-    spi.run(&BREAKER_SKIP, params![ids::fresh(), now, account, &actor::name(), stamp, prospect, campaign]);
-    if let (Some(prospect), Some(campaign)) = (prospect, campaign) {
+    campaign_events::skipped(spi, held, skip, now);
+    breaker_log::write_skip(spi, held, skip, now);
+    if let (Some(prospect), Some(campaign)) = (skip.prospect, skip.campaign) {
         enrollments::defer(spi, held, prospect, campaign, skip.retry_at, now);
     }
     Ok(true)

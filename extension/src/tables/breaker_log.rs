@@ -2,21 +2,59 @@
 
 use crate::postgres::actor;
 use crate::postgres::ids;
-use crate::postgres::param::{params, types};
+use crate::postgres::param::{Element, IntoParam, array, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
+use crate::tables::campaign_events::Skip;
+use crate::tables::campaign_events::many::SkippedWork;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::settle::BreakerChange;
 
-static BREAKER: Statement = Statement::new(
-    "WITH logged AS (
-     INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at,
-         prospect_id, campaign_id, note)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-     RETURNING account_id, id)
-     INSERT INTO sendgate.breaker_outbox (account_id, id)
-     SELECT l.account_id, l.id FROM logged l",
+/// An insert into the log whose lines go to the outbox too, in one statement.
+macro_rules! logged {
+    ($insert:literal) => {
+        concat!(
+            "WITH logged AS (",
+            $insert,
+            " RETURNING account_id, id)
+             INSERT INTO sendgate.breaker_outbox (account_id, id)
+             SELECT l.account_id, l.id FROM logged l"
+        )
+    };
+}
+
+static WRITE: Statement = Statement::new(
+    logged!(
+        "INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at,
+             prospect_id, campaign_id, note)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+    ),
     types![uuid, instant, text, text, text, text, instant, text, text, text],
+);
+
+/// Once for each prospect, campaign and stamp.
+static SKIP: Statement = Statement::new(
+    logged!(
+        "INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at,
+             prospect_id, campaign_id)
+         VALUES ($1, $2, $3, 'skip', 'account_inmail_credits_exhausted', $4, $5, $6, $7)
+         ON CONFLICT DO NOTHING"
+    ),
+    types![uuid, instant, text, text, instant, text, text],
+);
+
+static SKIP_MANY: Statement = Statement::new(
+    logged!(
+        "INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at,
+             prospect_id, campaign_id)
+         SELECT u.id, $1, u.account_id, 'skip', 'account_inmail_credits_exhausted', $3, u.exhausted_at,
+                u.prospect_id, u.campaign_id
+         FROM unnest($2::pg_catalog.uuid[], $4::pg_catalog.timestamptz[], $5::pg_catalog.text[],
+                     $6::pg_catalog.text[], $7::pg_catalog.text[])
+              AS u (id, exhausted_at, account_id, prospect_id, campaign_id)
+         ON CONFLICT DO NOTHING"
+    ),
+    types![instant, uuids, text, instants, texts, texts, texts],
 );
 
 /// A line of the breaker log.
@@ -38,7 +76,7 @@ pub struct BreakerLine<'a> {
 /// Logs that a breaker was stamped or its stamp removed.
 pub fn write(spi: &Spi, action: &str, line: &BreakerLine<'_>, now: Instant) {
     spi.run(
-        &BREAKER,
+        &WRITE,
         params![
             ids::fresh(),
             now,
@@ -72,14 +110,23 @@ pub fn write_changes(
     }
 }
 
-pub static BREAKER_SKIP: Statement = Statement::new(
-    "WITH logged AS (
-     INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at,
-         prospect_id, campaign_id)
-     VALUES ($1, $2, $3, 'skip', 'account_inmail_credits_exhausted', $4, $5, $6, $7)
-     ON CONFLICT DO NOTHING
-     RETURNING account_id, id)
-     INSERT INTO sendgate.breaker_outbox (account_id, id)
-     SELECT l.account_id, l.id FROM logged l",
-    types![uuid, instant, text, text, instant, text, text],
-);
+/// Logs that the breaker skipped an InMail, unless that is logged for this prospect, campaign and stamp.
+pub fn write_skip(spi: &Spi, account: Held<'_>, skip: &Skip<'_>, now: Instant) {
+    let stamp = skip.seen.account.breaker.exhausted_at;
+    let (id, actor) = (ids::fresh(), actor::name());
+    spi.run(&SKIP, params![id, now, account.id(), &actor, stamp, skip.prospect, skip.campaign]);
+}
+
+/// The same for several.
+pub fn write_skips(spi: &Spi, skips: &[SkippedWork<'_>], now: Instant) {
+    let values = [
+        now.param(),
+        array(Element::Uuid, skips.iter().map(|_| ids::fresh())),
+        actor::name().as_str().param(),
+        array(Element::Timestamp, skips.iter().map(|skip| skip.exhausted_at)),
+        array(Element::Text, skips.iter().map(|skip| skip.account.id())),
+        array(Element::Text, skips.iter().map(|skip| skip.prospect)),
+        array(Element::Text, skips.iter().map(|skip| skip.campaign)),
+    ];
+    spi.run(&SKIP_MANY, &values);
+}

@@ -1,5 +1,7 @@
 //! `campaign_events`: what a campaign's prospects were spared, and why.
 
+pub mod many;
+
 use crate::postgres::error::Result;
 use crate::postgres::ids;
 use crate::postgres::param::{params, types};
@@ -37,7 +39,7 @@ static REPEAT_WITHOUT_ALL: Statement = Statement::new(
     REPEAT_TYPES,
 );
 
-pub static SKIPPED: Statement = Statement::new(
+static SKIPPED: Statement = Statement::new(
     "INSERT INTO sendgate.campaign_events AS e (id, at, deferred_to, exhausted_at, account_id,
          prospect_id, campaign_id, action, event_type, reason)
      VALUES ($1, $2, $3, $4, $5, $6, $7, 'inmail', 'linkedin_skipped', 'account_inmail_credits_exhausted')
@@ -86,6 +88,17 @@ pub struct Skip<'a> {
     pub retry_at: Instant,
 }
 
+/// Notes that the breaker skipped an InMail, or counts a repeat where that is noted.
+pub fn skipped(spi: &Spi, account: Held<'_>, skip: &Skip<'_>, now: Instant) {
+    let stamp = skip.seen.account.breaker.exhausted_at;
+    let (id, until) = (ids::fresh(), skip.retry_at);
+    spi.run(&SKIPPED, params![id, now, until, stamp, account.id(), skip.prospect, skip.campaign]);
+}
+
+/// Counts a repeat of a skip that is noted; `false` when none is.
+///
+/// # Errors
+/// `SG301` when somebody else counts at the same line for too long.
 pub fn count_repeat(spi: &Spi, skip: &Skip<'_>, now: Instant) -> Result<bool> {
     let whole = skip.prospect.is_some() && skip.campaign.is_some();
     let statement = if whole { &REPEAT } else { &REPEAT_WITHOUT_ALL };

@@ -5,11 +5,12 @@
 //! see yet. Nobody waits for anybody here.
 
 use crate::postgres::ids;
-use crate::postgres::param::{Element, array, params, types};
+use crate::postgres::param::{Element, IntoParam, array, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
 use sendgate_decision::clock::{DAY, Instant};
 use sendgate_decision::names::Action;
+use std::collections::HashSet;
 
 /// No ticket sleeps longer, whatever it waits for: an event that went past the functions — a DBA's
 /// UPDATE, say — delays work by a day and does not lose it.
@@ -44,6 +45,29 @@ static WAKE_MANY: Statement = Statement::new(
     types![texts, instant],
 );
 
+static WAKE_PAIRS: Statement = Statement::new(
+    "UPDATE sendgate.dispatch_queue q SET due_at = $1
+     FROM unnest($2::pg_catalog.text[], $3::pg_catalog.text[]) AS u (account_id, action)
+     WHERE q.account_id OPERATOR(pg_catalog.=) u.account_id AND q.action OPERATOR(pg_catalog.=) u.action
+       AND q.due_at OPERATOR(pg_catalog.>) $1",
+    types![instant, texts, texts],
+);
+
+/// No dispatch puts off the ticket that is seen here: it would hold the account.
+static ADD_MANY: Statement = Statement::new(
+    "INSERT INTO sendgate.dispatch_queue (due_at, ticket_id, account_id, action)
+     SELECT u.due_at, u.ticket_id, u.account_id, u.action
+     FROM unnest($1::pg_catalog.uuid[], $2::pg_catalog.timestamptz[], $3::pg_catalog.text[],
+                            $4::pg_catalog.text[])
+          AS u (ticket_id, due_at, account_id, action)
+     WHERE NOT EXISTS (
+         SELECT FROM sendgate.dispatch_queue q
+         WHERE q.account_id OPERATOR(pg_catalog.=) u.account_id
+           AND q.action OPERATOR(pg_catalog.=) u.action
+           AND q.due_at OPERATOR(pg_catalog.<=) u.due_at)",
+    types![uuids, instants, texts, texts],
+);
+
 /// Inserts rather than updates, so that two that wake many accounts never wait for each other; and
 /// also where a ticket seems to lie ready, because no account is held here: somebody may be putting
 /// that ticket off right now, by the caps as they were.
@@ -75,6 +99,26 @@ pub fn ticket(spi: &Spi, account: &str, action: Action, due_at: Instant) {
     }
 }
 
+/// Sees to it that somebody looks at the work of these accounts and actions when the first of it is due: one
+/// ticket for each account and action.
+pub fn tickets(spi: &Spi, mut due: Vec<(Held<'_>, Action, Instant)>) {
+    due.sort_by_key(|(_, _, at)| *at);
+    let mut seen = HashSet::new();
+    due.retain(|(account, action, _)| seen.insert((*account, *action)));
+    if due.is_empty() {
+        return;
+    }
+    spi.write_on_latest_snapshot(
+        &ADD_MANY,
+        &[
+            array(Element::Uuid, due.iter().map(|_| ids::fresh())),
+            array(Element::Timestamp, due.iter().map(|(_, _, at)| *at)),
+            array(Element::Text, due.iter().map(|(account, _, _)| account.id())),
+            array(Element::Text, due.iter().map(|(_, action, _)| action.name())),
+        ],
+    );
+}
+
 /// Something about the account has changed that may let it send again: its work is looked at now, of one
 /// action or of all.
 pub fn wake(spi: &Spi, account: Held<'_>, action: Option<Action>, now: Instant) {
@@ -85,6 +129,13 @@ pub fn wake(spi: &Spi, account: Held<'_>, action: Option<Action>, now: Instant) 
 pub fn wake_many<'a>(spi: &Spi, accounts: impl Iterator<Item = Held<'a>>, now: Instant) {
     let ids = array(Element::Text, accounts.map(Held::id));
     spi.write_on_latest_snapshot(&WAKE_MANY, &[ids, params![now][0]]);
+}
+
+/// The same for several accounts, each with one action.
+pub fn wake_pairs<'a>(spi: &Spi, pairs: impl Iterator<Item = (Held<'a>, Action)> + Clone, now: Instant) {
+    let accounts = array(Element::Text, pairs.clone().map(|(account, _)| account.id()));
+    let actions = array(Element::Text, pairs.map(|(_, action)| action.name()));
+    spi.write_on_latest_snapshot(&WAKE_PAIRS, &[now.param(), accounts, actions]);
 }
 
 /// The same for all accounts of a tier, whose caps have changed.

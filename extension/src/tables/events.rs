@@ -8,67 +8,16 @@ use crate::tables::journal::JournalRow;
 use sendgate_decision::breaker::EVIDENCE_WINDOW;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::settle::Operation;
+use std::collections::HashSet;
 
-pub static INSERT_EVENT: Statement = Statement::new(
+static INSERT: Statement = Statement::new(
     "INSERT INTO sendgate.linkedin_events (id, operation_id, occurred_at, recorded_at, counted_on,
          account_id, prospect_id, event_type, chat_id, campaign_id)
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
     types![uuid, uuid, instant, instant, date, text, text, text, text, text],
 );
 
-/// A proof that a breaker consults: an InMail that occurred and was recorded after the stamp, within
-/// the last hour, and is not the late delivery of an operation reserved at or before the stamp.
-pub static EVIDENCE: Statement = Statement::new(
-    "SELECT 1
-     FROM sendgate.linkedin_events e
-     LEFT JOIN sendgate.send_operations o
-         ON o.account_id OPERATOR(pg_catalog.=) $1 AND o.operation_id OPERATOR(pg_catalog.=) e.operation_id
-     WHERE e.account_id OPERATOR(pg_catalog.=) $1
-       AND e.event_type OPERATOR(pg_catalog.=) 'inmail_sent'
-       AND e.occurred_at OPERATOR(pg_catalog.>) $2
-       AND e.occurred_at OPERATOR(pg_catalog.>=) $3
-       AND e.occurred_at OPERATOR(pg_catalog.<=) $4
-       AND e.recorded_at OPERATOR(pg_catalog.>) $2
-       AND (o.operation_id IS NULL OR o.reserved_at OPERATOR(pg_catalog.>) $2)
-     LIMIT 1",
-    types![text, instant, instant, instant],
-);
-
-/// Writes the event of a delivered operation and returns its id.
-pub fn insert(
-    spi: &Spi,
-    account: Held<'_>,
-    row: &JournalRow,
-    chat_id: Option<&str>,
-    occurred_at: Instant,
-    now: Instant,
-) -> Id {
-    let id = ids::fresh();
-    spi.run(
-        &INSERT_EVENT,
-        params![
-            id,
-            row.operation.id,
-            occurred_at,
-            now,
-            row.operation.counted_on,
-            account.id(),
-            &row.prospect,
-            row.operation.action.event_type(),
-            chat_id,
-            row.campaign.as_ref()
-        ],
-    );
-    id
-}
-
-/// Whether the event log proves a delivery after the breaker's stamp.
-pub fn has_evidence(spi: &Spi, account: &str, stamp: Instant, now: Instant) -> bool {
-    let since = now.plus(-EVIDENCE_WINDOW);
-    spi.run(&EVIDENCE, params![account, stamp, since, now]).count() > 0
-}
-
-pub static INSERT_EVENTS: Statement = Statement::new(
+static INSERT_MANY: Statement = Statement::new(
     "INSERT INTO sendgate.linkedin_events (id, operation_id, occurred_at, recorded_at, counted_on,
          account_id, prospect_id, event_type, chat_id, campaign_id)
      SELECT u.id, u.operation_id, u.occurred_at, $1, u.counted_on, u.account_id, u.prospect_id,
@@ -79,6 +28,52 @@ pub static INSERT_EVENTS: Statement = Statement::new(
           AS u (id, operation_id, occurred_at, counted_on, account_id, prospect_id, event_type, chat_id,
                 campaign_id)",
     types![instant, uuids, uuids, instants, dates, texts, texts, texts, texts, texts],
+);
+
+/// What proves that an account has credits again: an InMail that occurred and was recorded after the stamp
+/// of its breaker, within the last hour, and is not the late delivery of an operation that was reserved at or
+/// before the stamp. The same rule as `Breaker::is_evidence`, for deliveries that are in the log.
+macro_rules! evidence {
+    ($account:literal, $stamp:literal, $since:literal, $now:literal) => {
+        concat!(
+            "FROM sendgate.linkedin_events e
+             LEFT JOIN sendgate.send_operations o
+                 ON o.account_id OPERATOR(pg_catalog.=) ",
+            $account,
+            " AND o.operation_id OPERATOR(pg_catalog.=) e.operation_id
+             WHERE e.account_id OPERATOR(pg_catalog.=) ",
+            $account,
+            " AND e.event_type OPERATOR(pg_catalog.=) 'inmail_sent'
+               AND e.occurred_at OPERATOR(pg_catalog.>) ",
+            $stamp,
+            " AND e.occurred_at OPERATOR(pg_catalog.>=) ",
+            $since,
+            " AND e.occurred_at OPERATOR(pg_catalog.<=) ",
+            $now,
+            " AND e.recorded_at OPERATOR(pg_catalog.>) ",
+            $stamp,
+            " AND (o.operation_id IS NULL OR o.reserved_at OPERATOR(pg_catalog.>) ",
+            $stamp,
+            ")"
+        )
+    };
+}
+
+static EVIDENCE: Statement = Statement::new(
+    concat!("SELECT 1 ", evidence!("$1", "$2", "$3", "$4"), " LIMIT 1"),
+    types![text, instant, instant, instant],
+);
+
+static EVIDENCE_OF_MANY: Statement = Statement::new(
+    concat!(
+        "SELECT u.account_id
+         FROM unnest($1::pg_catalog.text[], $2::pg_catalog.timestamptz[])
+              AS u (account_id, exhausted_at)
+         WHERE EXISTS (SELECT ",
+        evidence!("u.account_id", "u.exhausted_at", "$3", "$4"),
+        ")"
+    ),
+    types![texts, instants, instant, instant],
 );
 
 /// The event of a delivery.
@@ -99,6 +94,34 @@ pub struct Event<'a> {
     pub occurred_at: Instant,
 }
 
+/// Writes the event of a delivered operation and returns its id.
+pub fn insert(
+    spi: &Spi,
+    account: Held<'_>,
+    row: &JournalRow,
+    chat_id: Option<&str>,
+    occurred_at: Instant,
+    now: Instant,
+) -> Id {
+    let id = ids::fresh();
+    spi.run(
+        &INSERT,
+        params![
+            id,
+            row.operation.id,
+            occurred_at,
+            now,
+            row.operation.counted_on,
+            account.id(),
+            &row.prospect,
+            row.operation.action.event_type(),
+            chat_id,
+            row.campaign.as_ref()
+        ],
+    );
+    id
+}
+
 /// Writes the events of delivered operations.
 pub fn insert_many(spi: &Spi, events: &[Event<'_>], now: Instant) {
     if events.is_empty() {
@@ -106,7 +129,7 @@ pub fn insert_many(spi: &Spi, events: &[Event<'_>], now: Instant) {
     }
     let all = || events.iter();
     spi.run(
-        &INSERT_EVENTS,
+        &INSERT_MANY,
         &[
             now.param(),
             array(Element::Uuid, all().map(|e| e.id)),
@@ -120,4 +143,21 @@ pub fn insert_many(spi: &Spi, events: &[Event<'_>], now: Instant) {
             array(Element::Text, all().map(|e| e.campaign.as_deref())),
         ],
     );
+}
+
+/// Whether the event log proves a delivery after the breaker's stamp.
+pub fn has_evidence(spi: &Spi, account: &str, stamp: Instant, now: Instant) -> bool {
+    let since = now.plus(-EVIDENCE_WINDOW);
+    spi.run(&EVIDENCE, params![account, stamp, since, now]).count() > 0
+}
+
+/// Those of these accounts, each with its breaker's stamp, whose event log proves a delivery after it.
+pub fn with_evidence(spi: &Spi, stamped: &[(&str, Option<Instant>)], now: Instant) -> HashSet<String> {
+    let values = [
+        array(Element::Text, stamped.iter().map(|(account, _)| *account)),
+        array(Element::Timestamp, stamped.iter().map(|(_, stamp)| *stamp)),
+        now.plus(-EVIDENCE_WINDOW).param(),
+        now.param(),
+    ];
+    spi.run(&EVIDENCE_OF_MANY, &values).iter().map(|mut row| row.value()).collect()
 }

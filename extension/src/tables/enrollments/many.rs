@@ -1,15 +1,17 @@
 //! What a batch of answers does to enrollments: the same as one by one, a statement a table.
 
 use crate::postgres::gucs;
-use crate::postgres::ids;
 use crate::postgres::param::{Element, IntoParam, Param, array, types};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
+use crate::tables::campaign_events;
+use crate::tables::campaign_events::many::RefusedWork;
+use crate::tables::dispatch_queue;
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::enrollment::{Next, after_failure};
-use sendgate_decision::names::{Action, EnrollmentState, Outcome};
+use sendgate_decision::names::{EnrollmentState, Outcome};
 use sendgate_decision::settle::Operation;
 use std::collections::HashSet;
 
@@ -41,18 +43,6 @@ static WRITE: Statement = Statement::new(
     types![instant, texts, texts, texts, texts, texts, instants, texts, texts],
 );
 
-static REFUSED: Statement = Statement::new(
-    "INSERT INTO sendgate.campaign_events (id, at, account_id, prospect_id, campaign_id, action,
-         event_type, reason, operation_id, detail)
-     SELECT u.id, $1, u.account_id, u.prospect_id, u.campaign_id, u.action, 'linkedin_skipped', u.reason,
-            u.operation_id, u.detail
-     FROM unnest($2::pg_catalog.uuid[], $3::pg_catalog.text[], $4::pg_catalog.text[],
-                            $5::pg_catalog.text[], $6::pg_catalog.text[], $7::pg_catalog.text[],
-                            $8::pg_catalog.uuid[], $9::pg_catalog.text[])
-          AS u (id, account_id, prospect_id, campaign_id, action, reason, operation_id, detail)",
-    types![instant, uuids, texts, texts, texts, texts, texts, uuids, texts],
-);
-
 static WAKE_PROSPECTS: Statement = Statement::new(
     "UPDATE sendgate.enrollments e
      SET next_dispatch_at = $1, reason = NULL, changed_at = $1
@@ -63,29 +53,6 @@ static WAKE_PROSPECTS: Statement = Statement::new(
        AND e.action OPERATOR(pg_catalog.=) u.action AND e.state OPERATOR(pg_catalog.=) 'waiting'
        AND e.next_dispatch_at IS NULL",
     types![instant, texts, texts, texts],
-);
-
-static WAKE: Statement = Statement::new(
-    "UPDATE sendgate.dispatch_queue q SET due_at = $1
-     FROM unnest($2::pg_catalog.text[], $3::pg_catalog.text[]) AS u (account_id, action)
-     WHERE q.account_id OPERATOR(pg_catalog.=) u.account_id AND q.action OPERATOR(pg_catalog.=) u.action
-       AND q.due_at OPERATOR(pg_catalog.>) $1",
-    types![instant, texts, texts],
-);
-
-/// No dispatch puts off the ticket that is seen here: it would hold the account.
-static TICKETS: Statement = Statement::new(
-    "INSERT INTO sendgate.dispatch_queue (due_at, ticket_id, account_id, action)
-     SELECT u.due_at, u.ticket_id, u.account_id, u.action
-     FROM unnest($1::pg_catalog.uuid[], $2::pg_catalog.timestamptz[], $3::pg_catalog.text[],
-                            $4::pg_catalog.text[])
-          AS u (ticket_id, due_at, account_id, action)
-     WHERE NOT EXISTS (
-         SELECT FROM sendgate.dispatch_queue q
-         WHERE q.account_id OPERATOR(pg_catalog.=) u.account_id
-           AND q.action OPERATOR(pg_catalog.=) u.action
-           AND q.due_at OPERATOR(pg_catalog.<=) u.due_at)",
-    types![uuids, instants, texts, texts],
 );
 
 /// An operation that was settled.
@@ -129,18 +96,17 @@ pub fn settle(spi: &Spi, changes: &[&Change<'_>], after: impl Fn(Held<'_>) -> Ac
         let due = next.iter().filter_map(|(change, next)| {
             Some((change.account, change.operation.action, next.next_dispatch_at?))
         });
-        add_tickets(spi, due.collect());
+        dispatch_queue::tickets(spi, due.collect());
     }
     let awaited: Vec<&Change<'_>> = changes.iter().copied().filter(|c| c.awaited && c.is_settled()).collect();
     if !awaited.is_empty() {
         let [account, prospect, _, action] = keys(&awaited);
         spi.write_on_latest_snapshot(&WAKE_PROSPECTS, &[now.param(), account, prospect, action]);
-        add_tickets(spi, awaited.iter().map(|c| (c.account, c.operation.action, now)).collect());
+        dispatch_queue::tickets(spi, awaited.iter().map(|c| (c.account, c.operation.action, now)).collect());
     }
     let woken: Vec<&Change<'_>> = changes.iter().copied().filter(|change| change.gives_back()).collect();
     if !woken.is_empty() {
-        let [account, _, _, action] = keys(&woken);
-        spi.write_on_latest_snapshot(&WAKE, &[now.param(), account, action]);
+        dispatch_queue::wake_pairs(spi, woken.iter().map(|c| (c.account, c.operation.action)), now);
     }
 }
 
@@ -207,44 +173,21 @@ fn write(spi: &Spi, next: &[(&Change<'_>, Next)], now: Instant) {
 }
 
 fn log_refused(spi: &Spi, next: &[(&Change<'_>, Next)], now: Instant) {
-    let refused: Vec<(&Change<'_>, &str)> =
-        next.iter().filter_map(|(change, next)| Some((*change, next.skipped?))).collect();
-    if refused.is_empty() {
-        return;
+    let refused: Vec<RefusedWork<'_>> = next
+        .iter()
+        .filter_map(|(change, next)| {
+            Some(RefusedWork {
+                account: change.account,
+                prospect: &change.prospect,
+                campaign: change.campaign.as_deref(),
+                action: change.operation.action,
+                operation: change.operation.id,
+                reason: next.skipped?,
+                error: change.error.as_deref(),
+            })
+        })
+        .collect();
+    if !refused.is_empty() {
+        campaign_events::many::refused(spi, &refused, now);
     }
-    let changes: Vec<&Change<'_>> = refused.iter().map(|(change, _)| *change).collect();
-    let [account, prospect, campaign, action] = keys(&changes);
-    spi.run(
-        &REFUSED,
-        &[
-            now.param(),
-            array(Element::Uuid, refused.iter().map(|_| ids::fresh())),
-            account,
-            prospect,
-            campaign,
-            action,
-            array(Element::Text, refused.iter().map(|(_, reason)| *reason)),
-            array(Element::Uuid, changes.iter().map(|change| change.operation.id)),
-            array(Element::Text, changes.iter().map(|change| change.error.as_deref())),
-        ],
-    );
-}
-
-/// One ticket for each account and action, at the first time that some of its work is due again.
-fn add_tickets(spi: &Spi, mut due: Vec<(Held<'_>, Action, Instant)>) {
-    due.sort_by_key(|(_, _, at)| *at);
-    let mut seen = HashSet::new();
-    due.retain(|(account, action, _)| seen.insert((*account, *action)));
-    if due.is_empty() {
-        return;
-    }
-    spi.write_on_latest_snapshot(
-        &TICKETS,
-        &[
-            array(Element::Uuid, due.iter().map(|_| ids::fresh())),
-            array(Element::Timestamp, due.iter().map(|(_, _, at)| *at)),
-            array(Element::Text, due.iter().map(|(account, _, _)| account.id())),
-            array(Element::Text, due.iter().map(|(_, action, _)| action.name())),
-        ],
-    );
 }

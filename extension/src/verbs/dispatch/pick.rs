@@ -4,11 +4,12 @@
 use crate::gate::rule::{Rule, ask};
 use crate::postgres::clock;
 use crate::postgres::ids::Id;
-use crate::postgres::param::{Element, array, params, types};
+use crate::postgres::param::{params, types};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Rows, Spi, Statement};
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{AccountRow, account_columns, read_columns};
+use crate::tables::events;
 use crate::verbs::dispatch::Filter;
 use pgrx::pg_sys;
 use sendgate_decision::breaker::Reading;
@@ -89,26 +90,6 @@ static PICK_OF_ACCOUNT: Statement = Statement::new(
         hold!()
     ),
     PICK_TYPES,
-);
-
-/// The accounts, of those with an open breaker, whose event log proves a delivery after the stamp.
-static EVIDENCE: Statement = Statement::new(
-    "SELECT u.account_id
-     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.timestamptz[])
-          AS u (account_id, exhausted_at)
-     WHERE EXISTS (
-         SELECT FROM sendgate.linkedin_events e
-         LEFT JOIN sendgate.send_operations o
-             ON o.account_id OPERATOR(pg_catalog.=) u.account_id
-                AND o.operation_id OPERATOR(pg_catalog.=) e.operation_id
-         WHERE e.account_id OPERATOR(pg_catalog.=) u.account_id
-           AND e.event_type OPERATOR(pg_catalog.=) 'inmail_sent'
-           AND e.occurred_at OPERATOR(pg_catalog.>) u.exhausted_at
-           AND e.occurred_at OPERATOR(pg_catalog.>=) $3
-           AND e.occurred_at OPERATOR(pg_catalog.<=) $4
-           AND e.recorded_at OPERATOR(pg_catalog.>) u.exhausted_at
-           AND (o.operation_id IS NULL OR o.reserved_at OPERATOR(pg_catalog.>) u.exhausted_at))",
-    types![texts, instants, instant, instant],
 );
 
 /// Where reading the tickets goes on.
@@ -265,15 +246,12 @@ fn find_evidence(spi: &Spi, picked: &mut Picked, now: Instant) {
     if open.is_empty() {
         return;
     }
-    let ids = array(Element::Text, open.iter().map(|&i| picked.accounts[i].id.as_str()));
-    let stamps =
-        array(Element::Timestamp, open.iter().map(|&i| picked.accounts[i].row.account.breaker.exhausted_at));
-    let since = now.plus(-sendgate_decision::breaker::EVIDENCE_WINDOW);
-    let proven: HashSet<String> = spi
-        .run(&EVIDENCE, &[ids, stamps, params![since][0], params![now][0]])
-        .iter()
-        .map(|mut row| row.value())
-        .collect();
+    let stamped = |&i: &usize| {
+        let visited = &picked.accounts[i];
+        (visited.id(), visited.row.account.breaker.exhausted_at)
+    };
+    let stamped: Vec<(&str, Option<Instant>)> = open.iter().map(stamped).collect();
+    let proven = events::with_evidence(spi, &stamped, now);
     for i in open {
         let visited = &mut picked.accounts[i];
         visited.evidence = proven.contains(&visited.id);

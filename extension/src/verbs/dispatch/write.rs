@@ -1,17 +1,16 @@
 //! Writes a plan: a statement a table, whatever the number of rows.
 
-use crate::postgres::actor;
-use crate::postgres::ids;
 use crate::postgres::param::{Element, IntoParam, Param, array, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts;
 use crate::tables::accounts::held::Held;
 use crate::tables::breaker_log::{self, BreakerLine};
+use crate::tables::campaign_events;
+use crate::tables::campaign_events::many::SkippedWork;
 use crate::tables::enrollments;
 use crate::verbs::dispatch::candidates::Candidate;
 use crate::verbs::dispatch::pick::{Pair, Visited};
 use crate::verbs::dispatch::plan::{Clearing, Fate, Plan, Slot};
-use pgrx::pg_sys;
 use sendgate_decision::account::Account;
 use sendgate_decision::breaker::ClearReason;
 use sendgate_decision::clock::Instant;
@@ -58,64 +57,6 @@ static AWAIT: Statement = Statement::new(
        AND o.awaited IS NULL",
     types![texts, texts, texts],
 );
-
-/// Asked about beforehand, because a conflict with a line that somebody is counting would be waited
-/// for. Who writes a first one holds the account.
-static SKIP_EVENTS: Statement = Statement::new(
-    "INSERT INTO sendgate.campaign_events (id, at, deferred_to, exhausted_at, account_id, prospect_id,
-         campaign_id, action, event_type, reason)
-     SELECT u.id, $1, u.deferred_to, u.exhausted_at, u.account_id, u.prospect_id, u.campaign_id, 'inmail',
-            'linkedin_skipped', 'account_inmail_credits_exhausted'
-     FROM unnest($2::pg_catalog.uuid[], $3::pg_catalog.timestamptz[], $4::pg_catalog.timestamptz[],
-                 $5::pg_catalog.text[], $6::pg_catalog.text[], $7::pg_catalog.text[])
-          AS u (id, deferred_to, exhausted_at, account_id, prospect_id, campaign_id)
-     WHERE NOT EXISTS (
-         SELECT FROM sendgate.campaign_events c
-         WHERE c.account_id OPERATOR(pg_catalog.=) u.account_id
-           AND c.prospect_id OPERATOR(pg_catalog.=) u.prospect_id
-           AND c.campaign_id OPERATOR(pg_catalog.=) u.campaign_id
-           AND c.exhausted_at OPERATOR(pg_catalog.=) u.exhausted_at)",
-    SKIP_TYPES,
-);
-
-/// Those that were there already. One that somebody is counting at this very moment is passed over:
-/// dispatch waits for nobody while it holds accounts.
-static SKIP_REPEATS: Statement = Statement::new(
-    "UPDATE sendgate.campaign_events e
-     SET repeats = e.repeats OPERATOR(pg_catalog.+) 1, last_repeat_at = $1
-     FROM (
-         SELECT c.account_id, c.id
-         FROM unnest($3::pg_catalog.timestamptz[], $4::pg_catalog.text[], $5::pg_catalog.text[],
-                     $6::pg_catalog.text[]) AS u (exhausted_at, account_id, prospect_id, campaign_id)
-         JOIN sendgate.campaign_events c
-             ON c.account_id OPERATOR(pg_catalog.=) u.account_id
-                AND c.prospect_id OPERATOR(pg_catalog.=) u.prospect_id
-                AND c.campaign_id OPERATOR(pg_catalog.=) u.campaign_id
-                AND c.exhausted_at OPERATOR(pg_catalog.=) u.exhausted_at
-         WHERE NOT (c.id OPERATOR(pg_catalog.=) ANY ($2::pg_catalog.uuid[]))
-         FOR UPDATE OF c SKIP LOCKED
-     ) r
-     WHERE e.account_id OPERATOR(pg_catalog.=) r.account_id AND e.id OPERATOR(pg_catalog.=) r.id",
-    types![instant, uuids, instants, texts, texts, texts],
-);
-
-static SKIP_LINES: Statement = Statement::new(
-    "WITH logged AS (
-     INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at,
-         prospect_id, campaign_id)
-     SELECT u.id, $1, u.account_id, 'skip', 'account_inmail_credits_exhausted', $3, u.exhausted_at,
-            u.prospect_id, u.campaign_id
-     FROM unnest($2::pg_catalog.uuid[], $4::pg_catalog.timestamptz[], $5::pg_catalog.text[],
-                            $6::pg_catalog.text[], $7::pg_catalog.text[])
-          AS u (id, exhausted_at, account_id, prospect_id, campaign_id)
-     ON CONFLICT DO NOTHING
-     RETURNING account_id, id)
-     INSERT INTO sendgate.breaker_outbox (account_id, id)
-     SELECT l.account_id, l.id FROM logged l",
-    types![instant, uuids, text, instants, texts, texts, texts],
-);
-
-const SKIP_TYPES: &[pg_sys::Oid] = types![instant, uuids, instants, instants, texts, texts, texts];
 
 /// What a plan is about.
 pub struct Batch<'a> {
@@ -259,30 +200,24 @@ fn mark_awaited(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
 }
 
 fn log_skips(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
-    let skips: Vec<(usize, Instant)> = plan
+    let skips: Vec<SkippedWork<'_>> = plan
         .fates
         .iter()
-        .filter_map(|(i, fate)| if let Fate::Skipped(until) = fate { Some((*i, *until)) } else { None })
+        .filter_map(|(i, fate)| {
+            let Fate::Skipped(until) = fate else { return None };
+            let candidate = &batch.candidates[*i];
+            let visited = &batch.visited[batch.pairs[candidate.pair].account];
+            Some(SkippedWork {
+                account: visited.held(),
+                prospect: &candidate.prospect,
+                campaign: &candidate.campaign,
+                exhausted_at: visited.row.account.breaker.exhausted_at,
+                until: *until,
+            })
+        })
         .collect();
-    if skips.is_empty() {
-        return;
+    if !skips.is_empty() {
+        campaign_events::many::skipped(spi, &skips, batch.now);
+        breaker_log::write_skips(spi, &skips, batch.now);
     }
-    let [account, prospect, campaign, _] = keys(batch, skips.iter().map(|(i, _)| *i));
-    let fresh = || array(Element::Uuid, skips.iter().map(|_| ids::fresh()));
-    let stamp = |i: usize| {
-        let visited = &batch.visited[batch.pairs[batch.candidates[i].pair].account];
-        visited.row.account.breaker.exhausted_at
-    };
-    let stamps = array(Element::Timestamp, skips.iter().map(|(i, _)| stamp(*i)));
-    let until = array(Element::Timestamp, skips.iter().map(|(_, until)| *until));
-    let now = batch.now.param();
-    let ids = fresh();
-    let first = [now, ids, until, stamps, account, prospect, campaign];
-    let written = spi.write_on_latest_snapshot(&SKIP_EVENTS, &first).count();
-    if written < skips.len() {
-        spi.write_on_latest_snapshot(&SKIP_REPEATS, &[now, ids, stamps, account, prospect, campaign]);
-    }
-    let actor = actor::name();
-    let values = [batch.now.param(), fresh(), actor.as_str().param(), stamps, account, prospect, campaign];
-    spi.run(&SKIP_LINES, &values);
 }
