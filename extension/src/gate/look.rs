@@ -1,18 +1,16 @@
 //! What `reserve` and `preview` share: the one look at everything that a decision needs.
 
+use crate::gate::rule::{self, Rule};
 use crate::postgres::error::Result;
-use crate::postgres::gucs;
 use crate::postgres::index_scan::{self, Lookup};
 use crate::postgres::param::params;
 use crate::postgres::row::Row;
 use crate::postgres::statement::Spi;
-use crate::postgres::zone;
 use crate::tables::accounts::{self, AccountRow};
-use crate::tables::config::Config;
 use crate::tables::events;
 use sendgate_decision::breaker::Reading;
 use sendgate_decision::clock::Instant;
-use sendgate_decision::gate::{ProspectHistory, Request, Verdict, decide};
+use sendgate_decision::gate::{ProspectHistory, Verdict};
 use sendgate_decision::names::{Action, OperationId, OperationState, Origin};
 
 /// The columns that [`read_operation`] expects after those that every operation of the prospect is
@@ -135,7 +133,7 @@ pub fn judge(
     spi: &Spi,
     ask: &Ask<'_>,
     seen: &Seen,
-    config: &Config,
+    rule: &Rule,
     operation: OperationId,
     now: Instant,
 ) -> Result<Verdict> {
@@ -145,18 +143,6 @@ pub fn judge(
     let evidence = ask.action == Action::Inmail
         && open
         && breaker.exhausted_at.is_some_and(|stamp| events::has_evidence(spi, ask.account, stamp, now));
-    let zone = zone::load(if account.window.is_some() { &seen.row.time_zone } else { "UTC" })?;
-    let request = Request {
-        action: ask.action,
-        now,
-        operation,
-        paused: config.paused,
-        evidence,
-        prospect: seen.history,
-        tier: config.tier_cap(&seen.row.tier, ask.action),
-        prospect_cooldown: gucs::prospect_cooldown(),
-        operation_ttl: gucs::operation_ttl(),
-        zone: &*zone,
-    };
-    Ok(decide(account, &request))
+    let asked = rule::ask(rule, &seen.row, evidence, ask.action, now)?;
+    Ok(asked.decide(account, operation, seen.history))
 }

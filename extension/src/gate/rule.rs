@@ -1,5 +1,6 @@
-//! The gate's rule, asked in memory about many.
+//! The gate's rule and what it is asked with: once by `reserve` and `preview`, many times by `dispatch`.
 
+use crate::postgres::error::Result;
 use crate::postgres::gucs;
 use crate::postgres::zone;
 use crate::tables::accounts::AccountRow;
@@ -13,7 +14,7 @@ use sendgate_decision::names::{Action, OperationId};
 use sendgate_decision::window::Zone;
 use std::rc::Rc;
 
-/// What all decisions of a call have in common.
+/// What all decisions of a call have in common: the configuration and the settings as they are.
 pub struct Rule {
     /// The configuration.
     pub config: Rc<Config>,
@@ -39,36 +40,40 @@ pub struct Asked<'a> {
     zone: Box<dyn Zone>,
 }
 
-/// Prepares the rule for an account and an action, or says why it cannot be asked.
+/// Prepares the rule for an account and an action. `evidence` says whether the event log proves a delivery
+/// after the stamp of the account's breaker.
+///
+/// # Errors
+/// `SG005` for an account whose time zone the server no longer knows.
 pub fn ask<'a>(
     rule: &'a Rule,
     row: &AccountRow,
     evidence: bool,
     action: Action,
     now: Instant,
-) -> Result<Asked<'a>, String> {
+) -> Result<Asked<'a>> {
     let has_window = row.account.window.is_some();
-    let zone = zone::load(if has_window { &row.time_zone } else { "UTC" });
-    Ok(Asked {
-        rule,
-        action,
-        now,
-        evidence,
-        tier: rule.config.tier_cap(&row.tier, action),
-        zone: zone.map_err(|error| error.message().to_owned())?,
-    })
+    let zone = zone::load(if has_window { &row.time_zone } else { "UTC" })?;
+    let tier = rule.config.tier_cap(&row.tier, action);
+    Ok(Asked { rule, action, now, evidence, tier, zone })
 }
 
 impl Asked<'_> {
-    /// The verdict for an operation about a prospect, or about the account alone.
-    pub fn decide(&self, account: &Account, of: Option<(OperationId, ProspectHistory)>) -> Verdict {
+    /// The verdict about a prospect, for an operation of this id; without a prospect, about the account
+    /// alone.
+    pub fn decide(
+        &self,
+        account: &Account,
+        operation: OperationId,
+        prospect: Option<ProspectHistory>,
+    ) -> Verdict {
         let request = Request {
             action: self.action,
             now: self.now,
-            operation: of.map_or([0; 16], |(operation, _)| operation),
+            operation,
             paused: self.rule.config.paused,
             evidence: self.evidence,
-            prospect: of.map(|(_, history)| history),
+            prospect,
             tier: self.tier,
             prospect_cooldown: self.rule.prospect_cooldown,
             operation_ttl: self.rule.operation_ttl,

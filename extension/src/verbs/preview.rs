@@ -3,6 +3,7 @@
 
 use crate::gate::decision::Decision;
 use crate::gate::look::{Ask, judge, look};
+use crate::gate::rule::Rule;
 use crate::postgres::clock;
 use crate::postgres::function::{Answer, Args, sql_function};
 use crate::postgres::statement::Spi;
@@ -19,12 +20,12 @@ fn preview(args: &Args) -> Answer {
         operation: None,
     };
     let decision = Spi::connect_when_needed(|spi| {
-        let config = config::current(spi);
+        let rule = Rule::new(config::current(spi));
         let mut seen = look(&ask)?;
         let now = clock::now();
-        let tier = config.tier_cap(&seen.row.tier, ask.action);
+        let tier = rule.config.tier_cap(&seen.row.tier, ask.action);
         loop {
-            match judge(spi, &ask, &seen, &config, [0; 16], now)? {
+            match judge(spi, &ask, &seen, &rule, [0; 16], now)? {
                 Verdict::Refuse(refusal) => return Ok(Decision::refuse(refusal)),
                 // What reserve would clear first is cleared in the copy.
                 Verdict::ClearBreaker(_) => {

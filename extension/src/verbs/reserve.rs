@@ -8,6 +8,7 @@ use crate::gate::clear::clear_by_rule;
 use crate::gate::decision::Decision;
 use crate::gate::look::{Ask, Earlier, Seen, judge, look};
 use crate::gate::refusals;
+use crate::gate::rule::Rule;
 use crate::gate::skip;
 use crate::gate::take;
 use crate::postgres::clock;
@@ -57,14 +58,14 @@ pub fn decide_and_write(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Res
 fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Result<Decision> {
     let operation = ask.operation.unwrap_or_else(ids::fresh);
     for _ in 0..DECISIONS_MAX {
-        let config = config::current(spi);
+        let rule = Rule::new(config::current(spi));
         let changes = config::changes();
         let seen = look(ask)?;
         let now = clock::now();
         if let Some(earlier) = &seen.earlier {
-            return replay(ask, campaign, operation, &seen, earlier, &config, now);
+            return replay(ask, campaign, operation, &seen, earlier, &rule.config, now);
         }
-        match judge(spi, ask, &seen, &config, operation, now)? {
+        match judge(spi, ask, &seen, &rule, operation, now)? {
             Verdict::Refuse(refusal) => {
                 if seen.row.account.is_ahead_of(now)
                     && !alerts::open_ahead_of_seen(spi, ask.account, &seen.row, now)?

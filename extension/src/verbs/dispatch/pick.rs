@@ -15,7 +15,7 @@ use pgrx::pg_sys;
 use sendgate_decision::breaker::Reading;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::Verdict;
-use sendgate_decision::names::{Action, Reason};
+use sendgate_decision::names::{Action, OperationId, Reason};
 use std::collections::{HashMap, HashSet};
 
 /// The columns of a ticket with its account, as [`read`] expects them.
@@ -40,6 +40,9 @@ macro_rules! hold {
         " FOR NO KEY UPDATE OF a SKIP LOCKED"
     };
 }
+
+/// Where the account is asked before any operation.
+const NO_OPERATION: OperationId = [0; 16];
 
 const PICK_TYPES: &[pg_sys::Oid] = types![instant, instant, text, text, uuid, int8, text, text];
 
@@ -262,10 +265,10 @@ fn look_out(rule: &Rule, visited: &Visited, action: Action, now: Instant) -> Out
     let mut account = visited.row.account.clone();
     let asked = match ask(rule, &visited.row, visited.evidence, action, now) {
         Ok(asked) => asked,
-        Err(why) => return Outlook::Undecidable(why),
+        Err(why) => return Outlook::Undecidable(why.message().to_owned()),
     };
     loop {
-        match asked.decide(&account, None) {
+        match asked.decide(&account, NO_OPERATION, None) {
             Verdict::ClearBreaker(_) => {
                 account.breaker.clear(now);
             }

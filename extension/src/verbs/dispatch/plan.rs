@@ -126,7 +126,7 @@ impl<'a> Deciding<'a> {
         loop {
             let current = self.plan.accounts[pair.account].as_ref();
             let account = current.unwrap_or(&self.visited[pair.account].row.account);
-            match asked.decide(account, Some((operation, history))) {
+            match asked.decide(account, operation, Some(history)) {
                 Verdict::ClearBreaker(reason) => self.clear(pair.account, reason),
                 Verdict::Grant(grant) => {
                     let slot = Slot {
