@@ -1,7 +1,7 @@
 //! `prune`: old rows leave. Never an unresolved operation, nor anything of the current week or credit
 //! period.
 
-use crate::books::run::{self, Batch, Done, Job, Place};
+use crate::books::run::{self, Batch, Cursor, Done, Job};
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{Answer, Args, null_argument, sql_statements};
 use crate::postgres::gucs::{self, KEEP_DAYS_MIN};
@@ -113,8 +113,8 @@ struct Page {
 impl Page {
     /// A sweep that was begun with other arguments is not gone on with.
     fn read(batch: &Batch, keep: Keep) -> Page {
-        let at = |place: &Place| {
-            let mut parts = place.account.split(' ');
+        let at = |cursor: &Cursor| {
+            let mut parts = cursor.account.split(' ');
             let mut next = || parts.next()?.parse::<i64>().ok();
             let (table, page, most, events) = (next()?, next()?, next()?, next()?);
             let same = (most, events) == (keep.most, keep.events) && (table as usize) < TABLES.len();
@@ -123,9 +123,9 @@ impl Page {
         batch.from.as_ref().and_then(at).unwrap_or(Page { table: 0, page: 0 })
     }
 
-    fn place(&self, batch: &Batch, keep: Keep) -> Place {
+    fn cursor(&self, batch: &Batch, keep: Keep) -> Cursor {
         let account = format!("{} {} {} {}", self.table, self.page, keep.most, keep.events);
-        Place { day: batch.now.day(), account }
+        Cursor { day: batch.now.day(), account }
     }
 }
 
@@ -175,7 +175,7 @@ fn delete(spi: &Spi, batch: &Batch, keep: Keep, limit: i32) -> Result<Done> {
         }
     });
     let changed = i64::from(limit) - left;
-    let next = (at.table < TABLES.len()).then(|| at.place(batch, keep));
+    let next = (at.table < TABLES.len()).then(|| at.cursor(batch, keep));
     Ok(Done { checked: changed, changed, next, ..Done::default() })
 }
 

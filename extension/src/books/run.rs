@@ -163,7 +163,7 @@ impl Job {
 
 /// Where a sweep over the accounts goes on: after this day and account.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Cursor {
     /// The row's day.
     pub day: Day,
     /// The account.
@@ -177,7 +177,7 @@ pub struct Batch {
     pub now: Instant,
     started_at: Instant,
     /// Where the sweep goes on; none at its beginning.
-    pub from: Option<Place>,
+    pub from: Option<Cursor>,
     finished_at: Option<Instant>,
     quarantine: Watch,
 }
@@ -214,10 +214,10 @@ pub struct Done {
     /// Rows changed.
     pub changed: i64,
     /// Where the next batch goes on; none when the sweep is through.
-    pub next: Option<Place>,
+    pub next: Option<Cursor>,
     /// Accounts that want a closer look and are left to the next sweep: somebody holds them.
     pub passed_over: i64,
-    /// For jobs that keep no place: whether there is more to do.
+    /// For jobs that keep no cursor: whether there is more to do.
     pub more: bool,
 }
 
@@ -241,7 +241,7 @@ fn hold(spi: &Spi, job: Job) -> Result<Option<Batch>> {
     // A sweep that began before the quarantine says nothing of the accounts that it met until then.
     let current = quarantine::current(spi).filter(|_| job.ends_quarantine());
     let stays = current.is_none() || current == watch.under;
-    let from = day.map(Day).zip(account).map(|(day, account)| Place { day, account }).filter(|_| stays);
+    let from = day.map(Day).zip(account).map(|(day, account)| Cursor { day, account }).filter(|_| stays);
     let started_at = started_at.filter(|_| from.is_some()).unwrap_or(now);
     let quarantine = match from {
         Some(_) => watch,
@@ -285,7 +285,7 @@ fn finish(spi: &Spi, batch: &Batch, done: &Done, more: bool) {
     let name = batch.job.name();
     let finished_at = if more { batch.finished_at } else { Some(batch.now) };
     let (day, account) = match &done.next {
-        Some(place) => (Some(place.day), Some(place.account.as_str())),
+        Some(cursor) => (Some(cursor.day), Some(cursor.account.as_str())),
         None => (None, None),
     };
     let Watch { under, passed_over, whole } = batch.quarantine;
@@ -342,7 +342,7 @@ fn begin_run(args: &Args) -> Answer {
         let now = clock::now();
         bury(spi, job, now);
         let (started_at, finished_at) = (row.nullable_instant(), row.nullable_instant());
-        let _place: (Option<i32>, Option<String>) = (row.nullable_day(), row.nullable());
+        let _cursor: (Option<i32>, Option<String>) = (row.nullable_day(), row.nullable());
         let watch = Watch::read(&mut row);
         let every = Every::of(row.value());
         let is_running = |job: Job| spi.run(&IS_RUNNING, params![job.name(), pid()]).count() > 0;

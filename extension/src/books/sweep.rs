@@ -1,6 +1,6 @@
 //! Accounts in the order of a sweep, read without holding them, and what the journal counts for them.
 
-use crate::books::run::Place;
+use crate::books::run::Cursor;
 use crate::postgres::param::{Element, array, params, types};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
@@ -79,18 +79,18 @@ fn member(mut columns: Row) -> Member {
 }
 
 /// The next accounts of a sweep whose day is between these, after `from`.
-pub fn read(spi: &Spi, days: (Day, Day), from: Option<&Place>, limit: i32) -> Vec<Member> {
+pub fn read(spi: &Spi, days: (Day, Day), from: Option<&Cursor>, limit: i32) -> Vec<Member> {
     // Before every id: the empty text.
-    let start = Place { day: days.0, account: String::new() };
-    let from = from.filter(|place| place.day >= days.0).unwrap_or(&start);
+    let start = Cursor { day: days.0, account: String::new() };
+    let from = from.filter(|cursor| cursor.day >= days.0).unwrap_or(&start);
     let values = params![days.0, days.1, from.day, &from.account, i64::from(limit)];
     spi.run(&READ, values).iter().map(member).collect()
 }
 
 /// Where a sweep goes on after these; none when there were fewer than asked for.
-pub fn next(members: &[Member], limit: i32) -> Option<Place> {
+pub fn next(members: &[Member], limit: i32) -> Option<Cursor> {
     let last = members.last().filter(|_| members.len() >= limit as usize)?;
-    Some(Place { day: last.row.account.day, account: last.id.clone() })
+    Some(Cursor { day: last.row.account.day, account: last.id.clone() })
 }
 
 /// What the journal says of an account.

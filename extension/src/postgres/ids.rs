@@ -8,3 +8,8 @@ pub type Id = [u8; 16];
 pub fn fresh() -> Id {
     uuid::Uuid::now_v7().into_bytes()
 }
+
+/// An id as text.
+pub fn show(id: Id) -> String {
+    uuid::Uuid::from_bytes(id).to_string()
+}

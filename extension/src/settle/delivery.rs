@@ -4,7 +4,7 @@
 use crate::postgres::clock;
 use crate::postgres::error::{Code, Error, Result, warn};
 use crate::postgres::function::{show_instant, shown};
-use crate::postgres::ids::Id;
+use crate::postgres::ids::{self, Id};
 use crate::postgres::statement::Spi;
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{self, AccountRow};
@@ -168,7 +168,7 @@ pub fn log_delivery(
         let op = &row.operation;
         let detail = format!(
             "operation {} for prospect \"{}\" was given back and then delivered all the same; it counts again on {}",
-            journal::show(op.id),
+            ids::show(op.id),
             shown(&row.prospect),
             show_day(op.counted_on)
         );
@@ -190,7 +190,7 @@ pub fn check_same_chat(row: &JournalRow, operation: OperationId, chat_id: Option
         Code::ChatIdConflict,
         format!(
             "operation {} was confirmed with another chat_id: \"{}\"",
-            journal::show(operation),
+            ids::show(operation),
             shown(claimed)
         ),
         format!(
@@ -205,7 +205,7 @@ pub fn check_same_chat(row: &JournalRow, operation: OperationId, chat_id: Option
 pub fn warn_unproven(report: &Report<'_>) {
     warn(Error::new(
         Code::UnprovenDelivery,
-        format!("operation {} has no chat_id and is not proven", journal::show(report.operation)),
+        format!("operation {} has no chat_id and is not proven", ids::show(report.operation)),
         "The provider may answer 201 without a chat_id. The slot stays taken, no event is written, and the operation is listed in sendgate.operations_unresolved.",
         "Confirm it with its chat_id once it is known, or let an operator settle it with resolve_operation.",
     ));

@@ -6,7 +6,7 @@ use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{
     TEXT_CHARACTERS_MAX, check_text, is_blank, null_argument, show_instant, shown,
 };
-use crate::postgres::ids::Id;
+use crate::postgres::ids::{self, Id};
 use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::settle::delivery::{Report, settle_delivered};
@@ -243,7 +243,7 @@ fn journal_row(send: &ExternalSend<'_>, id: OperationId, counted_on: Day) -> Jou
 /// The error for a send that the event log tells of already, where a row cannot be left out.
 pub fn already_recorded(send: &ExternalSend<'_>, event: Option<Id>) -> Error {
     let event = event.map_or("an event that has been pruned since".to_owned(), |id| {
-        format!("the event {}", journal::show(id))
+        format!("the event {}", ids::show(id))
     });
     Error::new(
         Code::AlreadyRecorded,

@@ -2,6 +2,7 @@
 
 use crate::postgres::clock;
 use crate::postgres::error::{Code, Error, Result, warn};
+use crate::postgres::ids;
 use crate::postgres::statement::Spi;
 use crate::tables::accounts;
 use crate::tables::accounts::held::Held;
@@ -150,7 +151,7 @@ pub fn offer_permit(
 fn delivered(operation: OperationId) -> Error {
     Error::new(
         Code::AlreadyDelivered,
-        format!("operation {} was delivered and cannot be rolled back", journal::show(operation)),
+        format!("operation {} was delivered and cannot be rolled back", ids::show(operation)),
         "What was sent keeps its slot: the operation was confirmed, or an operator settled it as sent.",
         "Nothing is to be done. If the worker retried after a lost answer, the first call counted.",
     )
@@ -159,7 +160,7 @@ fn delivered(operation: OperationId) -> Error {
 fn warn_unknown(operation: OperationId) {
     warn(Error::new(
         Code::OutcomeStaysUnknown,
-        format!("operation {} stays indeterminate: its slot is held", journal::show(operation)),
+        format!("operation {} stays indeterminate: its slot is held", ids::show(operation)),
         "Its outcome is unknown, and a rollback without an error does not prove that it was never sent.",
         "Pass the provider's error, confirm it, or let an operator settle it with resolve_operation.",
     ));

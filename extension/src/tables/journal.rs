@@ -253,16 +253,11 @@ pub fn cut(text: &str) -> String {
     }
 }
 
-/// A UUID as text.
-pub fn show(operation: OperationId) -> String {
-    uuid::Uuid::from_bytes(operation).to_string()
-}
-
 /// The error for an operation that the account does not have.
 pub fn unknown(account: &str, operation: OperationId) -> Error {
     Error::new(
         Code::UnknownOperation,
-        format!("unknown operation: {} on account \"{}\"", show(operation), shown(account)),
+        format!("unknown operation: {} on account \"{}\"", ids::show(operation), shown(account)),
         "An operation is known by its account and its id together, from the moment reserve committed.",
         "Pass the operation_id that reserve returned and the same account_id; if the reserve was rolled back, there is nothing to settle.",
     )

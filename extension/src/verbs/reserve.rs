@@ -188,7 +188,7 @@ fn replay(
 fn mismatch(operation: OperationId, earlier: &Earlier) -> Error {
     Error::new(
         Code::OperationMismatch,
-        format!("operation {} was reserved with other arguments", journal::show(operation)),
+        format!("operation {} was reserved with other arguments", ids::show(operation)),
         format!(
             "It is an {} for prospect \"{}\", campaign {}, origin {}.",
             earlier.action.name(),

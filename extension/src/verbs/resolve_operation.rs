@@ -3,6 +3,7 @@
 use crate::postgres::clock;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{Answer, Args, TEXT_CHARACTERS_MAX, VOID, sql_function};
+use crate::postgres::ids;
 use crate::postgres::statement::Spi;
 use crate::settle::delivery::{self, Report, settle_delivered};
 use crate::settle::failure::offer_permit;
@@ -70,7 +71,7 @@ fn resolve(
         offer_permit(spi, held, &row, &before.account, &settled.account, now);
     }
     let change = (json!(op.state.name()), json!(if sent { "delivered" } else { "released" }));
-    admin_log::write(spi, "resolve_operation", Some(account), Some(&journal::show(operation)), change, note);
+    admin_log::write(spi, "resolve_operation", Some(account), Some(&ids::show(operation)), change, note);
     Ok(())
 }
 
@@ -78,7 +79,7 @@ fn not_unresolved(row: &JournalRow) -> Error {
     let op = &row.operation;
     Error::new(
         Code::NotUnresolved,
-        format!("operation {} is not waiting for an operator", journal::show(op.id)),
+        format!("operation {} is not waiting for an operator", ids::show(op.id)),
         format!(
             "Its state is {}; only expired and indeterminate operations are settled by hand.",
             op.state.name()

@@ -4,10 +4,10 @@ use crate::gate::decision::Decision;
 use crate::gate::look::Ask;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{Answer, Args, is_blank, show_instant, shown, sql_function, unknown_value};
+use crate::postgres::ids;
 use crate::postgres::param::{IntoParam, Param};
 use crate::postgres::statement::Spi;
 use crate::postgres::trigger::{Column, Fired, Row, input};
-use crate::tables::journal;
 use crate::triggers::guard::declared::{Usage, is_text, operation_id, optional_id, required_id};
 use crate::triggers::guard::unheld;
 use crate::verbs::reserve::decide_and_write;
@@ -104,7 +104,7 @@ impl Guard {
         if self.operation.type_oid == pg_sys::UUIDOID {
             id.param()
         } else {
-            input(self.operation, &journal::show(id))
+            input(self.operation, &ids::show(id))
         }
     }
 }

@@ -2,9 +2,9 @@
 //! security, as foreign keys are checked, because the question is which rows there are, and not
 //! which of them somebody may see.
 
+use crate::postgres::ids;
 use crate::postgres::param::{Element, Param, array, types};
 use crate::postgres::statement::{Spi, Statement};
-use crate::tables::journal;
 use pgrx::{PgTupleDesc, pg_sys};
 use sendgate_decision::names::OperationId;
 use std::cell::RefCell;
@@ -16,7 +16,7 @@ const STATEMENTS_MAX: usize = 64;
 
 /// Which column of a table holds the ids.
 #[derive(Clone, Copy, Debug)]
-pub enum Place<'a> {
+pub enum IdColumn<'a> {
     /// The column of this number, whatever it is called by now.
     Number(i16),
     /// The column of this name.
@@ -39,11 +39,11 @@ thread_local! {
 
 /// Takes those away from `missing` that rows of this table hold; where that cannot be told, all of
 /// them: a slot that is kept for nothing is the lesser evil.
-pub fn look_up(spi: &Spi, table: pg_sys::Oid, place: Place<'_>, missing: &mut BTreeSet<OperationId>) {
+pub fn look_up(spi: &Spi, table: pg_sys::Oid, column: IdColumn<'_>, missing: &mut BTreeSet<OperationId>) {
     if missing.is_empty() {
         return;
     }
-    match question(table, place) {
+    match question(table, column) {
         Question::Gone => {}
         Question::Unclear => missing.clear(),
         Question::Ask(sql, element, owner) => {
@@ -67,25 +67,25 @@ pub fn as_user<T>(user: pg_sys::Oid, work: impl FnOnce() -> T) -> T {
     answer
 }
 
-fn question(table: pg_sys::Oid, place: Place<'_>) -> Question {
+fn question(table: pg_sys::Oid, column: IdColumn<'_>) -> Question {
     unsafe {
         // The lock stays until the transaction ends: nobody renames the table under the query.
         let relation = pg_sys::try_relation_open(table, pg_sys::AccessShareLock as i32);
         if relation.is_null() {
             return Question::Gone;
         }
-        let question = question_about(&*relation, place);
+        let question = question_about(&*relation, column);
         pg_sys::relation_close(relation, pg_sys::NoLock as i32);
         question
     }
 }
 
-unsafe fn question_about(relation: &pg_sys::RelationData, place: Place<'_>) -> Question {
+unsafe fn question_about(relation: &pg_sys::RelationData, column: IdColumn<'_>) -> Question {
     let class = unsafe { &*relation.rd_rel };
     let columns = unsafe { PgTupleDesc::from_pg_unchecked(relation.rd_att) };
-    let number = match place {
-        Place::Number(number) => i32::from(number),
-        Place::Name(name) => {
+    let number = match column {
+        IdColumn::Number(number) => i32::from(number),
+        IdColumn::Name(name) => {
             let name = CString::new(name).unwrap_or_default();
             unsafe { pg_sys::SPI_fnumber(relation.rd_att, name.as_ptr()) }
         }
@@ -147,7 +147,7 @@ fn id_array(element: Element, ids: &BTreeSet<OperationId>) -> Param {
     match element {
         Element::Uuid => array(element, ids.iter().copied()),
         _ => {
-            let texts: Vec<String> = ids.iter().copied().map(journal::show).collect();
+            let texts: Vec<String> = ids.iter().copied().map(ids::show).collect();
             array(element, &texts)
         }
     }

@@ -11,7 +11,7 @@ use crate::postgres::param::{Element, array, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::postgres::trigger::{Column, Fired};
 use crate::settle::batch::Keys;
-use crate::triggers::guard::table::{Place, as_user, look_up};
+use crate::triggers::guard::table::{IdColumn, as_user, look_up};
 use crate::verbs::rollback_many;
 use pgrx::datum::Uuid;
 use pgrx::{IntoDatum, pg_sys};
@@ -139,10 +139,10 @@ fn unheld(spi: &Spi, granted: Vec<Granted>) -> Vec<Granted> {
     for (target, granted) in targets {
         let mut missing = granted.iter().map(|one| one.operation).collect();
         let table = pg_sys::Oid::from(target.table);
-        look_up(spi, table, Place::Number(target.number), &mut missing);
+        look_up(spi, table, IdColumn::Number(target.number), &mut missing);
         // A row that is not in its partition any more may be in another.
         for root in BTreeSet::from([target.root, root_of(table)]).into_iter().flatten() {
-            look_up(spi, pg_sys::Oid::from(root), Place::Name(&target.name), &mut missing);
+            look_up(spi, pg_sys::Oid::from(root), IdColumn::Name(&target.name), &mut missing);
         }
         unheld.extend(granted.into_iter().filter(|one| missing.contains(&one.operation)));
     }

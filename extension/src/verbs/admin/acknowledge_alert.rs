@@ -5,11 +5,10 @@ use crate::postgres::clock;
 use crate::postgres::commit;
 use crate::postgres::error::{Code, Error};
 use crate::postgres::function::{Answer, Args, VOID, sql_function};
-use crate::postgres::ids::Id;
+use crate::postgres::ids::{self, Id};
 use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::admin_log;
-use crate::tables::journal;
 use serde_json::{Value, json};
 
 sql_function!(sendgate_acknowledge_alert, pg_finfo_sendgate_acknowledge_alert, acknowledge_alert);
@@ -45,7 +44,7 @@ pub fn acknowledge_alert(args: &Args) -> Answer {
         };
         let (account, kind): (String, String) = (row.value(), row.value());
         let change = (Value::Null, json!({ "acknowledged": kind }));
-        admin_log::write(spi, "acknowledge_alert", Some(&account), Some(&journal::show(alert)), change, note);
+        admin_log::write(spi, "acknowledge_alert", Some(&account), Some(&ids::show(alert)), change, note);
         Ok(())
     })?;
     VOID
@@ -54,7 +53,7 @@ pub fn acknowledge_alert(args: &Args) -> Answer {
 pub fn unknown(alert: Id) -> Error {
     Error::new(
         Code::UnknownAlert,
-        format!("unknown alert: {}", journal::show(alert)),
+        format!("unknown alert: {}", ids::show(alert)),
         "An alert that was resolved long ago may have been pruned.",
         "sendgate.open_alerts lists what is open.",
     )

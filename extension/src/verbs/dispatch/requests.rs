@@ -2,10 +2,9 @@
 //! in flight.
 
 use crate::postgres::error::{Code, Error, Result};
-use crate::postgres::ids::Id;
+use crate::postgres::ids::{self, Id};
 use crate::postgres::param::{Element, IntoParam, array, params, types};
 use crate::postgres::statement::{Spi, Statement};
-use crate::tables::journal;
 use crate::verbs::dispatch::{Filter, Handed};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::Action;
@@ -107,7 +106,7 @@ pub fn remember(
     }
     Err(Error::new(
         Code::RequestAnswered,
-        format!("request {} was answered by another session meanwhile", journal::show(request)),
+        format!("request {} was answered by another session meanwhile", ids::show(request)),
         "Two sessions dispatched for the same request_id at the same time; only the first may hand out rows.",
         "Nothing was changed: repeat the call, and it returns what the other session got.",
     ))
@@ -116,7 +115,7 @@ pub fn remember(
 fn mismatch(request: Id) -> Error {
     Error::new(
         Code::RequestMismatch,
-        format!("request {} was made with other arguments", journal::show(request)),
+        format!("request {} was made with other arguments", ids::show(request)),
         "A request_id stands for one call of dispatch, so that a lost reply can be asked for again.",
         "Use a new request_id for every new call, and the same arguments when you repeat one.",
     )

@@ -89,7 +89,7 @@ struct Page {
 }
 
 /// Which page is to be read.
-struct Place<'a> {
+struct NextPage<'a> {
     /// After this ticket.
     from: &'a Cursor,
     /// What was due then.
@@ -159,7 +159,7 @@ impl<'a> Visit<'a> {
             let tickets = tickets_for(self.wanted()).saturating_mul(times).min(TICKETS_MAX);
             let handed = self.handed.len();
             let limit = self.wanted().saturating_mul(ahead).min(CANDIDATES_MAX);
-            match self.look(&Place { from: &from, until, tickets, limit })? {
+            match self.look(&NextPage { from: &from, until, tickets, limit })? {
                 Looked::Overtaken => return Ok(Written::Overtaken),
                 Looked::UpTo(Some(last)) => from = last,
                 Looked::UpTo(None) => break,
@@ -170,10 +170,10 @@ impl<'a> Visit<'a> {
     }
 
     /// Hands out what the accounts of a page may send.
-    fn look(&mut self, place: &Place<'_>) -> Result<Looked> {
+    fn look(&mut self, next: &NextPage<'_>) -> Result<Looked> {
         let mut refused = HashMap::new();
         let handed = self.handed.len();
-        let page = match self.take(place)? {
+        let page = match self.take(next)? {
             Attempt::Kept((mut page, plan)) => {
                 if let Some(plan) = plan {
                     self.keep(&mut page.picked, &page.found.candidates, plan, &mut refused);
@@ -183,7 +183,7 @@ impl<'a> Visit<'a> {
             Attempt::TakenBack => return Ok(Looked::Overtaken),
             Attempt::Failed(_) => {
                 // One of them cannot be written. Which one is found out while the accounts are held.
-                let mut page = self.read(place);
+                let mut page = self.read(next);
                 let (picked, now) = (&mut page.picked, page.now);
                 if let Written::Overtaken = self.settle(picked, &page.found.candidates, &mut refused, now)? {
                     return Ok(Looked::Overtaken);
@@ -196,19 +196,19 @@ impl<'a> Visit<'a> {
     }
 
     /// Holds the accounts of a page and reads their due work.
-    fn read(&self, place: &Place<'_>) -> Page {
-        let at = (place.from, place.until);
-        let (picked, now) = pick::pick(self.spi, &self.rule, self.filter, at, place.tickets);
+    fn read(&self, next: &NextPage<'_>) -> Page {
+        let at = (next.from, next.until);
+        let (picked, now) = pick::pick(self.spi, &self.rule, self.filter, at, next.tickets);
         let deferrals = DEFERRALS_MAX.saturating_sub(self.deferred);
-        let found = candidates::find(self.spi, &picked, place.limit, deferrals, now);
+        let found = candidates::find(self.spi, &picked, next.limit, deferrals, now);
         Page { picked, found, now }
     }
 
     /// Reads a page and writes what it comes to, in one subtransaction: an account that was held in
     /// another one than it is written in would take a MultiXact.
-    fn take(&self, place: &Place<'_>) -> Result<Attempt<(Page, Option<Plan>)>> {
+    fn take(&self, next: &NextPage<'_>) -> Result<Attempt<(Page, Option<Plan>)>> {
         attempt(|| {
-            let page = self.read(place);
+            let page = self.read(next);
             if page.found.candidates.is_empty() {
                 return Ok(Some((page, None)));
             }
