@@ -27,7 +27,7 @@ const MINIMUM_GAP_DAYS_MAX: i64 = 31;
 /// What a ramp starts with and adds each day where `set_tier_cap` does not say, in percent.
 const RAMP_PERCENT_DEFAULT: i32 = 20;
 
-/// One statement per action would be five; CASE keeps it at one, and the path is cold.
+/// All ten caps, whichever of them changed: one statement for all actions, which operators call seldom.
 static WRITE_CAPS: Statement = Statement::new(
     "UPDATE sendgate.accounts a
      SET inmail_daily_cap = $2, invite_daily_cap = $3, message_daily_cap = $4,
