@@ -123,7 +123,7 @@ static FAIL: Statement = Statement::new(
 
 /// The jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Job {
+pub(super) enum Job {
     /// `midnight_reset`.
     Midnight,
     /// `audit_events`.
@@ -163,7 +163,7 @@ impl Job {
 
 /// Where a sweep over the accounts goes on: after this day and account.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor {
+pub(super) struct Cursor {
     /// The row's day.
     pub day: Day,
     /// The account.
@@ -171,7 +171,7 @@ pub struct Cursor {
 }
 
 /// A batch of a job, which is held for it.
-pub struct Batch {
+pub(super) struct Batch {
     job: Job,
     /// When this batch began.
     pub now: Instant,
@@ -208,7 +208,7 @@ impl Batch {
 
 /// What a batch did.
 #[derive(Default)]
-pub struct Done {
+pub(super) struct Done {
     /// Rows looked at.
     pub checked: i64,
     /// Rows changed.
@@ -251,13 +251,13 @@ fn hold(spi: &Spi, job: Job) -> Result<Option<Batch>> {
 }
 
 /// The accounts that a batch may take.
-pub fn batch_size(args: &Args) -> Result<i32> {
+pub(super) fn batch_size(args: &Args) -> Result<i32> {
     args.number(0, "max_accounts", 1, ACCOUNTS_MAX)
 }
 
 /// Runs a batch of a job and leaves its heartbeat. Somebody else's batch is waited for by nobody:
 /// there is nothing to do then.
-pub fn run(job: Job, work: impl FnOnce(&Spi, &Batch) -> Result<Done>) -> Answer {
+pub(super) fn run(job: Job, work: impl FnOnce(&Spi, &Batch) -> Result<Done>) -> Answer {
     let answer = Spi::connect(|spi| {
         let Some(batch) = hold(spi, job)? else {
             return Ok((0, 0, false));

@@ -56,7 +56,7 @@ static COUNT: Statement = Statement::new(
 );
 
 /// An account of a batch, as it was read without holding it.
-pub struct Member {
+pub(super) struct Member {
     /// Its id.
     pub id: String,
     /// Its row.
@@ -71,7 +71,7 @@ impl Member {
 }
 
 /// An account and its row, held or not.
-pub type Seen<'a> = (&'a str, &'a AccountRow);
+pub(super) type Seen<'a> = (&'a str, &'a AccountRow);
 
 fn member(mut columns: Row) -> Member {
     let row = read_columns(&mut columns);
@@ -79,7 +79,7 @@ fn member(mut columns: Row) -> Member {
 }
 
 /// The next accounts of a sweep whose day is between these, after `from`.
-pub fn read(spi: &Spi, days: (Day, Day), from: Option<&Cursor>, limit: i32) -> Vec<Member> {
+pub(super) fn read(spi: &Spi, days: (Day, Day), from: Option<&Cursor>, limit: i32) -> Vec<Member> {
     // Before every id: the empty text.
     let start = Cursor { day: days.0, account: String::new() };
     let from = from.filter(|cursor| cursor.day >= days.0).unwrap_or(&start);
@@ -88,14 +88,14 @@ pub fn read(spi: &Spi, days: (Day, Day), from: Option<&Cursor>, limit: i32) -> V
 }
 
 /// Where a sweep goes on after these; none when there were fewer than asked for.
-pub fn next(members: &[Member], limit: i32) -> Option<Cursor> {
+pub(super) fn next(members: &[Member], limit: i32) -> Option<Cursor> {
     let last = members.last().filter(|_| members.len() >= limit as usize)?;
     Some(Cursor { day: last.row.account.day, account: last.id.clone() })
 }
 
 /// What the journal says of an account.
 #[derive(Default)]
-pub struct Tally {
+pub(super) struct Tally {
     /// What counts.
     pub counted: Counted,
     /// Operations that nobody answered in time.
@@ -104,7 +104,7 @@ pub struct Tally {
 
 /// What the journal says of each of these, on the day and in the week that its row is on at `now`, and
 /// what expired since `first`, which is no later than those weeks.
-pub fn count(spi: &Spi, members: &[Seen<'_>], first: Day, now: Instant) -> Vec<Tally> {
+pub(super) fn count(spi: &Spi, members: &[Seen<'_>], first: Day, now: Instant) -> Vec<Tally> {
     let mut tallies: Vec<Tally> = members.iter().map(|_| Tally::default()).collect();
     if members.is_empty() {
         return tallies;

@@ -29,12 +29,12 @@ unsafe extern "C-unwind" fn relation_changed(_arg: pg_sys::Datum, relation: pg_s
 }
 
 /// A number that changes whenever a relation that was [`relation`]'s answer does.
-pub fn generation() -> u64 {
+pub(super) fn generation() -> u64 {
     GENERATION.get()
 }
 
 /// The OID of a relation of the schema `sendgate`, watched from now on.
-pub fn relation(name: &CStr) -> pg_sys::Oid {
+pub(super) fn relation(name: &CStr) -> pg_sys::Oid {
     let oid = unsafe {
         let schema = pg_sys::get_namespace_oid(c"sendgate".as_ptr(), false);
         pg_sys::get_relname_relid(name.as_ptr(), schema)
@@ -51,7 +51,7 @@ pub fn relation(name: &CStr) -> pg_sys::Oid {
 }
 
 /// Watches a relation from now on.
-pub fn watch_relation(oid: pg_sys::Oid) {
+pub(super) fn watch_relation(oid: pg_sys::Oid) {
     WATCHED.with_borrow_mut(|watched| {
         if !watched.contains(&oid) {
             watched.push(oid);

@@ -145,7 +145,7 @@ unsafe extern "C-unwind" {
 /// An error whose texts live in PostgreSQL's memory, so that nothing of Rust's is left to drop
 /// when it is raised.
 #[derive(Clone, Copy)]
-pub struct Prepared {
+pub(super) struct Prepared {
     // Packed.
     sqlstate: c_int,
     message: *const c_char,
@@ -197,7 +197,7 @@ fn palloc_text(text: &str) -> *const c_char {
 ///
 /// # Safety
 /// No frame between this one and PostgreSQL's caller may own anything that needs dropping.
-pub unsafe fn raise(error: Prepared) -> ! {
+pub(super) unsafe fn raise(error: Prepared) -> ! {
     unsafe { report(PgLogLevel::ERROR as c_int, error) };
     unreachable!("an ERROR does not return");
 }

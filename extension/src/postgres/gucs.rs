@@ -73,12 +73,12 @@ static OFFSET_TEXT: TextVariable = TextVariable(Cell::new(std::ptr::null_mut()))
 static ACTOR: TextVariable = TextVariable(Cell::new(std::ptr::null_mut()));
 
 /// The frozen instant of this session's test clock, if there is one.
-pub fn frozen_now() -> Option<Instant> {
+pub(super) fn frozen_now() -> Option<Instant> {
     if TEST_CLOCK.get() { CLOCK.frozen.get() } else { None }
 }
 
 /// How far the test clock runs ahead of the real one, in microseconds.
-pub fn clock_offset() -> i64 {
+pub(super) fn clock_offset() -> i64 {
     if TEST_CLOCK.get() { CLOCK.offset.get() } else { 0 }
 }
 
@@ -108,12 +108,12 @@ pub fn release_spread() -> i64 {
 }
 
 /// `sendgate.lock_timeout` in milliseconds.
-pub fn lock_timeout_ms() -> i32 {
+pub(super) fn lock_timeout_ms() -> i32 {
     LOCK_TIMEOUT.get()
 }
 
 /// `sendgate.actor`, as the session claims it.
-pub fn claimed_actor() -> Option<String> {
+pub(super) fn claimed_actor() -> Option<String> {
     let text = ACTOR.0.get();
     if text.is_null() {
         return None;

@@ -5,7 +5,7 @@
 //! begins. So the planner is told of tables as they are when there is much to do: no plan hangs on when
 //! somebody ran ANALYZE.
 
-pub mod column;
+mod column;
 
 use pgrx::pg_guard;
 use pgrx::pg_sys;
@@ -43,7 +43,7 @@ thread_local! {
 
 /// As long as this lives, a statement runs, and is planned for large tables if it has no plan yet. What a
 /// trigger of the application does meanwhile is planned as anywhere else: its session keeps that plan, too.
-pub struct Planning {
+pub(super) struct Planning {
     before: Option<*const str>,
 }
 

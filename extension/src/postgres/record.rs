@@ -95,9 +95,9 @@ impl RecordType {
 }
 
 /// Most columns of an answer.
-pub const FIELDS_MAX: usize = 16;
+const FIELDS_MAX: usize = 16;
 
-pub unsafe fn form(descriptor: pg_sys::TupleDesc, fields: &[Param]) -> pg_sys::Datum {
+unsafe fn form(descriptor: pg_sys::TupleDesc, fields: &[Param]) -> pg_sys::Datum {
     let mut values = [pg_sys::Datum::null(); FIELDS_MAX];
     let mut nulls = [true; FIELDS_MAX];
     for (i, field) in fields.iter().enumerate() {

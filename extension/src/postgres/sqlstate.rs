@@ -31,7 +31,7 @@ thread_local! {
 }
 
 /// Does `work` and notes the SQLSTATEs of what PostgreSQL reports meanwhile.
-pub fn noting<T>(work: impl FnOnce() -> T) -> T {
+pub(super) fn noting<T>(work: impl FnOnce() -> T) -> T {
     let mut callback = pg_sys::ErrorContextCallback {
         previous: unsafe { pg_sys::error_context_stack },
         callback: Some(note),
@@ -81,7 +81,7 @@ fn hash(message: &str) -> u64 {
 }
 
 /// The SQLSTATE of an error that was caught below [`noting`], packed, if pgrx does not know it.
-pub fn unknown_to_pgrx(report: &ErrorReportWithLevel) -> Option<c_int> {
+pub(super) fn unknown_to_pgrx(report: &ErrorReportWithLevel) -> Option<c_int> {
     if report.sql_error_code() != PgSqlErrorCode::ERRCODE_INTERNAL_ERROR {
         return None;
     }
@@ -91,7 +91,7 @@ pub fn unknown_to_pgrx(report: &ErrorReportWithLevel) -> Option<c_int> {
 }
 
 /// PostgreSQL's packing of an SQLSTATE: six bits a character.
-pub fn encode(sqlstate: &[u8; 5]) -> c_int {
+pub(super) fn encode(sqlstate: &[u8; 5]) -> c_int {
     sqlstate
         .iter()
         .enumerate()
@@ -100,6 +100,6 @@ pub fn encode(sqlstate: &[u8; 5]) -> c_int {
 }
 
 /// The five characters of a packed SQLSTATE.
-pub fn decode(packed: c_int) -> String {
+pub(super) fn decode(packed: c_int) -> String {
     (0..5).map(|i| char::from(((packed >> (6 * i)) & 0x3F) as u8 + b'0')).collect()
 }

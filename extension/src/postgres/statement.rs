@@ -182,7 +182,7 @@ fn arguments(
 ///
 /// # Errors
 /// `SG301` when the wait took too long.
-pub fn waiting<T>(work: impl FnOnce() -> T) -> Result<T> {
+pub(super) fn waiting<T>(work: impl FnOnce() -> T) -> Result<T> {
     let session_timeout = unsafe { pg_sys::LockTimeout };
     let own_timeout = gucs::lock_timeout_ms();
     let timeout = if session_timeout > 0 { session_timeout.min(own_timeout) } else { own_timeout };

@@ -37,7 +37,7 @@ pub fn check() {
 ///
 /// # Errors
 /// `SG301` when an upgrade, or whoever it waits for, takes too long.
-pub fn check_past_upgrades() -> Result<()> {
+pub(super) fn check_past_upgrades() -> Result<()> {
     const MODE: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
     check();
     let accounts = catalog::relation(c"accounts");

@@ -45,7 +45,7 @@ pub fn check(spi: &Spi, name: &str) -> Result<()> {
 }
 
 /// A zone of the server's database.
-pub struct ServerZone(*const pg_sys::pg_tz);
+struct ServerZone(*const pg_sys::pg_tz);
 
 /// The zone of an account. A name that the server no longer knows is an error: deciding by another
 /// zone could send at night.

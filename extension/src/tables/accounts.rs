@@ -142,7 +142,7 @@ pub fn read_columns(row: &mut Row) -> AccountRow {
 }
 
 /// Reads `xmin` and `version` from a row.
-pub fn read_version(row: &mut Row) -> Version {
+fn read_version(row: &mut Row) -> Version {
     Version { transaction: row.transaction(), count: row.value() }
 }
 

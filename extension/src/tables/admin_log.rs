@@ -7,7 +7,7 @@ use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use serde_json::Value;
 
-pub static ADMIN: Statement = Statement::new(
+static ADMIN: Statement = Statement::new(
     "INSERT INTO sendgate.admin_log (id, at, actor, verb, account_id, subject, before, after, note)
      VALUES ($1, $2, $3, $4, $5, $6, $7::pg_catalog.jsonb, $8::pg_catalog.jsonb, $9)",
     types![uuid, instant, text, text, text, text, text, text, text],

@@ -49,7 +49,7 @@ static SKIPPED: Statement = Statement::new(
 );
 
 /// Notes that the recipient's side refused for good.
-pub fn refused(
+pub(super) fn refused(
     spi: &Spi,
     account: Held<'_>,
     row: &JournalRow,

@@ -101,7 +101,7 @@ pub fn ticket(spi: &Spi, account: &str, action: Action, due_at: Instant) {
 
 /// Sees to it that somebody looks at the work of these accounts and actions when the first of it is due: one
 /// ticket for each account and action.
-pub fn tickets(spi: &Spi, mut due: Vec<(Held<'_>, Action, Instant)>) {
+pub(super) fn tickets(spi: &Spi, mut due: Vec<(Held<'_>, Action, Instant)>) {
     due.sort_by_key(|(_, _, at)| *at);
     let mut seen = HashSet::new();
     due.retain(|(account, action, _)| seen.insert((*account, *action)));
@@ -132,7 +132,11 @@ pub fn wake_many<'a>(spi: &Spi, accounts: impl Iterator<Item = Held<'a>>, now: I
 }
 
 /// The same for several accounts, each with one action.
-pub fn wake_pairs<'a>(spi: &Spi, pairs: impl Iterator<Item = (Held<'a>, Action)> + Clone, now: Instant) {
+pub(super) fn wake_pairs<'a>(
+    spi: &Spi,
+    pairs: impl Iterator<Item = (Held<'a>, Action)> + Clone,
+    now: Instant,
+) {
     let accounts = array(Element::Text, pairs.clone().map(|(account, _)| account.id()));
     let actions = array(Element::Text, pairs.map(|(_, action)| action.name()));
     spi.write_on_latest_snapshot(&WAKE_PAIRS, &[now.param(), accounts, actions]);

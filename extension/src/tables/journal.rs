@@ -167,7 +167,7 @@ pub fn read(_spi: &Spi, account: &str, operation: OperationId) -> Result<Journal
 }
 
 /// Reads an operation with its event from the columns after its key.
-pub fn read_columns(row: &mut Row, id: OperationId) -> JournalRow {
+fn read_columns(row: &mut Row, id: OperationId) -> JournalRow {
     let operation = read_operation(row, id);
     JournalRow { event: row.nullable_uuid(), chat_id: row.nullable(), ..operation }
 }
@@ -254,7 +254,7 @@ pub fn cut(text: &str) -> String {
 }
 
 /// The error for an operation that the account does not have.
-pub fn unknown(account: &str, operation: OperationId) -> Error {
+fn unknown(account: &str, operation: OperationId) -> Error {
     Error::new(
         Code::UnknownOperation,
         format!("unknown operation: {} on account \"{}\"", ids::show(operation), shown(account)),

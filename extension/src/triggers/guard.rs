@@ -12,8 +12,8 @@
 //! is `uuid`, `text`, `varchar` or `char`, and wants an index: before the transaction commits, the
 //! operations that were granted are looked up in it.
 
-pub mod declared;
-pub mod send;
-pub mod settle;
-pub mod table;
+mod declared;
+mod send;
+mod settle;
+mod table;
 pub mod unheld;

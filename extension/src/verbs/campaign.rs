@@ -1,7 +1,7 @@
 //! The work of campaigns, except `dispatch`: put in, taken out, paused, switched to another action.
 
-pub mod cancel;
-pub mod enqueue;
-pub mod pause_campaign;
-pub mod resume_deferred;
-pub mod switch_action;
+mod cancel;
+mod enqueue;
+mod pause_campaign;
+mod resume_deferred;
+mod switch_action;

@@ -12,7 +12,7 @@ use sendgate_decision::settle::CLOCK_SKEW_MAX;
 
 sql_function!(sendgate_confirm, pg_finfo_sendgate_confirm, confirm);
 
-pub fn confirm(args: &Args) -> Answer {
+fn confirm(args: &Args) -> Answer {
     let account = args.id(0, "account_id")?;
     let operation = args.uuid(1, "operation_id")?;
     let chat_id = args.optional::<&str>(2).filter(|text| !is_blank(text));
@@ -27,7 +27,7 @@ pub fn confirm(args: &Args) -> Answer {
     Ok(event.param())
 }
 
-pub fn check_delivered_at(delivered_at: Option<Instant>, now: Instant) -> Result<()> {
+fn check_delivered_at(delivered_at: Option<Instant>, now: Instant) -> Result<()> {
     if delivered_at.is_some_and(|at| at > now.plus(CLOCK_SKEW_MAX)) {
         return Err(Error::new(
             Code::TimeOutOfRange,

@@ -8,13 +8,13 @@
 //! tickets   when to look at each account again
 //! ```
 
-pub mod candidates;
-pub mod pick;
-pub mod plan;
-pub mod requests;
-pub mod tickets;
-pub mod visit;
-pub mod write;
+mod candidates;
+mod pick;
+mod plan;
+mod requests;
+mod tickets;
+mod visit;
+mod write;
 
 use crate::postgres::clock;
 use crate::postgres::error::Result;
@@ -38,7 +38,7 @@ const OPERATIONS_MAX: i32 = 1_000;
 
 /// What the worker wants work for.
 #[derive(Clone, Copy)]
-pub struct Filter<'a> {
+struct Filter<'a> {
     /// Only this action.
     pub action: Option<Action>,
     /// Only this account.
@@ -46,7 +46,7 @@ pub struct Filter<'a> {
 }
 
 /// A row of the answer: an enrollment that holds a slot.
-pub struct Handed {
+struct Handed {
     /// The account to send through.
     pub account: String,
     /// The campaign.

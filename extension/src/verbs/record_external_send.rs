@@ -7,7 +7,7 @@ use crate::settle::external::{ExternalSend, Recorded, check_chat_id, journal_sen
 
 sql_function!(sendgate_record_external_send, pg_finfo_sendgate_record_external_send, record_external_send);
 
-pub fn record_external_send(args: &Args) -> Answer {
+fn record_external_send(args: &Args) -> Answer {
     let action = args.action(1)?;
     let send = ExternalSend {
         account: args.id(0, "account_id")?,

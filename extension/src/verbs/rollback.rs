@@ -9,7 +9,7 @@ use sendgate_decision::classify::ProviderError;
 
 sql_function!(sendgate_rollback, pg_finfo_sendgate_rollback, rollback);
 
-pub fn rollback(args: &Args) -> Answer {
+fn rollback(args: &Args) -> Answer {
     let account = args.id(0, "account_id")?;
     let operation = args.uuid(1, "operation_id")?;
     let error = ProviderError {

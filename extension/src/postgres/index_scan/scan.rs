@@ -9,10 +9,10 @@ use pgrx::{PgLogLevel, PgSqlErrorCode, ereport};
 use std::rc::Rc;
 
 /// Most columns of a key.
-pub const KEY_COLUMNS_MAX: usize = 3;
+pub(super) const KEY_COLUMNS_MAX: usize = 3;
 
 /// What the catalog says about a look-up.
-pub struct Found {
+pub(super) struct Found {
     /// When it said so.
     pub generation: u64,
     pub table: pg_sys::Oid,
@@ -27,7 +27,7 @@ pub struct Found {
 }
 
 /// A walk along an index. After an error PostgreSQL clears up what was not closed.
-pub struct Scan {
+pub(super) struct Scan {
     found: Rc<Found>,
     keys: [pg_sys::ScanKeyData; KEY_COLUMNS_MAX],
     key_columns: usize,

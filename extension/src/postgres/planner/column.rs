@@ -31,7 +31,11 @@ fn different_values(column: &[u8]) -> Option<f32> {
 }
 
 /// As a row of pg_statistic, or none where PostgreSQL's own defaults do.
-pub unsafe fn tell(relation: pg_sys::Oid, number: pg_sys::AttrNumber, found: &mut pg_sys::VariableStatData) {
+pub(super) unsafe fn tell(
+    relation: pg_sys::Oid,
+    number: pg_sys::AttrNumber,
+    found: &mut pg_sys::VariableStatData,
+) {
     unsafe {
         let name = pg_sys::get_attname(relation, number, true);
         let different =

@@ -7,7 +7,7 @@ use pgrx::pg_sys;
 use sendgate_decision::names::OperationId;
 
 /// A trigger function and how it has to be declared.
-pub struct Usage {
+pub(super) struct Usage {
     /// The function.
     pub function: &'static str,
     /// When it has to be fired.
@@ -84,12 +84,12 @@ impl Usage {
 
 /// Types in which an operation id or a reason can be written: PostgreSQL's own. A domain's CHECKs
 /// would run with the rights of sendgate.
-pub fn is_text(column: Column) -> bool {
+pub(super) fn is_text(column: Column) -> bool {
     matches!(column.type_oid, pg_sys::TEXTOID | pg_sys::VARCHAROID | pg_sys::BPCHAROID)
 }
 
 /// A column of a row that has to name something: an account, a prospect.
-pub fn required_id(row: &Row<'_>, column: Column, argument: &str, name: &str) -> Result<String> {
+pub(super) fn required_id(row: &Row<'_>, column: Column, argument: &str, name: &str) -> Result<String> {
     match optional_id(row, column, argument)? {
         Some(value) => Ok(value),
         None => Err(Error::new(
@@ -102,13 +102,13 @@ pub fn required_id(row: &Row<'_>, column: Column, argument: &str, name: &str) ->
 }
 
 /// The same, where NULL is an answer.
-pub fn optional_id(row: &Row<'_>, column: Column, argument: &str) -> Result<Option<String>> {
+pub(super) fn optional_id(row: &Row<'_>, column: Column, argument: &str) -> Result<Option<String>> {
     let value = row.text(column);
     value.map(|text| check_text(&text, argument, ID_CHARACTERS_MAX).map(str::to_owned)).transpose()
 }
 
 /// The operation id of a row; none where the column is NULL or blank.
-pub fn operation_id(row: &Row<'_>, column: Column, name: &str) -> Result<Option<OperationId>> {
+pub(super) fn operation_id(row: &Row<'_>, column: Column, name: &str) -> Result<Option<OperationId>> {
     let Some(text) = row.text(column).filter(|text| !is_blank(text)) else {
         return Ok(None);
     };

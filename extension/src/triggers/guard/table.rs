@@ -16,7 +16,7 @@ const STATEMENTS_MAX: usize = 64;
 
 /// Which column of a table holds the ids.
 #[derive(Clone, Copy, Debug)]
-pub enum IdColumn<'a> {
+pub(super) enum IdColumn<'a> {
     /// The column of this number, whatever it is called by now.
     Number(i16),
     /// The column of this name.
@@ -39,7 +39,12 @@ thread_local! {
 
 /// Takes those away from `missing` that rows of this table hold; where that cannot be told, all of
 /// them: a slot that is kept for nothing is the lesser evil.
-pub fn look_up(spi: &Spi, table: pg_sys::Oid, column: IdColumn<'_>, missing: &mut BTreeSet<OperationId>) {
+pub(super) fn look_up(
+    spi: &Spi,
+    table: pg_sys::Oid,
+    column: IdColumn<'_>,
+    missing: &mut BTreeSet<OperationId>,
+) {
     if missing.is_empty() {
         return;
     }
@@ -55,7 +60,7 @@ pub fn look_up(spi: &Spi, table: pg_sys::Oid, column: IdColumn<'_>, missing: &mu
 }
 
 /// Runs work with another role's rights, until it ends or its error ends the transaction.
-pub fn as_user<T>(user: pg_sys::Oid, work: impl FnOnce() -> T) -> T {
+pub(super) fn as_user<T>(user: pg_sys::Oid, work: impl FnOnce() -> T) -> T {
     const ADDED: i32 = (pg_sys::SECURITY_LOCAL_USERID_CHANGE | pg_sys::SECURITY_NOFORCE_RLS) as i32;
     let (mut before, mut context) = (pg_sys::InvalidOid, 0);
     unsafe {

@@ -67,7 +67,13 @@ pub fn watch() {
 }
 
 /// Remembers a grant until its transaction ends.
-pub fn remember(fired: &Fired<'_>, column: Column, name: &str, account: String, operation: OperationId) {
+pub(super) fn remember(
+    fired: &Fired<'_>,
+    column: Column,
+    name: &str,
+    account: String,
+    operation: OperationId,
+) {
     let root = fired.class().relispartition.then(|| root_of(fired.relation())).flatten();
     let target = Target {
         table: fired.relation().to_u32(),

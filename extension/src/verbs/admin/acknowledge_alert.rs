@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 sql_function!(sendgate_acknowledge_alert, pg_finfo_sendgate_acknowledge_alert, acknowledge_alert);
 
 /// What tells of an event rather than of a state is resolved when somebody has acknowledged it.
-pub static ACKNOWLEDGE: Statement = Statement::new(
+static ACKNOWLEDGE: Statement = Statement::new(
     "UPDATE sendgate.alerts l
      SET acknowledged_by = $2, acknowledged_at = $3, acknowledge_note = $4,
          resolved_at = CASE WHEN l.kind OPERATOR(pg_catalog.=) ANY (
@@ -24,12 +24,12 @@ pub static ACKNOWLEDGE: Statement = Statement::new(
     types![uuid, text, instant, text],
 );
 
-pub static EXISTS: Statement = Statement::new(
+static EXISTS: Statement = Statement::new(
     "SELECT 1 FROM sendgate.alerts l WHERE l.alert_id OPERATOR(pg_catalog.=) $1",
     types![uuid],
 );
 
-pub fn acknowledge_alert(args: &Args) -> Answer {
+fn acknowledge_alert(args: &Args) -> Answer {
     let alert = args.uuid(0, "alert_id")?;
     let note = args.note(1)?;
     Spi::connect(|spi| {
@@ -50,7 +50,7 @@ pub fn acknowledge_alert(args: &Args) -> Answer {
     VOID
 }
 
-pub fn unknown(alert: Id) -> Error {
+fn unknown(alert: Id) -> Error {
     Error::new(
         Code::UnknownAlert,
         format!("unknown alert: {}", ids::show(alert)),

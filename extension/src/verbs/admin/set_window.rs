@@ -30,7 +30,7 @@ static READ: Statement = Statement::new(
 );
 
 /// The three arguments of a window, each given or not.
-pub struct Parts {
+pub(super) struct Parts {
     start: Option<i64>,
     end: Option<i64>,
     days: Option<u8>,
@@ -109,7 +109,7 @@ fn impossible(message: &str, detail: &str) -> Error {
 }
 
 /// Writes the window of an account, or removes it.
-pub fn write(spi: &Spi, account: Held<'_>, window: Option<Window>) {
+pub(super) fn write(spi: &Spi, account: Held<'_>, window: Option<Window>) {
     let (start, end, days) = match window.map(|window| window.parts()) {
         Some((start, end, days)) => (Some(start), Some(end), Some(days)),
         None => (None, None, None),

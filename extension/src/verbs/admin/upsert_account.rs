@@ -177,7 +177,7 @@ fn show(spi: &Spi, account: &str) -> Value {
 }
 
 /// Passes the name of a tier that exists.
-pub fn check_tier(config: &Config, tier: &str) -> Result<()> {
+pub(super) fn check_tier(config: &Config, tier: &str) -> Result<()> {
     if config.has_tier(tier) {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use sendgate_decision::gate::ProspectHistory;
 
 /// Most enrollments that the breaker defers in one call; the others stay due and are deferred by the
 /// next calls, so that a backlog does not make anybody's call a long one.
-pub const DEFERRALS_MAX: usize = 1_000;
+pub(super) const DEFERRALS_MAX: usize = 1_000;
 
 /// Due enrollments of several held accounts, in the order of the list, each account's oldest first, and
 /// what the journal says about their prospects. Reads no further than it has to.
@@ -42,7 +42,7 @@ static DUE: Statement = Statement::new(
 
 /// A due enrollment.
 #[derive(Clone)]
-pub struct Candidate {
+pub(super) struct Candidate {
     /// Index of its account and action.
     pub pair: usize,
     /// Whom it is for.
@@ -56,7 +56,7 @@ pub struct Candidate {
 }
 
 /// What was found for the picked accounts.
-pub struct Found {
+pub(super) struct Found {
     /// Due enrollments.
     pub candidates: Vec<Candidate>,
     /// How many pairs were looked at, from the first; of the others, only those whose breaker skips.
@@ -68,7 +68,7 @@ pub struct Found {
 /// Finds due enrollments: of accounts that may send, at most `limit`; of accounts whose breaker skips, at
 /// most `deferrals` that are to be deferred. In a statement after the one that holds the accounts, so
 /// that nobody has served them since.
-pub fn find(spi: &Spi, picked: &Picked, limit: usize, deferrals: usize, now: Instant) -> Found {
+pub(super) fn find(spi: &Spi, picked: &Picked, limit: usize, deferrals: usize, now: Instant) -> Found {
     let open = |pair: &Pair| match pair.outlook {
         Outlook::Open(room) => Some(room.min(limit as i32)),
         _ => None,

@@ -97,7 +97,7 @@ static PICK_OF_ACCOUNT: Statement = Statement::new(
 
 /// Where reading the tickets goes on.
 #[derive(Clone)]
-pub struct Cursor {
+pub(super) struct Cursor {
     due_at: Instant,
     account: String,
     action: String,
@@ -113,7 +113,7 @@ impl Cursor {
 }
 
 /// An account that is being looked at, and held for it: [`pick`] makes these, and nothing else.
-pub struct Visited {
+pub(super) struct Visited {
     id: String,
     /// Its row, as it was when it was picked or as the call has written it since.
     pub row: AccountRow,
@@ -134,7 +134,7 @@ impl Visited {
 }
 
 /// What the account says about an action before any prospect is asked about.
-pub enum Outlook {
+pub(super) enum Outlook {
     /// It may send: this many slots are free.
     Open(i32),
     /// The breaker skips whatever is due.
@@ -146,7 +146,7 @@ pub enum Outlook {
 }
 
 /// An account and an action with due tickets.
-pub struct Pair {
+pub(super) struct Pair {
     /// Index of the account.
     pub account: usize,
     /// The action.
@@ -160,7 +160,7 @@ pub struct Pair {
 }
 
 /// What was picked.
-pub struct Picked {
+pub(super) struct Picked {
     /// The accounts, each once.
     pub accounts: Vec<Visited>,
     /// Their actions, in the order of the tickets.
@@ -172,7 +172,7 @@ pub struct Picked {
 /// Reads the next tickets that were due at `until`, and holds their accounts; those that somebody else
 /// holds are left out. What is put back meanwhile lies behind that, so a round comes to its end.
 /// With the instant, since they are held, for which they were looked at.
-pub fn pick(
+pub(super) fn pick(
     spi: &Spi,
     rule: &Rule,
     filter: &Filter<'_>,

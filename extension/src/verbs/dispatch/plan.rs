@@ -12,7 +12,7 @@ use sendgate_decision::names::{Action, OperationId, Reason};
 use std::collections::HashMap;
 
 /// A slot for an enrollment.
-pub struct Slot {
+pub(super) struct Slot {
     /// Its operation.
     pub operation: OperationId,
     /// Until when it is in flight.
@@ -24,7 +24,7 @@ pub struct Slot {
 }
 
 /// What becomes of an enrollment.
-pub enum Fate {
+pub(super) enum Fate {
     /// It is handed out.
     Granted(Slot),
     /// A rule about its prospect refuses; none = until an operation is settled.
@@ -34,7 +34,7 @@ pub enum Fate {
 }
 
 /// An account's breaker that clears on the way.
-pub struct Clearing {
+pub(super) struct Clearing {
     /// Index of the account.
     pub account: usize,
     /// Why.
@@ -44,7 +44,7 @@ pub struct Clearing {
 }
 
 /// What is to be written.
-pub struct Plan {
+pub(super) struct Plan {
     /// The accounts afterwards; none where nothing changes.
     pub accounts: Vec<Option<Account>>,
     /// What becomes of the candidates, by their index; those that are not in it stay as they are.
@@ -68,7 +68,7 @@ struct Deciding<'a> {
 }
 
 /// Decides about the candidates in their order; at most `room` slots are taken.
-pub fn decide<'a>(
+pub(super) fn decide<'a>(
     rule: &'a Rule,
     visited: &'a [Visited],
     pairs: &'a [Pair],

@@ -44,7 +44,7 @@ static REMEMBER: Statement = Statement::new(
 ///
 /// # Errors
 /// `SG213` when it was made with other arguments.
-pub fn replay(
+pub(super) fn replay(
     spi: &Spi,
     request: Id,
     max: usize,
@@ -81,7 +81,7 @@ pub fn replay(
 ///
 /// # Errors
 /// `SG303` when another session has answered the same request meanwhile.
-pub fn remember(
+pub(super) fn remember(
     spi: &Spi,
     request: Id,
     max: usize,

@@ -101,7 +101,7 @@ struct Tickets {
 /// due, behind everybody whose work is due already. One ticket a pair is left, or none without work.
 /// `false` when the configuration is not the one of these `changes` any more: what it refused is to be
 /// asked again, and nothing is put off.
-pub fn put_back(
+pub(super) fn put_back(
     spi: &Spi,
     picked: &Picked,
     looked_at: &[bool],

@@ -66,7 +66,7 @@ fn tickets_for(wanted: usize) -> usize {
 }
 
 /// A call of `dispatch` on its way.
-pub struct Visit<'a> {
+pub(super) struct Visit<'a> {
     spi: &'a Spi,
     max: usize,
     filter: &'a Filter<'a>,

@@ -59,7 +59,7 @@ static AWAIT: Statement = Statement::new(
 );
 
 /// What a plan is about.
-pub struct Batch<'a> {
+pub(super) struct Batch<'a> {
     /// The accounts.
     pub visited: &'a [Visited],
     /// Their actions.
@@ -81,7 +81,7 @@ impl Batch<'_> {
 }
 
 /// Writes everything that the plan says.
-pub fn write(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
+pub(super) fn write(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
     let changed: Vec<(Held<'_>, &Account)> = batch
         .visited
         .iter()
