@@ -13,6 +13,12 @@ use std::collections::HashSet;
 /// Stands for all accounts, in alerts that are about none.
 const NO_ACCOUNT: &str = "*";
 
+/// The alert about a row whose day is ahead of the clock.
+const AHEAD: &str = "clock_behind_row";
+
+const AHEAD_DETAIL: &str =
+    "The account's day is ahead of the clock; it goes on counting on its own day until repair_day mends it.";
+
 const OPEN_TYPES: &[pg_sys::Oid] = types![uuid, text, text, date, text, instant];
 
 static OPEN: Statement = Statement::new(
@@ -114,11 +120,6 @@ pub fn open_ahead_of_seen(spi: &Spi, account: &str, seen: &AccountRow, now: Inst
     open(spi, About::Account(held), AHEAD, now.day(), AHEAD_DETAIL, now);
     Ok(true)
 }
-
-const AHEAD: &str = "clock_behind_row";
-
-const AHEAD_DETAIL: &str =
-    "The account's day is ahead of the clock; it goes on counting on its own day until repair_day mends it.";
 
 fn is_open(spi: &Spi, account: &str, kind: &str, day: Day) -> bool {
     spi.run(&IS_OPEN, params![account, kind, day]).count() > 0

@@ -92,7 +92,8 @@ static WAKE_CAMPAIGN: Statement = Statement::new(
     types![text, instant],
 );
 
-/// Sees to it that somebody looks at the account's work of this action by `due_at`.
+/// Sees to it that somebody looks at the account's work of this action by `due_at`. Demands no `Held`:
+/// `enqueue` holds no account, and a ticket that is inserted changes nothing that anybody has read.
 pub fn ticket(spi: &Spi, account: &str, action: Action, due_at: Instant) {
     if spi.write_on_latest_snapshot(&LIES_READY, params![account, action.name(), due_at]).count() == 0 {
         spi.run(&ADD, params![due_at, ids::fresh(), account, action.name()]);
