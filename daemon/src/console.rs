@@ -30,7 +30,8 @@ use axum::{Router, middleware};
 
 use crate::config::tokens::Tokens;
 use crate::config::{Config, ConsoleMode};
-use crate::db::SharedLink;
+use crate::db::{Session, SharedLink};
+use crate::error::Result;
 use acts::Desk;
 use attempts::Attempts;
 use sessions::Sessions;
@@ -82,6 +83,21 @@ impl Console {
 
     fn desk(&self) -> MutexGuard<'_, Desk> {
         self.desk.lock().expect("nobody panics while holding it")
+    }
+
+    /// One turn on the connection that all pages share: waits for it, asks, and lets it go.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`](crate::error::Error::Busy) if the other pages need it for too long; else those of
+    /// `ask`. After an error that ends the session, the next turn makes a new one.
+    async fn turn<T>(&self, ask: impl AsyncFnOnce(&Session) -> Result<T>) -> Result<T> {
+        let mut link = self.link.turn().await?;
+        let answer = match link.session().await {
+            Ok(session) => ask(session).await,
+            Err(error) => Err(error),
+        };
+        link.settled(answer).await
     }
 
     /// Waits for what operators asked for a moment ago.

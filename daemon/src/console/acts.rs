@@ -15,7 +15,7 @@ use super::kind::Kind;
 use super::pages::{Answer, Page, Problem, action_name, is_uuid, no_such_account, rendered, spoken};
 use super::sessions::{Visitor, random};
 use super::{Console, csrf, links};
-use crate::db::Link;
+use crate::db::Session;
 use crate::db::console::acts::Act;
 use crate::db::console::{Alien, Frame};
 use crate::error::Result;
@@ -130,10 +130,7 @@ async fn asked(
     problem: Option<String>,
 ) -> Answer {
     let kind = wanted.kind()?;
-    let mut link = console.link.turn().await?;
-    let found = gather(&mut link, kind, wanted).await;
-    let (frame, facts) = link.settled(found).await?;
-    drop(link);
+    let (frame, facts) = console.turn(async |session| gather(session, kind, wanted).await).await?;
     let Some(facts) = facts else { return Err(gone(kind, &wanted.id)) };
     let page = Page { live: false, ..Page::new(console, "", frame, visitor, uri).titled(kind.label()) };
     if !page.may(kind.function()) {
@@ -154,11 +151,10 @@ async fn asked(
 
 /// How things stand now; none if what it is about is not there (any more).
 async fn gather(
-    link: &mut Link,
+    session: &Session,
     kind: Kind,
     wanted: &Wanted,
 ) -> Result<(Frame, Option<Vec<(&'static str, String)>>)> {
-    let session = link.session().await?;
     let frame = session.console_frame().await?;
     let facts = match kind {
         Kind::PauseAll | Kind::ResumeAll => Some(vec![("Now", paused(&frame))]),

@@ -13,7 +13,7 @@ use crate::console::chart::Chart;
 use crate::console::kind::Kind;
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
-use crate::db::Link;
+use crate::db::Session;
 use crate::db::console::Frame;
 use crate::db::console::account::{
     Answer as Told, BreakerLine, Correction, Quarter, Skips, State as Account, Unresolved, WORK_COUNTED_MAX,
@@ -71,10 +71,7 @@ pub async fn show(
     Query(wanted): Query<Wanted>,
 ) -> Answer {
     let charted = ACTIONS.into_iter().find(|action| *action == wanted.chart).unwrap_or(ACTIONS[0]);
-    let mut link = console.link.turn().await?;
-    let found = gather(&mut link, &wanted.id, charted).await;
-    let found = link.settled(found).await?;
-    drop(link);
+    let found = console.turn(async |session| gather(session, &wanted.id, charted).await).await?;
     let Some(facts) = found else { return Err(no_such_account(&wanted.id)) };
     let told = facts.answers.iter().find(|told| told.action == charted);
     let (charted_counter, charted_cap) = told.map_or((0, 0), |told| (told.sent, told.cap));
@@ -93,8 +90,7 @@ pub async fn show(
     Ok(rendered(&page))
 }
 
-async fn gather(link: &mut Link, id: &str, charted: &str) -> Result<Option<Facts>> {
-    let session = link.session().await?;
+async fn gather(session: &Session, id: &str, charted: &str) -> Result<Option<Facts>> {
     let frame = session.console_frame().await?;
     let ids = [id.to_owned()];
     // Sent one after the other without waiting for answers in between.

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{Answer, Page, percent, rendered};
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
-use crate::db::Link;
+use crate::db::Session;
 use crate::db::console::Frame;
 use crate::db::console::accounts::{Card, Filter, Range, Walked};
 use crate::error::Result;
@@ -70,10 +70,7 @@ pub async fn show(
 ) -> Answer {
     let (name, _, filter) =
         FILTERS.into_iter().find(|(name, ..)| *name == wanted.filter).unwrap_or(FILTERS[0]);
-    let mut link = console.link.turn().await?;
-    let found = gather(&mut link, filter, &wanted).await;
-    let (frame, walked, cards) = link.settled(found).await?;
-    drop(link);
+    let (frame, walked, cards) = console.turn(async |session| gather(session, filter, &wanted).await).await?;
     let next = walked.next(filter).map(|after| links::accounts(&wanted.q, name, &after));
     let page = AccountsPage {
         page: Page::new(&console, "accounts", frame, visitor, &uri).titled("Accounts"),
@@ -89,8 +86,7 @@ pub async fn show(
     Ok(rendered(&page))
 }
 
-async fn gather(link: &mut Link, filter: Filter, wanted: &Wanted) -> Result<(Frame, Walked, Vec<Card>)> {
-    let session = link.session().await?;
+async fn gather(session: &Session, filter: Filter, wanted: &Wanted) -> Result<(Frame, Walked, Vec<Card>)> {
     let frame = session.console_frame().await?;
     let before = end_of_prefix(&wanted.q);
     // In the order of bytes nothing lies between a text and the same with U+0001 after it.

@@ -12,10 +12,7 @@ use super::{Answer, Page, ROWS_MAX, place, read_place, rendered};
 use crate::console::kind::Kind;
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
-use crate::db::Link;
-use crate::db::console::Frame;
-use crate::db::console::logs::{After, Alert};
-use crate::error::Result;
+use crate::db::console::logs::Alert;
 
 /// What stands for all accounts.
 const ALL_ACCOUNTS: &str = "*";
@@ -58,10 +55,11 @@ pub async fn show(
     Query(wanted): Query<Wanted>,
 ) -> Answer {
     let after = read_place(&wanted.after)?;
-    let mut link = console.link.turn().await?;
-    let found = gather(&mut link, after.as_ref()).await;
-    let (frame, mut alerts) = link.settled(found).await?;
-    drop(link);
+    let (frame, mut alerts) = console
+        .turn(async |session| {
+            tokio::try_join!(session.console_frame(), session.alert_log(after.as_ref(), ROWS_MAX + 1))
+        })
+        .await?;
     let has_more = alerts.len() as i64 > ROWS_MAX;
     alerts.truncate(ROWS_MAX as usize);
     let last = alerts.last().filter(|_| has_more);
@@ -72,9 +70,4 @@ pub async fn show(
         alerts,
         next,
     }))
-}
-
-async fn gather(link: &mut Link, after: Option<&After>) -> Result<(Frame, Vec<Alert>)> {
-    let session = link.session().await?;
-    tokio::try_join!(session.console_frame(), session.alert_log(after, ROWS_MAX + 1))
 }

@@ -11,10 +11,7 @@ use serde::Deserialize;
 use super::{Answer, Page, ROWS_MAX, place, read_place, rendered};
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
-use crate::db::Link;
-use crate::db::console::Frame;
-use crate::db::console::logs::{After, Event};
-use crate::error::Result;
+use crate::db::console::logs::Event;
 
 /// What the address asks for.
 #[derive(Debug, Default, Deserialize)]
@@ -59,10 +56,13 @@ pub async fn show(
     Query(wanted): Query<Wanted>,
 ) -> Answer {
     let after = read_place(&wanted.after)?;
-    let mut link = console.link.turn().await?;
-    let found = gather(&mut link, &wanted, after.as_ref()).await;
-    let (frame, mut events) = link.settled(found).await?;
-    drop(link);
+    let (frame, mut events) = console
+        .turn(async |session| {
+            let (account, campaign) = (named(&wanted.account), named(&wanted.campaign));
+            let log = session.campaign_log(account, campaign, after.as_ref(), ROWS_MAX + 1);
+            tokio::try_join!(session.console_frame(), log)
+        })
+        .await?;
     let has_more = events.len() as i64 > ROWS_MAX;
     events.truncate(ROWS_MAX as usize);
     let last = events.last().filter(|_| has_more);
@@ -76,12 +76,6 @@ pub async fn show(
         events,
         next,
     }))
-}
-
-async fn gather(link: &mut Link, wanted: &Wanted, after: Option<&After>) -> Result<(Frame, Vec<Event>)> {
-    let session = link.session().await?;
-    let (account, campaign) = (named(&wanted.account), named(&wanted.campaign));
-    tokio::try_join!(session.console_frame(), session.campaign_log(account, campaign, after, ROWS_MAX + 1))
 }
 
 /// A field that was left empty asks for nothing.

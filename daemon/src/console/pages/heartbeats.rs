@@ -10,10 +10,7 @@ use axum::http::Uri;
 use super::{Answer, Page, rendered};
 use crate::console::Console;
 use crate::console::sessions::Visitor;
-use crate::db::Link;
-use crate::db::console::Frame;
 use crate::db::console::logs::{Heartbeat, Run};
-use crate::error::Result;
 
 /// Runs of each job.
 const RUNS_OF_EACH: i64 = 8;
@@ -42,21 +39,17 @@ pub async fn show(
     Extension(visitor): Extension<Option<Visitor>>,
     uri: Uri,
 ) -> Answer {
-    let mut link = console.link.turn().await?;
-    let found = gather(&mut link).await;
-    let (frame, heartbeats, runs) = link.settled(found).await?;
-    drop(link);
+    let (frame, heartbeats, runs) = console
+        .turn(async |session| {
+            tokio::try_join!(
+                session.console_frame(),
+                session.console_heartbeats(),
+                session.console_runs(RUNS_OF_EACH)
+            )
+        })
+        .await?;
     let page = Page::new(&console, "heartbeats", frame, visitor, &uri).titled("Heartbeats");
     Ok(rendered(&HeartbeatsPage { page, heartbeats, runs }))
-}
-
-async fn gather(link: &mut Link) -> Result<(Frame, Vec<Heartbeat>, Vec<Run>)> {
-    let session = link.session().await?;
-    tokio::try_join!(
-        session.console_frame(),
-        session.console_heartbeats(),
-        session.console_runs(RUNS_OF_EACH)
-    )
 }
 
 /// An age in its two greatest units.

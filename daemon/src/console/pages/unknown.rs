@@ -13,11 +13,7 @@ use crate::console::acts::FROM_UNKNOWN;
 use crate::console::kind::Kind;
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
-use crate::db::Link;
-use crate::db::console::Frame;
-use crate::db::console::logs::After;
 use crate::db::console::unknown::Unknown;
-use crate::error::Result;
 
 /// What the address asks for.
 #[derive(Debug, Default, Deserialize)]
@@ -56,10 +52,11 @@ pub async fn show(
 ) -> Answer {
     let after = read_place(&wanted.after)?;
     let after = after.as_ref().map(|after| (after, wanted.account.as_str()));
-    let mut link = console.link.turn().await?;
-    let found = gather(&mut link, after).await;
-    let (frame, mut outcomes) = link.settled(found).await?;
-    drop(link);
+    let (frame, mut outcomes) = console
+        .turn(async |session| {
+            tokio::try_join!(session.console_frame(), session.unknown_outcomes(after, ROWS_MAX + 1))
+        })
+        .await?;
     let has_more = outcomes.len() as i64 > ROWS_MAX;
     outcomes.truncate(ROWS_MAX as usize);
     let next = outcomes.last().filter(|_| has_more).map(|last| {
@@ -71,9 +68,4 @@ pub async fn show(
         outcomes,
         next,
     }))
-}
-
-async fn gather(link: &mut Link, after: Option<(&After, &str)>) -> Result<(Frame, Vec<Unknown>)> {
-    let session = link.session().await?;
-    tokio::try_join!(session.console_frame(), session.unknown_outcomes(after, ROWS_MAX + 1))
 }
