@@ -7,6 +7,7 @@ pub mod look;
 pub mod numbers;
 pub mod outbox;
 pub mod tls;
+pub mod untrusted;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{Client, NoTls, Row, types::ToSql, types::Type};
+
+pub use untrusted::Untrusted;
 
 use crate::config::target::{SslMode, Target};
 use crate::error::{Error, Result, Retry};

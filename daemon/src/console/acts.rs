@@ -11,25 +11,24 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect};
 use serde::Deserialize;
 
-use super::kind::Kind;
+use super::kind::{FROM_UNKNOWN, Kind};
 use super::pages::{Answer, Page, Problem, action_name, is_uuid, no_such_account, rendered, spoken};
 use super::sessions::{Visitor, random};
 use super::{Console, csrf, links};
 use crate::db::Session;
+use crate::db::Untrusted;
+use crate::db::console::Frame;
 use crate::db::console::acts::Act;
-use crate::db::console::{Alien, Frame};
 use crate::error::Result;
 pub use desk::{Desk, finish};
 use desk::{Refused, carry_out, outcome};
 
-/// What an address says that was made on the list of unknown outcomes.
-pub const FROM_UNKNOWN: &str = "unknown";
 /// Longest note, as the database has it.
 const NOTE_CHARACTERS_MAX: usize = 2_000;
 
 /// What the address asks for.
 #[derive(Clone, Debug, Deserialize)]
-pub struct Wanted {
+pub struct ActQuery {
     #[serde(rename = "do")]
     name: String,
     #[serde(default)]
@@ -44,7 +43,7 @@ pub struct Wanted {
 /// What the form sends.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Given {
+pub struct ActForm {
     csrf: String,
     /// What tells one form from another, though they say the same.
     form: String,
@@ -57,16 +56,16 @@ pub struct Given {
 struct ActPage {
     page: Page,
     kind: Kind,
-    subject: Option<Alien>,
+    subject: Option<Untrusted>,
     facts: Vec<(&'static str, String)>,
     action: String,
     back: String,
     form: String,
-    given: Given,
+    given: ActForm,
     problem: Option<String>,
 }
 
-impl Wanted {
+impl ActQuery {
     fn kind(&self) -> std::result::Result<Kind, Problem> {
         let kind = Kind::ALL.into_iter().find(|kind| kind.name() == self.name);
         let item_fits =
@@ -89,7 +88,7 @@ impl Wanted {
         }
     }
 
-    fn act<'a>(&'a self, kind: Kind, given: &'a Given) -> Act<'a> {
+    fn act<'a>(&'a self, kind: Kind, given: &'a ActForm) -> Act<'a> {
         let chat_id = Some(given.chat_id.trim()).filter(|chat_id| !chat_id.is_empty());
         match kind {
             Kind::Clear => Act::Clear(&self.id),
@@ -112,26 +111,26 @@ pub async fn ask(
     State(console): State<Arc<Console>>,
     Extension(visitor): Extension<Option<Visitor>>,
     uri: Uri,
-    Query(wanted): Query<Wanted>,
+    Query(query): Query<ActQuery>,
 ) -> Answer {
     if visitor.is_none() {
         let here = uri.path_and_query().map_or("/", |it| it.as_str());
         return Ok(Redirect::to(&links::query("/sign-in", &[("next", here)])).into_response());
     }
-    asked(&console, visitor, &uri, &wanted, Given::default(), None).await
+    asked(&console, visitor, &uri, &query, ActForm::default(), None).await
 }
 
 async fn asked(
     console: &Console,
     visitor: Option<Visitor>,
     uri: &Uri,
-    wanted: &Wanted,
-    given: Given,
+    query: &ActQuery,
+    given: ActForm,
     problem: Option<String>,
 ) -> Answer {
-    let kind = wanted.kind()?;
-    let (frame, facts) = console.turn(async |session| gather(session, kind, wanted).await).await?;
-    let Some(facts) = facts else { return Err(gone(kind, &wanted.id)) };
+    let kind = query.kind()?;
+    let (frame, facts) = console.turn(async |session| gather(session, kind, query).await).await?;
+    let Some(facts) = facts else { return Err(gone(kind, &query.id)) };
     let page = Page { live: false, ..Page::new(console, "", frame, visitor, uri).titled(kind.label()) };
     if !page.may(kind.function()) {
         return Err(not_granted(kind));
@@ -139,10 +138,10 @@ async fn asked(
     Ok(rendered(&ActPage {
         page,
         kind,
-        subject: Some(Alien::from(wanted.id.clone())).filter(|id| !id.raw().is_empty()),
+        subject: Some(Untrusted::from(query.id.clone())).filter(|id| !id.raw().is_empty()),
         facts,
-        action: kind.link_from(&wanted.from, &wanted.id, &wanted.item),
-        back: wanted.back(kind),
+        action: kind.link_from(&query.from, &query.id, &query.item),
+        back: query.back(kind),
         form: random()?,
         given,
         problem,
@@ -153,13 +152,13 @@ async fn asked(
 async fn gather(
     session: &Session,
     kind: Kind,
-    wanted: &Wanted,
+    query: &ActQuery,
 ) -> Result<(Frame, Option<Vec<(&'static str, String)>>)> {
     let frame = session.console_frame().await?;
     let facts = match kind {
         Kind::PauseAll | Kind::ResumeAll => Some(vec![("Now", paused(&frame))]),
         Kind::Acknowledge => {
-            let alerts = session.account_alerts(&wanted.id, 1, Some(&wanted.item)).await?;
+            let alerts = session.account_alerts(&query.id, 1, Some(&query.item)).await?;
             alerts.into_iter().next().map(|alert| {
                 let seen = alert.acknowledged_by.map_or_else(|| "nobody yet".to_owned(), |by| by.to_string());
                 vec![
@@ -171,7 +170,7 @@ async fn gather(
             })
         }
         Kind::Sent | Kind::NotSent => {
-            let operations = session.account_unresolved(&wanted.id, 1, Some(&wanted.item)).await?;
+            let operations = session.account_unresolved(&query.id, 1, Some(&query.item)).await?;
             operations.into_iter().next().map(|operation| {
                 let words = operation.error.or(operation.error_type).map(|words| words.to_string());
                 vec![
@@ -182,11 +181,9 @@ async fn gather(
             })
         }
         Kind::Clear | Kind::Probe | Kind::ForceOpen | Kind::ForceAuto => {
-            let ids = [wanted.id.clone()];
-            let (card, account) = tokio::try_join!(
-                session.account_list(&ids, &frame.today),
-                session.account_state(&wanted.id)
-            )?;
+            let ids = [query.id.clone()];
+            let (card, account) =
+                tokio::try_join!(session.account_list(&ids, &frame.today), session.account_state(&query.id))?;
             card.into_iter().next().zip(account).map(|(card, account)| {
                 let pill =
                     card.pill.map_or_else(|| "InMails are not stopped".to_owned(), |pill| pill.to_string());
@@ -226,26 +223,26 @@ pub async fn perform(
     State(console): State<Arc<Console>>,
     Extension(visitor): Extension<Option<Visitor>>,
     uri: Uri,
-    Query(wanted): Query<Wanted>,
-    Form(given): Form<Given>,
+    Query(query): Query<ActQuery>,
+    Form(given): Form<ActForm>,
 ) -> Answer {
     let visitor = csrf::owner(visitor, &given.csrf)?;
-    let kind = wanted.kind()?;
+    let kind = query.kind()?;
     if let Some(problem) = unfit(kind, &given) {
-        let page = asked(&console, Some(visitor), &uri, &wanted, given, Some(problem)).await?;
+        let page = asked(&console, Some(visitor), &uri, &query, given, Some(problem)).await?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
     let form = Some(&given.form).filter(|id| !id.is_empty()).map(|id| visitor.form(id));
-    let work = carry_out(console.clone(), visitor.clone(), kind, wanted.clone(), given.clone());
+    let work = carry_out(console.clone(), visitor.clone(), kind, query.clone(), given.clone());
     let begun = console.desk().begin(form, work);
     match outcome(begun).await {
-        Ok(()) => Ok(Redirect::to(&wanted.back(kind)).into_response()),
+        Ok(()) => Ok(Redirect::to(&query.back(kind)).into_response()),
         Err(Refused::Unknown(text)) => {
             let advice = "Look at the account before you do it again.";
             Err(Problem::unavailable("Nobody knows whether this was done", &format!("{text} {advice}")))
         }
         Err(Refused::No(status, text)) => {
-            match asked(&console, Some(visitor), &uri, &wanted, given, Some(text.clone())).await {
+            match asked(&console, Some(visitor), &uri, &query, given, Some(text.clone())).await {
                 Ok(page) => Ok((status, page).into_response()),
                 Err(problem) if problem.is_about_the_database() => {
                     Err(Problem::unavailable("This was not done", &text))
@@ -258,7 +255,7 @@ pub async fn perform(
 }
 
 /// What is wrong with what the form says.
-fn unfit(kind: Kind, given: &Given) -> Option<String> {
+fn unfit(kind: Kind, given: &ActForm) -> Option<String> {
     let note = given.note.trim();
     if kind.takes_note() && (note.is_empty() || note.chars().count() > NOTE_CHARACTERS_MAX) {
         return Some(format!("Say why, in 1 to {NOTE_CHARACTERS_MAX} characters."));
@@ -298,20 +295,20 @@ mod tests {
 
     const UUID: &str = "01985c1e-0c4a-7b7e-9d3a-5f2f0a6f4b11";
 
-    fn wanted(name: &str, item: &str) -> Wanted {
-        Wanted { name: name.to_owned(), id: "a".to_owned(), item: item.to_owned(), from: String::new() }
+    fn query(name: &str, item: &str) -> ActQuery {
+        ActQuery { name: name.to_owned(), id: "a".to_owned(), item: item.to_owned(), from: String::new() }
     }
 
     #[test]
     fn every_kind_is_found_by_its_name() {
         for kind in Kind::ALL {
             let item = if kind.takes_item() { UUID } else { "" };
-            let wanted = wanted(kind.name(), item);
-            assert_eq!(wanted.kind().expect("a kind"), kind);
+            let query = query(kind.name(), item);
+            assert_eq!(query.kind().expect("a kind"), kind);
         }
-        assert!(wanted("drop", "").kind().is_err());
-        assert!(wanted("acknowledge", "' OR true --").kind().is_err());
-        assert!(wanted("acknowledge", "").kind().is_err());
-        assert!(wanted("clear", UUID).kind().is_err());
+        assert!(query("drop", "").kind().is_err());
+        assert!(query("acknowledge", "' OR true --").kind().is_err());
+        assert!(query("acknowledge", "").kind().is_err());
+        assert!(query("clear", UUID).kind().is_err());
     }
 }

@@ -1,7 +1,10 @@
 //! The closed list of what an operator can do, and how it is put into words.
 
 use crate::console::links;
-use crate::db::console::Alien;
+use crate::db::Untrusted;
+
+/// In an act's address: it was asked for from the list of unknown outcomes, and leads back there.
+pub const FROM_UNKNOWN: &str = "unknown";
 
 /// The closed list of what can be done here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +160,7 @@ impl Kind {
 
     /// What the next page says.
     pub fn done(self, account: &str) -> String {
-        let account = Alien::from(account.to_owned());
+        let account = Untrusted::from(account.to_owned());
         match self {
             Kind::Clear => format!("The credit-exhausted state of {account} is reset."),
             Kind::Probe => format!("A probe is granted: the next InMail of {account} may try."),

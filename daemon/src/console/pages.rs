@@ -15,8 +15,9 @@ use tokio_postgres::error::SqlState;
 
 use super::sessions::Visitor;
 use super::{Console, links};
-use crate::db::console::logs::After;
-use crate::db::console::{Alien, COUNTED_MAX, Frame};
+use crate::db::Untrusted;
+use crate::db::console::logs::Cursor;
+use crate::db::console::{COUNTED_MAX, Frame};
 use crate::error::{Error, Retry};
 
 /// SQLSTATEs of values that are none: a date, a number, a text.
@@ -177,14 +178,14 @@ struct ProblemPage {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let page = Page { title: self.title, ..Page::default() };
-        let text = Alien::from(self.text).to_string();
+        let text = Untrusted::from(self.text).to_string();
         (self.status, rendered(&ProblemPage { page, text, way: self.way })).into_response()
     }
 }
 
 /// There is no such account.
 pub fn no_such_account(id: &str) -> Problem {
-    let text = format!("No account has the id {}.", Alien::from(id.to_owned()));
+    let text = format!("No account has the id {}.", Untrusted::from(id.to_owned()));
     Problem::new(StatusCode::NOT_FOUND, "There is no such account", text)
 }
 
@@ -206,12 +207,12 @@ pub fn rendered(template: &impl Template) -> Response {
 }
 
 /// A place in a log as it stands in an address: time and id.
-pub fn place(after: &After) -> String {
+pub fn cursor(after: &Cursor) -> String {
     format!("{}~{}", after.at, after.id)
 }
 
 /// The same, read. What was made up finds nothing that way.
-pub fn read_place(text: &str) -> Result<Option<After>, Problem> {
+pub fn read_cursor(text: &str) -> Result<Option<Cursor>, Problem> {
     if text.is_empty() {
         return Ok(None);
     }
@@ -229,7 +230,7 @@ pub fn read_place(text: &str) -> Result<Option<After>, Problem> {
     if !is_time || !is_uuid(id) {
         return Err(unreadable());
     }
-    Ok(Some(After { at: at.to_owned(), id: id.to_owned() }))
+    Ok(Some(Cursor { at: at.to_owned(), id: id.to_owned() }))
 }
 
 /// Whether the database would read it as a UUID, written as the database writes it.
@@ -274,12 +275,12 @@ mod tests {
     #[test]
     fn places_are_read_strictly() {
         let id = "01985c1e-0c4a-7b7e-9d3a-5f2f0a6f4b11";
-        let after = After { at: "2025-05-20 09:14:03.218744".to_owned(), id: id.to_owned() };
-        assert_eq!(read_place(&place(&after)).expect("a place"), Some(after));
-        assert!(read_place("").expect("the beginning").is_none());
+        let after = Cursor { at: "2025-05-20 09:14:03.218744".to_owned(), id: id.to_owned() };
+        assert_eq!(read_cursor(&cursor(&after)).expect("a place"), Some(after));
+        assert!(read_cursor("").expect("the beginning").is_none());
         for text in ["x", "2025-05-20 09:14:03.218744", &format!("now~{id}"), "2025-05-20 09:14:03.218744~x"]
         {
-            assert!(read_place(text).is_err(), "{text}");
+            assert!(read_cursor(text).is_err(), "{text}");
         }
     }
 

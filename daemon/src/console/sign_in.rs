@@ -19,13 +19,13 @@ use super::{Console, csrf, links};
 /// Where to go afterwards.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Wanted {
+pub struct SignInQuery {
     next: String,
 }
 
 /// What the form sends.
 #[derive(Deserialize)]
-pub struct SignIn {
+pub struct SignInForm {
     token: String,
     #[serde(default)]
     next: String,
@@ -33,7 +33,7 @@ pub struct SignIn {
 
 /// What the button sends.
 #[derive(Deserialize)]
-pub struct SignOut {
+pub struct SignOutForm {
     csrf: String,
 }
 
@@ -46,8 +46,8 @@ struct SignInPage {
 }
 
 /// Asks for a token.
-pub async fn ask(State(console): State<Arc<Console>>, Query(wanted): Query<Wanted>) -> Response {
-    asked(&console, &wanted.next, None)
+pub async fn ask(State(console): State<Arc<Console>>, Query(query): Query<SignInQuery>) -> Response {
+    asked(&console, &query.next, None)
 }
 
 fn asked(console: &Console, next: &str, problem: Option<&'static str>) -> Response {
@@ -61,7 +61,7 @@ pub async fn sign_in(
     State(console): State<Arc<Console>>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
     headers: HeaderMap,
-    Form(form): Form<SignIn>,
+    Form(form): Form<SignInForm>,
 ) -> Answer {
     if !console.attempts().begin(from.ip(), Instant::now()) {
         tracing::warn!(from = %from.ip(), "too many wrong tokens");
@@ -88,7 +88,7 @@ pub async fn sign_out(
     State(console): State<Arc<Console>>,
     Extension(visitor): Extension<Option<Visitor>>,
     headers: HeaderMap,
-    Form(form): Form<SignOut>,
+    Form(form): Form<SignOutForm>,
 ) -> Answer {
     let visitor = csrf::owner(visitor, &form.csrf)?;
     console.sessions().end(&visitor);

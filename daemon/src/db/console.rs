@@ -7,11 +7,9 @@ pub mod acts;
 pub mod logs;
 pub mod unknown;
 
-use std::fmt;
-
 use tokio_postgres::types::Type;
 
-use super::Session;
+use super::{Session, Untrusted};
 use crate::error::Result;
 
 /// What wants a person is counted up to here; more is "many".
@@ -46,41 +44,6 @@ FROM (SELECT sendgate.clock() AS at) AS c
 LEFT JOIN sendgate.pause_switch AS p ON true
 LEFT JOIN sendgate.quarantine_progress AS q ON true";
 
-/// Text that somebody else wrote: an id, a name, a note, a provider's words. It is shown as it is, but
-/// for what cannot be seen or turns the text beside it, which is made visible. The template escapes it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Alien(String);
-
-impl Alien {
-    /// The text itself, for links and statements.
-    pub fn raw(&self) -> &str {
-        &self.0
-    }
-}
-
-impl From<String> for Alien {
-    fn from(text: String) -> Alien {
-        Alien(text)
-    }
-}
-
-impl fmt::Display for Alien {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.chars().try_for_each(|c| fmt::Write::write_char(f, visible(c)))
-    }
-}
-
-/// Controls as their pictures; what has no width or turns the direction of writing as a mark.
-fn visible(c: char) -> char {
-    match c {
-        '\0'..='\u{1f}' => char::from_u32(0x2400 + c as u32).unwrap_or('\u{fffd}'),
-        '\u{7f}' => '\u{2421}',
-        '\u{2028}' | '\u{2029}' => '\u{2424}',
-        _ if c.is_control() || crate::terminal::is_harmful(c) => '\u{fffd}',
-        _ => c,
-    }
-}
-
 /// What every page says.
 #[derive(Clone, Debug)]
 pub struct Frame {
@@ -106,9 +69,9 @@ pub struct Paused {
     /// Since when.
     pub since: String,
     /// Who.
-    pub actor: Alien,
+    pub actor: Untrusted,
     /// Why.
-    pub note: Option<Alien>,
+    pub note: Option<Untrusted>,
     /// Where it is more than a pause.
     pub quarantine: Option<Quarantine>,
 }
@@ -129,8 +92,8 @@ impl Session {
         let row = self.row("reading the clock", FRAME, &[(&functions, Type::TEXT_ARRAY)]).await?;
         let paused = row.get::<_, Option<String>>(2).map(|since| Paused {
             since,
-            actor: alien(&row, 3).unwrap_or_default(),
-            note: alien(&row, 4),
+            actor: row.get(3),
+            note: row.get(4),
             quarantine: row
                 .get::<_, Option<String>>(8)
                 .map(|since| Quarantine { since, checked: row.get(9) }),
@@ -144,23 +107,5 @@ impl Session {
             stale_jobs: row.get(6),
             functions: row.get(7),
         })
-    }
-}
-
-/// A column of text that somebody else wrote.
-fn alien(row: &tokio_postgres::Row, column: usize) -> Option<Alien> {
-    row.get::<_, Option<String>>(column).map(Alien)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_cannot_be_seen_is_made_visible() {
-        let shown = |text: &str| Alien(text.to_owned()).to_string();
-        assert_eq!(shown("a\u{1b}[31m\nb\u{7f}"), "a␛[31m␊b␡");
-        assert_eq!(shown("x\u{202e}y\u{200b}z\u{85}"), "x\u{fffd}y\u{fffd}z\u{fffd}");
-        assert_eq!(shown("Ängström – <b>信</b>"), "Ängström – <b>信</b>");
     }
 }

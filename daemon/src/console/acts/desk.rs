@@ -11,12 +11,12 @@ use tokio::sync::watch::{self, Receiver};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::{Given, Wanted};
+use super::{ActForm, ActQuery};
 use crate::console::Console;
 use crate::console::kind::Kind;
 use crate::console::sessions::Visitor;
 use crate::db::SharedLink;
-use crate::db::console::Alien;
+use crate::db::Untrusted;
 use crate::db::console::acts::Act;
 use crate::error::{Error, Retry};
 
@@ -103,13 +103,13 @@ pub async fn carry_out(
     console: Arc<Console>,
     visitor: Visitor,
     kind: Kind,
-    wanted: Wanted,
-    given: Given,
+    query: ActQuery,
+    given: ActForm,
 ) -> Result<(), Refused> {
-    let act = wanted.act(kind, &given);
+    let act = query.act(kind, &given);
     patiently(&console.link, &visitor.name, act, given.note.trim()).await?;
-    console.sessions().leave_notice(&visitor, kind.done(&wanted.id));
-    tracing::info!(operator = visitor.name, done = kind.name(), account = wanted.id, "an operator acted");
+    console.sessions().leave_notice(&visitor, kind.done(&query.id));
+    tracing::info!(operator = visitor.name, done = kind.name(), account = query.id, "an operator acted");
     Ok(())
 }
 
@@ -156,7 +156,7 @@ fn held() -> Refused {
 
 /// A refusal may quote what somebody else wrote.
 fn shown(text: &str) -> String {
-    Alien::from(text.to_owned()).to_string()
+    Untrusted::from(text.to_owned()).to_string()
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ const ROWS_MAX: i64 = 20;
 
 /// What the address asks for.
 #[derive(Debug, Deserialize)]
-pub struct Wanted {
+pub struct AccountQuery {
     id: String,
     #[serde(default)]
     chart: String,
@@ -68,11 +68,11 @@ pub async fn show(
     State(console): State<Arc<Console>>,
     Extension(visitor): Extension<Option<Visitor>>,
     uri: Uri,
-    Query(wanted): Query<Wanted>,
+    Query(query): Query<AccountQuery>,
 ) -> Answer {
-    let charted = ACTIONS.into_iter().find(|action| *action == wanted.chart).unwrap_or(ACTIONS[0]);
-    let found = console.turn(async |session| gather(session, &wanted.id, charted).await).await?;
-    let Some(facts) = found else { return Err(no_such_account(&wanted.id)) };
+    let charted = ACTIONS.into_iter().find(|action| *action == query.chart).unwrap_or(ACTIONS[0]);
+    let found = console.turn(async |session| gather(session, &query.id, charted).await).await?;
+    let Some(facts) = found else { return Err(no_such_account(&query.id)) };
     let told = facts.answers.iter().find(|told| told.action == charted);
     let (charted_counter, charted_cap) = told.map_or((0, 0), |told| (told.sent, told.cap));
     let title = facts.card.name.as_ref().unwrap_or(&facts.card.id).to_string();
@@ -83,7 +83,7 @@ pub async fn show(
         charted_cap,
         charted_counter,
         charts: ACTIONS
-            .map(|action| (action, links::query("/account", &[("id", &wanted.id), ("chart", action)])))
+            .map(|action| (action, links::query("/account", &[("id", &query.id), ("chart", action)])))
             .to_vec(),
         facts,
     };
@@ -249,7 +249,7 @@ impl AccountPage {
     }
 
     fn acknowledge(&self, alert: &Alert) -> String {
-        Kind::Acknowledge.link(alert.account.raw(), &alert.place.id)
+        Kind::Acknowledge.link(alert.account.raw(), &alert.cursor.id)
     }
 
     fn events_link(&self) -> String {

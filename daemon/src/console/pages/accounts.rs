@@ -31,7 +31,7 @@ const FILTERS: [(&str, &str, Filter); 5] = [
 /// What the address asks for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Wanted {
+pub struct AccountsQuery {
     q: String,
     filter: String,
     after: String,
@@ -66,31 +66,35 @@ pub async fn show(
     State(console): State<Arc<Console>>,
     Extension(visitor): Extension<Option<Visitor>>,
     uri: Uri,
-    Query(wanted): Query<Wanted>,
+    Query(query): Query<AccountsQuery>,
 ) -> Answer {
     let (name, _, filter) =
-        FILTERS.into_iter().find(|(name, ..)| *name == wanted.filter).unwrap_or(FILTERS[0]);
-    let (frame, walked, cards) = console.turn(async |session| gather(session, filter, &wanted).await).await?;
-    let next = walked.next(filter).map(|after| links::accounts(&wanted.q, name, &after));
+        FILTERS.into_iter().find(|(name, ..)| *name == query.filter).unwrap_or(FILTERS[0]);
+    let (frame, walked, cards) = console.turn(async |session| gather(session, filter, &query).await).await?;
+    let next = walked.next(filter).map(|after| links::accounts(&query.q, name, &after));
     let page = AccountsPage {
         page: Page::new(&console, "accounts", frame, visitor, &uri).titled("Accounts"),
         filter: name,
-        filters: FILTERS.map(|(name, label, _)| (name, label, links::accounts(&wanted.q, name, ""))).to_vec(),
+        filters: FILTERS.map(|(name, label, _)| (name, label, links::accounts(&query.q, name, ""))).to_vec(),
         cards,
-        is_first: wanted.after.is_empty(),
-        first: links::accounts(&wanted.q, name, ""),
+        is_first: query.after.is_empty(),
+        first: links::accounts(&query.q, name, ""),
         looked: walked.stopped_short(filter).then_some(walked.looked_at),
         next,
-        search: wanted.q,
+        search: query.q,
     };
     Ok(rendered(&page))
 }
 
-async fn gather(session: &Session, filter: Filter, wanted: &Wanted) -> Result<(Frame, Walked, Vec<Card>)> {
+async fn gather(
+    session: &Session,
+    filter: Filter,
+    query: &AccountsQuery,
+) -> Result<(Frame, Walked, Vec<Card>)> {
     let frame = session.console_frame().await?;
-    let before = end_of_prefix(&wanted.q);
+    let before = end_of_prefix(&query.q);
     // In the order of bytes nothing lies between a text and the same with U+0001 after it.
-    let from = if wanted.after.is_empty() { wanted.q.clone() } else { format!("{}\u{1}", wanted.after) };
+    let from = if query.after.is_empty() { query.q.clone() } else { format!("{}\u{1}", query.after) };
     let range = Range { from: &from, before: before.as_deref() };
     let walked = session.walk_accounts(filter, range, &frame.today, CARDS_MAX as i64 + 1).await?;
     let shown = &walked.ids[..walked.ids.len().min(CARDS_MAX)];

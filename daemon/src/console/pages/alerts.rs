@@ -8,7 +8,7 @@ use axum::extract::{Query, State};
 use axum::http::Uri;
 use serde::Deserialize;
 
-use super::{Answer, Page, ROWS_MAX, place, read_place, rendered};
+use super::{Answer, Page, ROWS_MAX, cursor, read_cursor, rendered};
 use crate::console::kind::Kind;
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
@@ -20,7 +20,7 @@ const ALL_ACCOUNTS: &str = "*";
 /// What the address asks for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Wanted {
+pub struct AlertsQuery {
     after: String,
 }
 
@@ -39,11 +39,11 @@ impl AlertsPage {
     }
 
     fn acknowledge(&self, alert: &Alert) -> String {
-        Kind::Acknowledge.link(alert.account.raw(), &alert.place.id)
+        Kind::Acknowledge.link(alert.account.raw(), &alert.cursor.id)
     }
 
     fn second<'a>(&self, alert: &'a Alert) -> &'a str {
-        &alert.place.at[..19]
+        &alert.cursor.at[..19]
     }
 }
 
@@ -52,9 +52,9 @@ pub async fn show(
     State(console): State<Arc<Console>>,
     Extension(visitor): Extension<Option<Visitor>>,
     uri: Uri,
-    Query(wanted): Query<Wanted>,
+    Query(query): Query<AlertsQuery>,
 ) -> Answer {
-    let after = read_place(&wanted.after)?;
+    let after = read_cursor(&query.after)?;
     let (frame, mut alerts) = console
         .turn(async |session| {
             tokio::try_join!(session.console_frame(), session.alert_log(after.as_ref(), ROWS_MAX + 1))
@@ -63,7 +63,7 @@ pub async fn show(
     let has_more = alerts.len() as i64 > ROWS_MAX;
     alerts.truncate(ROWS_MAX as usize);
     let last = alerts.last().filter(|_| has_more);
-    let next = last.map(|alert| links::query("/alerts", &[("after", &place(&alert.place))]));
+    let next = last.map(|alert| links::query("/alerts", &[("after", &cursor(&alert.cursor))]));
     Ok(rendered(&AlertsPage {
         page: Page::new(&console, "alerts", frame, visitor, &uri).titled("Open alerts"),
         is_first: after.is_none(),

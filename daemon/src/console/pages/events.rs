@@ -8,7 +8,7 @@ use axum::extract::{Query, State};
 use axum::http::Uri;
 use serde::Deserialize;
 
-use super::{Answer, Page, ROWS_MAX, place, read_place, rendered};
+use super::{Answer, Page, ROWS_MAX, cursor, read_cursor, rendered};
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::console::logs::Event;
@@ -16,7 +16,7 @@ use crate::db::console::logs::Event;
 /// What the address asks for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Wanted {
+pub struct EventsQuery {
     account: String,
     campaign: String,
     after: String,
@@ -44,7 +44,7 @@ impl EventsPage {
     }
 
     fn second<'a>(&self, event: &'a Event) -> &'a str {
-        &event.place.at[..19]
+        &event.cursor.at[..19]
     }
 }
 
@@ -53,12 +53,12 @@ pub async fn show(
     State(console): State<Arc<Console>>,
     Extension(visitor): Extension<Option<Visitor>>,
     uri: Uri,
-    Query(wanted): Query<Wanted>,
+    Query(query): Query<EventsQuery>,
 ) -> Answer {
-    let after = read_place(&wanted.after)?;
+    let after = read_cursor(&query.after)?;
     let (frame, mut events) = console
         .turn(async |session| {
-            let (account, campaign) = (named(&wanted.account), named(&wanted.campaign));
+            let (account, campaign) = (named(&query.account), named(&query.campaign));
             let log = session.campaign_log(account, campaign, after.as_ref(), ROWS_MAX + 1);
             tokio::try_join!(session.console_frame(), log)
         })
@@ -66,13 +66,13 @@ pub async fn show(
     let has_more = events.len() as i64 > ROWS_MAX;
     events.truncate(ROWS_MAX as usize);
     let last = events.last().filter(|_| has_more);
-    let next = last.map(|event| links::events(&wanted.account, &wanted.campaign, &place(&event.place)));
+    let next = last.map(|event| links::events(&query.account, &query.campaign, &cursor(&event.cursor)));
     Ok(rendered(&EventsPage {
         page: Page::new(&console, "events", frame, visitor, &uri).titled("Campaign events"),
-        first: links::events(&wanted.account, &wanted.campaign, ""),
+        first: links::events(&query.account, &query.campaign, ""),
         is_first: after.is_none(),
-        account: wanted.account,
-        campaign: wanted.campaign,
+        account: query.account,
+        campaign: query.campaign,
         events,
         next,
     }))

@@ -8,9 +8,8 @@ use axum::extract::{Query, State};
 use axum::http::Uri;
 use serde::Deserialize;
 
-use super::{Answer, Page, ROWS_MAX, place, read_place, rendered};
-use crate::console::acts::FROM_UNKNOWN;
-use crate::console::kind::Kind;
+use super::{Answer, Page, ROWS_MAX, cursor, read_cursor, rendered};
+use crate::console::kind::{FROM_UNKNOWN, Kind};
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::console::unknown::Unknown;
@@ -18,7 +17,7 @@ use crate::db::console::unknown::Unknown;
 /// What the address asks for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-pub struct Wanted {
+pub struct UnknownQuery {
     after: String,
     account: String,
 }
@@ -48,10 +47,10 @@ pub async fn show(
     State(console): State<Arc<Console>>,
     Extension(visitor): Extension<Option<Visitor>>,
     uri: Uri,
-    Query(wanted): Query<Wanted>,
+    Query(query): Query<UnknownQuery>,
 ) -> Answer {
-    let after = read_place(&wanted.after)?;
-    let after = after.as_ref().map(|after| (after, wanted.account.as_str()));
+    let after = read_cursor(&query.after)?;
+    let after = after.as_ref().map(|after| (after, query.account.as_str()));
     let (frame, mut outcomes) = console
         .turn(async |session| {
             tokio::try_join!(session.console_frame(), session.unknown_outcomes(after, ROWS_MAX + 1))
@@ -60,7 +59,7 @@ pub async fn show(
     let has_more = outcomes.len() as i64 > ROWS_MAX;
     outcomes.truncate(ROWS_MAX as usize);
     let next = outcomes.last().filter(|_| has_more).map(|last| {
-        links::query("/unknown", &[("after", &place(&last.place)), ("account", last.account.raw())])
+        links::query("/unknown", &[("after", &cursor(&last.cursor)), ("account", last.account.raw())])
     });
     Ok(rendered(&UnknownPage {
         page: Page::new(&console, "unknown", frame, visitor, &uri).titled("Unknown outcomes"),

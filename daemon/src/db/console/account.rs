@@ -2,8 +2,7 @@
 
 use tokio_postgres::types::{ToSql, Type};
 
-use super::{Alien, alien};
-use crate::db::Session;
+use crate::db::{Session, Untrusted};
 use crate::error::Result;
 
 /// What the gate would answer now for each action, beside what is used.
@@ -126,7 +125,7 @@ pub struct State {
     /// Whether an InMail took that permit.
     pub probe_taken: bool,
     /// Its time zone.
-    pub zone: Alien,
+    pub zone: Untrusted,
     /// Start and end of its sending window, local.
     pub window: Option<(String, String)>,
     /// The window's ISO days.
@@ -154,9 +153,9 @@ pub struct BreakerLine {
     /// Why.
     pub reason: String,
     /// Who.
-    pub actor: Alien,
+    pub actor: Untrusted,
     /// Why, in a person's words.
-    pub note: Option<Alien>,
+    pub note: Option<Untrusted>,
 }
 
 /// Skips of today, for one action and reason.
@@ -184,9 +183,9 @@ pub struct Unresolved {
     /// What was to be sent.
     pub action: String,
     /// To whom.
-    pub prospect: Alien,
+    pub prospect: Untrusted,
     /// For which campaign.
-    pub campaign: Option<Alien>,
+    pub campaign: Option<Untrusted>,
     /// `reserved` (and expired) or `indeterminate`.
     pub state: String,
     /// Since when.
@@ -194,9 +193,9 @@ pub struct Unresolved {
     /// The provider's status.
     pub http_status: Option<i32>,
     /// The provider's type of error.
-    pub error_type: Option<Alien>,
+    pub error_type: Option<Untrusted>,
     /// The provider's words.
-    pub error: Option<Alien>,
+    pub error: Option<Untrusted>,
 }
 
 /// A correction of a counter.
@@ -236,13 +235,13 @@ pub(super) fn unresolved(row: &tokio_postgres::Row) -> Unresolved {
     Unresolved {
         id: row.get(0),
         action: row.get(1),
-        prospect: alien(row, 2).unwrap_or_default(),
-        campaign: alien(row, 3),
+        prospect: row.get(2),
+        campaign: row.get(3),
         state: row.get(4),
         reserved_at: row.get(5),
         http_status: row.get(6),
-        error_type: alien(row, 7),
-        error: alien(row, 8),
+        error_type: row.get(7),
+        error: row.get(8),
     }
 }
 
@@ -274,7 +273,7 @@ impl Session {
             resumes_at: row.get(3),
             probe_until: row.get(4),
             probe_taken: row.get(5),
-            zone: alien(row, 6).unwrap_or_default(),
+            zone: row.get(6),
             window: row.get::<_, Option<String>>(7).zip(row.get(8)),
             days: row.get(9),
         }))
@@ -296,8 +295,8 @@ impl Session {
             at: row.get(0),
             action: row.get(1),
             reason: row.get(2),
-            actor: alien(row, 3).unwrap_or_default(),
-            note: alien(row, 4),
+            actor: row.get(3),
+            note: row.get(4),
         };
         Ok(self
             .of_account("reading breakers", BREAKER_LOG, account, rows_max)

@@ -2,8 +2,7 @@
 
 use tokio_postgres::types::{ToSql, Type};
 
-use super::{Alien, alien};
-use crate::db::Session;
+use crate::db::{Session, Untrusted};
 use crate::error::Result;
 
 /// Rows that one page looks at when not all of them belong on it: reading so many takes milliseconds.
@@ -164,17 +163,17 @@ pub struct Walked {
 #[derive(Clone, Debug)]
 pub struct Card {
     /// Its id.
-    pub id: Alien,
+    pub id: Untrusted,
     /// Its name, if it has one.
-    pub name: Option<Alien>,
+    pub name: Option<Untrusted>,
     /// One of the four statuses.
     pub status: String,
     /// Its tier.
-    pub tier: Alien,
+    pub tier: Untrusted,
     /// Until when it cools down, if it does.
     pub cooling_until: Option<String>,
     /// Why InMails are stopped, in the database's words.
-    pub pill: Option<Alien>,
+    pub pill: Option<Untrusted>,
     /// The breaker's state.
     pub breaker: String,
     /// InMail slots taken today.
@@ -219,12 +218,12 @@ impl Session {
         let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&ids, Type::TEXT_ARRAY), (&today, Type::TEXT)];
         let rows = self.rows("reading cards", CARDS, &parameters).await?;
         let card = |row: &tokio_postgres::Row| Card {
-            id: alien(row, 0).unwrap_or_default(),
-            name: alien(row, 1),
+            id: row.get(0),
+            name: row.get(1),
             status: row.get(2),
-            tier: alien(row, 3).unwrap_or_default(),
+            tier: row.get(3),
             cooling_until: row.get(4),
-            pill: alien(row, 5),
+            pill: row.get(5),
             breaker: row.get(6),
             sent: row.get(7),
             cap: row.get(8),

@@ -2,8 +2,7 @@
 
 use tokio_postgres::types::{ToSql, Type};
 
-use super::{Alien, alien};
-use crate::db::Session;
+use crate::db::{Session, Untrusted};
 use crate::error::Result;
 
 /// What is read of a campaign event.
@@ -74,7 +73,7 @@ ORDER BY r.started_at DESC";
 
 /// Where a page of a log begins: after the row of this time and id.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct After {
+pub struct Cursor {
     /// When, to the microsecond, in UTC.
     pub at: String,
     /// Which.
@@ -85,13 +84,13 @@ pub struct After {
 #[derive(Clone, Debug)]
 pub struct Event {
     /// Its place in the log.
-    pub place: After,
+    pub cursor: Cursor,
     /// Whose account.
-    pub account: Alien,
+    pub account: Untrusted,
     /// Which campaign.
-    pub campaign: Option<Alien>,
+    pub campaign: Option<Untrusted>,
     /// To whom.
-    pub prospect: Option<Alien>,
+    pub prospect: Option<Untrusted>,
     /// What was to be sent.
     pub action: String,
     /// Why not.
@@ -101,24 +100,24 @@ pub struct Event {
     /// How often it was asked for again.
     pub repeats: i32,
     /// The provider's words.
-    pub detail: Option<Alien>,
+    pub detail: Option<Untrusted>,
 }
 
 /// An open alert.
 #[derive(Clone, Debug)]
 pub struct Alert {
     /// Its place among the others; the id is the alert's.
-    pub place: After,
+    pub cursor: Cursor,
     /// Whose account; `*` for all.
-    pub account: Alien,
+    pub account: Untrusted,
     /// Its kind.
     pub kind: String,
     /// The day that it is about.
     pub day: String,
     /// What was found.
-    pub detail: Alien,
+    pub detail: Untrusted,
     /// Who has seen it.
-    pub acknowledged_by: Option<Alien>,
+    pub acknowledged_by: Option<Untrusted>,
 }
 
 /// A job's heartbeat.
@@ -141,7 +140,7 @@ pub struct Heartbeat {
     /// Whether two runs were missed.
     pub stale: bool,
     /// Why the last one failed.
-    pub error: Option<Alien>,
+    pub error: Option<Untrusted>,
 }
 
 /// A run of a job.
@@ -160,9 +159,9 @@ pub struct Run {
     /// What it changed.
     pub changed: i64,
     /// Who ran it.
-    pub actor: Alien,
+    pub actor: Untrusted,
     /// Why it failed.
-    pub error: Option<Alien>,
+    pub error: Option<Untrusted>,
 }
 
 impl Session {
@@ -171,7 +170,7 @@ impl Session {
         &self,
         account: Option<&str>,
         campaign: Option<&str>,
-        after: Option<&After>,
+        after: Option<&Cursor>,
         rows_max: i64,
     ) -> Result<Vec<Event>> {
         let (at, id) = halves(after);
@@ -190,21 +189,21 @@ impl Session {
             }
         };
         let event = |row: &tokio_postgres::Row| Event {
-            place: After { id: row.get(0), at: row.get(1) },
-            account: alien(row, 2).unwrap_or_default(),
-            campaign: alien(row, 3),
-            prospect: alien(row, 4),
+            cursor: Cursor { id: row.get(0), at: row.get(1) },
+            account: row.get(2),
+            campaign: row.get(3),
+            prospect: row.get(4),
             action: row.get(5),
             reason: row.get(6),
             deferred_to: row.get(7),
             repeats: row.get(8),
-            detail: alien(row, 9),
+            detail: row.get(9),
         };
         Ok(self.rows("reading the campaigns' log", sql, &parameters).await?.iter().map(event).collect())
     }
 
     /// A page of the open alerts, newest first.
-    pub async fn alert_log(&self, after: Option<&After>, rows_max: i64) -> Result<Vec<Alert>> {
+    pub async fn alert_log(&self, after: Option<&Cursor>, rows_max: i64) -> Result<Vec<Alert>> {
         let (at, id) = halves(after);
         let parameters: [(&(dyn ToSql + Sync), Type); 3] =
             [(&at, Type::TEXT), (&id, Type::TEXT), (&rows_max, Type::INT8)];
@@ -229,7 +228,7 @@ impl Session {
             changed: row.get(5),
             last_success: row.get(6),
             stale: row.get(7),
-            error: alien(row, 8),
+            error: row.get(8),
         };
         Ok(self.rows("reading heartbeats", HEARTBEATS, &[]).await?.iter().map(heartbeat).collect())
     }
@@ -243,24 +242,24 @@ impl Session {
             seconds: row.get(3),
             checked: row.get(4),
             changed: row.get(5),
-            actor: alien(row, 6).unwrap_or_default(),
-            error: alien(row, 7),
+            actor: row.get(6),
+            error: row.get(7),
         };
         Ok(self.rows("reading runs", RUNS, &[(&of_each_max, Type::INT8)]).await?.iter().map(run).collect())
     }
 }
 
-fn halves(after: Option<&After>) -> (Option<&str>, Option<&str>) {
+fn halves(after: Option<&Cursor>) -> (Option<&str>, Option<&str>) {
     (after.map(|after| after.at.as_str()), after.map(|after| after.id.as_str()))
 }
 
 fn alert(row: &tokio_postgres::Row) -> Alert {
     Alert {
-        place: After { id: row.get(0), at: row.get(1) },
-        account: alien(row, 2).unwrap_or_default(),
+        cursor: Cursor { id: row.get(0), at: row.get(1) },
+        account: row.get(2),
         kind: row.get(3),
         day: row.get(4),
-        detail: alien(row, 5).unwrap_or_default(),
-        acknowledged_by: alien(row, 6),
+        detail: row.get(5),
+        acknowledged_by: row.get(6),
     }
 }

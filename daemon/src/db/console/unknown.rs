@@ -3,9 +3,8 @@
 use tokio_postgres::types::{ToSql, Type};
 
 use super::account::{Unresolved, unresolved};
-use super::logs::After;
-use super::{Alien, alien};
-use crate::db::Session;
+use super::logs::Cursor;
+use crate::db::{Session, Untrusted};
 use crate::error::Result;
 
 /// Newest first, by `send_operations_unknown_idx`. $1, $2 and $4 are the last one seen, or NULL: ids of
@@ -22,9 +21,9 @@ ORDER BY o.unknown_since DESC, o.operation_id DESC, o.account_id DESC LIMIT $3";
 #[derive(Clone, Debug)]
 pub struct Unknown {
     /// Its place in the list.
-    pub place: After,
+    pub cursor: Cursor,
     /// Whose account.
-    pub account: Alien,
+    pub account: Untrusted,
     /// The operation.
     pub operation: Unresolved,
 }
@@ -33,7 +32,7 @@ impl Session {
     /// A page of the unknown outcomes of all accounts; the last one seen was on the account beside it.
     pub async fn unknown_outcomes(
         &self,
-        after: Option<(&After, &str)>,
+        after: Option<(&Cursor, &str)>,
         rows_max: i64,
     ) -> Result<Vec<Unknown>> {
         let at = after.map(|(after, _)| after.at.as_str());
@@ -41,8 +40,8 @@ impl Session {
         let parameters: [(&(dyn ToSql + Sync), Type); 4] =
             [(&at, Type::TEXT), (&id, Type::TEXT), (&rows_max, Type::INT8), (&account, Type::TEXT)];
         let unknown = |row: &tokio_postgres::Row| Unknown {
-            place: After { id: row.get(0), at: row.get(9) },
-            account: alien(row, 10).unwrap_or_default(),
+            cursor: Cursor { id: row.get(0), at: row.get(9) },
+            account: row.get(10),
             operation: unresolved(row),
         };
         Ok(self.rows("reading unknown outcomes", UNKNOWN, &parameters).await?.iter().map(unknown).collect())
