@@ -1,29 +1,36 @@
 //! The only room that knows SQL: sessions, and one file for each thing that is asked of them.
 
+pub mod account;
+pub mod alerts;
 pub mod checkup;
 pub mod console;
+pub mod cursor;
+pub mod heartbeats;
 pub mod jobs;
-pub mod look;
 pub mod numbers;
 pub mod outbox;
-pub mod tls;
-pub mod untrusted;
+pub mod status;
+mod timestamp;
+mod tls;
+mod untrusted;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_postgres::config::TargetSessionAttrs;
-use tokio_postgres::{Client, NoTls, Row, types::ToSql, types::Type};
-
-pub use untrusted::Untrusted;
+use tokio_postgres::types::{Json, ToSql, Type};
+use tokio_postgres::{Client, NoTls, Row};
 
 use crate::config::target::{SslMode, Target};
 use crate::error::{Error, Result, Retry};
+pub use timestamp::Timestamp;
+pub use untrusted::Untrusted;
 
 /// Longest wait for another transaction's lock. Jobs pass held rows by.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
@@ -200,6 +207,21 @@ impl Session {
     ) -> Result<Row> {
         let rows = self.rows(what, sql, parameters).await?;
         rows.into_iter().next().ok_or(Error::NoRow { what })
+    }
+
+    /// Rows whose one column is a JSON object with the fields of `T`.
+    async fn objects<T: DeserializeOwned>(
+        &self,
+        what: &'static str,
+        sql: &str,
+        parameters: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<T>> {
+        let rows = self.rows(what, sql, parameters).await?;
+        let object = |row: &Row| row.try_get(0).map(|Json(object)| object);
+        rows.iter()
+            .map(object)
+            .collect::<std::result::Result<_, _>>()
+            .map_err(|source| Error::Statement { what, source })
     }
 
     /// Statements without parameters and rows.

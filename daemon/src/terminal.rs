@@ -5,7 +5,6 @@ mod table;
 
 use std::io::{IsTerminal, Write};
 
-use serde_json::Value;
 use terminal_size::{Width, terminal_size_of};
 
 pub use harmless::{harmless_json, is_harmful, json_line, stripped};
@@ -67,24 +66,6 @@ impl Style {
     }
 }
 
-/// A value as people read it: text without quotes, nothing for null.
-pub fn text_of(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => stripped(text),
-        other => stripped(&other.to_string()),
-    }
-}
-
-/// An instant to the second. Sessions speak UTC; anything else stays as it is.
-pub fn instant_of(value: &Value) -> String {
-    let text = text_of(value);
-    match text.strip_suffix("+00:00") {
-        Some(utc) => format!("{}Z", utc.split('.').next().unwrap_or(utc)),
-        None => text,
-    }
-}
-
 /// Writes to standard output. Whoever closed it does not want to know more.
 pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
@@ -94,18 +75,6 @@ pub fn print(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn instants_are_written_to_the_second() {
-        for (value, shown) in [
-            (serde_json::json!("2025-01-01T10:00:00.123456+00:00"), "2025-01-01T10:00:00Z"),
-            (serde_json::json!("2025-01-01T10:00:00+00:00"), "2025-01-01T10:00:00Z"),
-            (serde_json::json!("infinity"), "infinity"),
-            (Value::Null, ""),
-        ] {
-            assert_eq!(instant_of(&value), shown);
-        }
-    }
 
     #[test]
     fn without_a_terminal_there_are_no_colours() {

@@ -1,20 +1,22 @@
 //! `account ID`: can it send now, and if not, until when and why; in plain words.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde::{Serialize, Serializer};
 use tokio_postgres::error::SqlState;
 
 use crate::config::target::Target;
-use crate::db::look::AccountFacts;
-use crate::db::numbers::ACTIONS;
-use crate::db::{Purpose, Session};
+use crate::db::account::{Account, Breaker, BreakerChange, Correction, Counter, Decision, Skips, Unresolved};
+use crate::db::alerts::Alert;
+use crate::db::status::AccountCard;
+use crate::db::{Purpose, Session, Timestamp, Untrusted};
 use crate::error::{Error, Result};
-use crate::terminal::{Style, Tone, instant_of, json_line, print, stripped, text_of};
+use crate::terminal::{Style, Tone, json_line, print, stripped};
 use crate::words::{ended_by, explained};
 
-/// Operations, corrections and alerts that are shown, of each.
+/// Rows of each list that are shown.
 const ROWS_MAX: i64 = 5;
 
 /// What `account` takes.
@@ -28,66 +30,77 @@ pub struct Arguments {
     json: bool,
 }
 
-/// Shows it. Whether there is such an account.
+/// Everything that is shown.
+#[derive(Serialize)]
+struct Report {
+    /// The clock by which all of it is read.
+    #[serde(serialize_with = "to_the_second")]
+    at: Timestamp,
+    card: AccountCard,
+    /// What the gate would answer, by action; none if this login may not ask it.
+    #[serde(rename = "actions", serialize_with = "by_action")]
+    answers: Option<Vec<Decision>>,
+    #[serde(flatten)]
+    account: Account,
+}
+
+/// Shows it and answers true.
+///
+/// # Errors
+///
+/// [`Error::Usage`] if there is no such account.
 pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
     let session = Session::open(target, Purpose::Command).await?;
-    let now = session.now().await?;
-    let Some(facts) = session.account_facts(&arguments.account, ROWS_MAX).await? else {
-        session.close().await;
+    let report = report(&session, &arguments.account).await?;
+    session.close().await;
+    let Some(report) = report else {
         let hint = "sendgated status lists them";
         return Err(Error::Usage(format!("there is no account {}; {hint}", stripped(&arguments.account))));
     };
-    let answers = answers(&session, &arguments.account).await?;
-    session.close().await;
     if arguments.json {
-        print(&json_line(&as_json(&now, &facts, answers.as_deref())));
+        print(&json_line(&report));
     } else {
-        print(&as_text(Style::of_stdout(), &now, &facts, answers.as_deref()));
+        print(&as_text(Style::of_stdout(), &report));
     }
     Ok(true)
 }
 
-/// What the gate says about each action; none if this session may not ask it.
-async fn answers(session: &Session, account: &str) -> Result<Option<Vec<Value>>> {
-    let mut answers = Vec::with_capacity(ACTIONS.len());
-    for action in ACTIONS {
-        match session.preview(account, action).await {
-            Ok(answer) => answers.push(answer),
-            Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => return Ok(None),
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(Some(answers))
+async fn report(session: &Session, id: &str) -> Result<Option<Report>> {
+    let at = session.now().await?;
+    let (Some(card), Some(account)) = (session.card(id).await?, session.account(id, ROWS_MAX).await?) else {
+        return Ok(None);
+    };
+    let answers = match session.account_answers(id).await {
+        Ok(answers) => Some(answers),
+        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => None,
+        Err(error) => return Err(error),
+    };
+    Ok(Some(Report { at, card, answers, account }))
 }
 
-fn as_json(now: &str, facts: &AccountFacts, answers: Option<&[Value]>) -> Value {
-    let answers = answers.map(|answers| {
-        ACTIONS.iter().zip(answers).map(|(action, answer)| ((*action).to_owned(), answer.clone())).collect()
-    });
-    json!({
-        "at": now,
-        "card": facts.card,
-        "actions": answers.map(Value::Object),
-        "counters": facts.counters,
-        "breaker": facts.breaker,
-        "breaker_history": facts.history,
-        "skips_today": facts.skips,
-        "unresolved": facts.unresolved,
-        "corrections": facts.corrections,
-        "alerts": facts.alerts,
-    })
+fn to_the_second<S: Serializer>(at: &Timestamp, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_str(&at.to_iso())
 }
 
-fn as_text(style: Style, now: &str, facts: &AccountFacts, answers: Option<&[Value]>) -> String {
-    let card = &facts.card;
-    let of = |name: &str| text_of(&card[name]);
-    let title =
-        format!("{} {} ({}, {}) at {now}", of("account_id"), of("display_name"), of("tier"), of("status"));
+fn by_action<S: Serializer>(
+    answers: &Option<Vec<Decision>>,
+    serializer: S,
+) -> std::result::Result<S::Ok, S::Error> {
+    let by_action = |answers: &Vec<Decision>| -> BTreeMap<String, Decision> {
+        answers.iter().map(|answer| (answer.action.clone(), answer.clone())).collect()
+    };
+    answers.as_ref().map(by_action).serialize(serializer)
+}
+
+fn as_text(style: Style, report: &Report) -> String {
+    let Report { at, card, answers, account } = report;
+    let (id, name, tier) = (shown(&card.account_id), shown_or_nothing(&card.display_name), shown(&card.tier));
+    let title = format!("{id} {name} ({tier}, {}) at {}", card.status, at.to_iso());
     let mut out = format!("{}\n\n", style.paint(title.trim(), Tone::Strong));
     match answers {
         Some(answers) => {
-            for (action, answer) in ACTIONS.iter().zip(answers) {
-                out += &format!("{action:<13} {}\n", verdict(style, answer));
+            for answer in answers {
+                out += &format!("{:<13} {}\n", answer.action, verdict(style, answer));
             }
         }
         None => {
@@ -95,100 +108,88 @@ fn as_text(style: Style, now: &str, facts: &AccountFacts, answers: Option<&[Valu
         }
     }
     out += "\n";
-    for action in ACTIONS {
-        for counter in facts.counters.iter().filter(|counter| counter["action"] == action) {
-            out += &format!("{}\n", counted(counter));
-        }
+    for counter in &account.counters {
+        out += &format!("{}\n", counted(counter));
     }
-    out += &format!("\nBreaker: {}\n", breaker(style, facts));
+    out += &format!("\nBreaker: {}\n", breaker(style, &account.breaker, *at));
     out += &work(style, card);
-    out += &list(style, "What happened to its breaker", &facts.history, happened);
-    out += &list(style, "Skipped today", &facts.skips, skipped);
-    out += &list(style, "Nobody knows what became of", &facts.unresolved, unresolved);
-    out += &list(style, "Last corrections", &facts.corrections, correction);
-    out += &list(style, "Open alerts", &facts.alerts, |alert| {
-        format!("{} of {}: {}", text_of(&alert["kind"]), text_of(&alert["day"]), text_of(&alert["detail"]))
-    });
+    out += &list(style, "What happened to its breaker", &account.breaker_history, changed);
+    out += &list(style, "Skipped today", &account.skips_today, skipped);
+    out += &list(style, "Nobody knows what became of", &account.unresolved, unresolved);
+    out += &list(style, "Last corrections", &account.corrections, corrected);
+    out += &list(style, "Open alerts", &account.alerts, alerted);
     out
 }
 
+/// Text of other people, for a terminal.
+fn shown(text: &Untrusted) -> String {
+    stripped(text.raw())
+}
+
+fn shown_or_nothing(text: &Option<Untrusted>) -> String {
+    text.as_ref().map_or_else(String::new, shown)
+}
+
 /// The gate's answer in a sentence.
-fn verdict(style: Style, answer: &Value) -> String {
-    if answer["proceed"].as_bool() == Some(true) {
-        let more = match text_of(&answer["remaining"]) {
-            remaining if remaining.is_empty() => String::new(),
-            remaining => format!(", {remaining} more today"),
-        };
+fn verdict(style: Style, answer: &Decision) -> String {
+    if answer.proceed {
+        let more = answer.remaining.map_or_else(String::new, |slots| format!(", {slots} more today"));
         return style.paint(&format!("can send now{more}"), Tone::Good);
     }
-    let reason = text_of(&answer["reason"]);
-    let until = match instant_of(&answer["retry_at"]) {
-        until if until.is_empty() => String::new(),
-        until => format!(" until {until}"),
-    };
+    let reason = stripped(answer.reason.as_deref().unwrap_or_default());
+    let until = answer.retry_at.map_or_else(String::new, |at| format!(" until {}", at.to_iso()));
     let end = ended_by(&reason).map_or_else(String::new, |function| format!(" ({function})"));
     style.paint(&format!("cannot send{until}: {}{end}", explained(&reason)), Tone::Bad)
 }
 
-fn counted(counter: &Value) -> String {
-    let of = |name: &str| text_of(&counter[name]);
-    let weekly = match of("weekly_cap") {
-        cap if cap.is_empty() => String::new(),
-        cap => format!(" of {cap}"),
-    };
-    let (sent, cap, week) = (of("sent_today"), of("daily_cap"), of("sent_this_week"));
-    let delivered = of("delivered_today");
-    format!("{:<13} {sent} of {cap} today ({delivered} delivered), {week}{weekly} this week", of("action"))
+fn counted(counter: &Counter) -> String {
+    let Counter { action, sent_today, daily_cap, sent_this_week, delivered_today, .. } = counter;
+    let weekly = counter.weekly_cap.map_or_else(String::new, |cap| format!(" of {cap}"));
+    format!(
+        "{action:<13} {sent_today} of {daily_cap} today ({delivered_today} delivered), \
+         {sent_this_week}{weekly} this week"
+    )
 }
 
-/// Cooldown and campaign work, where there is some.
-fn work(style: Style, card: &Value) -> String {
-    let number = |name: &str| card[name].as_i64().unwrap_or(0);
+/// Campaign work, if there is some.
+fn work(style: Style, card: &AccountCard) -> String {
     let mut out = String::new();
-    if number("waiting") + number("parked") > 0 {
-        let deferred = match number("deferred") {
+    if card.waiting + card.parked > 0 {
+        let deferred = match card.deferred {
             0 => String::new(),
             deferred => format!(", {deferred} of them for credits"),
         };
-        out += &format!("Campaign work: {} waiting{deferred}", number("waiting"));
-        if number("parked") > 0 {
-            out += &format!("; {}", style.paint(&format!("{} parked", number("parked")), Tone::Bad));
+        out += &format!("Campaign work: {} waiting{deferred}", card.waiting);
+        if card.parked > 0 {
+            out += &format!("; {}", style.paint(&format!("{} parked", card.parked), Tone::Bad));
         }
         out += "\n";
     }
     out
 }
 
-fn happened(line: &Value) -> String {
-    let of = |name: &str| text_of(&line[name]);
-    let note = match of("note") {
-        note if note.is_empty() => String::new(),
-        note => format!(": {note}"),
-    };
-    format!("{} {} ({}) by {}{note}", instant_of(&line["at"]), of("action"), of("reason"), of("actor"))
+fn changed(line: &BreakerChange) -> String {
+    let note = line.note.as_ref().map_or_else(String::new, |note| format!(": {}", shown(note)));
+    format!("{} {} ({}) by {}{note}", line.at.to_iso(), line.action, line.reason, shown(&line.actor))
 }
 
-fn skipped(skip: &Value) -> String {
-    let of = |name: &str| text_of(&skip[name]);
-    let again = match of("repeats") {
-        repeats if repeats == "0" => String::new(),
+fn skipped(skips: &Skips) -> String {
+    let again = match skips.repeats {
+        0 => String::new(),
         repeats => format!("; asked for again: {repeats}"),
     };
-    format!("{} {}: {}{again}", of("skipped"), of("action"), explained(&of("reason")))
+    format!("{} {}: {}{again}", skips.skipped, skips.action, stripped(explained(&skips.reason)))
 }
 
-fn breaker(style: Style, facts: &AccountFacts) -> String {
-    let breaker = &facts.breaker;
-    let of = |name: &str| text_of(&breaker[name]);
-    let probe = match instant_of(&breaker["probe_lease_until"]) {
-        until if until.is_empty() => String::new(),
-        until => format!("; a probe is out until {until}"),
-    };
-    match of("state").as_str() {
+fn breaker(style: Style, breaker: &Breaker, now: Timestamp) -> String {
+    let of = |time: Option<Timestamp>| time.map_or_else(String::new, Timestamp::to_iso);
+    match breaker.state.as_str() {
         "open" => {
-            let (since, until) = (instant_of(&breaker["exhausted_at"]), instant_of(&breaker["resumes_at"]));
-            let text = format!("open since {since}, until {until}{probe}");
-            style.paint(&text, Tone::Bad)
+            let until = breaker.probe_until(now);
+            let probe =
+                until.map_or_else(String::new, |until| format!("; a probe is out until {}", until.to_iso()));
+            let (since, until) = (of(breaker.exhausted_at), of(breaker.resumes_at));
+            style.paint(&format!("open since {since}, until {until}{probe}"), Tone::Bad)
         }
         "forced_open" => style.paint("forced open by an operator", Tone::Bad),
         "forced_closed" => style.paint("forced closed by an operator: it stops nothing", Tone::Notable),
@@ -196,32 +197,27 @@ fn breaker(style: Style, facts: &AccountFacts) -> String {
     }
 }
 
-fn unresolved(operation: &Value) -> String {
-    let of = |name: &str| text_of(&operation[name]);
-    let said = match of("error") {
-        error if error.is_empty() => "nobody answered in time".to_owned(),
-        error => error,
-    };
-    let (action, prospect, at) = (of("action"), of("prospect_id"), instant_of(&operation["reserved_at"]));
-    let settle = format!("resolve_operation(…, '{}', sent => …)", of("operation_id"));
-    format!("{action} to {prospect}, reserved {at}: {said}; {settle}")
+fn unresolved(operation: &Unresolved) -> String {
+    let said = operation.error.as_ref().map_or_else(|| "nobody answered in time".to_owned(), shown);
+    let (prospect, at) = (shown(&operation.prospect_id), operation.reserved_at.to_iso());
+    let settle = format!("resolve_operation(…, '{}', sent => …)", operation.operation_id);
+    format!("{} to {prospect}, reserved {at}: {said}; {settle}", operation.action)
 }
 
-fn correction(drift: &Value) -> String {
-    let of = |name: &str| text_of(&drift[name]);
-    let (delivered, reserved, unknown) = (of("delivered"), of("reserved"), of("indeterminate"));
+fn corrected(line: &Correction) -> String {
+    let Correction { action, period, day, before, after, delivered, reserved, indeterminate, .. } = line;
     format!(
-        "{}: {} of the {} of {} was {}, became {} ({delivered} delivered, {reserved} reserved, {unknown} unknown)",
-        instant_of(&drift["at"]),
-        of("action"),
-        of("period"),
-        of("day"),
-        of("before"),
-        of("after")
+        "{}: {action} of the {period} of {day} was {before}, became {after} \
+         ({delivered} delivered, {reserved} reserved, {indeterminate} unknown)",
+        line.at.to_iso()
     )
 }
 
-fn list(style: Style, title: &str, rows: &[Value], show: impl Fn(&Value) -> String) -> String {
+fn alerted(alert: &Alert) -> String {
+    format!("{} of {}: {}", stripped(&alert.kind), alert.day, shown(&alert.detail))
+}
+
+fn list<T>(style: Style, title: &str, rows: &[T], show: impl Fn(&T) -> String) -> String {
     if rows.is_empty() {
         return String::new();
     }
@@ -234,16 +230,22 @@ fn list(style: Style, title: &str, rows: &[Value], show: impl Fn(&Value) -> Stri
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, from_value, json};
+
     use super::*;
 
     #[test]
     fn a_refusal_says_until_when_and_why() {
+        let said = |answer: Value| {
+            let mut answer = answer;
+            answer["action"] = json!("inmail");
+            verdict(Style::plain(), &from_value(answer).expect("a decision"))
+        };
         let refused = json!({"proceed": false, "reason": "account_cooldown", "retry_at": "2025-01-01T00:00:00.25+00:00"});
-        let said = verdict(Style::plain(), &refused);
-        assert!(said.starts_with("cannot send until 2025-01-01T00:00:00Z: it cools down"), "{said}");
-        let granted = json!({"proceed": true, "remaining": 3});
-        assert_eq!(verdict(Style::plain(), &granted), "can send now, 3 more today");
+        let text = said(refused);
+        assert!(text.starts_with("cannot send until 2025-01-01T00:00:00Z: it cools down"), "{text}");
+        assert_eq!(said(json!({"proceed": true, "remaining": 3})), "can send now, 3 more today");
         let new = json!({"proceed": false, "reason": "new_reason", "retry_at": null});
-        assert_eq!(verdict(Style::plain(), &new), "cannot send: new_reason");
+        assert_eq!(said(new), "cannot send: new_reason");
     }
 }

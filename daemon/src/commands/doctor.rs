@@ -215,7 +215,7 @@ async fn look_at_settings(session: &Session, findings: &mut Findings) -> Result<
 async fn look_at_books(session: &Session, findings: &mut Findings) -> Result<()> {
     for job in session.heartbeats().await? {
         let name = &job.job;
-        let state = &job.last_state;
+        let state = job.last_state.as_deref().unwrap_or("never");
         if job.stale {
             let todo = "see that sendgated run or pg_cron's CALL sendgate.tick() is running, and its log";
             let what = match job.success_age_seconds {
@@ -223,13 +223,13 @@ async fn look_at_books(session: &Session, findings: &mut Findings) -> Result<()>
                 None => format!("{name} has never ended well; its last run: {state}"),
             };
             findings.bad(what, todo);
-        } else if matches!(state.as_str(), "failed" | "crashed") {
+        } else if job.has_failed() {
             findings.note(format!("{name}'s last run {state}; see sendgate.reconcile_runs"));
         } else {
             findings.good(format!("{name} runs"));
         }
     }
-    for (kind, count) in session.alert_kinds().await? {
+    for (kind, count) in session.alerts_by_kind().await? {
         findings.note(format!("{count} open alerts: {kind}; see sendgated status"));
     }
     Ok(())

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::config::target::Target;
-use crate::db::{Purpose, Session};
+use crate::db::alerts::Alert;
+use crate::db::heartbeats::Heartbeat;
+use crate::db::status::AccountCard;
+use crate::db::{Purpose, Session, Untrusted};
 use crate::error::{Error, Result};
-use crate::terminal::{Cell, Style, Tone, json_line, print, stripped, table, text_of};
+use crate::terminal::{Cell, Style, Tone, json_line, print, stripped, table};
 
 /// Open alerts that are shown; there are rarely as many.
 const ALERTS_MAX: i64 = 20;
@@ -39,17 +42,18 @@ pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
         return Err(Error::Usage(format!("there is no account {} to go on after", stripped(account))));
     }
     let (cards, accounts) = session.cards(arguments.limit, after).await?;
-    let jobs = session.jobs().await?;
-    let alerts = session.open_alerts(ALERTS_MAX).await?;
+    let jobs = session.heartbeats().await?;
+    let alerts = session.open_alerts(None, ALERTS_MAX).await?;
     session.close().await;
-    let kept = !jobs.iter().any(is_stale);
+    let kept = !jobs.iter().any(|job| job.stale);
     if arguments.json {
-        let all = json!({ "at": now, "accounts": accounts, "cards": cards, "jobs": jobs, "alerts": alerts });
+        let all = json!({ "at": now.to_iso(), "accounts": accounts, "cards": cards, "jobs": jobs, "alerts": alerts });
         print(&json_line(&all));
         return Ok(kept);
     }
     let style = Style::of_stdout();
-    let mut out = format!("{}\n", style.paint(&format!("{accounts} accounts at {now}"), Tone::Strong));
+    let mut out =
+        format!("{}\n", style.paint(&format!("{accounts} accounts at {}", now.to_iso()), Tone::Strong));
     out += &cards_table(style, &cards);
     out += &more(&cards, accounts, arguments);
     out += &format!("\n{}", jobs_table(style, &jobs));
@@ -62,10 +66,10 @@ pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
 }
 
 /// How to see the accounts that are not shown, if there may be some.
-fn more(cards: &[Value], accounts: i64, arguments: &Arguments) -> String {
+fn more(cards: &[AccountCard], accounts: i64, arguments: &Arguments) -> String {
     let last = match cards.last() {
         Some(card) if (cards.len() as i64) < accounts && cards.len() as i64 == arguments.limit => {
-            text_of(&card["account_id"])
+            stripped(card.account_id.raw())
         }
         _ => return String::new(),
     };
@@ -79,33 +83,25 @@ fn more(cards: &[Value], accounts: i64, arguments: &Arguments) -> String {
     format!("{shown}: sendgated status --limit {} --after {quoted}\n", arguments.limit)
 }
 
-/// Whether a job missed two runs.
-pub fn is_stale(job: &Value) -> bool {
-    job["stale"].as_bool().unwrap_or(true)
-}
-
-fn cards_table(style: Style, cards: &[Value]) -> String {
-    let row = |card: &Value| {
-        let status = text_of(&card["status"]);
-        let calm = if status == "connected" { Tone::Good } else { Tone::Bad };
-        let count = |name: &str, tone: Tone| {
-            let counted = card[name].as_i64().unwrap_or(0);
+fn cards_table(style: Style, cards: &[AccountCard]) -> String {
+    let row = |card: &AccountCard| {
+        let calm = if card.status == "connected" { Tone::Good } else { Tone::Bad };
+        let count = |counted: i64, tone: Tone| {
             Cell::number(&counted.to_string()).in_tone(if counted == 0 { Tone::Plain } else { tone })
         };
-        let sent = format!("{}/{}", text_of(&card["inmails_sent_today"]), text_of(&card["inmail_daily_cap"]));
         vec![
-            Cell::text(&text_of(&card["account_id"])),
-            Cell::name(&text_of(&card["display_name"])),
-            Cell::text(&status).in_tone(calm),
-            Cell::number(&sent),
-            count("inmails_delivered_today", Tone::Plain),
-            count("drift", Tone::Bad),
-            count("in_flight", Tone::Plain),
-            count("unresolved", Tone::Bad),
-            count("waiting", Tone::Plain),
-            count("parked", Tone::Bad),
-            count("skipped_today", Tone::Notable),
-            Cell::text(&text_of(&card["pill"])).in_tone(Tone::Notable),
+            Cell::text(card.account_id.raw()),
+            Cell::name(card.display_name.as_ref().map_or("", Untrusted::raw)),
+            Cell::text(&card.status).in_tone(calm),
+            Cell::number(&format!("{}/{}", card.inmails_sent_today, card.inmail_daily_cap)),
+            count(card.inmails_delivered_today, Tone::Plain),
+            count(card.drift, Tone::Bad),
+            count(card.in_flight, Tone::Plain),
+            count(card.unresolved, Tone::Bad),
+            count(card.waiting, Tone::Plain),
+            count(card.parked, Tone::Bad),
+            count(card.skipped_today, Tone::Notable),
+            Cell::text(card.pill.as_ref().map_or("", Untrusted::raw)).in_tone(Tone::Notable),
         ]
     };
     let headings = [
@@ -125,36 +121,35 @@ fn cards_table(style: Style, cards: &[Value]) -> String {
     table(style, &headings, &cards.iter().map(row).collect::<Vec<_>>())
 }
 
-fn jobs_table(style: Style, jobs: &[Value]) -> String {
-    let row = |job: &Value| {
-        let (verdict, tone) = if is_stale(job) { ("stale", Tone::Bad) } else { ("", Tone::Plain) };
-        let state = match text_of(&job["last_state"]) {
-            state if state.is_empty() => "never ran".to_owned(),
-            state => state,
-        };
-        let failed = matches!(state.as_str(), "failed" | "crashed" | "never ran");
+fn jobs_table(style: Style, jobs: &[Heartbeat]) -> String {
+    let row = |job: &Heartbeat| {
+        let (verdict, tone) = if job.stale { ("stale", Tone::Bad) } else { ("", Tone::Plain) };
+        let state = job.last_state.as_deref().unwrap_or("never ran");
+        let has_failed = job.has_failed() || job.last_state.is_none();
+        let number = |rows: Option<i64>| rows.map_or_else(String::new, |rows| rows.to_string());
         vec![
-            Cell::text(&text_of(&job["job"])),
-            Cell::text(&state).in_tone(if failed { Tone::Bad } else { Tone::Good }),
-            Cell::text(text_of(&job["age"]).split('.').next().unwrap_or_default()),
-            Cell::number(&text_of(&job["checked"])),
-            Cell::number(&text_of(&job["changed"])),
+            Cell::text(&job.job),
+            Cell::text(state).in_tone(if has_failed { Tone::Bad } else { Tone::Good }),
+            // An interval to the second.
+            Cell::text(job.age.as_deref().unwrap_or_default().split('.').next().unwrap_or_default()),
+            Cell::number(&number(job.checked)),
+            Cell::number(&number(job.changed)),
             Cell::text(verdict).in_tone(tone),
-            Cell::text(&text_of(&job["error"])).in_tone(Tone::Bad),
+            Cell::text(job.error.as_ref().map_or("", Untrusted::raw)).in_tone(Tone::Bad),
         ]
     };
     let headings = ["job", "last run", "age", "checked", "changed", "", ""];
     table(style, &headings, &jobs.iter().map(row).collect::<Vec<_>>())
 }
 
-fn alerts_table(style: Style, alerts: &[Value]) -> String {
-    let row = |alert: &Value| {
+fn alerts_table(style: Style, alerts: &[Alert]) -> String {
+    let row = |alert: &Alert| {
         vec![
-            Cell::text(&text_of(&alert["kind"])).in_tone(Tone::Bad),
-            Cell::text(&text_of(&alert["account_id"])),
-            Cell::text(&text_of(&alert["day"])),
-            Cell::text(&text_of(&alert["acknowledged_by"])),
-            Cell::text(&text_of(&alert["detail"])),
+            Cell::text(&alert.kind).in_tone(Tone::Bad),
+            Cell::text(alert.account_id.raw()),
+            Cell::text(&alert.day),
+            Cell::text(alert.acknowledged_by.as_ref().map_or("", Untrusted::raw)),
+            Cell::text(alert.detail.raw()),
         ]
     };
     let headings = ["open alert", "account", "day", "acknowledged by", ""];

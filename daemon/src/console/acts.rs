@@ -12,13 +12,13 @@ use axum::response::{IntoResponse, Redirect};
 use serde::Deserialize;
 
 use super::kind::{FROM_UNKNOWN, Kind};
-use super::pages::{Answer, Page, Problem, action_name, is_uuid, no_such_account, rendered, spoken};
+use super::pages::{Answer, Page, Problem, action_name, no_such_account, rendered, spoken};
 use super::sessions::{Visitor, random};
 use super::{Console, csrf, links};
-use crate::db::Session;
-use crate::db::Untrusted;
 use crate::db::console::Frame;
 use crate::db::console::acts::Act;
+use crate::db::cursor::is_uuid;
+use crate::db::{Session, Untrusted};
 use crate::error::Result;
 pub use desk::{Desk, finish};
 use desk::{Refused, carry_out, outcome};
@@ -174,20 +174,22 @@ async fn gather(
             operations.into_iter().next().map(|operation| {
                 let words = operation.error.or(operation.error_type).map(|words| words.to_string());
                 vec![
-                    ("Operation", format!("{} to {}", action_name(&operation.action), operation.prospect)),
-                    ("Reserved", operation.reserved_at),
+                    ("Operation", format!("{} to {}", action_name(&operation.action), operation.prospect_id)),
+                    ("Reserved", operation.reserved_at.to_string()),
                     ("The provider said", words.unwrap_or_else(|| "nothing".to_owned())),
                 ]
             })
         }
         Kind::Clear | Kind::Probe | Kind::ForceOpen | Kind::ForceAuto => {
             let ids = [query.id.clone()];
-            let (card, account) =
-                tokio::try_join!(session.account_list(&ids, &frame.today), session.account_state(&query.id))?;
-            card.into_iter().next().zip(account).map(|(card, account)| {
+            let (card, breaker) = tokio::try_join!(
+                session.account_list(&ids, frame.at.day()),
+                session.account_breaker(&query.id)
+            )?;
+            card.into_iter().next().zip(breaker).map(|(card, breaker)| {
                 let pill =
                     card.pill.map_or_else(|| "InMails are not stopped".to_owned(), |pill| pill.to_string());
-                let probe = match account.probe_until {
+                let probe = match breaker.probe_until(frame.at) {
                     Some(until) => format!("one is out until {until}"),
                     None => "none is out".to_owned(),
                 };

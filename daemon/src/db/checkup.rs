@@ -55,9 +55,6 @@ WHERE (s.name LIKE 'sendgate.%' OR s.name IN ('fsync', 'full_page_writes', 'auto
   AND s.setting IS DISTINCT FROM s.boot_val
 ORDER BY s.name";
 
-/// Open alerts by kind.
-const ALERTS: &str = "SELECT o.kind, count(*) FROM sendgate.open_alerts AS o GROUP BY o.kind ORDER BY 1";
-
 /// Whether the library was loaded with the server, and counts refusals.
 const COUNTS_REFUSALS: &str = "SELECT EXISTS (SELECT FROM sendgate.refusal_counts())";
 
@@ -171,12 +168,6 @@ impl Session {
     /// Whether the server counts refusals.
     pub async fn counts_refusals(&self) -> Result<bool> {
         Ok(self.row("asking for refusals", COUNTS_REFUSALS, &[]).await?.get(0))
-    }
-
-    /// Open alerts by kind.
-    pub async fn alert_kinds(&self) -> Result<Vec<(String, i64)>> {
-        let rows = self.rows("reading alerts", ALERTS, &[]).await?;
-        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
     }
 
     async fn names(&self, what: &'static str, sql: &str) -> Result<Vec<String>> {

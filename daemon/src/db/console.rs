@@ -5,11 +5,10 @@ pub mod account;
 pub mod accounts;
 pub mod acts;
 pub mod logs;
-pub mod unknown;
 
 use tokio_postgres::types::Type;
 
-use super::{Session, Untrusted};
+use super::{Session, Timestamp, Untrusted};
 use crate::error::Result;
 
 /// What wants a person is counted up to here; more is "many".
@@ -28,15 +27,13 @@ const FUNCTIONS: [&str; 7] = [
 
 /// The clock, the switch, how many alerts are open and how many outcomes unknown (up to a bound), and whether
 /// the books are kept: what every page says.
-const FRAME: &str = "SELECT to_char(c.at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
-       (c.at AT TIME ZONE 'UTC')::date::text,
-       to_char(p.paused_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), p.actor, p.note,
+const FRAME: &str = "SELECT c.at, p.paused_at, p.actor, p.note,
        (SELECT count(*) FROM (SELECT FROM sendgate.open_alerts AS o ORDER BY o.opened_at LIMIT 100) AS a),
        (SELECT count(*) FROM sendgate.reconciler_health AS h WHERE h.stale),
        ARRAY(SELECT f.proname::text FROM pg_proc AS f
              WHERE f.pronamespace = 'sendgate'::regnamespace AND f.proname = ANY ($1)
                AND has_function_privilege(f.oid, 'EXECUTE')),
-       to_char(q.quarantined_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), q.audited AND q.reconciled,
+       q.quarantined_at, q.audited AND q.reconciled,
        (SELECT count(*) FROM (
            SELECT FROM sendgate.send_operations AS u
            WHERE u.unknown_since IS NOT NULL ORDER BY u.unknown_since LIMIT 100) AS n)
@@ -47,10 +44,8 @@ LEFT JOIN sendgate.quarantine_progress AS q ON true";
 /// What every page says.
 #[derive(Clone, Debug)]
 pub struct Frame {
-    /// The clock by which the page is read, in UTC.
-    pub at: String,
-    /// Its day.
-    pub today: String,
+    /// The clock by which the page is read.
+    pub at: Timestamp,
     /// The switch that stops everything, if it is on.
     pub paused: Option<Paused>,
     /// Open alerts, counted up to [`COUNTED_MAX`] and one.
@@ -67,7 +62,7 @@ pub struct Frame {
 #[derive(Clone, Debug)]
 pub struct Paused {
     /// Since when.
-    pub since: String,
+    pub since: Timestamp,
     /// Who.
     pub actor: Untrusted,
     /// Why.
@@ -80,7 +75,7 @@ pub struct Paused {
 #[derive(Clone, Debug)]
 pub struct Quarantine {
     /// Since when.
-    pub since: String,
+    pub since: Timestamp,
     /// Whether layers 1 and 2 have met every account since.
     pub checked: bool,
 }
@@ -90,22 +85,21 @@ impl Session {
     pub async fn console_frame(&self) -> Result<Frame> {
         let functions = FUNCTIONS.as_slice();
         let row = self.row("reading the clock", FRAME, &[(&functions, Type::TEXT_ARRAY)]).await?;
-        let paused = row.get::<_, Option<String>>(2).map(|since| Paused {
+        let paused = row.get::<_, Option<Timestamp>>(1).map(|since| Paused {
             since,
-            actor: row.get(3),
-            note: row.get(4),
+            actor: row.get(2),
+            note: row.get(3),
             quarantine: row
-                .get::<_, Option<String>>(8)
-                .map(|since| Quarantine { since, checked: row.get(9) }),
+                .get::<_, Option<Timestamp>>(7)
+                .map(|since| Quarantine { since, checked: row.get(8) }),
         });
         Ok(Frame {
             at: row.get(0),
-            today: row.get(1),
             paused,
-            alerts: row.get(5),
-            unknown: row.get(10),
-            stale_jobs: row.get(6),
-            functions: row.get(7),
+            alerts: row.get(4),
+            unknown: row.get(9),
+            stale_jobs: row.get(5),
+            functions: row.get(6),
         })
     }
 }

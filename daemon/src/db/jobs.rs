@@ -55,8 +55,8 @@ impl Session {
 
     /// Records that the run that this session began has failed.
     pub async fn record_run_failure(&self, job: Job, error: &str) -> Result<()> {
-        let parameters: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 2] =
-            [(&job.name(), Type::TEXT), (&error, Type::TEXT)];
+        let job = job.name();
+        let parameters = [(&job as _, Type::TEXT), (&error as _, Type::TEXT)];
         self.row("recording a failed run", RECORD_FAILURE, &parameters).await.map(|_| ())
     }
 }

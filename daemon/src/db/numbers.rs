@@ -3,13 +3,14 @@
 
 use tokio_postgres::types::Type;
 
-use super::Session;
+use super::account::ACTIONS;
+use super::heartbeats::Heartbeat;
+use super::{Session, Timestamp};
 use crate::error::Result;
 
-/// The database's clock, the day it makes, and whether the clock is a test's. Called first, because
-/// the call loads the library that knows the setting.
-const CLOCK: &str = "SELECT c.at::text, (c.at AT TIME ZONE 'UTC')::date::text,
-       coalesce(current_setting('sendgate.test_clock', true), 'off') = 'on'
+/// The database's clock, and whether it is a test's. The clock comes first, because the call loads the
+/// library that knows the setting.
+const CLOCK: &str = "SELECT c.at, coalesce(current_setting('sendgate.test_clock', true), 'off') = 'on'
 FROM (SELECT sendgate.clock() AS at) AS c";
 
 /// Breakers that stand open by themselves; the index of exhausted accounts finds them.
@@ -26,36 +27,22 @@ const SLOTS: &str = "SELECT coalesce(sum(a.inmails_sent_today), 0)::bigint,
        coalesce(sum(a.messages_sent_today), 0)::bigint,
        coalesce(sum(a.profile_views_sent_today), 0)::bigint,
        coalesce(sum(a.engagements_sent_today), 0)::bigint
-FROM sendgate.linkedin_accounts AS a WHERE a.counters_day >= $1::text::date";
+FROM sendgate.linkedin_accounts AS a WHERE a.counters_day >= $1";
 
 /// What campaigns were spared today.
 const SKIPS: &str = "SELECT e.action::text, e.reason, count(*), coalesce(sum(e.repeats), 0)::bigint
 FROM sendgate.campaign_events AS e
-WHERE e.at >= $1::text::timestamptz AND e.at < $1::text::timestamptz + interval '1 day'
+WHERE e.at >= $1::timestamptz AND e.at < $1::timestamptz + interval '1 day'
 GROUP BY 1, 2";
 
 /// Corrections of counters today.
 const DRIFT: &str = "SELECT d.action::text, count(*) FROM sendgate.counter_drift AS d
-WHERE d.at >= $1::text::timestamptz AND d.at < $1::text::timestamptz + interval '1 day'
+WHERE d.at >= $1::timestamptz AND d.at < $1::timestamptz + interval '1 day'
 GROUP BY 1";
 
 /// Refusals since the server started; no rows where the server does not count them.
 const REFUSALS: &str =
     "SELECT r.action, r.reason, r.refusals FROM sendgate.refusal_counts() AS r ORDER BY 1, 2";
-
-/// Open alerts.
-const ALERTS: &str = "SELECT o.kind, count(*) FROM sendgate.open_alerts AS o GROUP BY 1";
-
-/// Heartbeats, and how long the last run took that ended.
-const JOBS: &str = "SELECT h.job, extract(epoch FROM h.age)::float8,
-       extract(epoch FROM c.at - h.last_success)::float8, h.stale, coalesce(h.last_state, 'never'),
-       (SELECT extract(epoch FROM r.finished_at - r.started_at)::float8
-        FROM sendgate.reconcile_runs AS r
-        WHERE r.job = h.job AND r.state = 'ok'
-        ORDER BY r.started_at DESC LIMIT 1)
-FROM sendgate.reconciler_health AS h
-CROSS JOIN (SELECT sendgate.clock() AS at) AS c
-ORDER BY h.job";
 
 /// Whether the lines that wait may be counted exactly.
 const OUTBOX_MAY: &str = "SELECT has_table_privilege('sendgate.breaker_outbox', 'SELECT')";
@@ -64,23 +51,6 @@ const OUTBOX_COUNT: &str =
     "SELECT count(*) FROM (SELECT FROM sendgate.breaker_outbox AS o LIMIT 100000) AS w";
 /// What the statistics say, which is a second or so old.
 const OUTBOX_ESTIMATE: &str = "SELECT pg_stat_get_live_tuples('sendgate.breaker_outbox'::regclass)";
-
-/// A job's heartbeat.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Heartbeat {
-    /// The job.
-    pub job: String,
-    /// Since the last run began, in seconds; none if there was none.
-    pub age_seconds: Option<f64>,
-    /// Since the last sweep that reached its end, in seconds.
-    pub success_age_seconds: Option<f64>,
-    /// Whether two runs were missed.
-    pub stale: bool,
-    /// State of the last run: `running`, `ok`, `failed`, `crashed` or `never`.
-    pub last_state: String,
-    /// How long the last good run took, in seconds.
-    pub last_run_seconds: Option<f64>,
-}
 
 /// Everything that was counted.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -107,48 +77,30 @@ pub struct Numbers {
     pub outbox_rows: i64,
 }
 
-/// The closed list of actions.
-pub const ACTIONS: [&str; 5] = ["inmail", "invite", "message", "profile_view", "engagement"];
-
 impl Session {
     /// Counts everything.
     pub async fn numbers(&self) -> Result<Numbers> {
         let what = "counting for metrics";
         let clock = self.row(what, CLOCK, &[]).await?;
-        let day: String = clock.get(1);
-        let today: [(&(dyn tokio_postgres::types::ToSql + Sync), Type); 1] = [(&day, Type::TEXT)];
+        let day = clock.get::<_, Timestamp>(0).day();
+        let today = [(&day as _, Type::DATE)];
         let slots = self.row(what, SLOTS, &today).await?;
         let skips = self.rows(what, SKIPS, &today).await?;
         let drift = self.rows(what, DRIFT, &today).await?;
         let refusals = self.rows(what, REFUSALS, &[]).await?;
         let accounts = self.rows(what, ACCOUNTS, &[]).await?;
-        let alerts = self.rows(what, ALERTS, &[]).await?;
         Ok(Numbers {
-            test_clock: clock.get(2),
+            test_clock: clock.get(1),
             breakers_open: self.row(what, BREAKERS_OPEN, &[]).await?.get(0),
             accounts: accounts.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect(),
             slots_used: std::array::from_fn(|n| slots.get(n)),
             skips: skips.iter().map(|row| (row.get(0), row.get(1), row.get(2), row.get(3))).collect(),
             refusals: refusals.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect(),
             drift: drift.iter().map(|row| (row.get(0), row.get(1))).collect(),
-            alerts: alerts.iter().map(|row| (row.get(0), row.get(1))).collect(),
+            alerts: self.alerts_by_kind().await?,
             jobs: self.heartbeats().await?,
             outbox_rows: self.outbox_rows().await?,
         })
-    }
-
-    /// The jobs' heartbeats.
-    pub async fn heartbeats(&self) -> Result<Vec<Heartbeat>> {
-        let rows = self.rows("reading heartbeats", JOBS, &[]).await?;
-        let heartbeat = |row: &tokio_postgres::Row| Heartbeat {
-            job: row.get(0),
-            age_seconds: row.get(1),
-            success_age_seconds: row.get(2),
-            stale: row.get(3),
-            last_state: row.get(4),
-            last_run_seconds: row.get(5),
-        };
-        Ok(rows.iter().map(heartbeat).collect())
     }
 
     async fn outbox_rows(&self) -> Result<i64> {

@@ -9,7 +9,9 @@ use std::time::{Duration, Instant, UNIX_EPOCH};
 use tokio::time::timeout;
 
 use crate::db::SharedLink;
-use crate::db::numbers::{ACTIONS, Numbers};
+use crate::db::account::ACTIONS;
+use crate::db::heartbeats::Heartbeat;
+use crate::db::numbers::Numbers;
 use crate::error::{Error, Result};
 use crate::job::Job;
 use crate::tasks::tally::Tally;
@@ -213,7 +215,7 @@ fn put_refusals(page: &mut Page, numbers: &Numbers) {
 
 fn put_jobs(page: &mut Page, numbers: &Numbers) {
     /// A metric with a number for each job: name, help, and how to read it.
-    type OfJob = (&'static str, &'static str, fn(&crate::db::numbers::Heartbeat) -> f64);
+    type OfJob = (&'static str, &'static str, fn(&Heartbeat) -> f64);
     let metrics: [OfJob; 5] = [
         (
             "sendgate_job_heartbeat_age_seconds",
@@ -227,7 +229,7 @@ fn put_jobs(page: &mut Page, numbers: &Numbers) {
         ),
         ("sendgate_job_stale", "Whether the job missed two runs.", |job| f64::from(u8::from(job.stale))),
         ("sendgate_job_last_run_failed", "Whether the job's last run failed or crashed.", |job| {
-            f64::from(u8::from(matches!(job.last_state.as_str(), "failed" | "crashed")))
+            f64::from(u8::from(job.has_failed()))
         }),
         (
             "sendgate_job_last_run_seconds",

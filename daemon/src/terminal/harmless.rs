@@ -1,7 +1,7 @@
 //! Text that other people wrote, made harmless: nothing in it commands a terminal, hides, or turns the
 //! text beside it.
 
-use serde_json::Value;
+use serde::Serialize;
 use unicode_width::UnicodeWidthChar;
 
 /// Marks that may stand on one letter. Languages need three; piles of them reach into other lines.
@@ -26,8 +26,9 @@ pub fn stripped(text: &str) -> String {
     out
 }
 
-/// One line of JSON for a terminal.
-pub fn json_line(value: &Value) -> String {
+/// One line of JSON for a terminal, with its fields in the order of their names. Every key has to be text.
+pub fn json_line(value: &impl Serialize) -> String {
+    let value = serde_json::to_value(value).expect("every key is text");
     harmless_json(&value.to_string()) + "\n"
 }
 
@@ -63,7 +64,7 @@ pub fn is_harmful(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
 

@@ -13,15 +13,12 @@ use crate::console::chart::Chart;
 use crate::console::kind::Kind;
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
-use crate::db::Session;
+use crate::db::account::{ACTIONS, Account, Counter, Decision, Unresolved};
+use crate::db::alerts::Alert;
 use crate::db::console::Frame;
-use crate::db::console::account::{
-    Answer as Told, BreakerLine, Correction, Quarter, Skips, State as Account, Unresolved, WORK_COUNTED_MAX,
-    Work,
-};
+use crate::db::console::account::{Quarter, WORK_COUNTED_MAX, Window, Work};
 use crate::db::console::accounts::Card;
-use crate::db::console::logs::Alert;
-use crate::db::numbers::ACTIONS;
+use crate::db::{Session, Timestamp};
 use crate::error::Result;
 use crate::words::explained;
 
@@ -41,13 +38,9 @@ struct Facts {
     frame: Frame,
     card: Card,
     account: Account,
-    answers: Vec<Told>,
+    answers: Vec<Decision>,
+    window: Window,
     quarters: Vec<Quarter>,
-    breaker_log: Vec<BreakerLine>,
-    skips: Vec<Skips>,
-    unresolved: Vec<Unresolved>,
-    corrections: Vec<Correction>,
-    alerts: Vec<Alert>,
     work: Work,
 }
 
@@ -73,12 +66,13 @@ pub async fn show(
     let charted = ACTIONS.into_iter().find(|action| *action == query.chart).unwrap_or(ACTIONS[0]);
     let found = console.turn(async |session| gather(session, &query.id, charted).await).await?;
     let Some(facts) = found else { return Err(no_such_account(&query.id)) };
-    let told = facts.answers.iter().find(|told| told.action == charted);
-    let (charted_counter, charted_cap) = told.map_or((0, 0), |told| (told.sent, told.cap));
+    let counter = facts.account.counters.iter().find(|counter| counter.action == charted);
+    let (charted_counter, charted_cap) =
+        counter.map_or((0, 0), |counter| (counter.sent_today, counter.daily_cap));
     let title = facts.card.name.as_ref().unwrap_or(&facts.card.id).to_string();
     let page = AccountPage {
         page: Page::new(&console, "accounts", facts.frame.clone(), visitor, &uri).titled(title),
-        chart: Chart::draw(&facts.quarters, charted_cap, quarter_of(&facts.frame.at)),
+        chart: Chart::draw(&facts.quarters, charted_cap, facts.frame.at.quarter() as i32),
         charted,
         charted_cap,
         charted_counter,
@@ -93,44 +87,30 @@ pub async fn show(
 async fn gather(session: &Session, id: &str, charted: &str) -> Result<Option<Facts>> {
     let frame = session.console_frame().await?;
     let ids = [id.to_owned()];
-    // Sent one after the other without waiting for answers in between.
-    let (account, cards) =
-        tokio::try_join!(session.account_state(id), session.account_list(&ids, &frame.today))?;
-    let (Some(account), Some(card)) = (account, cards.into_iter().next()) else { return Ok(None) };
-    let (answers, quarters, breaker_log, skips, unresolved, corrections, alerts, work) = tokio::try_join!(
+    let (account, cards, window) = tokio::try_join!(
+        session.account(id, ROWS_MAX),
+        session.account_list(&ids, frame.at.day()),
+        session.account_window(id),
+    )?;
+    let (Some(account), Some(card), Some(window)) = (account, cards.into_iter().next(), window) else {
+        return Ok(None);
+    };
+    let (answers, quarters, work) = tokio::try_join!(
         session.account_answers(id),
-        session.account_quarters(id, &frame.today, charted),
-        session.account_breaker_log(id, ROWS_MAX),
-        session.account_skips(id),
-        session.account_unresolved(id, ROWS_MAX, None),
-        session.account_corrections(id, ROWS_MAX),
-        session.account_alerts(id, ROWS_MAX, None),
+        session.account_quarters(id, frame.at.day(), charted),
         session.account_work(id),
     )?;
-    Ok(Some(Facts {
-        frame,
-        card,
-        account,
-        answers,
-        quarters,
-        breaker_log,
-        skips,
-        unresolved,
-        corrections,
-        alerts,
-        work,
-    }))
-}
-
-/// The quarter of an hour of `2025-05-20 09:14:03`.
-fn quarter_of(at: &str) -> i32 {
-    let number = |range| at.get(range).and_then(|digits: &str| digits.parse().ok()).unwrap_or(0);
-    number(11..13) * 4 + number(14..16) / 15
+    Ok(Some(Facts { frame, card, account, answers, window, quarters, work }))
 }
 
 impl AccountPage {
+    /// Each action's counter and what the gate would answer; both lists are in the order of [`ACTIONS`].
+    fn actions(&self) -> impl Iterator<Item = (&Counter, &Decision)> {
+        self.facts.account.counters.iter().zip(&self.facts.answers)
+    }
+
     /// The gate's answer in words.
-    fn verdict(&self, told: &Told) -> String {
+    fn verdict(&self, told: &Decision) -> String {
         if told.proceed {
             return match told.remaining {
                 Some(remaining) => format!("Yes, {remaining} more today"),
@@ -187,13 +167,13 @@ impl AccountPage {
     }
 
     fn breaker(&self) -> String {
-        let account = &self.facts.account;
-        let of = |time: &Option<String>| time.clone().unwrap_or_default();
-        match account.breaker.as_str() {
+        let breaker = &self.facts.account.breaker;
+        let of = |time: Option<Timestamp>| time.map_or_else(String::new, |time| time.to_string());
+        match breaker.state.as_str() {
             "open" => format!(
                 "Open since {}. InMails resume by themselves at {}.",
-                of(&account.exhausted_at),
-                of(&account.resumes_at)
+                of(breaker.exhausted_at),
+                of(breaker.resumes_at)
             ),
             "forced_open" => "Held open by an operator, whatever the credits.".to_owned(),
             "forced_closed" => "Held closed by an operator: it stops nothing.".to_owned(),
@@ -202,8 +182,9 @@ impl AccountPage {
     }
 
     fn probe(&self) -> Option<String> {
-        let until = self.facts.account.probe_until.as_ref()?;
-        Some(if self.facts.account.probe_taken {
+        let breaker = &self.facts.account.breaker;
+        let until = breaker.probe_until(self.facts.frame.at)?;
+        Some(if breaker.probe_operation_id.is_some() {
             format!("A probe is under way: an InMail has the permit and must answer by {until}.")
         } else {
             format!("A probe is granted: the next InMail may try, until {until}.")
@@ -211,16 +192,16 @@ impl AccountPage {
     }
 
     fn window(&self) -> String {
-        let account = &self.facts.account;
-        let Some((start, end)) = &account.window else { return "at any time".to_owned() };
+        let window = &self.facts.window;
+        let Some((start, end)) = &window.hours else { return "at any time".to_owned() };
         let names = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
         let name = |day: &i32| usize::try_from(*day - 1).ok().and_then(|n| names.get(n)).copied();
-        let days: Vec<&str> = account.days.iter().flatten().filter_map(name).collect();
+        let days: Vec<&str> = window.days.iter().flatten().filter_map(name).collect();
         format!("{start}–{end} on {}", days.join(", "))
     }
 
-    fn bar(&self, told: &Told) -> i32 {
-        percent(told.sent, told.cap)
+    fn bar(&self, counter: &Counter) -> i32 {
+        percent(counter.sent_today, counter.daily_cap)
     }
 
     /// Where each thing that an operator can do is asked about.
@@ -231,12 +212,12 @@ impl AccountPage {
 
     /// What this visitor can do about the account; what makes no sense now is left out.
     fn offered(&self) -> Vec<Kind> {
-        let account = &self.facts.account;
+        let breaker = &self.facts.account.breaker;
         let makes_sense = |kind: Kind| match kind {
-            Kind::Clear => account.exhausted_at.is_some(),
-            Kind::Probe => account.breaker == "open" && account.probe_until.is_none(),
-            Kind::ForceOpen => account.mode != "open",
-            Kind::ForceAuto => account.mode != "auto",
+            Kind::Clear => breaker.exhausted_at.is_some(),
+            Kind::Probe => breaker.state == "open" && breaker.probe_until(self.facts.frame.at).is_none(),
+            Kind::ForceOpen => breaker.mode != "open",
+            Kind::ForceAuto => breaker.mode != "auto",
             _ => false,
         };
         let kinds = [Kind::Probe, Kind::Clear, Kind::ForceOpen, Kind::ForceAuto];
@@ -245,11 +226,11 @@ impl AccountPage {
 
     fn settle(&self, operation: &Unresolved, sent: bool) -> String {
         let kind = if sent { Kind::Sent } else { Kind::NotSent };
-        kind.link(self.facts.card.id.raw(), &operation.id)
+        kind.link(self.facts.card.id.raw(), &operation.operation_id)
     }
 
     fn acknowledge(&self, alert: &Alert) -> String {
-        Kind::Acknowledge.link(alert.account.raw(), &alert.cursor.id)
+        Kind::Acknowledge.link(alert.account_id.raw(), &alert.alert_id)
     }
 
     fn events_link(&self) -> String {
@@ -260,18 +241,5 @@ impl AccountPage {
         let work = self.facts.work;
         let all = work.waiting + work.parked;
         if all >= WORK_COUNTED_MAX { format!("{count} or more") } else { count.to_string() }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn quarters_are_read_from_the_clock() {
-        assert_eq!(quarter_of("2025-05-20 00:00:00"), 0);
-        assert_eq!(quarter_of("2025-05-20 09:14:59"), 36);
-        assert_eq!(quarter_of("2025-05-20 23:45:00"), 95);
-        assert_eq!(quarter_of("nonsense"), 0);
     }
 }

@@ -96,9 +96,9 @@ async fn gather(
     // In the order of bytes nothing lies between a text and the same with U+0001 after it.
     let from = if query.after.is_empty() { query.q.clone() } else { format!("{}\u{1}", query.after) };
     let range = Range { from: &from, before: before.as_deref() };
-    let walked = session.walk_accounts(filter, range, &frame.today, CARDS_MAX as i64 + 1).await?;
+    let walked = session.walk_accounts(filter, range, frame.at.day(), CARDS_MAX as i64 + 1).await?;
     let shown = &walked.ids[..walked.ids.len().min(CARDS_MAX)];
-    let cards = session.account_list(shown, &frame.today).await?;
+    let cards = session.account_list(shown, frame.at.day()).await?;
     Ok((frame, walked, cards))
 }
 

@@ -8,11 +8,11 @@ use axum::extract::{Query, State};
 use axum::http::Uri;
 use serde::Deserialize;
 
-use super::{Answer, Page, ROWS_MAX, cursor, read_cursor, rendered};
+use super::{Answer, Page, ROWS_MAX, read_cursor, rendered};
 use crate::console::kind::Kind;
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
-use crate::db::console::logs::Alert;
+use crate::db::alerts::Alert;
 
 /// What stands for all accounts.
 const ALL_ACCOUNTS: &str = "*";
@@ -35,15 +35,11 @@ struct AlertsPage {
 
 impl AlertsPage {
     fn account_link(&self, alert: &Alert) -> Option<String> {
-        (alert.account.raw() != ALL_ACCOUNTS).then(|| links::account(alert.account.raw()))
+        (alert.account_id.raw() != ALL_ACCOUNTS).then(|| links::account(alert.account_id.raw()))
     }
 
     fn acknowledge(&self, alert: &Alert) -> String {
-        Kind::Acknowledge.link(alert.account.raw(), &alert.cursor.id)
-    }
-
-    fn second<'a>(&self, alert: &'a Alert) -> &'a str {
-        &alert.cursor.at[..19]
+        Kind::Acknowledge.link(alert.account_id.raw(), &alert.alert_id)
     }
 }
 
@@ -57,13 +53,13 @@ pub async fn show(
     let after = read_cursor(&query.after)?;
     let (frame, mut alerts) = console
         .turn(async |session| {
-            tokio::try_join!(session.console_frame(), session.alert_log(after.as_ref(), ROWS_MAX + 1))
+            tokio::try_join!(session.console_frame(), session.open_alerts(after.as_ref(), ROWS_MAX + 1))
         })
         .await?;
     let has_more = alerts.len() as i64 > ROWS_MAX;
     alerts.truncate(ROWS_MAX as usize);
     let last = alerts.last().filter(|_| has_more);
-    let next = last.map(|alert| links::query("/alerts", &[("after", &cursor(&alert.cursor))]));
+    let next = last.map(|alert| links::query("/alerts", &[("after", &alert.cursor().to_string())]));
     Ok(rendered(&AlertsPage {
         page: Page::new(&console, "alerts", frame, visitor, &uri).titled("Open alerts"),
         is_first: after.is_none(),

@@ -8,7 +8,7 @@ use axum::extract::{Query, State};
 use axum::http::Uri;
 use serde::Deserialize;
 
-use super::{Answer, Page, ROWS_MAX, cursor, read_cursor, rendered};
+use super::{Answer, Page, ROWS_MAX, read_cursor, rendered};
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::console::logs::Event;
@@ -36,15 +36,11 @@ struct EventsPage {
 
 impl EventsPage {
     fn account_link(&self, event: &Event) -> String {
-        links::account(event.account.raw())
+        links::account(event.account_id.raw())
     }
 
     fn campaign_link(&self, event: &Event) -> String {
-        links::events(&self.account, event.campaign.as_ref().map_or("", |campaign| campaign.raw()), "")
-    }
-
-    fn second<'a>(&self, event: &'a Event) -> &'a str {
-        &event.cursor.at[..19]
+        links::events(&self.account, event.campaign_id.as_ref().map_or("", |campaign| campaign.raw()), "")
     }
 }
 
@@ -66,7 +62,7 @@ pub async fn show(
     let has_more = events.len() as i64 > ROWS_MAX;
     events.truncate(ROWS_MAX as usize);
     let last = events.last().filter(|_| has_more);
-    let next = last.map(|event| links::events(&query.account, &query.campaign, &cursor(&event.cursor)));
+    let next = last.map(|event| links::events(&query.account, &query.campaign, &event.cursor().to_string()));
     Ok(rendered(&EventsPage {
         page: Page::new(&console, "events", frame, visitor, &uri).titled("Campaign events"),
         first: links::events(&query.account, &query.campaign, ""),

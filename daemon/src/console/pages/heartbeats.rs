@@ -10,7 +10,7 @@ use axum::http::Uri;
 use super::{Answer, Page, rendered};
 use crate::console::Console;
 use crate::console::sessions::Visitor;
-use crate::db::console::logs::{Heartbeat, Run};
+use crate::db::heartbeats::{Heartbeat, Run};
 
 /// Runs of each job.
 const RUNS_OF_EACH: i64 = 8;
@@ -41,11 +41,7 @@ pub async fn show(
 ) -> Answer {
     let (frame, heartbeats, runs) = console
         .turn(async |session| {
-            tokio::try_join!(
-                session.console_frame(),
-                session.console_heartbeats(),
-                session.console_runs(RUNS_OF_EACH)
-            )
+            tokio::try_join!(session.console_frame(), session.heartbeats(), session.runs(RUNS_OF_EACH))
         })
         .await?;
     let page = Page::new(&console, "heartbeats", frame, visitor, &uri).titled("Heartbeats");

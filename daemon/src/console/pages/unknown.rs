@@ -8,11 +8,11 @@ use axum::extract::{Query, State};
 use axum::http::Uri;
 use serde::Deserialize;
 
-use super::{Answer, Page, ROWS_MAX, cursor, read_cursor, rendered};
+use super::{Answer, Page, ROWS_MAX, read_cursor, rendered};
 use crate::console::kind::{FROM_UNKNOWN, Kind};
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
-use crate::db::console::unknown::Unknown;
+use crate::db::console::logs::Unknown;
 
 /// What the address asks for.
 #[derive(Debug, Default, Deserialize)]
@@ -33,12 +33,12 @@ struct UnknownPage {
 
 impl UnknownPage {
     fn account_link(&self, unknown: &Unknown) -> String {
-        links::account(unknown.account.raw())
+        links::account(unknown.operation.account_id.raw())
     }
 
     fn settle(&self, unknown: &Unknown, sent: bool) -> String {
         let kind = if sent { Kind::Sent } else { Kind::NotSent };
-        kind.link_from(FROM_UNKNOWN, unknown.account.raw(), &unknown.operation.id)
+        kind.link_from(FROM_UNKNOWN, unknown.operation.account_id.raw(), &unknown.operation.operation_id)
     }
 }
 
@@ -59,7 +59,10 @@ pub async fn show(
     let has_more = outcomes.len() as i64 > ROWS_MAX;
     outcomes.truncate(ROWS_MAX as usize);
     let next = outcomes.last().filter(|_| has_more).map(|last| {
-        links::query("/unknown", &[("after", &cursor(&last.cursor)), ("account", last.account.raw())])
+        links::query(
+            "/unknown",
+            &[("after", &last.cursor().to_string()), ("account", last.operation.account_id.raw())],
+        )
     });
     Ok(rendered(&UnknownPage {
         page: Page::new(&console, "unknown", frame, visitor, &uri).titled("Unknown outcomes"),

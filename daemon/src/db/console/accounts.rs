@@ -1,8 +1,9 @@
 //! The list of accounts: first whom to show, then their cards.
 
+use chrono::NaiveDate;
 use tokio_postgres::types::{ToSql, Type};
 
-use crate::db::{Session, Untrusted};
+use crate::db::{Session, Timestamp, Untrusted};
 use crate::error::Result;
 
 /// Rows that one page looks at when not all of them belong on it: reading so many takes milliseconds.
@@ -58,11 +59,11 @@ const DRIFTING: &str = walk!(
     "SELECT a.id, a.inmails_sent_today
         <> (SELECT count(*) FROM sendgate.linkedin_events AS e
             WHERE e.account_id = a.id AND e.event_type = 'inmail_sent'
-              AND e.occurred_at >= $5::text::date - 2 AND e.counted_on = $5::text::date)
+              AND e.occurred_at >= $5 - 2 AND e.counted_on = $5)
          + (SELECT count(*) FROM sendgate.operations_unresolved AS o
-            WHERE o.account_id = a.id AND o.action = 'inmail' AND o.counted_on >= $5::text::date) AS belongs
+            WHERE o.account_id = a.id AND o.action = 'inmail' AND o.counted_on >= $5) AS belongs
     FROM sendgate.linkedin_accounts AS a
-    WHERE a.counters_day = $5::text::date AND a.id >= $1 AND ($2 IS NULL OR a.id < $2)
+    WHERE a.counters_day = $5 AND a.id >= $1 AND ($2 IS NULL OR a.id < $2)
     ORDER BY a.id LIMIT $3"
 );
 
@@ -70,7 +71,7 @@ const DRIFTING: &str = walk!(
 /// looks every account up by its key instead of reading all of them. Outcomes are counted since Monday of
 /// last week, as the alert about them does.
 const CARDS: &str = "SELECT w.id, a.display_name, a.status::text, a.tier::text,
-       to_char(a.cooling_until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), b.pill, b.state,
+       a.cooling_until, b.pill, b.state,
        k.sent_today, k.daily_cap, d.delivered, o.in_flight, o.unresolved,
        k.sent_today - d.delivered - o.inmails_open_today
 FROM unnest($1) AS w (id)
@@ -89,15 +90,15 @@ CROSS JOIN LATERAL (
 CROSS JOIN LATERAL (
     SELECT count(*) AS delivered FROM sendgate.linkedin_events AS e
     WHERE e.account_id = w.id AND e.event_type = 'inmail_sent'
-      AND e.occurred_at >= $2::text::date - 2 AND e.counted_on = $2::text::date
+      AND e.occurred_at >= $2 - 2 AND e.counted_on = $2
 ) AS d
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE o.state = 'reserved' AND NOT o.expired) AS in_flight,
            count(*) FILTER (WHERE o.state = 'indeterminate' OR o.expired) AS unresolved,
-           count(*) FILTER (WHERE o.action = 'inmail' AND o.counted_on >= $2::text::date)
+           count(*) FILTER (WHERE o.action = 'inmail' AND o.counted_on >= $2)
                AS inmails_open_today
     FROM sendgate.operations_unresolved AS o
-    WHERE o.account_id = w.id AND o.counted_on >= date_trunc('week', $2::text::timestamp)::date - 7
+    WHERE o.account_id = w.id AND o.counted_on >= date_trunc('week', $2::timestamp)::date - 7
 ) AS o
 ORDER BY w.id COLLATE \"C\"";
 
@@ -171,7 +172,7 @@ pub struct Card {
     /// Its tier.
     pub tier: Untrusted,
     /// Until when it cools down, if it does.
-    pub cooling_until: Option<String>,
+    pub cooling_until: Option<Timestamp>,
     /// Why InMails are stopped, in the database's words.
     pub pill: Option<Untrusted>,
     /// The breaker's state.
@@ -196,7 +197,7 @@ impl Session {
         &self,
         filter: Filter,
         range: Range<'_>,
-        today: &str,
+        today: NaiveDate,
         cards: i64,
     ) -> Result<Walked> {
         let looks_at = filter.looks_at(cards);
@@ -207,15 +208,15 @@ impl Session {
             (&cards, Type::INT8),
         ];
         if filter == Filter::Drifting {
-            parameters.push((&today, Type::TEXT));
+            parameters.push((&today, Type::DATE));
         }
         let row = self.row("listing accounts", filter.sql(), &parameters).await?;
         Ok(Walked { looked_at: row.get(0), last: row.get(1), ids: row.get(2) })
     }
 
     /// Their cards, in the order of ids.
-    pub async fn account_list(&self, ids: &[String], today: &str) -> Result<Vec<Card>> {
-        let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&ids, Type::TEXT_ARRAY), (&today, Type::TEXT)];
+    pub async fn account_list(&self, ids: &[String], today: NaiveDate) -> Result<Vec<Card>> {
+        let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&ids, Type::TEXT_ARRAY), (&today, Type::DATE)];
         let rows = self.rows("reading cards", CARDS, &parameters).await?;
         let card = |row: &tokio_postgres::Row| Card {
             id: row.get(0),

@@ -1,0 +1,69 @@
+//! Alerts that are not resolved.
+
+use serde::{Deserialize, Serialize};
+use tokio_postgres::types::Type;
+
+use super::cursor::Cursor;
+use super::{Session, Timestamp, Untrusted};
+use crate::error::Result;
+
+/// Newest first, by `alerts_opened_idx`. $1 and $2 are the cursor's time and id, or NULL.
+const OPEN: &str = "SELECT to_jsonb(o) FROM sendgate.open_alerts AS o
+WHERE ($1 IS NULL OR (o.opened_at, o.alert_id) < ($1, $2::uuid))
+ORDER BY o.opened_at DESC, o.alert_id DESC LIMIT $3";
+
+/// The same of one account; $3 is one of them, or NULL for all.
+const OF_ACCOUNT: &str = "SELECT to_jsonb(o) FROM sendgate.open_alerts AS o
+WHERE o.account_id = $1 AND ($3 IS NULL OR o.alert_id = $3::uuid)
+ORDER BY o.opened_at DESC LIMIT $2";
+
+/// How many there are of each kind.
+const BY_KIND: &str = "SELECT o.kind, count(*) FROM sendgate.open_alerts AS o GROUP BY o.kind ORDER BY 1";
+
+/// An open alert, as the view `open_alerts` has it.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Alert {
+    /// Its UUID.
+    pub alert_id: String,
+    /// The account that it is about; `*` for all.
+    pub account_id: Untrusted,
+    /// Its kind, from the closed list in docs/reference.md.
+    pub kind: String,
+    /// The UTC day that it is about.
+    pub day: String,
+    /// What was found, in a sentence.
+    pub detail: Untrusted,
+    /// When it was first seen.
+    pub opened_at: Timestamp,
+    /// The operator who acknowledged it.
+    pub acknowledged_by: Option<Untrusted>,
+}
+
+impl Alert {
+    /// Its place in the list of all open alerts.
+    pub fn cursor(&self) -> Cursor {
+        Cursor { at: self.opened_at, id: self.alert_id.clone() }
+    }
+}
+
+impl Session {
+    /// At most `rows_max` open alerts, newest first, after the cursor.
+    pub async fn open_alerts(&self, after: Option<&Cursor>, rows_max: i64) -> Result<Vec<Alert>> {
+        let (at, id) = (after.map(|after| after.at), after.map(|after| &after.id));
+        let parameters =
+            [(&at as _, Type::TIMESTAMPTZ), (&id as _, Type::TEXT), (&rows_max as _, Type::INT8)];
+        self.objects("reading alerts", OPEN, &parameters).await
+    }
+
+    /// At most `rows_max` open alerts of one account, newest first; or only the one of that id.
+    pub async fn account_alerts(&self, account: &str, rows_max: i64, id: Option<&str>) -> Result<Vec<Alert>> {
+        let parameters = [(&account as _, Type::TEXT), (&rows_max as _, Type::INT8), (&id as _, Type::TEXT)];
+        self.objects("reading alerts", OF_ACCOUNT, &parameters).await
+    }
+
+    /// How many alerts are open of each kind; kinds of which none is open are missing.
+    pub async fn alerts_by_kind(&self) -> Result<Vec<(String, i64)>> {
+        let rows = self.rows("counting alerts", BY_KIND, &[]).await?;
+        Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    }
+}

@@ -1,0 +1,108 @@
+//! What `status` shows, and the clock by which everything is read.
+
+use serde::{Deserialize, Serialize};
+use tokio_postgres::types::Type;
+
+use super::account::Others;
+use super::{Session, Timestamp, Untrusted};
+use crate::error::Result;
+
+/// The clock.
+const NOW: &str = "SELECT sendgate.clock()";
+
+/// Which accounts come first: those that stand still and those about which there is an alert, then by
+/// name. Reads each account once, without what is costly to know; only then are cards made, for the
+/// accounts that are shown. The next page begins after the account in $2.
+const CARDS: &str = "WITH ranked AS (
+    SELECT a.id,
+           a.status = 'connected' AND t.account_id IS NULL
+           AND coalesce(a.cooldown_until <= c.at, true)
+           AND sendgate.breaker_state(a.breaker_mode, a.inmail_credits_exhausted_at, a.credit_reset_day, c.at)
+               NOT IN ('open', 'forced_open') AS calm
+    FROM sendgate.linkedin_accounts AS a
+    CROSS JOIN (SELECT sendgate.clock() AS at) AS c
+    LEFT JOIN (SELECT DISTINCT o.account_id FROM sendgate.open_alerts AS o) AS t ON t.account_id = a.id
+), page AS (
+    SELECT r.id, r.calm FROM ranked AS r
+    WHERE $2::text IS NULL OR (r.calm, r.id) > ((SELECT t.calm FROM ranked AS t WHERE t.id = $2), $2)
+    ORDER BY r.calm, r.id
+    LIMIT $1
+)
+SELECT k.card FROM page AS p
+CROSS JOIN LATERAL (
+    -- OFFSET keeps this from being joined with all cards at once.
+    SELECT to_jsonb(c) AS card FROM sendgate.account_cards AS c WHERE c.account_id = p.id OFFSET 0
+) AS k
+ORDER BY p.calm, p.id";
+
+/// How many accounts there are.
+const ACCOUNTS: &str = "SELECT count(*) FROM sendgate.linkedin_accounts AS a";
+
+/// Whether there is an account.
+const IS_KNOWN: &str = "SELECT EXISTS (SELECT FROM sendgate.linkedin_accounts AS a WHERE a.id = $1)";
+
+/// One account's card.
+const CARD: &str = "SELECT to_jsonb(c) FROM sendgate.account_cards AS c WHERE c.account_id = $1";
+
+/// A line of the view `account_cards`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct AccountCard {
+    /// The account.
+    pub account_id: Untrusted,
+    /// Its name, if it has one.
+    pub display_name: Option<Untrusted>,
+    /// `connected`, `paused`, `restricted` or `disconnected`.
+    pub status: String,
+    /// Its tier.
+    pub tier: Untrusted,
+    /// InMail slots taken today (UTC).
+    pub inmails_sent_today: i64,
+    /// The effective cap of InMails today, in slots.
+    pub inmail_daily_cap: i64,
+    /// InMails proven today.
+    pub inmails_delivered_today: i64,
+    /// InMail slots of today that neither a proof nor an open operation accounts for.
+    pub drift: i64,
+    /// Operations that a worker has.
+    pub in_flight: i64,
+    /// Operations of unknown outcome.
+    pub unresolved: i64,
+    /// Enrollments that wait, deferred ones included.
+    pub waiting: i64,
+    /// Enrollments that wait for credits.
+    pub deferred: i64,
+    /// Enrollments that an operator has to look at.
+    pub parked: i64,
+    /// Prospects skipped today.
+    pub skipped_today: i64,
+    /// Why InMails are stopped, in the database's words.
+    pub pill: Option<Untrusted>,
+    /// The view's other columns.
+    #[serde(flatten)]
+    pub others: Others,
+}
+
+impl Session {
+    /// The database's clock.
+    pub async fn now(&self) -> Result<Timestamp> {
+        Ok(self.row("reading the clock", NOW, &[]).await?.get(0))
+    }
+
+    /// The first `rows_max` cards, or those after an account; and how many accounts there are.
+    pub async fn cards(&self, rows_max: i64, after: Option<&str>) -> Result<(Vec<AccountCard>, i64)> {
+        let page = [(&rows_max as _, Type::INT8), (&after as _, Type::TEXT)];
+        let cards = self.objects("reading cards", CARDS, &page).await?;
+        Ok((cards, self.row("counting accounts", ACCOUNTS, &[]).await?.get(0)))
+    }
+
+    /// One account's card; none if there is no such account.
+    pub async fn card(&self, account: &str) -> Result<Option<AccountCard>> {
+        let found = self.objects("reading the card", CARD, &[(&account, Type::TEXT)]).await?;
+        Ok(found.into_iter().next())
+    }
+
+    /// Whether there is such an account.
+    pub async fn is_known(&self, account: &str) -> Result<bool> {
+        Ok(self.row("looking for the account", IS_KNOWN, &[(&account, Type::TEXT)]).await?.get(0))
+    }
+}

@@ -1,0 +1,152 @@
+//! Instants as the database has them.
+
+use std::error::Error;
+use std::fmt;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Timelike, Utc};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use tokio_postgres::types::private::BytesMut;
+use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
+
+/// PostgreSQL's `timestamptz`: an instant in UTC, to the microsecond. `infinity` and years that chrono
+/// cannot represent become the last instant that it can, `-infinity` the first.
+///
+/// `Display` writes it to the second and without a zone, as the console's pages do, which say that all
+/// times are UTC. JSON has it as PostgreSQL writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Timestamp(DateTime<Utc>);
+
+impl Timestamp {
+    const FIRST: Timestamp = Timestamp(DateTime::<Utc>::MIN_UTC);
+    const LAST: Timestamp = Timestamp(DateTime::<Utc>::MAX_UTC);
+
+    /// Its day in UTC.
+    pub fn day(self) -> NaiveDate {
+        self.0.date_naive()
+    }
+
+    /// Without its zone, which is UTC.
+    pub(super) fn naive(self) -> NaiveDateTime {
+        self.0.naive_utc()
+    }
+
+    /// The quarter of an hour of its day, from 0 to 95.
+    pub fn quarter(self) -> u32 {
+        self.0.hour() * 4 + self.0.minute() / 15
+    }
+
+    /// ISO 8601 to the second, as `2025-01-01T10:00:00Z`.
+    pub fn to_iso(self) -> String {
+        self.infinity().map_or_else(|| self.0.to_rfc3339_opts(SecondsFormat::Secs, true), str::to_owned)
+    }
+
+    /// What PostgreSQL's JSON has for an instant without an end.
+    fn infinity(self) -> Option<&'static str> {
+        match self {
+            _ if self == Timestamp::LAST => Some("infinity"),
+            _ if self == Timestamp::FIRST => Some("-infinity"),
+            _ => None,
+        }
+    }
+}
+
+impl From<DateTime<Utc>> for Timestamp {
+    fn from(instant: DateTime<Utc>) -> Timestamp {
+        Timestamp(instant)
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.format("%Y-%m-%d %H:%M:%S"))
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.infinity() {
+            Some(text) => serializer.serialize_str(text),
+            None => serializer.collect_str(&self.0.format("%Y-%m-%dT%H:%M:%S%.f+00:00")),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Timestamp, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Ok(match DateTime::parse_from_rfc3339(&text) {
+            Ok(instant) => Timestamp(instant.to_utc()),
+            // The column is a timestamptz, so this is an infinity, or a year that ISO 8601 has not.
+            Err(_) if text.starts_with('-') || text.ends_with("BC") => Timestamp::FIRST,
+            Err(_) => Timestamp::LAST,
+        })
+    }
+}
+
+impl<'a> FromSql<'a> for Timestamp {
+    fn from_sql(kind: &Type, raw: &'a [u8]) -> Result<Timestamp, Box<dyn Error + Sync + Send>> {
+        // Microseconds since 2000; chrono reads all but the farthest.
+        let is_before = raw.first().is_some_and(|byte| byte & 0x80 != 0);
+        let farthest = if is_before { Timestamp::FIRST } else { Timestamp::LAST };
+        Ok(DateTime::from_sql(kind, raw).map_or(farthest, Timestamp))
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        *kind == Type::TIMESTAMPTZ
+    }
+}
+
+impl ToSql for Timestamp {
+    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        self.0.to_sql(kind, out)
+    }
+
+    fn accepts(kind: &Type) -> bool {
+        *kind == Type::TIMESTAMPTZ
+    }
+
+    to_sql_checked!();
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{from_value, json, to_value};
+
+    use super::*;
+
+    fn read(text: &str) -> Timestamp {
+        from_value(json!(text)).expect(text)
+    }
+
+    #[test]
+    fn people_read_seconds_and_programs_all_of_it() {
+        let at = read("2025-05-20T09:14:59.123456+00:00");
+        assert_eq!(at.to_string(), "2025-05-20 09:14:59");
+        assert_eq!(at.to_iso(), "2025-05-20T09:14:59Z");
+        assert_eq!(to_value(at).expect("JSON"), "2025-05-20T09:14:59.123456+00:00");
+        assert_eq!(to_value(read("2025-05-20T00:00:00+00:00")).expect("JSON"), "2025-05-20T00:00:00+00:00");
+    }
+
+    #[test]
+    fn instants_without_an_end_stay_so() {
+        for text in ["infinity", "-infinity"] {
+            assert_eq!(to_value(read(text)).expect("JSON"), text);
+            assert_eq!(read(text).to_iso(), text);
+        }
+        assert!(read("-infinity") < read("2025-05-20T00:00:00+00:00"));
+        assert!(read("0044-03-15T00:00:00+00:00 BC") < read("2025-05-20T00:00:00+00:00"));
+        assert!(read("294276-01-01T00:00:00+00:00") > read("2025-05-20T00:00:00+00:00"));
+        let of_wire =
+            |microseconds: i64| Timestamp::from_sql(&Type::TIMESTAMPTZ, &microseconds.to_be_bytes());
+        assert_eq!(of_wire(i64::MAX).expect("infinity"), Timestamp::LAST);
+        assert_eq!(of_wire(i64::MIN).expect("-infinity"), Timestamp::FIRST);
+        assert_eq!(of_wire(0).expect("an instant"), read("2000-01-01T00:00:00+00:00"));
+    }
+
+    #[test]
+    fn quarters_are_read_from_the_clock() {
+        for (text, quarter) in [("00:00:00", 0), ("09:14:59", 36), ("23:45:00", 95)] {
+            assert_eq!(read(&format!("2025-05-20T{text}+00:00")).quarter(), quarter);
+        }
+    }
+}
