@@ -30,7 +30,7 @@ CROSS JOIN LATERAL (
 ORDER BY r.started_at DESC";
 
 /// A job's heartbeat, as the view `reconciler_health` has it.
-#[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 pub struct Heartbeat {
     /// The job.
     pub job: String,
