@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::logging;
 use crate::terminal::stripped;
 
-/// After the daemon is done, threads that still write get so long.
+/// Longest wait at the end for threads that still write.
 const THREADS_END_WITHIN: Duration = Duration::from_millis(100);
 
 const AFTER_HELP: &str = "\
@@ -67,13 +67,14 @@ enum Command {
     Doctor,
 }
 
-/// Reads the command line and does what it says.
+/// Reads the command line and runs the command. The exit status is 0 if all is well, 1 if not, 2 if the
+/// command line or the configuration is wrong.
 pub fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return refused(&error),
     };
-    // What a command has to say is on its output.
+    // A command's result is on its output, so its log is for warnings only.
     logging::start(if matches!(cli.command, Command::Run) { "info" } else { "warn" });
     if cli.options.database_url.is_some() && password_in_arguments(std::env::args()) {
         tracing::warn!(
@@ -86,7 +87,7 @@ pub fn main() -> ExitCode {
         Err(error) => return failed(&Error::Usage(format!("cannot start: {error}"))),
     };
     let done = runtime.block_on(execute(cli));
-    // A thread may be stuck in a write that nobody reads.
+    // A thread may be stuck in a write to a full pipe.
     runtime.shutdown_timeout(THREADS_END_WITHIN);
     done.unwrap_or_else(|error| failed(&error))
 }
@@ -104,7 +105,7 @@ async fn execute(cli: Cli) -> Result<ExitCode> {
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// Help and version, or what is wrong with the command line; it may quote a URL.
+/// Prints help and version, or the error of the command line, which may quote a URL.
 fn refused(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
         let _ = error.print();

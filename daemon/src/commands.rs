@@ -1,4 +1,4 @@
-//! What `sendgated COMMAND` does, a command a file.
+//! The commands of the command line, one a file. Each answers whether all is well, which is the exit status.
 
 pub mod account;
 pub mod doctor;

@@ -1,4 +1,4 @@
-//! What was asked for: flags, then the environment, then the file, then defaults.
+//! The configuration: flags, then the environment, then the file, then defaults.
 
 #[cfg(test)]
 mod hostile;
@@ -21,24 +21,24 @@ use options::Options;
 use target::Target;
 use tokens::Tokens;
 
-/// Where pages are served if nobody says otherwise: this machine only.
+/// The default address of the pages: this machine only.
 pub const LISTEN_DEFAULT: &str = "127.0.0.1:8787";
 
-/// When an idle session ends if nobody says otherwise.
+/// The default time after which an idle session ends.
 const SESSION_IDLE_DEFAULT: Duration = Duration::from_secs(1800);
-/// Longest that may be asked for: a working day and a half.
+/// Longest time that may be configured, in seconds: half a day.
 const SESSION_IDLE_SECONDS_MAX: u32 = 43_200;
 
-/// Who sees the console.
+/// The visitors who see the console.
 #[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq, clap::ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConsoleMode {
-    /// Nobody; there is none.
+    /// There is no console.
     Off,
-    /// Everybody who reaches it; who is signed in can act.
+    /// Every visitor; signed-in operators can act.
     #[default]
     ReadOnly,
-    /// Who is signed in.
+    /// Signed-in operators only.
     SignedIn,
 }
 
@@ -51,15 +51,15 @@ pub struct Config {
     pub listen: String,
     /// Whether that address may be another than loopback.
     pub listen_anywhere: bool,
-    /// How often the database is asked what is due.
+    /// Time between two rounds, in which the database is asked for every job.
     pub poll: Duration,
-    /// Who sees the console.
+    /// The visitors who see the console.
     pub console: ConsoleMode,
-    /// Who may sign in.
+    /// The operators who may sign in.
     pub tokens: Tokens,
-    /// Names that the console answers to, besides addresses.
+    /// Host names that the console answers to, besides addresses and localhost.
     pub console_hosts: Vec<String>,
-    /// When an idle session ends.
+    /// Time after which an idle session ends.
     pub session_idle: Duration,
 }
 
@@ -79,10 +79,14 @@ struct File {
 }
 
 impl Config {
-    /// Puts flags, environment and file together.
+    /// Merges flags, environment and file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if a setting is missing, out of range, or does not fit another one.
     pub fn read(options: &Options) -> Result<Config> {
         let file = options.config.as_deref().map(read_file).transpose()?.unwrap_or_default();
-        // An empty variable is what many tools leave of one that is not set.
+        // Many tools set an empty variable for one that has no value.
         let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
         let Some(url) = given(&options.database_url).or(given(&file.database_url)) else {
             return Err(Error::Usage(
@@ -112,8 +116,12 @@ impl Config {
         Ok(Config { target, listen, listen_anywhere, poll, console, tokens, console_hosts, session_idle })
     }
 
-    /// The addresses to listen on; an error if one of them can be reached from elsewhere and nobody
-    /// asked for that, or nobody could sign in there.
+    /// The addresses to listen on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if other machines reach one of them, and that was not asked for or no operator could
+    /// sign in there; [`Error::Listen`] if the name is unknown.
     pub async fn listen_addresses(&self) -> Result<Vec<SocketAddr>> {
         let failed = |source| Error::Listen { address: self.listen.clone(), source };
         let found: Vec<SocketAddr> = tokio::net::lookup_host(&self.listen).await.map_err(failed)?.collect();
@@ -142,7 +150,7 @@ fn poll(seconds: f64) -> Result<Duration> {
     })
 }
 
-/// When an idle session ends; clap checks a flag's range, and nobody yet the file's.
+/// clap checks the range of the flag; the file's value is checked here.
 fn session_idle(seconds: Option<u32>) -> Result<Duration> {
     match seconds {
         None => Ok(SESSION_IDLE_DEFAULT),
@@ -158,14 +166,14 @@ fn read_file(path: &Path) -> Result<File> {
 }
 
 fn parse_file(text: &str, path: &Path) -> Result<File> {
-    // The parser's own text would quote the line, which may be the one with the password.
+    // The parser's own message would quote the line, which may hold the password.
     toml::from_str(text).map_err(|error| {
         let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
         Error::Usage(format!("{}, line {line}: {}", path.display(), complaint(error.message())))
     })
 }
 
-/// The parser's message if it can only name a key; values are not shown.
+/// The parser's message if it only names a key; values are not shown.
 fn complaint(message: &str) -> &str {
     if message.starts_with("unknown field") { message } else { "this is not what the file can hold" }
 }

@@ -1,14 +1,16 @@
-//! The operators' console: what happens to accounts and why, and what a signed-in operator can do
-//! about it. Pages are made on the server and need no script; they read the database each time.
+//! The operators' console: it shows what happens to accounts and why, and a signed-in operator can act on it.
+//! The server makes the pages, which need no script; each reads the database anew.
 //!
 //! | room | what it does |
 //! | --- | --- |
 //! | [`access`] | hosts, origins, sessions, and the headers of every answer |
-//! | [`sign_in`], [`sessions`], [`attempts`], [`csrf`] | who it is |
-//! | [`pages`] | what is shown |
-//! | [`acts`] | what is done: a page that asks, then the operators' function |
-//! | [`kind`] | the closed list of what can be done |
-//! | [`chart`], [`links`] | how a day and an address are written |
+//! | [`sign_in`], [`sessions`], [`attempts`], [`csrf`] | signing in, and knowing the visitor afterwards |
+//! | [`pages`] | the pages that show something |
+//! | [`acts`] | the page that asks for an act's note, and the operators' function that does it |
+//! | [`kind`] | the closed list of acts |
+//! | [`chart`], [`links`] | a day as a drawing, addresses within the console |
+//!
+//! To add a page: a file in `pages`, its template, its route below, its statements in `db`.
 
 pub mod access;
 pub mod acts;
@@ -36,10 +38,10 @@ use acts::Desk;
 use attempts::Attempts;
 use sessions::Sessions;
 
-/// A form holds a note of 2,000 characters, each up to four bytes and each byte up to three in transit.
+/// Longest form: a note of 2,000 characters, each up to four bytes, and each byte up to three in transit.
 const BODY_BYTES_MAX: usize = 32 * 1024;
 
-/// What all pages share.
+/// The state that all pages share.
 #[derive(Debug)]
 pub struct Console {
     link: SharedLink,
@@ -48,14 +50,14 @@ pub struct Console {
     attempts: Mutex<Attempts>,
     bearers: Mutex<Attempts>,
     desk: Mutex<Desk>,
-    /// Names that it answers to, besides addresses.
+    /// Host names that it answers to, besides addresses and localhost.
     hosts: Vec<String>,
-    /// Whether nothing is shown to who is not signed in.
+    /// Whether only signed-in operators see it.
     is_closed: bool,
 }
 
 impl Console {
-    /// As it was asked for. Where other machines reach it, it is for who is signed in.
+    /// The console of this configuration. If other machines reach it, only signed-in operators see it.
     pub fn new(config: &Config, link: SharedLink, is_reached: bool) -> Arc<Console> {
         Arc::new(Console {
             link,
@@ -100,7 +102,7 @@ impl Console {
         link.settled(answer).await
     }
 
-    /// Waits for what operators asked for a moment ago.
+    /// Waits for acts that are under way, for at most a second.
     pub async fn finish(&self) {
         let under_way = self.desk().close();
         acts::finish(under_way).await;

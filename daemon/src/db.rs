@@ -1,4 +1,12 @@
-//! The only room that knows SQL: sessions, and one file for each thing that is asked of them.
+//! The only room that knows SQL: the connections, and one file for each subject of statements.
+//!
+//! | file | statements of |
+//! | --- | --- |
+//! | [`account`], [`alerts`], [`heartbeats`] | rows that commands and console both show |
+//! | [`status`], [`checkup`] | the commands `status` and `doctor` |
+//! | [`console`] | the console's other pages and the acts |
+//! | [`jobs`], [`outbox`], [`numbers`] | the tasks: jobs, the breaker's lines, `/metrics` |
+//! | [`cursor`] | a place in a list that is read page by page |
 
 pub mod account;
 pub mod alerts;
@@ -32,38 +40,37 @@ use crate::error::{Error, Result, Retry};
 pub use timestamp::Timestamp;
 pub use untrusted::Untrusted;
 
-/// Longest wait for another transaction's lock. Jobs pass held rows by.
+/// Longest wait for another transaction's lock. Jobs skip held rows anyway.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(5);
-/// The same where all pages wait with the one that waits: what it reads is locked only when a table is
-/// rewritten.
+/// The same for the pages, which all wait for the one that waits. The tables that they read are locked only
+/// while they are rewritten.
 const PAGES_LOCK_TIMEOUT: Duration = Duration::from_secs(1);
-/// A transaction that waits for whoever reads standard output may take so long; then another daemon
-/// may print its lines, and vacuum goes on.
+/// Longest idle time in a transaction. The outbox waits in one for the reader of standard output; after this
+/// time another daemon may print its lines, and vacuum can go on.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(300);
-/// How much longer than the server's own limit an answer is waited for, before the connection is
-/// given up for dead.
+/// Time that an answer may take beyond the server's own limit, before the connection is taken for dead.
 const ANSWER_GRACE: Duration = Duration::from_secs(1);
 /// Longest wait for a connection, name look-up and TLS included.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
-/// Longest wait for a connection when somebody waits for a health check.
+/// Longest wait for a connection of a health check, whose caller waits.
 const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
-/// Longest wait for the pages' connection while others use it: a person waits no longer.
+/// Longest wait for the pages' connection while others use it: people do not wait longer.
 const TURN_WITHIN: Duration = Duration::from_secs(5);
 /// Longest wait while a statement is cancelled.
 const CANCEL_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a session is for; the daemon has one of each of the first four, and no more.
+/// The purpose of a session; the daemon has one of each of the first four, and no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// Runs jobs.
     Jobs,
     /// Takes the breaker's lines.
     Outbox,
-    /// Answers health checks; its own, so that no sweep and no slow count starves them.
+    /// Answers health checks. It is their own, so that no sweep and no slow count delays them.
     Health,
-    /// Counts for `/metrics` and reads for the console, in turn.
+    /// Counts for `/metrics` and reads for the console, one after the other.
     Pages,
-    /// A command that looks and ends.
+    /// A command that reads and ends.
     Command,
 }
 
@@ -94,14 +101,14 @@ impl Purpose {
         }
     }
 
-    /// Whether a standby is of no use.
+    /// Whether it needs a server that accepts writes.
     const fn writes(self) -> bool {
         !matches!(self, Purpose::Command)
     }
 }
 
-/// What every session is told first. Names are looked up in the catalog only; numbers and times are
-/// written in one way.
+/// The first statement of every session. Names are looked up in the catalog only; numbers and times have one
+/// format.
 fn greeting(purpose: Purpose) -> String {
     format!(
         "SET search_path = pg_catalog, pg_temp;
@@ -127,12 +134,16 @@ pub struct Session {
     driver: JoinHandle<()>,
     purpose: Purpose,
     target: Arc<Target>,
-    /// An answer did not come in time: what comes now may be the old question's.
+    /// An answer did not come in time: the next answer may be that of the old statement.
     given_up: AtomicBool,
 }
 
 impl Session {
-    /// Connects.
+    /// Connects and sets the session up.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Connect`] or [`Error::TimedOut`].
     pub async fn open(target: &Arc<Target>, purpose: Purpose) -> Result<Session> {
         let what = "connecting";
         let limit = purpose.open_timeout();
@@ -149,7 +160,7 @@ impl Session {
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
         let failed = |source| Error::Connect { place: target.place(), source };
-        // Each arm has a connection of its own type.
+        // Each branch has a connection of another type.
         let (client, driver) = if target.sslmode == SslMode::Disable {
             let (client, connection) = config.connect(NoTls).await.map_err(failed)?;
             (client, tokio::spawn(served(connection)))
@@ -160,12 +171,12 @@ impl Session {
         Ok(Session { client, driver, purpose, target: target.clone(), given_up: AtomicBool::new(false) })
     }
 
-    /// Whether it can still be asked.
+    /// Whether it can still take a statement.
     pub fn is_usable(&self) -> bool {
         !self.client.is_closed() && !self.given_up.load(Ordering::Relaxed)
     }
 
-    /// Ends it, and waits for its task.
+    /// Ends it and waits for its task.
     pub async fn close(self) {
         let Session { client, mut driver, given_up, .. } = self;
         drop(client);
@@ -175,7 +186,7 @@ impl Session {
         }
     }
 
-    /// Asks the server to end the statement that runs. Whether it did shows in the statement.
+    /// Asks the server to cancel the running statement. The statement's own result shows whether it did.
     pub async fn cancel(&self) {
         let token = self.client.cancel_token();
         let asked = async {
@@ -188,7 +199,7 @@ impl Session {
         let _ = timeout(CANCEL_TIMEOUT, asked).await;
     }
 
-    /// Rows of a statement whose parameters have these types: one round trip, nothing prepared.
+    /// The rows of a statement with typed parameters: one round trip, nothing prepared.
     async fn rows(
         &self,
         what: &'static str,
@@ -209,7 +220,7 @@ impl Session {
         rows.into_iter().next().ok_or(Error::NoRow { what })
     }
 
-    /// Rows whose one column is a JSON object with the fields of `T`.
+    /// The rows of a statement whose single column is JSON with the fields of `T`.
     async fn objects<T: DeserializeOwned>(
         &self,
         what: &'static str,
@@ -224,12 +235,12 @@ impl Session {
             .map_err(|source| Error::Statement { what, source })
     }
 
-    /// Statements without parameters and rows.
+    /// Runs statements without parameters and rows.
     async fn execute(&self, what: &'static str, sql: &str) -> Result<()> {
         self.bounded(what, self.client.batch_execute(sql)).await
     }
 
-    /// Waits a little longer than the server would let it take; then the connection is dead.
+    /// Waits a little longer than the server's own limit; then the connection is taken for dead.
     async fn bounded<T>(
         &self,
         what: &'static str,
@@ -246,14 +257,14 @@ impl Session {
     }
 }
 
-/// The far end of a connection. How it ends is told to whoever asked something.
+/// Drives a connection until it ends. Pending statements get its error.
 async fn served(connection: impl Future<Output = std::result::Result<(), tokio_postgres::Error>>) {
     if let Err(error) = connection.await {
         tracing::debug!(%error, "a connection ended");
     }
 }
 
-/// A connection that is made anew whenever it is needed and was lost.
+/// A connection that is opened when it is needed, and opened again after it was lost.
 #[derive(Debug)]
 pub struct Link {
     target: Arc<Target>,
@@ -267,7 +278,11 @@ impl Link {
         Link { target, purpose, session: None }
     }
 
-    /// The session, connected if need be.
+    /// The session, connected if necessary.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Session::open`].
     pub async fn session(&mut self) -> Result<&Session> {
         if !self.session.as_ref().is_some_and(Session::is_usable) {
             self.close().await;
@@ -283,7 +298,8 @@ impl Link {
         }
     }
 
-    /// The answer of its session. A session that is of no use any more is ended.
+    /// Passes an answer of its session on, and ends the session if the error says that it cannot be used any
+    /// more.
     pub async fn settled<T>(&mut self, answer: Result<T>) -> Result<T> {
         if answer.as_ref().is_err_and(|error| error.retry() != Retry::Later) {
             self.close().await;
@@ -292,7 +308,7 @@ impl Link {
     }
 }
 
-/// A link that several pages use, one after the other.
+/// A link that several pages use in turn.
 #[derive(Clone, Debug)]
 pub struct SharedLink(Arc<Mutex<Link>>);
 
@@ -302,13 +318,17 @@ impl SharedLink {
         SharedLink(Arc::new(Mutex::new(Link::new(target, purpose))))
     }
 
-    /// The link, unless others need it for too long.
+    /// The link, once the others are done with it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`] if that takes more than 5 s.
     pub async fn turn(&self) -> Result<MutexGuard<'_, Link>> {
         let late = Error::Busy { what: "waiting for the pages' connection", after: TURN_WITHIN };
         timeout(TURN_WITHIN, self.0.lock()).await.map_err(|_| late)
     }
 
-    /// Ends its session. One that is in use ends with its page.
+    /// Ends its session. If a page uses it, it ends with that page.
     pub async fn close(&self) {
         if let Ok(mut link) = self.0.try_lock() {
             link.close().await;

@@ -1,4 +1,4 @@
-//! What can go wrong, and whether trying again can help.
+//! The daemon's errors, and whether a retry can help.
 
 use std::fmt;
 use std::io;
@@ -9,26 +9,26 @@ use tokio_postgres::error::SqlState;
 /// The daemon's results.
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// The extension's own SQLSTATE for an account that another transaction holds for too long.
+/// The extension's SQLSTATE for an account that another transaction holds for too long.
 const ACCOUNT_HELD: &str = "SG301";
 
-/// Whether trying again can help.
+/// Whether a retry can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Retry {
-    /// Yes, with a new connection: the old one is of no use any more.
+    /// Yes, with a new connection: the old one cannot be used any more.
     Reconnect,
     /// Yes, later, with the same connection.
     Later,
-    /// No: somebody has to change something first.
+    /// No: a person has to change something first.
     Never,
 }
 
-/// Everything that the daemon reports as an error. Its text never holds a password.
+/// Every error that the daemon reports. Its text never holds a password.
 #[derive(Debug)]
 pub enum Error {
-    /// What was asked for cannot be done: flags, environment, files.
+    /// The request cannot be met: a flag, the environment or a file is wrong.
     Usage(String),
-    /// No connection: where to, and why not.
+    /// The connection failed.
     Connect {
         /// Host, port and database, without secrets.
         place: String,
@@ -37,45 +37,45 @@ pub enum Error {
     },
     /// A statement failed.
     Statement {
-        /// What was being done.
+        /// The step that failed, as in "reading the account".
         what: &'static str,
         /// The driver's own error.
         source: tokio_postgres::Error,
     },
-    /// The database did not answer in time; the connection is given up.
+    /// The database did not answer in time, and the connection was given up.
     TimedOut {
-        /// What was being done.
+        /// The step that failed, as in "reading the account".
         what: &'static str,
-        /// How long was waited.
+        /// The time that was waited.
         after: Duration,
     },
-    /// Others needed what was to be used for too long; nothing was asked.
+    /// Others used a shared connection for too long; the database was not asked.
     Busy {
-        /// What was waited for.
+        /// The step that had to wait.
         what: &'static str,
-        /// How long was waited.
+        /// The time that was waited.
         after: Duration,
     },
-    /// A row that has to be there is not: it went away meanwhile.
+    /// A row is missing that was there a moment ago.
     NoRow {
-        /// What was being done.
+        /// The step that failed, as in "reading the account".
         what: &'static str,
     },
-    /// Nobody can be served at that address.
+    /// The address cannot be listened on.
     Listen {
         /// The address.
         address: String,
-        /// Why not.
+        /// The system's error.
         source: io::Error,
     },
     /// Standard output cannot be written.
     Output(io::Error),
-    /// The daemon was told to stop meanwhile.
+    /// The shutdown came first.
     Stopped,
 }
 
 impl Error {
-    /// Whether trying again can help.
+    /// Whether a retry can help.
     pub fn retry(&self) -> Retry {
         match self {
             Error::Usage(_) | Error::Listen { .. } | Error::Output(_) | Error::Stopped => Retry::Never,
@@ -93,7 +93,7 @@ impl Error {
         }
     }
 
-    /// Whether another transaction holds what was needed.
+    /// Whether another transaction held the needed row or table.
     pub fn is_held(&self) -> bool {
         self.code().is_some_and(|code| *code == SqlState::LOCK_NOT_AVAILABLE || code.code() == ACCOUNT_HELD)
     }
@@ -107,12 +107,13 @@ impl Error {
     }
 }
 
-/// Wrong name, password or database: class 28 and 3D000.
+/// Whether the name, the password or the database is wrong: class 28 and 3D000.
 fn is_about_who(code: &SqlState) -> bool {
     code.code().starts_with("28") || *code == SqlState::INVALID_CATALOG_NAME
 }
 
-/// The server ends the session, or has become a standby. Class 08 is the connection's own.
+/// Whether the session cannot be used any more: the server ends it, or has become a standby. Class 08 is the
+/// connection's own.
 fn needs_another_connection(code: &SqlState) -> bool {
     code.code().starts_with("08")
         || [
@@ -122,7 +123,8 @@ fn needs_another_connection(code: &SqlState) -> bool {
             SqlState::DATABASE_DROPPED,
             SqlState::READ_ONLY_SQL_TRANSACTION,
             SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
-            // The session's library may be of another version than the SQL, and stays what it is.
+            // The library that the session loaded may have another version than the SQL; only a new session
+            // loads another.
             SqlState::OBJECT_NOT_IN_PREREQUISITE_STATE,
         ]
         .contains(code)

@@ -1,20 +1,18 @@
-//! The jobs, and what became of one in a round.
+//! The jobs, and the outcome of one in a round.
 
 use std::fmt;
 use std::time::Duration;
 
-use crate::error::Error;
-
-/// The jobs, in the order in which they run: layer 2 looks for what layer 1 heals, so it comes first.
+/// The jobs, in the order in which they run: layer 2 looks for drift that layer 1 repairs, so it comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Job {
-    /// Writes down that a new day began.
+    /// Records that a new day began.
     MidnightReset,
-    /// Layer 2: holds counters against proven deliveries.
+    /// Layer 2: compares counters with proven deliveries.
     AuditEvents,
-    /// Layer 1: counters become what the journal counts.
+    /// Layer 1: sets counters to the journal's counts.
     ReconcileOperations,
-    /// Old rows leave.
+    /// Deletes old rows.
     Prune,
 }
 
@@ -22,7 +20,7 @@ impl Job {
     /// All of them, in order.
     pub const ALL: [Job; 4] = [Job::MidnightReset, Job::AuditEvents, Job::ReconcileOperations, Job::Prune];
 
-    /// Its name, which is that of its function.
+    /// Its name, which is also the name of its SQL function.
     pub const fn name(self) -> &'static str {
         match self {
             Job::MidnightReset => "midnight_reset",
@@ -38,10 +36,10 @@ impl Job {
     }
 }
 
-/// What became of a job in one round.
+/// The outcome of a job in one round.
 #[derive(Debug)]
 pub enum Outcome {
-    /// It is not due, or somebody else runs it.
+    /// It is not due, or another process runs it.
     NotDue,
     /// It failed a moment ago and is left alone for a while.
     Resting,
@@ -51,14 +49,14 @@ pub enum Outcome {
         checked: i64,
         /// Rows changed.
         changed: i64,
-        /// Transactions.
+        /// Batches, each a transaction.
         batches: u32,
-        /// How long it took.
+        /// Time from its first batch to its end.
         took: Duration,
     },
-    /// It failed, and that was recorded.
-    Failed(Error),
-    /// The daemon was told to stop while it ran.
+    /// It failed with this error, which was recorded.
+    Failed(String),
+    /// The shutdown ended it.
     Stopped,
 }
 
@@ -74,5 +72,17 @@ impl fmt::Display for Outcome {
             Outcome::Failed(error) => write!(f, "FAILED: {error}"),
             Outcome::Stopped => f.write_str("stopped"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_audit_comes_before_what_heals() {
+        let place = |job| Job::ALL.iter().position(|j| *j == job);
+        assert!(place(Job::AuditEvents) < place(Job::ReconcileOperations));
+        assert!(Job::ALL.iter().enumerate().all(|(n, job)| job.index() == n));
     }
 }

@@ -1,21 +1,21 @@
-//! `sendgated`, the thin daemon of sendgate: it runs what the database says is due, prints the
-//! breaker's lines, and shows operators what happens. It decides nothing; every rule is in the
-//! database, and the two share nothing but SQL.
+//! `sendgated`, the daemon of sendgate: it runs the jobs that the database says are due, prints the breaker's
+//! lines, and serves the operators' console. It decides nothing: every rule is in the database, and the two
+//! share nothing but SQL.
 //!
-//! Read from the top: what a room uses is below it.
+//! A room uses only the rooms below it.
 //!
 //! | room | what it does |
 //! | --- | --- |
-//! | [`cli`] | the command line; which command is called |
+//! | [`cli`] | reads the command line and calls one command |
 //! | [`commands`] | `run`, `tick`, `status`, `account`, `doctor` |
-//! | [`tasks`] | what `run` keeps going: jobs, the breaker's lines, whatever is served, and the numbers of all that |
+//! | [`tasks`] | the tasks of `run`: jobs, the breaker's lines, HTTP, metrics |
 //! | [`console`] | the operators' pages |
-//! | [`logging`] | the daemon's own log |
 //! | [`db`] | the only room that knows SQL |
-//! | [`config`] | what was asked for: flags, environment, file, tokens |
-//! | [`schedule`], [`job`] | pure rules of waiting; the jobs and what became of one |
-//! | [`terminal`], [`words`] | how tables and answers are written |
-//! | [`shutdown`], [`error`] | the one signal to stop, what may be retried |
+//! | [`logging`] | the daemon's own log |
+//! | [`config`] | flags, environment, file, tokens |
+//! | [`schedule`], [`job`] | the rules of waiting, without a clock; the list of jobs |
+//! | [`terminal`], [`words`] | tables and colours; the gate's reasons in words |
+//! | [`shutdown`], [`error`] | the signal to stop; the errors, and whether a retry can help |
 
 pub mod cli;
 pub mod commands;

@@ -1,5 +1,4 @@
-//! The daemon's own log: JSON lines on standard error. Standard output has the breaker's lines and
-//! nothing else.
+//! The daemon's own log: JSON lines on standard error. Standard output has only the breaker's lines.
 
 use std::fmt;
 
@@ -15,16 +14,16 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::config::redact::redact;
 use crate::terminal::harmless_json;
 
-/// What all lines have in the field `source`.
+/// The value of the field `source` in every line.
 const SOURCE: &str = "sendgated";
-/// How much is said, as a `tracing` filter; more with SENDGATED_LOG=debug.
+/// The variable with a `tracing` filter that says how much is logged; `debug` logs more.
 const LEVEL_VARIABLE: &str = "SENDGATED_LOG";
 
-/// Starts logging from this level on; later calls change nothing.
+/// Starts logging from this level on. A second call changes nothing.
 pub fn start(level: &str) {
     let filter = EnvFilter::try_from_env(LEVEL_VARIABLE).unwrap_or_else(|_| EnvFilter::new(level));
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // It fails only if a log was started before.
+    // It fails only if logging was started before.
     let _ = tracing::subscriber::set_global_default(builder.event_format(Json).finish());
 }
 
@@ -53,14 +52,14 @@ where
             "{{\"source\":\"{SOURCE}\",\"ts\":\"{ts}\",\"level\":\"{level}\",\"message\":{message}"
         )?;
         for (name, value) in &fields.0 {
-            // Somebody may be watching on a terminal, and a value may hold what other people wrote.
+            // The log may be read on a terminal, and a value may hold text of other people.
             write!(writer, ",{}:{}", Value::from(name.as_str()), harmless_json(&value.to_string()))?;
         }
         writeln!(writer, "}}")
     }
 }
 
-/// An event's fields; text is freed of passwords.
+/// An event's fields; passwords in text are replaced.
 struct Fields(Map<String, Value>);
 
 impl Visit for Fields {

@@ -1,28 +1,28 @@
-//! The rules of waiting, without a clock and without chance: both are arguments.
+//! The rules of waiting, without a clock and without randomness: both are arguments.
 
 use std::hash::{BuildHasher, RandomState};
 use std::time::Duration;
 
-/// How often the database is asked what is due if nobody says otherwise. Asking costs four small
-/// statements; midnight is at most this late.
+/// The default pause between two rounds. A round costs four small statements, and midnight is at most this
+/// late.
 pub const POLL_DEFAULT: Duration = Duration::from_secs(3);
 
-/// Shortest pause between two rounds: more would be a loop without one.
+/// Shortest pause between two rounds: less would be a busy loop.
 pub const POLL_MIN: Duration = Duration::from_millis(5);
 
-/// Longest: the reconcilers' ten minutes are kept to within a tenth.
+/// Longest pause between two rounds: the reconcilers run every ten minutes, to within a tenth.
 pub const POLL_MAX: Duration = Duration::from_secs(60);
 
 /// Longest pause between two batches.
 const PAUSE_MAX: Duration = Duration::from_secs(2);
 
-/// How long a sweep rests after a batch: twice as long as that took, so that it takes a third of a core
-/// at most and workers have the rest. Nobody waits for a sweep.
+/// Pause of a sweep after a batch: twice the batch's time, so that it takes at most a third of a core and
+/// workers have the rest. A sweep is never urgent.
 pub fn pause_after(batch: Duration) -> Duration {
     batch.saturating_mul(2).min(PAUSE_MAX)
 }
 
-/// Longest run of one job: the database takes one that began an hour ago for dead.
+/// Longest run of one job: the database takes a run that began an hour ago for dead.
 pub const RUN_MAX: Duration = Duration::from_secs(50 * 60);
 
 /// Waits that double, between two bounds.
@@ -34,12 +34,13 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// For connections: at first as short as a failover may be, never so long that people notice.
+    /// For connections: 0.2 s at first, because a failover may be short; at most 10 s, so that people do not
+    /// notice.
     pub const fn of_connections() -> Backoff {
         Backoff::new(Duration::from_millis(200), Duration::from_secs(10))
     }
 
-    /// For a job that fails: each attempt leaves a row, and most causes want a person.
+    /// For a job that failed: each attempt leaves a row, and most causes need a person. From 30 s to 10 min.
     pub const fn of_jobs() -> Backoff {
         Backoff::new(Duration::from_secs(30), Duration::from_secs(600))
     }
@@ -73,7 +74,6 @@ pub fn chance() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::job::Job;
 
     #[test]
     fn waits_double_up_to_the_longest_and_start_afresh() {
@@ -108,12 +108,5 @@ mod tests {
     #[test]
     fn chance_is_between_nought_and_one() {
         assert!((0..1000).map(|_| chance()).all(|c| (0.0..1.0).contains(&c)));
-    }
-
-    #[test]
-    fn the_audit_comes_before_what_heals() {
-        let place = |job| Job::ALL.iter().position(|j| *j == job);
-        assert!(place(Job::AuditEvents) < place(Job::ReconcileOperations));
-        assert!(Job::ALL.iter().enumerate().all(|(n, job)| job.index() == n));
     }
 }

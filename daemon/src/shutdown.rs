@@ -6,7 +6,7 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub struct Stopper(watch::Sender<bool>);
 
-/// What a task holds to learn that it is to stop.
+/// A task's end of the signal.
 #[derive(Clone, Debug)]
 pub struct Shutdown(watch::Receiver<bool>);
 
@@ -17,7 +17,7 @@ pub fn channel() -> (Stopper, Shutdown) {
 }
 
 impl Stopper {
-    /// From now on everybody is to stop.
+    /// Tells every task to stop.
     pub fn stop(&self) {
         self.0.send_replace(true);
     }
@@ -31,7 +31,7 @@ impl Shutdown {
 
     /// Waits until it is time to stop.
     pub async fn wait(&mut self) {
-        // An error means that the sender is gone, and with it whoever waits for this task.
+        // An error means that the sender is gone, and with it the task that waits for this one.
         let _ = self.0.wait_for(|stop| *stop).await;
     }
 

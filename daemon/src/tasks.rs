@@ -1,4 +1,11 @@
-//! What `sendgated run` keeps going until it is told to stop.
+//! The tasks of `sendgated run`: each runs until the shutdown signal.
+//!
+//! | file | what it does |
+//! | --- | --- |
+//! | [`scheduler`] | runs the jobs that are due |
+//! | [`outbox`] | prints the breaker's lines |
+//! | [`http`] | serves `/metrics`, the health pages and the console |
+//! | [`metrics`], [`tally`] | the page of `/metrics`, and this process's own counters |
 
 pub mod http;
 pub mod metrics;

@@ -1,4 +1,4 @@
-//! Text for people: tables, colours on a terminal, and nothing that a terminal would obey.
+//! Text for people: tables, colours on a terminal, and no character that a terminal would obey.
 
 mod harmless;
 mod table;
@@ -10,22 +10,22 @@ use terminal_size::{Width, terminal_size_of};
 pub use harmless::{harmless_json, is_harmful, json_line, stripped};
 pub use table::{Cell, table};
 
-/// What a piece of text means.
+/// The meaning of a piece of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tone {
-    /// Nothing special.
+    /// No special meaning.
     Plain,
     /// As it should be.
     Good,
     /// Worth a look.
     Notable,
-    /// Somebody has to do something.
+    /// A person has to do something.
     Bad,
     /// A heading.
     Strong,
 }
 
-/// How text is written: with colours only if somebody can see them, and no wider than what they see.
+/// How text is written: with colours only on a terminal, and no wider than it.
 #[derive(Clone, Copy, Debug)]
 pub struct Style {
     colours: bool,
@@ -33,8 +33,8 @@ pub struct Style {
 }
 
 impl Style {
-    /// Colours on a terminal, unless NO_COLOR is set or it knows none. Anything else than a terminal,
-    /// such as a file, has room for every line.
+    /// The style for standard output: colours on a terminal, unless NO_COLOR is set or TERM is dumb. Anything
+    /// else, such as a file, gets no colours and lines of any length.
     pub fn of_stdout() -> Style {
         let out = std::io::stdout();
         if !out.is_terminal() {
@@ -42,12 +42,12 @@ impl Style {
         }
         let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
             || std::env::var_os("TERM").is_some_and(|name| name == "dumb");
-        // Some terminals say 0 for a width that they do not know.
+        // Some terminals report the width 0 because they do not know it.
         let width = terminal_size_of(&out).map(|(Width(columns), _)| usize::from(columns));
         Style { colours: !unwanted, width: width.filter(|columns| *columns > 0) }
     }
 
-    /// No colours, and room for every line.
+    /// No colours, and lines of any length.
     pub const fn plain() -> Style {
         Style { colours: false, width: None }
     }
@@ -66,7 +66,7 @@ impl Style {
     }
 }
 
-/// Writes to standard output. Whoever closed it does not want to know more.
+/// Writes to standard output. An error means that its reader is gone, and is ignored.
 pub fn print(text: &str) {
     let mut out = std::io::stdout().lock();
     let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());

@@ -1,7 +1,7 @@
-//! The gate's answers in words. What to do about them is said where it can be done: the console names
-//! its buttons, the terminal the functions.
+//! The gate's reasons in words. How to end a refusal is said where it can be done: the console names its
+//! buttons, the terminal the SQL functions.
 
-/// A reason of the gate's closed list in words; one that a later version adds, as it is.
+/// A reason of the gate's closed list in words; a reason of a later version stays as it is.
 pub fn explained(reason: &str) -> &str {
     match reason {
         "paused_by_operator" => "an operator paused everything, or put it in quarantine",
@@ -15,14 +15,14 @@ pub fn explained(reason: &str) -> &str {
         "pacing" => "its last send was a moment ago, and its tier wants a gap",
         "weekly_cap_reached" => "its weekly cap is reached",
         "daily_cap_reached" => "its daily cap is reached",
-        // Why campaign work was given up, in the same lists.
+        // Reasons why campaign work was given up; they are in the same lists.
         "inmail_eligibility" => "the recipient takes no InMails",
         "recipient_refused" => "the recipient refused",
         other => other,
     }
 }
 
-/// The function that ends it, for who has psql beside the terminal; none where time or a send does.
+/// The SQL function that ends the refusal; none if only time or a send ends it.
 pub fn ended_by(reason: &str) -> Option<&'static str> {
     Some(match reason {
         "paused_by_operator" => "resume_all ends that",

@@ -1,4 +1,4 @@
-//! `account ID`: can it send now, and if not, until when and why; in plain words.
+//! `account ID`: whether it can send now, and if not, until when and why, in plain words.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::error::{Error, Result};
 use crate::terminal::{Style, Tone, json_line, print, stripped};
 use crate::words::{ended_by, explained};
 
-/// Rows of each list that are shown.
+/// Most rows of each list that are shown.
 const ROWS_MAX: i64 = 5;
 
-/// What `account` takes.
+/// The arguments of `account`.
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// The account's id

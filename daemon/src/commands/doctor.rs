@@ -1,4 +1,4 @@
-//! `doctor`: is everything as it should be, and what to do if not.
+//! `doctor`: checks the installation and says what to do.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -9,13 +9,13 @@ use crate::db::{Purpose, Session};
 use crate::error::Result;
 use crate::terminal::{Style, Tone, print, stripped};
 
-/// Clocks that differ by more make logs of several machines hard to read. Decisions use only the
-/// database's.
+/// Largest difference of clocks, in seconds. A larger one makes logs of several machines hard to read;
+/// decisions use only the database's clock.
 const SKEW_SECONDS_MAX: f64 = 2.0;
 /// The oldest PostgreSQL that sendgate runs on.
 const VERSION_NUMBER_MIN: i32 = 150_000;
 
-/// What was found about one thing.
+/// One finding.
 #[derive(Debug)]
 struct Finding {
     tone: Tone,
@@ -23,7 +23,7 @@ struct Finding {
     todo: Option<String>,
 }
 
-/// Everything that was found.
+/// All findings.
 #[derive(Debug, Default)]
 struct Findings(Vec<Finding>);
 
@@ -32,12 +32,12 @@ impl Findings {
         self.0.push(Finding { tone: Tone::Good, what: what.into(), todo: None });
     }
 
-    /// Worth knowing, and perhaps meant.
+    /// Worth knowing, and perhaps intended.
     fn note(&mut self, what: impl Into<String>) {
         self.0.push(Finding { tone: Tone::Notable, what: what.into(), todo: None });
     }
 
-    /// Somebody has to do something.
+    /// A person has to do something.
     fn bad(&mut self, what: impl Into<String>, todo: impl Into<String>) {
         self.0.push(Finding { tone: Tone::Bad, what: what.into(), todo: Some(todo.into()) });
     }
@@ -69,7 +69,7 @@ impl Findings {
     }
 }
 
-/// Looks at everything and prints it. Whether nothing is to be done.
+/// Checks everything and prints the findings. Answers whether there is nothing to do.
 pub async fn examine(target: &Arc<Target>) -> Result<bool> {
     let session = Session::open(target, Purpose::Command).await?;
     let mut findings = Findings::default();
@@ -111,7 +111,7 @@ fn look_at_server(server: &Server, findings: &mut Findings) {
     }
 }
 
-/// Whether the extension is there, so that one can go on.
+/// Whether the extension is there and usable, so that the next checks can run.
 async fn look_at_extension(session: &Session, server: &Server, findings: &mut Findings) -> Result<bool> {
     let Some(version) = session.extension_version().await? else {
         let todo = match session.available_version().await? {

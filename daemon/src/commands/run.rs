@@ -16,10 +16,14 @@ use crate::tasks::outbox::Outbox;
 use crate::tasks::scheduler::Scheduler;
 use crate::tasks::tally::Tally;
 
-/// The tasks have so long to end; what supervises the daemon is promised five seconds.
+/// Longest wait for the tasks to end; the supervisor is promised five seconds.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
 
-/// Runs until a signal comes, or a task can go on no longer.
+/// Runs until a signal comes, or a task cannot go on.
+///
+/// # Errors
+///
+/// The error of that task; an error at the start that no retry can mend, such as a wrong password.
 pub async fn run(config: Config) -> Result<()> {
     let mut signals = Signals::catch()?;
     let config = Arc::new(config);
@@ -65,8 +69,8 @@ fn outbox(
     Outbox::new(target.clone(), tokio::io::stdout(), shutdown.clone(), tally.clone())
 }
 
-/// What no waiting can mend ends the daemon at once: a wrong password, say. A database that is down
-/// does not.
+/// Ends the daemon at once for an error that no retry can mend: a wrong password, for example. A database
+/// that is down is no such error.
 async fn check(target: &Arc<crate::config::target::Target>) -> Result<()> {
     match Session::open(target, Purpose::Jobs).await {
         Ok(session) => {

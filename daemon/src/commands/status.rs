@@ -13,10 +13,10 @@ use crate::db::{Purpose, Session, Untrusted};
 use crate::error::{Error, Result};
 use crate::terminal::{Cell, Style, Tone, json_line, print, stripped, table};
 
-/// Open alerts that are shown; there are rarely as many.
+/// Most open alerts that are shown; there are rarely so many.
 const ALERTS_MAX: i64 = 20;
 
-/// What `status` takes.
+/// The arguments of `status`.
 #[derive(Args, Debug)]
 pub struct Arguments {
     /// Print one JSON object instead of tables
@@ -30,7 +30,7 @@ pub struct Arguments {
     after: Option<String>,
 }
 
-/// Shows it. Whether the books are kept.
+/// Shows all of it. Answers whether no job is late.
 pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
     let session = Session::open(target, Purpose::Command).await?;
     let now = session.now().await?;
@@ -65,7 +65,7 @@ pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
     Ok(kept)
 }
 
-/// How to see the accounts that are not shown, if there may be some.
+/// The command that shows the next accounts, if there may be more.
 fn more(cards: &[AccountCard], accounts: i64, arguments: &Arguments) -> String {
     let last = match cards.last() {
         Some(card) if (cards.len() as i64) < accounts && cards.len() as i64 == arguments.limit => {
@@ -73,7 +73,7 @@ fn more(cards: &[AccountCard], accounts: i64, arguments: &Arguments) -> String {
         }
         _ => return String::new(),
     };
-    // What a shell would take apart is quoted as shells do it.
+    // Quoted for a shell.
     let quoted = format!("'{}'", last.replace('\'', "'\\''"));
     let shown = if arguments.after.is_some() {
         "the next".to_owned()

@@ -1,5 +1,5 @@
-//! Configuration that somebody wrote by mistake or out of malice: nothing panics, and no complaint,
-//! place or debug output shows a secret.
+//! Wrong and hostile configuration: nothing panics, and no error message, place or debug output shows a
+//! secret.
 
 use proptest::prelude::*;
 
@@ -8,10 +8,10 @@ use super::target::Target;
 use super::tokens::Tokens;
 use super::{File, parse_file};
 
-/// Nothing that any message says by itself.
+/// A text that no message contains by itself.
 const SECRET: &str = "geHEIm7";
 
-/// What connection strings are made of, in any order, and text of any kind.
+/// The parts of connection strings in any order, and text of any kind.
 fn piece() -> impl Strategy<Value = String> {
     let known = [
         "postgres://",
@@ -69,7 +69,7 @@ fn pieces() -> impl Strategy<Value = String> {
     prop::collection::vec(piece(), 0..12).prop_map(|pieces| pieces.concat())
 }
 
-/// Whether the secret is in what may be shown.
+/// Whether this text, which may be shown, contains the secret.
 fn shows(text: &str) -> bool {
     text.contains(SECRET)
 }
@@ -97,7 +97,7 @@ proptest! {
             match Target::read(&text, None) {
                 Ok(target) => {
                     let shown = format!("{target:?}");
-                    // A password in the place of a host, a user or a database is none.
+                    // Text that stands in the place of a host, a user or a database is no password.
                     let is_password = target.driver.get_password().is_some_and(|p| shows(&String::from_utf8_lossy(p)));
                     prop_assert!(!is_password || !shows(&shown), "{} shows {}", text, shown);
                     prop_assert!(!is_password || !shows(&target.place()), "{} at {}", text, target.place());
@@ -153,7 +153,7 @@ proptest! {
         }
     }
 
-    /// Whatever a password, a user or a database is called, it arrives as it was meant.
+    /// Any password, user and database arrives as it was meant.
     #[test]
     fn what_is_quoted_arrives(password in "\\PC{1,20}", user in "\\PC{1,10}") {
         let quoted = |text: &str| text.replace('\\', "\\\\").replace('\'', "\\'");

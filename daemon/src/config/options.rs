@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::ConsoleMode;
 
-/// What every command takes.
+/// The options that every command takes.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Options {
     /// The database: postgres://user@host:5432/database, or libpq's key=value pairs. Everybody on

@@ -1,5 +1,5 @@
-//! Where a password may be that is not in the connection string: `PGPASSWORD`, a file that holds
-//! nothing else, or libpq's passfile.
+//! Looks for a password outside of the connection string: in a password file, in `PGPASSWORD`, or in libpq's
+//! passfile.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +9,11 @@ use tokio_postgres::config::Host;
 
 use crate::error::{Error, Result};
 
-/// The password for this connection; none if nobody says one.
+/// The password for this connection; none if there is none anywhere.
+///
+/// # Errors
+///
+/// [`Error::Usage`] if a file cannot be read, or others can read the passfile.
 pub fn find(
     driver: &tokio_postgres::Config,
     password_file: Option<&Path>,
@@ -26,13 +30,14 @@ pub fn find(
         Some(path) if path.is_file() => path,
         _ => return Ok(None),
     };
-    // As libpq does; but libpq only warns, and the server then says that no password came.
+    // libpq ignores such a file with a warning, and the server then says that no password came. An error says
+    // it at once.
     only_ours(&path)?;
     let text = fs::read_to_string(&path).map_err(|error| unreadable(&path, &error))?;
     Ok(lookup(&text, &wanted(driver)))
 }
 
-/// Refuses a file with a secret that others on this machine can read.
+/// Refuses a file with a secret that other users of this machine can read.
 pub fn only_ours(path: &Path) -> Result<()> {
     let mode = fs::metadata(path).map_err(|error| unreadable(path, &error))?.permissions().mode();
     if mode & 0o077 != 0 {
@@ -51,7 +56,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Error {
     Error::Usage(format!("cannot read {}: {error}", path.display()))
 }
 
-/// What the passfile is asked for: each host with its port, database and user.
+/// The passfile's first four fields for each host: host, port, database and user.
 fn wanted(driver: &tokio_postgres::Config) -> Vec<[String; 4]> {
     let user = driver.get_user().unwrap_or_default();
     let database = driver.get_dbname().unwrap_or(user);
@@ -67,7 +72,7 @@ fn wanted(driver: &tokio_postgres::Config) -> Vec<[String; 4]> {
     driver.get_hosts().iter().enumerate().map(with_port).collect()
 }
 
-/// The password of the first line that matches one of the wanted places.
+/// The password of the first line that matches one of these places.
 fn lookup(text: &str, wanted: &[[String; 4]]) -> Option<String> {
     let lines: Vec<Vec<String>> = text
         .lines()
@@ -81,7 +86,7 @@ fn lookup(text: &str, wanted: &[[String; 4]]) -> Option<String> {
     lines.iter().find(matches).map(|line| line[4].clone())
 }
 
-/// Fields between colons; a backslash takes the next character as it is.
+/// Fields between colons; a backslash keeps the next character as it is.
 fn fields(line: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut characters = line.chars();

@@ -1,6 +1,6 @@
-//! Takes passwords out of text that somebody else wrote: a command line, a parser's complaint.
+//! Replaces passwords in text of others: a command line, a parser's message.
 
-/// What stands in a password's place.
+/// The text in a password's place.
 const STARS: &str = "***";
 
 /// The text with the password of every URL and every `password=` replaced.
@@ -8,8 +8,8 @@ pub fn redact(text: &str) -> String {
     redact_assignments(&redact_urls(text))
 }
 
-/// `scheme://user:secret@` becomes `scheme://user:***@`. A password may itself hold `/` or `@` if
-/// nobody escaped it, so everything up to the word's last `@` goes.
+/// `scheme://user:secret@` becomes `scheme://user:***@`. An unescaped password may hold `/` or `@`, so
+/// everything up to the word's last `@` is replaced.
 fn redact_urls(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
@@ -55,7 +55,7 @@ fn find_ignoring_case(text: &str, word: &str) -> Option<usize> {
     text.to_ascii_lowercase().find(word)
 }
 
-/// What follows a value, quoted as libpq quotes or not.
+/// The text after a value, which may be quoted as libpq quotes.
 fn skip_value(text: &str) -> &str {
     let Some(quote @ ('\'' | '"')) = text.chars().next() else {
         let end = text.find(|c: char| c.is_whitespace() || c == '&').unwrap_or(text.len());

@@ -1,4 +1,4 @@
-//! Which database: libpq's connection strings, with libpq's `sslmode`, `sslrootcert`, `sslcert`,
+//! The database to connect to: libpq's connection strings, with libpq's `sslmode`, `sslrootcert`, `sslcert`,
 //! `sslkey` and `passfile`, which the driver does not know.
 
 use std::net::IpAddr;
@@ -10,17 +10,17 @@ use tokio_postgres::config::{Host, SslMode as DriverSslMode};
 use super::password;
 use crate::error::{Error, Result};
 
-/// Longest wait for a connection, per address.
+/// Longest wait for a connection, for each address.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// A peer that is silent for so long is asked whether it is still there …
+/// After this silence the system asks the peer whether it is still there …
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(20);
-/// … so often …
+/// … again after each such pause …
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
-/// … and is gone if it does not acknowledge what was sent within this time.
+/// … and ends the connection if sent data is not acknowledged within this time.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(20);
-/// Where Debian's servers have their sockets; asked if no host is named.
+/// The directory of Debian's server sockets, for a connection string without a host.
 const SOCKET_DIR: &str = "/var/run/postgresql";
-/// Keywords that are handled here and not by the driver.
+/// Keywords that this file handles instead of the driver.
 const OWN_KEYWORDS: [&str; 6] =
     ["sslmode", "sslrootcert", "sslcert", "sslkey", "passfile", "application_name"];
 
@@ -29,9 +29,9 @@ const OWN_KEYWORDS: [&str; 6] =
 pub enum SslMode {
     /// No TLS.
     Disable,
-    /// TLS if the server has it; nothing is verified.
+    /// TLS if the server has it; no certificate is verified.
     Prefer,
-    /// TLS; nothing is verified, unless a root certificate is named.
+    /// TLS; no certificate is verified, unless a root certificate is named.
     Require,
     /// TLS with a certificate of a trusted authority.
     VerifyCa,
@@ -53,7 +53,7 @@ impl SslMode {
         }
     }
 
-    /// The driver knows only whether TLS is used; what is verified is set in the TLS library.
+    /// The driver only knows whether TLS is used; the TLS library knows what to verify.
     fn for_driver(self) -> DriverSslMode {
         match self {
             SslMode::Disable => DriverSslMode::Disable,
@@ -70,29 +70,33 @@ pub struct Target {
     pub driver: tokio_postgres::Config,
     /// How far TLS is trusted.
     pub sslmode: SslMode,
-    /// File of trusted authorities; none means the system's.
+    /// File of trusted authorities; none: the system's.
     pub sslrootcert: Option<PathBuf>,
-    /// Certificate and key that the server is shown; none if it wants none.
+    /// The daemon's own certificate and key; none: the server gets none.
     pub identity: Option<Identity>,
 }
 
-/// What the daemon proves itself with to a server that asks for certificates.
+/// The daemon's certificate, for a server that asks for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// File of the certificate, with those between it and the authority.
+    /// File of the certificate and of those between it and the authority.
     pub certificate: PathBuf,
     /// File of its private key.
     pub key: PathBuf,
 }
 
 impl Target {
-    /// Reads a URL or a keyword string. The password is the string's, or else that of the password file,
-    /// of `PGPASSWORD`, or of the passfile.
+    /// Reads a URL or a keyword string. The password is the string's, or else that of the password file, of
+    /// `PGPASSWORD`, or of the passfile.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if it cannot be read; the message quotes no part of it.
     pub fn read(text: &str, password_file: Option<&std::path::Path>) -> Result<Target> {
         let (rest, own) = split(text)?;
         let own = |name: &str| own.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
         let mut driver: tokio_postgres::Config = rest.parse().map_err(|error: tokio_postgres::Error| {
-            // The parser's complaint may quote any part of the string: only its kind is shown.
+            // The parser's message may quote any part of the string: only its kind is shown.
             let cause = std::error::Error::source(&error).map(|cause| cause.to_string()).unwrap_or_default();
             let kind = if cause.starts_with("unknown option") { ": it has an unknown option" } else { "" };
             Error::Usage(format!(
@@ -136,7 +140,7 @@ impl Target {
         Ok(Target { driver, sslmode, sslrootcert, identity })
     }
 
-    /// Host, port and database as people name them; nothing secret.
+    /// Host, port and database for messages, without secrets.
     pub fn place(&self) -> String {
         let name = |host: &Host| match host {
             Host::Tcp(name) => name.clone(),
@@ -156,7 +160,7 @@ impl Target {
     }
 }
 
-/// Whether every host is this machine: only there is unencrypted the default.
+/// Whether every host is this machine: only there a connection without TLS is the default.
 fn is_local(driver: &tokio_postgres::Config) -> bool {
     let host_is_local = |host: &Host| match host {
         Host::Unix(_) => true,
@@ -168,7 +172,7 @@ fn is_local(driver: &tokio_postgres::Config) -> bool {
     driver.get_hosts().iter().all(host_is_local) && driver.get_hostaddrs().iter().all(IpAddr::is_loopback)
 }
 
-/// What the driver is to read, and our own keywords with their values.
+/// The part that the driver reads, and our own keywords with their values.
 type Split = (String, Vec<(String, String)>);
 
 fn split(text: &str) -> Result<Split> {
@@ -218,7 +222,7 @@ fn percent_decoded(text: &str) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| bad())
 }
 
-/// libpq's `key = value` pairs; values may stand in single quotes, with backslashes.
+/// libpq's `key = value` pairs; values may be in single quotes, with backslashes.
 fn keywords(text: &str) -> Result<Vec<(String, String)>> {
     let bad = || {
         Error::Usage(
@@ -242,7 +246,7 @@ fn keywords(text: &str) -> Result<Vec<(String, String)>> {
     Ok(pairs)
 }
 
-/// One value, and what comes after it; none if a quote is not closed.
+/// One value and the text after it; none if a quote is not closed.
 fn value(text: &str) -> Option<(String, &str)> {
     let quoted = text.starts_with('\'');
     let mut value = String::new();

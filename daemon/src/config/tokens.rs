@@ -1,4 +1,4 @@
-//! Who may sign in: named tokens, from a file that only the daemon can read.
+//! The operators who may sign in: named tokens, from a file that only the daemon's user can read.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,16 +11,16 @@ use subtle::ConstantTimeEq;
 
 use crate::error::{Error, Result};
 
-/// Shortest token: what 16 random bytes are in base64.
+/// Shortest token: 16 random bytes in base64 have so many characters.
 const TOKEN_CHARACTERS_MIN: usize = 22;
-/// Longest name; the logs keep no more of it.
+/// Longest name in characters; the database's logs keep no more of it.
 const NAME_CHARACTERS_MAX: usize = 100;
-/// Before the hash of a token, in hexadecimal.
+/// The prefix of a token that is given as its hash, in hexadecimal.
 const HASHED: &str = "sha256:";
 
 type Hash = [u8; SHA256_OUTPUT_LEN];
 
-/// Names and the hashes of their tokens.
+/// The names of operators, with the hashes of their tokens.
 #[derive(Clone, Debug, Default)]
 pub struct Tokens(Vec<(String, Hash)>);
 
@@ -32,7 +32,12 @@ struct File {
 }
 
 impl Tokens {
-    /// Reads the file. Errors name operators, never tokens.
+    /// Reads the file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Usage`] if others can read the file, or it has no usable tokens. Errors name operators, never
+    /// tokens.
     pub fn read(path: &Path) -> Result<Tokens> {
         let refused = |why: String| Error::Usage(format!("tokens file {}: {why}", path.display()));
         let metadata = fs::metadata(path).map_err(|error| refused(error.to_string()))?;
@@ -43,9 +48,9 @@ impl Tokens {
         Tokens::parse(&text).map_err(refused)
     }
 
-    /// Reads what the file holds; an error says what is wrong with it.
+    /// Reads the file's text; the error says what is wrong with it, without quoting it.
     pub fn parse(text: &str) -> std::result::Result<Tokens, String> {
-        // The parser's own words would quote the line with the token.
+        // The parser's own message would quote the line with the token.
         let file: File = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
             format!("line {line} is not as expected: [tokens], then name = \"token\", each name once")
@@ -65,7 +70,7 @@ impl Tokens {
         Ok(Tokens(tokens))
     }
 
-    /// Whose token this is. It takes as long for a wrong one as for any right one.
+    /// The operator with this token. A wrong token takes as long as a right one.
     pub fn name_of(&self, token: &str) -> Option<&str> {
         let hash = sha256(token.trim());
         let mut found = None;
@@ -77,13 +82,13 @@ impl Tokens {
         found
     }
 
-    /// Whether nobody can sign in.
+    /// Whether there is no operator.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// SHA-256: enough for a secret that is random, and so cheap that it needs no protection of its own.
+/// SHA-256 is enough here: the secret is random, so nothing has to slow down guessing.
 pub fn sha256(text: &str) -> Hash {
     let mut hash = [0; SHA256_OUTPUT_LEN];
     hash.copy_from_slice(digest(&SHA256, text.as_bytes()).as_ref());

@@ -1,4 +1,4 @@
-//! Who may see what: hosts, origins, sessions, and what every answer is sent with.
+//! Admits requests by host, origin and session, and adds the headers of every answer.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -15,22 +15,22 @@ use super::pages::Problem;
 use super::sessions::Visitor;
 use super::{Console, links};
 
-/// The cookie with the session's id. The port follows: browsers keep one set of cookies for all ports of a
-/// host, and operators have several consoles behind `localhost`.
+/// The name of the cookie with the session's id. The port follows it: browsers keep one set of cookies for
+/// all ports of a host, and operators have several consoles behind `localhost`.
 const COOKIE: &str = "sendgate_session";
-/// Cookies of that name that are looked at: a service on another port can plant some beside the right one.
+/// Most cookies of that name that are tried: a service on another port can add some beside the right one.
 const COOKIES_MAX: usize = 8;
-/// A form that says it is longer is refused unread; a shorter one is read to its end or its limit, so that
-/// its sender is there for the answer.
+/// A form with a longer Content-Length is refused unread. A shorter one is read to its end or its limit, so
+/// that its sender receives the answer.
 const LENGTH_ABSURD: u64 = 1 << 20;
-/// Longest time for one answer, waiting for the database included.
+/// Longest time for one answer, the wait for the database included.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
-/// What a page's script says when it asks by itself.
+/// The header that a page's script sends when it refreshes the page by itself.
 const BY_ITSELF: HeaderName = HeaderName::from_static("x-refresh");
-/// Pages that are there before anybody signs in.
+/// Paths that need no session.
 const OPEN_PATHS: [&str; 4] = ["/sign-in", "/assets/console.css", "/assets/console.js", "/assets/icon.svg"];
 
-/// Everything comes from here, nothing runs but the one script, and nobody puts the pages into a frame.
+/// Everything is loaded from here, only our script runs, and no other site can show the pages in a frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 const HEADERS: [(HeaderName, &str); 7] = [
@@ -38,13 +38,13 @@ const HEADERS: [(HeaderName, &str); 7] = [
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (header::X_FRAME_OPTIONS, "DENY"),
     (header::CACHE_CONTROL, "no-store"),
-    // A form without a referrer would have the origin "null", which is refused.
+    // Without a referrer a form would have the origin "null", which is refused.
     (header::REFERRER_POLICY, "same-origin"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
 
-/// Stands before every page of the console.
+/// The guard before every page of the console.
 pub async fn guard(State(console): State<Arc<Console>>, mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let mut response = match admit(&console, &mut request) {
@@ -65,7 +65,7 @@ pub async fn guard(State(console): State<Arc<Console>>, mut request: Request, ne
     response
 }
 
-/// A refusal that the framework wrote for programs, as a page for people.
+/// Turns a refusal that the framework wrote for programs into a page for people.
 fn as_page(response: Response) -> Response {
     let status = response.status();
     let is_page = response
@@ -100,11 +100,11 @@ fn as_page(response: Response) -> Response {
 
 const TOO_LONG: &str = "A form takes 32 KiB. Nothing was changed.";
 
-/// Why a request is not let in.
+/// The reason why a request is not admitted.
 enum Refused {
-    /// For this reason.
+    /// A page says why.
     Because(Problem),
-    /// Its sender has to sign in first, there.
+    /// The visitor has to sign in first, at this address.
     SignIn(String),
 }
 
@@ -121,12 +121,12 @@ impl Refused {
     }
 }
 
-/// Lets a request in, with its visitor, or says why not.
+/// Admits a request and adds its visitor, or says why not.
 fn admit(console: &Console, request: &mut Request) -> Result<(), Refused> {
     let headers = request.headers();
     let host = text_of(headers, &header::HOST).unwrap_or_default().to_owned();
     if !is_known_host(&host, &console.hosts) {
-        // A page elsewhere that made its name lead here could read the answer.
+        // Another site whose host name was made to lead here could read the answer.
         let text = "The console answers to addresses and localhost, and to names given with --console-hosts.";
         return Refused::because(StatusCode::MISDIRECTED_REQUEST, "Not this host", text);
     }
@@ -145,7 +145,7 @@ fn admit(console: &Console, request: &mut Request) -> Result<(), Refused> {
         if changes {
             let text = "Your session has ended. Nothing was changed; sign in and do it again.";
             let problem = Problem::new(StatusCode::FORBIDDEN, "You are not signed in", text);
-            // The page that asks for the act has the same address as its form.
+            // The form's address is also the address of the page that shows it.
             let back = if path == "/act" { here } else { "/" };
             return Err(Refused::Because(
                 problem.with_way("Sign in", links::query("/sign-in", &[("next", back)])),
@@ -160,7 +160,7 @@ fn admit(console: &Console, request: &mut Request) -> Result<(), Refused> {
 }
 
 impl Console {
-    /// Who asks, if that is somebody who is signed in.
+    /// The signed-in operator of a request.
     pub fn visitor(&self, headers: &HeaderMap) -> Option<Visitor> {
         let (mut sessions, now) = (self.sessions(), Instant::now());
         cookies(headers)
@@ -168,13 +168,15 @@ impl Console {
             .find_map(|id| sessions.find(id, now, headers.contains_key(BY_ITSELF)))
     }
 
-    /// Whether the request names a host that nobody can make lead elsewhere.
+    /// Whether the request's host is an address, `localhost` or a configured name: no other site can make
+    /// those lead here.
     pub fn answers_to(&self, headers: &HeaderMap) -> bool {
         is_known_host(text_of(headers, &header::HOST).unwrap_or_default(), &self.hosts)
     }
 
-    /// Whether that is somebody who is signed in, or a program that has a token. Wrong tokens of programs
-    /// are counted by themselves: a scraper with an old one locks no operator out.
+    /// Whether the request is an operator's: by session, or by a token as a program sends it. Wrong tokens of
+    /// programs are counted apart from those of the sign-in form, so that a scraper with an old token locks
+    /// no operator out.
     pub fn knows(&self, headers: &HeaderMap, from: IpAddr) -> Known {
         if self.visitor(headers).is_some() {
             return Known::Yes;
@@ -193,18 +195,18 @@ impl Console {
     }
 }
 
-/// Whether somebody is known.
+/// Whether a request is an operator's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Known {
-    /// As an operator, or by an operator's token.
+    /// Yes: by a session or a token.
     Yes,
-    /// Not, or by a wrong token.
+    /// No: it has no token, or a wrong one.
     No,
-    /// Too many wrong tokens came from there to look at another one.
+    /// Too many wrong tokens came from there, so the token was not checked.
     TooManyWrong,
 }
 
-/// The session's ids, from the cookies; a browser sends one.
+/// The session ids in the cookies; normally there is one.
 fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let wanted = cookie_name(headers);
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|value| value.to_str().ok());
@@ -215,7 +217,7 @@ fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
         .map(|(_, value)| value)
 }
 
-/// The cookie's name where the console is asked for under this host and port.
+/// The cookie's name for the host and port of the request.
 fn cookie_name(headers: &HeaderMap) -> String {
     let host = text_of(headers, &header::HOST).unwrap_or_default();
     match host.rsplit_once(':') {
@@ -226,8 +228,8 @@ fn cookie_name(headers: &HeaderMap) -> String {
     }
 }
 
-/// The cookie that begins a session, or that ends it if the id is empty. It is for TLS only if the page
-/// was asked for through TLS; on loopback there is none.
+/// The `Set-Cookie` header that begins a session, or ends it if the id is empty. It is `Secure` if the page
+/// was requested with TLS; on loopback there is none.
 pub fn set_cookie(id: &str, headers: &HeaderMap) -> String {
     let is_tls = text_of(headers, &header::ORIGIN).is_some_and(|origin| origin.starts_with("https://"));
     let secure = if is_tls { "; Secure" } else { "" };
@@ -239,7 +241,8 @@ fn text_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name).and_then(|value| value.to_str().ok())
 }
 
-/// Addresses and `localhost`, which nobody can make lead elsewhere, and the names that are expected.
+/// Whether the host is an address or `localhost`, which no other site can make lead here, or a configured
+/// name.
 fn is_known_host(host: &str, names: &[String]) -> bool {
     let name = match host.strip_prefix('[') {
         Some(rest) => rest.split(']').next().unwrap_or_default(),
@@ -250,7 +253,7 @@ fn is_known_host(host: &str, names: &[String]) -> bool {
         || names.iter().any(|known| known.eq_ignore_ascii_case(name))
 }
 
-/// Whether a form came from a page of this host. A proxy may speak TLS for the daemon.
+/// Whether a form came from a page of this host. TLS may be a proxy's, so both schemes match.
 fn is_same_origin(origin: &str, host: &str) -> bool {
     let from = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
     from.is_some_and(|from| from.eq_ignore_ascii_case(host))

@@ -1,4 +1,4 @@
-//! What an operator can do: a page that says what will happen and asks for a note, then the function.
+//! An act of an operator: a page says what will happen and asks for a note, then the SQL function does it.
 
 mod desk;
 
@@ -23,10 +23,10 @@ use crate::error::Result;
 pub use desk::{Desk, finish};
 use desk::{Refused, carry_out, outcome};
 
-/// Longest note, as the database has it.
+/// Longest note, in characters; the database has the same limit.
 const NOTE_CHARACTERS_MAX: usize = 2_000;
 
-/// What the address asks for.
+/// The address's query.
 #[derive(Clone, Debug, Deserialize)]
 pub struct ActQuery {
     #[serde(rename = "do")]
@@ -35,17 +35,17 @@ pub struct ActQuery {
     id: String,
     #[serde(default)]
     item: String,
-    /// The list that it was asked for from, to go back to.
+    /// The list that the link was on, to go back to.
     #[serde(default)]
     from: String,
 }
 
-/// What the form sends.
+/// The form's fields.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct ActForm {
     csrf: String,
-    /// What tells one form from another, though they say the same.
+    /// The form's own id: two forms with equal fields are two acts, the same form twice is one.
     form: String,
     note: String,
     chat_id: String,
@@ -79,7 +79,7 @@ impl ActQuery {
         })
     }
 
-    /// Where to go afterwards.
+    /// The address to go to afterwards.
     fn back(&self, kind: Kind) -> String {
         if kind.takes_item() && self.from == FROM_UNKNOWN {
             "/unknown".to_owned()
@@ -106,7 +106,7 @@ impl ActQuery {
     }
 }
 
-/// Says what will happen, and asks for a note.
+/// Shows what will happen, and asks for a note.
 pub async fn ask(
     State(console): State<Arc<Console>>,
     Extension(visitor): Extension<Option<Visitor>>,
@@ -148,7 +148,7 @@ async fn asked(
     }))
 }
 
-/// How things stand now; none if what it is about is not there (any more).
+/// The present state of the act's subject; none if the subject does not exist, or not any more.
 async fn gather(
     session: &Session,
     kind: Kind,
@@ -220,7 +220,7 @@ fn paused(frame: &Frame) -> String {
     }
 }
 
-/// Does it.
+/// Does the act that a form asks for.
 pub async fn perform(
     State(console): State<Arc<Console>>,
     Extension(visitor): Extension<Option<Visitor>>,
@@ -249,20 +249,20 @@ pub async fn perform(
                 Err(problem) if problem.is_about_the_database() => {
                     Err(Problem::unavailable("This was not done", &text))
                 }
-                // What it was about is not there any more.
+                // The subject is gone.
                 Err(problem) => Err(problem),
             }
         }
     }
 }
 
-/// What is wrong with what the form says.
+/// The reason why the form's fields are refused.
 fn unfit(kind: Kind, given: &ActForm) -> Option<String> {
     let note = given.note.trim();
     if kind.takes_note() && (note.is_empty() || note.chars().count() > NOTE_CHARACTERS_MAX) {
         return Some(format!("Say why, in 1 to {NOTE_CHARACTERS_MAX} characters."));
     }
-    // PostgreSQL keeps no text with this character.
+    // PostgreSQL cannot store this character.
     let is_kept = !note.contains('\0') && !given.chat_id.contains('\0');
     (!is_kept).then(|| "The character U+0000 cannot be kept. Take it out.".to_owned())
 }

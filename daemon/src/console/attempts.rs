@@ -1,18 +1,18 @@
-//! How often somebody may be wrong about a token.
+//! Limits wrong tokens by the place that they come from.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::time::{Duration, Instant};
 
-/// Wrong tokens from one place within [`WINDOW`].
+/// Most wrong tokens from one place within [`WINDOW`].
 const WRONG_MAX: u32 = 10;
-/// After it, what was wrong is forgotten.
+/// After this time wrong tokens are forgotten.
 const WINDOW: Duration = Duration::from_secs(300);
-/// Places that are remembered. Beyond them, places that are new have to wait: then somebody asks from
-/// many places, and to forget the old ones would be to let them in again.
+/// Most places that are remembered. Beyond that, new places have to wait: guesses are then coming from many
+/// places, and forgetting old places would admit them again.
 const PLACES_MAX: usize = 1_000;
 
-/// Wrong tokens by the place they came from.
+/// Wrong tokens by place.
 #[derive(Debug, Default)]
 pub struct Attempts(HashMap<IpAddr, Wrong>);
 
@@ -23,8 +23,8 @@ struct Wrong {
 }
 
 impl Attempts {
-    /// Counts an attempt as wrong before anybody looks at it, so that many at once gain nothing. Whether
-    /// it may be looked at.
+    /// Counts an attempt as wrong before its token is checked, so that many attempts at once gain nothing.
+    /// Answers whether the token may be checked.
     pub fn begin(&mut self, from: IpAddr, now: Instant) -> bool {
         self.0.retain(|_, wrong| now.duration_since(wrong.since) < WINDOW);
         let place = place(from);
@@ -36,7 +36,7 @@ impl Attempts {
         wrong.times <= WRONG_MAX
     }
 
-    /// It was right after all.
+    /// Takes the last attempt back: its token was right.
     pub fn was_right(&mut self, from: IpAddr) {
         if let Some(wrong) = self.0.get_mut(&place(from)) {
             wrong.times = wrong.times.saturating_sub(1);
@@ -44,7 +44,8 @@ impl Attempts {
     }
 }
 
-/// Who has one IPv6 address has at least 2⁶⁴ of them.
+/// The place of an address: an IPv6 network of 64 bits is one place, because its owner has all of its
+/// addresses.
 fn place(from: IpAddr) -> IpAddr {
     match from.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),

@@ -1,4 +1,5 @@
-//! The counter against the proofs over a day, as a drawing: two stairs and the line of the cap.
+//! A day of one action as a drawing: a stair of slots taken, a stair of sends proven, and the line of the
+//! cap.
 
 use std::fmt::Write;
 
@@ -6,7 +7,7 @@ use crate::db::console::account::Quarter;
 
 /// Quarters of an hour in a day.
 const QUARTERS: i32 = 96;
-/// The plot's place in the drawing, in its own units.
+/// The plot's place in the drawing, in the drawing's own units.
 const LEFT: f64 = 36.0;
 const RIGHT: f64 = 996.0;
 const TOP: f64 = 14.0;
@@ -19,28 +20,28 @@ pub struct Chart {
     pub taken: String,
     /// Path of the sends proven.
     pub proven: String,
-    /// Height of the cap's line; none if it is far above what was sent.
+    /// Height of the cap's line; none if the cap is far above the sends.
     pub cap_y: Option<f64>,
-    /// Lines across, with what they stand for.
+    /// Horizontal lines: height and number of slots.
     pub levels: Vec<(f64, i32)>,
-    /// Hours below, with their places.
+    /// Labels of the hours: place and text.
     pub hours: Vec<(f64, String)>,
-    /// Slots taken in all, by the journal.
+    /// Sum of the slots taken, as the journal has them.
     pub taken_sum: i32,
-    /// Sends proven in all.
+    /// Sum of the sends proven.
     pub proven_sum: i32,
-    /// The same for who cannot see it: time, taken until then, proven until then.
+    /// The same as a table, for visitors who cannot see a drawing: time, taken until then, proven until then.
     pub table: Vec<(String, i32, i32)>,
 }
 
 impl Chart {
-    /// Draws what happened until the quarter `now`, the last one that has begun.
+    /// Draws the day up to the quarter `now`, the last one that has begun. Quarters count from 0 to 95.
     pub fn draw(quarters: &[Quarter], cap: i32, now: i32) -> Chart {
         let until = now.clamp(0, QUARTERS - 1);
         let sum = |of: fn(&Quarter) -> i32| quarters.iter().map(of).sum::<i32>();
         let (taken_sum, proven_sum) = (sum(|q| q.taken), sum(|q| q.proven));
         let highest = taken_sum.max(proven_sum).max(1);
-        // A cap of thousands would press a handful of sends onto the floor.
+        // A cap of thousands would flatten a handful of sends.
         let shows_cap = cap > 0 && cap <= highest.saturating_mul(5).max(60);
         let top = nice(if shows_cap { highest.max(cap) } else { highest });
         let y = |value: i32| round(BOTTOM - (BOTTOM - TOP) * f64::from(value) / f64::from(top));
@@ -58,12 +59,12 @@ impl Chart {
     }
 }
 
-/// Where a quarter begins.
+/// The place where a quarter begins.
 fn x(quarter: i32) -> f64 {
     round(LEFT + (RIGHT - LEFT) * f64::from(quarter) / f64::from(QUARTERS))
 }
 
-/// Sums so far as a path: level through each quarter, upright where it ends.
+/// The running sum as a path: level through each quarter, upright at its end.
 fn stairs(quarters: &[Quarter], until: i32, of: impl Fn(&Quarter) -> i32, y: impl Fn(i32) -> f64) -> String {
     let mut path = format!("M{} {}", x(0), y(0));
     let mut sum = 0;
@@ -75,7 +76,7 @@ fn stairs(quarters: &[Quarter], until: i32, of: impl Fn(&Quarter) -> i32, y: imp
     path
 }
 
-/// Time, taken and proven until the end of each quarter in which something happened.
+/// The running sums at the end of each quarter in which something happened.
 fn running(quarters: &[Quarter]) -> Vec<(String, i32, i32)> {
     let mut sums = (0, 0);
     let row = |quarter: &Quarter| {
@@ -86,7 +87,7 @@ fn running(quarters: &[Quarter]) -> Vec<(String, i32, i32)> {
     quarters.iter().map(row).collect()
 }
 
-/// The next number that four lines divide into round ones.
+/// The next larger number that divides into about four round steps.
 fn nice(value: i32) -> i32 {
     const ROUND: [i64; 11] = [10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100];
     let quarter = (i64::from(value) + 3) / 4;
@@ -99,7 +100,7 @@ fn nice(value: i32) -> i32 {
     i32::try_from(4 * step).unwrap_or(value)
 }
 
-/// Tenths are finer than any screen.
+/// Rounded to tenths, which are finer than any screen.
 fn round(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }

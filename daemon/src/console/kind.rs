@@ -1,31 +1,31 @@
-//! The closed list of what an operator can do, and how it is put into words.
+//! The closed list of acts, and their words on the pages.
 
 use crate::console::links;
 use crate::db::Untrusted;
 
-/// In an act's address: it was asked for from the list of unknown outcomes, and leads back there.
+/// In an act's address: the link was on the list of unknown outcomes, and the act leads back there.
 pub const FROM_UNKNOWN: &str = "unknown";
 
-/// The closed list of what can be done here.
+/// The acts of the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Credits are back.
+    /// The credits are back.
     Clear,
-    /// One InMail may try.
+    /// One InMail may be tried.
     Probe,
-    /// InMails are stopped, whatever the credits.
+    /// InMails are stopped, even if there are credits.
     ForceOpen,
-    /// InMails go by the credits again.
+    /// InMails follow the credits again.
     ForceAuto,
-    /// Somebody has seen an alert.
+    /// An alert is acknowledged.
     Acknowledge,
     /// An unknown outcome: it was sent.
     Sent,
     /// An unknown outcome: it was not sent.
     NotSent,
-    /// Nothing is sent any more.
+    /// Everything is paused.
     PauseAll,
-    /// It is again.
+    /// Everything is resumed.
     ResumeAll,
 }
 
@@ -58,7 +58,7 @@ impl Kind {
         }
     }
 
-    /// The database's function that does it.
+    /// The SQL function that does it.
     pub const fn function(self) -> &'static str {
         match self {
             Kind::Clear => "breaker_clear",
@@ -71,7 +71,7 @@ impl Kind {
         }
     }
 
-    /// What its button says.
+    /// The label of its button.
     pub const fn label(self) -> &'static str {
         match self {
             Kind::Clear => "Reset credit-exhausted state",
@@ -86,7 +86,7 @@ impl Kind {
         }
     }
 
-    /// What will happen.
+    /// The sentences that say what will happen.
     pub const fn consequences(self) -> &'static [&'static str] {
         match self {
             Kind::Clear => &[
@@ -129,27 +129,27 @@ impl Kind {
         }
     }
 
-    /// Whether the function has somewhere to put a note.
+    /// Whether the SQL function takes a note.
     pub const fn takes_note(self) -> bool {
         !matches!(self, Kind::ResumeAll)
     }
 
-    /// Whether it is about an alert or an operation, rather than the account or everything.
+    /// Whether its subject is an alert or an operation, and not an account or everything.
     pub const fn takes_item(self) -> bool {
         matches!(self, Kind::Acknowledge | Kind::Sent | Kind::NotSent)
     }
 
-    /// Where it is asked about. `item` is an alert or an operation.
+    /// The address of its page. `item` is an alert or an operation.
     pub fn link(self, account: &str, item: &str) -> String {
         self.link_from("", account, item)
     }
 
-    /// The same from a list that one wants to go back to.
+    /// The same, with the list to go back to.
     pub fn link_from(self, list: &str, account: &str, item: &str) -> String {
         links::query("/act", &[("do", self.name()), ("id", account), ("item", item), ("from", list)])
     }
 
-    /// Where to go once it is done.
+    /// The address to go to once it is done.
     pub fn back(self, account: &str) -> String {
         match self {
             Kind::PauseAll | Kind::ResumeAll => "/".to_owned(),
@@ -158,7 +158,7 @@ impl Kind {
         }
     }
 
-    /// What the next page says.
+    /// The sentence that the next page shows.
     pub fn done(self, account: &str) -> String {
         let account = Untrusted::from(account.to_owned());
         match self {

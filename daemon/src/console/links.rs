@@ -1,24 +1,24 @@
-//! Addresses within the console. Whatever an id holds, it goes into the query: a path would lose `..`, and
-//! form fields would rewrite line ends.
+//! Addresses within the console. Ids go into the query, whatever characters they have: a path would lose
+//! `..`, and form fields would change line ends.
 
 use std::fmt::Write;
 
-/// One account's page.
+/// The address of one account's page.
 pub fn account(id: &str) -> String {
     format!("/account?id={}", encoded(id))
 }
 
-/// The accounts' page from an id on, with the same search and filter.
+/// The list of accounts after an id, with the same search and filter.
 pub fn accounts(search: &str, filter: &str, after: &str) -> String {
     query("/", &[("q", search), ("filter", filter), ("after", after)])
 }
 
-/// A page of the campaigns' log.
+/// The campaigns' log after a cursor, of one account or campaign if one is named.
 pub fn events(account: &str, campaign: &str, after: &str) -> String {
     query("/events", &[("account", account), ("campaign", campaign), ("after", after)])
 }
 
-/// A path with those of the values that are not empty.
+/// A path with its query; empty values are left out.
 pub fn query(path: &str, values: &[(&str, &str)]) -> String {
     let mut link = path.to_owned();
     for (n, (name, value)) in values.iter().filter(|(_, value)| !value.is_empty()).enumerate() {
@@ -28,7 +28,7 @@ pub fn query(path: &str, values: &[(&str, &str)]) -> String {
     link
 }
 
-/// Percent-encoded, but for what RFC 3986 leaves to everybody.
+/// Percent-encoded, except the characters that RFC 3986 calls unreserved.
 pub fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -41,7 +41,7 @@ pub fn encoded(text: &str) -> String {
     out
 }
 
-/// Where to go after signing in: a page of the console, and never another site.
+/// The address to go to after signing in: a page of the console, never another site.
 pub fn within(next: &str) -> &str {
     let is_ours = next.starts_with('/')
         && !next.starts_with("//")

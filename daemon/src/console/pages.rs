@@ -1,5 +1,5 @@
-//! What is shown. Each page reads what it needs in its turn on the pages' connection, and is rendered
-//! from a template that escapes whatever it is given.
+//! The pages. Each one reads the database in its turn on the pages' connection, and is rendered from a
+//! template that escapes all values.
 
 pub mod account;
 pub mod accounts;
@@ -20,37 +20,37 @@ use crate::db::console::{COUNTED_MAX, Frame};
 use crate::db::cursor::Cursor;
 use crate::error::{Error, Retry};
 
-/// SQLSTATEs of values that are none: a date, a number, a text.
+/// The SQLSTATE class of invalid values: a date, a number or a text that is none.
 const CLASS_OF_VALUES: &str = "22";
-/// Rows of a log on one page.
+/// Most rows of a log on one page.
 pub const ROWS_MAX: i64 = 50;
 
-/// A page, or why there is none.
+/// A page, or a problem page.
 pub type Answer = Result<Response, Problem>;
 
-/// What every page shows around its own.
+/// The frame of every page.
 #[derive(Clone, Debug, Default)]
 pub struct Page {
     /// Its title.
     pub title: String,
-    /// The entry of the menu that it belongs to.
+    /// The menu's entry for the page.
     pub section: &'static str,
-    /// The clock, the switch and the counts; none if the database was not asked.
+    /// The state that every page shows; none if the database was not asked.
     pub frame: Option<Frame>,
-    /// Who asks.
+    /// The signed-in operator.
     pub visitor: Option<Visitor>,
-    /// Whether there is anybody who could sign in.
+    /// Whether there are operators who could sign in.
     pub can_sign_in: bool,
-    /// Its own address.
+    /// The page's own address.
     pub here: String,
-    /// What just happened.
+    /// The sentence about the act that was just done.
     pub notice: Option<String>,
-    /// Whether it is to be kept fresh.
+    /// Whether the page refreshes itself.
     pub live: bool,
 }
 
 impl Page {
-    /// A page of what the database says.
+    /// The frame of a page that was read from the database.
     pub fn new(
         console: &Console,
         section: &'static str,
@@ -71,34 +71,34 @@ impl Page {
         }
     }
 
-    /// The same with a title.
+    /// The same frame with a title.
     pub fn titled(self, title: impl Into<String>) -> Page {
         Page { title: title.into(), ..self }
     }
 
-    /// Where to sign in and come back.
+    /// The address of the sign-in form, which leads back here.
     pub fn sign_in_link(&self) -> String {
         links::query("/sign-in", &[("next", &self.here)])
     }
 
-    /// What the menu says of open alerts.
+    /// The menu's number of open alerts; none if there are none.
     pub fn alerts(&self) -> Option<String> {
         counted(self.frame.as_ref()?.alerts)
     }
 
-    /// What it says of unknown outcomes.
+    /// The menu's number of unknown outcomes; none if there are none.
     pub fn unknown(&self) -> Option<String> {
         counted(self.frame.as_ref()?.unknown)
     }
 
-    /// Whether the visitor may do this here: is signed in, and the database has and grants the function.
+    /// Whether the visitor may do this here: is signed in, and the database has the function and grants it.
     pub fn may(&self, function: &str) -> bool {
         self.visitor.is_some()
             && self.frame.as_ref().is_some_and(|frame| frame.functions.iter().any(|known| known == function))
     }
 }
 
-/// How many there are, where there are any.
+/// A number up to 99, or `99+`; none for 0.
 fn counted(open: i64) -> Option<String> {
     match open {
         0 => None,
@@ -107,7 +107,7 @@ fn counted(open: i64) -> Option<String> {
     }
 }
 
-/// Why there is no page.
+/// A problem: the page that is shown instead.
 #[derive(Debug)]
 pub struct Problem {
     status: StatusCode,
@@ -117,22 +117,22 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// One with a status, a title and an explanation.
+    /// A problem with a status, a title and an explanation.
     pub fn new(status: StatusCode, title: impl Into<String>, text: impl Into<String>) -> Problem {
         Problem { status, title: title.into(), text: text.into(), way: None }
     }
 
-    /// The same with a way out: what the button says, and where it leads.
+    /// The same with a button: its label and its address.
     pub fn with_way(self, label: &'static str, link: String) -> Problem {
         Problem { way: Some((label, link)), ..self }
     }
 
-    /// Whether the database was slow, held or away, and not what was asked for wrong.
+    /// Whether the database was slow, held or unreachable, so that the request itself was not wrong.
     pub fn is_about_the_database(&self) -> bool {
         self.status.is_server_error()
     }
 
-    /// The database could not be asked.
+    /// A problem with status 503.
     pub fn unavailable(title: &str, text: &str) -> Problem {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, title, text)
     }
@@ -153,7 +153,7 @@ impl From<Error> for Problem {
             _ if matches!(error, Error::Busy { .. }) => {
                 Problem::unavailable("Others are using the console", "Try again in a moment.")
             }
-            // Values come from the address, and the database takes none of them apart but by its types.
+            // The address has such values; the daemon does not parse them, the database does.
             Retry::Later if code.starts_with(CLASS_OF_VALUES) => Problem::new(
                 StatusCode::BAD_REQUEST,
                 "This cannot be understood",
@@ -183,13 +183,13 @@ impl IntoResponse for Problem {
     }
 }
 
-/// There is no such account.
+/// The problem of an unknown account.
 pub fn no_such_account(id: &str) -> Problem {
     let text = format!("No account has the id {}.", Untrusted::from(id.to_owned()));
     Problem::new(StatusCode::NOT_FOUND, "There is no such account", text)
 }
 
-/// A page of the console that is not there.
+/// The problem of an unknown address.
 pub async fn not_found() -> Problem {
     Problem::new(
         StatusCode::NOT_FOUND,
@@ -198,7 +198,7 @@ pub async fn not_found() -> Problem {
     )
 }
 
-/// A template as an answer. It can only fail for want of memory.
+/// A rendered template as an answer. It fails only if memory is short.
 pub fn rendered(template: &impl Template) -> Response {
     match template.render() {
         Ok(text) => Html(text).into_response(),
@@ -217,7 +217,7 @@ pub fn read_cursor(text: &str) -> Result<Option<Cursor>, Problem> {
     text.parse().map(Some).map_err(unreadable)
 }
 
-/// An action as people write it.
+/// An action in words.
 pub fn action_name(action: &str) -> &str {
     match action {
         "inmail" => "InMail",
@@ -229,12 +229,12 @@ pub fn action_name(action: &str) -> &str {
     }
 }
 
-/// A name of a closed list as words.
+/// A name of a closed list in words.
 pub fn spoken(name: &str) -> String {
     name.replace('_', " ").replace("inmail", "InMail")
 }
 
-/// How much of a whole, in percent, for a bar.
+/// The share of a whole in percent, from 0 to 100, for a bar.
 pub fn percent(part: i32, whole: i32) -> i32 {
     if whole <= 0 {
         if part > 0 { 100 } else { 0 }

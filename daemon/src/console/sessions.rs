@@ -1,4 +1,4 @@
-//! Who is signed in. Sessions are in memory only: they end with the daemon.
+//! Sessions of signed-in operators. They are in memory only and end with the daemon.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -8,21 +8,21 @@ use ring::rand::{SecureRandom, SystemRandom};
 use crate::config::tokens::sha256;
 use crate::error::{Error, Result};
 
-/// A session ends after this time, whatever is done in it.
+/// A session ends after this time, even if it is in use.
 const LASTS_AT_MOST: Duration = Duration::from_secs(12 * 3600);
-/// Sessions at the same time; the one that was idle longest makes room for another.
+/// Most sessions at the same time; a new one ends the one that was idle longest.
 const SESSIONS_MAX: usize = 200;
 /// Random bytes of a session's id and of its forms' token.
 const RANDOM_BYTES: usize = 32;
 
-/// Who asks, as the session knows.
+/// The operator of a request, as the session knows.
 #[derive(Clone, Debug)]
 pub struct Visitor {
-    /// The operator.
+    /// The operator's name.
     pub name: String,
-    /// What every form of the session carries.
+    /// The secret that every form of the session carries.
     pub csrf: String,
-    /// Which session.
+    /// The session's key: the hash of its id.
     key: Key,
 }
 
@@ -45,12 +45,12 @@ pub struct Sessions {
 }
 
 impl Sessions {
-    /// None yet; they end when they were idle for so long.
+    /// No sessions yet. Each ends after `idle_max` without a request.
     pub fn new(idle_max: Duration) -> Sessions {
         Sessions { open: HashMap::new(), idle_max }
     }
 
-    /// Begins one, and returns the id that goes into the cookie.
+    /// Begins a session and answers its id, which goes into the cookie.
     pub fn begin(&mut self, name: &str, now: Instant) -> Result<String> {
         self.forget_ended(now);
         if self.open.len() >= SESSIONS_MAX
@@ -60,12 +60,13 @@ impl Sessions {
         }
         let (id, csrf) = (random()?, random()?);
         let session = Session { name: name.to_owned(), csrf, begun: now, seen: now, notice: None };
-        // Kept by its hash: how long a look-up takes tells nothing about an id.
+        // Sessions are found by the hash of their id: the time of a look-up tells nothing about an id.
         self.open.insert(sha256(&id), session);
         Ok(id)
     }
 
-    /// Whose session it is, if it has not ended. What a page asks for by itself does not keep it alive.
+    /// The operator of the session, if it has not ended. Requests that a page makes by itself do not keep it
+    /// alive.
     pub fn find(&mut self, id: &str, now: Instant, by_itself: bool) -> Option<Visitor> {
         self.forget_ended(now);
         let key = sha256(id);
@@ -76,19 +77,19 @@ impl Sessions {
         Some(Visitor { name: session.name.clone(), csrf: session.csrf.clone(), key })
     }
 
-    /// Ends it.
+    /// Ends the session.
     pub fn end(&mut self, visitor: &Visitor) {
         self.open.remove(&visitor.key);
     }
 
-    /// What the next page tells.
+    /// Leaves a sentence for the session's next page.
     pub fn leave_notice(&mut self, visitor: &Visitor, notice: String) {
         if let Some(session) = self.open.get_mut(&visitor.key) {
             session.notice = Some(notice);
         }
     }
 
-    /// The notice, once.
+    /// The sentence that was left, once.
     pub fn take_notice(&mut self, visitor: &Visitor) -> Option<String> {
         self.open.get_mut(&visitor.key)?.notice.take()
     }
@@ -102,13 +103,17 @@ impl Sessions {
 }
 
 impl Visitor {
-    /// What stands for a form of this session, by the id that the form was given.
+    /// The key of a form of this session, from the id that the form was given.
     pub fn form(&self, id: &str) -> [u8; 32] {
         sha256(&format!("{} {id}", self.csrf))
     }
 }
 
-/// So many bytes that nobody can guess, in hexadecimal.
+/// 32 random bytes in hexadecimal.
+///
+/// # Errors
+///
+/// [`Error::Usage`] if the system has no random numbers.
 pub fn random() -> Result<String> {
     let mut bytes = [0; RANDOM_BYTES];
     SystemRandom::new()

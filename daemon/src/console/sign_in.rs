@@ -16,14 +16,14 @@ use super::pages::{Answer, Page, rendered};
 use super::sessions::Visitor;
 use super::{Console, csrf, links};
 
-/// Where to go afterwards.
+/// The address's query.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct SignInQuery {
     next: String,
 }
 
-/// What the form sends.
+/// The form that signs in.
 #[derive(Deserialize)]
 pub struct SignInForm {
     token: String,
@@ -31,7 +31,7 @@ pub struct SignInForm {
     next: String,
 }
 
-/// What the button sends.
+/// The form that signs out.
 #[derive(Deserialize)]
 pub struct SignOutForm {
     csrf: String,
@@ -45,7 +45,7 @@ struct SignInPage {
     problem: Option<&'static str>,
 }
 
-/// Asks for a token.
+/// Shows the form that asks for a token.
 pub async fn ask(State(console): State<Arc<Console>>, Query(query): Query<SignInQuery>) -> Response {
     asked(&console, &query.next, None)
 }
@@ -56,7 +56,7 @@ fn asked(console: &Console, next: &str, problem: Option<&'static str>) -> Respon
     rendered(&SignInPage { page, next: links::within(next).to_owned(), problem })
 }
 
-/// Begins a session for whoever has a token.
+/// Begins a session if the token is right. Wrong tokens from one place are limited.
 pub async fn sign_in(
     State(console): State<Arc<Console>>,
     ConnectInfo(from): ConnectInfo<SocketAddr>,

@@ -15,7 +15,7 @@ pub const ACTIONS: [&str; 5] = ["inmail", "invite", "message", "profile_view", "
 /// Its breaker.
 const BREAKER: &str = "SELECT to_jsonb(b) FROM sendgate.breakers AS b WHERE b.account_id = $1";
 
-/// Its counters in the order of $2, beside what was delivered today.
+/// Its counters in the order of $2, with the deliveries of today.
 const COUNTERS: &str = "SELECT to_jsonb(k) || jsonb_build_object('delivered_today', (
     SELECT count(*) FROM sendgate.linkedin_events AS e
     WHERE e.account_id = $1 AND e.event_type = k.action || '_sent' AND e.counted_on = k.day
@@ -23,7 +23,7 @@ const COUNTERS: &str = "SELECT to_jsonb(k) || jsonb_build_object('delivered_toda
 FROM sendgate.counters AS k WHERE k.account_id = $1
 ORDER BY array_position($2, k.action)";
 
-/// What the gate would answer now, for each action of $2 in that order.
+/// The gate's present answer for each action of $2, in that order.
 const ANSWERS: &str = "SELECT to_jsonb(p) || jsonb_build_object('action', n.action)
 FROM unnest($2) WITH ORDINALITY AS n (action, place)
 CROSS JOIN LATERAL sendgate.preview($1, n.action) AS p
@@ -53,7 +53,7 @@ WHERE d.account_id = $1 ORDER BY d.id DESC LIMIT $2";
 /// Columns that only JSON shows.
 pub type Others = Map<String, Value>;
 
-/// What explains whether one account can send.
+/// The rows that explain whether one account can send.
 #[derive(Clone, Debug, Serialize)]
 pub struct Account {
     /// Its breaker.
@@ -75,7 +75,7 @@ pub struct Account {
 /// The breaker of an account, as the view `breakers` has it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Breaker {
-    /// `auto`, `open` or `closed`: what an operator set.
+    /// The operators' setting: `auto`, `open` or `closed`.
     pub mode: String,
     /// `closed`, `open`, `forced_open` or `forced_closed`.
     pub state: String,
@@ -119,7 +119,7 @@ pub struct Counter {
     pub others: Others,
 }
 
-/// What the gate would answer now: a `decision` of `preview`.
+/// The gate's present answer for one action: a `decision` of `preview`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Decision {
     /// The action that was asked about.
@@ -228,7 +228,7 @@ pub struct Correction {
 }
 
 impl Session {
-    /// What explains whether the account can send, at most `rows_max` rows of each list; none if there is
+    /// The rows that explain whether the account can send, at most `rows_max` of each list; none if there is
     /// no such account. The statements are sent together, so this takes about one round trip.
     pub async fn account(&self, account: &str, rows_max: i64) -> Result<Option<Account>> {
         let one = parameters(&account);
@@ -266,12 +266,7 @@ impl Session {
         self.objects("reading counters", COUNTERS, &parameters).await
     }
 
-    /// What the gate would answer now, in the order of [`ACTIONS`].
-    ///
-    /// # Errors
-    ///
-    /// SQLSTATE 42501 if this login may not call `preview`; an error of `preview` if there is no such
-    /// account.
+    /// The gate's present answers, in the order of [`ACTIONS`].
     pub async fn account_answers(&self, account: &str) -> Result<Vec<Decision>> {
         let actions = ACTIONS.as_slice();
         let parameters = [(&account as _, Type::TEXT), (&actions as _, Type::TEXT_ARRAY)];

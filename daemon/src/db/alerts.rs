@@ -17,7 +17,7 @@ const OF_ACCOUNT: &str = "SELECT to_jsonb(o) FROM sendgate.open_alerts AS o
 WHERE o.account_id = $1 AND ($3 IS NULL OR o.alert_id = $3::uuid)
 ORDER BY o.opened_at DESC LIMIT $2";
 
-/// How many there are of each kind.
+/// The number of open alerts of each kind.
 const BY_KIND: &str = "SELECT o.kind, count(*) FROM sendgate.open_alerts AS o GROUP BY o.kind ORDER BY 1";
 
 /// An open alert, as the view `open_alerts` has it.
@@ -31,7 +31,7 @@ pub struct Alert {
     pub kind: String,
     /// The UTC day that it is about.
     pub day: String,
-    /// What was found, in a sentence.
+    /// The finding, in a sentence.
     pub detail: Untrusted,
     /// When it was first seen.
     pub opened_at: Timestamp,
@@ -61,7 +61,7 @@ impl Session {
         self.objects("reading alerts", OF_ACCOUNT, &parameters).await
     }
 
-    /// How many alerts are open of each kind; kinds of which none is open are missing.
+    /// The number of open alerts of each kind; kinds without one are missing.
     pub async fn alerts_by_kind(&self) -> Result<Vec<(String, i64)>> {
         let rows = self.rows("counting alerts", BY_KIND, &[]).await?;
         Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())

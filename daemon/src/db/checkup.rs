@@ -1,9 +1,9 @@
-//! What the health checks and `doctor` ask.
+//! The statements of the health checks and of `doctor`.
 
 use super::Session;
 use crate::error::Result;
 
-/// The extension's version; no row if it is not there.
+/// The extension's version; no row if it is not installed in this database.
 const EXTENSION: &str = "SELECT e.extversion FROM pg_extension AS e WHERE e.extname = 'sendgate'";
 
 /// The server, this session, and its clock in seconds since 1970.
@@ -17,15 +17,15 @@ const SERVER: &str = "SELECT current_setting('server_version_num')::integer,
 const AVAILABLE: &str =
     "SELECT a.default_version FROM pg_available_extensions AS a WHERE a.name = 'sendgate'";
 
-/// The roles, which of them could log in, and which of them this session has.
+/// sendgate's roles: whether each exists, could log in, and is held by this session.
 const ROLES: &str = "SELECT n.name, r.rolname IS NOT NULL, coalesce(r.rolcanlogin OR r.rolsuper, false),
        r.rolname IS NOT NULL AND pg_has_role(session_user, r.oid, 'USAGE')
 FROM unnest(ARRAY['sendgate_owner', 'sendgate_sender', 'sendgate_reader', 'sendgate_operator',
                   'sendgate_daemon']) AS n (name)
 LEFT JOIN pg_roles AS r ON r.rolname = n.name";
 
-/// The functions that the daemon calls, and which of them this session may call. By name and not by
-/// signature: an argument that a later version adds is no missing grant.
+/// The functions that the daemon calls and this session may not. They are found by name and not by signature:
+/// an argument that a later version adds is no missing grant.
 const MISSING_GRANTS: &str = "SELECT n.name
 FROM unnest(ARRAY['begin_run', 'record_run_failure', 'midnight_reset', 'audit_events',
                   'reconcile_operations', 'prune', 'take_breaker_lines', 'clock']) AS n (name)
@@ -34,7 +34,7 @@ WHERE NOT EXISTS (
     JOIN pg_namespace AS s ON s.oid = p.pronamespace
     WHERE s.nspname = 'sendgate' AND p.proname = n.name AND has_function_privilege(p.oid, 'EXECUTE'))";
 
-/// What everybody may do, which should be nothing.
+/// Grants to PUBLIC, of which there should be none.
 const PUBLIC_GRANTS: &str = "SELECT x.name FROM (
     SELECT p.oid::regprocedure::text AS name, coalesce(p.proacl, acldefault('f', p.proowner)) AS acl
     FROM pg_proc AS p WHERE p.pronamespace = 'sendgate'::regnamespace
@@ -48,7 +48,7 @@ ORDER BY 1 LIMIT 5";
 /// Loads the library, so that its settings are known.
 const LOAD: &str = "SELECT sendgate.clock()::text";
 
-/// Settings that are not as shipped: ours, and the server's that lose data.
+/// Settings that differ from their defaults: sendgate's, and those of the server that protect data.
 const SETTINGS: &str = "SELECT s.name, s.setting, s.boot_val, coalesce(s.unit, '')
 FROM pg_settings AS s
 WHERE (s.name LIKE 'sendgate.%' OR s.name IN ('fsync', 'full_page_writes', 'autovacuum'))
@@ -63,9 +63,9 @@ const COUNTS_REFUSALS: &str = "SELECT EXISTS (SELECT FROM sendgate.refusal_count
 pub struct Server {
     /// As a number, such as 180006.
     pub version_number: i32,
-    /// As people write it.
+    /// As text, such as 18.6.
     pub version: String,
-    /// Who this session is.
+    /// The login of this session.
     pub user: String,
     /// Whether it is a standby.
     pub is_standby: bool,
@@ -84,27 +84,27 @@ pub struct Role {
     pub name: String,
     /// Whether it is there.
     pub exists: bool,
-    /// Whether somebody could log in as it, or it is a superuser.
+    /// Whether it can log in or is a superuser, which it should not.
     pub is_too_strong: bool,
     /// Whether this session has its rights.
     pub is_ours: bool,
 }
 
-/// A setting that is not as shipped.
+/// A setting that differs from its default.
 #[derive(Clone, Debug)]
 pub struct Setting {
     /// Its name.
     pub name: String,
-    /// What it is.
+    /// Its value.
     pub value: String,
-    /// What it is when nobody sets it.
+    /// Its default.
     pub default: String,
-    /// Of both.
+    /// The unit of both; empty if there is none.
     pub unit: String,
 }
 
 impl Session {
-    /// The extension's version; none if it is not there.
+    /// The extension's version; none if it is not installed in this database.
     pub async fn extension_version(&self) -> Result<Option<String>> {
         let rows = self.rows("asking for the extension", EXTENSION, &[]).await?;
         Ok(rows.first().map(|row| row.get(0)))
@@ -147,12 +147,12 @@ impl Session {
         self.names("reading grants", MISSING_GRANTS).await
     }
 
-    /// Some of what everybody may do with sendgate.
+    /// Up to five objects of sendgate with a grant to PUBLIC.
     pub async fn public_grants(&self) -> Result<Vec<String>> {
         self.names("reading grants to everybody", PUBLIC_GRANTS).await
     }
 
-    /// Settings that are not as shipped.
+    /// Settings that differ from their defaults.
     pub async fn changed_settings(&self) -> Result<Vec<Setting>> {
         self.row("loading the library", LOAD, &[]).await?;
         let rows = self.rows("reading settings", SETTINGS, &[]).await?;

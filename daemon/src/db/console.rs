@@ -1,5 +1,5 @@
-//! What the console shows and does. Every page is a few statements whose plans are bounded: by a page,
-//! by a number of rows that is looked at, or by one account's own history.
+//! The console's statements. Every page is a few statements with bounded plans: bounded by a page, by a
+//! number of rows to look at, or by one account's own history.
 
 pub mod account;
 pub mod accounts;
@@ -11,10 +11,11 @@ use tokio_postgres::types::Type;
 use super::{Session, Timestamp, Untrusted};
 use crate::error::Result;
 
-/// What wants a person is counted up to here; more is "many".
+/// Open alerts and unknown outcomes are counted up to this number; more is shown as "99+".
 pub const COUNTED_MAX: i64 = 99;
 
-/// What operators do here. Without the function, or without its grant, there is no button.
+/// The operators' functions that have a button. Without the function, or without its grant, there is no
+/// button.
 const FUNCTIONS: [&str; 7] = [
     "acknowledge_alert",
     "breaker_clear",
@@ -25,8 +26,8 @@ const FUNCTIONS: [&str; 7] = [
     "resume_all",
 ];
 
-/// The clock, the switch, how many alerts are open and how many outcomes unknown (up to a bound), and whether
-/// the books are kept: what every page says.
+/// The state that every page shows: the clock, the pause switch, open alerts and unknown outcomes (counted up
+/// to a bound), jobs that are late, and granted functions.
 const FRAME: &str = "SELECT c.at, p.paused_at, p.actor, p.note,
        (SELECT count(*) FROM (SELECT FROM sendgate.open_alerts AS o ORDER BY o.opened_at LIMIT 100) AS a),
        (SELECT count(*) FROM sendgate.reconciler_health AS h WHERE h.stale),
@@ -41,12 +42,12 @@ FROM (SELECT sendgate.clock() AS at) AS c
 LEFT JOIN sendgate.pause_switch AS p ON true
 LEFT JOIN sendgate.quarantine_progress AS q ON true";
 
-/// What every page says.
+/// The state that every page shows.
 #[derive(Clone, Debug)]
 pub struct Frame {
     /// The clock by which the page is read.
     pub at: Timestamp,
-    /// The switch that stops everything, if it is on.
+    /// The pause switch, if it is on.
     pub paused: Option<Paused>,
     /// Open alerts, counted up to [`COUNTED_MAX`] and one.
     pub alerts: i64,
@@ -54,34 +55,34 @@ pub struct Frame {
     pub unknown: i64,
     /// Jobs that missed two runs.
     pub stale_jobs: i64,
-    /// Operators' functions that there are and that this login may call.
+    /// The operators' functions that exist and that this login may call.
     pub functions: Vec<String>,
 }
 
-/// Who stopped everything, when and why.
+/// The pause switch while it is on.
 #[derive(Clone, Debug)]
 pub struct Paused {
-    /// Since when.
+    /// When it began.
     pub since: Timestamp,
-    /// Who.
+    /// The operator or login that set it.
     pub actor: Untrusted,
-    /// Why.
+    /// The note of the operator.
     pub note: Option<Untrusted>,
-    /// Where it is more than a pause.
+    /// The quarantine, if the pause is one.
     pub quarantine: Option<Quarantine>,
 }
 
-/// What nobody can end before the books were checked.
+/// A quarantine: it cannot end before the books were checked.
 #[derive(Clone, Debug)]
 pub struct Quarantine {
-    /// Since when.
+    /// When it began.
     pub since: Timestamp,
-    /// Whether layers 1 and 2 have met every account since.
+    /// Whether layers 1 and 2 have checked every account since.
     pub checked: bool,
 }
 
 impl Session {
-    /// What every page says.
+    /// The state that every page shows.
     pub async fn console_frame(&self) -> Result<Frame> {
         let functions = FUNCTIONS.as_slice();
         let row = self.row("reading the clock", FRAME, &[(&functions, Type::TEXT_ARRAY)]).await?;

@@ -1,4 +1,4 @@
-//! The jobs: the database decides what is due and who runs it.
+//! The jobs' statements: the database decides which job is due and which process runs it.
 
 use tokio_postgres::types::Type;
 
@@ -6,13 +6,13 @@ use super::Session;
 use crate::error::Result;
 use crate::job::Job;
 
-/// Leaves the heartbeat of a run, committed at once, if the job is due and nobody runs it.
+/// Begins a run and commits its heartbeat, if the job is due and no other process runs it.
 const BEGIN: &str = "SELECT sendgate.begin_run($1)";
 
-/// For a run that failed: its transaction is gone, and with it whatever it said.
+/// Records the error of a run that failed: its own transaction was rolled back.
 const RECORD_FAILURE: &str = "SELECT sendgate.record_run_failure($1, $2)";
 
-/// What one batch did.
+/// The result of one batch.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Batch {
     /// Rows looked at.
@@ -31,7 +31,7 @@ const fn batch_sql(job: Job) -> &'static str {
         Job::ReconcileOperations => {
             "SELECT j.checked, j.changed, j.more FROM sendgate.reconcile_operations() AS j"
         }
-        // begin_run has loaded the library, so these are its settings and nobody's placeholders.
+        // begin_run has loaded the library, so these are its settings and not placeholders of the session.
         Job::Prune => {
             "SELECT j.checked, j.changed, j.more FROM sendgate.prune(
                  current_setting('sendgate.keep')::interval,
@@ -41,7 +41,7 @@ const fn batch_sql(job: Job) -> &'static str {
 }
 
 impl Session {
-    /// Whether this session is to run the job now; if so, its run has begun.
+    /// Whether this session has to run the job now; if so, its run has begun.
     pub async fn begin_run(&self, job: Job) -> Result<bool> {
         let row = self.row("asking what is due", BEGIN, &[(&job.name(), Type::TEXT)]).await?;
         Ok(row.get(0))
@@ -53,7 +53,7 @@ impl Session {
         Ok(Batch { checked: row.get(0), changed: row.get(1), more: row.get(2) })
     }
 
-    /// Records that the run that this session began has failed.
+    /// Records that the run of this session has failed.
     pub async fn record_run_failure(&self, job: Job, error: &str) -> Result<()> {
         let job = job.name();
         let parameters = [(&job as _, Type::TEXT), (&error as _, Type::TEXT)];

@@ -1,5 +1,5 @@
-//! What `/metrics` counts. Nothing here reads more than the accounts that are active or stopped, and
-//! today's logs; one statement runs over all accounts, and reads two columns.
+//! The numbers of `/metrics`. The statements read accounts that are active or stopped and today's logs; one
+//! reads two columns of all accounts.
 
 use tokio_postgres::types::Type;
 
@@ -13,15 +13,15 @@ use crate::error::Result;
 const CLOCK: &str = "SELECT c.at, coalesce(current_setting('sendgate.test_clock', true), 'off') = 'on'
 FROM (SELECT sendgate.clock() AS at) AS c";
 
-/// Breakers that stand open by themselves; the index of exhausted accounts finds them.
+/// Breakers that the credits hold open; found by the index of exhausted accounts.
 const BREAKERS_OPEN: &str = "SELECT count(*) FROM sendgate.breakers AS b
 WHERE b.exhausted_at IS NOT NULL AND b.state = 'open'";
 
-/// All accounts by status, and those that an operator forced.
+/// All accounts by status and breaker mode.
 const ACCOUNTS: &str = "SELECT a.status::text, a.breaker_mode::text, count(*)
 FROM sendgate.linkedin_accounts AS a GROUP BY 1, 2";
 
-/// Only whose day is today can have used a slot today.
+/// Slots used today. Only accounts whose counters are of today have used any.
 const SLOTS: &str = "SELECT coalesce(sum(a.inmails_sent_today), 0)::bigint,
        coalesce(sum(a.invites_sent_today), 0)::bigint,
        coalesce(sum(a.messages_sent_today), 0)::bigint,
@@ -29,7 +29,7 @@ const SLOTS: &str = "SELECT coalesce(sum(a.inmails_sent_today), 0)::bigint,
        coalesce(sum(a.engagements_sent_today), 0)::bigint
 FROM sendgate.linkedin_accounts AS a WHERE a.counters_day >= $1";
 
-/// What campaigns were spared today.
+/// Skips of campaign work today.
 const SKIPS: &str = "SELECT e.action::text, e.reason, count(*), coalesce(sum(e.repeats), 0)::bigint
 FROM sendgate.campaign_events AS e
 WHERE e.at >= $1::timestamptz AND e.at < $1::timestamptz + interval '1 day'
@@ -44,28 +44,28 @@ GROUP BY 1";
 const REFUSALS: &str =
     "SELECT r.action, r.reason, r.refusals FROM sendgate.refusal_counts() AS r ORDER BY 1, 2";
 
-/// Whether the lines that wait may be counted exactly.
+/// Whether this login may count the outbox exactly.
 const OUTBOX_MAY: &str = "SELECT has_table_privilege('sendgate.breaker_outbox', 'SELECT')";
-/// Exactly, but for no more lines than matter.
+/// The exact count, up to a limit.
 const OUTBOX_COUNT: &str =
     "SELECT count(*) FROM (SELECT FROM sendgate.breaker_outbox AS o LIMIT 100000) AS w";
-/// What the statistics say, which is a second or so old.
+/// The estimate of the statistics, about a second old.
 const OUTBOX_ESTIMATE: &str = "SELECT pg_stat_get_live_tuples('sendgate.breaker_outbox'::regclass)";
 
-/// Everything that was counted.
+/// All numbers of the database.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Numbers {
-    /// Whether a test's clock is on.
+    /// Whether the test clock is on.
     pub test_clock: bool,
-    /// Breakers open since credits are exhausted.
+    /// Breakers that are open because credits are exhausted.
     pub breakers_open: i64,
     /// Accounts by status and breaker mode.
     pub accounts: Vec<(String, String, i64)>,
     /// Slots used today, in the order of [`ACTIONS`].
     pub slots_used: [i64; ACTIONS.len()],
-    /// Skips today: action, reason, how many, and how often they were repeated.
+    /// Skips today: action, reason, number, and how often they were asked for again.
     pub skips: Vec<(String, String, i64, i64)>,
-    /// Refusals since the server started: action, reason, how many. Empty where they are not counted.
+    /// Refusals since the server started: action, reason, number. Empty if the server does not count them.
     pub refusals: Vec<(String, String, i64)>,
     /// Corrected counters today, by action.
     pub drift: Vec<(String, i64)>,
@@ -73,12 +73,12 @@ pub struct Numbers {
     pub alerts: Vec<(String, i64)>,
     /// Heartbeats.
     pub jobs: Vec<Heartbeat>,
-    /// Lines of the breaker that nobody has printed yet.
+    /// Lines of the breaker that are not printed yet.
     pub outbox_rows: i64,
 }
 
 impl Session {
-    /// Counts everything.
+    /// Counts everything. The statements run one after the other.
     pub async fn numbers(&self) -> Result<Numbers> {
         let what = "counting for metrics";
         let clock = self.row(what, CLOCK, &[]).await?;

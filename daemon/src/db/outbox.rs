@@ -1,4 +1,4 @@
-//! The breaker's lines: taken by deleting, in a transaction that ends when they are printed.
+//! The breaker's lines: a transaction deletes them from the outbox, and commits once they are printed.
 
 use serde::Serialize;
 use tokio_postgres::types::Type;
@@ -6,7 +6,7 @@ use tokio_postgres::types::Type;
 use super::Session;
 use crate::error::Result;
 
-/// Instants as text, so that they are printed as the database means them.
+/// Instants as text in the format that is printed, with all six digits.
 const TAKE: &str = "SELECT l.id::text, l.action, l.account_id::text, l.prospect_id::text,
        to_char(l.at AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),
        l.reason, l.actor,
@@ -21,38 +21,38 @@ pub struct Line {
     pub source: &'static str,
     /// `set`, `clear` or `skip`.
     pub action: String,
-    /// Whose breaker.
+    /// The account.
     pub account_id: String,
-    /// To whom was to be sent, where there is such a one.
+    /// The prospect of a skipped send.
     pub prospect_id: Option<String>,
-    /// When, in UTC.
+    /// The instant in UTC.
     pub ts: String,
-    /// The same line has the same id, should it ever come twice.
+    /// The line's id: a line that is printed twice has the same.
     pub id: String,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// Who.
+    /// The login or operator that caused it.
     pub actor: String,
-    /// Since when the credits are exhausted, in UTC.
+    /// The stamp in UTC: since when the credits are exhausted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exhausted_at: Option<String>,
-    /// The campaign whose work it was.
+    /// The campaign of a skipped send.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub campaign_id: Option<String>,
 }
 
 impl Line {
-    /// What all lines have in the field `source`.
+    /// The value of the field `source` in every line.
     pub const SOURCE: &'static str = "inmail_credit_breaker";
 }
 
 impl Session {
-    /// Begins a transaction and takes up to so many lines in it, oldest first.
+    /// Begins a transaction and takes at most `lines_max` lines in it, oldest first.
     pub async fn take_breaker_lines(&self, lines_max: i32) -> Result<Vec<Line>> {
         self.execute("beginning to take lines", "BEGIN").await?;
         let rows = self.rows("taking the breaker's lines", TAKE, &[(&lines_max, Type::INT4)]).await;
         if rows.is_err() {
-            // If this fails too, the connection is of no use, and the next question finds that out.
+            // If this fails too, the connection is lost, and the next statement finds that out.
             let _ = self.execute("giving lines back", "ROLLBACK").await;
         }
         let line = |row: &tokio_postgres::Row| Line {
@@ -70,7 +70,7 @@ impl Session {
         Ok(rows?.iter().map(line).collect())
     }
 
-    /// Ends the transaction: the lines that were taken are gone from the outbox.
+    /// Commits: the lines that were taken are gone from the outbox.
     pub async fn keep_breaker_lines(&self) -> Result<()> {
         self.execute("ending the taking of lines", "COMMIT").await
     }

@@ -1,4 +1,4 @@
-//! What `status` shows, and the clock by which everything is read.
+//! The statements of `status`, and the clock.
 
 use serde::{Deserialize, Serialize};
 use tokio_postgres::types::Type;
@@ -10,9 +10,9 @@ use crate::error::Result;
 /// The clock.
 const NOW: &str = "SELECT sendgate.clock()";
 
-/// Which accounts come first: those that stand still and those about which there is an alert, then by
-/// name. Reads each account once, without what is costly to know; only then are cards made, for the
-/// accounts that are shown. The next page begins after the account in $2.
+/// Accounts that cannot send or have an open alert come first, then all others, both by id. The ranking reads
+/// each account once and only cheap columns; cards are made only for the accounts that are shown. The next
+/// page begins after the account in $2.
 const CARDS: &str = "WITH ranked AS (
     SELECT a.id,
            a.status = 'connected' AND t.account_id IS NULL

@@ -18,14 +18,18 @@ use crate::config::password::only_ours;
 use crate::config::target::{Identity, SslMode, Target};
 use crate::error::{Error, Result};
 
-/// What connects with TLS to this target.
+/// A TLS connector for this target.
+///
+/// # Errors
+///
+/// [`Error::Usage`] if a certificate or key cannot be used.
 pub fn connector(target: &Target) -> Result<MakeRustlsConnect> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::Usage(format!("TLS is not available: {error}")))?;
     let mode = match target.sslmode {
-        // As libpq: who names an authority wants it asked.
+        // As libpq: a named authority is verified even with `require`.
         SslMode::Require if target.sslrootcert.is_some() => SslMode::VerifyCa,
         mode => mode,
     };
@@ -51,7 +55,7 @@ pub fn connector(target: &Target) -> Result<MakeRustlsConnect> {
     Ok(MakeRustlsConnect::new(config))
 }
 
-/// Shows this certificate to a server that asks for one.
+/// Adds the certificate for a server that asks for one.
 fn with_identity(
     config: ConfigBuilder<ClientConfig, WantsClientCert>,
     Identity { certificate, key }: &Identity,
@@ -90,8 +94,8 @@ fn roots(target: &Target) -> Result<Arc<RootCertStore>> {
     Ok(Arc::new(store))
 }
 
-/// Checks less than rustls would: no name, or nothing at all. That the peer holds the key of the
-/// certificate that it shows is checked always.
+/// Verifies less than rustls would: the chain without the name, or nothing at all. That the server holds the
+/// key of its certificate is always verified.
 #[derive(Debug)]
 struct Verifier {
     provider: Arc<CryptoProvider>,
@@ -110,7 +114,7 @@ impl ServerCertVerifier for Verifier {
         let Some(authority) = &self.authority else {
             return Ok(ServerCertVerified::assertion());
         };
-        // The chain is verified before the name is looked at.
+        // This error comes only after the chain was verified.
         match authority.verify_server_cert(certificate, intermediates, name, ocsp_response, now) {
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },

@@ -1,4 +1,4 @@
-//! What is served: `/metrics`, `/healthz`, `/readyz`, and the console.
+//! Serves `/metrics`, `/healthz`, `/readyz`, and the console.
 
 pub mod accept;
 
@@ -24,20 +24,21 @@ use crate::shutdown::Shutdown;
 use crate::tasks::metrics::Collector;
 use crate::tasks::tally::Tally;
 
-/// A verdict about the database is good for so long, however many ask.
+/// A verdict about the database is kept for this time, so that many health checks cost one statement.
 const READY_FOR: Duration = Duration::from_secs(1);
 
-/// What is at the root when there is no console.
+/// The page at the root if there is no console.
 const INDEX: &str = "sendgated\n\n/metrics  for Prometheus\n/healthz  200: the process is alive\n\
                      /readyz   200: the database answers and has the extension, else 503\n";
 
-/// What the pages share. Health has a connection of its own; metrics and the console share another.
+/// The state that the pages share. Health checks have a connection of their own; metrics and the console
+/// share another.
 #[derive(Clone, Debug)]
 struct Pages {
     collector: Arc<Mutex<Collector>>,
     probe: Arc<Mutex<Probe>>,
     console: Arc<Console>,
-    /// Whether numbers are for who is known, because other machines reach this one.
+    /// Whether other machines reach this one: then numbers are only for operators and their tokens.
     is_reached: bool,
 }
 
@@ -49,7 +50,7 @@ struct Probe {
 }
 
 impl Probe {
-    /// The extension's version, or what is wrong.
+    /// The extension's version, or the reason why the database cannot be used.
     async fn ask(&mut self) -> std::result::Result<String, String> {
         if let Some((at, verdict)) = &self.verdict
             && at.elapsed() < READY_FOR
@@ -73,14 +74,18 @@ impl Probe {
     }
 }
 
-/// Takes the address; the error is the first one of all its meanings.
+/// Binds the address.
+///
+/// # Errors
+///
+/// [`Error::Listen`] if it cannot be bound, and those of [`Config::listen_addresses`].
 pub async fn listen(config: &Config) -> Result<TcpListener> {
     let addresses = config.listen_addresses().await?;
     let failed = |source| Error::Listen { address: config.listen.clone(), source };
     TcpListener::bind(addresses.as_slice()).await.map_err(failed)
 }
 
-/// Serves until it is told to stop.
+/// Serves until the shutdown signal, and closes its connections.
 pub async fn serve(
     listener: TcpListener,
     config: Arc<Config>,
@@ -110,7 +115,7 @@ pub async fn serve(
     accept::serve(listener, app, shutdown).await;
     console.finish().await;
     link.close().await;
-    // One that is still in use ends with its request.
+    // If the probe is in use, its connection ends with that request.
     if let Ok(mut probe) = pages.probe.try_lock() {
         probe.link.close().await;
     }
@@ -129,8 +134,9 @@ async fn metrics(
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
 }
 
-/// Numbers are for this machine, and not for a page elsewhere that made its name lead here; or for who is
-/// known, where other machines reach this one.
+/// The refusal of a request for numbers, if it is refused. On loopback any program of this machine may read
+/// them, but no page elsewhere whose host name was made to lead here. If other machines reach this one, only
+/// operators and programs with a token may.
 fn refused(pages: &Pages, from: SocketAddr, headers: &HeaderMap) -> Option<Response> {
     if !pages.is_reached {
         let text = "this answers to addresses and localhost, and to names given with --console-hosts\n";
@@ -153,7 +159,7 @@ fn refused(pages: &Pages, from: SocketAddr, headers: &HeaderMap) -> Option<Respo
 
 async fn readyz(State(pages): State<Pages>) -> impl IntoResponse {
     match pages.probe.lock().await.ask().await {
-        // Where the database is concerns nobody else; the daemon's log has it.
+        // The address of the database is not for other machines; the daemon's log has it.
         Err(_) if pages.is_reached => {
             (StatusCode::SERVICE_UNAVAILABLE, "not ready: see the daemon's log\n".to_owned())
         }

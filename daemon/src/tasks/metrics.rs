@@ -1,4 +1,4 @@
-//! `/metrics`: what the database counts, and what this process did, in Prometheus' text format.
+//! The page of `/metrics` in Prometheus' text format: the database's numbers, and this process's own.
 
 mod families;
 
@@ -17,13 +17,14 @@ use crate::error::{Error, Result};
 use crate::tasks::tally::Tally;
 use families::Counted;
 
-/// Numbers are counted again when they are asked for and this old: several scrapers cost as much as
-/// one. The page says how old they are.
+/// Numbers older than this are counted again when they are asked for: several scrapers cost as much as one.
+/// The page says how old they are.
 const AGE_MAX: Duration = Duration::from_secs(10);
-/// A page has to come before scrapers give up, which is after ten seconds, also without numbers.
+/// Longest time to count. Scrapers give up after ten seconds, and a page without numbers has to come before
+/// that.
 const COUNT_WITHIN: Duration = Duration::from_secs(8);
 
-/// Counts when somebody asks, and remembers for a while.
+/// Counts when a scraper asks, and keeps the numbers for a while.
 #[derive(Debug)]
 pub struct Collector {
     link: SharedLink,
@@ -32,12 +33,12 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Counts by this link.
+    /// A collector that counts over this connection.
     pub fn new(link: SharedLink, tally: Arc<Tally>) -> Collector {
         Collector { link, tally, counted: None }
     }
 
-    /// The page, counted now or a moment ago. What cannot be counted is missing rather than old.
+    /// The page, with numbers of now or of a moment ago. Numbers that cannot be counted are missing, not old.
     pub async fn page(&mut self) -> String {
         if self.counted.as_ref().is_none_or(|(at, _)| at.elapsed() > AGE_MAX) {
             self.counted = None;

@@ -1,5 +1,5 @@
-//! Prints the breaker's lines, each committed set, clear and skip once: taken, printed and flushed,
-//! and only then gone from the database's outbox.
+//! Prints the breaker's lines, each committed set, clear and skip once: a line is taken, printed and flushed,
+//! and only then deleted from the database's outbox.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use crate::shutdown::Shutdown;
 use crate::tasks::tally::Tally;
 use crate::terminal::harmless_json;
 
-/// Lines of one transaction: enough for any burst, little enough to be repeated after a kill.
+/// Lines of one transaction: enough for any burst, and few enough to be printed again after a kill.
 const LINES_MAX: i32 = 500;
-/// How often an empty outbox is looked into.
+/// Pause before an empty outbox is read again.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Lines remembered that were printed by transactions whose end is unknown.
+/// Limit of the lines that are remembered because their transaction's end is unknown.
 const UNSETTLED_MAX: usize = 20 * LINES_MAX as usize;
 
 /// Takes lines from the database and writes them to `out`.
@@ -33,8 +33,8 @@ pub struct Outbox<W> {
     unsettled: Unsettled,
 }
 
-/// Ids of lines that were printed although their transaction's end is unknown: the connection was
-/// lost before the answer. If they come again they are not printed again.
+/// Ids of printed lines whose transaction's end is unknown, because the connection was lost before the
+/// answer. If they come again they are not printed again.
 #[derive(Debug, Default)]
 struct Unsettled(VecDeque<String>);
 
@@ -61,7 +61,11 @@ impl<W: AsyncWrite + Unpin> Outbox<W> {
         Outbox { link, out, shutdown, tally, unsettled: Unsettled::default() }
     }
 
-    /// Prints until it is told to stop, or nobody reads any more.
+    /// Prints until the shutdown signal.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Output`] if standard output cannot be written; every other error is retried.
     pub async fn run(mut self) -> Result<()> {
         let mut backoff = Backoff::of_connections();
         while !self.shutdown.is_on() {
@@ -90,7 +94,7 @@ impl<W: AsyncWrite + Unpin> Outbox<W> {
         Ok(())
     }
 
-    /// One transaction: takes, prints, commits. How many lines were taken.
+    /// One transaction: takes, prints, commits. Answers how many lines were taken.
     async fn pass(&mut self) -> Result<usize> {
         let session = tokio::select! {
             session = self.link.session() => session?,
@@ -119,7 +123,7 @@ async fn print<W: AsyncWrite + Unpin>(out: &mut W, lines: &[&Line]) -> std::io::
     }
     let mut text = String::with_capacity(lines.len() * 256);
     for line in lines {
-        // Somebody may be watching on a terminal.
+        // Standard output may be a terminal.
         text += &harmless_json(&serde_json::to_string(line)?);
         text.push('\n');
     }

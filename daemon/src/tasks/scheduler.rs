@@ -1,5 +1,5 @@
-//! Runs what is due. The database decides what that is and who does it: any number of daemons may
-//! ask at once.
+//! Runs the jobs that are due. The database decides which are due and which daemon runs them: any number of
+//! daemons may ask at once.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,13 +15,13 @@ use crate::schedule::{Backoff, RUN_MAX, chance, pause_after};
 use crate::shutdown::Shutdown;
 use crate::tasks::tally::Tally;
 
-/// How long a cancelled statement may take to end, before the connection is dropped.
+/// Longest wait for a cancelled statement, before the connection is dropped.
 const CANCELLED_WITHIN: Duration = Duration::from_millis(1500);
 
-/// What is recorded of a run that was told to stop.
+/// The error that is recorded for a run which the shutdown ended.
 const STOPPED: &str = "the daemon was told to stop; the next run goes on where this one ended";
 
-/// Runs jobs, round by round, over one connection.
+/// Runs jobs, round after round, over one connection.
 #[derive(Debug)]
 pub struct Scheduler {
     link: Link,
@@ -30,7 +30,7 @@ pub struct Scheduler {
     rests: [Rest; Job::ALL.len()],
 }
 
-/// How long a job that failed is left alone: each attempt leaves a row.
+/// A job that failed is left alone for a while: each attempt leaves a row.
 #[derive(Debug)]
 struct Rest {
     backoff: Backoff,
@@ -44,7 +44,7 @@ impl Scheduler {
         Scheduler { link: Link::new(target, Purpose::Jobs), shutdown, tally, rests: Job::ALL.map(rest) }
     }
 
-    /// Runs until it is told to stop, and asks this often.
+    /// Runs until the shutdown signal, with a pause of `poll` between two rounds.
     pub async fn run(mut self, poll: Duration) -> Result<()> {
         let mut backoff = Backoff::of_connections();
         while !self.shutdown.is_on() {
@@ -69,15 +69,23 @@ impl Scheduler {
         Ok(())
     }
 
-    /// One round, and the connection's end.
+    /// One round; then the connection ends.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`Scheduler::round`].
     pub async fn single_round(mut self) -> Result<Vec<(Job, Outcome)>> {
         let outcomes = self.round().await;
         self.link.close().await;
         outcomes
     }
 
-    /// Asks for each job, in order, whether it is due, and runs it. One that fails does not stop the
-    /// others; an error means that the database cannot be asked, and then no job can run.
+    /// Asks for each job, in order, whether it is due, and runs it. A job that fails does not stop the
+    /// others.
+    ///
+    /// # Errors
+    ///
+    /// The database cannot be asked, so no job can run.
     pub async fn round(&mut self) -> Result<Vec<(Job, Outcome)>> {
         let mut outcomes = Vec::with_capacity(Job::ALL.len());
         for job in Job::ALL {
@@ -112,8 +120,8 @@ impl Scheduler {
     }
 }
 
-/// One job, if it is due. An error means that the database cannot be asked; whatever else goes wrong
-/// is the job's own.
+/// Runs one job if it is due. An error means that the database cannot be asked; a failure of the job itself
+/// is an outcome.
 async fn run_job(link: &mut Link, job: Job, shutdown: &mut Shutdown) -> Result<Outcome> {
     let session = unless_stopped(shutdown, link.session()).await?;
     if !unless_stopped(shutdown, session.begin_run(job)).await? {
@@ -134,8 +142,7 @@ async fn run_job(link: &mut Link, job: Job, shutdown: &mut Shutdown) -> Result<O
             }
             Err(Error::Stopped) => return stopped(session, job).await,
             Err(error) if error.retry() == Retry::Later => {
-                session.record_run_failure(job, &error.to_string()).await?;
-                return Ok(Outcome::Failed(error));
+                return failed(session, job, &error).await;
             }
             Err(error) => return Err(error),
         }
@@ -145,13 +152,12 @@ async fn run_job(link: &mut Link, job: Job, shutdown: &mut Shutdown) -> Result<O
         }
         if started.elapsed() > RUN_MAX {
             let error = Error::TimedOut { what: job.name(), after: RUN_MAX };
-            session.record_run_failure(job, &error.to_string()).await?;
-            return Ok(Outcome::Failed(error));
+            return failed(session, job, &error).await;
         }
     }
 }
 
-/// One batch; cancelled when it is time to stop.
+/// One batch; the shutdown cancels it.
 async fn batch(session: &Session, job: Job, shutdown: &mut Shutdown) -> Result<Batch> {
     let running = session.run_batch(job);
     tokio::pin!(running);
@@ -166,13 +172,19 @@ async fn batch(session: &Session, job: Job, shutdown: &mut Shutdown) -> Result<B
     }
 }
 
+async fn failed(session: &Session, job: Job, error: &Error) -> Result<Outcome> {
+    let error = error.to_string();
+    session.record_run_failure(job, &error).await?;
+    Ok(Outcome::Failed(error))
+}
+
 async fn stopped(session: &Session, job: Job) -> Result<Outcome> {
-    // In vain if the statement did not end in time; then the next run finds that this one died.
+    // If the statement did not end in time this fails too; then the next run finds that this one died.
     let _ = timeout(CANCELLED_WITHIN, session.record_run_failure(job, STOPPED)).await;
     Ok(Outcome::Stopped)
 }
 
-/// The answer, unless it is time to stop first.
+/// The answer, unless the shutdown comes first.
 async fn unless_stopped<T>(shutdown: &mut Shutdown, asked: impl Future<Output = Result<T>>) -> Result<T> {
     tokio::select! {
         answer = asked => answer,

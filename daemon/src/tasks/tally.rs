@@ -1,4 +1,4 @@
-//! What this process did since it began, as counters of `/metrics`.
+//! This process's own counters, which `/metrics` shows.
 
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use crate::job::{Job, Outcome};
 /// A label and its value.
 type Label = (&'static str, &'static str);
 
-/// What this process did since it began. Every task has it and counts into it.
+/// This process's own counters since it began. Every task counts into them.
 #[derive(Debug)]
 pub struct Tally {
     started_at: SystemTime,
@@ -34,7 +34,7 @@ impl Default for Tally {
             lines: Counter::default(),
             reconnects: Counter::default(),
         };
-        // A rate is known from the first run on only if there was a nought before it.
+        // Prometheus computes a rate only from a counter that it saw before: each one begins at 0.
         for job in Job::ALL {
             tally.count_run(job, "ok", 0);
             tally.count_run(job, "failed", 0);

@@ -1,13 +1,13 @@
-//! Text that other people wrote, made harmless: nothing in it commands a terminal, hides, or turns the
+//! Makes text of other people harmless for a terminal: nothing in it gives a command, hides, or turns the
 //! text beside it.
 
 use serde::Serialize;
 use unicode_width::UnicodeWidthChar;
 
-/// Marks that may stand on one letter. Languages need three; piles of them reach into other lines.
+/// Combining marks that one letter may have. Languages need three; more of them reach into other lines.
 const MARKS_MAX: usize = 4;
 
-/// The text for a terminal: what could do harm is left out, and what breaks lines becomes a space.
+/// The text for a terminal: harmful characters are left out, and line breaks become spaces.
 pub fn stripped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut marks = 0;
@@ -17,7 +17,7 @@ pub fn stripped(text: &str) -> String {
             marks = 0;
         } else if !is_harmful(c) {
             marks = if c.width() == Some(0) { marks + 1 } else { 0 };
-            // A mark in front of everything would change what stands before the text.
+            // A combining mark at the start would change the character before the text.
             if marks <= MARKS_MAX && !(marks > 0 && out.is_empty()) {
                 out.push(c);
             }
@@ -32,12 +32,11 @@ pub fn json_line(value: &impl Serialize) -> String {
     harmless_json(&value.to_string()) + "\n"
 }
 
-/// JSON that says the same, with escapes for what could do harm: JSON itself asks for them only up to
-/// U+001F.
+/// The same JSON, with escapes for harmful characters: JSON itself demands escapes only up to U+001F.
 pub fn harmless_json(json: &str) -> String {
     let mut out = String::with_capacity(json.len());
     for c in json.chars() {
-        // Outside of its strings, JSON on one line has none of these.
+        // JSON on one line has none of these outside of its strings.
         if is_harmful(c) || matches!(c, '\u{2028}' | '\u{2029}') {
             let mut units = [0; 2];
             for unit in c.encode_utf16(&mut units) {
@@ -50,8 +49,9 @@ pub fn harmless_json(json: &str) -> String {
     out
 }
 
-/// C0, DEL and C1; whatever Unicode lets a reader ignore (zero width, direction, tags, variations,
-/// fillers); annotations; a letter of Braille without dots, which is a blank that is none.
+/// Whether a terminal could obey the character or a reader could not see it: C0, DEL and C1; characters that
+/// Unicode lets software ignore (zero width, direction, tags, variations, fillers); annotations; the Braille
+/// letter without dots, which looks like a space.
 pub fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c,

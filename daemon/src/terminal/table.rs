@@ -1,12 +1,12 @@
-//! Tables: columns as wide as they have to be, and narrower ones for narrow terminals.
+//! Tables: each column is as wide as its widest cell, and narrow terminals get fewer columns.
 
 use unicode_width::UnicodeWidthStr;
 
 use super::{Style, Tone, harmless::stripped};
 
-/// Between two columns.
+/// Spaces between two columns.
 const GAP: usize = 2;
-/// On a narrow terminal a text that may be cut gets this share of a line, but no less than that.
+/// On a narrow terminal a name is cut to this share of a line, but keeps at least `CUT_MIN` columns.
 const CUT_SHARE: usize = 4;
 const CUT_MIN: usize = 12;
 
@@ -20,22 +20,22 @@ pub struct Cell {
 }
 
 impl Cell {
-    /// Text, to the left.
+    /// Text, aligned to the left.
     pub fn text(text: &str) -> Cell {
         Cell { text: stripped(text), tone: Tone::Plain, right: false, may_be_cut: false }
     }
 
-    /// Text of which the beginning will do.
+    /// Text that may be cut: its beginning is enough.
     pub fn name(text: &str) -> Cell {
         Cell { may_be_cut: true, ..Cell::text(text) }
     }
 
-    /// A number, to the right.
+    /// A number, aligned to the right.
     pub fn number(text: &str) -> Cell {
         Cell { right: true, ..Cell::text(text) }
     }
 
-    /// The same in another tone.
+    /// The same cell in another tone.
     pub fn in_tone(self, tone: Tone) -> Cell {
         Cell { tone, ..self }
     }
@@ -44,7 +44,7 @@ impl Cell {
         self.text.width()
     }
 
-    /// Whether there is something to see.
+    /// Whether the cell has something to say: it is not empty, and no number 0.
     fn says_something(&self) -> bool {
         match self.text.as_str() {
             "" => false,
@@ -53,7 +53,7 @@ impl Cell {
         }
     }
 
-    /// As much of it as fits, with a sign that there is more.
+    /// The cell, cut to at most `width` columns if it may be cut; `…` shows that there is more.
     fn cut_to(&self, width: usize) -> Cell {
         if !self.may_be_cut || self.width() <= width {
             return self.clone();
@@ -70,8 +70,8 @@ impl Cell {
     }
 }
 
-/// Rows under headings. Where the terminal is too narrow for a row, its last columns go below it, those
-/// of them that say something.
+/// Rows under headings. If the terminal is too narrow for a row, its last columns go below it, without those
+/// that say nothing.
 pub fn table(style: Style, headings: &[&str], rows: &[Vec<Cell>]) -> String {
     let all = headings.len();
     if style.width.is_none_or(|room| line_width(&widths(headings, rows)) <= room) {
@@ -86,7 +86,7 @@ pub fn table(style: Style, headings: &[&str], rows: &[Vec<Cell>]) -> String {
     with_columns(style, headings, &rows, beside)
 }
 
-/// The table with so many columns, and the others below each row.
+/// The table with the first `beside` columns, and the others below each row.
 fn with_columns(style: Style, headings: &[&str], rows: &[Vec<Cell>], beside: usize) -> String {
     let widths = widths(&headings[..beside], rows);
     let right = |column: usize| rows.first().and_then(|row| row.get(column)).is_some_and(|cell| cell.right);
@@ -101,7 +101,7 @@ fn with_columns(style: Style, headings: &[&str], rows: &[Vec<Cell>], beside: usi
     out
 }
 
-/// How wide each column has to be.
+/// The width that each column needs.
 fn widths(headings: &[&str], rows: &[Vec<Cell>]) -> Vec<usize> {
     let width_of = |(column, heading): (usize, &&str)| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(Cell::width);
@@ -110,7 +110,7 @@ fn widths(headings: &[&str], rows: &[Vec<Cell>]) -> Vec<usize> {
     headings.iter().enumerate().map(width_of).collect()
 }
 
-/// What columns of these widths need; a last one in which nothing stands needs nothing.
+/// The width of a line with these columns; empty last columns need none.
 fn line_width(widths: &[usize]) -> usize {
     let filled = widths.iter().rposition(|width| *width > 0).map_or(0, |last| last + 1);
     widths[..filled].iter().sum::<usize>() + GAP * filled.saturating_sub(1)
@@ -126,7 +126,7 @@ fn line(style: Style, row: &[Cell], widths: &[usize]) -> String {
     format!("{}\n", cells.join(&" ".repeat(GAP)).trim_end())
 }
 
-/// The cells that have no room beside the others, each under its heading's name.
+/// The cells that have no room in the row, each after its heading.
 fn lines_below(style: Style, headings: &[&str], cells: &[Cell]) -> String {
     let room = style.width.unwrap_or(usize::MAX);
     let (mut out, mut used) = (String::new(), 0);
@@ -218,7 +218,7 @@ grace    信用卡          50
 
     #[test]
     fn no_line_is_longer_than_the_terminal() {
-        // The longest word and the blanks before it.
+        // The longest word and the spaces before it.
         for width in 14..140 {
             for line in at(width).lines() {
                 assert!(line.width() <= width, "{width}: {line}");

@@ -1,5 +1,5 @@
-//! Where acts are done: each form once, to its end even if its sender goes away, and with patience where
-//! somebody holds the account.
+//! Does the acts: each form once, to its end even if the browser goes away, and with several attempts if the
+//! account is held.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -20,31 +20,31 @@ use crate::db::Untrusted;
 use crate::db::console::acts::Act;
 use crate::error::{Error, Retry};
 
-/// An act goes on for so long to ask for an account that somebody holds.
+/// Longest time for attempts on a held account.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// Between two attempts: whoever waits for the connection has it first.
+/// Pause between two attempts; a page that waits for the connection gets it first.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Forms that are remembered; operators send a few an hour.
+/// Most forms that are remembered; operators send a few an hour.
 const FORMS_MAX: usize = 1_000;
-/// Acts that are under way when it is time to stop get so long.
+/// Longest wait for acts that are under way at shutdown.
 const FINISH_WITHIN: Duration = Duration::from_secs(1);
 
-/// What stands for a form: its session's and its own id in one.
+/// The key of a form: a hash of its session's secret and its own id.
 type Form = [u8; 32];
 
-/// What became of an act; none while it is under way.
+/// The outcome of an act; none while it is under way.
 type Outcome = Option<Result<(), Refused>>;
 
-/// Why an act was not done, or may not have been.
+/// The reason why an act was not done, or may not have been done.
 #[derive(Clone, Debug)]
 pub enum Refused {
-    /// It was not done.
+    /// It was not done, and the answer has this status and text.
     No(StatusCode, String),
-    /// Nobody knows: the answer did not come.
+    /// Unknown: the database's answer did not come.
     Unknown(String),
 }
 
-/// Acts under way, and forms that were acted on.
+/// The acts under way, and the forms of recent acts.
 #[derive(Debug, Default)]
 pub struct Desk {
     tasks: JoinSet<()>,
@@ -52,8 +52,8 @@ pub struct Desk {
 }
 
 impl Desk {
-    /// Begins what a form asks for, unless that form has begun it already. A form whose act was refused may
-    /// be sent again.
+    /// Begins the act of a form, unless that form has begun it already. If its act was refused, a form may be
+    /// sent again.
     pub fn begin(
         &mut self,
         form: Option<Form>,
@@ -78,19 +78,19 @@ impl Desk {
         outcome
     }
 
-    /// All that is under way, to be waited for.
+    /// The acts under way, to be waited for.
     pub fn close(&mut self) -> JoinSet<()> {
         std::mem::take(&mut self.tasks)
     }
 }
 
-/// Waits for what was begun, for a moment; then it is cut off.
+/// Waits a moment for the acts under way, then aborts them.
 pub async fn finish(mut tasks: JoinSet<()>) {
     let _ = timeout(FINISH_WITHIN, async { while tasks.join_next().await.is_some() {} }).await;
     tasks.shutdown().await;
 }
 
-/// What became of it, once it is known.
+/// The outcome, once it is known.
 pub async fn outcome(mut told: Receiver<Outcome>) -> Result<(), Refused> {
     match told.wait_for(Option::is_some).await {
         Ok(outcome) => outcome.clone().unwrap_or(Ok(())),
@@ -98,7 +98,7 @@ pub async fn outcome(mut told: Receiver<Outcome>) -> Result<(), Refused> {
     }
 }
 
-/// Does it, logs it, and leaves word for the next page.
+/// Does the act, logs it, and leaves a sentence for the session's next page.
 pub async fn carry_out(
     console: Arc<Console>,
     visitor: Visitor,
@@ -113,7 +113,7 @@ pub async fn carry_out(
     Ok(())
 }
 
-/// Asks again and again for an account that is held, and lets others use the connection in between.
+/// Tries again while the account is held, and lets other pages use the connection between two attempts.
 async fn patiently(link: &SharedLink, actor: &str, act: Act<'_>, note: &str) -> Result<(), Refused> {
     let begun = Instant::now();
     loop {
@@ -130,12 +130,12 @@ async fn patiently(link: &SharedLink, actor: &str, act: Act<'_>, note: &str) -> 
     }
 }
 
-/// The database was not asked at all.
+/// The refusal for a database that could not be asked.
 fn not_asked(error: Error) -> Refused {
     Refused::No(StatusCode::SERVICE_UNAVAILABLE, shown(&format!("{error}. Nothing was changed.")))
 }
 
-/// The database's answer, or none.
+/// The refusal for an error of the database, or for an answer that did not come.
 fn answered(error: &Error) -> Refused {
     let text = shown(&error.to_string());
     if error.retry() == Retry::Later {
@@ -154,7 +154,7 @@ fn held() -> Refused {
     Refused::No(StatusCode::CONFLICT, text)
 }
 
-/// A refusal may quote what somebody else wrote.
+/// A refusal may quote text of other people.
 fn shown(text: &str) -> String {
     Untrusted::from(text.to_owned()).to_string()
 }

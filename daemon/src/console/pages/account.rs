@@ -1,4 +1,4 @@
-//! One account: can it send now, and if not, until when and why; and everything that explains it.
+//! One account: whether it can send now, and if not, until when and why; and the rows that explain it.
 
 use std::sync::Arc;
 
@@ -22,10 +22,10 @@ use crate::db::{Session, Timestamp};
 use crate::error::Result;
 use crate::words::explained;
 
-/// Rows of each list.
+/// Most rows of each list.
 const ROWS_MAX: i64 = 20;
 
-/// What the address asks for.
+/// The address's query.
 #[derive(Debug, Deserialize)]
 pub struct AccountQuery {
     id: String,
@@ -56,7 +56,7 @@ struct AccountPage {
     charts: Vec<(&'static str, String)>,
 }
 
-/// Shows it.
+/// Shows the page.
 pub async fn show(
     State(console): State<Arc<Console>>,
     Extension(visitor): Extension<Option<Visitor>>,
@@ -121,7 +121,7 @@ impl AccountPage {
         format!("No{until}: {}", explained(told.reason.as_deref().unwrap_or("the gate gave no reason")))
     }
 
-    /// What ends the refusals that do not end by themselves, each once, in the order of the actions.
+    /// The advice for refusals that do not end by themselves, each once, in the order of the actions.
     fn advice(&self) -> Vec<String> {
         let mut advice: Vec<String> = Vec::new();
         for reason in self.facts.answers.iter().filter_map(|told| told.reason.as_deref()) {
@@ -134,7 +134,7 @@ impl AccountPage {
         advice
     }
 
-    /// What this visitor can press; where there is no button, whom it takes.
+    /// The button that this visitor can press; without one, the person who can help.
     fn advised(&self, reason: &str) -> Option<String> {
         let offered = |kind: Kind| match kind {
             Kind::ResumeAll => self.page.may(kind.function()),
@@ -204,13 +204,13 @@ impl AccountPage {
         percent(counter.sent_today, counter.daily_cap)
     }
 
-    /// Where each thing that an operator can do is asked about.
+    /// The labels and addresses of the acts that this visitor can do.
     fn acts(&self) -> Vec<(&'static str, String)> {
         let link = |kind: Kind| (kind.label(), kind.link(self.facts.card.id.raw(), ""));
         self.offered().into_iter().map(link).collect()
     }
 
-    /// What this visitor can do about the account; what makes no sense now is left out.
+    /// The acts that this visitor can do and that make sense now.
     fn offered(&self) -> Vec<Kind> {
         let breaker = &self.facts.account.breaker;
         let makes_sense = |kind: Kind| match kind {

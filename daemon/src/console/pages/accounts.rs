@@ -1,4 +1,4 @@
-//! The accounts, page by page.
+//! The list of accounts, page by page.
 
 use std::sync::Arc;
 
@@ -16,10 +16,10 @@ use crate::db::console::Frame;
 use crate::db::console::accounts::{Card, Filter, Range, Walked};
 use crate::error::Result;
 
-/// Cards on one page.
+/// Most cards on one page.
 const CARDS_MAX: usize = 24;
 
-/// Filters as they stand in an address and on the page.
+/// The filters: name in an address, label on the page.
 const FILTERS: [(&str, &str, Filter); 5] = [
     ("", "All", Filter::Everybody),
     ("exhausted", "Credits exhausted", Filter::Exhausted),
@@ -28,7 +28,7 @@ const FILTERS: [(&str, &str, Filter); 5] = [
     ("not-connected", "Not connected", Filter::NotConnected),
 ];
 
-/// What the address asks for.
+/// The address's query.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct AccountsQuery {
@@ -61,7 +61,7 @@ impl AccountsPage {
     }
 }
 
-/// Shows them.
+/// Shows the page.
 pub async fn show(
     State(console): State<Arc<Console>>,
     Extension(visitor): Extension<Option<Visitor>>,
@@ -93,7 +93,7 @@ async fn gather(
 ) -> Result<(Frame, Walked, Vec<Card>)> {
     let frame = session.console_frame().await?;
     let before = end_of_prefix(&query.q);
-    // In the order of bytes nothing lies between a text and the same with U+0001 after it.
+    // In byte order no text lies between a text and the same text followed by U+0001.
     let from = if query.after.is_empty() { query.q.clone() } else { format!("{}\u{1}", query.after) };
     let range = Range { from: &from, before: before.as_deref() };
     let walked = session.walk_accounts(filter, range, frame.at.day(), CARDS_MAX as i64 + 1).await?;
@@ -103,7 +103,7 @@ async fn gather(
 }
 
 impl Walked {
-    /// After which id the next page begins; none if this is the last one.
+    /// The id after which the next page begins; none if this is the last page.
     fn next(&self, filter: Filter) -> Option<String> {
         if self.ids.len() > CARDS_MAX {
             return Some(self.ids[CARDS_MAX - 1].clone());
@@ -111,13 +111,13 @@ impl Walked {
         if self.stopped_short(filter) { self.last.clone() } else { None }
     }
 
-    /// Whether it ended because it had looked at enough, and not because there was no more.
+    /// Whether the page ended at the limit of rows to look at, and not at the last account.
     fn stopped_short(&self, filter: Filter) -> bool {
         self.ids.len() <= CARDS_MAX && self.looked_at >= filter.looks_at(CARDS_MAX as i64 + 1)
     }
 }
 
-/// The least text that sorts after all that begin so; none if there is no such text.
+/// The smallest text that sorts after all texts with this prefix; none if there is none.
 fn end_of_prefix(prefix: &str) -> Option<String> {
     let mut characters: Vec<char> = prefix.chars().collect();
     while let Some(last) = characters.pop() {
@@ -129,7 +129,7 @@ fn end_of_prefix(prefix: &str) -> Option<String> {
     None
 }
 
-/// The next character in the order of bytes; surrogates are none.
+/// The next character in byte order; surrogates are no characters.
 fn after(c: char) -> Option<char> {
     if c == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(c as u32 + 1) }
 }

@@ -14,10 +14,10 @@ use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::alerts::Alert;
 
-/// What stands for all accounts.
+/// The account of an alert about all accounts.
 const ALL_ACCOUNTS: &str = "*";
 
-/// What the address asks for.
+/// The address's query.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct AlertsQuery {
@@ -43,7 +43,7 @@ impl AlertsPage {
     }
 }
 
-/// Shows them.
+/// Shows the page.
 pub async fn show(
     State(console): State<Arc<Console>>,
     Extension(visitor): Extension<Option<Visitor>>,

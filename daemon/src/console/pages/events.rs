@@ -1,4 +1,4 @@
-//! The campaigns' log: what prospects were spared and why.
+//! The campaigns' log: skipped work and the reasons.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::console::logs::Event;
 
-/// What the address asks for.
+/// The address's query.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct EventsQuery {
@@ -44,7 +44,7 @@ impl EventsPage {
     }
 }
 
-/// Shows it.
+/// Shows the page.
 pub async fn show(
     State(console): State<Arc<Console>>,
     Extension(visitor): Extension<Option<Visitor>>,
@@ -74,7 +74,7 @@ pub async fn show(
     }))
 }
 
-/// A field that was left empty asks for nothing.
+/// An empty field asks for nothing.
 fn named(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
 }

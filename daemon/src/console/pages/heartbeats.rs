@@ -1,4 +1,4 @@
-//! Whether the books are being kept.
+//! The heartbeats of the jobs, and their last runs.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::console::Console;
 use crate::console::sessions::Visitor;
 use crate::db::heartbeats::{Heartbeat, Run};
 
-/// Runs of each job.
+/// Most runs of each job that are shown.
 const RUNS_OF_EACH: i64 = 8;
 
 #[derive(Template)]
@@ -33,7 +33,7 @@ impl HeartbeatsPage {
     }
 }
 
-/// Shows it.
+/// Shows the page.
 pub async fn show(
     State(console): State<Arc<Console>>,
     Extension(visitor): Extension<Option<Visitor>>,

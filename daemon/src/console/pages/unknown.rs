@@ -1,4 +1,4 @@
-//! Unknown outcomes of all accounts, newest first, each to be settled.
+//! The unknown outcomes of all accounts, newest first, each with links to settle it.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::console::logs::Unknown;
 
-/// What the address asks for.
+/// The address's query.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct UnknownQuery {
@@ -42,7 +42,7 @@ impl UnknownPage {
     }
 }
 
-/// Shows them.
+/// Shows the page.
 pub async fn show(
     State(console): State<Arc<Console>>,
     Extension(visitor): Extension<Option<Visitor>>,

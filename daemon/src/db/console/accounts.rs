@@ -1,4 +1,4 @@
-//! The list of accounts: first whom to show, then their cards.
+//! The list of accounts: first the ids of a page, then their cards.
 
 use chrono::NaiveDate;
 use tokio_postgres::types::{ToSql, Type};
@@ -6,13 +6,13 @@ use tokio_postgres::types::{ToSql, Type};
 use crate::db::{Session, Timestamp, Untrusted};
 use crate::error::Result;
 
-/// Rows that one page looks at when not all of them belong on it: reading so many takes milliseconds.
+/// Rows that one page looks at if the filter rejects some of them: reading so many takes milliseconds.
 pub const LOOKED_AT_MAX: i64 = 5_000;
-/// The same where each account's day has to be added up.
+/// The same for a filter that adds up each account's day.
 pub const ADDED_UP_MAX: i64 = 1_000;
 
-/// $1 the first id, $2 the end of what was searched for (NULL: none), $3 how many to look at,
-/// $4 how many to show. Ids come back in their order, with how many were looked at and the last of those.
+/// $1 is the first id, $2 the end of the search's range (NULL: none), $3 how many rows to look at, $4 how
+/// many to show. The answer: how many were looked at, the last of them, and the ids that belong, in order.
 macro_rules! walk {
     ($from:literal) => {
         concat!(
@@ -25,20 +25,20 @@ SELECT (SELECT count(*) FROM looked), (SELECT max(l.id) FROM looked AS l),
     };
 }
 
-/// Everybody, by the primary key.
+/// All accounts, by the primary key.
 const EVERYBODY: &str = walk!(
     "SELECT a.id, true AS belongs FROM sendgate.linkedin_accounts AS a
     WHERE a.id >= $1 AND ($2 IS NULL OR a.id < $2) ORDER BY a.id LIMIT $3"
 );
 
-/// By `accounts_exhausted_idx`. A stamp of an earlier period stands until the next InMail.
+/// By `accounts_exhausted_idx`. A stamp of an earlier period stays until the next InMail.
 const EXHAUSTED: &str = walk!(
     "SELECT b.account_id AS id, b.state = 'open' AS belongs FROM sendgate.breakers AS b
     WHERE b.exhausted_at IS NOT NULL AND b.account_id >= $1 AND ($2 IS NULL OR b.account_id < $2)
     ORDER BY b.account_id LIMIT $3"
 );
 
-/// By `accounts_cooling_idx`. A cooldown that is over stands until the next one.
+/// By `accounts_cooling_idx`. A cooldown that is over stays until the next one.
 const COOLING: &str = walk!(
     "SELECT a.id, a.cooldown_until > (SELECT sendgate.clock()) AS belongs
     FROM sendgate.linkedin_accounts AS a
@@ -53,8 +53,8 @@ const NOT_CONNECTED: &str = walk!(
     ORDER BY a.id LIMIT $3"
 );
 
-/// By `accounts_day_idx`: only who was active today can have drifted today. $5 is the day. The same sum
-/// as in the cards: slots that neither a proof nor an open operation accounts for.
+/// By `accounts_day_idx`: only accounts that were active today can have drifted today. $5 is the day. The sum
+/// is the one of the cards: slots without a proof and without an open operation.
 const DRIFTING: &str = walk!(
     "SELECT a.id, a.inmails_sent_today
         <> (SELECT count(*) FROM sendgate.linkedin_events AS e
@@ -67,9 +67,9 @@ const DRIFTING: &str = walk!(
     ORDER BY a.id LIMIT $3"
 );
 
-/// Cards of the accounts in $1; $2 is the day. Each subquery is closed (OFFSET 0), so that the planner
-/// looks every account up by its key instead of reading all of them. Outcomes are counted since Monday of
-/// last week, as the alert about them does.
+/// Cards of the accounts in $1; $2 is the day. OFFSET 0 closes each subquery, so that the planner looks each
+/// account up by its key instead of reading all of them. Outcomes are counted since Monday of last week, as
+/// the alert about them does.
 const CARDS: &str = "SELECT w.id, a.display_name, a.status::text, a.tier::text,
        a.cooling_until, b.pill, b.state,
        k.sent_today, k.daily_cap, d.delivered, o.in_flight, o.unresolved,
@@ -102,27 +102,27 @@ CROSS JOIN LATERAL (
 ) AS o
 ORDER BY w.id COLLATE \"C\"";
 
-/// Which accounts are listed.
+/// The accounts that are listed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Filter {
-    /// All.
+    /// All accounts.
     #[default]
     Everybody,
-    /// Whose InMails the breaker stops.
+    /// Accounts whose InMails the credits stop.
     Exhausted,
-    /// Who cools down.
+    /// Accounts that cool down.
     Cooling,
-    /// Whose counter nothing accounts for.
+    /// Accounts with InMail slots that nothing accounts for.
     Drifting,
-    /// Who is paused, restricted or disconnected.
+    /// Accounts that are paused, restricted or disconnected.
     NotConnected,
 }
 
 impl Filter {
-    /// How many rows a page of so many cards looks at.
+    /// How many rows a page with this number of cards looks at.
     pub fn looks_at(self, cards: i64) -> i64 {
         match self {
-            // These are found without looking at anybody else.
+            // An index has exactly these.
             Filter::Everybody | Filter::NotConnected => cards,
             Filter::Exhausted | Filter::Cooling => LOOKED_AT_MAX,
             Filter::Drifting => ADDED_UP_MAX,
@@ -140,7 +140,7 @@ impl Filter {
     }
 }
 
-/// A part of all ids, in their order.
+/// A range of ids.
 #[derive(Clone, Copy, Debug)]
 pub struct Range<'a> {
     /// Ids from this one on.
@@ -149,14 +149,14 @@ pub struct Range<'a> {
     pub before: Option<&'a str>,
 }
 
-/// Whom a page shows.
+/// The accounts of one page.
 #[derive(Clone, Debug)]
 pub struct Walked {
-    /// Ids that belong on it.
+    /// The ids that belong, in order.
     pub ids: Vec<String>,
-    /// How many were looked at.
+    /// How many rows were looked at.
     pub looked_at: i64,
-    /// The last of those.
+    /// The id of the last one of them.
     pub last: Option<String>,
 }
 
@@ -167,32 +167,32 @@ pub struct Card {
     pub id: Untrusted,
     /// Its name, if it has one.
     pub name: Option<Untrusted>,
-    /// One of the four statuses.
+    /// `connected`, `paused`, `restricted` or `disconnected`.
     pub status: String,
     /// Its tier.
     pub tier: Untrusted,
     /// Until when it cools down, if it does.
     pub cooling_until: Option<Timestamp>,
-    /// Why InMails are stopped, in the database's words.
+    /// The reason why InMails are stopped, in the database's words.
     pub pill: Option<Untrusted>,
     /// The breaker's state.
     pub breaker: String,
     /// InMail slots taken today.
     pub sent: i32,
-    /// InMail slots that there are today.
+    /// The effective cap of InMails today, in slots.
     pub cap: i32,
     /// InMails proven today.
     pub delivered: i64,
     /// Operations that a worker has.
     pub in_flight: i64,
-    /// Operations that nobody knows the outcome of.
+    /// Operations of unknown outcome.
     pub unresolved: i64,
     /// InMail slots that nothing accounts for.
     pub drift: i64,
 }
 
 impl Session {
-    /// Whom a page shows: the first `cards` ids of a range that the filter lets pass.
+    /// The first `cards` ids of a range that the filter accepts.
     pub async fn walk_accounts(
         &self,
         filter: Filter,
@@ -214,7 +214,7 @@ impl Session {
         Ok(Walked { looked_at: row.get(0), last: row.get(1), ids: row.get(2) })
     }
 
-    /// Their cards, in the order of ids.
+    /// The cards of these accounts, in the order of ids.
     pub async fn account_list(&self, ids: &[String], today: NaiveDate) -> Result<Vec<Card>> {
         let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&ids, Type::TEXT_ARRAY), (&today, Type::DATE)];
         let rows = self.rows("reading cards", CARDS, &parameters).await?;

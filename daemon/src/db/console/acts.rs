@@ -1,14 +1,14 @@
-//! What a signed-in operator does: the operators' functions, under that person's name.
+//! The operators' functions, called on behalf of a signed-in operator.
 
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::db::Session;
 use crate::error::Result;
 
-/// Names the operator for this statement alone and then calls the function. One statement is one
-/// transaction: the name can neither be missing nor stay behind for somebody else's act. $1 is the name.
-/// Whoever holds the account is waited for only a moment, because all pages wait with it; the act is
-/// tried again in between.
+/// Names the operator for this statement alone and then calls the function. One statement is one transaction,
+/// so the name is neither missing nor left for another operator's act. $1 is the name. The lock of a held
+/// account is awaited only for a moment, because all pages share this connection; the act is tried again
+/// afterwards.
 macro_rules! on_behalf {
     ($call:literal) => {
         concat!(
@@ -30,36 +30,40 @@ const RESOLVE: &str = on_behalf!("sendgate.resolve_operation($2, $4::uuid, $5, $
 const PAUSE: &str = on_behalf!("sendgate.pause_all($2)");
 const RESUME: &str = on_behalf!("sendgate.resume_all()");
 
-/// What is done.
+/// One act and its arguments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act<'a> {
-    /// Credits are back.
+    /// The credits are back: clears the stamp.
     Clear(&'a str),
-    /// One InMail may try.
+    /// Grants a probe: one InMail.
     Probe(&'a str),
-    /// The breaker is held open (`open`), or goes by its stamp again (`auto`).
+    /// Forces the breaker `open`, or sets it back to `auto`.
     Force(&'a str, &'a str),
-    /// Somebody has seen this alert.
+    /// Acknowledges an alert.
     Acknowledge(&'a str),
-    /// An unknown outcome is known.
+    /// Settles an unknown outcome.
     Resolve {
-        /// Whose account.
+        /// The account.
         account: &'a str,
         /// The operation.
         operation: &'a str,
         /// Whether it was sent.
         sent: bool,
-        /// The proof of that, where there is one.
+        /// The chat id that proves it, if it is known.
         chat_id: Option<&'a str>,
     },
-    /// Nothing is sent any more.
+    /// Pauses everything.
     PauseAll,
-    /// It is again.
+    /// Resumes everything.
     ResumeAll,
 }
 
 impl Session {
-    /// Does it, on behalf of that operator.
+    /// Does it on behalf of `actor`.
+    ///
+    /// # Errors
+    ///
+    /// The function's own; SQLSTATE 55P03 if the account is held.
     pub async fn act(&self, actor: &str, act: Act<'_>, note: &str) -> Result<()> {
         type Parameters<'a> = Vec<(&'a (dyn ToSql + Sync), Type)>;
         let who: (&(dyn ToSql + Sync), Type) = (&actor, Type::TEXT);

@@ -1,4 +1,4 @@
-//! Takes connections, a bounded number at a time and each for a bounded time.
+//! Accepts connections: a limited number at a time, each for a limited time.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -21,22 +21,22 @@ use tower_service::Service;
 
 use crate::shutdown::Shutdown;
 
-/// Connections at the same time; more wait until one ends. Each may hold a page of some hundred
-/// kilobytes, and all of them together have to fit into the daemon's few megabytes.
+/// Connections at the same time; more wait until one ends. Each may hold a page of some hundred kilobytes,
+/// and all of them together have to fit into the daemon's few megabytes.
 const CONNECTIONS_MAX: usize = 64;
-/// A client has so long to send the head of a request, also of its next one.
+/// Longest time for a client to send the head of a request, also of its next one.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
-/// After this time a connection takes no other request: nobody keeps others out for long.
+/// After this time a connection takes no other request, so that no client keeps others out for long.
 const CONNECTION_WITHIN: Duration = Duration::from_secs(60);
-/// What is being answered then still gets its answer, which takes no longer than this, unless its client
-/// reads a byte now and then: a browser that loses a connection in mid-answer sends its form once more.
+/// A request that is being answered then still gets its answer within this time: a browser that loses its
+/// connection in mid-answer sends its form once more.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(25);
-/// Longest head of a request: an address holds ids of 128 characters, each up to twelve bytes.
+/// Longest head of a request, in bytes: an address holds ids of 128 characters, each up to twelve bytes.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// Requests that are being answered when it is time to stop get so long; a client that never sends
-/// the end of its request must not hold up the end.
+/// Longest wait for requests that are being answered at shutdown; a client that never sends the end of its
+/// request must not hold it up.
 const FINISH_WITHIN: Duration = Duration::from_secs(2);
-/// Pause after a connection could not be taken: out of file descriptors, say.
+/// Pause after an error of accept: no file descriptor is free, for example.
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// Serves until it is told to stop.
@@ -79,7 +79,7 @@ async fn take(
     Ok((stream, from, place))
 }
 
-/// Answers the requests of one connection, new ones for so long.
+/// Answers the requests of one connection, and takes new ones for at most `within`.
 async fn answer(stream: TcpStream, from: SocketAddr, app: Router, mut shutdown: Shutdown, within: Duration) {
     let _ = stream.set_nodelay(true);
     let service = service_fn(move |request: Request<Incoming>| {
@@ -95,7 +95,7 @@ async fn answer(stream: TcpStream, from: SocketAddr, app: Router, mut shutdown: 
             .max_buf_size(HEAD_BYTES_MAX)
             .serve_connection(TokioIo::new(stream), service)
     );
-    // A client that went away, or sent what is no HTTP, is nobody's concern.
+    // An error is the client's: it went away, or sent no HTTP.
     tokio::select! {
         _ = connection.as_mut() => return,
         () = shutdown.wait() => (),

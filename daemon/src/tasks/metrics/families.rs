@@ -1,4 +1,4 @@
-//! What the database counts, as metrics.
+//! The numbers of the database as metrics.
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,9 +33,9 @@ const STATUSES: [&str; 4] = ["connected", "paused", "restricted", "disconnected"
 /// Numbers of the database, and how old they are.
 #[derive(Clone, Debug)]
 pub struct Counted {
-    /// Since when they are known.
+    /// How long ago they were counted.
     pub age: Duration,
-    /// What was counted.
+    /// The numbers.
     pub numbers: Arc<Numbers>,
 }
 
