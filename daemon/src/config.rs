@@ -22,7 +22,7 @@ use target::Target;
 use tokens::Tokens;
 
 /// The default address of the pages: this machine only.
-pub const LISTEN_DEFAULT: &str = "127.0.0.1:8787";
+const LISTEN_DEFAULT: &str = "127.0.0.1:8787";
 
 /// The default time after which an idle session ends.
 const SESSION_IDLE_DEFAULT: Duration = Duration::from_secs(1800);

@@ -172,7 +172,7 @@ impl Session {
     }
 
     /// Whether it can still take a statement.
-    pub fn is_usable(&self) -> bool {
+    fn is_usable(&self) -> bool {
         !self.client.is_closed() && !self.given_up.load(Ordering::Relaxed)
     }
 

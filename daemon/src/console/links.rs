@@ -29,7 +29,7 @@ pub fn query(path: &str, values: &[(&str, &str)]) -> String {
 }
 
 /// Percent-encoded, except the characters that RFC 3986 calls unreserved.
-pub fn encoded(text: &str) -> String {
+fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {

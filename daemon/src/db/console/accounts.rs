@@ -7,9 +7,9 @@ use crate::db::{Session, Timestamp, Untrusted};
 use crate::error::Result;
 
 /// Rows that one page looks at if the filter rejects some of them: reading so many takes milliseconds.
-pub const LOOKED_AT_MAX: i64 = 5_000;
+const LOOKED_AT_MAX: i64 = 5_000;
 /// The same for a filter that adds up each account's day.
-pub const ADDED_UP_MAX: i64 = 1_000;
+const ADDED_UP_MAX: i64 = 1_000;
 
 /// $1 is the first id, $2 the end of the search's range (NULL: none), $3 how many rows to look at, $4 how
 /// many to show. The answer: how many were looked at, the last of them, and the ids that belong, in order.
