@@ -1,11 +1,11 @@
 -- complain if script is sourced in psql, rather than via CREATE EXTENSION
 \echo Use "CREATE EXTENSION sendgate" to load this file. \quit
 
--- CREATE EXTENSION sets the same by itself; said here, readers and pgspot need not know that.
+-- CREATE EXTENSION sets the same; the statement shows it to readers and to pgspot.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
--- Texts are cut, compared and lowered as UTF-8; another encoding would make limits in characters
--- mean something else.
+-- Texts are cut, compared and lowered as UTF-8. In another encoding, limits in characters would have
+-- another meaning.
 DO $check$
 BEGIN
     IF pg_catalog.current_setting('server_encoding') <> 'UTF8' THEN
@@ -63,11 +63,11 @@ $roles$;
 GRANT sendgate_reader TO sendgate_operator;
 GRANT sendgate_reader TO sendgate_daemon;
 
--- Created here, never adopted: whoever owned a schema of this name could drop the tables in it.
+-- Created here, never adopted: the owner of an existing schema could drop the tables in it.
 CREATE SCHEMA sendgate;
 
--- What \d+ and every catalog browser show. One sentence on what it is, then what its name does not
--- say: units, ranges, why. Instants are of sendgate.clock(), days and weeks are UTC.
+-- \d+ and every catalog browser show these comments. Each says in one sentence what the object is, then what its
+-- name does not say: units, ranges, reasons. Instants are of sendgate.clock(), days and weeks are UTC.
 
 COMMENT ON SCHEMA sendgate IS
 'The gate that workers ask before every metered send: accounts, campaign work, the journal of attempts, the event log of deliveries, the InMail breaker. Everything in it belongs to sendgate_owner; applications call functions and read views.';

@@ -6,7 +6,6 @@
 -- CHECK a table.
 CREATE DOMAIN sendgate.identifier AS text COLLATE "C" CHECK (pg_catalog.char_length(VALUE) BETWEEN 1 AND 128);
 
--- Domains and the functions of the CHECKs.
 COMMENT ON DOMAIN sendgate.identifier IS
     'An id of the application: 1 to 128 characters, compared byte by byte, so that no update of the operating system''s collations can corrupt its index.';
 
@@ -17,7 +16,7 @@ COMMENT ON DOMAIN sendgate.display_name IS
 CREATE DOMAIN sendgate.chat_reference AS text COLLATE "C"
     CHECK (
         pg_catalog.char_length(VALUE) <= 2000
-        -- [:space:] knows ASCII only under this collation; a chat id of invisible characters proves nothing.
+        -- A chat id of invisible characters is no proof. Under "C" [:space:] matches ASCII only, hence the list.
         AND pg_catalog.translate(
             VALUE,
             U&'\0085\00A0\00AD\034F\115F\1160\1680\180E\2000\2001\2002\2003\2004\2005\2006\2007\2008\2009\200A\200B\200C\200D\2028\2029\202F\205F\2060\3000\3164\FEFF\FFA0',
@@ -81,11 +80,9 @@ CREATE DOMAIN sendgate.week_start AS date CHECK (extract(isodow FROM VALUE) = 1)
 COMMENT ON DOMAIN sendgate.week_start IS
     'A Monday: the UTC week that starts on it.';
 
--- Campaign work: what waits, what became of it, and whom to look at next.
 CREATE DOMAIN sendgate.enrollment_state AS text COLLATE "C"
     CHECK (VALUE IN ('waiting', 'sending', 'done', 'parked', 'cancelled'));
 
--- Campaign work: what waits, what was handed out, what was spared.
 COMMENT ON DOMAIN sendgate.enrollment_state IS
 'State of a piece of campaign work: waiting (to be dispatched when it is due), sending (a worker has it), done (delivered, or refused for good by the recipient''s side), parked (wants a person) or cancelled.';
 
@@ -117,14 +114,13 @@ AS 'MODULE_PATHNAME', 'sendgate_is_sound_operation';
 COMMENT ON FUNCTION sendgate.is_sound_operation(text, text, timestamptz, timestamptz, timestamptz) IS
     'The CHECK of send_operations over several columns: outcome and time of settling fit the state, and it expires after it was reserved.';
 
--- The one clock. Views call it too, so everybody who may read a view may call it.
+-- The one clock. Views call it, so every role that may read a view may call it.
 
 CREATE FUNCTION sendgate.clock() RETURNS timestamptz
 LANGUAGE c
 VOLATILE PARALLEL RESTRICTED
 AS 'MODULE_PATHNAME', 'sendgate_clock';
 
--- The clock and the readings of the views.
 COMMENT ON FUNCTION sendgate.clock() IS
 'The instant by which sendgate decides: the real time, read anew at each call, or the test clock''s where sendgate.test_clock is on. Not now(), which stands still in a transaction.';
 
@@ -133,7 +129,6 @@ CREATE FUNCTION sendgate.append_only() RETURNS trigger
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'sendgate_append_only';
 
--- Triggers.
 COMMENT ON FUNCTION sendgate.append_only() IS
 'Trigger that refuses UPDATE, DELETE and TRUNCATE with SG210: what happened stays written. On campaign_events the count of repeats may change.';
 

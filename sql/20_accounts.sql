@@ -1,7 +1,7 @@
 -- Accounts: one row an account, one lock, one decision.
 
 -- The hot row. One account = one row = one lock = one decision. Fixed-width columns come first;
--- what is NULL most of the time comes last and costs one bit. Nothing that a grant changes is
+-- columns that are mostly NULL come last and cost one bit. Nothing that a grant changes is
 -- indexed, so that every grant is a HOT update.
 CREATE TABLE sendgate.accounts (
     version bigint NOT NULL DEFAULT 0,
@@ -57,7 +57,6 @@ CREATE TABLE sendgate.accounts (
     )
 ) WITH (fillfactor = 70);
 
--- Accounts.
 COMMENT ON TABLE sendgate.accounts IS
 'One row per account, and every decision about the account is made on this row alone: one account, one row, one lock. Counters are as of the row''s own day and week; read the view linkedin_accounts for their value now. Written by sendgate''s functions only.';
 COMMENT ON COLUMN sendgate.accounts.version IS
@@ -162,13 +161,13 @@ WHERE inmail_credits_exhausted_at IS NOT NULL;
 COMMENT ON INDEX sendgate.accounts_exhausted_idx IS
 'For operators who look for exhausted accounts, page by page. It changes when a breaker does, not when a slot is taken, so grants stay heap-only updates.';
 
--- Whose counters may be wrong, in the order of sweeps; changes once a day with each account.
+-- The accounts in the order of sweeps; an entry changes once a day with its account.
 CREATE INDEX accounts_day_idx ON sendgate.accounts (day, id);
 
--- What the operators' console lists, in the order in which it turns its pages. None of these mentions
--- what a reserve or a confirm changes: both stay heap-only updates.
+-- For the lists of the operators' console, in the order of its pages. No index mentions a column that a
+-- reserve or a confirm changes: both stay heap-only updates.
 
--- A cooldown comes with a rate limit or an audit, a status with a person or the provider's refusal.
+-- A rate limit or an audit sets a cooldown; a person or the provider's refusal sets the status.
 CREATE INDEX accounts_cooling_idx ON sendgate.accounts (id)
 WHERE cooldown_until IS NOT NULL;
 COMMENT ON INDEX sendgate.accounts_cooling_idx IS
@@ -179,7 +178,7 @@ WHERE status <> 'connected';
 COMMENT ON INDEX sendgate.accounts_not_connected_idx IS
 'For operators who look for accounts that are not connected, page by page. It changes with the status, not when a slot is taken.';
 
--- What pg_dump carries: everything that users put in; shipped defaults come with the extension.
+-- pg_dump carries the rows of users; shipped defaults come with the extension.
 SELECT pg_catalog.pg_extension_config_dump('sendgate.accounts', '');
 
 -- Pure readings of a row as of an instant, for views; the rule itself is in Rust.
@@ -224,7 +223,6 @@ AS 'MODULE_PATHNAME', 'sendgate_window_days_array';
 COMMENT ON FUNCTION sendgate.window_days_array(integer) IS
 'ISO weekdays, 1 = Monday, from the bits in accounts.window_days. Pure; made for the views.';
 
--- Accounts, caps and rules.
 CREATE FUNCTION sendgate.upsert_account(
     account_id text,
     tier text DEFAULT NULL,
@@ -241,7 +239,6 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sendgate_upsert_account';
 
--- Accounts, caps and rules.
 COMMENT ON FUNCTION sendgate.upsert_account(text, text, text, text, time, time, integer[], integer, boolean) IS
 'Provisions an account, or changes what is not NULL. A new account needs a tier and gets: connected, UTC, no window, credits on the 1st, no ramp. Provisioning again neither un-pauses nor relaxes anything; switching the ramp on starts it afresh. Logged when something changed. Errors: SG001, SG002, SG003 credit_reset_day, SG005 zone, SG006 window, SG103 tier, SG301.';
 
@@ -313,7 +310,6 @@ SELECT a.id, a.display_name, a.status, a.tier, a.time_zone,
 FROM sendgate.accounts a
 CROSS JOIN (SELECT sendgate.clock() AS at) c;
 
--- Views.
 COMMENT ON VIEW sendgate.linkedin_accounts IS
 'The accounts as of the clock: counters read 0 from the first instant of a new UTC day or week, before anything is written. The column that tells why InMails stopped is raw until cleared.';
 COMMENT ON COLUMN sendgate.linkedin_accounts.id IS 'The application''s own key of the account.';

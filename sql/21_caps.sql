@@ -1,4 +1,4 @@
--- Caps: a tier's, an account's own, and what is left of them.
+-- Caps: of a tier, of an account, and the counters under them.
 
 -- Shipped caps, rewritten by upgrades.
 CREATE TABLE sendgate.tier_defaults (
@@ -14,7 +14,6 @@ CREATE TABLE sendgate.tier_defaults (
     CONSTRAINT tier_defaults_pkey PRIMARY KEY (tier, action)
 );
 
--- Caps.
 COMMENT ON TABLE sendgate.tier_defaults IS
 'Shipped caps, rewritten by upgrades and therefore not dumped. Change them with set_tier_cap, which writes tier_overrides.';
 COMMENT ON COLUMN sendgate.tier_defaults.tier IS 'Name of the tier.';
@@ -198,8 +197,8 @@ COMMENT ON COLUMN sendgate.counters.sent_this_week IS 'Slots taken since Monday 
 COMMENT ON COLUMN sendgate.counters.weekly_cap IS
 'The account''s own weekly cap, or the tier''s. NULL: none.';
 
--- Caps, rules and the switch are compiled once per backend; every backend is told of a change when
--- it commits.
+-- Caps, rules and the switch are compiled once per backend; the commit of a change invalidates them in
+-- every backend.
 CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON sendgate.tier_defaults
 FOR EACH STATEMENT EXECUTE FUNCTION sendgate.config_changed();
 ALTER TABLE sendgate.tier_defaults ENABLE ALWAYS TRIGGER config_changed;

@@ -12,7 +12,6 @@ CREATE TABLE sendgate.error_rule_defaults (
     CONSTRAINT error_rule_defaults_order_check CHECK (rule_order >= 1000)
 );
 
--- The classifier.
 COMMENT ON TABLE sendgate.error_rule_defaults IS
 'The shipped classifier of provider errors, rewritten by upgrades and therefore not dumped. Put rules of your own before it with set_error_rule.';
 COMMENT ON COLUMN sendgate.error_rule_defaults.rule_order IS

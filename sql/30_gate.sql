@@ -58,7 +58,6 @@ CREATE TABLE sendgate.send_operations (
         CHECK (sendgate.is_sound_operation(state, outcome, settled_at, reserved_at, expires_at))
 ) WITH (fillfactor = 85);
 
--- The journal.
 COMMENT ON TABLE sendgate.send_operations IS
 'The journal of attempts, one row per slot that was ever taken. Expired is not a state but a reading: reserved, and expires_at is past. Written by sendgate''s functions only.';
 COMMENT ON COLUMN sendgate.send_operations.operation_id IS
@@ -113,8 +112,8 @@ COMMENT ON INDEX sendgate.send_operations_reserved_at_idx IS
 -- An account's operations of a day or week.
 CREATE INDEX send_operations_day_idx ON sendgate.send_operations (account_id, counted_on);
 
--- Unknown outcomes of all accounts, newest first. Only what becomes unknown, or was, gets or leaves this
--- mark: an operation that is confirmed or given back has none before and none after.
+-- Unknown outcomes of all accounts, newest first. Only an operation whose outcome becomes unknown gets an entry:
+-- one that is confirmed or given back in time never has one.
 CREATE INDEX send_operations_unknown_idx ON sendgate.send_operations (unknown_since, operation_id, account_id)
 WHERE unknown_since IS NOT NULL;
 SELECT pg_catalog.pg_extension_config_dump('sendgate.send_operations', '');
@@ -132,7 +131,6 @@ CREATE TABLE sendgate.pause_switch (
     CONSTRAINT pause_switch_quarantine_check CHECK ((quarantine_id IS NULL) = (quarantined_at IS NULL))
 );
 
--- The switch, alerts, the admin log.
 COMMENT ON TABLE sendgate.pause_switch IS
 'The one switch. While it holds its row, the gate refuses everything on every account, and dispatch hands out nothing. Written by pause_all, quarantine and resume_all.';
 COMMENT ON COLUMN sendgate.pause_switch.only_row IS 'Always true: the key that keeps the table at one row.';
@@ -145,7 +143,6 @@ COMMENT ON CONSTRAINT pause_switch_quarantine_check ON sendgate.pause_switch IS
 'A quarantine has an id and a time.';
 SELECT pg_catalog.pg_extension_config_dump('sendgate.pause_switch', '');
 
--- The gate.
 CREATE FUNCTION sendgate.reserve(
     account_id text,
     action text,
@@ -157,7 +154,6 @@ LANGUAGE c
 SECURITY DEFINER
 AS 'MODULE_PATHNAME', 'sendgate_reserve';
 
--- The gate's functions.
 COMMENT ON FUNCTION sendgate.reserve(text, text, text, text, uuid) IS
 'Takes a slot before the provider is called, or says why not. The same call with the same operation_id returns the same grant while it is in flight, so a lost answer can be asked for again. A refusal is an answer, not an error, and writes nothing but a skip of the breaker: the first per prospect, campaign and stamp is logged and defers the enrollment of that campaign, repeats are counted. Of settling it, only a delivery changes an enrollment: that of the same account, campaign, prospect and action is done. For campaign work there is dispatch. Commit before you call the provider. Errors: SG001, SG002, SG004 bad argument, SG005 the account''s zone is gone, SG101 unknown account, SG201 the id was used for something else, SG301 the account is held too long, SG302 nothing could be decided.';
 

@@ -1,6 +1,6 @@
 -- The log of proven deliveries, sends outside the gate, and triggers for an application's tables.
 
--- Delivered truth. Append-only.
+-- The proofs of delivery. Append-only.
 CREATE TABLE sendgate.linkedin_events (
     id uuid NOT NULL,
     operation_id uuid,
@@ -14,11 +14,10 @@ CREATE TABLE sendgate.linkedin_events (
     campaign_id sendgate.identifier,
     CONSTRAINT linkedin_events_pkey PRIMARY KEY (account_id, id),
     CONSTRAINT linkedin_events_operation_key UNIQUE (account_id, operation_id),
-    -- The domain keeps blank chat ids out, this the missing ones: an InMail without proof cannot be.
+    -- The domain refuses blank chat ids, this CHECK refuses missing ones: an InMail event is a proof.
     CONSTRAINT linkedin_events_chat_id_check CHECK (event_type <> 'inmail_sent' OR chat_id IS NOT NULL)
 );
 
--- The event log.
 COMMENT ON TABLE sendgate.linkedin_events IS
 'Delivered truth: one event for each proven delivery. Append-only by trigger, also for superusers.';
 COMMENT ON COLUMN sendgate.linkedin_events.id IS
@@ -49,7 +48,7 @@ COMMENT ON INDEX sendgate.linkedin_events_occurred_at_idx IS
 'For the breaker''s look for a recent proof, and for an account''s history.';
 SELECT pg_catalog.pg_extension_config_dump('sendgate.linkedin_events', '');
 
--- What was sent by hand, or told by a provider's webhook.
+-- Sends that were made by hand, or that a provider's webhook reports.
 CREATE FUNCTION sendgate.record_external_send(
     account_id text,
     action text,
@@ -61,11 +60,10 @@ LANGUAGE c
 SECURITY DEFINER
 AS 'MODULE_PATHNAME', 'sendgate_record_external_send';
 
--- Sends outside the gate, and the triggers for applications' own tables.
 COMMENT ON FUNCTION sendgate.record_external_send(text, text, text, text, timestamptz) IS
 'Journals and counts a send that did not pass the gate, made by hand or told by a provider''s webhook, and returns its event; on the UTC day of occurred_at, also above the cap. The same send again changes nothing and returns the same event; NULL where that has been pruned. The echo of an operation whose outcome is open, for the same prospect and action, confirms that operation instead; the echo of a delivery that was confirmed returns its event. One of an operation that was rolled back counts as a send of its own. An InMail needs its chat_id, and can be the proof that clears the breaker. Errors: SG001, SG002 also for an InMail without chat_id, SG004, SG007 occurred_at is infinite or in the future, SG101, SG301.';
 
--- Triggers for the table that an application has already.
+-- Triggers for an application's own table.
 CREATE FUNCTION sendgate.guard_send() RETURNS trigger
 LANGUAGE c
 SECURITY DEFINER
@@ -80,7 +78,7 @@ AS 'MODULE_PATHNAME', 'sendgate_settle_send';
 COMMENT ON FUNCTION sendgate.settle_send() IS
 'Trigger AFTER UPDATE FOR EACH ROW on a guarded table: settle_send(''account_column'', ''operation_id_column'', ''chat_id_column'', ''error_column''). Confirms the row''s operation when a chat id appears, or else rolls it back when an error does, with its text as the provider''s message. Rows without operation id, and blank values, are passed over. Errors: SG010, those of confirm and rollback.';
 
--- An event that somebody writes past the functions is journalled as an external send.
+-- An event that an application inserts itself is journalled as an external send.
 CREATE FUNCTION sendgate.journal_event() RETURNS trigger
 LANGUAGE c
 SECURITY DEFINER
@@ -100,7 +98,7 @@ COMMENT ON COLUMN sendgate.delivered_daily.event_type IS
 'inmail_sent, invite_sent, message_sent, profile_view_sent or engagement_sent.';
 COMMENT ON COLUMN sendgate.delivered_daily.delivered IS 'How many.';
 
--- The logs are append-only for everybody.
+-- The log is append-only for every role.
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON sendgate.linkedin_events
 FOR EACH ROW EXECUTE FUNCTION sendgate.append_only();
 ALTER TABLE sendgate.linkedin_events ENABLE ALWAYS TRIGGER append_only;

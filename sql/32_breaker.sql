@@ -7,7 +7,6 @@ CREATE TYPE sendgate.breaker_answer AS (
     exhausted_at timestamptz
 );
 
--- The answer of the gate.
 COMMENT ON TYPE sendgate.breaker_answer IS
 'The answer of breaker_check. Read it with SELECT * FROM sendgate.breaker_check(…).';
 COMMENT ON COLUMN sendgate.breaker_answer.proceed IS
@@ -36,7 +35,6 @@ CREATE TABLE sendgate.breaker_log (
     CONSTRAINT breaker_log_skip_check CHECK (action <> 'skip' OR exhausted_at IS NOT NULL)
 );
 
--- The breaker's log.
 COMMENT ON TABLE sendgate.breaker_log IS
 'Every committed set, clear and skip of a breaker, in the same transaction as what it tells of. Append-only by trigger, also for superusers.';
 COMMENT ON COLUMN sendgate.breaker_log.id IS 'The line. Version 7, so ids ascend roughly with time.';
@@ -58,7 +56,7 @@ COMMENT ON COLUMN sendgate.breaker_log.note IS
 COMMENT ON CONSTRAINT breaker_log_skip_check ON sendgate.breaker_log IS
 'A skip is always because of a stamp, and the stamp is part of what makes it unique.';
 
--- A skip is logged once per piece of work and stamp.
+-- A skip is logged once per prospect, campaign and stamp.
 CREATE UNIQUE INDEX breaker_log_skip_key
     ON sendgate.breaker_log (account_id, prospect_id, campaign_id, exhausted_at) NULLS NOT DISTINCT
     WHERE action = 'skip';
@@ -90,7 +88,6 @@ AS 'MODULE_PATHNAME', 'sendgate_breaker_state';
 COMMENT ON FUNCTION sendgate.breaker_state(text, timestamptz, integer, timestamptz) IS
 'closed, open, forced_open or forced_closed, for a mode and a stamp at an instant, evidence of deliveries aside. Pure; made for the views.';
 
--- The breaker.
 CREATE FUNCTION sendgate.breaker_check(
     account_id text,
     prospect_id text DEFAULT NULL,
@@ -100,7 +97,6 @@ LANGUAGE c
 SECURITY DEFINER
 AS 'MODULE_PATHNAME', 'sendgate_breaker_check';
 
--- The breaker's functions.
 COMMENT ON FUNCTION sendgate.breaker_check(text, text, text) IS
 'Consults the switch and the InMail breaker of an account and nothing else, for applications that use nothing else of the gate. Clears a stamp of an earlier period, or one that a recent delivery disproves; otherwise logs the skip once per prospect, campaign and stamp, defers the enrollment of that prospect and campaign, and counts the repeats. A clear releases what was deferred. Takes no slot and does not see probes. Errors: SG001, SG002, SG101, SG301.';
 

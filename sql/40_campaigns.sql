@@ -1,7 +1,7 @@
--- Campaign work: what waits and what became of it.
+-- Campaign work: the enrollments, the paused campaigns, and the log of skips.
 
--- A row is changed only while its account is held, so that dispatch may trust what it read. Only what
--- waits has a next_dispatch_at, and no index mentions the state: so settling is a HOT update.
+-- A row is changed only while its account is held, so that dispatch may trust what it read. Only waiting rows
+-- have a next_dispatch_at, and no index mentions the state, so that settling is a HOT update.
 CREATE TABLE sendgate.enrollments (
     enqueued_at timestamptz NOT NULL,
     changed_at timestamptz NOT NULL,
@@ -77,7 +77,7 @@ COMMENT ON COLUMN sendgate.paused_campaigns.actor IS
 'The session user, or the operator on whose behalf a member of sendgate_daemon acted.';
 SELECT pg_catalog.pg_extension_config_dump('sendgate.paused_campaigns', '');
 
--- What a campaign's prospects were spared, and why. Append-only but for the count of repeats.
+-- The skipped prospects of campaigns, with the reasons. Append-only except for the count of repeats.
 CREATE TABLE sendgate.campaign_events (
     id uuid NOT NULL,
     at timestamptz NOT NULL,
@@ -124,7 +124,7 @@ COMMENT ON COLUMN sendgate.campaign_events.detail IS
 COMMENT ON CONSTRAINT campaign_events_type_check ON sendgate.campaign_events IS
 'The seeds'' identifier; the only one so far.';
 
--- A skip of the breaker is written once per piece of work and stamp; what comes after is counted.
+-- A skip of the breaker is written once per prospect, campaign and stamp; later ones are counted.
 CREATE UNIQUE INDEX campaign_events_skip_key
     ON sendgate.campaign_events (account_id, prospect_id, campaign_id, exhausted_at) NULLS NOT DISTINCT
     WHERE exhausted_at IS NOT NULL;
@@ -212,7 +212,7 @@ AS 'MODULE_PATHNAME', 'sendgate_switch_action';
 COMMENT ON FUNCTION sendgate.switch_action(text, text, text) IS
 'Turns a campaign''s waiting work into another action, with attempts from 0; what was deferred or had failed is due now, what enqueue put off stays put off. left_behind is what still waits under the old action: to message, prospects that are no connections, and whoever has work under the new action already. Work in other states stays. Holds all accounts with such work. Logged when something moved. Errors: SG001, SG002, SG004 unknown action, or twice the same, SG301, SG302 the same work is enqueued again and again meanwhile.';
 
--- Today's skips by campaign, as the campaign's people ask about them: first ones and repeats.
+-- Today's skips by campaign: first ones and repeats.
 CREATE VIEW sendgate.skips_today AS
 SELECT e.account_id, e.campaign_id, e.action, e.reason, count(*) AS skipped,
        coalesce(sum(e.repeats), 0)::bigint AS repeats, max(e.deferred_to) AS deferred_to,
@@ -242,7 +242,7 @@ COMMENT ON COLUMN sendgate.skips_today.deferred_to IS
 'The latest start of a credit period that any of them was deferred to. NULL: none was.';
 COMMENT ON COLUMN sendgate.skips_today.last_at IS 'When the latest of these skips was, first or repeated.';
 
--- The audit stays as it was written, but for the count of repeats.
+-- The log stays as it was written, except for the count of repeats.
 CREATE TRIGGER append_only
 BEFORE DELETE
 OR UPDATE OF id, at, deferred_to, exhausted_at, account_id, prospect_id, campaign_id, action, event_type,

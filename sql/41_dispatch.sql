@@ -1,7 +1,5 @@
--- Dispatch: whom to look at next, and what was handed out.
+-- Dispatch: the tickets, the requests, and the rows of its answer.
 
--- Campaign work, sends from outside the gate, whole batches, and the triggers for applications' own
--- tables.
 CREATE TYPE sendgate.dispatched AS (
     account_id text,
     campaign_id text,
@@ -25,9 +23,9 @@ COMMENT ON COLUMN sendgate.dispatched.expires_at IS
 COMMENT ON COLUMN sendgate.dispatched.attempt IS 'Which hand-out of this enrollment it is, from 1.';
 
 -- Tickets: "look at this account's work of this action no later than then". There may be several of
--- one account and action; dispatch makes them one again. Whoever adds work sees that a ticket lies
--- early enough, and locks it in share mode or adds one of its own: so nobody who enqueues waits for
--- anybody, and no work is forgotten.
+-- one account and action; dispatch reduces them to one again. A call that adds work looks for a ticket that
+-- is early enough, and locks it in share mode or adds one of its own. So enqueue never waits, and no work
+-- is forgotten.
 CREATE TABLE sendgate.dispatch_queue (
     due_at timestamptz NOT NULL,
     ticket_id uuid NOT NULL,
@@ -35,7 +33,7 @@ CREATE TABLE sendgate.dispatch_queue (
     action sendgate.action_name NOT NULL,
     CONSTRAINT dispatch_queue_pkey PRIMARY KEY (account_id, action, ticket_id)
 ) WITH (
-    -- A few rows an account, written all day, read from the front: dead ones must go soon.
+    -- A few rows an account, written all day, read from the front: dead rows have to be removed soon.
     fillfactor = 50,
     autovacuum_vacuum_scale_factor = 0.02,
     autovacuum_vacuum_threshold = 1000
@@ -58,7 +56,7 @@ CREATE INDEX dispatch_queue_action_idx
 COMMENT ON INDEX sendgate.dispatch_queue_action_idx IS 'The same for dispatch of one action.';
 SELECT pg_catalog.pg_extension_config_dump('sendgate.dispatch_queue', '');
 
--- What was handed out to a request that its worker may repeat.
+-- The operations that were handed out for a request id, because the worker may repeat its call.
 CREATE TABLE sendgate.dispatch_requests (
     request_id uuid NOT NULL,
     at timestamptz NOT NULL,

@@ -1,7 +1,5 @@
 -- The books: the jobs, when they ran, and what they found.
 
--- The books: what the reconcilers found and did, and when they ran.
-
 -- Each correction of a counter by layer 1. Append-only.
 CREATE TABLE sendgate.counter_drift (
     id uuid NOT NULL,
@@ -18,8 +16,6 @@ CREATE TABLE sendgate.counter_drift (
     CONSTRAINT counter_drift_pkey PRIMARY KEY (account_id, id),
     CONSTRAINT counter_drift_period_check CHECK (period IN ('day', 'week'))
 );
-
--- The books: what the reconcilers found and did, and when they ran.
 COMMENT ON TABLE sendgate.counter_drift IS
 'Each counter that layer 1 corrected: what it was, what the journal counts, and of what that is made up. Append-only; prune removes old rows.';
 COMMENT ON COLUMN sendgate.counter_drift.id IS 'A UUID of version 7: later rows are greater.';
@@ -73,11 +69,11 @@ COMMENT ON COLUMN sendgate.reconcile_runs.error IS 'What failed, cut at 2,000 ch
 
 CREATE INDEX reconcile_runs_job_idx ON sendgate.reconcile_runs (job, started_at);
 
--- Each batch looks for the runs that have not ended, among ninety days of those that have.
+-- Each batch looks for the runs that have not ended, among ninety days of ended ones.
 CREATE INDEX reconcile_runs_running_idx ON sendgate.reconcile_runs (job) WHERE state = 'running';
 SELECT pg_catalog.pg_extension_config_dump('sendgate.reconcile_runs', '');
 
--- One row a job: who holds it runs the job, and it says where the sweep goes on. Shipped, not dumped:
+-- One row a job: the session that locks it runs the job, and it says where the sweep goes on. Shipped, not dumped:
 -- after a restore every job is due.
 CREATE TABLE sendgate.jobs (
     job text COLLATE "C" NOT NULL,
@@ -179,7 +175,7 @@ AS 'MODULE_PATHNAME', 'sendgate_record_run_failure';
 COMMENT ON FUNCTION sendgate.record_run_failure(text, text) IS
 'Records that a run of a job failed; for the caller, because an error takes the run''s own row with it. Errors: SG001, SG004 unknown job.';
 
--- Whether a job is to be run now; if so, leaves the heartbeat of a run that has begun.
+-- Whether a job is due now; if so, writes the heartbeat of its run.
 CREATE FUNCTION sendgate.begin_run(
     job text
 ) RETURNS boolean
@@ -190,8 +186,8 @@ AS 'MODULE_PATHNAME', 'sendgate_begin_run';
 COMMENT ON FUNCTION sendgate.begin_run(text) IS
 'Whether a job is due now, by the database''s own record and clock, and nobody else runs it; if so, leaves the heartbeat of a run that has begun. Commit, then call the job while more is true. Runs whose process is gone are marked as crashed here. Errors: SG001, SG004 unknown job.';
 
--- Whatever is due, for pg_cron and the daemon alike. A procedure with the caller's rights: it commits
--- between batches, which a function with its own rights cannot.
+-- Runs all due jobs, for pg_cron. A procedure with the caller's rights, because it commits between batches,
+-- and one that is SECURITY DEFINER cannot.
 CREATE PROCEDURE sendgate.tick()
 LANGUAGE plpgsql
 AS $tick$
@@ -264,7 +260,7 @@ COMMENT ON COLUMN sendgate.reconciler_health.last_success IS 'The last sweep tha
 COMMENT ON COLUMN sendgate.reconciler_health.stale IS
 'Whether the job missed two runs, or never ran: start the daemon or the pg_cron job, or look at error.';
 
--- What keeps everything paused after a restore: no line unless quarantine was called.
+-- What a quarantine still waits for: one line while it is on, otherwise none.
 CREATE VIEW sendgate.quarantine_progress AS
 SELECT p.quarantined_at, p.actor, p.note,
        coalesce(a.whole_under = p.quarantine_id, false) AS audited,

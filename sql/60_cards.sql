@@ -1,4 +1,4 @@
--- A line an account, as a dashboard shows it.
+-- One line per account, as a dashboard shows it.
 
 CREATE VIEW sendgate.account_cards AS
 SELECT a.id AS account_id, a.display_name, a.status, a.tier,

@@ -47,7 +47,7 @@ VALUES
     (1063, 'errors/checkpoint_error', 'auth_lost', NULL),
     (1070, 'errors/request_timeout', 'indeterminate', NULL);
 
--- Statuses after which the message may have been sent all the same. 503 says it was not taken.
+-- Statuses after which the message may have been sent all the same. 503 says that it was not accepted.
 INSERT INTO sendgate.error_rule_defaults (rule_order, http_status, outcome)
 VALUES
     (1100, '408', 'indeterminate'),
@@ -65,7 +65,7 @@ VALUES
     (1214, 'deleted', 'recipient_refused', NULL),
     (1215, 'not found', 'recipient_refused', NULL);
 
--- What is left, by status.
+-- The rest, by status.
 INSERT INTO sendgate.error_rule_defaults (rule_order, http_status, outcome)
 VALUES
     (1300, '429', 'rate_limited'),

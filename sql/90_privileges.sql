@@ -1,4 +1,4 @@
--- Everything belongs to a role that nobody can log in as; the functions act with its rights.
+-- Everything belongs to a role without login; the functions act with its rights.
 DO $owner$
 DECLARE
     object record;
@@ -18,7 +18,7 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format('ALTER ROUTINE %s OWNER TO sendgate_owner', object.name);
     END LOOP;
-    -- Domains and the row types of tables and views: PostgreSQL lets everybody use a new type.
+    -- Domains and the row types of tables and views: PUBLIC may use a new type.
     FOR object IN
         SELECT t.oid::pg_catalog.regtype AS name, t.typtype
         FROM pg_catalog.pg_type t
@@ -84,10 +84,10 @@ GRANT EXECUTE ON FUNCTION
     sendgate.refusal_counts()
 TO sendgate_reader;
 
--- Whoever has to say why an account does not send asks the gate itself.
+-- People who have to explain why an account does not send ask the gate itself.
 GRANT EXECUTE ON FUNCTION sendgate.preview(text, text, text) TO sendgate_operator, sendgate_daemon;
 
--- Operators, and the daemon on behalf of an operator whom it names in sendgate.actor.
+-- Operators, and the daemon on behalf of the operator that sendgate.actor names.
 GRANT SELECT ON sendgate.admin_log TO sendgate_operator;
 GRANT EXECUTE ON FUNCTION
     sendgate.upsert_account(text, text, text, text, time, time, integer[], integer, boolean),

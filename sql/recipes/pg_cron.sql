@@ -1,4 +1,4 @@
--- pg_cron instead of, or beside, the daemon: one job that runs every minute whatever is due. Both may
+-- pg_cron instead of, or beside, the daemon: one job that runs all due jobs every minute. Both may
 -- run at once; a lock for each job lets only one of them do it. pg_cron prints no breaker lines and
 -- serves no metrics: for those run sendgated.
 --
@@ -10,14 +10,14 @@
 -- Needs pg_cron 1.4 or later, in shared_preload_libraries. Run again, it changes the jobs instead of
 -- adding some.
 --
--- Without sendgated nobody prints the breaker's lines: they wait in sendgate.breaker_outbox, a row of
--- about 0.1 kB each, and prune keeps the lines of breaker_log that wait. If nobody will ever print them,
--- decide that here; what has waited for longer is then forgotten once a day (breaker_log keeps it for
--- as long as it keeps everything):
+-- Without sendgated no process prints the breaker's lines: they wait in sendgate.breaker_outbox, a row of
+-- about 0.1 kB each, and prune keeps waiting lines of breaker_log. If you will never print them, set a time
+-- here; once a day, lines that have waited for longer are then deleted from the outbox (breaker_log keeps
+-- them as long as other lines):
 --
 --     psql -d postgres -v database=app -v forget_lines_after='7 days' -f pg_cron.sql
 --
--- A sendgated that is down for less than that loses nothing by it. How many were forgotten is the return
+-- A sendgated that is down for a shorter time loses no line. The number of deleted lines is the return
 -- message of that job (DELETE 12) in cron.job_run_details.
 \set ON_ERROR_STOP on
 
@@ -34,7 +34,7 @@ SELECT cron.schedule_in_database(
     'sendgate tick', '* * * * *', 'CALL sendgate.tick()', :'database', 'sendgate_cron'
 );
 
--- pg_cron remembers every run, which is 1,440 a day. sendgate keeps its own record of runs.
+-- pg_cron records every run, which is 1,440 a day. sendgate keeps its own record of runs.
 SELECT cron.schedule(
     'forget old sendgate ticks', '17 3 * * *',
     $$DELETE FROM cron.job_run_details d USING cron.job j
