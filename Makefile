@@ -40,7 +40,7 @@ help:
 	@echo "  make page-times, make pictures   how fast the console's pages are, and how they look"
 	@echo "  make install PG_CONFIG=/path/to/pg_config   build for your own server, install there"
 	@echo "  make release NEXT=0.4.0   freeze this version and begin the next (CONTRIBUTING.md)"
-	@echo "  make fmt       format the Rust code"
+	@echo "  make fmt       format the Rust and the Python code"
 	@echo "  make clean     remove .run/, target/ and test results"
 	@echo
 	@echo "Needed: Rust (rustup), a C compiler, Python 3.11 or newer with pip. The rest is fetched"
@@ -90,6 +90,7 @@ release:
 
 fmt:
 	cargo fmt --all
+	@$(PYTHON) tests/harness/python.py
 
 clean:
 	@$(PYTHON) tests/harness/run.py --clean

@@ -1,4 +1,4 @@
 """What needs a server that crashes, restarts or is dumped, in folders by subject.
 
-A test is a function ``test_subject(env)``; ``harness/e2e.py`` says what ``env`` is.
+A test is a function ``test_subject(env)``; ``harness/env.py`` says what ``env`` is.
 """

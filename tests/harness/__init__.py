@@ -13,8 +13,12 @@ Read the modules in this order:
 - ``failures``   what cargo's output says when a build failed
 - ``build``      cargo, then the extension's files into an ``Install``
 - ``cluster``    a throwaway server on its own port
-- ``driver``, ``regress``, ``isolation``, ``e2e``, ``rust``   the kinds of tests
-- ``venv``       psycopg for the e2e tests and the demo
+- ``server``     a cluster with the settings that tests want, and a log that is searched for crashes
+- ``driver``, ``regress``, ``isolation``   PostgreSQL's own test drivers
+- ``env``        what a Python test is given; ``tests/conftest.py`` hands it out
+- ``listing``, ``pytests``   which Python tests there are, and the pytest that runs them
+- ``rust``, ``python``   formatting, lints and tests that need no server
+- ``venv``       psycopg for the demo, and with pytest and ruff for the tests
 - ``browser``    Chromium and axe-core, for the tests of the console
 - ``run``        everything together: ``make test``
 """

@@ -1,33 +1,22 @@
-"""Runs the e2e tests: plain functions ``test_…(env)`` in ``tests/e2e/SUBJECT/test_*.py``.
+"""What an e2e test is given: a database of its own on a server that it may stop, crash and configure.
 
-Each gets a fresh database in which the extension is created. What a test leaves behind is cleared
-after it: its connections, database, roles and settings, and a server that it stopped is started.
+What a test leaves behind is cleared after it: its connections, databases, roles and settings, and a
+server that it stopped is started. ``tests/conftest.py`` makes the fixture ``env`` of it.
 """
 
-import importlib
-import signal
 import time
-import traceback
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 
-from . import venv
-from .build import EXTENSION
 from .cluster import Cluster
-from .progress import HarnessError, duration, note_failure, progress
-from .driver import Outcome, selected
 from .places import REPO
 from .postgres import Install
-from .report import reason
+from .progress import progress
+from .server import TEMPLATE, Server
 
-# A test may set its own by a module constant of this name.
-TIMEOUT_SECONDS = 300
 # Tests that count what was sent today by the real clock take less.
 BEFORE_MIDNIGHT_SECONDS = 120
-# Databases are copied from this one, which is faster than creating the extension in each.
-TEMPLATE = f"{EXTENSION}_template"
-FILES = REPO / "tests" / "e2e"
 
 
 class Env:
@@ -73,100 +62,26 @@ class Env:
             self.cluster.psql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
-def run(
-    cluster: Cluster,
-    only: str | None = None,
-    newest: bool = True,
-    part: tuple[int, int] = (0, 1),
-) -> Outcome:
-    """Run the tests of all modules, in order of name, or part n of m of them; those of a module with NEWEST_ONLY, whose
-    subject speaks SQL and does not know the server's version, once a run; those of a module with
-    ONLY_ON, which need what exists for some versions alone, on those."""
-    outcome = Outcome()
-    nth, parts = part
-    files = sorted(FILES.glob("*/test_*.py"))[nth::parts]
-    if not files:
-        return outcome
-    venv.use()
-    cluster.fresh_database(TEMPLATE, EXTENSION)
-    number = 0
-    for file in files:
-        try:
-            module = load(file)
-        except Exception as error:
-            progress(f"  FAILED  {file.stem}: cannot be imported\n{traceback.format_exc()}")
-            note_failure(f"e2e/{file.stem}", reason(error))
-            outcome.failed.append(file.stem)
-            continue
-        if getattr(module, "NEWEST_ONLY", False) and not newest:
-            continue
-        only_on = getattr(module, "ONLY_ON", (cluster.install.major,))
-        if cluster.install.major not in only_on:
-            if picked(only, file):
-                progress(f"  PostgreSQL {' and '.join(map(str, only_on))} runs {file.stem}")
-            continue
-        # A test may add to its module, if only by a warning, which Python notes there.
-        for name, function in list(vars(module).items()):
-            full = f"{file.stem}.{name}"
-            if not name.startswith("test_") or not picked(only, file, name):
-                continue
-            number += 1
-            well = run_one(cluster, module, full, function, f"e2e_{number}")
-            (outcome.passed if well else outcome.failed).append(full)
-    return outcome
+@contextmanager
+def lent(server: Server, number: int) -> Iterator[Env]:
+    """A database for one test, and afterwards the server as the test found it.
 
-
-def picks(only: str | None) -> bool:
-    """Whether ``only`` may pick a test here; the functions are known only after importing."""
-    files = FILES.glob("*/test_*.py")
-    return any(
-        picked(only, file, line[4:].split("(")[0])
-        for file in files
-        for line in file.read_text().splitlines()
-        if line.startswith("def test_")
-    )
-
-
-def picked(only: str | None, file: Path, function: str = "") -> bool:
-    """Whether ``only`` picks a test by its path, such as ``e2e/gate/test_slots``, or by its path without the folder."""
-    name = f"{file.stem}.{function}"
-    return selected(only, f"e2e/{file.parent.name}/{name}") or selected(only, f"e2e/{name}")
-
-
-def load(file: Path) -> ModuleType:
-    """Import a test module by its place below ``tests``."""
-    return importlib.import_module(".".join(file.relative_to(FILES.parent).with_suffix("").parts))
-
-
-def run_one(cluster: Cluster, module: ModuleType, full: str, function, dbname: str) -> bool:
-    """Run one test and clear up after it; whether it passed."""
+    ``number`` tells the tests of one server apart.
+    """
     _past_midnight()
-    started = time.monotonic()
-    conf = dict(cluster.conf)
-    roles = _roles(cluster)
-    problem = None
+    cluster = server.cluster
+    conf, roles = dict(cluster.conf), _roles(cluster)
+    dbname = f"e2e_{number}"
+    cluster.psql(f'CREATE DATABASE "{dbname}" TEMPLATE {TEMPLATE}')
+    env = Env(cluster, dbname)
     try:
-        cluster.psql(f'CREATE DATABASE "{dbname}" TEMPLATE {TEMPLATE}')
-        env = Env(cluster, dbname)
-        try:
-            with _time_limit(getattr(module, "TIMEOUT_SECONDS", TIMEOUT_SECONDS)):
-                function(env)
-        except Exception as error:
-            note_failure(f"e2e/{full}", reason(error))
-            problem = traceback.format_exc() + "\nThe server's log ends:\n" + cluster.log_tail()
-        finally:
-            _restore(cluster, conf)
-            env.close()
-            for role in _roles(cluster) - roles:
-                cluster.psql(f'DROP ROLE "{role}"')
-    except HarnessError as error:
-        note_failure(f"e2e/{full}", f"clearing up failed: {error}")
-        problem = (problem or "") + f"\nclearing up failed: {error}"
-    word = "FAILED" if problem else "ok    "
-    progress(f"  {word}  {full}  {duration(time.monotonic() - started)}")
-    if problem:
-        progress("\n".join("    " + line for line in problem.splitlines()))
-    return problem is None
+        yield env
+    finally:
+        _restore(cluster, conf)
+        env.close()
+        for role in _roles(cluster) - roles:
+            cluster.psql(f'DROP ROLE "{role}"')
+        server.check_log()
 
 
 def _past_midnight() -> None:
@@ -188,19 +103,3 @@ def _restore(cluster: Cluster, conf: dict) -> None:
         cluster.conf = conf
     if not cluster.running():
         cluster.start()
-
-
-@contextmanager
-def _time_limit(seconds: int):
-    """End a test that hangs; psycopg's waits are interrupted by signals."""
-
-    def expired(_number, _frame):
-        raise TimeoutError(f"the test took longer than {seconds} s (TIMEOUT_SECONDS)")
-
-    before = signal.signal(signal.SIGALRM, expired)
-    signal.alarm(seconds)
-    try:
-        yield
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)

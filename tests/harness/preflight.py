@@ -127,6 +127,8 @@ def _wheels(goal: str, majors: list[str]) -> list[str]:
     if goal != "install":
         requirements = " ".join(venv.REQUIREMENTS)
         sources.append((requirements, run_dir() / "venv", venv.stamp_of()))
+        if goal == "test":
+            sources.append((" ".join(venv.TESTS), run_dir() / "tests", venv.stamp_of(venv.TESTS)))
         chosen = [] if os.environ.get("PG_CONFIG") else majors or [str(postgres.EMBEDDED_DEFAULT)]
         for major in (int(text) for text in chosen if text.isdigit()):
             if major in postgres.EMBEDDED:

@@ -1,5 +1,6 @@
 """Progress lines, running commands, and the one error type of the harness."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -121,10 +122,8 @@ def watched(
     try:
         while process.poll() is None:
             ticker.tick(lines[-1] if lines else "")
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=0.2)
-            except subprocess.TimeoutExpired:
-                pass
     finally:
         if process.poll() is None:
             process.terminate()

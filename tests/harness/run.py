@@ -7,37 +7,28 @@ is missing is a failure, never a skip.
 import argparse
 import os
 import re
-import shutil
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 # Before the imports: this directory has modules named like the standard library's, such as venv.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from harness import browser, build, debian, e2e, places, pooler, postgres, preflight, rust, side_by_side
-from harness.cluster import Cluster
+from harness import browser, build, debian, places, pooler, postgres, preflight, pytests, python, rust, side_by_side
 from harness.progress import HarnessError, progress
 from harness.isolation import ISOLATION
-from harness.places import REPO, RESULTS
 from harness.postgres import Install
 from harness.regress import REGRESS
 from harness.report import Report
+from harness.server import Server
 
 DEFAULT_VERSIONS = "15,16,18"
 ACCEPT_VERSION = "18"
 # Versions that the code is compiled for and that nothing here can run.
 COMPILED_ONLY = (17,)
-# Small enough that the processes end at about the same time, and few: each starts a server.
-PARTS = 6
-# The library must work without preloading, so shared_preload_libraries stays empty here.
-CONF = {
-    "fsync": "off",  # the machine does not crash in a test, only the server
-    "max_prepared_transactions": "0",
-    "sendgate.test_clock": "on",
-    "log_min_messages": "warning",
-    "log_line_prefix": "%m [%p] %q%d ",
-}
+# PostgreSQL's own drivers, each with a server of its own.
+DRIVERS = {driver.kind: driver for driver in (REGRESS, ISOLATION)}
 
 
 def run(versions: list[int], only: str | None, accept: bool) -> int:
@@ -49,21 +40,29 @@ def run(versions: list[int], only: str | None, accept: bool) -> int:
         installs[major] = postgres.for_version(major, progress)
 
     for major in versions:
-        report.stage(f"pg{major} prepare", lambda: prepare(major))
+        report.stage(f"pg{major} prepare", partial(prepare, major))
     if not only and not accept:
+        for name, check in python.CHECKS.items():
+            report.stage(name, check)
         rust_stages(report, installs)
     built = [
         install
         for major, install in installs.items()
-        if report.stage(f"pg{major} build", lambda: build.build_and_install(install))
+        if report.stage(f"pg{major} build", partial(build.build_and_install, install))
+    ]
+    jobs = [
+        Job(install, kind) for kind, driver in DRIVERS.items() if driver.names(only) for install in built
     ]
     if only or accept:
-        for install in built:
-            version_stages(report, Job(install, install.major == max(installs)), only, accept)
-        return report.finish()
-    report.stage("tools", tools)
-    if report.stage("daemon build", lambda: build.build_daemon() and None) and built:
-        report.stages += side_by_side.run(jobs(built), version_stages)
+        for job in jobs:
+            drive(report, job, only, accept)
+    else:
+        report.stage("tools", tools)
+        report.stages += side_by_side.run(jobs, drive)
+        if not report.stage("daemon build", lambda: build.build_daemon() and None):
+            return report.finish()
+    if built and not accept and pytests.picks(only):
+        report.stage("pytest", lambda: pytests.run([install.major for install in built], only))
     return report.finish()
 
 
@@ -73,31 +72,17 @@ def tools() -> None:
         tool()
 
 
-# SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS; and what PostgreSQL gives up with.
-CRASHES = r"^.*(?:was terminated by signal (?:4|5|6|7|8|11|31)\b|PANIC:|TRAP:).*$"
-
-
 @dataclass(frozen=True)
 class Job:
-    """The tests of one version on a server of their own, or a part of them."""
+    """The tests of one of PostgreSQL's drivers on one version."""
 
     install: Install
-    newest: bool
-    # Part 0 holds whatever is not split.
-    part: int = 0
-    parts: int = 1
+    kind: str
 
     @property
     def name(self) -> str:
-        """Such as ``pg15``, or ``pg18.2`` for the second part."""
-        return f"pg{self.install.major}" + (f".{self.part + 1}" if self.parts > 1 else "")
-
-
-def jobs(installs: list[Install]) -> list[Job]:
-    """What can run side by side, the longest first; the newest version has most tests."""
-    newest = max(installs, key=lambda install: install.major)
-    whole = [Job(install, False) for install in installs if install is not newest]
-    return whole + [Job(newest, True, part, PARTS) for part in range(PARTS)]
+        """Such as ``pg15 regress``."""
+        return f"pg{self.install.major} {self.kind}"
 
 
 def rust_stages(report: Report, installs: dict[int, Install]) -> None:
@@ -108,58 +93,24 @@ def rust_stages(report: Report, installs: dict[int, Install]) -> None:
     report.stage("fmt", lambda: rust.formatting(newest))
     report.stage("clippy", lambda: rust.lints(newest))
     for major in COMPILED_ONLY:
-        report.stage(f"clippy pg{major}", lambda: rust.lints_without_headers(newest, major))
+        report.stage(f"clippy pg{major}", partial(rust.lints_without_headers, newest, major))
     report.stage("rust tests", lambda: rust.unit_tests(newest))
 
 
-def version_stages(
-    report: Report, job: Job, only: str | None = None, accept: bool = False
-) -> None:
-    """Everything that needs a server of this version, on one throwaway cluster."""
-    cluster = Cluster(job.install, conf=CONF)
+def drive(report: Report, job: Job, only: str | None = None, accept: bool = False) -> None:
+    """Runs the driver on a throwaway server."""
+    server = Server(job.install, job.name.replace(" ", "."))
+
+    def work() -> tuple[int, int]:
+        server.start()
+        counts = DRIVERS[job.kind].run(server.cluster, only, accept).counts()
+        server.check_log()
+        return counts
+
     try:
-        if not report.stage(f"{job.name} start", lambda: start(cluster)):
-            return
-        for driver in (REGRESS, ISOLATION):
-            if driver.names(only) and job.part == 0:
-                report.stage(
-                    f"{job.name} {driver.kind}",
-                    lambda: driver.run(cluster, only, accept).counts(),
-                )
-        if not accept and e2e.picks(only):
-            report.stage(
-                f"{job.name} e2e",
-                lambda: e2e.run(cluster, only, job.newest, (job.part, job.parts)).counts(),
-            )
+        report.stage(job.name, work)
     finally:
-        report.stage(f"{job.name} log", lambda: faults(cluster))
-        keep_log(cluster, job.name)
-        cluster.destroy()
-
-
-def start(cluster: Cluster) -> None:
-    """Create and start the cluster."""
-    cluster.create()
-    cluster.start()
-    progress(f"  PostgreSQL {cluster.install.version} on {cluster.host}:{cluster.port}")
-
-
-def faults(cluster: Cluster) -> None:
-    """No test may pass over a server process that crashed by itself; being killed is another thing."""
-    log = cluster.datadir / "server.log"
-    text = log.read_text(errors="replace") if log.exists() else ""
-    if found := re.findall(CRASHES, text, re.MULTILINE):
-        raise HarnessError("a process of the server crashed:\n" + "\n".join(found))
-
-
-def keep_log(cluster: Cluster, name: str) -> None:
-    """Keep the server's log beside the other results."""
-    log = cluster.datadir / "server.log"
-    if log.exists():
-        into = RESULTS / name / "server.log"
-        into.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(log, into)
-        progress(f"  server log: {into.relative_to(REPO)}")
+        server.end()
 
 
 def main() -> int:

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -15,6 +16,8 @@ from .report import Report, Stage
 # One more than the smallest machine has processors that the tests are made for, because they wait more
 # than they work: two leave half of its time unused. Not more: waits with a deadline are among theirs.
 WORKERS = 3
+# How often a process looks whether its parent is still there.
+LOOK_SECONDS = 0.5
 
 
 class Job(Protocol):
@@ -66,6 +69,18 @@ def _alone(work: Callable[[Report, Job], None], job: Job, prefix: str, answer: c
     with suppress(KeyboardInterrupt):  # which the one that waits for the answer is told as well
         work(report, job)
         answer.send(report.stages)
+
+
+def end_with_the_parent() -> None:
+    """For a process that was not started from here: it ends itself when the one that started it is gone."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(LOOK_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _end_with_the_run() -> None:

@@ -18,12 +18,12 @@ from e2e.support import equal, wait_for
 
 # The subject is the harness.
 NEWEST_ONLY = True
-TESTS = Path(__file__).resolve().parents[2]
+TESTS = Path(__file__).resolve().parents[1]
 # A run of its own, that can be ended and whose output is not this one's.
 RUN = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from e2e.install import test_side_by_side
+from harness_tests import test_side_by_side
 getattr(test_side_by_side, sys.argv[2])(*sys.argv[3:])
 """
 NAMES = ("well", "raises", "cannot", "exits", "vanishes", "killed", "interrupted", "last")
