@@ -85,7 +85,7 @@ class Provider:
     ledger: list[dict] = field(default_factory=list)
 
     def __post_init__(self):
-        self.ledger_file = open(self.ledger_path, "a", encoding="utf-8")
+        self.ledger_file = open(self.ledger_path, "a", encoding="utf-8")  # noqa: SIM115 - open as long as the server
 
     def roll(self, *about) -> int:
         """A number from 0 to 999 that is always the same for the same seed and subject."""

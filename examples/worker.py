@@ -108,7 +108,7 @@ def report(sql, answers):
     Returns how many it took."""
     try:
         if answers:
-            gate(sql, *map(list, zip(*answers)))
+            gate(sql, *map(list, zip(*answers, strict=True)))
         return len(answers)
     except psycopg.OperationalError:
         raise  # the database stays away: what is in hand expires, and is listed for the operators

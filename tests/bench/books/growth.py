@@ -60,7 +60,7 @@ def report(server: Server, databases: dict[int, str], tps: dict, latency: dict) 
     table = Table("accounts", "operations in the journal", "`reserve` a second", "by hand", "ratio",
                   "`reserve` p50 / p99 / p99.9", "by hand p50 / p99 / p99.9")
     ratios, notes = {}, []
-    for size, db in databases.items():
+    for size in databases:
         reserve, by_hand = (statistics.median(tps[size, name]) for name in SCRIPTS)
         ratios[size] = reserve / by_hand
         shown = [" / ".join(f"{ms:.2f}" for ms in percentiles(latency[size, name])) + " ms" for name in SCRIPTS]

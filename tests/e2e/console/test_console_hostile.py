@@ -161,7 +161,7 @@ def test_nobody_learns_where_the_database_is(env):
         wait_for(lambda: client.get("/readyz")[0] == 200 and local.ready(), "both to be ready")
         env.cluster.stop()
         try:
-            status, text = wait_for(lambda: told(client.get("/readyz")), "it to notice")
+            _, text = wait_for(lambda: told(client.get("/readyz")), "it to notice")
             assert where not in text, text
             assert where in wait_for(lambda: told(local.get("/readyz")), "it to notice")[1]
         finally:

@@ -2,6 +2,7 @@
 the days that it got wrong an account gets no more than their caps."""
 
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from e2e.support.daemon_process import JOBS, Daemon
 from e2e.support import equal, provision, wait_for
@@ -152,8 +153,8 @@ class Clock:
     def swept(self, daemon) -> None:
         """Every job has run since the clock was put: each is due, whichever way it went."""
         for job in JOBS:
-            run = """SELECT bool_or(run_id <> ALL (%s) AND abs(extract(epoch FROM started_at - %s)) < 600)
+            sql = """SELECT bool_or(run_id <> ALL (%s) AND abs(extract(epoch FROM started_at - %s)) < 600)
                 FROM sendgate.reconcile_runs WHERE job = %s AND state = 'ok'"""
-            values = (self.runs, self.instant, job)
-            wait_for(lambda values=values: self.connection.execute(run, values).fetchone()[0], f"{job} to run")
+            run = partial(self.connection.execute, sql, (self.runs, self.instant, job))
+            wait_for(lambda run=run: run().fetchone()[0], f"{job} to run")
         wait_for(daemon.ready, "the daemon")

@@ -60,7 +60,7 @@ def test_an_account_that_is_held_stops_no_other_and_no_sweep(env):
     with Daemon(env, daemon_login(env)) as daemon:
         for runs in (1, 2):
             for job in JOBS:
-                wait_for(lambda job=job: states(env, job) == ["ok"] * runs, f"run {runs} of {job}")
+                wait_for(lambda job=job, runs=runs: states(env, job) == ["ok"] * runs, f"run {runs} of {job}")
             equal(sqlstate(others, RESERVE, ("a", f"p{runs}", operation(100 + runs))), HELD, "reserve on the held one")
             equal(others.execute(RESERVE, ("b", f"new {runs}", operation(10 + runs))).fetchone(), (True, None),
                   "reserve on another one")
