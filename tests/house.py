@@ -18,8 +18,8 @@ REPO = Path(__file__).resolve().parents[1]
 FLOORS = {
     "extension/src": {"triggers": 5, "verbs": 4, "books": 4, "gate": 3, "settle": 3, "tables": 2, "postgres": 1},
     "daemon/src": {
-        **{"cli": 8, "commands": 7, "tasks": 6, "console": 5, "db": 4, "logging": 4, "config": 3},
-        **{"job": 2, "schedule": 1, "terminal": 1, "words": 1, "shutdown": 1, "error": 1},
+        "cli": 8, "commands": 7, "tasks": 6, "console": 5, "db": 4, "logging": 4, "config": 3,
+        "job": 2, "schedule": 1, "terminal": 1, "words": 1, "shutdown": 1, "error": 1,
     },
     "extension/decision/src": {},
 }
@@ -42,7 +42,7 @@ WITHOUT_GRANT = {
 }
 # Functions that docs/reference.md names without a heading of their own, each with the reason.
 WITHOUT_HEADING = {
-    **{name: "internal: PostgreSQL calls it, people do not" for name in WITHOUT_GRANT},
+    **dict.fromkeys(WITHOUT_GRANT, "internal: PostgreSQL calls it, people do not"),
     "breaker_state": "described with the clock and readings: views call it",
     "clock": "described with the clock and readings",
     "effective_cap": "described with the clock and readings: views call it",
