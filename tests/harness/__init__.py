@@ -12,7 +12,7 @@ Read the modules in this order:
 - ``libclang``   with which bindgen reads PostgreSQL's headers
 - ``failures``   what cargo's output says when a build failed
 - ``build``      cargo, then the extension's files into an ``Install``
-- ``cluster``    a throwaway server on its own port
+- ``cluster``, ``datadirs``   a throwaway server on its own port, and its files
 - ``server``     a cluster with the settings that tests want, and a log that is searched for crashes
 - ``driver``, ``regress``, ``isolation``   PostgreSQL's own test drivers
 - ``env``        what a Python test is given; ``tests/conftest.py`` hands it out

@@ -3,7 +3,6 @@
 import atexit
 import contextlib
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -13,15 +12,13 @@ import threading
 import weakref
 from pathlib import Path
 
-from . import ports
+from . import datadirs, ports
+from .datadirs import CONF, SOCKET_PREFIX
 from .progress import CommandFailed, HarnessError
 from .places import owner, reaches, server_account, server_dir
 from .postgres import Install
 
-# Written last when a data directory is made, so its presence says that the directory is whole.
-CONF = "harness.conf"
 LOG = "server.log"
-SOCKET_PREFIX = "sendgate-"
 # Starting includes crash recovery; stopping waits for a checkpoint.
 WAIT_SECONDS = 60
 PORT_ATTEMPTS = 5
@@ -40,7 +37,7 @@ class Cluster:
     def __init__(self, install: Install, datadir: Path | None = None, conf: dict | None = None):
         self.install = install
         self.throwaway = datadir is None
-        self.datadir = Path(datadir) if datadir else _throwaway_datadir(install)
+        self.datadir = Path(datadir) if datadir else datadirs.throwaway(install)
         self.conf = dict(conf or {})
         self.port = 0
         self.host = "127.0.0.1"
@@ -166,7 +163,7 @@ class Cluster:
     @property
     def pid(self) -> int | None:
         """The main process, or None if there is none."""
-        return _server_pid(self.datadir)
+        return datadirs.server_pid(self.datadir)
 
     # -- settings -----------------------------------------------------------------------------
 
@@ -283,45 +280,6 @@ class Cluster:
                 return file.read().decode(errors="replace")
         except OSError:
             return ""
-
-
-def _throwaway_datadir(install: Install) -> Path:
-    """A new directory below ``data``; those that killed runs left behind are cleared first."""
-    base = server_dir() / "data"
-    base.mkdir(exist_ok=True)
-    base.chmod(0o755)
-    for old in base.glob("throwaway-*"):
-        pid = old.name.split("-")[1]
-        if not pid.isdigit() or not Path(f"/proc/{pid}").exists():
-            _clear(old)
-    prefix = f"throwaway-{os.getpid()}-pg{install.major}-"
-    directory = Path(tempfile.mkdtemp(prefix=prefix, dir=base))
-    directory.rmdir()
-    return directory
-
-
-def _clear(datadir: Path) -> None:
-    """Stop what still runs in a directory whose run is gone, and remove it."""
-    if pid := _server_pid(datadir):
-        with contextlib.suppress(OSError):
-            os.kill(pid, signal.SIGQUIT)
-    with contextlib.suppress(OSError):
-        line = re.search(r"unix_socket_directories = '(.+)'", (datadir / CONF).read_text())
-        if line and Path(line[1]).name.startswith(SOCKET_PREFIX):
-            shutil.rmtree(line[1], ignore_errors=True)
-    shutil.rmtree(datadir, ignore_errors=True)
-
-
-def _server_pid(datadir: Path) -> int | None:
-    """The server that runs in this directory; process numbers are recycled, so look closely."""
-    try:
-        pid = int((datadir / "postmaster.pid").read_text().split("\n", 1)[0])
-        if Path("/proc/self").exists():
-            return pid if str(datadir) in Path(f"/proc/{pid}/cmdline").read_text() else None
-        os.kill(pid, 0)
-    except (OSError, ValueError):
-        return None
-    return pid
 
 
 @contextlib.contextmanager
