@@ -99,11 +99,11 @@ def rust(tools: bool = False) -> Findings:
             return problem("cargo is installed, but it is not in PATH", '. "$HOME/.cargo/env"   (or open a new shell)')
         return problem(f"there is no Rust: cargo is not in PATH; {wanted} is needed", RUSTUP)
     toolchains = _rustup_toolchains()
-    if toolchains and not os.environ.get("RUSTUP_TOOLCHAIN"):
-        if not any(line.startswith(f"{wanted}-") for line in toolchains):
-            if os.environ.get("RUSTUP_AUTO_INSTALL") == "0":
-                return problem(f"Rust {wanted} is not installed", f"rustup toolchain install {wanted}")
-            return note(f"Rust {wanted} is not installed: rustup fetches it")
+    is_there = any(line.startswith(f"{wanted}-") for line in toolchains)
+    if toolchains and not is_there and not os.environ.get("RUSTUP_TOOLCHAIN"):
+        if os.environ.get("RUSTUP_AUTO_INSTALL") == "0":
+            return problem(f"Rust {wanted} is not installed", f"rustup toolchain install {wanted}")
+        return note(f"Rust {wanted} is not installed: rustup fetches it")
     said = _said(["rustc", "--version"])
     version = re.match(r"rustc (\d+)\.(\d+)", said or "")
     if version is None:
