@@ -119,23 +119,33 @@ class Provider:
         fault = self.pick(FAULTS, action, prospect, "fault", attempt)
         name = fault[2] if fault else None
         if name == "too_many_requests":
-            return problem(429, "errors/too_many_requests", "Too many requests",
-                           "The account sends too fast.", retry_after=RETRY_AFTER_SECONDS)
+            return problem(
+                429,
+                "errors/too_many_requests",
+                "Too many requests",
+                "The account sends too fast.",
+                retry_after=RETRY_AFTER_SECONDS,
+            )
         if name == "unavailable":
             return problem(503, "errors/service_unavailable", "Service unavailable", "Try again later.")
         if refusal := self.pick(REFUSALS, action, prospect, "refusal"):
             return problem(422, refusal[2], refusal[3], f"{refusal[3]}: {prospect}.")
         if action == "inmail" and self.credits[account] == 0:
-            return problem(422, "errors/insufficient_credits", "Not enough credits",
-                           "Provider cannot execute request because of insufficient credits.")
+            return problem(
+                422,
+                "errors/insufficient_credits",
+                "Not enough credits",
+                "Provider cannot execute request because of insufficient credits.",
+            )
         delivered = name is None or self.roll("truly sent", prospect, action, attempt) < 500
         if delivered and action == "inmail":
             self.credits[account] -= 1
         chat_id = "chat-" + hashlib.sha256(f"{prospect}/{action}/{attempt}".encode()).hexdigest()[:16]
         match name:
             case "gateway_timeout":
-                answer = problem(504, "errors/request_timeout", "Request timed out",
-                                 "The provider did not answer in time.")
+                answer = problem(
+                    504, "errors/request_timeout", "Request timed out", "The provider did not answer in time."
+                )
                 answer.seconds = GATEWAY_TIMEOUT_SECONDS
             case "hang_up":
                 answer = Answer(None, {})

@@ -56,6 +56,7 @@ def gate(sql, *values):
 
 def send(row):
     """Makes the one attempt that a slot allows. Returns the call that reports it, and its values."""
+
     def failed(message=None, error_type=None, status=None, wait=None):
         return ROLLBACK, (row.account_id, row.operation_id, text(message), text(error_type), status, wait)
 
@@ -128,8 +129,7 @@ def main():
         while not stopping.is_set():
             rows = gate(DISPATCH, BATCH, uuid.uuid4())
             answers = list(pool.map(send, rows))
-            delivered, failed = ([values for call, values in answers if call is sql]
-                                 for sql in (CONFIRM, ROLLBACK))
+            delivered, failed = ([values for call, values in answers if call is sql] for sql in (CONFIRM, ROLLBACK))
             taken = report(CONFIRM, delivered) + report(ROLLBACK, failed)
             if rows and not taken:
                 sys.exit("the gate took none of the answers: going on would only use up slots")

@@ -11,6 +11,7 @@ import re
 import signal
 
 import pytest
+
 from harness import build, listing, postgres, side_by_side
 from harness.env import lent
 from harness.progress import progress
@@ -22,7 +23,9 @@ DEFAULT_VERSION = 18
 
 def pytest_addoption(parser):
     group = parser.getgroup("sendgate")
-    group.addoption("--pg", metavar="VERSIONS", help=f"major versions, such as 15,16,18; {DEFAULT_VERSION} if you name none")
+    group.addoption(
+        "--pg", metavar="VERSIONS", help=f"major versions, such as 15,16,18; {DEFAULT_VERSION} if you name none"
+    )
     group.addoption("--only", metavar="NAME", help="only tests whose path and name contain NAME, as in make test")
     group.addoption("--built", action="store_true", help="the extension is installed already; make test says so")
     group.addoption("--end-with-parent", action="store_true", help="end when the process that started this one ends")

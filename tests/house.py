@@ -18,8 +18,19 @@ REPO = Path(__file__).resolve().parents[1]
 FLOORS = {
     "extension/src": {"triggers": 5, "verbs": 4, "books": 4, "gate": 3, "settle": 3, "tables": 2, "postgres": 1},
     "daemon/src": {
-        "cli": 8, "commands": 7, "tasks": 6, "console": 5, "db": 4, "logging": 4, "config": 3,
-        "job": 2, "schedule": 1, "terminal": 1, "words": 1, "shutdown": 1, "error": 1,
+        "cli": 8,
+        "commands": 7,
+        "tasks": 6,
+        "console": 5,
+        "db": 4,
+        "logging": 4,
+        "config": 3,
+        "job": 2,
+        "schedule": 1,
+        "terminal": 1,
+        "words": 1,
+        "shutdown": 1,
+        "error": 1,
     },
     "extension/decision/src": {},
 }

@@ -60,9 +60,7 @@ class Books:
     @classmethod
     def read(cls, session: Session) -> "Books":
         """All of it as of one instant."""
-        operations, events, *others = session.snapshot(
-            OPERATIONS, EVENTS, COUNTERS, ENROLLMENTS, BREAKER_LOG, SKIPS
-        )
+        operations, events, *others = session.snapshot(OPERATIONS, EVENTS, COUNTERS, ENROLLMENTS, BREAKER_LOG, SKIPS)
         by_id = ({row["operation_id"]: row for row in rows} for rows in (operations, events))
         return cls(*by_id, *others)
 
@@ -73,13 +71,17 @@ class Books:
     def deferred(self) -> set[tuple]:
         """The work that waits for credits, of the accounts whose breaker has begun to put work off."""
         skipping = {row["account_id"] for row in self.skips if row["exhausted_at"]}
-        return {key(row) for row in self.enrollments if row["account_id"] in skipping
-                and row["state"] == "waiting" and row["reason"] == OUT_OF_CREDITS}
+        return {
+            key(row)
+            for row in self.enrollments
+            if row["account_id"] in skipping and row["state"] == "waiting" and row["reason"] == OUT_OF_CREDITS
+        }
 
     def delivered_since(self, at: datetime) -> set[tuple]:
         """The work that was handed out since then, and is delivered."""
-        return {key(row) for row in self.operations.values()
-                if row["state"] == "delivered" and row["reserved_at"] >= at}
+        return {
+            key(row) for row in self.operations.values() if row["state"] == "delivered" and row["reserved_at"] >= at
+        }
 
     def stops(self) -> list[tuple[str, datetime, datetime | None]]:
         """From when to when an account's breaker was open; the last may still be."""

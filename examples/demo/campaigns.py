@@ -83,8 +83,10 @@ class Campaigns:
             return []
         answer = self.operator.rows(SWITCH, [SWITCHED])[0]
         self.switched = True
-        return [f"{SWITCHED}: out of credits; the operator lets {answer['moved']} connections get a message, "
-                f"{answer['left_behind']} wait for credits"]
+        return [
+            f"{SWITCHED}: out of credits; the operator lets {answer['moved']} connections get a message, "
+            f"{answer['left_behind']} wait for credits"
+        ]
 
 
 def next_month(server: Cluster, reader: Session, provider_url: str) -> datetime:

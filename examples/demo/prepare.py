@@ -8,9 +8,9 @@ import subprocess
 from pathlib import Path
 
 from harness import build, postgres, wheel
-from harness.progress import HarnessError, progress, watched
 from harness.places import locked, run_dir
 from harness.postgres import Install
+from harness.progress import HarnessError, progress, watched
 
 from .children import EXAMPLES
 from .terminal import say, step

@@ -9,8 +9,8 @@ from datetime import datetime
 from pathlib import Path
 
 from harness import venv
-from harness.progress import HarnessError
 from harness.postgres import Install
+from harness.progress import HarnessError
 
 from . import acts, campaigns, children, prepare, stage, table, terminal, verdict
 from .acts import Scene

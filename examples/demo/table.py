@@ -40,9 +40,7 @@ TIERS = {
 }
 ACCOUNT = "{:<16} {:<9} {:>8} {:>8} {:>8} {:>9} {:>8} {:>7}"
 """This and the next fit into a terminal of 80 columns."""
-ACCOUNTS_HEAD = ACCOUNT.format(
-    "account", "tier", "InMails", "invites", "messages", "delivered", "sending", "unknown"
-)
+ACCOUNTS_HEAD = ACCOUNT.format("account", "tier", "InMails", "invites", "messages", "delivered", "sending", "unknown")
 CAMPAIGN = "{:<16} {:>9} {:>8} {:>8} {:>9} {:>8}"
 CAMPAIGNS_HEAD = CAMPAIGN.format("campaign", "waiting", "sending", "done", "deferred", "parked")
 ACTIONS = ("inmail", "invite", "message")

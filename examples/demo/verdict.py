@@ -21,8 +21,11 @@ def asked_first(case: Case) -> Check:
     calls = Counter(entry["operation_id"] for entry in case.ledger)
     strange = set(calls) - set(case.books.operations)
     again = [id for id, count in calls.items() if count > 1]
-    return Check("every call was granted, and made once", not strange and not again,
-                 f"{len(case.ledger)} calls, {len(strange)} not granted, {len(again)} repeated")
+    return Check(
+        "every call was granted, and made once",
+        not strange and not again,
+        f"{len(case.ledger)} calls, {len(strange)} not granted, {len(again)} repeated",
+    )
 
 
 def books_agree(case: Case) -> Check:
@@ -30,9 +33,12 @@ def books_agree(case: Case) -> Check:
     parked = case.delivered & case.books.in_state(*UNRESOLVED)
     missing = case.delivered - set(case.books.events) - parked
     invented = set(case.books.events) - case.delivered
-    return Check("delivered = events + parked that were sent", not missing and not invented,
-                 f"{len(case.delivered)} = {len(case.books.events)} + {len(parked)}, "
-                 f"{len(missing)} missing, {len(invented)} invented")
+    return Check(
+        "delivered = events + parked that were sent",
+        not missing and not invented,
+        f"{len(case.delivered)} = {len(case.books.events)} + {len(parked)}, "
+        f"{len(missing)} missing, {len(invented)} invented",
+    )
 
 
 def never_twice(case: Case) -> Check:
@@ -46,8 +52,9 @@ def kept_if_sent(case: Case) -> Check:
     """A slot that was given back belongs to a message that never left."""
     released = case.books.in_state("released")
     wrong = released & case.delivered
-    return Check("no slot of a sent message was given back", not wrong,
-                 f"{len(released)} given back, {len(wrong)} of them sent")
+    return Check(
+        "no slot of a sent message was given back", not wrong, f"{len(released)} given back, {len(wrong)} of them sent"
+    )
 
 
 def within_caps(case: Case) -> Check:
@@ -73,9 +80,7 @@ def counters_agree(case: Case) -> Check:
             if row["state"] in HELD
         )
         counters += len(books.counters)
-        wrong += sum(
-            row["sent_today"] != held[row["account_id"], row["action"], row["day"]] for row in books.counters
-        )
+        wrong += sum(row["sent_today"] != held[row["account_id"], row["action"], row["day"]] for row in books.counters)
     return Check("counters = journal, in both months", not wrong, f"{counters} counters, {wrong} differ")
 
 
@@ -87,9 +92,15 @@ def breaker_stopped(case: Case) -> Check:
         return Check(name, None, "no account ran out this time")
     stops = case.books.stops()
     unstamped = ran_out - {account for account, *_ in stops}
-    late = [row for row in case.books.operations.values() if row["action"] == "inmail"
-            and any(row["account_id"] == account and _within(row["reserved_at"], since, until)
-                    for account, since, until in stops)]
+    late = [
+        row
+        for row in case.books.operations.values()
+        if row["action"] == "inmail"
+        and any(
+            row["account_id"] == account and _within(row["reserved_at"], since, until)
+            for account, since, until in stops
+        )
+    ]
     return Check(name, not unstamped and not late, f"{len(ran_out)} ran out; {len(late)} slots since then")
 
 
@@ -97,11 +108,16 @@ def others_went_on(case: Case) -> Check:
     """The breaker is about InMails: the same accounts went on with everything else."""
     name = "their invites and messages went on"
     turns = [row["reserved_at"] for row in case.at_month_end.operations.values()]
-    stops = [(account, since, until) for account, since, until in case.books.stops()
-             if until and sum(at > since for at in turns) >= TURNS_TO_GO_ON]
+    stops = [
+        (account, since, until)
+        for account, since, until in case.books.stops()
+        if until and sum(at > since for at in turns) >= TURNS_TO_GO_ON
+    ]
     delivered = [case.books.operations[id] for id in case.books.events]
     after = Counter(
-        account for account, since, until in stops for row in delivered
+        account
+        for account, since, until in stops
+        for row in delivered
         if row["account_id"] == account and row["action"] != "inmail" and _within(row["reserved_at"], since, until)
     )
     if not stops:
@@ -114,8 +130,17 @@ def _within(at: datetime, since: datetime, until: datetime | None) -> bool:
     return at > since and (until is None or at < until)
 
 
-CHECKS = [asked_first, books_agree, never_twice, kept_if_sent, within_caps, counters_agree,
-          breaker_stopped, others_went_on, *verdict_campaigns.CHECKS]
+CHECKS = [
+    asked_first,
+    books_agree,
+    never_twice,
+    kept_if_sent,
+    within_caps,
+    counters_agree,
+    breaker_stopped,
+    others_went_on,
+    *verdict_campaigns.CHECKS,
+]
 
 
 def judge(case: Case) -> list[Check]:

@@ -12,12 +12,14 @@ def attempts_agree(case: Case) -> Check:
     handed = defaultdict(list)
     for row in sorted(case.books.operations.values(), key=lambda row: row["reserved_at"]):
         handed[key(row)].append(row["attempt"])
-    wrong = [row for row in case.books.enrollments
-             if handed.pop(key(row), []) != list(range(1, row["attempts"] + 1))]
+    wrong = [row for row in case.books.enrollments if handed.pop(key(row), []) != list(range(1, row["attempts"] + 1))]
     foreign = [work for work in handed if work[2] != SWITCHED or work[3] != "inmail"]
     again = sum(row["attempts"] > 1 for row in case.books.enrollments)
-    return Check("handed out as often as attempts say", not wrong and not foreign,
-                 f"{len(case.books.enrollments)} enrollments, {again} more than once, {len(wrong)} differ")
+    return Check(
+        "handed out as often as attempts say",
+        not wrong and not foreign,
+        f"{len(case.books.enrollments)} enrollments, {again} more than once, {len(wrong)} differ",
+    )
 
 
 def ended_as_they_should(case: Case) -> Check:
@@ -28,22 +30,30 @@ def ended_as_they_should(case: Case) -> Check:
     unknown = {key(row) for row in operations if row["state"] == "indeterminate"}
     wrong = [work for work in delivered if states[work] != "done"]
     wrong += [work for work in unknown if states[work] != "parked"]
-    return Check("delivered work is done, unknown is parked", not wrong,
-                 f"{len(delivered)} done, {len(unknown)} parked, {len(wrong)} otherwise")
+    return Check(
+        "delivered work is done, unknown is parked",
+        not wrong,
+        f"{len(delivered)} done, {len(unknown)} parked, {len(wrong)} otherwise",
+    )
 
 
 def accepted_first(case: Case) -> Check:
     """Invite → InMail: only who was invited gets one there, after the invite."""
-    invited = {(e["account_id"], e["prospect_id"]): number for number, e in enumerate(case.ledger)
-               if e["action"] == "invite" and e["delivered"]}
+    invited = {
+        (e["account_id"], e["prospect_id"]): number
+        for number, e in enumerate(case.ledger)
+        if e["action"] == "invite" and e["delivered"]
+    }
     operations = case.books.operations
-    inmails = [(number, e) for number, e in enumerate(case.ledger) if e["action"] == "inmail"
-               and operations.get(e["operation_id"], {}).get("campaign_id") == INVITE_FIRST]
+    inmails = [
+        (number, e)
+        for number, e in enumerate(case.ledger)
+        if e["action"] == "inmail" and operations.get(e["operation_id"], {}).get("campaign_id") == INVITE_FIRST
+    ]
     name = f"{INVITE_FIRST}: InMails only to who accepted"
     if not inmails:
         return Check(name, None, "nobody's InMail was sent yet")
-    early = [e for number, e in inmails
-             if invited.get((e["account_id"], e["prospect_id"]), len(case.ledger)) > number]
+    early = [e for number, e in inmails if invited.get((e["account_id"], e["prospect_id"]), len(case.ledger)) > number]
     return Check(name, not early, f"{len(inmails)} calls, {len(early)} without an invite")
 
 
@@ -55,8 +65,11 @@ def only_connections_moved(case: Case) -> Check:
     if not messages:
         return Check(name, None, "its account had credits all the time")
     strangers = [row for row in messages if not row["is_connection"]]
-    return Check(name, not strangers,
-                 f"{len(messages)} moved, {len(work) - len(messages)} left behind, {len(strangers)} strangers")
+    return Check(
+        name,
+        not strangers,
+        f"{len(messages)} moved, {len(work) - len(messages)} left behind, {len(strangers)} strangers",
+    )
 
 
 def resumed(case: Case) -> Check:
@@ -66,13 +79,19 @@ def resumed(case: Case) -> Check:
     if not deferred:
         return Check(name, None, "nothing was deferred")
     accounts = {account for account, *_ in deferred}
-    reset = {row["account_id"] for row in case.books.breaker_log
-             if row["action"] == "clear" and row["reason"] == "monthly_reset" and row["at"] >= case.first}
+    reset = {
+        row["account_id"]
+        for row in case.books.breaker_log
+        if row["action"] == "clear" and row["reason"] == "monthly_reset" and row["at"] >= case.first
+    }
     delivered = deferred & case.books.delivered_since(case.first)
     silent = accounts - {account for account, *_ in delivered}
-    return Check(name, accounts <= reset and not silent,
-                 f"{len(deferred)} deferred, {len(accounts & reset)} of {len(accounts)} accounts reset, "
-                 f"{len(delivered)} delivered, {len(silent)} silent")
+    return Check(
+        name,
+        accounts <= reset and not silent,
+        f"{len(deferred)} deferred, {len(accounts & reset)} of {len(accounts)} accounts reset, "
+        f"{len(delivered)} delivered, {len(silent)} silent",
+    )
 
 
 CHECKS = [attempts_agree, ended_as_they_should, accepted_first, only_connections_moved, resumed]

@@ -24,8 +24,8 @@ from bench.outside import Outside
 from bench.server import CLIENTS, CONF, Server
 from harness import build, postgres
 from harness.cluster import Cluster
-from harness.progress import HarnessError, duration, ended, progress
 from harness.places import RESULTS
+from harness.progress import HarnessError, duration, ended, progress
 
 PARTS = ("throughput", "batches", "crowds", "causes", "memory")
 QUICK = {"accounts": 20_000, "seconds": 2, "rounds": 2, "calls": 50_000}

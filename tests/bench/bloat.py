@@ -31,13 +31,16 @@ ROUND_SECONDS = 60
 TABLES = ("accounts", "send_operations", "linkedin_events", "enrollments", "dispatch_queue")
 
 # One in ten transactions is campaign work: ten pieces are put in, ten are handed out and delivered.
-CAMPAIGN = contenders.ARGUMENTS + """
+CAMPAIGN = (
+    contenders.ARGUMENTS
+    + """
 SELECT count(sendgate.enqueue('campaign', 'enqueued-' || :prospect || '-' || n, 'account-' || :account, 'invite'))
 FROM generate_series(1, 10) n;
 WITH handed AS MATERIALIZED (SELECT * FROM sendgate.dispatch(10))
 SELECT cardinality(sendgate.confirm_many(array_agg(account_id), array_agg(operation_id), array_agg('chat-' || prospect_id)))
 FROM handed HAVING count(*) > 0;
 """
+)
 SHARES = ((contenders.RESERVE_CONFIRM, 9), (CAMPAIGN, 1))
 
 STATE = """
@@ -57,8 +60,10 @@ def main() -> int:
     with Cluster(install, conf=CONF) as cluster:
         server = Server(cluster, ACCOUNTS)
         # No account is to run out of slots.
-        server.psql("SELECT sendgate.set_tier_cap('sales_navigator', action, 10000, 10000)"
-                    " FROM unnest(ARRAY['inmail', 'invite']) action")
+        server.psql(
+            "SELECT sendgate.set_tier_cap('sales_navigator', action, 10000, 10000)"
+            " FROM unnest(ARRAY['inmail', 'invite']) action"
+        )
         before = state(server)
         table = watch(server, options.minutes * 60)
         text = f"{machine(options)}\n\n{table}\n\n{air(server, before)}"
@@ -71,11 +76,16 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=60, help="how long the load lasts [60]")
-    parser.add_argument("--nice", type=int, default=0, choices=range(20), metavar="0-19",
-                        help="leave the processor to other work: then the rates say little, the rest stays true [0]")
+    parser.add_argument(
+        "--nice",
+        type=int,
+        default=0,
+        choices=range(20),
+        metavar="0-19",
+        help="leave the processor to other work: then the rates say little, the rest stays true [0]",
+    )
     parser.add_argument("--pg", type=int, default=18, help="PostgreSQL major version")
     parser.add_argument("--write", action="store_true", help=f"write {report.PAGE.name}")
     options = parser.parse_args()
@@ -86,8 +96,17 @@ def arguments() -> argparse.Namespace:
 
 def watch(server: Server, seconds: float) -> Table:
     """The load, sampled."""
-    table = Table("after", "transactions a second", "accounts: table", "dead rows", "HOT", "journal: table + indexes",
-                  "dead rows", "enrollments: table + indexes", "dead rows")
+    table = Table(
+        "after",
+        "transactions a second",
+        "accounts: table",
+        "dead rows",
+        "HOT",
+        "journal: table + indexes",
+        "dead rows",
+        "enrollments: table + indexes",
+        "dead rows",
+    )
     began = last = time.monotonic()
     commits, round_ = int(server.psql(COMMITS)), Round(server)
     with server.started(SHARES, seconds, CLIENTS) as load, ThreadPoolExecutor(1) as beside:
@@ -128,10 +147,15 @@ def sample(found: dict[str, dict], passed: float, rate: float) -> list[str]:
     """A line of the table."""
     accounts, journal, enrollments = found["accounts"], found["send_operations"], found["enrollments"]
     return [
-        duration(passed), f"{rate:,.0f}", mebibytes(accounts["table"]), f"{accounts['dead']:,}",
+        duration(passed),
+        f"{rate:,.0f}",
+        mebibytes(accounts["table"]),
+        f"{accounts['dead']:,}",
         f"{100 * accounts['hot'] / max(1, accounts['updates']):.1f} %",
-        mebibytes(journal["table"] + journal["indexes"]), f"{journal['dead']:,}",
-        mebibytes(enrollments["table"] + enrollments["indexes"]), f"{enrollments['dead']:,}",
+        mebibytes(journal["table"] + journal["indexes"]),
+        f"{journal['dead']:,}",
+        mebibytes(enrollments["table"] + enrollments["indexes"]),
+        f"{enrollments['dead']:,}",
     ]
 
 
@@ -146,9 +170,16 @@ def air(server: Server, before: dict[str, dict]) -> Table:
     for name in TABLES:
         first, then, compact = (size(found[name]) for found in (before, after, anew))
         rows = int(server.psql(f"SELECT count(*) FROM sendgate.{name}"))
-        table.add(f"`{name}`", mebibytes(first), mebibytes(then), mebibytes(compact),
-                  f"{100 * (1 - compact / max(1, then)):.0f} %", f"{rows:,}", f"{then / max(1, rows):,.0f}",
-                  f"{after[name]['vacuums']}")
+        table.add(
+            f"`{name}`",
+            mebibytes(first),
+            mebibytes(then),
+            mebibytes(compact),
+            f"{100 * (1 - compact / max(1, then)):.0f} %",
+            f"{rows:,}",
+            f"{then / max(1, rows):,.0f}",
+            f"{after[name]['vacuums']}",
+        )
     return table
 
 
@@ -173,9 +204,11 @@ def machine(options: argparse.Namespace) -> str:
     """What it was taken with."""
     shown = ", ".join(f"`{key}` {value}" for key, value in CONF.items())
     load = f", at nice {options.nice} beside other work, so the rates say little" if options.nice else ""
-    return (f"{os.cpu_count()} cores, PostgreSQL {options.pg}, {CLIENTS} clients for {options.minutes:g} minutes{load}; "
-            f"{ACCOUNTS:,} accounts; one transaction in ten is campaign work of ten pieces; {shown}, everything else as "
-            "PostgreSQL ships it, autovacuum too.")
+    return (
+        f"{os.cpu_count()} cores, PostgreSQL {options.pg}, {CLIENTS} clients for {options.minutes:g} minutes{load}; "
+        f"{ACCOUNTS:,} accounts; one transaction in ten is campaign work of ten pieces; {shown}, everything else as "
+        "PostgreSQL ships it, autovacuum too."
+    )
 
 
 if __name__ == "__main__":

@@ -22,7 +22,9 @@ def writes(server: Server) -> dict[str, dict[str, float]]:
         after = counters(server, schema)
         wal, records, updates, hot = (b - a for a, b in zip(before, after, strict=True))
         found[name] = {
-            "WAL bytes": wal / calls, "WAL records": records / calls, "HOT updates, %": 100 * hot / max(updates, 1)
+            "WAL bytes": wal / calls,
+            "WAL records": records / calls,
+            "HOT updates, %": 100 * hot / max(updates, 1),
         }
     return found
 

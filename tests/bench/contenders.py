@@ -9,12 +9,17 @@ ARGUMENTS = r"""
 \set prospect random(1, 1000000000)
 """
 
-RESERVE = ARGUMENTS + """
+RESERVE = (
+    ARGUMENTS
+    + """
 SELECT * FROM sendgate.reserve('account-' || :account, 'inmail', 'prospect-' || :prospect);
 """
+)
 
 # One statement that knows nothing but a cap: the least that counting and writing down cost.
-BY_HAND = ARGUMENTS + """
+BY_HAND = (
+    ARGUMENTS
+    + """
 WITH taken AS (
     UPDATE byhand.accounts
     SET inmails_sent_today = inmails_sent_today + 1, version = version + 1, inmail_last_at = now()
@@ -27,9 +32,12 @@ SELECT gen_random_uuid(), now(), now() + interval '15 min', day, id, 'prospect-'
 FROM taken
 RETURNING operation_id, expires_at;
 """
+)
 
 # The same as most applications write it: in a transaction, a round trip for each.
-ROUND_TRIPS = ARGUMENTS + """
+ROUND_TRIPS = (
+    ARGUMENTS
+    + """
 BEGIN;
 UPDATE byhand.accounts
 SET inmails_sent_today = inmails_sent_today + 1, version = version + 1, inmail_last_at = now()
@@ -40,17 +48,26 @@ VALUES (gen_random_uuid(), now(), now() + interval '15 min', (now() AT TIME ZONE
         'account-' || :account, 'prospect-' || :prospect, 'inmail');
 COMMIT;
 """
+)
 
-IN_PLPGSQL = ARGUMENTS + """
+IN_PLPGSQL = (
+    ARGUMENTS
+    + """
 SELECT * FROM byhand.reserve('account-' || :account, 'inmail', 'prospect-' || :prospect);
 """
+)
 
-RESERVE_CONFIRM = ARGUMENTS + """
+RESERVE_CONFIRM = (
+    ARGUMENTS
+    + """
 SELECT operation_id AS op FROM sendgate.reserve('account-' || :account, 'inmail', 'prospect-' || :prospect) \\gset
 SELECT sendgate.confirm('account-' || :account, :op::uuid, 'chat-' || :prospect);
 """
+)
 
-BY_HAND_CONFIRM = BY_HAND.strip().removesuffix(";") + r""" \gset
+BY_HAND_CONFIRM = (
+    BY_HAND.strip().removesuffix(";")
+    + r""" \gset
 WITH settled AS (
     UPDATE byhand.send_operations SET state = 'delivered', settled_at = now()
     WHERE account_id = 'account-' || :account AND operation_id = :operation_id::uuid AND state = 'reserved'
@@ -63,18 +80,28 @@ SELECT gen_random_uuid(), operation_id, now(), now(), counted_on, account_id, pr
 FROM settled
 RETURNING id;
 """
+)
 
-PREVIEW = ARGUMENTS + """
+PREVIEW = (
+    ARGUMENTS
+    + """
 SELECT * FROM sendgate.preview('account-' || :account, 'inmail', 'prospect-' || :prospect);
 """
+)
 
-BREAKER_CHECK = ARGUMENTS + """
+BREAKER_CHECK = (
+    ARGUMENTS
+    + """
 SELECT * FROM sendgate.breaker_check('account-' || :account, 'prospect-' || :prospect);
 """
+)
 
-SELECT = ARGUMENTS + """
+SELECT = (
+    ARGUMENTS
+    + """
 SELECT id, inmails_sent_today, status FROM byhand.accounts WHERE id = 'account-' || :account;
 """
+)
 
 # name, script, contender it is measured against, wanted ratio
 ROWS = [

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from harness.apt import install_packages
 from harness.cluster import Cluster
-from harness.progress import HarnessError, own_environment, progress, quiet, watched
 from harness.places import locked, run_dir, server_account, server_dir
+from harness.progress import HarnessError, own_environment, progress, quiet, watched
 from harness.wheel import pip
 
 from .contenders import APPLICATION
@@ -27,9 +27,7 @@ NODE_RESERVE, NODE_CONSUME = "reserve from Node.js", "rate-limiter-flexible from
 PYTHON_BUCKET = "pyrate-limiter from Python"
 REDIS = "Redis counter in Lua, appendfsync always"
 # Counts up to a cap, as the two writes by hand do; writes nothing else down.
-COUNT_IN_LUA = (
-    "local c = redis.call('INCR', KEYS[1]); if c > 50 then redis.call('DECR', KEYS[1]) return 0 end return c"
-)
+COUNT_IN_LUA = "local c = redis.call('INCR', KEYS[1]); if c > 50 then redis.call('DECR', KEYS[1]) return 0 end return c"
 
 
 class Outside:
@@ -95,9 +93,24 @@ class Outside:
             return self._redis_benchmark(port, int(once * seconds))
 
     def _redis_benchmark(self, port: int, calls: int) -> float:
-        command = ["redis-benchmark", "-h", "127.0.0.1", "-p", str(port), "-c", str(self.clients), "--csv",
-                   "-n", str(calls), "-r", str(self.accounts),
-                   "EVAL", COUNT_IN_LUA, "1", "account-__rand_int__"]
+        command = [
+            "redis-benchmark",
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(port),
+            "-c",
+            str(self.clients),
+            "--csv",
+            "-n",
+            str(calls),
+            "-r",
+            str(self.accounts),
+            "EVAL",
+            COUNT_IN_LUA,
+            "1",
+            "account-__rand_int__",
+        ]
         last = quiet(command).strip().splitlines()[-1]
         return float(re.findall(r'"([0-9.]+)"', last)[0])
 
@@ -131,8 +144,21 @@ def redis():
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
         probe.close()
-        command = ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--dir", folder, "--save", "",
-                   "--appendonly", "yes", "--appendfsync", "always"]
+        command = [
+            "redis-server",
+            "--bind",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--dir",
+            folder,
+            "--save",
+            "",
+            "--appendonly",
+            "yes",
+            "--appendfsync",
+            "always",
+        ]
         server = subprocess.Popen(command, stdout=subprocess.DEVNULL, **account.as_popen())
         try:
             wait_for_port(port, server)

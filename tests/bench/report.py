@@ -11,8 +11,16 @@ DOCUMENT = REPO / "docs" / "performance.md"
 PICTURES = REPO / "docs" / "pictures"
 BEGIN = "<!-- measured: written by make bench, do not edit -->"
 END = "<!-- end of measured -->"
-BEST_OF = ("reserve", "two writes by hand", "two round trips", "the gate in PL/pgSQL", outside.NODE_RESERVE,
-           outside.NODE_CONSUME, outside.PYTHON_BUCKET, outside.REDIS)
+BEST_OF = (
+    "reserve",
+    "two writes by hand",
+    "two round trips",
+    "the gate in PL/pgSQL",
+    outside.NODE_RESERVE,
+    outside.NODE_CONSUME,
+    outside.PYTHON_BUCKET,
+    outside.REDIS,
+)
 
 Table = list[list[str]]
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cluster import Cluster
-from harness.progress import HarnessError
 from harness.places import server_dir
+from harness.progress import HarnessError
 
 from . import contenders, plpgsql
 
@@ -90,9 +90,22 @@ class Server:
 
     def _command(self, *arguments: str) -> list:
         """pgbench as the application."""
-        return [self.cluster.install.program("pgbench"), "-n", "-M", "prepared",
-                "-h", self.cluster.host, "-p", str(self.cluster.port), "-U", contenders.APPLICATION,
-                "-D", f"accounts={self.accounts}", *arguments, "postgres"]
+        return [
+            self.cluster.install.program("pgbench"),
+            "-n",
+            "-M",
+            "prepared",
+            "-h",
+            self.cluster.host,
+            "-p",
+            str(self.cluster.port),
+            "-U",
+            contenders.APPLICATION,
+            "-D",
+            f"accounts={self.accounts}",
+            *arguments,
+            "postgres",
+        ]
 
     def run(self, script: str, seconds: float, clients: int = CLIENTS) -> Cost:
         """Runs a script for a while."""

@@ -34,13 +34,22 @@ class Crowd:
     def start_worker(self, number: int) -> None:
         """Its next life."""
         self.incarnations[number] += 1
-        command = [self.python, Path(__file__).with_name("worker.py"), self.world.directory,
-                   str(number), str(self.incarnations[number])]
+        command = [
+            self.python,
+            Path(__file__).with_name("worker.py"),
+            self.world.directory,
+            str(number),
+            str(self.incarnations[number]),
+        ]
         # A file of its own: psycopg's words about a lost server are not for the terminal.
         with (self.directory / f"{number}.err").open("a") as error:
             self.workers[number] = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=error, stderr=error,
-                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"})
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=error,
+                stderr=error,
+                env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            )
 
     def start_daemon(self) -> None:
         """Its output goes where the verdict reads it."""
@@ -49,10 +58,15 @@ class Crowd:
         name = self.directory / f"daemon-{self.daemons}"
         with name.with_suffix(".out").open("w") as out, name.with_suffix(".err").open("w") as error:
             self.daemon = subprocess.Popen(
-                [self.program, "run", "--listen", "127.0.0.1:0"], stdin=subprocess.DEVNULL,
-                stdout=out, stderr=error,
-                env={"SENDGATED_DATABASE_URL": f"postgres://{DAEMON}@{host}:{port}/{dbname}",
-                     "SENDGATED_POLL": DAEMON_POLL})
+                [self.program, "run", "--listen", "127.0.0.1:0"],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=error,
+                env={
+                    "SENDGATED_DATABASE_URL": f"postgres://{DAEMON}@{host}:{port}/{dbname}",
+                    "SENDGATED_POLL": DAEMON_POLL,
+                },
+            )
 
     def kill_worker(self) -> None:
         """Any of them, at whatever it does."""

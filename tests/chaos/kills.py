@@ -152,6 +152,7 @@ class Trap:
 
     def spring(self) -> int:
         """Wait until a backend of the daemon is caught."""
+
         def caught():
             self.gate.ask(MAKE_DUE)
             return self.gate.ask(STUCK, (DAEMON,))

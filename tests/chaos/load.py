@@ -65,7 +65,7 @@ def rows(connection, table: str, values: list[tuple]) -> None:
 def whole_lines(path: Path) -> bytes:
     """Without a last one that was cut."""
     text = path.read_bytes()
-    return text[:text.rfind(b"\n") + 1]
+    return text[: text.rfind(b"\n") + 1]
 
 
 def memory(connection, run) -> None:
@@ -74,8 +74,12 @@ def memory(connection, run) -> None:
     rows(connection, "downs", run.downs)
     rows(connection, "running", [(run_id,) for run_id in run.executioner.running])
     rows(connection, "troubles", [(trouble,) for trouble in run.crowd.troubles])
-    rows(connection, "enqueued", [
-        (account, action, campaign, f"{prospects}-{number}")
-        for account, action, campaign, prospects, most in run.planner.enqueued
-        for number in range(1, most + 1)
-    ])
+    rows(
+        connection,
+        "enqueued",
+        [
+            (account, action, campaign, f"{prospects}-{number}")
+            for account, action, campaign, prospects, most in run.planner.enqueued
+            for number in range(1, most + 1)
+        ],
+    )

@@ -104,7 +104,7 @@ class Truth:
             with path.open("rb") as file:
                 file.seek(self._read.get(path, 0))
                 text = file.read()
-            whole = text[:text.rfind(b"\n") + 1]
+            whole = text[: text.rfind(b"\n") + 1]
             self._read[path] = self._read.get(path, 0) + len(whole)
             for line in whole.splitlines():
                 columns = line.split(b"\t")

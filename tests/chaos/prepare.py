@@ -4,8 +4,8 @@ import random
 from datetime import UTC, datetime
 
 from .gate import Gate
-from .world import ACTIONS, DAEMON, SENDER, World
 from .worker import account_of
+from .world import ACTIONS, DAEMON, SENDER, World
 
 # A Thursday, so that weeks and a month end during the run.
 FIRST_DAY = datetime(2027, 3, 25, 10, tzinfo=UTC)
@@ -29,8 +29,9 @@ def accounts(gate: Gate, world: World) -> list[tuple]:
     caps = []
     for number in range(world.accounts):
         account = account_of(number)
-        gate.ask("SELECT sendgate.upsert_account(%s, 'recruiter', credit_reset_day => %s)",
-                 (account, rng.randint(1, 28)))
+        gate.ask(
+            "SELECT sendgate.upsert_account(%s, 'recruiter', credit_reset_day => %s)", (account, rng.randint(1, 28))
+        )
         for action in ACTIONS:
             daily = rng.randint(*world.caps)
             # For some the week ends before its days do.
@@ -62,8 +63,10 @@ class Planner:
         prospects = f"d{self.days // 2 * 2}"
         size = TOGETHER * len(ACTIONS)
         for start in range(0, len(self.caps), size):
-            part = [(account, action, round(daily * ENQUEUED_SHARE))
-                    for account, action, daily, _ in self.caps[start:start + size]]
+            part = [
+                (account, action, round(daily * ENQUEUED_SHARE))
+                for account, action, daily, _ in self.caps[start : start + size]
+            ]
             values = (campaign, prospects, *map(list, zip(*part, strict=True)))
             self.gate.ask(self.ENQUEUE, values)
             self.enqueued += [(account, action, campaign, prospects, most) for account, action, most in part]

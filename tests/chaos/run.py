@@ -16,8 +16,8 @@ from .kills import MAKE_DUE, SERVER_KILLS, Executioner, schedule, wait_for
 from .people import UNKNOWN, Operator
 from .prepare import FIRST_DAY, Planner, accounts, logins
 from .provider import always
-from .world import Board, World
 from .worker import Batch
+from .world import Board, World
 
 STEP_SECONDS = 0.05
 # How often people come by, and sweeps are made due; and how often the day's end is looked for.
@@ -88,8 +88,11 @@ class Run:
         self.crowd.start_daemon()
         for number in range(self.world.workers):
             self.crowd.start_worker(number)
-        chores = [(VISIT_SECONDS, self.visit), (SWEEP_SECONDS, lambda: self.gate.ask(MAKE_DUE)),
-                  (DAY_SECONDS, self.look_at_the_day)]
+        chores = [
+            (VISIT_SECONDS, self.visit),
+            (SWEEP_SECONDS, lambda: self.gate.ask(MAKE_DUE)),
+            (DAY_SECONDS, self.look_at_the_day),
+        ]
         due = [0.0] * len(chores)
         self.moved = time.monotonic(), 0
         while plan or self.board.operations() < self.world.operations:
@@ -101,8 +104,10 @@ class Run:
                 if time.monotonic() > due[number]:
                     chore()
                     due[number] = time.monotonic() + seconds
-        self.say(f"{self.board.operations():,} operations, {sum(self.kills.values())} kills, "
-                 f"{self.planner.days} days: closing the books")
+        self.say(
+            f"{self.board.operations():,} operations, {sum(self.kills.values())} kills, "
+            f"{self.planner.days} days: closing the books"
+        )
 
     def kill(self, kind: str) -> None:
         """One kill; who is asked to die and is not there is somebody else's turn."""
@@ -162,8 +167,10 @@ class Run:
         # Also if starting took so long that midnight is over: the new day's work is still to be put in.
         self.today = (midnight - EVENING).date()
         self.kills[kind] += 1
-        self.say(f"{self.board.operations():>9,} operations, kill {sum(self.kills.values())}: {kind}, "
-                 f"back on {midnight - EVENING:%Y-%m-%d %H:%M:%S}")
+        self.say(
+            f"{self.board.operations():>9,} operations, kill {sum(self.kills.values())}: {kind}, "
+            f"back on {midnight - EVENING:%Y-%m-%d %H:%M:%S}"
+        )
 
     def set_clock(self, instant: datetime) -> None:
         """Everybody's clock runs on from there."""
@@ -187,8 +194,10 @@ class Run:
         leapt = self.board.now()
         self.set_clock(leapt + AFTERWARDS)
         self.downs.append((leapt, self.board.now(), False))
-        self.gate.ask("SELECT sendgate.set_status(id, 'connected', 'end') FROM sendgate.linkedin_accounts"
-                      " WHERE status <> 'connected'")
+        self.gate.ask(
+            "SELECT sendgate.set_status(id, 'connected', 'end') FROM sendgate.linkedin_accounts"
+            " WHERE status <> 'connected'"
+        )
         self.operator.resolve(self.gate.ask(UNKNOWN))
         self.drain()
         self.sweep()

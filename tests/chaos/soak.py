@@ -82,8 +82,14 @@ def arguments() -> argparse.Namespace:
     }
     for name, (value, text) in sizes.items():
         parser.add_argument(f"--{name}", type=positive, default=value, help=f"{text} [{value:,}]")
-    parser.add_argument("--caps", type=positive, nargs=2, default=(5, 60), metavar=("LEAST", "MOST"),
-                        help="daily caps of an account and action [5 60]")
+    parser.add_argument(
+        "--caps",
+        type=positive,
+        nargs=2,
+        default=(5, 60),
+        metavar=("LEAST", "MOST"),
+        help="daily caps of an account and action [5 60]",
+    )
     parser.add_argument("--seed", type=int, help="repeat a run [a new one]")
     parser.add_argument("--pg", type=int, default=18, help="PostgreSQL major version [18]")
     parser.add_argument("--directory", help="where ledgers are written [the system's temporary one]")

@@ -45,9 +45,7 @@ def judge(connection) -> list[Check]:
 def ask(connection, name: str, seen: str, wrong: str) -> Check:
     """One check."""
     [(count,)] = connection.execute(seen).fetchall()
-    found = connection.execute(
-        f"SELECT w::text, count(*) OVER () FROM ({wrong}) AS w LIMIT {EXAMPLES}"
-    ).fetchall()
+    found = connection.execute(f"SELECT w::text, count(*) OVER () FROM ({wrong}) AS w LIMIT {EXAMPLES}").fetchall()
     return Check(name, count, found[0][1] if found else 0, [row for row, _ in found])
 
 

@@ -14,21 +14,30 @@ SELECT FROM sendgate.send_operations o
 AHEAD = 5
 
 CHECKS = {
-    "counters of the day are what the journal holds": ("SELECT count(*) FROM sendgate.counters", """
+    "counters of the day are what the journal holds": (
+        "SELECT count(*) FROM sendgate.counters",
+        """
         SELECT k.account_id, k.action, k.sent_today, count(o)
         FROM sendgate.counters k LEFT JOIN sendgate.send_operations o
             ON (o.account_id, o.action, o.counted_on) = (k.account_id, k.action, k.day) AND o.state <> 'released'
-        GROUP BY 1, 2, 3 HAVING k.sent_today <> count(o)"""),
-    "counters of the week are what the journal holds": ("SELECT count(*) FROM sendgate.counters", """
+        GROUP BY 1, 2, 3 HAVING k.sent_today <> count(o)""",
+    ),
+    "counters of the week are what the journal holds": (
+        "SELECT count(*) FROM sendgate.counters",
+        """
         SELECT k.account_id, k.action, k.sent_this_week, count(o)
         FROM sendgate.counters k LEFT JOIN sendgate.send_operations o
             ON (o.account_id, o.action) = (k.account_id, k.action) AND o.state <> 'released'
             AND date_trunc('week', o.counted_on) = date_trunc('week', k.day)
-        GROUP BY 1, 2, 3 HAVING k.sent_this_week <> count(o)"""),
+        GROUP BY 1, 2, 3 HAVING k.sent_this_week <> count(o)""",
+    ),
     "sweeps corrected nothing": (
         "SELECT count(*) FROM sendgate.reconcile_runs WHERE job = 'reconcile_operations' AND state = 'ok'",
-        "SELECT account_id, action, period, day, before, after, at FROM sendgate.counter_drift"),
-    "alerts tell of what was so": ("SELECT count(*) FROM sendgate.alerts", f"""
+        "SELECT account_id, action, period, day, before, after, at FROM sendgate.counter_drift",
+    ),
+    "alerts tell of what was so": (
+        "SELECT count(*) FROM sendgate.alerts",
+        f"""
         SELECT a.account_id, a.kind, a.day, a.opened_at, a.detail FROM sendgate.alerts a
         WHERE CASE a.kind
             WHEN 'operations_expired' THEN NOT EXISTS ({EXPIRED_THEN})
@@ -36,15 +45,21 @@ CHECKS = {
             -- The server was down for hours: the jobs were late.
             WHEN 'reconciler_stale' THEN NOT EXISTS (
                 SELECT FROM chaos.downs d WHERE a.opened_at >= d.since AND a.opened_at < d.until + interval '1 minute')
-            ELSE true END"""),
-    "alerts are resolved when their cause is gone": ("SELECT count(*) FROM sendgate.alerts", """
-        SELECT account_id, kind, day, opened_at, detail FROM sendgate.open_alerts"""),
+            ELSE true END""",
+    ),
+    "alerts are resolved when their cause is gone": (
+        "SELECT count(*) FROM sendgate.alerts",
+        """
+        SELECT account_id, kind, day, opened_at, detail FROM sendgate.open_alerts""",
+    ),
     "runs that were killed say crashed": (
-        "SELECT count(*) FROM sendgate.reconcile_runs WHERE state = 'crashed'", """
+        "SELECT count(*) FROM sendgate.reconcile_runs WHERE state = 'crashed'",
+        """
         SELECT r.run_id, r.job, r.state, r.started_at, r.finished_at FROM sendgate.reconcile_runs r
         WHERE r.state = 'running'
            OR r.state <> 'crashed' AND r.run_id IN (SELECT run_id FROM chaos.running)
            OR r.state <> 'crashed' AND EXISTS (
-                SELECT FROM chaos.downs d WHERE d.killed AND r.started_at < d.since AND r.finished_at > d.until)"""),
+                SELECT FROM chaos.downs d WHERE d.killed AND r.started_at < d.since AND r.finished_at > d.until)""",
+    ),
     "nobody met anything that was not planned": ("SELECT 1", "SELECT * FROM chaos.troubles"),
 }

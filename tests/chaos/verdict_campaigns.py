@@ -5,23 +5,37 @@ ENROLLMENTS = "SELECT count(*) FROM sendgate.enrollments"
 HANDED_OUT = "SELECT count(*) FROM sendgate.send_operations WHERE attempt IS NOT NULL"
 
 CHECKS = {
-    "no work was lost or invented": (ENROLLMENTS, f"""
+    "no work was lost or invented": (
+        ENROLLMENTS,
+        f"""
         SELECT {WORK}, e.state FROM chaos.enqueued q FULL JOIN sendgate.enrollments e USING ({WORK})
-        WHERE q.account_id IS NULL OR e.state IS NULL"""),
-    "no operation was handed to two workers": (HANDED_OUT, """
+        WHERE q.account_id IS NULL OR e.state IS NULL""",
+    ),
+    "no operation was handed to two workers": (
+        HANDED_OUT,
+        """
         SELECT operation_id, string_agg(DISTINCT worker, ' ') FROM chaos.diary
-        WHERE what = 'got' GROUP BY 1 HAVING count(*) > 1"""),
-    "work was handed out again only when it had come back": (HANDED_OUT, f"""
+        WHERE what = 'got' GROUP BY 1 HAVING count(*) > 1""",
+    ),
+    "work was handed out again only when it had come back": (
+        HANDED_OUT,
+        f"""
         SELECT * FROM (
             SELECT {WORK}, attempt, lag(state) OVER work AS before, reserved_at - lag(settled_at) OVER work AS since,
                    row_number() OVER work AS number
             FROM sendgate.send_operations WHERE attempt IS NOT NULL
             WINDOW work AS (PARTITION BY {WORK} ORDER BY reserved_at)) hands
-        WHERE attempt <> number OR before <> 'released' OR since < '0'"""),
-    "no work was sent twice": ("SELECT count(*) FROM chaos.ledger WHERE accepted AND campaign_id IS NOT NULL", f"""
+        WHERE attempt <> number OR before <> 'released' OR since < '0'""",
+    ),
+    "no work was sent twice": (
+        "SELECT count(*) FROM chaos.ledger WHERE accepted AND campaign_id IS NOT NULL",
+        f"""
         SELECT {WORK}, count(*) FROM chaos.ledger WHERE accepted AND campaign_id IS NOT NULL
-        GROUP BY {WORK} HAVING count(*) > 1"""),
-    "work ended as its last attempt says": (ENROLLMENTS, """
+        GROUP BY {WORK} HAVING count(*) > 1""",
+    ),
+    "work ended as its last attempt says": (
+        ENROLLMENTS,
+        """
         SELECT e.account_id, e.campaign_id, e.prospect_id, e.action, e.state, e.reason, e.attempts, o.attempt,
                o.state AS operation, o.outcome
         FROM sendgate.enrollments e
@@ -36,10 +50,14 @@ CHECKS = {
             WHEN o.state = 'released' AND o.attempt >= 5 AND o.outcome NOT IN ('auth_lost', 'account_restricted')
                 AND NOT (e.reason = 'account_inmail_credits_exhausted') THEN 'parked'
             WHEN o.state = 'released' THEN 'waiting'
-            ELSE 'nothing: the operation was settled' END"""),
-    "what is due and may be sent was handed out": (ENROLLMENTS, f"""
+            ELSE 'nothing: the operation was settled' END""",
+    ),
+    "what is due and may be sent was handed out": (
+        ENROLLMENTS,
+        f"""
         SELECT {WORK}, e.next_dispatch_at, e.reason FROM sendgate.enrollments e
         CROSS JOIN LATERAL sendgate.preview(e.account_id, e.action, e.prospect_id) p
         WHERE e.state = 'waiting' AND (e.next_dispatch_at <= sendgate.clock() OR e.next_dispatch_at IS NULL)
-          AND p.proceed"""),
+          AND p.proceed""",
+    ),
 }

@@ -170,8 +170,9 @@ class Batch(Worker):
         if bad:
             values = columns(bad, "message", "type", "status", "retry_after")
             [(outcomes,)] = self.gate.ask(self.ROLLBACK, values)
-            self.note("outcome", [(call.operation_id, outcome)
-                                  for (call, _), outcome in zip(bad, outcomes, strict=True)])
+            self.note(
+                "outcome", [(call.operation_id, outcome) for (call, _), outcome in zip(bad, outcomes, strict=True)]
+            )
 
 
 class Cron(Worker):

@@ -17,8 +17,8 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from fresh import cases, roots
-from harness.progress import HarnessError, duration, ended, progress, quiet
 from harness.places import REPO, run_dir
+from harness.progress import HarnessError, duration, ended, progress, quiet
 
 SPACE_MIB_MIN = 6000
 PREFIX = "fresh-"

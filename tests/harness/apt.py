@@ -3,8 +3,8 @@
 import os
 import shutil
 
-from .progress import HarnessError, own_environment, progress, watched
 from .places import locked
+from .progress import HarnessError, own_environment, progress, watched
 
 _updated = False
 
@@ -14,8 +14,7 @@ def install_packages(packages: list[str], why: str) -> None:
     command = f"apt-get install --no-install-recommends {' '.join(packages)}"
     if shutil.which("apt-get") is None:
         raise HarnessError(
-            f"{why}. Install it with your system's package manager; on Debian it would be:\n"
-            f"    {command}"
+            f"{why}. Install it with your system's package manager; on Debian it would be:\n    {command}"
         )
     if os.geteuid() != 0:
         raise HarnessError(f"{why}. Install it with:\n    sudo {command}")

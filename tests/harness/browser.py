@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .apt import install_packages
-from .progress import HarnessError, own_environment, progress, watched
 from .places import locked, run_dir
+from .progress import HarnessError, own_environment, progress, watched
 from .wheel import building, is_stamped
 
 AXE = "axe-core@4.11.0"
@@ -203,7 +203,11 @@ class Browser:
             env=os.environ | {"HOME": str(self.directory)}, cwd=self.directory,
         )  # fmt: skip
         self.base = f"http://127.0.0.1:{self._port()}"
-        flags = [*FLAGS, f"--user-data-dir={self.directory / 'profile'}", f"--window-size={self.size[0]},{self.size[1]}"]
+        flags = [
+            *FLAGS,
+            f"--user-data-dir={self.directory / 'profile'}",
+            f"--window-size={self.size[0]},{self.size[1]}",
+        ]
         options: dict = {"binary": chromium, "args": flags}
         if not self.script:
             options["prefs"] = {"profile.managed_default_content_settings.javascript": 2}
@@ -211,7 +215,9 @@ class Browser:
         session = self._call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
         self.base += f"/session/{session['sessionId']}"
         width, height = self.size
-        self.devtools("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False)
+        self.devtools(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+        )
 
     def _port(self) -> int:
         deadline = time.monotonic() + START_SECONDS

@@ -14,9 +14,9 @@ if __name__ == "__main__":  # its neighbours have names of the standard library,
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from harness import debian, failures, preflight
-from harness.progress import CommandFailed, HarnessError, own_environment, progress, watched
 from harness.places import REPO, locked
 from harness.postgres import Install
+from harness.progress import CommandFailed, HarnessError, own_environment, progress, watched
 
 EXTENSION = "sendgate"
 DAEMON = "sendgated"

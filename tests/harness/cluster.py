@@ -14,9 +14,9 @@ from pathlib import Path
 
 from . import datadirs, ports
 from .datadirs import CONF, SOCKET_PREFIX
-from .progress import CommandFailed, HarnessError
 from .places import owner, reaches, server_account, server_dir
 from .postgres import Install
+from .progress import CommandFailed, HarnessError
 
 LOG = "server.log"
 # Starting includes crash recovery; stopping waits for a checkpoint.
@@ -87,8 +87,14 @@ class Cluster:
         try:
             self.account.owns(work)
             self._run(
-                "initdb", "--pgdata", work, "--username=postgres", "--auth=trust",
-                "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync",
+                "initdb",
+                "--pgdata",
+                work,
+                "--username=postgres",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
             )
             with (work / "postgresql.conf").open("a") as file:
                 file.write(f"\ninclude = '{CONF}'\n")
@@ -116,8 +122,16 @@ class Cluster:
             before = self._log_size()
             try:
                 self._run(
-                    "pg_ctl", "start", "--pgdata", self.datadir, "--wait",
-                    "--timeout", WAIT_SECONDS, "--log", self.datadir / LOG, "--silent",
+                    "pg_ctl",
+                    "start",
+                    "--pgdata",
+                    self.datadir,
+                    "--wait",
+                    "--timeout",
+                    WAIT_SECONDS,
+                    "--log",
+                    self.datadir / LOG,
+                    "--silent",
                 )
                 return
             except HarnessError as error:
@@ -134,8 +148,16 @@ class Cluster:
         if self.running():
             try:
                 self._run(
-                    "pg_ctl", "stop", "--pgdata", self.datadir, "--mode", mode, "--wait",
-                    "--timeout", WAIT_SECONDS, "--silent",
+                    "pg_ctl",
+                    "stop",
+                    "--pgdata",
+                    self.datadir,
+                    "--mode",
+                    mode,
+                    "--wait",
+                    "--timeout",
+                    WAIT_SECONDS,
+                    "--silent",
                 )
             except HarnessError:
                 if self.running() and mode == "fast":
@@ -192,12 +214,25 @@ class Cluster:
     def psql(self, sql: str, db: str = "postgres", user: str = "postgres") -> str:
         """Run SQL (one statement or many) and return unaligned rows; the first error raises."""
         command = [
-            str(self.install.program("psql")), "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1",
-            "-d", self.dsn(db, user), "-f", "-",
+            str(self.install.program("psql")),
+            "-X",
+            "-q",
+            "-A",
+            "-t",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            self.dsn(db, user),
+            "-f",
+            "-",
         ]
         done = subprocess.run(
-            command, input=sql, env=self.install.environment({"PGCONNECT_TIMEOUT": "10"}),
-            capture_output=True, text=True, errors="replace",
+            command,
+            input=sql,
+            env=self.install.environment({"PGCONNECT_TIMEOUT": "10"}),
+            capture_output=True,
+            text=True,
+            errors="replace",
         )
         if done.returncode != 0:
             raise CommandFailed(command, done.returncode, done.stdout + done.stderr)
@@ -224,11 +259,16 @@ class Cluster:
         try:
             with _signals_deferred():
                 done = subprocess.run(
-                    command, env=self.install.environment({"LC_ALL": "C.UTF-8", "TZ": "UTC"}),
-                    cwd=self.datadir.parent, stdin=subprocess.DEVNULL, capture_output=True,
-                    text=True, errors="replace",
+                    command,
+                    env=self.install.environment({"LC_ALL": "C.UTF-8", "TZ": "UTC"}),
+                    cwd=self.datadir.parent,
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    text=True,
+                    errors="replace",
                     # Ctrl-C must not reach the server either: it is stopped in order, from here.
-                    start_new_session=True, **user,
+                    start_new_session=True,
+                    **user,
                 )
         except OSError as error:
             raise HarnessError(f"cannot run {program} as {self.account.name}: {error}") from error

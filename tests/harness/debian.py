@@ -14,8 +14,8 @@ from pathlib import Path
 
 from . import libclang, machine, wheel
 from .apt import install_packages
-from .progress import HarnessError, progress, quiet, watched
 from .places import locked, server_dir
+from .progress import HarnessError, progress, quiet, watched
 
 CREATECLUSTER = Path("/etc/postgresql-common/createcluster.conf")
 
@@ -95,9 +95,7 @@ def systemd_analyze() -> tuple[Path, dict[str, str]]:
     }
 
 
-def unpacked(
-    package: str, lacking: bool = False, also: tuple[str, ...] = (), source: str | None = None
-) -> Path:
+def unpacked(package: str, lacking: bool = False, also: tuple[str, ...] = (), source: str | None = None) -> Path:
     """One of Debian's packages, unpacked below ``.run``: nothing is installed, no service starts.
 
     With ``lacking`` also the packages that it needs and that this system does not have; with
@@ -112,9 +110,7 @@ def unpacked(
                 with wheel.building(target, stamp) as work:
                     _download_and_unpack(
                         work,
-                        lambda apt: [
-                            package, *also, *(_lacking(apt, package) if lacking else [])
-                        ],
+                        lambda apt: [package, *also, *(_lacking(apt, package) if lacking else [])],
                         source,
                     )
             except HarnessError as error:
@@ -176,9 +172,7 @@ def _lacking(apt: list, package: str) -> list[str]:
     return re.findall(r"^Inst (\S+)", quiet(plan), re.MULTILINE)
 
 
-def _download_and_unpack(
-    work: Path, wanted: Callable[[list], list[str]], source: str | None = None
-) -> None:
+def _download_and_unpack(work: Path, wanted: Callable[[list], list[str]], source: str | None = None) -> None:
     """Fetch the packages that ``wanted`` names when it is given the apt command, and unpack them."""
     for program in ("apt-get", "dpkg-deb"):
         if shutil.which(program) is None:

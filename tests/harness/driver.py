@@ -8,8 +8,8 @@ from pathlib import Path
 
 from .build import EXTENSION
 from .cluster import Cluster
-from .progress import HarnessError, note_failure, progress
 from .places import REPO, RESULTS
+from .progress import HarnessError, note_failure, progress
 
 DIFF_LINES = 200
 # Of each test, at the end of the run.
@@ -105,9 +105,7 @@ class Driver:
             cluster.psql(f"ALTER DATABASE {database} SET {setting} TO '{value}'")
         program = install.pkglibdir / "pgxs/src/test" / self.program
         if not program.exists():
-            raise HarnessError(
-                f"{program} is missing; on Debian it is in postgresql-server-dev-{install.major}."
-            )
+            raise HarnessError(f"{program} is missing; on Debian it is in postgresql-server-dev-{install.major}.")
         command = [
             program, "--use-existing", f"--host={cluster.host}", f"--port={cluster.port}",
             "--user=postgres", f"--dbname={database}", f"--bindir={install.bindir}",
@@ -160,7 +158,6 @@ class Driver:
         progress("\n".join(lines[:DIFF_LINES]))
         if len(lines) > DIFF_LINES:
             progress(f"… {len(lines) - DIFF_LINES} more lines in {diffs.relative_to(REPO)}")
-
 
     def _tell(self, results: Path, outcome: Outcome) -> None:
         """Each test's first lines that differ, for the end of the run."""

@@ -31,9 +31,7 @@ class Env:
         self._connections: list = []
         self._databases: list[str] = [dbname]
 
-    def connect(
-        self, dbname: str | None = None, user: str = "postgres", autocommit: bool = True, **options
-    ):
+    def connect(self, dbname: str | None = None, user: str = "postgres", autocommit: bool = True, **options):
         """A psycopg connection, closed after the test; ``options`` go to ``psycopg.connect``."""
         import psycopg
 

@@ -4,8 +4,8 @@ import os
 import re
 from pathlib import Path
 
-from .progress import CommandFailed, HarnessError
 from .places import run_dir
+from .progress import CommandFailed, HarnessError
 
 LINES_MAX = 30
 BLOCK_START = re.compile(r"^error(\[\w+\])?: ")

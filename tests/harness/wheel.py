@@ -81,9 +81,7 @@ class building:
     def __enter__(self) -> Path:
         for leftover in self.target.parent.glob(f"{self.target.name}.new-*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        self.work = Path(
-            tempfile.mkdtemp(prefix=f"{self.target.name}.new-", dir=self.target.parent)
-        )
+        self.work = Path(tempfile.mkdtemp(prefix=f"{self.target.name}.new-", dir=self.target.parent))
         self.work.chmod(0o755)
         return self.work
 

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from harness import libclang, wheel
 from harness.progress import HarnessError
 

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from harness import build, machine, places, postgres, preflight
 from harness.progress import HarnessError
 

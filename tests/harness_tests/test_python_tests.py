@@ -118,8 +118,12 @@ def test_no_server_outlives_its_run(env):
             command += ["--numprocesses=1", place]
             with subprocess.Popen(
                 ["sh", "-c", '"$@" & echo $!; wait', "sh", *map(str, command)],
-                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=REPO,
-                env=own_environment({"NOTE": str(note)}), start_new_session=True,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                cwd=REPO,
+                env=own_environment({"NOTE": str(note)}),
+                start_new_session=True,
             ) as parent:
                 pids = {"parent": parent.pid, "pytest": int(parent.stdout.readline())}
                 wait_for(note.exists, "the worker's server")

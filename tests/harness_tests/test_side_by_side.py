@@ -9,12 +9,12 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from e2e.support import equal, wait_for
 from harness import side_by_side
 from harness.cluster import Cluster
-from harness.progress import HarnessError
 from harness.postgres import Install
+from harness.progress import HarnessError
 from harness.report import Report
-from e2e.support import equal, wait_for
 
 # The subject is the harness.
 NEWEST_ONLY = True
@@ -76,8 +76,13 @@ def test_the_end_of_a_run_says_what_failed_and_why(env):
     """Whoever sees no more than its last lines knows where to begin."""
     said, _ = run("fail").communicate()
     told = said[said.index("\nstage of pg18") :]
-    for word in ("FAILED  pg18 stage of pg18:", "mend me", "FAILED  pg18 other:", "a fault of the harness",
-                 "FAILED  exits: its process ended without a result"):
+    for word in (
+        "FAILED  pg18 stage of pg18:",
+        "mend me",
+        "FAILED  pg18 other:",
+        "a fault of the harness",
+        "FAILED  exits: its process ended without a result",
+    ):
         equal(told.count(word), 1, f"{word!r} in {told}")
     equal(told.splitlines()[-1], "1 passed, 3 failed", "last line")
 
@@ -138,6 +143,9 @@ def run(function: str, *arguments) -> subprocess.Popen:
     """A function of this module as a run of its own, in a process group of its own."""
     command = [sys.executable, "-c", RUN, TESTS, function, *arguments]
     return subprocess.Popen(
-        [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        [str(part) for part in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
         start_new_session=True,
     )

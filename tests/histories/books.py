@@ -9,8 +9,9 @@ import calendar
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from .window import Window
 from e2e.support import operation
+
+from .window import Window
 
 SECOND = 1_000_000
 MINUTE = 60 * SECOND

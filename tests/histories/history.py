@@ -219,7 +219,7 @@ def put_in(rng: random.Random) -> tuple:
 
 def work(rng: random.Random, history: History) -> tuple:
     """Campaign work: put in, handed out, settled by the piece, stopped."""
-    enqueued = [step[step[0] == "b":] for step in history.steps if "enqueue" in step[:2]]
+    enqueued = [step[step[0] == "b" :] for step in history.steps if "enqueue" in step[:2]]
     if not enqueued or rng.random() < 0.25:
         return put_in(rng)
     asked = [step for step in history.steps if step[0] == "dispatch" and step[4] is not None]

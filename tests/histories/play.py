@@ -5,9 +5,11 @@ from collections.abc import Callable
 from dataclasses import astuple
 from pathlib import Path
 
-from .history import CAPS, GAP, TIER, Different, History
+from e2e.support import operation
+
 from .books import ERRORS, MINUTE, Decision, Event, Problem, day_of, identity
 from .dispatch import Row, Wrong
+from .history import CAPS, GAP, TIER, Different, History
 from .tables import (
     CALLS,
     CALLS_OF_ALL,
@@ -25,7 +27,6 @@ from .verbs import Account, wait
 from .window import clock_time
 from .work import POISON
 from .world import NAMES, World
-from e2e.support import operation
 
 # Everything that a history leaves behind. Its logs are append-only, also for a superuser.
 FORGOTTEN = (
@@ -61,9 +62,7 @@ class Player:
         use_zones_of(connection)
         for action, (daily, weekly) in CAPS.items():
             gap = f"{GAP.get(action, 0) // MINUTE} minutes"
-            connection.execute(
-                "SELECT sendgate.set_tier_cap(%s, %s, %s, %s, %s)", (TIER, action, daily, weekly, gap)
-            )
+            connection.execute("SELECT sendgate.set_tier_cap(%s, %s, %s, %s, %s)", (TIER, action, daily, weekly, gap))
 
     def play(self, history: History) -> None:
         """Both at once, step by step; raises Different where they go apart."""

@@ -123,9 +123,7 @@ def pictured(account: Account) -> tuple:
 
     def enrolled(e):
         operation = e.operation and e.operation.id()[-3:]
-        return words(
-            e.campaign, e.prospect, e.action, e.state, seconds(e.due_at), e.reason, e.attempts, operation
-        )
+        return words(e.campaign, e.prospect, e.action, e.state, seconds(e.due_at), e.reason, e.attempts, operation)
 
     skips = [words(*key[:2], "inmail", NO_CREDITS, repeats) for key, repeats in account.skips.items()]
     return (

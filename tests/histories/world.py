@@ -82,9 +82,7 @@ class World:
         return self.each(which, lambda account, number, n: account.confirm(number, told[n], None))
 
     def rollback_many(self, which: str | tuple, errors: tuple) -> list[str]:
-        return self.each(
-            which, lambda account, number, n: account.rollback(number, errors[n % len(errors)], None)
-        )
+        return self.each(which, lambda account, number, n: account.rollback(number, errors[n % len(errors)], None))
 
     def each(self, which: str | tuple, settle: Callable) -> list:
         """One after the other; a problem of one is that of all, and nothing has happened.

@@ -1,6 +1,6 @@
 """`make pictures`: console and terminal as PNGs in docs/pictures/, from a database that looks real.
 
-    python3 tests/pages/pictures.py [--into DIRECTORY]
+python3 tests/pages/pictures.py [--into DIRECTORY]
 """
 
 import argparse
@@ -9,10 +9,10 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from pages.stage import Stage
 from harness.browser import Browser
-from harness.progress import HarnessError, progress
 from harness.places import REPO
+from harness.progress import HarnessError, progress
+from pages.stage import Stage
 
 ACCOUNTS = 2_000
 # Name, page, colour scheme and height of the window.

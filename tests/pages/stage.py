@@ -9,11 +9,11 @@ import urllib.parse
 import urllib.request
 from pathlib import Path
 
-from pages import terminal, world
 from harness import build, postgres
 from harness.browser import Browser
 from harness.cluster import Cluster
 from harness.progress import HarnessError, progress
+from pages import terminal, world
 
 VERSION = 18
 TOKEN = "a token for pictures and figures"
@@ -84,9 +84,7 @@ class Stage:
         self.cluster.start()
         self.cluster.fresh_database("console", build.EXTENSION)
         progress(f"  loading {self.accounts:,} accounts")
-        world.load(
-            lambda sql: self.cluster.psql(sql, "console"), self.accounts, min(self.accounts, JOURNALLED_MAX)
-        )
+        world.load(lambda sql: self.cluster.psql(sql, "console"), self.accounts, min(self.accounts, JOURNALLED_MAX))
         self.cluster.psql("CREATE ROLE sendgated LOGIN; GRANT sendgate_daemon TO sendgated")
         tokens = self.directory / "tokens.toml"
         tokens.write_text(f'[tokens]\nada = "{TOKEN}"\n')

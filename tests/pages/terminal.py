@@ -25,7 +25,7 @@ CLASSES = {"1": "bold", "2": "dim", "31": "red", "32": "green", "33": "yellow", 
 
 def page(title: str, command: list, environment: dict[str, str], into: Path) -> str:
     """Run it on a terminal of its own and write the page; its address."""
-    shown = f'<b>$ {html.escape(title)}</b>\n{coloured(typed(command, environment))}'
+    shown = f"<b>$ {html.escape(title)}</b>\n{coloured(typed(command, environment))}"
     into.write_text(f"<!doctype html><meta charset=utf-8><style>{STYLE}</style><pre>{shown}</pre>")
     return into.as_uri()
 

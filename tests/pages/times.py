@@ -14,8 +14,8 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from pages.stage import Stage
 from harness.progress import HarnessError
+from pages.stage import Stage
 
 PAGES = (
     ("accounts", "/?after=acc-{middle}"),
@@ -47,7 +47,9 @@ def main() -> int:
                 taken = milliseconds(stage, page.format(middle=f"{options.accounts // 2:06}"))
                 if number:  # the first round warms up
                     times[name].append(taken)
-    print(f"\n| page, {options.accounts:,} accounts | median ms | worst ms of {options.rounds} |\n| --- | ---: | ---: |")
+    print(
+        f"\n| page, {options.accounts:,} accounts | median ms | worst ms of {options.rounds} |\n| --- | ---: | ---: |"
+    )
     for name, taken in times.items():
         print(f"| {name} | {statistics.median(taken):.1f} | {max(taken):.1f} |")
     return 0

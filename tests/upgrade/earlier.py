@@ -49,6 +49,7 @@ INSERT INTO sendgate.error_rule_defaults (rule_order, error_text, outcome) VALUE
 """
 _REGISTRATION = "SELECT pg_catalog.pg_extension_config_dump('sendgate.paused_campaigns', '');\n"
 
+
 @dataclass(frozen=True)
 class Mutant:
     """An upgrade script with a mistake in one step, and what the comparison has to say about it."""
@@ -184,4 +185,3 @@ def mutants() -> list[Mutant]:
         Mutant("registration", _REGISTRATION + "ALTER EXTENSION sendgate DROP FUNCTION sendgate.clear_cooldown(text, text);", "other: object function sendgate.clear_cooldown"),
         Mutant("membership", "GRANT sendgate_reader TO sendgate_daemon; GRANT sendgate_reader TO sendgate_sender;", "other: role sendgate_sender"),
     ]  # fmt: skip
-

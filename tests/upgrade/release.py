@@ -13,8 +13,8 @@ if __name__ == "__main__":
 
 from harness import build, postgres, venv
 from harness.cluster import Cluster
-from harness.progress import HarnessError, progress
 from harness.places import REPO
+from harness.progress import HarnessError, progress
 from upgrade import releases, stock
 
 CRATES = ("sendgate", "sendgate-decision", "sendgated")

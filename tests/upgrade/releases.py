@@ -55,10 +55,7 @@ def placed(install: Install, release: Release) -> Iterator[None]:
     """Its scripts in this PostgreSQL for a while, one release at a time; what an installation ships
     lacks old versions."""
     scripts = {release.version: release.script} | release.deltas
-    files = {
-        install.sharedir / "extension" / f"{EXTENSION}--{name}.sql": text
-        for name, text in scripts.items()
-    }
+    files = {install.sharedir / "extension" / f"{EXTENSION}--{name}.sql": text for name, text in scripts.items()}
     with locked(scripts_lock(install)):
         assert not any(path.exists() for path in files), f"{release.version} is there already"
         try:

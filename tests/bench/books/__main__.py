@@ -43,21 +43,26 @@ def main() -> int:
 
 def arguments() -> argparse.Namespace:
     """The command line; what it leaves open depends on --quick."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small sizes, under 2 minutes; tries the command out")
     helps = {
-        "accounts": "accounts", "active": "accounts that send today; must divide --accounts",
-        "rounds": "rounds of each comparison", "seconds": "length of one run of one contender",
-        "minute": "length of the minute of midnight", "midnights": "how many midnights",
+        "accounts": "accounts",
+        "active": "accounts that send today; must divide --accounts",
+        "rounds": "rounds of each comparison",
+        "seconds": "length of one run of one contender",
+        "minute": "length of the minute of midnight",
+        "midnights": "how many midnights",
     }
     for name, text in helps.items():
-        parser.add_argument(f"--{name}", type=int,
-                            help=f"{text} [{FULL[name]:,}; {QUICK[name]:,} with --quick]")
+        parser.add_argument(f"--{name}", type=int, help=f"{text} [{FULL[name]:,}; {QUICK[name]:,} with --quick]")
     parser.add_argument("--only", choices=STEPS, action="append", help="only this step; may be given again")
     parser.add_argument("--pg", type=int, default=18, help="PostgreSQL major version")
-    parser.add_argument("--write", action=argparse.BooleanOptionalAction, default=None,
-                        help="write docs/operations.md [only after a whole run in full size]")
+    parser.add_argument(
+        "--write",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="write docs/operations.md [only after a whole run in full size]",
+    )
     options = parser.parse_args()
     whole = not options.only and not options.quick
     options.write = whole if options.write is None else options.write
@@ -122,17 +127,22 @@ class Figures:
         self.add("Layers 1 and 2 by active accounts", sweeps.layers(self.on, options.accounts, levels))
         by_day, checked = sweeps.drift(self.on, options.active)
         if with_beside:
-            self.add("`reserve` beside the sweeps", beside.measure(
-                self.on, options.accounts, options.active, options.rounds, options.seconds))
+            self.add(
+                "`reserve` beside the sweeps",
+                beside.measure(self.on, options.accounts, options.active, options.rounds, options.seconds),
+            )
         by_night = [sweeps.midnight(self.on, options.accounts, options.active), sweeps.prune(self.on)]
-        self.add("Each sweep", sweeps.each([*by_day, *(sweep for sweep, _ in by_night)],
-                                           [checked, *(note for _, note in by_night)]))
+        self.add(
+            "Each sweep",
+            sweeps.each([*by_day, *(sweep for sweep, _ in by_night)], [checked, *(note for _, note in by_night)]),
+        )
 
     def midnight(self) -> None:
         """Needs every account, so it comes last."""
         options = self.options
-        self.add("`reserve` across midnight",
-                 midnight.measure(self.on, options.accounts, options.midnights, options.minute))
+        self.add(
+            "`reserve` across midnight", midnight.measure(self.on, options.accounts, options.midnights, options.minute)
+        )
 
     def add(self, title: str, part: tuple[report.Table, list[str]]) -> None:
         """Shows a part at once, and keeps it for the end."""
@@ -148,10 +158,12 @@ def machine(on: server.Server, options: argparse.Namespace) -> str:
     cores = subprocess.run(["nproc"], capture_output=True, text=True, check=True).stdout.strip()
     shown = {key: value for key, value in server.CONF.items() if not key.startswith("sendgate")}
     settings = ", ".join(f"`{key}` {value}" for key, value in shown.items())
-    return (f"{cores} cores, {model[1] if model else 'unknown processor'}; PostgreSQL {on.cluster.install.version}; "
-            f"{options.accounts:,} accounts, {options.active:,} of them active; {data.HISTORY} earlier operations "
-            f"each; {server.CLIENTS} clients, prepared statements; {options.rounds} rounds of {options.seconds} s; "
-            f"`fsync` and `synchronous_commit` on, {settings}. Ratios hold elsewhere, the rest is the machine's.")
+    return (
+        f"{cores} cores, {model[1] if model else 'unknown processor'}; PostgreSQL {on.cluster.install.version}; "
+        f"{options.accounts:,} accounts, {options.active:,} of them active; {data.HISTORY} earlier operations "
+        f"each; {server.CLIENTS} clients, prepared statements; {options.rounds} rounds of {options.seconds} s; "
+        f"`fsync` and `synchronous_commit` on, {settings}. Ratios hold elsewhere, the rest is the machine's."
+    )
 
 
 if __name__ == "__main__":

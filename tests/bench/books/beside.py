@@ -38,8 +38,13 @@ def measure(server: Server, accounts: int, active: int, rounds: int, seconds: in
     table = Table("`reserve`, 8 clients", "median a second", "min", "max", "ratio", "wanted")
     for sweeping, name in ((False, "no sweep"), (True, "layers 1 and 2, over and over")):
         taken = figures[sweeping]
-        table.add(name, f"{statistics.median(taken):,.0f}", f"{min(taken):,.0f}", f"{max(taken):,.0f}",
-                  *((f"{ratio:.2f}", f"≥ {WANTED:.2f}") if sweeping else ("", "")))
+        table.add(
+            name,
+            f"{statistics.median(taken):,.0f}",
+            f"{min(taken):,.0f}",
+            f"{max(taken):,.0f}",
+            *((f"{ratio:.2f}", f"≥ {WANTED:.2f}") if sweeping else ("", "")),
+        )
     return table, notes(server, ratio)
 
 
@@ -50,13 +55,16 @@ def notes(server: Server, ratio: float) -> list[str]:
         same(f"what {sweep.job} found beside reserves, where nothing is wrong", sweep.changed, 0)
     said = ", ".join(
         f"{sweep.batches:,} batches of `{sweep.job}` (median {sweep.median * 1e3:.0f} ms, "
-        f"worst {sweep.worst * 1e3:.0f} ms)" for sweep in swept
+        f"worst {sweep.worst * 1e3:.0f} ms)"
+        for sweep in swept
     )
     lines = [f"each time the sweeps went on to their end: {said}; they reported no drift"]
     if ratio < WANTED:
         for label, what in (("beside", "with"), ("alone", "without")):
             waits = server.rows(f"""SELECT event, round(100.0 * count(*) / sum(count(*)) OVER ()) FROM bench.waits
                 WHERE label = '{label}' GROUP BY 1 ORDER BY count(*) DESC LIMIT 4""")
-            lines.append(f"what the clients waited for {what} sweeps: "
-                         + ", ".join(f"{event} {share} %" for event, share in waits))
+            lines.append(
+                f"what the clients waited for {what} sweeps: "
+                + ", ".join(f"{event} {share} %" for event, share in waits)
+            )
     return lines

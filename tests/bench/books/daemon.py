@@ -36,7 +36,9 @@ class Daemon:
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
                 [build.build_daemon(), "run", "--listen", "127.0.0.1:0", *self.options],
-                env={"SENDGATED_DATABASE_URL": url}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                env={"SENDGATED_DATABASE_URL": url},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
                 stderr=log,
             )
         return self

@@ -11,9 +11,15 @@ HISTORY_DAYS = 90
 HISTORY_ENDS = 10
 # Of an active account: (days ago, action, delivered, in flight).
 ACTIVE = [
-    (0, "inmail", 5, 1), (0, "invite", 1, 0), (0, "message", 1, 0),
-    (1, "inmail", 3, 0), (1, "invite", 2, 0), (1, "message", 1, 0),
-    (2, "inmail", 3, 0), (2, "invite", 1, 0), (2, "message", 2, 0),
+    (0, "inmail", 5, 1),
+    (0, "invite", 1, 0),
+    (0, "message", 1, 0),
+    (1, "inmail", 3, 0),
+    (1, "invite", 2, 0),
+    (1, "message", 1, 0),
+    (2, "inmail", 3, 0),
+    (2, "invite", 1, 0),
+    (2, "message", 2, 0),
 ]
 # Heartbeats of ninety days, every ten minutes.
 RUNS = 90 * 144
@@ -89,7 +95,8 @@ def counter(action: str, days: int) -> int:
     return sum(row[2] + row[3] for row in ACTIVE if row[1] == action and row[0] < days)
 
 
-ACTIVATE = f"""
+ACTIVATE = (
+    f"""
 CREATE TEMP TABLE fresh AS
 SELECT 'account-' || n AS id FROM generate_series({{step}}, {{accounts}}, {{step}}) n
 WHERE {{old_step}} = 0 OR n % nullif({{old_step}}, 0) <> 0;
@@ -99,7 +106,9 @@ SET day = {TODAY}, week = date_trunc('week', {TODAY})::date, inmail_cap_today = 
     invites_sent_today = {counter("invite", 1)}, invites_sent_this_week = {counter("invite", 3)},
     messages_sent_today = {counter("message", 1)}, messages_sent_this_week = {counter("message", 3)}
 FROM pg_temp.fresh f WHERE a.id = f.id;
-""" + ACTIVE_OPERATIONS
+"""
+    + ACTIVE_OPERATIONS
+)
 
 # Bulk goes in without indexes, which are then made again as they were.
 WITHOUT_INDEXES = """

@@ -57,22 +57,37 @@ def measure(server: Server, databases: dict[int, str], rounds: int, seconds: int
 
 def report(server: Server, databases: dict[int, str], tps: dict, latency: dict) -> tuple[Table, list[str]]:
     """The table, and what is on disk."""
-    table = Table("accounts", "operations in the journal", "`reserve` a second", "by hand", "ratio",
-                  "`reserve` p50 / p99 / p99.9", "by hand p50 / p99 / p99.9")
+    table = Table(
+        "accounts",
+        "operations in the journal",
+        "`reserve` a second",
+        "by hand",
+        "ratio",
+        "`reserve` p50 / p99 / p99.9",
+        "by hand p50 / p99 / p99.9",
+    )
     ratios, notes = {}, []
     for size in databases:
         reserve, by_hand = (statistics.median(tps[size, name]) for name in SCRIPTS)
         ratios[size] = reserve / by_hand
         shown = [" / ".join(f"{ms:.2f}" for ms in percentiles(latency[size, name])) + " ms" for name in SCRIPTS]
-        table.add(f"{size:,}", f"{size * HISTORY:,}", f"{reserve:,.0f}", f"{by_hand:,.0f}",
-                  f"{ratios[size]:.2f}", *shown)
+        table.add(
+            f"{size:,}", f"{size * HISTORY:,}", f"{reserve:,.0f}", f"{by_hand:,.0f}", f"{ratios[size]:.2f}", *shown
+        )
     smallest, largest = min(databases), max(databases)
     change = ratios[largest] / ratios[smallest]
-    notes.append(f"the ratio at {largest:,} accounts is {change:.2f} of that at {smallest:,} (wanted: at least {WANTED:.2f})")
+    notes.append(
+        f"the ratio at {largest:,} accounts is {change:.2f} of that at {smallest:,} (wanted: at least {WANTED:.2f})"
+    )
     server.db = databases[largest]
-    heap, indexes, rows = (int(n) for n in server.rows("""SELECT pg_table_size(c.oid), pg_indexes_size(c.oid),
+    heap, indexes, rows = (
+        int(n)
+        for n in server.rows("""SELECT pg_table_size(c.oid), pg_indexes_size(c.oid),
         (SELECT count(*) FROM sendgate.send_operations) FROM pg_class c
-        WHERE c.oid = 'sendgate.send_operations'::regclass""")[0])
-    notes.append(f"a million operations are {heap / rows * 1e6 / 2**20:.0f} MiB of table and "
-                 f"{indexes / rows * 1e6 / 2**20:.0f} MiB of indexes")
+        WHERE c.oid = 'sendgate.send_operations'::regclass""")[0]
+    )
+    notes.append(
+        f"a million operations are {heap / rows * 1e6 / 2**20:.0f} MiB of table and "
+        f"{indexes / rows * 1e6 / 2**20:.0f} MiB of indexes"
+    )
     return table, notes

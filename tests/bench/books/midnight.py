@@ -59,16 +59,22 @@ def measure(server: Server, accounts: int, rounds: int, seconds: int) -> tuple[T
         figures = [percentiles(run) for run in runs]
         middle = [statistics.median(column) for column in zip(*figures, strict=True)]
         p999[name] = middle[2]
-        table.add({"ordinary": "an ordinary minute", "midnight": "the minute of midnight"}[name],
-                  f"{statistics.median(len(run) for run in runs) / seconds:,.0f}",
-                  *(f"{ms:.1f} ms" for ms in middle), f"{max(max(run) for run in runs):.0f} ms")
+        table.add(
+            {"ordinary": "an ordinary minute", "midnight": "the minute of midnight"}[name],
+            f"{statistics.median(len(run) for run in runs) / seconds:,.0f}",
+            *(f"{ms:.1f} ms" for ms in middle),
+            f"{max(max(run) for run in runs):.0f} ms",
+        )
     ratio = p999["midnight"] / p999["ordinary"]
-    notes.insert(0, f"p99.9 across midnight is {ratio:.2f} × that of an ordinary minute (wanted: at most {WANTED:.0f} ×)")
+    notes.insert(
+        0, f"p99.9 across midnight is {ratio:.2f} × that of an ordinary minute (wanted: at most {WANTED:.0f} ×)"
+    )
     return table, notes
 
 
-def minute(server: Server, daemon: Daemon, begins: datetime.datetime, accounts: int, seconds: int,
-           what: str) -> list[float]:
+def minute(
+    server: Server, daemon: Daemon, begins: datetime.datetime, accounts: int, seconds: int, what: str
+) -> list[float]:
     """Milliseconds of every transaction that ended in the minute which begins then."""
     server.answer_all()
     daemon.wait_until_idle()
@@ -84,14 +90,23 @@ def after(server: Server, daemon: Daemon, midnight: datetime.datetime, accounts:
     """What the jobs did across midnight, and that they did all of it and nothing else."""
     daemon.wait_until_idle()
     day = midnight.date()
-    same("rows left with counters of an older day", server.number(f"""SELECT count(*) FROM sendgate.accounts
-        WHERE day < '{day}' AND inmails_sent_today + invites_sent_today + messages_sent_today > 0"""), 0)
-    same("corrections of counters", server.number(
-        f"SELECT count(*) FROM sendgate.counter_drift WHERE at >= '{day - datetime.timedelta(days=1)}'"), 0)
+    same(
+        "rows left with counters of an older day",
+        server.number(f"""SELECT count(*) FROM sendgate.accounts
+        WHERE day < '{day}' AND inmails_sent_today + invites_sent_today + messages_sent_today > 0"""),
+        0,
+    )
+    same(
+        "corrections of counters",
+        server.number(f"SELECT count(*) FROM sendgate.counter_drift WHERE at >= '{day - datetime.timedelta(days=1)}'"),
+        0,
+    )
     runs = server.rows(f"""SELECT job, extract(epoch FROM started_at - '{day} 00:00+00'),
         extract(epoch FROM finished_at - started_at), changed FROM sendgate.reconcile_runs
         WHERE started_at >= '{day} 00:00+00' AND started_at < '{day} 00:00+00'::timestamptz + interval '{seconds} s'
         ORDER BY started_at""")
     return "jobs in the minute: " + ", ".join(
-        f"`{job}` began at {float(began):.0f} s and took {float(took):.0f} s" + (f", {int(changed):,} changed" if int(changed) else "")
-        for job, began, took, changed in runs)
+        f"`{job}` began at {float(began):.0f} s and took {float(took):.0f} s"
+        + (f", {int(changed):,} changed" if int(changed) else "")
+        for job, began, took, changed in runs
+    )

@@ -10,8 +10,16 @@ KINDS = [
     ("ahead", 150, "inmails_sent_today = inmails_sent_today + 8, inmails_sent_this_week = inmails_sent_this_week + 8"),
     ("a little ahead", 150, "inmails_sent_today = inmails_sent_today + 3"),
     ("behind", 200, "inmails_sent_today = inmails_sent_today - 2, inmails_sent_this_week = inmails_sent_this_week - 2"),
-    ("far over the cap", 50, "inmails_sent_today = inmails_sent_today + 70, inmails_sent_this_week = inmails_sent_this_week + 70"),
-    ("unanswered", 500, "invites_sent_today = invites_sent_today + 1, invites_sent_this_week = invites_sent_this_week + 1"),
+    (
+        "far over the cap",
+        50,
+        "inmails_sent_today = inmails_sent_today + 70, inmails_sent_this_week = inmails_sent_this_week + 70",
+    ),
+    (
+        "unanswered",
+        500,
+        "invites_sent_today = invites_sent_today + 1, invites_sent_this_week = invites_sent_this_week + 1",
+    ),
     ("exhausted", 3000, f"inmail_credits_exhausted_at = {NOW} - interval '1 hour'"),
 ]
 FULL = 100_000
@@ -98,24 +106,38 @@ class Planted:
             "over_cap": of["far over the cap"],
             "operations_expired": of["unanswered"],
         }
-        found = {kind: int(count) for kind, count in self.server.rows(
-            f"SELECT kind, count(*) FROM sendgate.alerts {ABOUT_ACCOUNTS} GROUP BY kind")}
-        still = {kind: int(count) for kind, count in self.server.rows(
-            f"SELECT kind, count(*) FROM sendgate.open_alerts {ABOUT_ACCOUNTS} GROUP BY kind")}
+        found = {
+            kind: int(count)
+            for kind, count in self.server.rows(
+                f"SELECT kind, count(*) FROM sendgate.alerts {ABOUT_ACCOUNTS} GROUP BY kind"
+            )
+        }
+        still = {
+            kind: int(count)
+            for kind, count in self.server.rows(
+                f"SELECT kind, count(*) FROM sendgate.open_alerts {ABOUT_ACCOUNTS} GROUP BY kind"
+            )
+        }
         same("accounts that layer 2 told of", audited.changed, told)
         same("accounts that layer 1 corrected", reconciled.changed, wrong)
         same("corrections", self.server.number("SELECT count(*) FROM sendgate.counter_drift"), lines)
-        same("corrections of accounts that are not planted", self.server.number(
-            "SELECT count(*) FROM sendgate.counter_drift d LEFT JOIN bench.planted p ON p.id = d.account_id"
-            " WHERE p.id IS NULL"), 0)
+        same(
+            "corrections of accounts that are not planted",
+            self.server.number(
+                "SELECT count(*) FROM sendgate.counter_drift d LEFT JOIN bench.planted p ON p.id = d.account_id"
+                " WHERE p.id IS NULL"
+            ),
+            0,
+        )
         same("alerts by kind", found, kinds)
         same("found a second time", again.changed, 0)
         same("alerts that are still open", still, {"operations_expired": of["unanswered"]})
-        same("counters that differ from the journal",
-             self.server.number(DIFFERENT.format(today=self.today)), 0)
+        same("counters that differ from the journal", self.server.number(DIFFERENT.format(today=self.today)), 0)
         same("rows of other accounts", self.server.sql(FINGERPRINT), self.fingerprint)
-        return (f"{wrong:,} counters were wrong on purpose and {of['unanswered']:,} operations unanswered: found were "
-                f"exactly these, every counter equals its journal, no other account's row changed")
+        return (
+            f"{wrong:,} counters were wrong on purpose and {of['unanswered']:,} operations unanswered: found were "
+            f"exactly these, every counter equals its journal, no other account's row changed"
+        )
 
 
 def same(what: str, found, expected) -> None:

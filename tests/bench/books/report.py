@@ -1,7 +1,7 @@
 """The tables, on the terminal and in docs/operations.md."""
 
-from harness.progress import HarnessError
 from harness.places import REPO
+from harness.progress import HarnessError
 
 PAGE = REPO / "docs" / "operations.md"
 FIGURES = ("<!-- figures: written by tests/bench/books -->", "<!-- end of figures -->")

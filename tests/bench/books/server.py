@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cluster import Cluster
-from harness.progress import HarnessError, progress
 from harness.places import server_dir
+from harness.progress import HarnessError, progress
 
 CLIENTS = 8
 CONF = {
@@ -160,9 +160,24 @@ class Server:
             file = Path(folder) / "script.sql"
             file.write_text(script)
             command = [
-                self.cluster.install.program("pgbench"), "-n", "-M", "prepared", "-f", file,
-                "-h", self.cluster.host, "-p", str(self.cluster.port), "-U", "postgres",
-                "-c", str(CLIENTS), "-j", "2", "-T", str(seconds),
+                self.cluster.install.program("pgbench"),
+                "-n",
+                "-M",
+                "prepared",
+                "-f",
+                file,
+                "-h",
+                self.cluster.host,
+                "-p",
+                str(self.cluster.port),
+                "-U",
+                "postgres",
+                "-c",
+                str(CLIENTS),
+                "-j",
+                "2",
+                "-T",
+                str(seconds),
             ]
             command += [part for name, value in variables.items() for part in ("-D", f"{name}={value}")]
             command += ["--log", f"--log-prefix={folder}/log"] if log else []
@@ -194,12 +209,23 @@ class Server:
     def background(self, call: str) -> subprocess.Popen:
         """A session that goes on until ``bench.stop`` has a row."""
         command = [
-            self.cluster.install.program("psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1",
-            "-d", self.cluster.dsn(self.db), "-c", call,
+            self.cluster.install.program("psql"),
+            "-X",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-d",
+            self.cluster.dsn(self.db),
+            "-c",
+            call,
         ]
         return subprocess.Popen(
-            command, env=self.cluster.install.environment(), stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            command,
+            env=self.cluster.install.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
 
     def stop(self, *sessions: subprocess.Popen) -> None:

@@ -24,8 +24,10 @@ def layers(server: Server, accounts: int, levels: list[int]) -> tuple[Table, lis
             same(f"what {sweep.job} found where nothing was wrong", sweep.changed, 0)
         both = sum(sweep.seconds for sweep in swept)
         table.add(f"{active:,}", *(f"{sweep.seconds:.2f} s" for sweep in swept), f"{both / active * 1e6:.0f} ms")
-    return table, ["the schedulers rest twice as long as they work: to its end a sweep takes three times as long",
-                   f"the other {accounts - levels[-1]:,} accounts are idle, and are not looked at"]
+    return table, [
+        "the schedulers rest twice as long as they work: to its end a sweep takes three times as long",
+        f"the other {accounts - levels[-1]:,} accounts are idle, and are not looked at",
+    ]
 
 
 def drift(server: Server, active: int) -> tuple[list[Sweep], str]:
@@ -42,8 +44,15 @@ def each(sweeps: list[Sweep], notes: list[str]) -> tuple[Table, list[str]]:
     """A line a job."""
     table = Table("sweep", "at work", "batches", "a batch, median", "worst", "looked at", "changed")
     for sweep in sweeps:
-        table.add(f"`{sweep.job}`", f"{sweep.seconds:.2f} s", f"{sweep.batches:,}", f"{sweep.median * 1e3:.0f} ms",
-                  f"{sweep.worst * 1e3:.0f} ms", f"{sweep.checked:,}", f"{sweep.changed:,}")
+        table.add(
+            f"`{sweep.job}`",
+            f"{sweep.seconds:.2f} s",
+            f"{sweep.batches:,}",
+            f"{sweep.median * 1e3:.0f} ms",
+            f"{sweep.worst * 1e3:.0f} ms",
+            f"{sweep.checked:,}",
+            f"{sweep.changed:,}",
+        )
     return table, notes
 
 
@@ -84,5 +93,7 @@ def prune(server: Server) -> tuple[Sweep, str]:
     expected = [count - gone for count, gone in zip(everything, old, strict=True)]
     expected[2] += 1
     same("rows left by prune", left, expected)
-    return sweep, (f"`prune` deleted the {old[0]:,} operations, {old[1]:,} events and {old[2]:,} runs that were "
-                   "old enough, and nothing else")
+    return sweep, (
+        f"`prune` deleted the {old[0]:,} operations, {old[1]:,} events and {old[2]:,} runs that were "
+        "old enough, and nothing else"
+    )

@@ -90,8 +90,7 @@ def test_a_month_passes(env):
                 for _ in range(5):
                     skipped += send(connection, account, action, next(prospects), now)
         printed += connection.execute(
-            "SELECT account_id, action, reason, at FROM sendgate.take_breaker_lines(100)"
-            " WHERE action <> 'skip'"
+            "SELECT account_id, action, reason, at FROM sendgate.take_breaker_lines(100) WHERE action <> 'skip'"
         ).fetchall()
 
     equal(env.psql("SELECT count(*) FROM sendgate.counter_drift"), "0", "drift")
@@ -276,9 +275,7 @@ def work(env, number: int) -> None:
             connection.execute("SELECT sendgate.rollback(%s, %s)", (account, slot))
         else:
             error = ((None, None), ("recipient has blocked you", 422), ("try later", 503))[turn % 3]
-            connection.execute(
-                "SELECT sendgate.rollback(%s, %s, %s, NULL, %s)", (account, slot, *error)
-            )
+            connection.execute("SELECT sendgate.rollback(%s, %s, %s, NULL, %s)", (account, slot, *error))
     connection.close()
 
 

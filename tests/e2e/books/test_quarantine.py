@@ -5,9 +5,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from e2e.support.daemon_process import Daemon
-from e2e.support import equal, kill_backend, login, provision, run_program, wait_for, wait_until_blocked
 from e2e.console.test_console_acts import Console
+from e2e.support import equal, kill_backend, login, provision, run_program, wait_for, wait_until_blocked
+from e2e.support.daemon_process import Daemon
 
 NEWEST_ONLY = True
 # The first test builds the daemon.
@@ -82,7 +82,9 @@ def test_the_procedure_after_a_restore_from_an_older_backup(env):
     env.psql("SELECT sendgate.quarantine('restored from an older backup')", target)
     # The provider's list reaches back further than the backup.
     lines = ["account_id,action,prospect_id,chat_id,at"]
-    lines += [f"{account},message,{prospect},chat {prospect},{at}" for account, prospect, at in sent_before + sent_after]
+    lines += [
+        f"{account},message,{prospect},chat {prospect},{at}" for account, prospect, at in sent_before + sent_after
+    ]
     user = login(env, "restorer", "sendgate_sender", "sendgate_operator")
     said = as_documented(env, target, user, "\n".join(lines))
     equal(said.splitlines()[-1], "f|f", "quarantine_progress, when it begins anew")

@@ -3,8 +3,8 @@
 import os
 import signal
 
-from e2e.support.daemon_process import STOP_SECONDS_MAX, Daemon, daemon_login
 from e2e.support import Stopwatch, equal, operation, provision, wait_for
+from e2e.support.daemon_process import STOP_SECONDS_MAX, Daemon, daemon_login
 
 NEWEST_ONLY = True
 
@@ -186,9 +186,7 @@ def waits_in_transaction(env) -> bool:
 
 def accounts(env) -> None:
     """Many accounts."""
-    env.psql(
-        f"SELECT sendgate.upsert_account('a' || n, 'recruiter') FROM generate_series(1, {MANY}) AS n"
-    )
+    env.psql(f"SELECT sendgate.upsert_account('a' || n, 'recruiter') FROM generate_series(1, {MANY}) AS n")
 
 
 def ids(daemon: Daemon) -> list[str]:

@@ -4,12 +4,12 @@ import json
 import re
 from urllib.parse import quote
 
-from pages import world
+from e2e.support import equal, operation, provision, wait_for
 from e2e.support.console_client import Client, ConsoleDaemon, act_path, card_ids, next_page, says, take_over, words
 from e2e.support.daemon_process import Daemon, daemon_login
 from harness.browser import Browser
 from harness.places import RESULTS
-from e2e.support import equal, operation, provision, wait_for
+from pages import world
 
 NEWEST_ONLY = True
 # The first test builds the daemon, and may install Chromium; one loads 100,000 accounts.
@@ -216,7 +216,14 @@ def plans_are_bounded(env) -> None:
     """Every page's, and those of the pages behind it."""
     pages = ["/", "/?q=acc-05", "/?after=acc-050000", "/account?id=acc-000003", "/account?id=acc-000003&chart=invite"]
     pages += [f"/?filter={name}&after=acc-000100" for name in FILTERS]
-    pages += ["/events", "/events?campaign=spring-1", "/events?account=acc-000003", "/alerts", "/unknown", "/heartbeats"]
+    pages += [
+        "/events",
+        "/events?campaign=spring-1",
+        "/events?account=acc-000003",
+        "/alerts",
+        "/unknown",
+        "/heartbeats",
+    ]
     pages += [act_path("clear", "acc-000003")]
     assert plans_of(env, pages, ROWS_MAX) > 30
 
@@ -284,10 +291,13 @@ def test_hostile_text_is_text_everywhere(env):
         connection.execute("SELECT sendgate.confirm(%s, %s, 'chat')", (identifier, operation(10 * n + 1)))
         connection.execute("SELECT sendgate.breaker_arm(%s, %s)", (identifier, text))
         connection.execute(
-            "SELECT sendgate.reserve(%s, 'inmail', %s, %s)", (identifier, identifier + "2"[: 128 - len(identifier)], identifier)
+            "SELECT sendgate.reserve(%s, 'inmail', %s, %s)",
+            (identifier, identifier + "2"[: 128 - len(identifier)], identifier),
         )
         connection.execute("SELECT set_config('sendgate.actor', %s, false)", (text,))
-    connection.execute("UPDATE sendgate.alerts SET detail = account_id, acknowledged_by = account_id WHERE day IS NOT NULL")
+    connection.execute(
+        "UPDATE sendgate.alerts SET detail = account_id, acknowledged_by = account_id WHERE day IS NOT NULL"
+    )
     connection.execute("SELECT sendgate.pause_all(%s)", (HOSTILE[0],))
     connection.execute("SELECT sendgate.record_run_failure('prune', %s)", (HOSTILE[1],))
     with ConsoleDaemon(env) as daemon, Browser() as browser:
@@ -302,9 +312,14 @@ def test_hostile_text_is_text_everywhere(env):
             look_for_harm(browser, daemon.base + address)
             equal(browser.run("return document.querySelector('main h1').textContent"), shown(text), "the title")
             browser.open(daemon.base + "/")
-            ids = browser.run("return [...document.querySelectorAll('.card-link')].map((a) => new URL(a.href).searchParams.get('id'))")
+            ids = browser.run(
+                "return [...document.querySelectorAll('.card-link')].map((a) => new URL(a.href).searchParams.get('id'))"
+            )
             assert text in ids, f"{text!r} is not in {ids}"
-            for page in (f"/?q={quote(text, safe='')}", f"/events?account={quote(text, safe='')}&campaign={quote(text, safe='')}"):
+            for page in (
+                f"/?q={quote(text, safe='')}",
+                f"/events?account={quote(text, safe='')}&campaign={quote(text, safe='')}",
+            ):
                 look_for_harm(browser, daemon.base + page)
                 assert shown(text) in browser.run("return document.querySelector('main').textContent"), page
             look_for_harm(browser, daemon.base + act_path("clear", text))
@@ -323,7 +338,7 @@ def look_for_harm(browser: Browser, address: str) -> None:
     equal(browser.complaints(), [], address)
     strangers = browser.run(
         "return [...document.querySelectorAll('script:not([src]), img, iframe, object, embed, style, base, "
-        "[onerror], [onclick], [style], a[href^=\"javascript:\"]')].map((e) => e.outerHTML)"
+        '[onerror], [onclick], [style], a[href^="javascript:"]\')].map((e) => e.outerHTML)'
     )
     equal(strangers, [], f"strangers on {address}")
 

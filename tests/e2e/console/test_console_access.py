@@ -4,10 +4,10 @@ import re
 import socket
 from pathlib import Path
 
+from e2e.daemon.test_daemon import run
+from e2e.support import Stopwatch, equal, provision, wait_for
 from e2e.support.console_client import PAGES, TOKENS, Client, ConsoleDaemon, act_path, tokens_file, words
 from e2e.support.daemon_process import Daemon
-from e2e.support import Stopwatch, equal, provision, wait_for
-from e2e.daemon.test_daemon import run
 
 NEWEST_ONLY = True
 # The first test builds the daemon.
@@ -54,7 +54,9 @@ def test_the_session_is_a_cookie_that_no_script_and_no_other_site_gets(env):
         equal(client.sign_in(), 303, "signing in")
         cookie = client.headers["set-cookie"]
         port = client.host.rsplit(":", 1)[1]
-        assert re.fullmatch(rf"sendgate_session_{port}=[0-9a-f]{{64}}; Path=/; HttpOnly; SameSite=Strict", cookie), cookie
+        assert re.fullmatch(rf"sendgate_session_{port}=[0-9a-f]{{64}}; Path=/; HttpOnly; SameSite=Strict", cookie), (
+            cookie
+        )
         assert "Signed in as ada" in words(client.get("/")[1])
         proxied = {"Host": "127.0.0.1", "Origin": "https://127.0.0.1"}
         client.post("/sign-in", {"token": TOKENS["ada"]}, **proxied)
@@ -128,7 +130,15 @@ def test_every_answer_is_locked_down(env):
     with ConsoleDaemon(env) as daemon:
         client = Client(daemon)
         client.sign_in()
-        pages = (*PAGES, "/account?id=a", "/account?id=b", "/nope", "/sign-in", act_path("clear", "a"), "/assets/console.js")
+        pages = (
+            *PAGES,
+            "/account?id=a",
+            "/account?id=b",
+            "/nope",
+            "/sign-in",
+            act_path("clear", "a"),
+            "/assets/console.js",
+        )
         for page in pages:
             _, text = client.get(page)
             policy = client.headers["content-security-policy"]
@@ -141,7 +151,11 @@ def test_every_answer_is_locked_down(env):
             if not page.startswith("/assets"):
                 assert not re.search(r"<[^>]+\son\w+=|<style|\sstyle=|javascript:", text), page
                 assert not re.search(r'(?:src|href|action)="(?:https?:)?//', text), page
-                equal(re.findall(r"<script[^>]*>[^<]*", text), re.findall(r'<script src="/assets/console.js" defer>', text), page)
+                equal(
+                    re.findall(r"<script[^>]*>[^<]*", text),
+                    re.findall(r'<script src="/assets/console.js" defer>', text),
+                    page,
+                )
 
 
 def test_it_can_be_closed(env):

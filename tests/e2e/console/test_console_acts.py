@@ -1,8 +1,8 @@
 """What an operator does in the browser, seen in the database."""
 
+from e2e.support import equal, operation, provision, wait_for
 from e2e.support.console_client import TOKENS, Client, ConsoleDaemon, says
 from harness.browser import Browser
-from e2e.support import equal, operation, provision, wait_for
 
 NEWEST_ONLY = True
 # The first test builds the daemon, and may install Chromium.

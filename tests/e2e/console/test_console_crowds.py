@@ -3,11 +3,11 @@
 import os
 import signal
 
-from pages import world
+from e2e.console.test_console import FILTERS, GROWING, plans_of
+from e2e.support import Stopwatch, at_once, equal, provision
 from e2e.support.console_client import Client, ConsoleDaemon, act_path, next_page
 from e2e.support.daemon_process import Daemon
-from e2e.support import Stopwatch, at_once, equal, provision
-from e2e.console.test_console import FILTERS, GROWING, plans_of
+from pages import world
 
 NEWEST_ONLY = True
 # The first test builds the daemon; one loads 100,000 accounts.
@@ -71,7 +71,13 @@ def test_one_account_with_a_hundred_thousand_events(env):
     lists = ["/unknown", "/unknown?after=2000-01-01%2000:00:00.000000~00000000-0000-4000-8000-000000000000&account=a"]
     lists += ["/events", f"/events?account={HOT}", "/events?campaign=hot", "/alerts", "/heartbeats"]
     assert plans_of(env, lists, rows_max=30_000, small=SMALL) > len(lists)
-    own = ["/", "/?filter=drifting", f"/account?id={HOT}", act_path("clear", HOT), f"/events?account={HOT}&campaign=spring-1"]
+    own = [
+        "/",
+        "/?filter=drifting",
+        f"/account?id={HOT}",
+        act_path("clear", HOT),
+        f"/events?account={HOT}&campaign=spring-1",
+    ]
     assert plans_of(env, own, rows_max=200_000 * READS_OF_ONE_MAX, small=SMALL) > len(own)
     with Daemon(env) as daemon:
         with Stopwatch() as watch:

@@ -5,8 +5,8 @@ import socket
 import threading
 from urllib.parse import urlencode
 
-from e2e.support.console_client import TOKENS, Client, ConsoleDaemon, act_path, words
 from e2e.support import Stopwatch, at_once, equal, provision, wait_for
+from e2e.support.console_client import TOKENS, Client, ConsoleDaemon, act_path, words
 
 NEWEST_ONLY = True
 # The first test builds the daemon.

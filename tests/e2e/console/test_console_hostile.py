@@ -3,9 +3,9 @@
 import json
 import socket
 
-from e2e.support.console_client import PAGES, TOKENS, Client, ConsoleDaemon, act_path, words
-from e2e.support import Stopwatch, equal, operation, provision, wait_for
 from e2e.daemon.test_daemon_commands import harmful
+from e2e.support import Stopwatch, equal, operation, provision, wait_for
+from e2e.support.console_client import PAGES, TOKENS, Client, ConsoleDaemon, act_path, words
 
 NEWEST_ONLY = True
 # The first test builds the daemon.
@@ -46,7 +46,9 @@ MALFORMED = {
     b"POST /sign-in " + HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcde": 400,
     b"POST /sign-in " + HEAD + b"Content-Length: -5\r\n\r\nabcde": 400,
     # Whoever is fooled by the length sees a second request in the first one's body.
-    b"POST /sign-in " + HEAD + b"Content-Length: 35\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nX: y\r\n\r\n": 403,
+    b"POST /sign-in "
+    + HEAD
+    + b"Content-Length: 35\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nX: y\r\n\r\n": 403,
     b"POST /sign-in " + HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n": 403,
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n": None,
 }
@@ -123,7 +125,9 @@ def says_it_plainly(client: Client, page: str, text: str) -> None:
     equal(client.headers.get("content-type"), "text/html; charset=utf-8", page)
     said = words(text)
     assert "To the accounts" in said, f"{page}: {said}"
-    assert not any(word in said for word in ("deserialize", "Content-Type", "invalid", "SQLSTATE", "(22")), f"{page}: {said}"
+    assert not any(word in said for word in ("deserialize", "Content-Type", "invalid", "SQLSTATE", "(22")), (
+        f"{page}: {said}"
+    )
 
 
 def test_wrong_bearer_tokens_are_counted(env):
@@ -155,7 +159,10 @@ def test_numbers_are_for_hosts_that_nobody_can_rebind(env):
 def test_nobody_learns_where_the_database_is(env):
     """Whoever may not see the console is told that it is away, and no more."""
     where = f"{env.cluster.host}:{env.cluster.port}"
-    with ConsoleDaemon(env, listen="0.0.0.0:0", SENDGATED_LISTEN_ANYWHERE="true") as reached, ConsoleDaemon(env) as local:
+    with (
+        ConsoleDaemon(env, listen="0.0.0.0:0", SENDGATED_LISTEN_ANYWHERE="true") as reached,
+        ConsoleDaemon(env) as local,
+    ):
         client = Client(reached)
         client.host = client.host.replace("0.0.0.0", "127.0.0.1")
         wait_for(lambda: client.get("/readyz")[0] == 200 and local.ready(), "both to be ready")

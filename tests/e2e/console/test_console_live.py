@@ -2,10 +2,10 @@
 
 import re
 
+from e2e.support import equal, operation, provision, wait_for
 from e2e.support.console_client import Client, ConsoleDaemon, says, take_over
 from e2e.support.daemon_process import Daemon
 from harness.browser import Browser
-from e2e.support import equal, operation, provision, wait_for
 
 NEWEST_ONLY = True
 # The first test builds the daemon, and may install Chromium.

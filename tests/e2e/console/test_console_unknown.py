@@ -2,9 +2,9 @@
 
 import re
 
-from e2e.support.console_client import Client, ConsoleDaemon, next_page, words
-from e2e.support import equal, operation, provision
 from e2e.console.test_console_acts import Console
+from e2e.support import equal, operation, provision
+from e2e.support.console_client import Client, ConsoleDaemon, next_page, words
 
 NEWEST_ONLY = True
 # The first test builds the daemon, and may install Chromium.
@@ -23,7 +23,9 @@ def test_every_way_into_and_out_of_an_unknown_outcome(env):
     equal(env.psql(LISTED), "0", "in flight")
     call("sendgate.rollback('a', %s, 'gateway timeout')", operation(0))
     call("sendgate.confirm('a', %s, NULL)", operation(1))
-    call("sendgate.rollback_many(ARRAY['a', 'a'], %s::uuid[], ARRAY['who knows', 'what'])", [operation(2), operation(3)])
+    call(
+        "sendgate.rollback_many(ARRAY['a', 'a'], %s::uuid[], ARRAY['who knows', 'what'])", [operation(2), operation(3)]
+    )
     call("sendgate.confirm_many(ARRAY['a'], %s::uuid[], ARRAY[NULL])", [operation(4)])
     call("sendgate.rollback('a', %s, 'gateway timeout')", operation(5))
     call("sendgate.rollback('a', %s, 'still nobody knows')", operation(5))
@@ -34,7 +36,9 @@ def test_every_way_into_and_out_of_an_unknown_outcome(env):
     call("sendgate.rollback('a', %s, 'recipient', 'errors/blocked_recipient')", operation(2))
     call("sendgate.resolve_operation('a', %s, false)", operation(3))
     call("sendgate.confirm_many(ARRAY['a'], %s::uuid[], ARRAY['chat'])", [operation(4)])
-    call("sendgate.rollback_many(ARRAY['a'], %s::uuid[], ARRAY['x'], ARRAY['errors/blocked_recipient'])", [operation(5)])
+    call(
+        "sendgate.rollback_many(ARRAY['a'], %s::uuid[], ARRAY['x'], ARRAY['errors/blocked_recipient'])", [operation(5)]
+    )
     equal(env.psql(LISTED), "0", "settled")
     equal(env.psql(UNRESOLVED), "0", "as the view has it")
     # What nobody answered is listed by the next sweep, and once.
@@ -79,7 +83,9 @@ def test_pages_lead_to_every_one_of_them(env):
         equal(client.get("/unknown?after=2000-01-01")[0], 400, "a place that is none")
         client.sign_in()
         assert "do=not-sent" in client.get("/unknown")[1]
-        env.psql("REVOKE EXECUTE ON FUNCTION sendgate.resolve_operation(text, uuid, boolean, text, text) FROM sendgate_daemon")
+        env.psql(
+            "REVOKE EXECUTE ON FUNCTION sendgate.resolve_operation(text, uuid, boolean, text, text) FROM sendgate_daemon"
+        )
         assert "do=sent" not in client.get("/unknown")[1], "a button without its function"
 
 

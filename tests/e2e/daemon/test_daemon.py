@@ -5,9 +5,9 @@ import os
 import signal
 import subprocess
 
+from e2e.support import equal, provision, wait_for, wait_until_blocked
 from e2e.support.daemon_process import JOBS, STOP_SECONDS_MAX, Daemon, all_ran, daemon_login, make_due, states, url_of
 from harness import build
-from e2e.support import equal, provision, wait_for, wait_until_blocked
 
 NEWEST_ONLY = True
 

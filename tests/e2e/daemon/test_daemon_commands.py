@@ -10,10 +10,10 @@ import subprocess
 import termios
 import unicodedata
 
+from e2e.daemon.test_daemon import run, sessions
+from e2e.support import equal, operation, provision, wait_for
 from e2e.support.daemon_process import JOBS, daemon_login, make_due, url_of
 from harness import build
-from e2e.support import equal, operation, provision, wait_for
-from e2e.daemon.test_daemon import run, sessions
 
 NEWEST_ONLY = True
 

@@ -1,7 +1,7 @@
 """The daemon's memory over a thousand rounds: flat, and small."""
 
-from e2e.support.daemon_process import JOBS, Daemon, make_due
 from e2e.support import provision, wait_for
+from e2e.support.daemon_process import JOBS, Daemon, make_due
 
 NEWEST_ONLY = True
 

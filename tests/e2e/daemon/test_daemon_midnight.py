@@ -1,7 +1,7 @@
 """Midnight in UTC: with the daemon up, with it down, and while workers send."""
 
-from e2e.support.daemon_process import Daemon, all_ran, states
 from e2e.support import at_once, books, equal, provision, wait_for
+from e2e.support.daemon_process import Daemon, all_ran, states
 
 NEWEST_ONLY = True
 

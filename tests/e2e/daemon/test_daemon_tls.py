@@ -10,10 +10,10 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
+from e2e.daemon.test_daemon import run
+from e2e.support import equal
 from e2e.support.daemon_process import daemon_login
 from harness.progress import HarnessError
-from e2e.support import equal
-from e2e.daemon.test_daemon import run
 
 NEWEST_ONLY = True
 

@@ -164,12 +164,8 @@ def provision_many(env) -> None:
             )
         elif stopped and account % 4 == 3:
             id_ = operation(account)
-            connection.execute(
-                "SELECT sendgate.reserve(%s, 'engagement', 'x', NULL, %s)", (name(account), id_)
-            )
-            connection.execute(
-                "SELECT sendgate.rollback(%s, %s, 'slow down', NULL, 429)", (name(account), id_)
-            )
+            connection.execute("SELECT sendgate.reserve(%s, 'engagement', 'x', NULL, %s)", (name(account), id_))
+            connection.execute("SELECT sendgate.rollback(%s, %s, 'slow down', NULL, 429)", (name(account), id_))
     for action, prospects in PROSPECTS.items():
         first = prospects // 2 if action == "profile_view" else prospects
         connection.execute(
@@ -211,9 +207,7 @@ def check_books(env) -> None:
 
 def check_caps(env) -> None:
     """Whatever could be sent was sent: to each prospect once, and never more than the cap."""
-    rows = env.connect().execute(
-        "SELECT k.account_id, k.action, k.sent_today FROM sendgate.counters k"
-    ).fetchall()
+    rows = env.connect().execute("SELECT k.account_id, k.action, k.sent_today FROM sendgate.counters k").fetchall()
     sent = Counter({(account, action): count for account, action, count in rows})
     for account in range(ACCOUNTS):
         for action, prospects in PROSPECTS.items():

@@ -157,10 +157,14 @@ def states(env) -> dict:
 
 def books(env) -> tuple:
     """Counter, and what the journal says."""
-    return env.connect().execute(
-        """SELECT a.messages_sent_today, (SELECT count(*) FROM sendgate.send_operations o
+    return (
+        env.connect()
+        .execute(
+            """SELECT a.messages_sent_today, (SELECT count(*) FROM sendgate.send_operations o
            WHERE o.account_id = a.id AND o.state <> 'released') FROM sendgate.accounts a"""
-    ).fetchone()
+        )
+        .fetchone()
+    )
 
 
 def gone(env, pid: int) -> None:

@@ -69,9 +69,7 @@ class HandedOut:
                 confirm(connection, [row])
             else:
                 error, status = rng.choice(((None, None), ("credit", 402), ("deleted", 422)))
-                connection.execute(
-                    "SELECT sendgate.rollback(%s, %s, %s, NULL, %s)", (row[0], row[4], error, status)
-                )
+                connection.execute("SELECT sendgate.rollback(%s, %s, %s, NULL, %s)", (row[0], row[4], error, status))
 
 
 def confirm(connection, rows) -> None:

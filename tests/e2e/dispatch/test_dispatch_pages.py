@@ -5,8 +5,8 @@ The statements are overheard, never timed.
 
 import json
 
-from e2e.support import equal, provision
 from e2e.gate.test_causes import listening
+from e2e.support import equal, provision
 
 # They ask auto_explain, which not every copy of PostgreSQL that the tests run on has.
 NEWEST_ONLY = True
@@ -19,9 +19,7 @@ def test_a_session_that_met_a_rich_account_reads_pages_of_poor_ones(env):
     """What it learned of an account with much work it forgets with those that have little: else it would
     read one ticket at a time, with all its statements, as long as it lives."""
     provision(env, "rich", inmail=500)
-    env.psql(
-        f"SELECT count(sendgate.upsert_account('poor' || n, 'sales_navigator')) FROM generate_series(1, {POOR}) n"
-    )
+    env.psql(f"SELECT count(sendgate.upsert_account('poor' || n, 'sales_navigator')) FROM generate_series(1, {POOR}) n")
     env.psql("SELECT count(sendgate.enqueue('c', 'p' || n, 'rich', 'inmail')) FROM generate_series(1, 100) n")
     connection, log = listening(env)
     equal(len(connection.execute("SELECT FROM sendgate.dispatch(100)").fetchall()), 100, "slots of the rich")

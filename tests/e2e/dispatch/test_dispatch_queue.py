@@ -212,9 +212,7 @@ def test_an_account_that_may_not_send_costs_one_row_a_day(env):
             connection.execute(f"SET sendgate.now = '2026-05-20 {minutes // 60:02}:{minutes % 60:02}+00'")
             # What was written before is told apart: it is forgotten some time after its commit.
             written -= int(connection.execute(WRITES).fetchone()[0])
-            rows = connection.execute(
-                "SELECT * FROM sendgate.dispatch(100, account_id => %s)", (account,)
-            ).fetchall()
+            rows = connection.execute("SELECT * FROM sendgate.dispatch(100, account_id => %s)", (account,)).fetchall()
             equal(rows, [], f"handed out by {account}")
             written += int(connection.execute(WRITES).fetchone()[0])
             connection.commit()
@@ -320,8 +318,10 @@ def test_a_dispatcher_holds_only_the_accounts_that_it_needs(env):
     """So that those who ask at the same moment pass over few, and find the next one each."""
     for n in range(30):
         provision(env, f"a{n:02}")
-    env.psql("SELECT count(sendgate.enqueue('c', 'p' || n / 30, 'a' || lpad((n % 30)::text, 2, '0'), 'inmail'))"
-             " FROM generate_series(0, 299) n")
+    env.psql(
+        "SELECT count(sendgate.enqueue('c', 'p' || n / 30, 'a' || lpad((n % 30)::text, 2, '0'), 'inmail'))"
+        " FROM generate_series(0, 299) n"
+    )
     looking = env.connect()
     free = "WITH free AS (SELECT FROM sendgate.accounts FOR UPDATE SKIP LOCKED) SELECT count(*) FROM free"
     scans = "SELECT pg_stat_get_xact_numscans('sendgate.accounts_pkey'::regclass)"

@@ -60,8 +60,19 @@ class History:
         from chaos.world import Board, World
 
         dsn = f"host={env.cluster.host} port={env.cluster.port} dbname={env.dbname}"
-        self.world = World(str(directory), dsn, seed=1, operations=0, kills=0, accounts=4, singles=1,
-                           batches=1, crons=0, batch=10, caps=(8, 12))
+        self.world = World(
+            str(directory),
+            dsn,
+            seed=1,
+            operations=0,
+            kills=0,
+            accounts=4,
+            singles=1,
+            batches=1,
+            crons=0,
+            batch=10,
+            caps=(8, 12),
+        )
         self.env = env
         self.directory = directory
         self.gate = Gate(f"{dsn} user=postgres")
@@ -111,9 +122,16 @@ class History:
         connection = self.gate.connection()
         load.tables(connection)
         load.files(connection, self.directory)
-        load.memory(connection, SimpleNamespace(
-            caps=self.caps, downs=[], planner=self.planner, executioner=SimpleNamespace(running=[]),
-            crowd=SimpleNamespace(troubles=[])))
+        load.memory(
+            connection,
+            SimpleNamespace(
+                caps=self.caps,
+                downs=[],
+                planner=self.planner,
+                executioner=SimpleNamespace(running=[]),
+                crowd=SimpleNamespace(troubles=[]),
+            ),
+        )
         load.indexes(connection)
         return self.env.connect()
 
@@ -122,8 +140,9 @@ def no_credits_for(account: str, otherwise):
     """That account has none left."""
     from chaos.provider import BY_NAME
 
-    return lambda call: (BY_NAME["no credits"] if (call.account_id, call.action) == (account, "inmail")
-                         else otherwise(call))
+    return lambda call: (
+        BY_NAME["no credits"] if (call.account_id, call.action) == (account, "inmail") else otherwise(call)
+    )
 
 
 def wrong(connection) -> list[str]:
@@ -135,8 +154,8 @@ def wrong(connection) -> list[str]:
 
 def unasked():
     """Sends, and never asked."""
-    from chaos.world import Board
     from chaos.worker import Single
+    from chaos.world import Board
 
     class Unasked(Single):
         def reserve(self, call):
@@ -212,10 +231,13 @@ AGAIN = """
 UPDATE one SET operation_id = gen_random_uuid(), prospect_id = gen_random_uuid()::text, attempt = NULL;
 INSERT INTO sendgate.send_operations SELECT * FROM one;
 """
-AGAIN_SENT = AGAIN + """
+AGAIN_SENT = (
+    AGAIN
+    + """
 UPDATE sent SET operation_id = one.operation_id, prospect_id = one.prospect_id FROM one;
 INSERT INTO chaos.ledger SELECT * FROM sent;
 """
+)
 MANY = 100
 # A breaker that opened a minute before the delivery of an InMail that it should have stopped.
 STOPPED = """
@@ -234,10 +256,8 @@ MUTANTS = {
     "accepted sends are within the daily cap": AGAIN_SENT * MANY,
     "accepted sends are within the weekly cap": AGAIN_SENT * MANY,
     "held slots are within the daily cap": AGAIN * MANY,
-    "acknowledged grants are in the journal":
-        "DELETE FROM sendgate.send_operations o USING one WHERE o.operation_id = one.operation_id",
-    "acknowledged confirms are in the event log, once":
-        "DELETE FROM sendgate.linkedin_events e USING one WHERE e.operation_id = one.operation_id",
+    "acknowledged grants are in the journal": "DELETE FROM sendgate.send_operations o USING one WHERE o.operation_id = one.operation_id",
+    "acknowledged confirms are in the event log, once": "DELETE FROM sendgate.linkedin_events e USING one WHERE e.operation_id = one.operation_id",
     "acknowledged rollbacks are in the journal": """
         UPDATE sendgate.send_operations SET state = 'reserved', outcome = NULL, settled_at = NULL
         WHERE operation_id = (SELECT operation_id FROM sendgate.send_operations WHERE state = 'released' LIMIT 1)""",
@@ -246,10 +266,8 @@ MUTANTS = {
         INSERT INTO sendgate.send_operations SELECT * FROM one;
         UPDATE sent SET operation_id = one.operation_id FROM one;
         INSERT INTO chaos.ledger SELECT * FROM sent""",
-    "counters of the day are what the journal holds":
-        "UPDATE sendgate.accounts SET messages_sent_today = messages_sent_today + 1 WHERE id = 'a00002'",
-    "counters of the week are what the journal holds":
-        "UPDATE sendgate.accounts SET messages_sent_this_week = messages_sent_this_week - 1 WHERE id = 'a00002'",
+    "counters of the day are what the journal holds": "UPDATE sendgate.accounts SET messages_sent_today = messages_sent_today + 1 WHERE id = 'a00002'",
+    "counters of the week are what the journal holds": "UPDATE sendgate.accounts SET messages_sent_this_week = messages_sent_this_week - 1 WHERE id = 'a00002'",
     "sweeps corrected nothing": """
         UPDATE sendgate.accounts SET messages_sent_today = messages_sent_today + 1 WHERE id = 'a00002';
         SELECT sendgate.reconcile_operations()""",
@@ -261,17 +279,16 @@ MUTANTS = {
         FROM sendgate.reconcile_runs WHERE finished_at > started_at""",
     "nobody met anything that was not planned": "INSERT INTO chaos.troubles VALUES ('x')",
     "an open breaker passed its probes alone": STOPPED,
-    "one probe at a time": STOPPED + """
+    "one probe at a time": STOPPED
+    + """
         INSERT INTO sendgate.admin_log (id, at, actor, verb, account_id)
             SELECT gen_random_uuid(), reserved_at - interval '1 minute', 'x', 'breaker_probe', account_id
             FROM one, generate_series(1, 2);
         UPDATE one SET operation_id = gen_random_uuid(), prospect_id = 'other',
             reserved_at = reserved_at + interval '1 second';
         INSERT INTO sendgate.send_operations SELECT * FROM one""",
-    "an answer without credits opened the breaker":
-        "DELETE FROM sendgate.breaker_log WHERE account_id = 'a00000' AND action = 'set'",
-    "every line of the breaker was printed, once by each daemon at most":
-        "DELETE FROM chaos.printed WHERE id = (SELECT id FROM chaos.printed LIMIT 1)",
+    "an answer without credits opened the breaker": "DELETE FROM sendgate.breaker_log WHERE account_id = 'a00000' AND action = 'set'",
+    "every line of the breaker was printed, once by each daemon at most": "DELETE FROM chaos.printed WHERE id = (SELECT id FROM chaos.printed LIMIT 1)",
     "no work was lost or invented": """
         DELETE FROM sendgate.enrollments WHERE (account_id, prospect_id) = (
             SELECT account_id, prospect_id FROM sendgate.enrollments WHERE state = 'waiting' LIMIT 1)""",

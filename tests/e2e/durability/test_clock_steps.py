@@ -4,8 +4,8 @@ the days that it got wrong an account gets no more than their caps."""
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
-from e2e.support.daemon_process import JOBS, Daemon
 from e2e.support import equal, provision, wait_for
+from e2e.support.daemon_process import JOBS, Daemon
 
 ONLY_ON = (18,)
 

@@ -101,9 +101,7 @@ def test_a_grant_is_flushed_before_it_is_acknowledged(env):
     def unflushed(sql: str, *values) -> bool:
         connection.execute("CHECKPOINT")
         connection.execute(sql, values)
-        found = connection.execute(
-            "SELECT pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()"
-        ).fetchone()
+        found = connection.execute("SELECT pg_current_wal_flush_lsn() < pg_current_wal_insert_lsn()").fetchone()
         return found[0]
 
     # That the test can tell the difference: without the gate the session's wish is granted.
@@ -116,10 +114,7 @@ def test_a_grant_is_flushed_before_it_is_acknowledged(env):
     equal(unflushed(rollback, operation(2)), False, "a rollback stays unflushed")
 
 
-RESERVE = (
-    "SELECT proceed, reason FROM sendgate.reserve("
-    "'a', 'inmail', operation_id => %s, prospect_id => %s)"
-)
+RESERVE = "SELECT proceed, reason FROM sendgate.reserve('a', 'inmail', operation_id => %s, prospect_id => %s)"
 
 
 def lazy(env) -> None:

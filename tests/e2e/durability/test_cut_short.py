@@ -2,9 +2,9 @@
 and then cancelled, timed out, terminated or left by its client. Nothing of it stays, and it can be called
 again."""
 
+from e2e.support import equal, wait_for
 from e2e.support.calls import CALLS, FROZEN, Call, prepare
 from harness.progress import progress
-from e2e.support import equal, wait_for
 
 # What is tried is PostgreSQL's own way of ending a statement, the same in all versions.
 NEWEST_ONLY = True

@@ -5,8 +5,9 @@ import tempfile
 from contextlib import contextmanager
 
 import psycopg
-from harness.cluster import Cluster
+
 from e2e.support import equal, run_program
+from harness.cluster import Cluster
 from upgrade import catalog, stock
 
 # A login with grants of a DBA's own, which a dump of the database has to carry as well.

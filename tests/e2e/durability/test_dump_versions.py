@@ -3,9 +3,10 @@
 from contextlib import contextmanager
 
 import psycopg
+
+from e2e.support import equal, run_program
 from harness import build, postgres
 from harness.cluster import Cluster
-from e2e.support import equal, run_program
 from upgrade import catalog, stock
 
 ONLY_ON = (18,)

@@ -6,13 +6,13 @@ import os
 from contextlib import ExitStack
 from dataclasses import dataclass
 
+from e2e.books.test_books import WRONG
+from e2e.support import WAIT_SECONDS, equal, login, provision, wait_for
 from e2e.support.daemon_process import Daemon, daemon_login, make_due
-from harness.cluster import Cluster
-from harness.progress import progress
 from e2e.support.replication import Line, caught_up, crash, standby
 from e2e.support.senders import ACTION, RECORD, Sender, World, delivered, joined
-from e2e.support import WAIT_SECONDS, equal, login, provision, wait_for
-from e2e.books.test_books import WRONG
+from harness.cluster import Cluster
+from harness.progress import progress
 
 NEWEST_ONLY = True
 # The first test builds the daemon.

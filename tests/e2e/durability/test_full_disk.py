@@ -2,8 +2,8 @@
 
 import threading
 
-from e2e.support.small_disk import server
 from e2e.support import at_once, equal, operation, wait_for
+from e2e.support.small_disk import server
 
 ONLY_ON = (18,)
 
@@ -125,7 +125,8 @@ def prepare(cluster) -> None:
             f"""SELECT sendgate.upsert_account('{account}', 'recruiter');
             SELECT sendgate.set_cap('{account}', action, 10000, 10000) FROM unnest(ARRAY['invite', 'message']) action;
             SELECT count(sendgate.enqueue('k', 'p' || n, '{account}', 'message')) FROM generate_series(1, 3000) n""",
-            "gate")
+            "gate",
+        )
 
 
 def connect(cluster):
@@ -194,7 +195,8 @@ def books(connection) -> list:
         """SELECT k.account_id, k.action, k.sent_today, count(o) FROM sendgate.counters k
         LEFT JOIN sendgate.send_operations o ON (o.account_id, o.action, o.counted_on)
             = (k.account_id, k.action, k.day) AND o.state <> 'released'
-        GROUP BY 1, 2, 3 HAVING k.sent_today <> count(o)""").fetchall()
+        GROUP BY 1, 2, 3 HAVING k.sent_today <> count(o)"""
+    ).fetchall()
 
 
 def check(cluster, workers: list[Worker]) -> None:

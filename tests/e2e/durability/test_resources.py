@@ -3,8 +3,8 @@ afterwards."""
 
 import threading
 
-from e2e.support.daemon_process import JOBS, Daemon, daemon_login, make_due, states
 from e2e.support import equal, login, operation, provision, wait_for
+from e2e.support.daemon_process import JOBS, Daemon, daemon_login, make_due, states
 
 ONLY_ON = (18,)
 
@@ -62,8 +62,11 @@ def test_an_account_that_is_held_stops_no_other_and_no_sweep(env):
             for job in JOBS:
                 wait_for(lambda job=job, runs=runs: states(env, job) == ["ok"] * runs, f"run {runs} of {job}")
             equal(sqlstate(others, RESERVE, ("a", f"p{runs}", operation(100 + runs))), HELD, "reserve on the held one")
-            equal(others.execute(RESERVE, ("b", f"new {runs}", operation(10 + runs))).fetchone(), (True, None),
-                  "reserve on another one")
+            equal(
+                others.execute(RESERVE, ("b", f"new {runs}", operation(10 + runs))).fetchone(),
+                (True, None),
+                "reserve on another one",
+            )
             preview = "SELECT proceed FROM sendgate.preview('a', 'invite', 'somebody')"
             equal(others.execute(preview).fetchone()[0], True, "preview, which holds nothing")
             make_due(env, *JOBS)

@@ -1,8 +1,8 @@
 """A hot standby answers previews and shows the views; it grants nothing."""
 
+from e2e.support import equal, operation, provision
 from e2e.support.calls import CALLS, FROZEN, prepare
 from e2e.support.replication import caught_up, standby
-from e2e.support import equal, operation, provision
 
 READERS_VIEWS = """
 SELECT c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class c
@@ -26,9 +26,7 @@ def test_a_standby_previews_and_reads_and_grants_nothing(env):
         for view in env.psql(READERS_VIEWS).splitlines():
             here = connection.execute(f"SELECT count(*) FROM {view}").fetchone()[0]
             equal(str(here), env.psql(f"SELECT count(*) FROM {view}"), f"rows of {view}")
-        found = connection.execute(
-            "SELECT proceed, reason FROM sendgate.breaker_check('a')"
-        ).fetchone()
+        found = connection.execute("SELECT proceed, reason FROM sendgate.breaker_check('a')").fetchone()
         equal(found, (True, None), "a closed breaker")
 
         # What an operator does on the primary reaches a session here that is warm already.

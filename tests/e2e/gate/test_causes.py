@@ -51,9 +51,7 @@ def test_statements_do_not_grow_with_the_batch(env):
     """dispatch, confirm_many and rollback_many run as many statements for fifty rows as for one."""
     for n in range(4):
         provision(env, f"a{n}", inmail=1000)
-    env.psql(
-        "SELECT count(sendgate.enqueue('c', 'p' || n, 'a' || n % 4, 'inmail')) FROM generate_series(1, 400) n"
-    )
+    env.psql("SELECT count(sendgate.enqueue('c', 'p' || n, 'a' || n % 4, 'inmail')) FROM generate_series(1, 400) n")
     connection, log = listening(env)
     connection.execute("SELECT count(*) FROM sendgate.dispatch(3)")
     counts = {}

@@ -92,10 +92,7 @@ def test_tables_edited_by_hand_count_too(env):
     provision(env)
     warm = env.connect()
     equal(cap(warm), 50, "the shipped cap")
-    env.psql(
-        "INSERT INTO sendgate.tier_overrides (tier, action, daily_cap)"
-        " VALUES ('sales_navigator', 'inmail', 12)"
-    )
+    env.psql("INSERT INTO sendgate.tier_overrides (tier, action, daily_cap) VALUES ('sales_navigator', 'inmail', 12)")
     equal(cap(warm), 12, "after an INSERT")
     env.psql("TRUNCATE sendgate.tier_overrides")
     equal(cap(warm), 50, "after a TRUNCATE")
@@ -107,16 +104,12 @@ def test_tables_edited_by_hand_count_too(env):
 
 def cap(connection, account: str = "a") -> int:
     """The account's InMail cap, as the gate has it."""
-    return connection.execute(
-        "SELECT daily_cap FROM sendgate.preview(%s, 'inmail')", (account,)
-    ).fetchone()[0]
+    return connection.execute("SELECT daily_cap FROM sendgate.preview(%s, 'inmail')", (account,)).fetchone()[0]
 
 
 def reason(connection, account: str = "a") -> str | None:
     """Why the gate would refuse a message."""
-    return connection.execute(
-        "SELECT reason FROM sendgate.preview(%s, 'message')", (account,)
-    ).fetchone()[0]
+    return connection.execute("SELECT reason FROM sendgate.preview(%s, 'message')", (account,)).fetchone()[0]
 
 
 def outcome(connection, number: int, account: str = "a") -> str:
@@ -125,6 +118,6 @@ def outcome(connection, number: int, account: str = "a") -> str:
         "SELECT sendgate.reserve(%s, 'message', %s, NULL, %s)",
         (account, f"p{number}", operation(number)),
     )
-    return connection.execute(
-        "SELECT sendgate.rollback(%s, %s, 'a wobble')", (account, operation(number))
-    ).fetchone()[0]
+    return connection.execute("SELECT sendgate.rollback(%s, %s, 'a wobble')", (account, operation(number))).fetchone()[
+        0
+    ]

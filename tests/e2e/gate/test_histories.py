@@ -26,38 +26,54 @@ MUTANT_STEPS_MAX = 9
 # Histories that told the two apart once, and what was wrong.
 ONCE_APART = [
     # The alert about expired operations stayed open on an account that was idle for two weeks.
-    History(1, 1775665366548529, [
-        ("reserve", "inmail", "p2", None, 5),
-        ("wait", "a day"),
-        ("reconcile_operations",),
-        ("wait", "the next period"),
-        ("reconcile_operations",),
-    ]),
+    History(
+        1,
+        1775665366548529,
+        [
+            ("reserve", "inmail", "p2", None, 5),
+            ("wait", "a day"),
+            ("reconcile_operations",),
+            ("wait", "the next period"),
+            ("reconcile_operations",),
+        ],
+    ),
     # An invite that was confirmed without a chat id, and a webhook with one: NULL in a comparison.
-    History(1, 1769036420246877, [
-        ("reserve", "invite", "p2", None, 2),
-        ("confirm", 2, None, 0),
-        ("external", "invite", "p2", "chat-5", 0),
-    ]),
+    History(
+        1,
+        1769036420246877,
+        [
+            ("reserve", "invite", "p2", None, 2),
+            ("confirm", 2, None, 0),
+            ("external", "invite", "p2", "chat-5", 0),
+        ],
+    ),
     # An unknown probe was settled as not sent, and its permit lay there with nobody to take it.
-    History(15, 1796208884030212, [
-        ("enqueue", "c", "p1", "inmail", None),
-        ("enqueue", "c", "p2", "inmail", None),
-        ("breaker_arm",),
-        ("breaker_probe",),
-        ("dispatch", 1, "inmail", None, None),
-        ("rollback_many", "in flight", ("timeout",)),
-        ("dispatch", 1, None, "a", None),
-        ("resolve", ("c", "p1", "inmail", 0), False, "chat"),
-        ("dispatch", 1, None, "a", None),
-    ]),
+    History(
+        15,
+        1796208884030212,
+        [
+            ("enqueue", "c", "p1", "inmail", None),
+            ("enqueue", "c", "p2", "inmail", None),
+            ("breaker_arm",),
+            ("breaker_probe",),
+            ("dispatch", 1, "inmail", None, None),
+            ("rollback_many", "in flight", ("timeout",)),
+            ("dispatch", 1, None, "a", None),
+            ("resolve", ("c", "p1", "inmail", 0), False, "chat"),
+            ("dispatch", 1, None, "a", None),
+        ],
+    ),
     # A ramp that was switched on during the day made an offence of what the cap of before allowed.
-    History(1, 1798987279983635, [
-        ("set_ramp", True),
-        ("external", "inmail", "p1", "hand-1", 0),
-        ("external", "inmail", "p4", "hand-4", 3600000000),
-        ("audit_events",),
-    ]),
+    History(
+        1,
+        1798987279983635,
+        [
+            ("set_ramp", True),
+            ("external", "inmail", "p1", "hand-1", 0),
+            ("external", "inmail", "p4", "hand-4", 3600000000),
+            ("audit_events",),
+        ],
+    ),
 ]
 
 # What the fixed seeds must meet.
@@ -98,7 +114,9 @@ def test_model_and_database_agree(env):
             missed = set(TO_BE_MET) - player.met
             assert not missed, f"the fixed seeds never met {sorted(missed)}"
     seconds = time.monotonic() - began
-    progress(f"    {player.played} histories, {player.steps} steps, {seconds:.0f} s" + (f"; from {fresh}" if new else ""))
+    progress(
+        f"    {player.played} histories, {player.steps} steps, {seconds:.0f} s" + (f"; from {fresh}" if new else "")
+    )
 
 
 def test_a_wrong_model_is_told_apart(env):

@@ -69,8 +69,10 @@ def test_a_row_that_is_gone_when_its_holder_commits_is_unknown(env):
     """A DBA gives an account another key, or removes it, while a confirm waits for it."""
     import psycopg
 
-    for account, change in (("a", "UPDATE sendgate.accounts SET id = 'z' WHERE id = 'a'"),
-                            ("b", "DELETE FROM sendgate.accounts WHERE id = 'b'")):
+    for account, change in (
+        ("a", "UPDATE sendgate.accounts SET id = 'z' WHERE id = 'a'"),
+        ("b", "DELETE FROM sendgate.accounts WHERE id = 'b'"),
+    ):
         provision(env, account)
         connection, other = env.connect(), env.connect(autocommit=False)
         sql = "SELECT sendgate.reserve(%s, 'inmail', 'p', NULL, %s)"

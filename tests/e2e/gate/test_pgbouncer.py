@@ -6,10 +6,10 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness import pooler, ports
-from e2e.support import at_once, books, equal, login, provision, wait_for
 from e2e.books.test_books import ACCOUNTS, WRONG, run_job, work
 from e2e.books.test_books import WORKERS as CRASHING_WORKERS
+from e2e.support import at_once, books, equal, login, provision, wait_for
+from harness import pooler, ports
 
 WORKERS = 8
 EACH = 25

@@ -1,7 +1,7 @@
 """What the extension tells the planner about its own statements ends with them, however they end."""
 
-from e2e.support.calls import FROZEN, prepare
 from e2e.support import equal
+from e2e.support.calls import FROZEN, prepare
 
 
 def test_settings_and_plans_after_errors_in_the_middle(env):

@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from e2e.support.calls import CALLS, FROZEN, prepare
 from e2e.support import equal
+from e2e.support.calls import CALLS, FROZEN, prepare
 
 # auto_explain is not part of the other copies of PostgreSQL.
 ONLY_ON = (15, 18)
@@ -178,7 +178,9 @@ def look(env) -> list[str]:
     assert len(ours) > PLANS_MIN, f"only {len(ours)} statements"
     for statement in SWEEPS:
         assert any(statement in plan["Query Text"] for plan in ours), f"{statement} did not run"
-    by_place = [node["Relation Name"] for plan in ours for node in nodes(plan["Plan"]) if node["Node Type"] == "Tid Range Scan"]
+    by_place = [
+        node["Relation Name"] for plan in ours for node in nodes(plan["Plan"]) if node["Node Type"] == "Tid Range Scan"
+    ]
     assert "send_operations" in by_place, "prune does not read each page once a sweep"
     return [
         f"{fault} in {plan['Query Text']}"

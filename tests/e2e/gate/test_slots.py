@@ -80,9 +80,7 @@ def test_slots_that_are_given_back_are_used_again(env):
             if turn % 2:
                 give_back(connection, operation, number)
             else:
-                connection.execute(
-                    "SELECT sendgate.confirm('a', %s, %s)", (operation, f"chat {operation}")
-                )
+                connection.execute("SELECT sendgate.confirm('a', %s, %s)", (operation, f"chat {operation}"))
                 delivered += 1
 
     equal(sum(at_once(WORKERS, work)), CAP, "delivered by the workers")
@@ -120,8 +118,7 @@ def prepare(env) -> None:
 def reserve(connection, prospect: str) -> tuple:
     """(proceed, operation_id, reason, sent_today)"""
     return connection.execute(
-        "SELECT proceed, operation_id, reason, sent_today"
-        " FROM sendgate.reserve('a', 'inmail', %s)",
+        "SELECT proceed, operation_id, reason, sent_today FROM sendgate.reserve('a', 'inmail', %s)",
         (prospect,),
     ).fetchone()
 
@@ -134,7 +131,5 @@ def give_back(connection, operation, number: int) -> None:
 
 def books_are_full(connection) -> bool:
     """Whether every slot is taken by a delivery, so that none will be given back any more."""
-    found = connection.execute(
-        "SELECT count(*) FROM sendgate.send_operations WHERE state = 'delivered'"
-    ).fetchone()
+    found = connection.execute("SELECT count(*) FROM sendgate.send_operations WHERE state = 'delivered'").fetchone()
     return found[0] >= CAP

@@ -7,8 +7,8 @@ import signal
 import subprocess
 import sys
 
-from harness import debian
 from e2e.support import equal
+from harness import debian
 
 # The demo builds the extension for its own default version, if nobody has yet.
 TIMEOUT_SECONDS = 1200
@@ -43,8 +43,11 @@ def test_the_demo_plays_and_its_books_agree(env):
     # What a run this short must show too: an account without credits, its campaign on another action,
     # acceptances, and workers who lose their connections.
     for shown in (
-        "credits exhausted — auto-resumes", "FROM linkedin_accounts", "connections get a message",
-        "invites are being accepted", "the demo cut 4 connections",
+        "credits exhausted — auto-resumes",
+        "FROM linkedin_accounts",
+        "connections get a message",
+        "invites are being accepted",
+        "the demo cut 4 connections",
     ):
         assert shown in month, f"{shown!r} is not shown:\n{output}"
     assert "FAIL" not in verdict, output
@@ -108,7 +111,5 @@ def start(env) -> subprocess.Popen:
 
 def left_behind(demo: subprocess.Popen) -> list[str]:
     """The processes that still belong to the demo's session."""
-    listed = subprocess.run(
-        ["ps", "-s", str(demo.pid), "-o", "args="], capture_output=True, text=True
-    )
+    listed = subprocess.run(["ps", "-s", str(demo.pid), "-o", "args="], capture_output=True, text=True)
     return [line for line in listed.stdout.splitlines() if line.strip()]

@@ -11,11 +11,11 @@ import urllib.request
 from contextlib import contextmanager
 from pathlib import Path
 
+from e2e.install.test_recipes import RULES
+from e2e.support import equal, login, operation, provision, wait_for
 from e2e.support.daemon_process import HTTP_SECONDS, Daemon, all_ran
 from harness import debian, ports
 from harness.places import REPO
-from e2e.support import equal, login, operation, provision, wait_for
-from e2e.install.test_recipes import RULES
 
 NEWEST_ONLY = True
 

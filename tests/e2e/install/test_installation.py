@@ -2,8 +2,8 @@
 
 import re
 
-from harness.cluster import Cluster
 from e2e.support import ROLES, books, equal, operation, provision
+from harness.cluster import Cluster
 
 OURS = ("sendgate_owner", *ROLES)
 
@@ -108,13 +108,8 @@ def test_dropping_leaves_nothing_but_the_roles(env):
 
 def everything(connection, first: int) -> tuple:
     """Each verb once, in one session; sent_today and daily_cap of the first grant."""
-    reserve = (
-        "SELECT proceed, sent_today, daily_cap FROM sendgate.reserve('a', 'inmail', %s, NULL, %s)"
-    )
-    answers = [
-        connection.execute(reserve, (f"p{n}", operation(n))).fetchone()
-        for n in range(first, first + 3)
-    ]
+    reserve = "SELECT proceed, sent_today, daily_cap FROM sendgate.reserve('a', 'inmail', %s, NULL, %s)"
+    answers = [connection.execute(reserve, (f"p{n}", operation(n))).fetchone() for n in range(first, first + 3)]
     assert all(answer[0] for answer in answers[:2]), answers
     connection.execute("SELECT sendgate.confirm('a', %s, 'chat')", (operation(first),))
     connection.execute("SELECT sendgate.rollback('a', %s, 'blocked')", (operation(first + 2),))

@@ -5,11 +5,11 @@ import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
+from e2e.support import equal, wait_for
 from e2e.support.daemon_process import JOBS, Daemon
 from harness import build, debian
 from harness.cluster import Cluster
 from harness.places import REPO
-from e2e.support import equal, wait_for
 
 # Debian has pg_cron for its own PostgreSQL.
 ONLY_ON = (15,)

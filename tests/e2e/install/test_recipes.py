@@ -4,10 +4,10 @@ import re
 import subprocess
 from pathlib import Path
 
+from e2e.support import equal, provision, wait_for
 from e2e.support.daemon_process import Daemon, all_ran
 from harness import debian
 from harness.places import REPO
-from e2e.support import equal, provision, wait_for
 
 NEWEST_ONLY = True
 

@@ -6,8 +6,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from harness import build, debian
 from e2e.support import equal
+from harness import build, debian
 
 NEWEST_ONLY = True
 
@@ -49,6 +49,4 @@ def unit(env) -> str:
 def analyze(*arguments: str) -> subprocess.CompletedProcess:
     """A command of systemd-analyze."""
     program, environment = debian.systemd_analyze()
-    return subprocess.run(
-        [program, *arguments], env=os.environ | environment, capture_output=True, text=True
-    )
+    return subprocess.run([program, *arguments], env=os.environ | environment, capture_output=True, text=True)

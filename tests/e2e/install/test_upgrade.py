@@ -11,9 +11,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
+from e2e.support import at_once, equal, login, wait_until_blocked
 from harness.build import default_version
 from harness.cluster import Cluster
-from e2e.support import at_once, equal, login, wait_until_blocked
 from upgrade import catalog, earlier, release, releases, stock
 
 # Everything that decides or writes refuses under SQL of another version.

@@ -1,8 +1,8 @@
 """A daemon that runs while its database is upgraded."""
 
+from e2e.support import equal, provision, wait_for
 from e2e.support.daemon_process import Daemon, all_ran, make_due, states
 from harness.build import default_version
-from e2e.support import equal, provision, wait_for
 from upgrade import releases
 
 NEWEST_ONLY = True

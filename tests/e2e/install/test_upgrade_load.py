@@ -2,11 +2,11 @@
 
 import threading
 
-from harness.build import default_version
-from e2e.support.senders import World, delivered, joined
-from e2e.support import equal, login, provision, wait_for
 from e2e.durability.test_failover import ACCOUNTS, ACTION, CAP, check_books, started
 from e2e.install.test_upgrade import LATER, UPDATE
+from e2e.support import equal, login, provision, wait_for
+from e2e.support.senders import World, delivered, joined
+from harness.build import default_version
 from upgrade import releases
 
 NEWEST_ONLY = True

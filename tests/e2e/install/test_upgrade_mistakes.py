@@ -1,8 +1,8 @@
 """The comparison of an upgraded catalog with a fresh one finds what it is there to find."""
 
-from harness.cluster import Cluster
-from e2e.support import equal
 from e2e.install.test_upgrade import UPDATE, connect
+from e2e.support import equal
+from harness.cluster import Cluster
 from upgrade import catalog, earlier, releases
 
 NEWEST_ONLY = True

@@ -7,8 +7,8 @@ the sends of the rows that are in the table, and no other ones. As in test_fuzz 
 import os
 import random
 
-from e2e.support import equal, operation
 from e2e.security.test_fuzz import ACCOUNTS, CALL_SECONDS, HOURS, KNOWN, SEED, STRANGE, judged, setup
+from e2e.support import equal, operation
 
 ROWS = int(os.environ.get("SENDGATE_FUZZ_ROWS") or 2_000)
 TIMEOUT_SECONDS = 60 + ROWS // 5
@@ -53,8 +53,12 @@ def test_no_row_is_an_internal_error(env):
                 codes[code] = codes.get(code, 0) + 1
         equal(connection.execute("SELECT pg_backend_pid()").fetchone()[0], pid, "the same backend")
         equal(connection.execute(DIFFER).fetchall(), [], f"journal and tables with seed {SEED}")
-        kept = connection.execute("SELECT count(*) FROM sendgate.send_operations WHERE state <> 'released'").fetchone()[0]
-    assert kept > ROWS // 20 and codes.get("ok", 0) > ROWS // 10, f"seed {SEED}: hardly any row went in: {kept}, {codes}"
+        kept = connection.execute("SELECT count(*) FROM sendgate.send_operations WHERE state <> 'released'").fetchone()[
+            0
+        ]
+    assert kept > ROWS // 20 and codes.get("ok", 0) > ROWS // 10, (
+        f"seed {SEED}: hardly any row went in: {kept}, {codes}"
+    )
     assert codes.get("SG401", 0) > 10 and len([code for code in codes if code[:2] == "SG"]) > 3, f"seed {SEED}: {codes}"
 
 
@@ -136,7 +140,18 @@ def test_triggers_declared_in_any_way(env):
     setup(env)
     env.psql(TABLES.format(name="any", id="uuid", mode="error"))
     codes: dict[str, int] = {}
-    words = [*COLUMNS, "n", "number", "made", "reason:why", "reason:number", "reason:", "reason:made", "Account", "ctid"]
+    words = [
+        *COLUMNS,
+        "n",
+        "number",
+        "made",
+        "reason:why",
+        "reason:number",
+        "reason:",
+        "reason:made",
+        "Account",
+        "ctid",
+    ]
     with env.connect() as connection:
         connection.execute(f"SET statement_timeout = '{CALL_SECONDS}s'; SET sendgate.now = '{HOURS[2]}'")
         for number in range(ROWS // 4):
@@ -150,7 +165,9 @@ def test_triggers_declared_in_any_way(env):
             quoted = ", ".join("'" + word.replace("'", "''") + "'" for word in arguments)
             where = f"seed {SEED}, number {number}, {when} {function}({quoted:.300})"
             connection.execute("BEGIN")
-            connection.execute("DROP TRIGGER IF EXISTS guard ON public.any; DROP TRIGGER IF EXISTS settle ON public.any")
+            connection.execute(
+                "DROP TRIGGER IF EXISTS guard ON public.any; DROP TRIGGER IF EXISTS settle ON public.any"
+            )
             statements = [
                 f"CREATE TRIGGER guard {when} ON public.any FOR EACH {each} EXECUTE FUNCTION sendgate.{function}({quoted})",
                 "INSERT INTO public.any (account, action, prospect, campaign) VALUES ('b', 'message', 'p', 'k')",

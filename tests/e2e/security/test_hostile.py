@@ -256,7 +256,9 @@ def plant(env, owner: str) -> None:
         sql.append(f"CREATE TABLE hostile.{table} (id pg_catalog.text, tier pg_catalog.text)")
     # Casts of one's own types to everything, by planted functions.
     function("cast_away", "hostile.uuid", "pg_catalog.text")
-    sql.append("CREATE CAST (hostile.uuid AS pg_catalog.text) WITH FUNCTION hostile.cast_away(hostile.uuid) AS IMPLICIT")
+    sql.append(
+        "CREATE CAST (hostile.uuid AS pg_catalog.text) WITH FUNCTION hostile.cast_away(hostile.uuid) AS IMPLICIT"
+    )
     env.psql(";\n".join(sql))
 
 

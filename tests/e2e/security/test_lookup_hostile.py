@@ -1,6 +1,7 @@
 """What a DBA does to the tables at the worst moment changes no answer of the gate."""
 
 import psycopg
+
 from e2e.support import at_once, equal, operation, provision, wait_until_blocked
 
 RESERVE = "SELECT proceed, reason FROM sendgate.reserve('a', 'inmail', %s, NULL, %s)"
@@ -95,8 +96,7 @@ def test_an_index_in_an_order_of_its_own_is_not_walked(env):
         provision(env, account)
     for number, order in enumerate(orders):
         env.psql(f"CREATE INDEX ON sendgate.accounts (id {order})")
-        env.psql("CREATE INDEX ON sendgate.send_operations"
-                 f" (account_id {order}, prospect_id {order}, action {order})")
+        env.psql(f"CREATE INDEX ON sendgate.send_operations (account_id {order}, prospect_id {order}, action {order})")
         env.psql("REINDEX INDEX CONCURRENTLY sendgate.accounts_pkey")
         env.psql("REINDEX INDEX CONCURRENTLY sendgate.send_operations_prospect_idx")
         connection = env.connect()

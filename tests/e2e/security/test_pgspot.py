@@ -4,10 +4,10 @@ import re
 import subprocess
 import tempfile
 
+from e2e.security.test_privileges import AUDITED
+from e2e.support import equal
 from harness import venv
 from harness.build import EXTENSION, install_script
-from e2e.support import equal
-from e2e.security.test_privileges import AUDITED
 from upgrade import earlier
 
 NEWEST_ONLY = True

@@ -122,8 +122,10 @@ def test_the_roles_are_what_the_contract_says(env):
 
 
 def test_every_function_has_exactly_its_grantees(env):
-    rows = env.connect().execute(
-        """SELECT p.proname, p.oid::pg_catalog.regprocedure::text,
+    rows = (
+        env.connect()
+        .execute(
+            """SELECT p.proname, p.oid::pg_catalog.regprocedure::text,
                   coalesce(pg_catalog.array_agg(DISTINCT g.grantee::pg_catalog.regrole::text)
                            FILTER (WHERE g.grantee <> p.proowner), '{}'),
                   coalesce(pg_catalog.bool_or(g.is_grantable)
@@ -132,7 +134,9 @@ def test_every_function_has_exactly_its_grantees(env):
            LEFT JOIN LATERAL pg_catalog.aclexplode(
                coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) g ON true
            WHERE p.pronamespace = 'sendgate'::pg_catalog.regnamespace GROUP BY p.oid, 1, 2"""
-    ).fetchall()
+        )
+        .fetchall()
+    )
     assert rows, "no functions"
     for name, signature, grantees, grantable in rows:
         assert name in GRANTEES, f"{signature} is not in the table of roles"
@@ -141,15 +145,19 @@ def test_every_function_has_exactly_its_grantees(env):
 
 
 def test_every_relation_has_exactly_its_readers(env):
-    rows = env.connect().execute(
-        """SELECT c.relname, coalesce(pg_catalog.array_agg(
+    rows = (
+        env.connect()
+        .execute(
+            """SELECT c.relname, coalesce(pg_catalog.array_agg(
                       g.grantee::pg_catalog.regrole::text || ' ' || g.privilege_type)
                       FILTER (WHERE g.grantee <> c.relowner), '{}')
            FROM pg_catalog.pg_class c
            LEFT JOIN LATERAL pg_catalog.aclexplode(c.relacl) g ON true
            WHERE c.relnamespace = 'sendgate'::pg_catalog.regnamespace
              AND c.relkind IN ('r', 'v', 'm', 'p', 'S', 'f') GROUP BY c.oid, 1"""
-    ).fetchall()
+        )
+        .fetchall()
+    )
     for name, granted in rows:
         expected = {f"{READER} SELECT"} if name in READABLE else set()
         if name in READ_BY_ONE:
@@ -161,9 +169,7 @@ def test_each_role_is_refused_beyond_its_grants(env):
     """Not what the catalog says, but what happens: each role tries everything."""
     for role in (*ROLES, None):
         roles = {role, READER} if role in (OPERATOR, DAEMON) else {role}
-        connection = env.connect(
-            user=login(env, f"try_{role}", *filter(None, [role])), autocommit=False
-        )
+        connection = env.connect(user=login(env, f"try_{role}", *filter(None, [role])), autocommit=False)
         for name, call in calls(env):
             allowed = bool(GRANTEES[name] & roles)
             attempt(connection, call, allowed, f"{role or 'no role'}: {call}")
@@ -186,10 +192,14 @@ def test_each_role_is_refused_beyond_its_grants(env):
 
 
 def test_definers_pin_their_search_path_or_are_audited(env):
-    rows = env.connect().execute(
-        """SELECT p.proname, p.proconfig FROM pg_catalog.pg_proc p
+    rows = (
+        env.connect()
+        .execute(
+            """SELECT p.proname, p.proconfig FROM pg_catalog.pg_proc p
            WHERE p.pronamespace = 'sendgate'::pg_catalog.regnamespace AND p.prosecdef"""
-    ).fetchall()
+        )
+        .fetchall()
+    )
     assert {name for name, _ in rows} >= set(AUDITED), "the audited functions exist"
     for name, config in rows:
         if name not in AUDITED:
@@ -222,21 +232,29 @@ def attempt(connection, sql: str, allowed: bool, what: str) -> None:
 
 def calls(env) -> list[tuple[str, str]]:
     """A call of every function with nulls: refused or allowed before they are looked at."""
-    return env.connect().execute(
-        """SELECT p.proname,
+    return (
+        env.connect()
+        .execute(
+            """SELECT p.proname,
                   CASE p.prokind WHEN 'p' THEN 'CALL ' ELSE 'SELECT ' END
                   || p.oid::pg_catalog.regproc || '('
                   || (SELECT coalesce(pg_catalog.string_agg('NULL::' || a::pg_catalog.regtype, ', '), '')
                       FROM pg_catalog.unnest(p.proargtypes::pg_catalog.oid[]) a) || ')'
            FROM pg_catalog.pg_proc p
            WHERE p.pronamespace = 'sendgate'::pg_catalog.regnamespace ORDER BY 1"""
-    ).fetchall()
+        )
+        .fetchall()
+    )
 
 
 def relations(env) -> list[tuple[str, bool]]:
     """Every table and view, and whether it is a table."""
-    return env.connect().execute(
-        """SELECT c.relname, c.relkind = 'r' FROM pg_catalog.pg_class c
+    return (
+        env.connect()
+        .execute(
+            """SELECT c.relname, c.relkind = 'r' FROM pg_catalog.pg_class c
            WHERE c.relnamespace = 'sendgate'::pg_catalog.regnamespace AND c.relkind IN ('r', 'v', 'm')
            ORDER BY 1"""
-    ).fetchall()
+        )
+        .fetchall()
+    )

@@ -56,8 +56,7 @@ def test_options_of_the_connection_have_no_effect(env):
     provision(env)
     user = login(env, "settings_options", "sendgate_sender")
     options = " ".join(
-        f"-c {name}={value}".replace(" ", "\\ ").replace("-c\\ ", "-c ")
-        for name, value in SUPERUSERS.items()
+        f"-c {name}={value}".replace(" ", "\\ ").replace("-c\\ ", "-c ") for name, value in SUPERUSERS.items()
     )
     unimpressed(env, env.connect(user=user, options=options))
 
@@ -101,8 +100,7 @@ def test_the_clock_offset_in_the_configuration_is_for_everybody(env):
     """A running clock, ahead for sessions that were there before and for new ones."""
     user = login(env, "settings_clock", "sendgate_sender")
     ahead = (
-        "SELECT sendgate.clock() - clock_timestamp()"
-        " BETWEEN interval '8 days 23 hours' AND interval '9 days 1 hour'"
+        "SELECT sendgate.clock() - clock_timestamp() BETWEEN interval '8 days 23 hours' AND interval '9 days 1 hour'"
     )
     warm = env.connect(user=user)
     equal(warm.execute(ahead).fetchone()[0], False, "ahead")
@@ -112,11 +110,15 @@ def test_the_clock_offset_in_the_configuration_is_for_everybody(env):
 
 
 def test_every_setting_has_its_unit_its_limits_and_its_context(env):
-    found = env.connect().execute(
-        """SELECT s.name, s.context, s.vartype, s.unit, s.min_val IS NOT NULL, s.max_val IS NOT NULL
+    found = (
+        env.connect()
+        .execute(
+            """SELECT s.name, s.context, s.vartype, s.unit, s.min_val IS NOT NULL, s.max_val IS NOT NULL
            FROM (SELECT sendgate.clock()) loaded
            CROSS JOIN LATERAL (SELECT * FROM pg_settings WHERE name LIKE 'sendgate.%') s"""
-    ).fetchall()
+        )
+        .fetchall()
+    )
     settings = {row[0]: row[1:] for row in found}
     assert settings, "the library defines no settings"
     for name, (context, kind, unit, minimum, maximum) in settings.items():

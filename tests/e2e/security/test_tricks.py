@@ -5,8 +5,8 @@ as well. Everything is refused with 42501, or with the error that says it can ne
 afterwards the catalog is what it was.
 """
 
-from e2e.support import ROLES, equal, login
 from e2e.security.test_privileges import READ_BY_ONE, READABLE
+from e2e.support import ROLES, equal, login
 from upgrade import catalog
 
 NAMES = """
@@ -95,7 +95,7 @@ def test_no_role_makes_a_setting(env):
         early = env.connect(user=user)
         for name, _, _ in closed:
             attempt(early, f"SET {name} = '7'")
-            attempt(early, f'ALTER ROLE "{user}" SET {name} = \'7\'')
+            attempt(early, f"ALTER ROLE \"{user}\" SET {name} = '7'")
         for session in (early, env.connect(user=user)):
             session.execute("SELECT sendgate.clock()")
             equal(session.execute(SETTINGS).fetchall(), settings, f"{role}: settings that were made early")

@@ -132,8 +132,10 @@ def at_once(workers: int, work: Callable[[int], object]) -> list:
 
 def books(env, account: str = "a", action: str = "inmail") -> dict:
     """Counter, journal and events of today for one action of one account, as tables have them."""
-    row = env.connect().execute(
-        f"""SELECT a.{action}s_sent_today,
+    row = (
+        env.connect()
+        .execute(
+            f"""SELECT a.{action}s_sent_today,
                    (SELECT count(*) FROM sendgate.send_operations o WHERE o.account_id = a.id
                     AND o.action = %(action)s AND o.state <> 'released'),
                    (SELECT count(*) FROM sendgate.send_operations o WHERE o.account_id = a.id
@@ -141,8 +143,10 @@ def books(env, account: str = "a", action: str = "inmail") -> dict:
                    (SELECT count(*) FROM sendgate.linkedin_events e WHERE e.account_id = a.id
                     AND e.event_type = %(action)s || '_sent')
             FROM sendgate.accounts a WHERE a.id = %(account)s""",
-        {"account": account, "action": action},
-    ).fetchone()
+            {"account": account, "action": action},
+        )
+        .fetchone()
+    )
     return dict(zip(("counter", "journal", "delivered", "events"), row, strict=True))
 
 

@@ -82,9 +82,7 @@ CALLS: dict[str, Call] = {
     "tick": Call("CALL sendgate.tick()"),
     "acknowledge_alert": _select(f"acknowledge_alert('{ALERT}', 'seen')"),
     "take_breaker_lines": Call("SELECT * FROM sendgate.take_breaker_lines(10)"),
-    "guard_send": Call(
-        "INSERT INTO public.guarded (account_id, prospect_id, campaign_id) VALUES ('a', 'p70', 'k')"
-    ),
+    "guard_send": Call("INSERT INTO public.guarded (account_id, prospect_id, campaign_id) VALUES ('a', 'p70', 'k')"),
     "settle_send": Call(f"UPDATE public.guarded SET chat_id = 'chat 8' WHERE operation_id = {_op(8)}"),
     "journal_event": Call(
         f"""INSERT INTO sendgate.linkedin_events (account_id, event_type, prospect_id, chat_id, occurred_at)

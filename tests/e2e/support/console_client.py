@@ -7,9 +7,9 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
+from e2e.support import wait_for
 from e2e.support.daemon_process import HTTP_SECONDS, Daemon
 from harness.browser import Browser, BrowserError
-from e2e.support import wait_for
 
 TOKENS = {"ada": "ada's very own token, 1815", "grace": "grace's very own token, 1906"}
 # Every page with a menu entry, and the one that is not there.

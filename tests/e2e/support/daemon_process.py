@@ -10,8 +10,8 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from harness import build
 from e2e.support import WAIT_SECONDS, Stopwatch, login, wait_for
+from harness import build
 
 # Long enough for any answer; a hang fails the test by its time limit.
 HTTP_SECONDS = 20

@@ -9,8 +9,8 @@ import threading
 
 from harness import build, debian
 from harness.apt import install_packages
-from harness.progress import own_environment, watched
 from harness.places import REPO
+from harness.progress import own_environment, watched
 
 sys.path.append(str(REPO / "examples"))
 

@@ -10,9 +10,9 @@ import threading
 import time
 from contextlib import contextmanager, suppress
 
+from e2e.support import wait_for
 from harness.cluster import Cluster
 from harness.places import server_dir
-from e2e.support import wait_for
 
 CHUNK_BYTES = 1 << 16
 

@@ -135,8 +135,7 @@ def operator_calls() -> list[str]:
         " FROM sendgate.operations_unresolved u WHERE u.account_id OPERATOR(pg_catalog.=) '@'",
         "SELECT d.event_type, d.delivered FROM sendgate.delivered_daily d"
         " WHERE d.account_id OPERATOR(pg_catalog.=) '@'",
-        "SELECT o.kind, o.detail FROM sendgate.open_alerts o"
-        " WHERE o.account_id OPERATOR(pg_catalog.=) '@'",
+        "SELECT o.kind, o.detail FROM sendgate.open_alerts o WHERE o.account_id OPERATOR(pg_catalog.=) '@'",
         "SELECT t.tier, t.action, t.daily_cap, t.credits_a_month FROM sendgate.tiers t"
         " WHERE t.tier OPERATOR(pg_catalog.=) 'recruiter'",
         "SELECT pg_catalog.count(*) FROM sendgate.error_rules",

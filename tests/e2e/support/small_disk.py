@@ -11,9 +11,9 @@ import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 
+from e2e.support import equal
 from harness.cluster import Cluster
 from harness.progress import HarnessError
-from e2e.support import equal
 
 # Nothing of these is written anew by a checkpoint while a test fills the disk.
 CONF = {
@@ -37,30 +37,54 @@ class SmallDisk:
         namespaces = ["--mount"] if as_root else ["--user", "--map-root-user", "--mount"]
         self._keeper = subprocess.Popen(
             ["unshare", *namespaces, "sh", "-c", KEEP, "sh", path, str(mebibytes)],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
         said = self._keeper.stdout.readline()
         if said != "ready\n":
             self.close()
-            raise HarnessError(f"cannot mount a small file system: {said}\n"
-                               "Run the tests as root, or let users make namespaces (unshare --user --mount).")
+            raise HarnessError(
+                f"cannot mount a small file system: {said}\n"
+                "Run the tests as root, or let users make namespaces (unshare --user --mount)."
+            )
         where = f"/proc/{self._keeper.pid}/ns"
         uid, gid = str(account.uid), str(account.gid)
         if as_root:
-            self.inside = ["nsenter", f"--mount={where}/mnt", "setpriv", "--reuid", uid, "--regid", gid,
-                           "--clear-groups"]
+            self.inside = [
+                "nsenter",
+                f"--mount={where}/mnt",
+                "setpriv",
+                "--reuid",
+                uid,
+                "--regid",
+                gid,
+                "--clear-groups",
+            ]
         else:
-            self.inside = ["nsenter", f"--user={where}/user", f"--mount={where}/mnt", "--preserve-credentials",
-                           "unshare", "--user", f"--map-user={uid}", f"--map-group={gid}"]
+            self.inside = [
+                "nsenter",
+                f"--user={where}/user",
+                f"--mount={where}/mnt",
+                "--preserve-credentials",
+                "unshare",
+                "--user",
+                f"--map-user={uid}",
+                f"--map-group={gid}",
+            ]
 
     def run(self, script: str, *arguments) -> subprocess.CompletedProcess:
         """A shell's script, inside, as the server's user."""
-        return subprocess.run([*self.inside, "sh", "-c", script, "sh", *map(str, arguments)],
-                              capture_output=True, text=True, cwd="/")
+        return subprocess.run(
+            [*self.inside, "sh", "-c", script, "sh", *map(str, arguments)], capture_output=True, text=True, cwd="/"
+        )
 
     def fill(self, leave_kib: int = 0) -> None:
         """Until no more than that is free."""
-        done = self.run('head -c "$2K" /dev/zero > "$1/spare"; cat /dev/zero > "$1/balloon"; rm "$1/spare"',
-                        self.path, leave_kib)
+        done = self.run(
+            'head -c "$2K" /dev/zero > "$1/spare"; cat /dev/zero > "$1/balloon"; rm "$1/spare"', self.path, leave_kib
+        )
         assert "No space left on device" in done.stderr, done.stderr
 
     def free(self) -> None:
@@ -87,8 +111,9 @@ def server(env, mebibytes: int, wal: bool = False):
         disk = SmallDisk(mount, mebibytes, cluster.account)
         cluster.inside = disk.inside
         if wal:
-            moved = disk.run('cp -a "$1/pg_wal" "$2/wal" && rm -r "$1/pg_wal" && ln -s "$2/wal" "$1/pg_wal"',
-                             cluster.datadir, mount)
+            moved = disk.run(
+                'cp -a "$1/pg_wal" "$2/wal" && rm -r "$1/pg_wal" && ln -s "$2/wal" "$1/pg_wal"', cluster.datadir, mount
+            )
             equal(moved.returncode, 0, moved.stderr)
         cluster.start()
         yield cluster, disk
