@@ -36,7 +36,7 @@ def pytest_configure(config):
         if re.fullmatch(r"PG[A-Z]+", name):
             del os.environ[name]  # PGHOST, PGOPTIONS and the like are for other servers
     is_worker = hasattr(config, "workerinput")
-    if is_worker or not config.getoption("numprocesses"):
+    if is_worker or not config.getoption("numprocesses", default=0):
         # As Ctrl-C: the servers of this process are stopped before it ends. One that only hands tests out has none,
         # and ends at once; its workers notice.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -91,9 +91,11 @@ def runs(item) -> bool:
 def server(request):
     """A server of this worker's own, of the version that is the parameter."""
     major, config = request.param, request.config
-    install = postgres.for_version(major, progress)
-    if not config.option.built:
-        build.build_and_install(install)
+    # What takes minutes is seen while it happens.
+    with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        install = postgres.for_version(major, progress)
+        if not config.option.built:
+            build.build_and_install(install)
     worker = getattr(config, "workerinput", {}).get("workerid", "main")
     server = Server(install, f"pg{major}.{worker}")
     try:

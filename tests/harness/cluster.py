@@ -135,7 +135,7 @@ class Cluster:
                 )
                 return
             except HarnessError as error:
-                said = self._log_from(before)
+                said = self.log_from(before).decode(errors="replace")
                 if first and "Address already in use" in said and attempt + 1 < PORT_ATTEMPTS:
                     continue
                 raise HarnessError(f"{error}\nIts log ends:\n{_tail(said)}") from error
@@ -248,7 +248,16 @@ class Cluster:
 
     def log_tail(self, lines: int = LOG_LINES) -> str:
         """The last lines of the server's log."""
-        return _tail(self._log_from(0), lines)
+        return _tail(self.log_from(0).decode(errors="replace"), lines)
+
+    def log_from(self, position: int) -> bytes:
+        """The server's log from that byte on; empty if there is none."""
+        try:
+            with (self.datadir / LOG).open("rb") as file:
+                file.seek(position)
+                return file.read()
+        except OSError:
+            return b""
 
     # -- inside -------------------------------------------------------------------------------
 
@@ -312,14 +321,6 @@ class Cluster:
     def _log_size(self) -> int:
         log = self.datadir / LOG
         return log.stat().st_size if log.exists() else 0
-
-    def _log_from(self, position: int) -> str:
-        try:
-            with (self.datadir / LOG).open("rb") as file:
-                file.seek(position)
-                return file.read().decode(errors="replace")
-        except OSError:
-            return ""
 
 
 @contextlib.contextmanager

@@ -29,7 +29,7 @@ class Server:
     def __init__(self, install: Install, name: str):
         self.name = name
         self.cluster = Cluster(install, conf=CONF)
-        # How much of the log was searched for crashes already, in characters.
+        # How much of the log was searched for crashes already, in bytes.
         self._searched = 0
 
     def start(self) -> None:
@@ -44,10 +44,9 @@ class Server:
 
     def check_log(self) -> None:
         """No test may pass over a server process that crashed by itself; being killed is another thing."""
-        log = self.cluster.datadir / LOG
-        text = log.read_text(errors="replace") if log.exists() else ""
-        fresh, self._searched = text[self._searched :], len(text)
-        if found := CRASHES.findall(fresh):
+        fresh = self.cluster.log_from(self._searched)
+        self._searched += len(fresh)
+        if found := CRASHES.findall(fresh.decode(errors="replace")):
             raise HarnessError("a process of the server crashed:\n" + "\n".join(found))
 
     def end(self) -> None:
