@@ -5,8 +5,8 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from e2e.console.test_console_acts import Console
 from e2e.support import equal, kill_backend, login, provision, run_program, wait_for, wait_until_blocked
+from e2e.support.console_client import Console
 from e2e.support.daemon_process import Daemon
 
 NEWEST_ONLY = True

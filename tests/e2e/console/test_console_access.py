@@ -4,10 +4,9 @@ import re
 import socket
 from pathlib import Path
 
-from e2e.daemon.test_daemon import run
 from e2e.support import Stopwatch, equal, provision, wait_for
 from e2e.support.console_client import PAGES, TOKENS, Client, ConsoleDaemon, act_path, tokens_file, words
-from e2e.support.daemon_process import Daemon
+from e2e.support.daemon_process import Daemon, run
 
 NEWEST_ONLY = True
 # The first test builds the daemon.

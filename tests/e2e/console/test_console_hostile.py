@@ -3,8 +3,7 @@
 import json
 import socket
 
-from e2e.daemon.test_daemon_commands import harmful
-from e2e.support import Stopwatch, equal, operation, provision, wait_for
+from e2e.support import Stopwatch, equal, harmful, operation, provision, wait_for
 from e2e.support.console_client import PAGES, TOKENS, Client, ConsoleDaemon, act_path, words
 
 NEWEST_ONLY = True

@@ -2,9 +2,8 @@
 
 import re
 
-from e2e.console.test_console_acts import Console
 from e2e.support import equal, operation, provision
-from e2e.support.console_client import Client, ConsoleDaemon, next_page, words
+from e2e.support.console_client import Client, Console, ConsoleDaemon, next_page, words
 
 NEWEST_ONLY = True
 # The first test builds the daemon, and may install Chromium.

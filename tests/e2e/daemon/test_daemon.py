@@ -3,11 +3,19 @@
 import contextlib
 import os
 import signal
-import subprocess
 
 from e2e.support import equal, provision, wait_for, wait_until_blocked
-from e2e.support.daemon_process import JOBS, STOP_SECONDS_MAX, Daemon, all_ran, daemon_login, make_due, states, url_of
-from harness import build
+from e2e.support.daemon_process import (
+    JOBS,
+    STOP_SECONDS_MAX,
+    Daemon,
+    all_ran,
+    daemon_login,
+    make_due,
+    run,
+    sessions,
+    states,
+)
 
 NEWEST_ONLY = True
 
@@ -207,25 +215,3 @@ class blocked_sweep:
     def __exit__(self, *_exception):
         self.holder.rollback()
         self.holder.close()
-
-
-def run(env, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
-    """A command of the daemon's program, to its end; an empty ``url`` is not passed on."""
-    url = environment.pop("url", None)
-    if url is None:
-        url = url_of(env, daemon_login(env))
-    return subprocess.run(
-        [build.build_daemon(), *arguments],
-        env=({"SENDGATED_DATABASE_URL": url} if url else {}) | environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
-
-
-def sessions(env) -> str:
-    """How many connections the daemon has."""
-    return env.psql(
-        """SELECT count(*) FROM pg_stat_activity
-           WHERE application_name = 'sendgated' AND datname = current_database()"""
-    )

@@ -10,9 +10,8 @@ import subprocess
 import termios
 import unicodedata
 
-from e2e.daemon.test_daemon import run, sessions
-from e2e.support import equal, operation, provision, wait_for
-from e2e.support.daemon_process import JOBS, daemon_login, make_due, url_of
+from e2e.support import equal, harmful, operation, provision, wait_for
+from e2e.support.daemon_process import JOBS, daemon_login, make_due, run, sessions, url_of
 from harness import build
 
 NEWEST_ONLY = True
@@ -296,13 +295,6 @@ def width(line: str) -> int:
     """Columns that a line takes on a terminal."""
     wide = sum(unicodedata.east_asian_width(c) in "WF" for c in line)
     return len(line) + wide - sum(unicodedata.combining(c) > 0 for c in line)
-
-
-def harmful(text: str) -> set[str]:
-    """Controls and invisible letters in a text, but for line ends."""
-    return {c for c in text if c == "\u3164" or 0xFE00 <= ord(c) <= 0xFE0F} | {
-        c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") and c != "\n"
-    }
 
 
 def strings(value) -> set[str]:

@@ -4,9 +4,8 @@ import socket
 import tempfile
 from pathlib import Path
 
-from e2e.daemon.test_daemon import run
 from e2e.support import equal, operation, provision, wait_for
-from e2e.support.daemon_process import JOBS, Daemon, all_ran, daemon_login, url_of
+from e2e.support.daemon_process import JOBS, Daemon, all_ran, daemon_login, run, url_of
 
 NEWEST_ONLY = True
 

@@ -10,9 +10,8 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
-from e2e.daemon.test_daemon import run
 from e2e.support import equal
-from e2e.support.daemon_process import daemon_login
+from e2e.support.daemon_process import daemon_login, run
 from harness.progress import HarnessError
 
 NEWEST_ONLY = True

@@ -5,8 +5,8 @@ The statements are overheard, never timed.
 
 import json
 
-from e2e.gate.test_causes import listening
 from e2e.support import equal, provision
+from e2e.support.plans import listening
 
 # They ask auto_explain, which not every copy of PostgreSQL that the tests run on has.
 NEWEST_ONLY = True

@@ -8,6 +8,7 @@ import re
 import statistics
 
 from e2e.support import equal, operation, provision
+from e2e.support.plans import listening
 
 # They ask auto_explain, which not every copy of PostgreSQL that the tests run on has.
 NEWEST_ONLY = True
@@ -163,28 +164,6 @@ def wal_records(connection, call: str, values: tuple) -> int:
     """WAL records that a call writes before its commit."""
     explained = connection.execute(f"EXPLAIN (ANALYZE, WAL, FORMAT JSON) {call}", values).fetchone()[0]
     return explained[0]["Plan"]["WAL Records"]
-
-
-def listening(env) -> tuple:
-    """A connection, and the plans of the statements that run in it, as they end."""
-    connection = env.connect()
-    log: list[dict] = []
-
-    def hear(diagnostic) -> None:
-        found = re.match(r"duration: .* plan:\n(.*)", diagnostic.message_primary or "", re.DOTALL)
-        if found:
-            log.append(json.loads(found[1]))
-
-    connection.execute("LOAD 'auto_explain'")
-    for name, value in (
-        ("auto_explain.log_min_duration", "0"),
-        ("auto_explain.log_nested_statements", "on"),
-        ("auto_explain.log_format", "json"),
-        ("client_min_messages", "log"),
-    ):
-        connection.execute("SELECT set_config(%s, %s, false)", (name, value))
-    connection.add_notice_handler(hear)
-    return connection, log
 
 
 def is_nested(plan: dict) -> bool:

@@ -4,9 +4,9 @@ transactions, directly and behind PgBouncer in transaction mode, there with prep
 import uuid
 from contextlib import contextmanager, nullcontext
 
-from e2e.gate.test_pgbouncer import pool
 from e2e.support import books, equal, login, operation, provision, wait_for
 from e2e.support.drivers import DRIVERS, Refused
+from e2e.support.pool import pool
 
 # The subject is the drivers and the pooler.
 NEWEST_ONLY = True

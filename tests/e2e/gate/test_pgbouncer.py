@@ -1,19 +1,14 @@
 """Applications behind PgBouncer in transaction mode: a call is a transaction, on any connection."""
 
-import subprocess
-import tempfile
 import threading
-from contextlib import contextmanager
-from pathlib import Path
 
 from e2e.books.test_books import ACCOUNTS, WRONG, run_job, work
 from e2e.books.test_books import WORKERS as CRASHING_WORKERS
-from e2e.support import at_once, books, equal, login, provision, wait_for
-from harness import pooler, ports
+from e2e.support import at_once, books, equal, login, provision
+from e2e.support.pool import SERVERS, pool
 
 WORKERS = 8
 EACH = 25
-SERVERS = 3
 # After how many executions psycopg prepares a statement.
 AT_ONCE, NEVER = 0, None
 
@@ -127,62 +122,3 @@ def test_a_superusers_test_clock_does_not_leak_through_the_pool(env):
                 connection.execute("SET sendgate.now = '2001-02-03 04:05:06+00'") if _ == 0 else None
                 real = "SELECT abs(extract(epoch FROM sendgate.clock() - clock_timestamp())) < 600"
                 equal(connection.execute(real).fetchone()[0], True, "the real time")
-
-
-@contextmanager
-def pool(env, user: str):
-    """A PgBouncer before the test's server, one that knows prepared statements; the connection string for it."""
-    import psycopg
-
-    program = pooler.pgbouncer()
-    account = env.cluster.account  # PgBouncer refuses to run as root, too
-    port = ports.free()
-    with tempfile.TemporaryDirectory(prefix="sendgate-pool-", dir="/tmp") as name:
-        directory = Path(name)
-        (directory / "users.txt").write_text(f'"{user}" ""\n')
-        (directory / "pgbouncer.ini").write_text(
-            f"""[databases]
-{env.dbname} = host={env.cluster.host} port={env.cluster.port} dbname={env.dbname}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = {port}
-unix_socket_dir =
-auth_type = trust
-auth_file = {directory}/users.txt
-pool_mode = transaction
-default_pool_size = {SERVERS}
-max_prepared_statements = 100
-"""
-        )
-        for path in (directory, *directory.iterdir()):
-            account.owns(path)
-        with (directory / "log").open("w") as log:
-            process = subprocess.Popen(
-                [program, directory / "pgbouncer.ini"],
-                stdout=log,
-                stderr=log,
-                cwd=directory,
-                start_new_session=True,
-                **account.as_popen(),
-            )
-        dsn = f"host=127.0.0.1 port={port} dbname={env.dbname} user={user}"
-
-        def answers() -> bool:
-            said = (directory / "log").read_text()
-            assert process.poll() is None, f"PgBouncer ended:\n{said}"
-            try:
-                psycopg.connect(dsn, connect_timeout=5).close()
-                return True
-            except psycopg.OperationalError:
-                return False
-
-        try:
-            wait_for(answers, "PgBouncer to answer")
-            yield dsn
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import threading
 import time
+import unicodedata
 from collections.abc import Callable
 
 WAIT_SECONDS = 60
@@ -165,3 +166,10 @@ def run_program(env, program: str, *arguments: str, input: bytes | None = None) 
     )
     assert done.returncode == 0, f"{program}: {done.stderr.decode(errors='replace')}"
     return done.stdout
+
+
+def harmful(text: str) -> set[str]:
+    """Controls and invisible letters in a text, but for line ends."""
+    return {c for c in text if c == "\u3164" or 0xFE00 <= ord(c) <= 0xFE0F} | {
+        c for c in text if unicodedata.category(c) in ("Cc", "Cf", "Zl", "Zp") and c != "\n"
+    }

@@ -7,10 +7,12 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from e2e.support import wait_for
+from e2e.support import equal, wait_for
 from e2e.support.daemon_process import HTTP_SECONDS, Daemon
 from harness.browser import Browser, BrowserError
 
+# The button of a page's form.
+SUBMIT = "main form button[type=submit]"
 TOKENS = {"ada": "ada's very own token, 1815", "grace": "grace's very own token, 1906"}
 # Every page with a menu entry, and the one that is not there.
 PAGES = ("/", "/events", "/alerts", "/unknown", "/heartbeats")
@@ -149,3 +151,54 @@ def take_over(browser: Browser, client: Client) -> None:
     """The browser goes on with the client's session."""
     name, value = client.cookie.split("=")
     browser.devtools("Network.setCookie", url=client.daemon.base, name=name, value=value)
+
+
+class Console:
+    """``with Console(env) as console:`` is a browser in which Ada is signed in."""
+
+    def __init__(self, env):
+        self.daemon = ConsoleDaemon(env)
+        self.browser = Browser()
+
+    def __enter__(self) -> "Console":
+        self.daemon.__enter__()
+        try:
+            self.browser.__enter__()
+            self.open("/sign-in")
+            self.browser.write(self.browser.find("#token"), TOKENS["ada"])
+            self.press("Sign in")
+            wait_for(lambda: "Signed in as ada" in self.browser.text("body"), "the session")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self.browser.__exit__()
+        self.daemon.__exit__(*exception)
+
+    def open(self, path: str) -> None:
+        """Go to a page."""
+        self.browser.open(self.daemon.base + path)
+
+    def press(self, name: str) -> None:
+        """Press the button of the page's form."""
+        equal(self.browser.text(SUBMIT), name, "the button")
+        self.browser.click(self.browser.find(SUBMIT))
+
+    def follow(self, name: str) -> None:
+        """Click on a link."""
+        self.browser.click(self.browser.link(name))
+
+    def confirm(self, name: str, note: str | None = "as the test says") -> None:
+        """Read what will happen, give a note and press the button."""
+        self.says("What will happen")
+        equal(self.browser.barriers(), [], "barriers")
+        if note is not None:
+            self.browser.write(self.browser.find("#note"), note)
+        self.press(name)
+        equal(self.browser.complaints(), [], "complaints")
+
+    def says(self, text: str) -> None:
+        """The page says so."""
+        says(self.browser, text)

@@ -158,3 +158,25 @@ def make_due(env, *jobs: str) -> None:
             f"""UPDATE sendgate.jobs SET sweep_started_at = sweep_started_at - interval '25 hours',
                 sweep_finished_at = sweep_finished_at - interval '25 hours' WHERE job = '{job}'"""
         )
+
+
+def run(env, *arguments: str, **environment: str) -> subprocess.CompletedProcess:
+    """A command of the daemon's program, to its end; an empty ``url`` is not passed on."""
+    url = environment.pop("url", None)
+    if url is None:
+        url = url_of(env, daemon_login(env))
+    return subprocess.run(
+        [build.build_daemon(), *arguments],
+        env=({"SENDGATED_DATABASE_URL": url} if url else {}) | environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+    )
+
+
+def sessions(env) -> str:
+    """How many connections the daemon has."""
+    return env.psql(
+        """SELECT count(*) FROM pg_stat_activity
+           WHERE application_name = 'sendgated' AND datname = current_database()"""
+    )
