@@ -43,7 +43,7 @@ def main() -> int:
             cases.suite(summary, workshop, suite, arguments.case)
     finally:
         progress("removing the roots")
-        shutil.rmtree(directory, ignore_errors=True)
+        roots.remove(directory)
         _tell(summary)
     return 1 if any(line.problem for line in summary.lines) or not summary.lines else 0
 
@@ -52,7 +52,7 @@ def _directory() -> Path:
     """A new directory for the roots; what a run left that was killed is removed."""
     for leftover in run_dir().glob(f"{PREFIX}*"):
         if not Path("/proc", leftover.name.removeprefix(PREFIX).partition("-")[0]).exists():
-            shutil.rmtree(leftover, ignore_errors=True)
+            roots.remove(leftover)
     free = shutil.disk_usage(run_dir()).free // 2**20
     if free < SPACE_MIB_MIN:
         raise HarnessError(f"{run_dir()} has {free} MiB free; the roots take {SPACE_MIB_MIN} MiB.\nMake room.")

@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.progress import HarnessError, progress, quiet
 from harness.places import REPO, RESULTS
-from harness.progress import HarnessError, progress, quiet, watched
 
 LOGS = RESULTS / "fresh"
 SUITES = ("bookworm", "trixie")
@@ -26,6 +26,7 @@ PASSED_ON = re.compile(r"(?i)(https?|ftp|all|no)_proxy|PIP_(?!CACHE).*|SSL_CERT_
 CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 NAMESPACES = ["unshare", "--mount", "--pid", "--ipc", "--propagation", "private", "--fork", "--kill-child"]
 SECONDS_MAX = 1800
+REMOVAL_SECONDS_MAX = 60
 SIGN_OF_LIFE_SECONDS = 30
 
 
@@ -85,7 +86,9 @@ class Workshop:
         """A bare root: Debian's essential packages, git, make and python3."""
         root = Root(self, f"{suite}-bare", suite)
         command = ["debootstrap", "--variant=minbase", f"--include={','.join(INCLUDED)}", suite, root.path, self.mirror]
-        watched([*NAMESPACES, *command], f"debootstrap {suite}")
+        done = _logged([*NAMESPACES, *map(str, command)], f"{suite} debootstrap")
+        if done.status != 0:
+            raise HarnessError(f"debootstrap could not make {suite}; see {done.log}")
         for name in ("etc/resolv.conf", "etc/hosts", "etc/pip.conf", CERTIFICATES):
             if Path("/", name).exists():
                 (root.path / name).unlink(missing_ok=True)
@@ -93,10 +96,6 @@ class Workshop:
         if root.run(f"useradd --create-home --shell /bin/bash {USER}", "set-up").status != 0:
             raise HarnessError(f"{root.name}: the user {USER} could not be made.")
         return root
-
-    def remove(self) -> None:
-        """Remove all of it; nothing is mounted below, see ``inside``."""
-        shutil.rmtree(self.directory, ignore_errors=True)
 
 
 class Root:
@@ -159,7 +158,20 @@ class Root:
 
     def remove(self) -> None:
         """Remove the root, to have its space."""
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove(self.path)
+
+
+def remove(directory: Path) -> None:
+    """Remove a directory of roots. Nothing of the system's is mounted below, see ``inside``.
+
+    Processes that were killed a moment ago may still be writing, so it is tried again.
+    """
+    until = time.monotonic() + REMOVAL_SECONDS_MAX
+    while directory.exists():
+        shutil.rmtree(directory, ignore_errors=True)
+        if directory.exists() and time.monotonic() > until:
+            raise HarnessError(f"{directory} could not be removed.\nRun: rm -rf {directory}")
+        time.sleep(0.1)
 
 
 def _environment() -> dict[str, str]:
