@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(1, str(Path(__file__).resolve().parents[1] / "tests"))
 
-from harness import preflight, venv
+from harness import fetch, preflight, venv
 from harness.progress import HarnessError
 
 
@@ -24,6 +24,7 @@ def main() -> int:
     """Sees what is missing, gets psycopg, which the rest imports, and raises the curtain."""
     try:
         preflight.check("run")
+        fetch.for_the_demo()
         venv.use()
         from demo import show
 

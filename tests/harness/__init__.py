@@ -10,6 +10,7 @@ Read the modules in this order:
 - ``postgres``   a private PostgreSQL per major version
 - ``debian``     what has to be installed first (PostgreSQL 15, a linker)
 - ``libclang``   with which bindgen reads PostgreSQL's headers
+- ``fetch``      the demo's downloads, side by side
 - ``failures``   what cargo's output says when a build failed
 - ``build``      cargo, then the extension's files into an ``Install``
 - ``cluster``, ``datadirs``   a throwaway server on its own port, and its files

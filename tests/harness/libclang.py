@@ -41,9 +41,7 @@ def environment() -> dict[str, str]:
     if chosen:
         library, variables = loadable(Path(chosen)), {}
     else:
-        with locked("libclang"):
-            root = wheel.unpacked(WHEEL, run_dir() / "libclang", progress)
-        library = next(root.glob("**/libclang.so"))
+        library = pinned()
         variables = {VARIABLE: str(library.parent)}
     if not has_headers(library):
         # Such a libclang knows no stddef.h; the C compiler's own serves as well.
@@ -51,6 +49,13 @@ def environment() -> dict[str, str]:
         arguments = [os.environ.get("BINDGEN_EXTRA_CLANG_ARGS", ""), shlex.quote(f"-I{headers}")]
         variables["BINDGEN_EXTRA_CLANG_ARGS"] = " ".join(filter(None, arguments))
     return variables
+
+
+def pinned() -> Path:
+    """The library out of the pinned wheel, which is fetched first if it is not there."""
+    with locked("libclang"):
+        root = wheel.unpacked(WHEEL, run_dir() / "libclang", progress)
+    return next(root.glob("**/libclang.so"))
 
 
 def loadable(chosen: Path) -> Path:
