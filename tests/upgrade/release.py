@@ -17,7 +17,7 @@ from harness.places import REPO
 from harness.progress import HarnessError, progress
 from upgrade import releases, stock
 
-CRATES = ("sendgate", "sendgate-decision", "sendgated")
+CRATES = ("sendgate", "sendgate-decision", "sendgate-test-driver", "sendgated")
 
 
 def freeze(version: str, home: Path) -> None:
