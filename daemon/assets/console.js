@@ -1,5 +1,5 @@
-// Keeps a page fresh: asks for it again, and puts what changed in its place. Without this the page is the
-// same, and refreshes as a whole.
+// Keeps a page fresh: requests it again and replaces the elements that changed. Without this script the page
+// is the same, and refreshes as a whole.
 "use strict";
 (() => {
   const REFRESH_SECONDS = 15;
@@ -16,7 +16,7 @@
     age.classList.toggle("no", seconds() > OLD_SECONDS);
   };
 
-  // Somebody who writes, or has marked something to copy it, keeps what is under their hands.
+  // A visitor who types, or has selected text to copy it, is not interrupted.
   const isBusy = () => {
     const [active, marked] = [document.activeElement, document.getSelection()];
     const live = document.getElementById("live");
@@ -24,15 +24,15 @@
       || (!marked.isCollapsed && live.contains(marked.anchorNode));
   };
 
-  // What is the same stays the same element, so that the keyboard, a selection, a screen reader and a table
-  // that was scrolled stay where they are.
+  // An element that did not change is kept, so that the keyboard, a selection, a screen reader and a scrolled
+  // table stay where they are.
   const morph = (old, fresh) => {
     if (old.isEqualNode(fresh)) return;
     if (old.nodeType !== Node.ELEMENT_NODE || old.nodeName !== fresh.nodeName) {
       old.replaceWith(fresh);
       return;
     }
-    // What somebody opened stays open, and the script's own text is not the server's.
+    // Details that the visitor opened stay open, and text that this script wrote is kept.
     const isKept = (name) => name === "open" && old instanceof HTMLDetailsElement;
     for (const { name } of [...old.attributes]) {
       if (!fresh.hasAttribute(name) && !isKept(name)) old.removeAttribute(name);
@@ -45,7 +45,7 @@
     before.slice(after.length).forEach((node) => node.remove());
   };
 
-  // Rows move when others come before them: the keyboard follows its link, or is on none.
+  // New rows move the others: the keyboard's focus follows its link, or goes to none.
   const replace = (old, fresh) => {
     if (!old || !fresh) return;
     const active = document.activeElement;
@@ -68,7 +68,7 @@
       for (const id of ["menu", "live"]) replace(document.getElementById(id), fresh.getElementById(id));
       since = asked;
     } catch {
-      // The age goes on growing, and says so.
+      // The page could not be read: its age goes on growing.
     } finally {
       asking = false;
     }

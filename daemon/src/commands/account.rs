@@ -39,7 +39,7 @@ struct Report {
     card: AccountCard,
     /// What the gate would answer, by action; none if this login may not ask it.
     #[serde(rename = "actions", serialize_with = "by_action")]
-    answers: Option<Vec<Decision>>,
+    decisions: Option<Vec<Decision>>,
     #[serde(flatten)]
     account: Account,
 }
@@ -70,12 +70,12 @@ async fn report(session: &Session, id: &str) -> Result<Option<Report>> {
     let (Some(card), Some(account)) = (session.card(id).await?, session.account(id, ROWS_MAX).await?) else {
         return Ok(None);
     };
-    let answers = match session.account_answers(id).await {
-        Ok(answers) => Some(answers),
+    let decisions = match session.account_decisions(id).await {
+        Ok(decisions) => Some(decisions),
         Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => None,
         Err(error) => return Err(error),
     };
-    Ok(Some(Report { at, card, answers, account }))
+    Ok(Some(Report { at, card, decisions, account }))
 }
 
 fn to_the_second<S: Serializer>(at: &Timestamp, serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -83,24 +83,24 @@ fn to_the_second<S: Serializer>(at: &Timestamp, serializer: S) -> std::result::R
 }
 
 fn by_action<S: Serializer>(
-    answers: &Option<Vec<Decision>>,
+    decisions: &Option<Vec<Decision>>,
     serializer: S,
 ) -> std::result::Result<S::Ok, S::Error> {
-    let by_action = |answers: &Vec<Decision>| -> BTreeMap<String, Decision> {
-        answers.iter().map(|answer| (answer.action.clone(), answer.clone())).collect()
+    let by_action = |decisions: &Vec<Decision>| -> BTreeMap<String, Decision> {
+        decisions.iter().map(|decision| (decision.action.clone(), decision.clone())).collect()
     };
-    answers.as_ref().map(by_action).serialize(serializer)
+    decisions.as_ref().map(by_action).serialize(serializer)
 }
 
 fn as_text(style: Style, report: &Report) -> String {
-    let Report { at, card, answers, account } = report;
+    let Report { at, card, decisions, account } = report;
     let (id, name, tier) = (shown(&card.account_id), shown_or_nothing(&card.display_name), shown(&card.tier));
     let title = format!("{id} {name} ({tier}, {}) at {}", card.status, at.to_iso());
     let mut out = format!("{}\n\n", style.paint(title.trim(), Tone::Strong));
-    match answers {
-        Some(answers) => {
-            for answer in answers {
-                out += &format!("{:<13} {}\n", answer.action, verdict(style, answer));
+    match decisions {
+        Some(decisions) => {
+            for decision in decisions {
+                out += &format!("{:<13} {}\n", decision.action, verdict(style, decision));
             }
         }
         None => {
@@ -131,13 +131,13 @@ fn shown_or_nothing(text: &Option<Untrusted>) -> String {
 }
 
 /// The gate's answer in a sentence.
-fn verdict(style: Style, answer: &Decision) -> String {
-    if answer.proceed {
-        let more = answer.remaining.map_or_else(String::new, |slots| format!(", {slots} more today"));
+fn verdict(style: Style, decision: &Decision) -> String {
+    if decision.proceed {
+        let more = decision.remaining.map_or_else(String::new, |slots| format!(", {slots} more today"));
         return style.paint(&format!("can send now{more}"), Tone::Good);
     }
-    let reason = stripped(answer.reason.as_deref().unwrap_or_default());
-    let until = answer.retry_at.map_or_else(String::new, |at| format!(" until {}", at.to_iso()));
+    let reason = stripped(decision.reason.as_deref().unwrap_or_default());
+    let until = decision.retry_at.map_or_else(String::new, |at| format!(" until {}", at.to_iso()));
     let end = ended_by(&reason).map_or_else(String::new, |function| format!(" ({function})"));
     style.paint(&format!("cannot send{until}: {}{end}", explained(&reason)), Tone::Bad)
 }
@@ -236,10 +236,10 @@ mod tests {
 
     #[test]
     fn a_refusal_says_until_when_and_why() {
-        let said = |answer: Value| {
-            let mut answer = answer;
-            answer["action"] = json!("inmail");
-            verdict(Style::plain(), &from_value(answer).expect("a decision"))
+        let said = |decision: Value| {
+            let mut decision = decision;
+            decision["action"] = json!("inmail");
+            verdict(Style::plain(), &from_value(decision).expect("a decision"))
         };
         let refused = json!({"proceed": false, "reason": "account_cooldown", "retry_at": "2025-01-01T00:00:00.25+00:00"});
         let text = said(refused);

@@ -24,7 +24,7 @@ FROM sendgate.counters AS k WHERE k.account_id = $1
 ORDER BY array_position($2, k.action)";
 
 /// The gate's present answer for each action of $2, in that order.
-const ANSWERS: &str = "SELECT to_jsonb(p) || jsonb_build_object('action', n.action)
+const DECISIONS: &str = "SELECT to_jsonb(p) || jsonb_build_object('action', n.action)
 FROM unnest($2) WITH ORDINALITY AS n (action, place)
 CROSS JOIN LATERAL sendgate.preview($1, n.action) AS p
 ORDER BY n.place";
@@ -267,10 +267,10 @@ impl Session {
     }
 
     /// The gate's present answers, in the order of [`ACTIONS`].
-    pub async fn account_answers(&self, account: &str) -> Result<Vec<Decision>> {
+    pub async fn account_decisions(&self, account: &str) -> Result<Vec<Decision>> {
         let actions = ACTIONS.as_slice();
         let parameters = [(&account as _, Type::TEXT), (&actions as _, Type::TEXT_ARRAY)];
-        self.objects("asking the gate", ANSWERS, &parameters).await
+        self.objects("asking the gate", DECISIONS, &parameters).await
     }
 
     /// At most `rows_max` operations of unknown outcome, oldest first; or only the one of that id.

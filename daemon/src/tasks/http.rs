@@ -21,7 +21,7 @@ use crate::console::{self, Console};
 use crate::db::{Link, Purpose, SharedLink};
 use crate::error::{Error, Result};
 use crate::shutdown::Shutdown;
-use crate::tasks::metrics::Collector;
+use crate::tasks::metrics::Metrics;
 use crate::tasks::tally::Tally;
 
 /// A verdict about the database is kept for this time, so that many health checks cost one statement.
@@ -35,7 +35,7 @@ const INDEX: &str = "sendgated\n\n/metrics  for Prometheus\n/healthz  200: the p
 /// share another.
 #[derive(Clone, Debug)]
 struct Pages {
-    collector: Arc<Mutex<Collector>>,
+    metrics: Arc<Mutex<Metrics>>,
     probe: Arc<Mutex<Probe>>,
     console: Arc<Console>,
     /// Whether other machines reach this one: then numbers are only for operators and their tokens.
@@ -98,7 +98,7 @@ pub async fn serve(
     let console = Console::new(&config, link.clone(), is_reached);
     let probe = Probe { link: Link::new(target, Purpose::Health), verdict: None };
     let pages = Pages {
-        collector: Arc::new(Mutex::new(Collector::new(link.clone(), tally))),
+        metrics: Arc::new(Mutex::new(Metrics::new(link.clone(), tally))),
         probe: Arc::new(Mutex::new(probe)),
         console: console.clone(),
         is_reached,
@@ -130,7 +130,7 @@ async fn metrics(
     if let Some(refused) = refused(&pages, from, &headers) {
         return refused;
     }
-    let text = pages.collector.lock().await.page().await;
+    let text = pages.metrics.lock().await.page().await;
     ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response()
 }
 

@@ -24,18 +24,18 @@ const AGE_MAX: Duration = Duration::from_secs(10);
 /// that.
 const COUNT_WITHIN: Duration = Duration::from_secs(8);
 
-/// Counts when a scraper asks, and keeps the numbers for a while.
+/// Counts when a scraper asks, and keeps the numbers for ten seconds.
 #[derive(Debug)]
-pub struct Collector {
+pub struct Metrics {
     link: SharedLink,
     tally: Arc<Tally>,
     counted: Option<(Instant, Arc<Numbers>)>,
 }
 
-impl Collector {
-    /// A collector that counts over this connection.
-    pub fn new(link: SharedLink, tally: Arc<Tally>) -> Collector {
-        Collector { link, tally, counted: None }
+impl Metrics {
+    /// Metrics that are counted over this connection.
+    pub fn new(link: SharedLink, tally: Arc<Tally>) -> Metrics {
+        Metrics { link, tally, counted: None }
     }
 
     /// The page, with numbers of now or of a moment ago. Numbers that cannot be counted are missing, not old.

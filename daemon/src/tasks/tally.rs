@@ -101,7 +101,7 @@ impl Tally {
     }
 }
 
-/// Memory of this process; none where there is no /proc.
+/// Memory of this process in bytes; none where there is no /proc.
 fn resident_bytes() -> Option<i64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;

@@ -38,7 +38,7 @@ struct Facts {
     frame: Frame,
     card: Card,
     account: Account,
-    answers: Vec<Decision>,
+    decisions: Vec<Decision>,
     window: Window,
     quarters: Vec<Quarter>,
     work: Work,
@@ -95,36 +95,36 @@ async fn gather(session: &Session, id: &str, charted: &str) -> Result<Option<Fac
     let (Some(account), Some(card), Some(window)) = (account, cards.into_iter().next(), window) else {
         return Ok(None);
     };
-    let (answers, quarters, work) = tokio::try_join!(
-        session.account_answers(id),
+    let (decisions, quarters, work) = tokio::try_join!(
+        session.account_decisions(id),
         session.account_quarters(id, frame.at.day(), charted),
         session.account_work(id),
     )?;
-    Ok(Some(Facts { frame, card, account, answers, window, quarters, work }))
+    Ok(Some(Facts { frame, card, account, decisions, window, quarters, work }))
 }
 
 impl AccountPage {
     /// Each action's counter and what the gate would answer; both lists are in the order of [`ACTIONS`].
     fn actions(&self) -> impl Iterator<Item = (&Counter, &Decision)> {
-        self.facts.account.counters.iter().zip(&self.facts.answers)
+        self.facts.account.counters.iter().zip(&self.facts.decisions)
     }
 
     /// The gate's answer in words.
-    fn verdict(&self, told: &Decision) -> String {
-        if told.proceed {
-            return match told.remaining {
+    fn verdict(&self, decision: &Decision) -> String {
+        if decision.proceed {
+            return match decision.remaining {
                 Some(remaining) => format!("Yes, {remaining} more today"),
                 None => "Yes".to_owned(),
             };
         }
-        let until = told.retry_at.as_ref().map_or_else(String::new, |at| format!(", until {at}"));
-        format!("No{until}: {}", explained(told.reason.as_deref().unwrap_or("the gate gave no reason")))
+        let until = decision.retry_at.as_ref().map_or_else(String::new, |at| format!(", until {at}"));
+        format!("No{until}: {}", explained(decision.reason.as_deref().unwrap_or("the gate gave no reason")))
     }
 
     /// The advice for refusals that do not end by themselves, each once, in the order of the actions.
     fn advice(&self) -> Vec<String> {
         let mut advice: Vec<String> = Vec::new();
-        for reason in self.facts.answers.iter().filter_map(|told| told.reason.as_deref()) {
+        for reason in self.facts.decisions.iter().filter_map(|decision| decision.reason.as_deref()) {
             if let Some(said) = self.advised(reason)
                 && !advice.contains(&said)
             {
