@@ -71,7 +71,7 @@ fn says(rule: &Rule, action: Action, error: &ProviderError<'_>) -> bool {
 
 /// Characters one by one: of text, only the Greek sigma's lower case is more than that of its characters.
 #[test]
-fn no_character_is_another_in_another_case() {
+fn folding_ignores_the_case_of_every_character() {
     let differ: Vec<char> = ('\0'..=char::MAX)
         .filter(|c| {
             let plain = folded(&c.to_string());
@@ -85,7 +85,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_first_rule_that_says_something_decides(
+    fn first_matching_rule_decides(
         rules in prop::collection::vec(rule(), 0..6),
         (message, kind, status) in (of(text()), of(text()), of(status())),
         action in 0..Action::ALL.len(),
@@ -104,7 +104,7 @@ proptest! {
 
     /// A slot is not given back because a provider says something that nobody foresaw.
     #[test]
-    fn what_no_rule_knows_holds_the_slot(
+    fn unmatched_answer_keeps_the_slot(
         (message, kind, status) in (of(text()), of(text()), of(status())),
     ) {
         let error = ProviderError {
@@ -116,7 +116,7 @@ proptest! {
     }
 
     #[test]
-    fn a_text_is_found_in_any_case_and_wherever_it_stands(
+    fn error_text_matches_in_any_case_and_place(
         before in text(), wanted in text(), after in text(),
     ) {
         let rules = [Rule {

@@ -132,7 +132,7 @@ impl World {
 }
 
 #[test]
-fn the_counted_ramp_is_the_one_people_expect() {
+fn ramp_of_twelve_climbs_in_rounded_fifths() {
     let caps: Vec<i32> = (0..6).map(|days| ramp_cap(&GENEROUS, 12, days)).collect();
     assert_eq!(caps, [3, 5, 8, 10, 12, 12], "2.4, 4.8, 7.2 and 9.6, rounded up");
     assert_eq!(ramp_cap(&GENEROUS, 0, 2), 0);

@@ -138,7 +138,7 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 #[test]
-fn the_clocks_are_put_as_often_as_people_know() {
+fn zones_change_their_offset_as_published() {
     for (zone, year, forward, back) in ZONES {
         let changes = changes(zone, year);
         let gaps = changes.iter().filter(|change| change.1 > 0).count();
@@ -166,7 +166,7 @@ fn a_probed_zone_says_where_its_offset_ends() {
 
 /// The longest that a window can keep people waiting.
 #[test]
-fn an_opening_that_the_clock_skips_is_made_up_for_a_week_later() {
+fn opening_in_a_skipped_hour_moves_to_the_next_week() {
     let until = |zone, hours: Hours, now| utc(hours.window().read(&Probed(zone), instant(now)).until);
     let at =
         |year, month, day, hour, minute| Utc.with_ymd_and_hms(year, month, day, hour, minute, 0).unwrap();

@@ -47,7 +47,7 @@ mutants! {
     without_the_version_guard:
         "grants_within_the_caps" in crowd with Rules { finds_version: |_| true, ..REAL };
     without_the_version_guard_a_prospect_is_reserved_twice:
-        "one_operation_a_prospect" in prospects with Rules { finds_version: |_| true, ..REAL };
+        "no_prospect_written_to_twice" in prospects with Rules { finds_version: |_| true, ..REAL };
     expired_slots_are_given_back:
         "accepted_sends_within_the_cap" in crowd with Rules { counts: without_the_dead, ..REAL };
     the_cap_is_one_too_high:
@@ -57,7 +57,7 @@ mutants! {
     a_grant_from_before_midnight_is_written_after_it:
         "a_grant_counts_on_its_own_day" in days with Rules { holds: |_, _, _| true, ..REAL };
     layer_1_counts_deliveries_alone:
-        "counter_not_below_what_is_in_flight" in crowd with Rules { reconcile: deliveries_alone, ..REAL };
+        "counter_at_least_in_flight" in crowd with Rules { reconcile: deliveries_alone, ..REAL };
     layer_1_writes_what_it_counted_without_the_row:
         "counter_is_the_sum_of_its_parts" in drift with Rules { recount: Recount::Never, ..REAL };
     a_late_truth_takes_no_slot:
@@ -68,28 +68,28 @@ mutants! {
         "no_slot_freed_twice" in crowd with Rules { repeats_do_nothing: false, ..REAL };
     a_rollback_gives_back_twice: "no_slot_freed_twice" in crowd with Rules { fail: gives_back_twice, ..REAL };
     expired_is_taken_for_settled:
-        "one_operation_a_prospect" in prospects with Rules { history: without_the_expired, ..REAL };
+        "no_prospect_written_to_twice" in prospects with Rules { history: without_the_expired, ..REAL };
     the_breaker_is_not_consulted:
-        "an_open_breaker_grants_the_probe_alone" in breaker with Rules { decide: without_the_breaker, ..REAL };
+        "open_breaker_grants_only_its_probe" in breaker with Rules { decide: without_the_breaker, ..REAL };
     a_permit_is_not_used_up: "one_probe_at_a_time" in breaker with Rules { decide: keeps_the_permit, ..REAL };
     a_second_permit_is_granted: "one_probe_at_a_time" in breaker with Rules { may_probe: |_, _| true, ..REAL };
     a_stale_error_arms:
-        "a_credits_error_arms_when_it_is_fresh" in operators with Rules { fail: forgets_the_clear, ..REAL };
+        "only_fresh_credits_error_opens_the_breaker" in operators with Rules { fail: forgets_the_clear, ..REAL };
     a_late_error_stops_the_new_month:
-        "a_credits_error_arms_when_it_is_fresh" in breaker with Rules { fail: stamps_now, ..REAL };
+        "only_fresh_credits_error_opens_the_breaker" in breaker with Rules { fail: stamps_now, ..REAL };
     a_credits_error_is_any_error:
-        "a_credits_error_arms_when_it_is_fresh" in breaker with Rules { fail: arms_nothing, ..REAL };
+        "only_fresh_credits_error_opens_the_breaker" in breaker with Rules { fail: arms_nothing, ..REAL };
     a_late_delivery_proves_credits:
-        "a_stamp_goes_for_a_reason" in breaker with Rules { proves: |_, op, _| op.event.is_some(), ..REAL };
+        "breaker_clears_only_by_period_proof_or_operator" in breaker with Rules { proves: |_, op, _| op.event.is_some(), ..REAL };
     a_failure_that_says_nothing_clears:
-        "a_stamp_goes_for_a_reason" in breaker with Rules { fail: any_answer_clears, ..REAL };
+        "breaker_clears_only_by_period_proof_or_operator" in breaker with Rules { fail: any_answer_clears, ..REAL };
     layer_1_forgets_the_unknown:
-        "right_books_are_left_alone" in unknowns with Rules { reconcile: without_the_unknown, ..REAL };
-    layer_1_only_raises: "wrong_books_are_put_right" in drift with Rules { reconcile: only_raises, ..REAL };
+        "correct_counters_stay_unchanged" in unknowns with Rules { reconcile: without_the_unknown, ..REAL };
+    layer_1_only_raises: "wrong_counters_are_corrected" in drift with Rules { reconcile: only_raises, ..REAL };
     midnight_empties_the_week:
         "midnight_changes_no_reading" in days with Rules { roll: empties_the_week, ..REAL };
     the_audit_cools_down_again_and_again:
-        "the_audit_only_cools_down_and_once_a_day" in truths with Rules { cools_once_a_day: false, ..REAL };
+        "audit_only_sets_one_cooldown_a_day" in truths with Rules { cools_once_a_day: false, ..REAL };
     a_new_period_clears_nothing:
         "sendable_in_the_next_period" in breaker with Rules { decide: waits_for_ever, ..REAL };
     a_cooldown_that_nobody_ends:

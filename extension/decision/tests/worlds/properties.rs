@@ -50,18 +50,18 @@ properties! {
     accepted_sends_within_the_cap: true,
     grants_within_the_caps: false,
     a_grant_counts_on_its_own_day: false,
-    counter_not_below_what_is_in_flight: true,
+    counter_at_least_in_flight: true,
     counter_is_the_sum_of_its_parts: true,
     no_slot_freed_twice: true,
-    one_operation_a_prospect: false,
-    an_open_breaker_grants_the_probe_alone: false,
+    no_prospect_written_to_twice: false,
+    open_breaker_grants_only_its_probe: false,
     one_probe_at_a_time: true,
-    a_credits_error_arms_when_it_is_fresh: false,
-    a_stamp_goes_for_a_reason: false,
-    right_books_are_left_alone: false,
-    wrong_books_are_put_right: false,
+    only_fresh_credits_error_opens_the_breaker: false,
+    breaker_clears_only_by_period_proof_or_operator: false,
+    correct_counters_stay_unchanged: false,
+    wrong_counters_are_corrected: false,
     midnight_changes_no_reading: false,
-    the_audit_only_cools_down_and_once_a_day: false,
+    audit_only_sets_one_cooldown_a_day: false,
     sendable_in_the_next_period: true,
 }
 
@@ -99,7 +99,7 @@ fn accepted_sends_within_the_cap(t: &Transition<'_>) -> bool {
     })
 }
 
-/// Whoever is granted a slot finds one free, on the day and in the week.
+/// A grant finds a free slot, on the day and in the week.
 fn grants_within_the_caps(t: &Transition<'_>) -> bool {
     let Some(op) = t.granted().filter(|_| !t.before.spoiled) else { return true };
     let day = op.operation.counted_on;
@@ -112,7 +112,7 @@ fn a_grant_counts_on_its_own_day(t: &Transition<'_>) -> bool {
     t.granted().is_none_or(|op| op.operation.counted_on == t.now().day() && t.now() < op.operation.expires_at)
 }
 
-fn counter_not_below_what_is_in_flight(t: &Transition<'_>) -> bool {
+fn counter_at_least_in_flight(t: &Transition<'_>) -> bool {
     let row = t.after.account.rolled(t.now());
     let in_flight = |op: &&Op| op.operation.counted_on == row.day && op.in_flight(t.now());
     t.after.drifted || row.sent_today[I] as usize >= t.after.ops.iter().filter(in_flight).count()
@@ -130,15 +130,15 @@ fn no_slot_freed_twice(t: &Transition<'_>) -> bool {
     t.after.spoiled || t.after.ops.iter().all(|op| (0..=1).contains(&op.freed))
 }
 
-/// Nobody is written to twice: not while somebody may still be writing, and not within a day.
-fn one_operation_a_prospect(t: &Transition<'_>) -> bool {
+/// No grant for a prospect whose last operation is unresolved, or was reserved less than a day ago.
+fn no_prospect_written_to_twice(t: &Transition<'_>) -> bool {
     let Some(op) = t.granted() else { return true };
     t.before.ops.iter().filter(|other| other.prospect == op.prospect && other.is_kept()).all(|other| {
         !other.operation.state.is_unresolved() && other.operation.reserved_at.plus(DAY) <= t.now()
     })
 }
 
-fn an_open_breaker_grants_the_probe_alone(t: &Transition<'_>) -> bool {
+fn open_breaker_grants_only_its_probe(t: &Transition<'_>) -> bool {
     let Some(op) = t.granted().filter(|_| is_stopped(&t.before.account, t.now())) else { return true };
     let permit = t.before.account.breaker.probe.as_ref();
     let lay_ready = permit.is_some_and(|permit| permit.taken_by.is_none() && permit.lease_until > t.now());
@@ -155,9 +155,9 @@ fn one_probe_at_a_time(t: &Transition<'_>) -> bool {
     under_way + usize::from(ready) <= 1
 }
 
-/// An error of this period arms; one of an operation from before a clear, or from an earlier period,
-/// does not stop the account.
-fn a_credits_error_arms_when_it_is_fresh(t: &Transition<'_>) -> bool {
+/// An error of this period opens the breaker; one of an operation from before a clear, or from an earlier
+/// period, does not.
+fn only_fresh_credits_error_opens_the_breaker(t: &Transition<'_>) -> bool {
     let Step::Rollback(op, Outcome::CreditsExhausted) = t.step else { return true };
     if t.after.account.breaker.mode != BreakerMode::Auto {
         return true;
@@ -170,7 +170,7 @@ fn a_credits_error_arms_when_it_is_fresh(t: &Transition<'_>) -> bool {
 }
 
 /// An open breaker closes by an operator, by the calendar, or by a delivery that proves credits.
-fn a_stamp_goes_for_a_reason(t: &Transition<'_>) -> bool {
+fn breaker_clears_only_by_period_proof_or_operator(t: &Transition<'_>) -> bool {
     let (before, after) = (&t.before.account.breaker, &t.after.account.breaker);
     let Some(stamp) = before.exhausted_at.filter(|_| before.exhausted_at != after.exhausted_at) else {
         return true;
@@ -186,12 +186,12 @@ fn a_stamp_goes_for_a_reason(t: &Transition<'_>) -> bool {
         || t.after.ops.iter().enumerate().any(|(place, op)| proves((op, t.before.ops.get(place))))
 }
 
-fn right_books_are_left_alone(t: &Transition<'_>) -> bool {
+fn correct_counters_stay_unchanged(t: &Transition<'_>) -> bool {
     let sweeps = matches!(t.step, Step::Reconcile) && !t.before.drifted;
     !sweeps || t.after.account == t.before.account
 }
 
-fn wrong_books_are_put_right(t: &Transition<'_>) -> bool {
+fn wrong_counters_are_corrected(t: &Transition<'_>) -> bool {
     let real = World { rules: REAL, ..*t.world };
     let row = t.after.account.rolled(t.now());
     let counted = count(&real, t.after, t.now());
@@ -205,7 +205,7 @@ fn midnight_changes_no_reading(t: &Transition<'_>) -> bool {
     t.step != Step::Midnight || same(&t.before.account, &t.after.account)
 }
 
-fn the_audit_only_cools_down_and_once_a_day(t: &Transition<'_>) -> bool {
+fn audit_only_sets_one_cooldown_a_day(t: &Transition<'_>) -> bool {
     if t.step != Step::Audit {
         return true;
     }
