@@ -5,11 +5,11 @@ use crate::account::Account;
 use crate::clock::{DAY, Day, HOUR, Instant, MINUTE};
 use crate::names::{ACTIONS, Action};
 
-/// How far the counter may be ahead of the event log before somebody is told: answers on their way
+/// How far the counter may be ahead of the event log before an alert opens, in slots: answers on their way
 /// and single lost ones are normal.
 pub const AHEAD_MAX: i32 = 5;
 
-/// A counter above the cap is an offence from this share of the cap on, in percent.
+/// A counter above the cap opens an alert from this share of the cap on, in percent.
 pub const OVER_CAP_PERCENT: i64 = 120;
 
 /// How long an account that is over its cap cools down.
@@ -20,7 +20,7 @@ pub const OVER_CAP_COOLDOWN: i64 = HOUR;
 pub struct Parts {
     /// Delivered.
     pub delivered: i32,
-    /// In flight or expired: nobody has answered yet.
+    /// In flight or expired: no answer yet.
     pub reserved: i32,
     /// Of unknown outcome.
     pub indeterminate: i32,
@@ -116,7 +116,7 @@ impl Audited {
         self.counter.saturating_sub(self.events).saturating_sub(self.in_flight)
     }
 
-    /// Whether somebody is to be told that the counter is ahead.
+    /// Whether an alert has to say that the counter is ahead.
     pub fn is_ahead(&self) -> bool {
         self.ahead() > AHEAD_MAX
     }
@@ -133,8 +133,8 @@ impl Audited {
     }
 }
 
-/// Whether a sweep that a quarantine waits for is due: at once, and while accounts that somebody holds
-/// keep it from being whole, again after a minute.
+/// Whether a sweep that a quarantine waits for is due: at once, and a minute after it began if held accounts
+/// kept it from being whole.
 pub fn is_due_again(began_under_it: bool, started_at: Option<Instant>, now: Instant) -> bool {
     !began_under_it || started_at.is_none_or(|at| at > now || at.plus(MINUTE) <= now)
 }

@@ -32,7 +32,7 @@ macro_rules! closed_list {
 closed_list! {
     /// What a worker wants to do through an account. Only `inmail` consumes credits.
     Action {
-        /// A message to somebody who is not a connection; costs a credit.
+        /// A message to a prospect who is not a connection; costs a credit.
         Inmail => "inmail",
         /// A connection request.
         Invite => "invite",
@@ -104,7 +104,7 @@ closed_list! {
         Delivered => "delivered",
         /// Given back; the slot is free again.
         Released => "released",
-        /// The outcome is unknown; the slot stays taken until somebody settles it.
+        /// The outcome is unknown; the slot stays taken until the operation is settled.
         Indeterminate => "indeterminate",
     }
 }
@@ -159,7 +159,7 @@ closed_list! {
         AccountRestricted => "account_restricted",
         /// The provider no longer accepts the account's credentials.
         AuthLost => "auth_lost",
-        /// Nobody knows whether it was sent; the slot is held.
+        /// It is unknown whether it was sent; the slot stays taken.
         Indeterminate => "indeterminate",
     }
 }

@@ -16,7 +16,7 @@ pub const CLOCK_SKEW_MAX: i64 = 5 * MINUTE;
 pub struct Operation {
     /// Its id.
     pub id: OperationId,
-    /// What was to be sent.
+    /// The action.
     pub action: Action,
     /// Its state.
     pub state: OperationState,

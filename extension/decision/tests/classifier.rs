@@ -102,7 +102,7 @@ proptest! {
         prop_assert_eq!(classify(&rules, action, &error), expected);
     }
 
-    /// A slot is not given back because a provider says something that nobody foresaw.
+    /// An answer that no rule foresaw does not give the slot back.
     #[test]
     fn unmatched_answer_keeps_the_slot(
         (message, kind, status) in (of(text()), of(text()), of(status())),

@@ -11,7 +11,7 @@ use sendgate_decision::names::{ACTIONS, Action, Status};
 use sendgate_decision::window;
 use std::collections::BTreeSet;
 
-/// Caps that stop nobody.
+/// Caps that refuse nothing.
 pub const GENEROUS: TierCap =
     TierCap { daily: 1_000_000, weekly: None, ramp_start_percent: 20, ramp_step_percent: 20, minimum_gap: 0 };
 

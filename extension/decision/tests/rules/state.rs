@@ -1,4 +1,4 @@
-//! Random states of an account, its journal and its operators, of which any rule of the gate may hold.
+//! Random states of an account, its journal and its operators. Any rule of the gate may hold in them.
 
 use crate::calendar::{Hours, hours, instant};
 use crate::ledger::Ledger;
@@ -33,7 +33,7 @@ pub struct State {
     pub mode: BreakerMode,
     pub stamp: Option<DateTime<Utc>>,
     pub evidence: bool,
-    /// Until when a permit is leased, and whether somebody took it.
+    /// Until when a permit is leased, and whether an operation took it.
     pub permit: Option<(DateTime<Utc>, bool)>,
     pub reset_day: u8,
     pub cooldown_until: Option<DateTime<Utc>>,
@@ -126,7 +126,7 @@ fn waits(cools: bool, outside: bool, unresolved: bool, warm: bool) -> impl Strat
     (cooldown, window, Just(unresolved), kept)
 }
 
-/// Gap and caps, as far as they are above or below what was sent.
+/// Gap and caps, relative to the slots taken.
 #[derive(Clone, Debug)]
 struct BudgetKnobs {
     /// Beside the age of the last grant.
@@ -156,7 +156,7 @@ fn budget(paced: bool, week_full: bool, day_full: bool) -> impl Strategy<Value =
         })
 }
 
-/// What was sent of an action.
+/// The slots taken of an action.
 struct Sent {
     today: i32,
     this_week: i32,
@@ -174,9 +174,8 @@ impl Sent {
     }
 }
 
-/// The tier and the account's own caps for an action of which so much was sent: near the counts, so
-/// that one grant more or less decides. A cap of the account stands beside one of its tier that
-/// nobody reaches.
+/// The tier's and the account's own caps for an action, near the slots taken, so that one grant more or
+/// less decides. If the account has a cap of its own, that of its tier is out of reach.
 fn caps(sent: Sent, knobs: BudgetKnobs) -> (TierCap, CapOverride) {
     let BudgetKnobs { gap, daily, weekly, own, ramp_percents } = knobs;
     let age = sent.last_ago.unwrap_or_default();
@@ -198,8 +197,8 @@ fn caps(sent: Sent, knobs: BudgetKnobs) -> (TierCap, CapOverride) {
     (tier, own)
 }
 
-/// Any state of which the rules whose bits are set (0 = the first) are likely to hold. Likely and no
-/// more: which do hold is for the oracle to say.
+/// Any state in which the rules whose bits are set (0 = the first) are likely to hold. Which rules do hold
+/// is decided by the oracle.
 fn state_with(holds: u32) -> impl Strategy<Value = State> {
     let bit = move |rule: u32| holds >> rule & 1 == 1;
     let breaker_first = !bit(0) && !bit(1) && (bit(2) || bit(3));

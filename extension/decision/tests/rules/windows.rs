@@ -111,8 +111,8 @@ fn put_near(hours: &mut Hours, change: Wall, (only_day, distance, starts): Near)
     }
 }
 
-/// Instants around the change and up to two weeks before it, and windows of which every other one
-/// starts or ends near it: at the very time at which the clock is put, as often as not.
+/// Instants around the change and up to two weeks before it. Every other window starts or ends near it, half
+/// of those at the very time of the change.
 fn case() -> impl Strategy<Value = Case> {
     let change = DAYS_BEFORE as usize * 1440;
     let distance =

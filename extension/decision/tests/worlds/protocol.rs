@@ -150,7 +150,7 @@ pub fn write_row(state: &mut State, account: Account) {
     }
 }
 
-/// A stamp that goes, or is another one, ends what was a probe of it.
+/// When the stamp is cleared or replaced, operations are no longer its probes.
 fn note_the_stamp(before: &State, after: &mut State, now: Instant) {
     if before.account.breaker.exhausted_at != after.account.breaker.exhausted_at {
         for op in &mut after.ops {

@@ -46,7 +46,7 @@ pub struct Rules {
     pub counts: fn(&Op, Instant) -> bool,
     /// When a sweep counts.
     pub recount: Recount,
-    /// Whether a rollback of what was given back already answers without doing anything.
+    /// Whether a repeated rollback changes nothing.
     pub repeats_do_nothing: bool,
     /// Whether a permit may be granted beside this breaker's own.
     pub may_probe: fn(&Breaker, Instant) -> bool,

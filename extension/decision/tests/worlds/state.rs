@@ -86,11 +86,11 @@ pub struct State {
     pub counted: Option<Rc<Account>>,
     /// The day for which the audit has let the account cool down.
     pub cooled_on: Option<Day>,
-    /// Somebody wrote the counters past the verbs, and layer 1 has not been there since.
+    /// The counters were written past the verbs, and layer 1 has not run since.
     pub drifted: bool,
     /// For the properties: the same, whether layer 1 has been there or not.
     pub spoiled: bool,
-    /// For the properties: the last clear, whoever did it.
+    /// For the properties: the last clear, of any kind.
     pub cleared_at: Option<Instant>,
 }
 

@@ -21,11 +21,11 @@ pub enum Event {
     ConfirmUnproven,
     /// A failure is reported.
     Rollback(Outcome),
-    /// An operator settles what nobody knows, by what the provider's ledger says.
+    /// An operator settles an unknown outcome by the provider's ledger.
     Resolve,
     /// A webhook tells of a send that the gate knows.
     Echo,
-    /// Somebody sends by hand.
+    /// A person sends by hand.
     External,
     /// The jobs.
     Reconcile,
@@ -33,7 +33,7 @@ pub enum Event {
     Audit,
     /// The physical roll.
     Midnight,
-    /// Somebody adds this to the counters past every verb, once.
+    /// This is added to the counters past every verb, once.
     Drift(i32),
     /// `breaker_clear`.
     Clear,
@@ -157,7 +157,7 @@ pub const fn crowd(rules: Rules) -> World {
     }
 }
 
-/// Everybody wants the same two prospects.
+/// All workers want the same two prospects.
 pub const fn prospects(rules: Rules) -> World {
     World {
         name: "prospects",
@@ -204,7 +204,7 @@ pub const fn truths(rules: Rules) -> World {
     }
 }
 
-/// Counters that somebody spoiled, and the jobs that put them right.
+/// Counters written past the verbs, and the jobs that correct them.
 pub const fn drift(rules: Rules) -> World {
     World {
         name: "drift",
