@@ -22,9 +22,9 @@ use std::collections::HashSet;
 
 sql_statements!(sendgate_audit_events, pg_finfo_sendgate_audit_events, audit_events);
 
-/// Events count on the day of their operation, which `repair_day` may have moved back, never ahead: an
-/// event of an earlier day is not looked up. One without an operation counts on its own, and somebody is
-/// told of it. LIMIT keeps the look-up one by both columns of the key, whenever the plan was made.
+/// Events count on the day of their operation, which `repair_day` may have moved back, never ahead. So events
+/// of an earlier day are not read. An event without an operation counts on its own day, and raises an alert.
+/// Because of LIMIT, every plan reads the operation by both columns of the key.
 static COUNT: Statement = Statement::new(
     "SELECT u.n::pg_catalog.int4, e.events, e.orphans, o.in_flight
      FROM unnest($1::pg_catalog.text[], $2::pg_catalog.date[]) WITH ORDINALITY AS u (account_id, day, n)
@@ -57,7 +57,7 @@ static COUNT: Statement = Statement::new(
     types![texts, dates, instant, instant],
 );
 
-/// What was of another day is over, also on accounts that have been idle since.
+/// Alerts of an earlier day are resolved, also on accounts that have been idle since.
 static RESOLVE_OLD: Statement = Statement::new(
     "UPDATE sendgate.alerts l SET resolved_at = $2
      WHERE l.resolved_at IS NULL AND l.day OPERATOR(pg_catalog.<) $1
@@ -70,7 +70,7 @@ static RESOLVE_OLD: Statement = Statement::new(
 /// operations may be a day old.
 const EVENTS_BACK: i64 = 2 * DAY;
 
-/// What was found about one account.
+/// The findings about one account.
 struct Finding {
     /// Which of the accounts that were looked at.
     at: usize,
@@ -102,8 +102,8 @@ fn audit(spi: &Spi, batch: &Batch, limit: i32) -> Result<Done> {
         .filter(Finding::is_any)
         .map(|finding| active[finding.at].0)
         .collect();
-    // Held now, and counted again in a new statement: what a worker did between two statements is no
-    // finding. What somebody else holds waits for the next sweep.
+    // Held now, and counted again in a new statement: a change between the two statements is no finding.
+    // Accounts that another session holds wait for the next sweep.
     let in_hand = many::hold(spi, suspects.iter().copied(), Busy::Skip)?;
     let seen: Vec<Seen<'_>> = in_hand.iter().map(|(held, row)| (held.id(), row)).collect();
     let findings = look(spi, batch, &config, &seen);
@@ -155,7 +155,7 @@ fn look(spi: &Spi, batch: &Batch, config: &Config, members: &[Seen<'_>]) -> Vec<
     rows.iter().map(find).collect()
 }
 
-/// Tells people what was found; whether anything new was.
+/// Raises the alerts about a finding; whether one of them is new.
 fn raise(spi: &Spi, batch: &Batch, held: Held<'_>, row: &AccountRow, finding: &Finding) -> Result<bool> {
     let (audited, day) = (finding.audited, row.account.day);
     let mut raised = false;
@@ -203,7 +203,7 @@ fn cool_down(spi: &Spi, batch: &Batch, id: &str) -> Result<()> {
     accounts::write_held(spi, held, row.version, &account)
 }
 
-/// What no longer holds is resolved, and so is what was of another day.
+/// Resolves alerts whose cause is gone, and those of an earlier day.
 fn resolve(
     spi: &Spi,
     batch: &Batch,

@@ -16,9 +16,9 @@ sql_statements!(sendgate_midnight_reset, pg_finfo_sendgate_midnight_reset, midni
 /// `date`'s own beginning is out of reach of any row.
 const FIRST_DAY: Day = Day(-2_000_000);
 
-/// The last sweep left no counters of an older day, except on accounts that somebody held just then, or
-/// that were written in a transaction which began before midnight and ended after the sweep. For those
-/// the days of a week are looked at again: what is idle for longer costs nothing.
+/// The last sweep left no counters of an older day, except on accounts that another session held at that
+/// moment, or that a transaction wrote which began before midnight and ended after the sweep. For those the
+/// sweep reads the days of a week again. Accounts that are idle for longer cost nothing.
 const DAYS_BACK: i32 = 7;
 
 fn midnight_reset(args: &Args) -> Answer {

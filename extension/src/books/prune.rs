@@ -19,7 +19,7 @@ const KEEP_DAYS_MAX: i64 = 36_600;
 /// Most rows of one call.
 const ROWS_MAX: i32 = 1_000_000;
 
-/// Pages that one statement reads: as long as nobody would notice.
+/// Pages that one statement reads: few enough that no worker notices the statement.
 const PAGES_STEP: i64 = 1_000;
 
 /// Pages that one call reads at most, 160 MB: a large table takes many calls, a small one part of one.

@@ -1,5 +1,5 @@
 //! `reconcile_operations`, layer 1: counters become what the journal counts; work whose operation
-//! nobody answered is parked.
+//! expired is parked.
 
 use crate::books::run::{self, Batch, Done, Job};
 use crate::books::sweep::{self, Member, Seen, Tally};
@@ -61,8 +61,8 @@ static LIST: Statement = Statement::new(
     types![texts, date, instant],
 );
 
-/// What was of another day is over, also on accounts that have been idle for so long since that the sweep
-/// no longer meets them.
+/// Alerts of an earlier day are resolved, also on accounts that have been idle for so long that the sweep no
+/// longer reads them.
 static RESOLVE_OLD: Statement = Statement::new(
     "UPDATE sendgate.alerts l SET resolved_at = $2
      WHERE l.resolved_at IS NULL AND l.day OPERATOR(pg_catalog.<) $1
@@ -79,7 +79,7 @@ fn reconcile_operations(args: &Args) -> Answer {
 type Corrected = (usize, Account, Vec<Correction>);
 
 fn sweep(spi: &Spi, batch: &Batch, limit: i32) -> Result<Done> {
-    // Whoever was not active since the week before has nothing that counts.
+    // Accounts that were not active since the week before have no operation that counts.
     let first = Day(batch.now.day().week().0 - 7);
     let members = sweep::read(spi, (first, Day(i32::MAX)), batch.from.as_ref(), limit);
     let next = sweep::next(&members, limit);
@@ -96,7 +96,8 @@ fn sweep(spi: &Spi, batch: &Batch, limit: i32) -> Result<Done> {
     let corrected = corrections(&seen, &tallies, batch.now);
     correct(spi, &in_hand, &corrected, batch.now);
     let all: Vec<&str> = members.iter().map(|member| member.id.as_str()).collect();
-    // What was settled before its account was held has not expired; what somebody else holds may have.
+    // An operation that was settled before its account was held has not expired; those of accounts that
+    // another session holds may have.
     let ids: HashSet<&str> = seen.iter().map(|(id, _)| *id).collect();
     let in_other_hands = expired.into_iter().filter(|id| !ids.contains(id));
     let expired: Vec<(Held<'_>, i32)> = with_expired(&tallies).map(|(i, n)| (in_hand[i].0, n)).collect();
@@ -110,7 +111,7 @@ fn sweep(spi: &Spi, batch: &Batch, limit: i32) -> Result<Done> {
     Ok(Done { checked, changed, next, passed_over, more: false })
 }
 
-/// Which accounts have operations that nobody answered in time, and how many.
+/// Which accounts have expired operations, and how many.
 fn with_expired(tallies: &[Tally]) -> impl Iterator<Item = (usize, i32)> {
     tallies.iter().map(|tally| tally.expired).enumerate().filter(|(_, expired)| *expired > 0)
 }

@@ -23,8 +23,8 @@ sql_function!(sendgate_record_run_failure, pg_finfo_sendgate_record_run_failure,
 /// Accounts of a batch, at most: their rows stay held until it ends.
 const ACCOUNTS_MAX: i32 = 10_000;
 
-/// A run that is silent for this long between two batches has died, whatever its process does now: it
-/// was cancelled, or its number is somebody else's. During a batch nobody else gets the job at all.
+/// A run that is silent for this long between two batches has died, even if its process number exists: it
+/// was cancelled, or the number belongs to another process. During a batch no other session gets the job.
 const SILENCE_MAX: i64 = MINUTE;
 
 /// The alert about jobs that missed two runs.
@@ -45,7 +45,7 @@ static HOLD: Statement = Statement::new(
     types![text],
 );
 
-/// The same for who has begun a run: at most somebody is just asking whether the job is due.
+/// The same for a session that has begun a run. It waits at most for one that asks whether the job is due.
 static HOLD_WAITING: Statement = Statement::new(
     "SELECT j.sweep_started_at, j.sweep_finished_at, j.next_day, j.next_account, j.sweep_under,
          j.sweep_passed_over, j.whole_under
@@ -85,8 +85,8 @@ static INSERT_RUN: Statement = Statement::new(
     types![uuid, text, text, instant, instant, int8, int8, int4, int4, text, text],
 );
 
-/// Runs that began and whose process is gone, or that have been silent for too long. Their job is held
-/// by whoever asks.
+/// Marks runs as crashed whose process is gone, or that have been silent for too long. The caller holds
+/// their job.
 static BURY: Statement = Statement::new(
     "UPDATE sendgate.reconcile_runs r SET state = 'crashed', finished_at = $2
      WHERE r.job OPERATOR(pg_catalog.=) $1 AND r.state OPERATOR(pg_catalog.=) 'running'
@@ -186,7 +186,7 @@ pub(super) struct Batch {
 struct Watch {
     /// Under which its sweep began.
     under: Option<Id>,
-    /// Accounts that the sweep has passed over, because somebody held them.
+    /// Accounts that the sweep has passed over, because another session held them.
     passed_over: i64,
     /// Under which a sweep has met every account.
     whole: Option<Id>,
@@ -215,7 +215,7 @@ pub(super) struct Done {
     pub changed: i64,
     /// Where the next batch goes on; none when the sweep is through.
     pub next: Option<Cursor>,
-    /// Accounts that want a closer look and are left to the next sweep: somebody holds them.
+    /// Accounts with a finding that are left to the next sweep, because another session holds them.
     pub passed_over: i64,
     /// For jobs that keep no cursor: whether there is more to do.
     pub more: bool,
@@ -225,8 +225,8 @@ fn pid() -> i32 {
     unsafe { pg_sys::MyProcPid }
 }
 
-/// Holds the job for this transaction; none when somebody else runs it. Who has begun a run waits: its
-/// run would otherwise end as a good one that did nothing.
+/// Locks the job for this transaction; none when another session runs it. A session that has begun a run
+/// waits, because its run would otherwise end as a good one that did nothing.
 fn hold(spi: &Spi, job: Job) -> Result<Option<Batch>> {
     let mut rows = spi.run(&HOLD, params![job.name()]);
     if rows.count() == 0 && spi.run(&HAS_BEGUN, params![job.name(), pid()]).count() > 0 {
@@ -255,8 +255,8 @@ pub(super) fn batch_size(args: &Args) -> Result<i32> {
     args.number(0, "max_accounts", 1, ACCOUNTS_MAX)
 }
 
-/// Runs a batch of a job and leaves its heartbeat. Somebody else's batch is waited for by nobody:
-/// there is nothing to do then.
+/// Runs a batch of a job and writes its heartbeat. It does not wait for another session's batch, because
+/// that session does the work.
 pub(super) fn run(job: Job, work: impl FnOnce(&Spi, &Batch) -> Result<Done>) -> Answer {
     let answer = Spi::connect(|spi| {
         let Some(batch) = hold(spi, job)? else {

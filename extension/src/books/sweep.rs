@@ -9,7 +9,7 @@ use sendgate_decision::books::{Counted, Parts};
 use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::names::Action;
 
-/// By day and account: whoever is active moves on in it once a day, and is met again then.
+/// By day and account. An active account moves to its new day once a day, and is then read again.
 static READ: Statement = Statement::new(
     concat!(
         "SELECT ",
@@ -22,10 +22,10 @@ static READ: Statement = Statement::new(
     types![date, date, date, text, int8],
 );
 
-/// One look at the journal for all that layer 1 asks: what counts on the day, what in the week, and what
-/// nobody answered in time, of this week or the one before. Each account comes with the day from which on
-/// it is asked: as a value of its own that day would be an index condition too, and a plan made while the
-/// journal was empty would read all accounts' operations for each account.
+/// One statement counts all that layer 1 needs: the operations of the day, those of the week, and expired
+/// ones of this week or the one before. `first` is passed per account: as one constant it becomes an index
+/// condition, and a plan that was made on an empty journal then reads the operations of all accounts for
+/// each account.
 static COUNT: Statement = Statement::new(
     "SELECT u.n::pg_catalog.int4, o.action,
             pg_catalog.count(*) FILTER (WHERE o.counted_on OPERATOR(pg_catalog.=) u.day
@@ -98,7 +98,7 @@ pub(super) fn next(members: &[Member], limit: i32) -> Option<Cursor> {
 pub(super) struct Tally {
     /// What counts.
     pub counted: Counted,
-    /// Operations that nobody answered in time.
+    /// Expired operations.
     pub expired: i32,
 }
 

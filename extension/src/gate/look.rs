@@ -85,7 +85,7 @@ pub fn look(ask: &Ask<'_>) -> Result<Seen> {
             None => (None, None),
         };
         if earlier.is_none() && ask.operation.is_some() {
-            // Not among the prospect's: it may have been given back, or used for somebody else.
+            // Not among the prospect's: it may have been given back, or used for another prospect.
             earlier = REPLAYED.one(params![ask.account, ask.operation], |columns| {
                 let (_, state, _) = read_head(columns);
                 read_operation(columns, state)
@@ -128,7 +128,7 @@ fn read_operation(columns: &mut Row, state: OperationState) -> Earlier {
     }
 }
 
-/// Asks the rule about what was seen.
+/// Asks the rule about the rows that were read.
 pub fn judge(
     spi: &Spi,
     ask: &Ask<'_>,

@@ -10,11 +10,11 @@ use sendgate_decision::clock::Instant;
 
 /// Logs a skip once per prospect, campaign and stamp, defers the enrollment, and only counts the
 /// repeats; `false` when the account has changed meanwhile and the skip is to be decided anew. The
-/// first holds the account, as everything that writes about it; a repeat holds nothing but its own
-/// line, so that workers who hammer on an empty account do not slow down its other actions.
+/// first skip holds the account, like every other write about it. A repeat locks only its own line, so
+/// that workers who ask an exhausted account again and again do not slow down its other actions.
 ///
 /// # Errors
-/// `SG301` when somebody else holds the account, or the line, for too long.
+/// `SG301` when another session holds the account, or the line, for too long.
 pub fn skip(spi: &Spi, skip: &Skip<'_>, now: Instant) -> Result<bool> {
     if count_repeat(spi, skip, now)? {
         return Ok(true);
@@ -23,7 +23,7 @@ pub fn skip(spi: &Spi, skip: &Skip<'_>, now: Instant) -> Result<bool> {
     if row.version != skip.seen.version {
         return Ok(false);
     }
-    // Somebody else's first skip may have been what the hold waited for.
+    // The hold may have waited for another session's first skip of the same.
     if count_repeat(spi, skip, now)? {
         return Ok(true);
     }

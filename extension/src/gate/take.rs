@@ -62,7 +62,7 @@ static TAKE: [Statement; ACTIONS] = [
 /// held by that; none, and nothing is written, when it is no longer the version that was `seen`.
 ///
 /// # Errors
-/// `SG301` when somebody else holds the account for too long.
+/// `SG301` when another session holds the account for too long.
 pub fn take<'a>(
     spi: &'a Spi,
     seen: &AccountRow,

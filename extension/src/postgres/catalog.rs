@@ -1,8 +1,8 @@
 //! Notices when something that was looked up in the catalog is no longer as it was: dropped with the
 //! extension and made anew, altered by an upgrade, indexed anew by a DBA.
 //!
-//! Whoever keeps an OID keeps the number of the [`generation`] with it, and looks it up again when
-//! that has moved on. PostgreSQL tells of every change before the lock is granted that makes using the
+//! Code that keeps an OID keeps the number of the [`generation`] with it, and looks the OID up again when
+//! the number has changed. PostgreSQL reports every change before it grants the lock that makes using the
 //! relation safe.
 
 use pgrx::{PgLogLevel, PgSqlErrorCode, ereport, pg_sys};

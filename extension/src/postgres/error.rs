@@ -89,7 +89,7 @@ sqlstates! {
     AlreadyRecorded = b"SG214",
     /// Nothing sends before the books were checked.
     Quarantined = b"SG215",
-    /// The account row was held by somebody else for too long.
+    /// Another session held the account's row for too long.
     LockTimeout = b"SG301",
     /// The decision was overtaken again and again.
     Undecided = b"SG302",

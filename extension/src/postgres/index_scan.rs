@@ -85,7 +85,7 @@ impl Lookup {
     /// as it is then.
     ///
     /// # Errors
-    /// `SG301` when somebody else holds it for too long.
+    /// `SG301` when another session holds it for too long.
     pub fn hold<T>(&self, key: &[Param], read: impl FnOnce(&mut Row) -> T) -> Result<Option<T>> {
         const COMMAND: &CStr = c"SELECT FOR NO KEY UPDATE";
         unsafe {
@@ -96,7 +96,7 @@ impl Lookup {
             self.lock(pg_sys::RowShareLock);
             on_snapshot(|| {
                 let scan = self.scan(pg_sys::RowShareLock, key);
-                // Whoever held it may have given it another key, which only a DBA does.
+                // The former holder may have changed the key, which only a DBA does.
                 let held = scan.next() && scan.hold() && scan.matches();
                 let answer = held.then(|| read(&mut scan.row()));
                 scan.close();
@@ -145,7 +145,7 @@ impl Lookup {
     }
 
     fn look_up(&self, generation: u64) -> Found {
-        // Whoever waited for the table's lock may have waited for an upgrade.
+        // If this session waited for the table's lock, it may have waited for an upgrade.
         version::check();
         let table = catalog::relation(self.table);
         let attributes: Vec<pg_sys::AttrNumber> = self
@@ -198,11 +198,11 @@ fn refuse(table: &CStr, columns: &[String]) -> ! {
 }
 
 /// Runs reads of these on a snapshot that is taken now (at READ COMMITTED) and sees what this
-/// transaction itself has written. The tables are locked first, all of them: whoever had locked one may
-/// have written it anew, and a snapshot from before that would find it empty.
+/// transaction itself has written. All tables are locked first: another session that had one locked may have
+/// rewritten it, and a snapshot from before that would find it empty.
 ///
 /// # Errors
-/// `SG301` when somebody else has a table locked for too long.
+/// `SG301` when another session has a table locked for too long.
 pub fn now<T>(of: &[&Lookup], reads: impl FnOnce() -> Result<T>) -> Result<T> {
     waiting(|| of.iter().for_each(|lookup| lookup.lock(pg_sys::AccessShareLock)))?;
     on_snapshot(reads)

@@ -1,9 +1,8 @@
 //! How the extension's statements are planned: for large tables, whatever PostgreSQL knows of them.
 //!
-//! A plan that was made while a table was nearly empty must still be the right one a million rows later:
-//! a worker keeps its session for weeks, and a queue is empty whenever it is analysed until a campaign
-//! begins. So the planner is told of tables as they are when there is much to do: no plan hangs on when
-//! somebody ran ANALYZE.
+//! A plan that was made while a table was nearly empty must still be right a million rows later: a worker
+//! keeps its session for weeks, and a queue that is analysed before a campaign begins is empty. So we tell
+//! the planner that the tables are large, and no plan depends on the time of the last ANALYZE.
 
 mod column;
 
@@ -16,10 +15,10 @@ use std::ffi::{CStr, c_char, c_int};
 /// A table has at least this many rows, for the planner.
 const ROWS: f64 = 1_000_000.0;
 
-/// And no page of which all transactions know: reading an index alone saves nothing where rows change.
+/// No page is all-visible, so index-only scans look no cheaper: they save nothing where rows change.
 const ALL_VISIBLE: f64 = 0.0;
 
-/// And this many on a page: rows of the journal are as long as that.
+/// Rows on a page: as many as the journal's rows allow.
 const ROWS_A_PAGE: f64 = 40.0;
 
 /// An index has so many entries on a page, with keys of three texts.
@@ -35,7 +34,7 @@ thread_local! {
     static RUNNING: Cell<Option<*const str>> = const { Cell::new(None) };
     /// Whether [`plan`] is asked: it stays so where another extension has put itself before it meanwhile.
     static ASKED: Cell<bool> = const { Cell::new(false) };
-    /// Who plans for us: another extension, or nobody, which is PostgreSQL.
+    /// The planner hook of another extension, which plans for us; none: PostgreSQL plans.
     static NEXT: Cell<pg_sys::planner_hook_type> = const { Cell::new(None) };
     /// Hooks of other extensions, while ours are in their place: what they say about other tables holds.
     static OTHERS: Cell<Option<Hooks>> = const { Cell::new(None) };
@@ -63,7 +62,7 @@ impl Planning {
 impl Drop for Planning {
     fn drop(&mut self) {
         RUNNING.set(self.before);
-        // Whoever came meanwhile has put itself before us, and goes on asking us.
+        // An extension that installed its hook meanwhile goes on calling ours.
         if self.before.is_none() && is_plan(unsafe { pg_sys::planner_hook }) {
             unsafe { pg_sys::planner_hook = NEXT.get() };
             ASKED.set(false);
@@ -93,7 +92,7 @@ unsafe extern "C-unwind" fn plan(
     }
 }
 
-/// What was set before, and is set again at the end.
+/// The settings from before, which are restored at the end.
 struct LargeTables {
     enable_seqscan: bool,
     enable_bitmapscan: bool,

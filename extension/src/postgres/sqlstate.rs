@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::ffi::{CStr, c_int, c_void};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// As many errors as are remembered: more than a handler overcomes before it raises its own anew.
+/// Most errors that are kept: more than a handler catches before it re-raises its own.
 const NOTED_MAX: usize = 16;
 
 const INTERNAL_ERROR: c_int = PgSqlErrorCode::ERRCODE_INTERNAL_ERROR as c_int;
@@ -24,9 +24,9 @@ unsafe extern "C-unwind" {
 }
 
 thread_local! {
-    /// What PostgreSQL reported last of all that pgrx reads as `XX000`: the SQLSTATE, packed, and the
-    /// message's hash. The last one alone would not do: a handler overcomes other errors, or writes a
-    /// message, and then raises its own anew, which PostgreSQL reports no second time.
+    /// The last errors that pgrx reads as `XX000`, newest first: the SQLSTATE, packed, and the message's
+    /// hash. We keep several: a handler may catch other errors, or write messages, before it re-raises the
+    /// first, and PostgreSQL does not report a re-raise.
     static NOTED: RefCell<VecDeque<(c_int, u64)>> = const { RefCell::new(VecDeque::new()) };
 }
 

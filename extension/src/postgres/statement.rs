@@ -1,7 +1,7 @@
 //! SQL statements as named constants, prepared once per backend, run through SPI.
 //!
-//! Statements name every object and operator with its schema, so that neither `search_path` nor
-//! what somebody planted on it matters, and take values as parameters only.
+//! Statements name every object and operator with its schema, so that neither `search_path` nor an object
+//! planted on it matters, and take values as parameters only.
 
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::gucs;
@@ -81,9 +81,8 @@ pub struct Spi {
 }
 
 impl Spi {
-    /// A connection for the length of `work`. After an error it is left to PostgreSQL, which closes it
-    /// when it aborts the transaction: what was caught in the middle of a statement may have left its
-    /// snapshot behind.
+    /// A connection for the length of `work`. After an error PostgreSQL closes it when it aborts the
+    /// transaction: a statement that was interrupted may have left its snapshot behind.
     pub fn connect<T>(work: impl FnOnce(&Spi) -> Result<T>) -> Result<T> {
         Spi::connect_when_needed(|spi| {
             spi.open();

@@ -3,7 +3,7 @@
 //! They part in two ways: a new library is installed and the database not yet updated; or it is updated
 //! while a session goes on with the library that it has loaded, for as long as it lives, and with
 //! `shared_preload_libraries` until the server is restarted. Tables may then mean something else than
-//! the rules here believe, and who is unsure refuses. Readings, and what checks or guards a row that is
+//! the rules here believe, so sendgate refuses. Readings, and what checks or guards a row that is
 //! being restored, answer under any version.
 
 use crate::postgres::catalog;
@@ -32,11 +32,11 @@ pub fn check() {
     }
 }
 
-/// The same, and lets no upgrade begin until the transaction ends: each locks `accounts` before anything
-/// else. So does whoever calls this, and they do not wait for each other crosswise.
+/// The same, and lets no upgrade begin until the transaction ends. An upgrade locks `accounts` before any
+/// other table, and so does this function, so the two cannot deadlock.
 ///
 /// # Errors
-/// `SG301` when an upgrade, or whoever it waits for, takes too long.
+/// `SG301` when an upgrade, or a session that it waits for, takes too long.
 pub(super) fn check_past_upgrades() -> Result<()> {
     const MODE: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
     check();

@@ -61,7 +61,7 @@ static INSERT: Statement = Statement::new(
 pub struct ExternalSend<'a> {
     /// The account.
     pub account: &'a str,
-    /// What was sent.
+    /// The action.
     pub action: Action,
     /// Whom to.
     pub prospect: &'a str,

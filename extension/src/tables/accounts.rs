@@ -1,7 +1,7 @@
 //! The account row: hold it, read it, write it.
 //!
-//! A write names the version that it was decided on and fails when somebody else came first, so a
-//! decision may be made before the row is held and is still one about the row as it is.
+//! A write names the version that it was decided on, and fails if another session wrote the row first. So a
+//! decision may be made before the row is held, and still be about the row as it is.
 
 pub mod held;
 pub mod many;
@@ -88,9 +88,9 @@ impl Version {
 /// An account as it was read.
 #[derive(Clone, Debug)]
 pub struct AccountRow {
-    /// Which write of the row this is: by whom, and which of theirs. Every verb counts the version
-    /// up; the transaction tells a change that somebody made past the verbs, a DBA's emergency stop
-    /// perhaps, which a decision on the row before it must not overwrite.
+    /// Which write of the row this is. Every verb counts the version up. The transaction reveals a change
+    /// past the verbs, such as a DBA's emergency stop, which a decision on the earlier row must not
+    /// overwrite.
     pub version: Version,
     /// The account's tier.
     pub tier: String,
@@ -164,11 +164,11 @@ pub fn read_now(id: &str) -> Result<AccountRow> {
     ACCOUNT.one(params![id], read_columns).ok_or_else(|| unknown(id))
 }
 
-/// Holds the account until the transaction ends, and reads it as it is then. Against everybody but those
-/// who refer to the row by a foreign key, of whom there are none; nothing weaker would do.
+/// Holds the account until the transaction ends, and reads it as it is then. The lock excludes everything but
+/// foreign-key checks, and no foreign key refers to the row; a weaker lock would not exclude other holders.
 ///
 /// # Errors
-/// `SG101` for an unknown account, `SG301` when somebody else holds it for too long.
+/// `SG101` for an unknown account, `SG301` when another session holds it for too long.
 pub fn hold<'a>(_spi: &'a Spi, id: &'a str) -> Result<(Held<'a>, AccountRow)> {
     let row = ACCOUNT.hold(params![id], read_columns)?.ok_or_else(|| unknown(id))?;
     Ok((Held::by_lock(id), row))
@@ -178,7 +178,7 @@ pub fn hold<'a>(_spi: &'a Spi, id: &'a str) -> Result<(Held<'a>, AccountRow)> {
 /// version.
 ///
 /// # Errors
-/// `SG301` when somebody else holds the row for too long.
+/// `SG301` when another session holds the row for too long.
 pub fn write<'a>(spi: &'a Spi, id: &'a str, version: Version, account: &Account) -> Result<Option<Held<'a>>> {
     commit::synchronously();
     let (today, week, last) = (account.sent_today, account.sent_this_week, account.last_granted_at);
@@ -220,7 +220,7 @@ pub fn write<'a>(spi: &'a Spi, id: &'a str, version: Version, account: &Account)
     Ok(Held::by_write(id, written.count()))
 }
 
-/// Writes the account while it is held, where nobody else can have come first.
+/// Writes the account while it is held, so that no other session can have written it first.
 pub fn write_held(spi: &Spi, held: Held<'_>, version: Version, account: &Account) -> Result<()> {
     let written = write(spi, held.id(), version, account)?;
     assert!(written.is_some(), "a held account was written by somebody else");

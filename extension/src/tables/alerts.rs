@@ -108,7 +108,7 @@ pub fn open_ahead(spi: &Spi, account: Held<'_>, now: Instant) {
 /// when the row has changed since, and what the alert is about is to be looked at anew.
 ///
 /// # Errors
-/// `SG301` when somebody else holds the account for too long.
+/// `SG301` when another session holds the account for too long.
 pub fn open_ahead_of_seen(spi: &Spi, account: &str, seen: &AccountRow, now: Instant) -> Result<bool> {
     if is_open(spi, account, AHEAD, now.day()) {
         return Ok(true);

@@ -6,7 +6,7 @@ thread_local! {
     static PRUNING: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Lets `prune`, and nobody else, delete from the logs.
+/// Lets `prune` alone delete from the logs.
 pub fn pruning(work: impl FnOnce()) {
     struct Stop;
     impl Drop for Stop {

@@ -98,7 +98,7 @@ pub fn skipped(spi: &Spi, account: Held<'_>, skip: &Skip<'_>, now: Instant) {
 /// Counts a repeat of a skip that is noted; `false` when none is.
 ///
 /// # Errors
-/// `SG301` when somebody else counts at the same line for too long.
+/// `SG301` when another session holds the same line for too long.
 pub fn count_repeat(spi: &Spi, skip: &Skip<'_>, now: Instant) -> Result<bool> {
     let whole = skip.prospect.is_some() && skip.campaign.is_some();
     let statement = if whole { &REPEAT } else { &REPEAT_WITHOUT_ALL };

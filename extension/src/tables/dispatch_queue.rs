@@ -1,8 +1,8 @@
 //! The tickets of `dispatch`: "look at this account's work of this action no later than then".
 //!
-//! Work is never forgotten: whoever makes an enrollment due leaves a ticket that lies no later, or
-//! sees one and locks it in share mode, so that dispatch cannot put it off over work that it does not
-//! see yet. Nobody waits for anybody here.
+//! Work is never forgotten: code that makes an enrollment due adds a ticket that is due no later, or finds
+//! one and locks it in share mode, so that dispatch cannot move it past work that it does not see yet. No
+//! session waits for another here.
 
 use crate::postgres::ids;
 use crate::postgres::param::{Element, IntoParam, array, params, types};
@@ -12,8 +12,8 @@ use sendgate_decision::clock::{DAY, Instant};
 use sendgate_decision::names::Action;
 use std::collections::HashSet;
 
-/// No ticket sleeps longer, whatever it waits for: an event that went past the functions — a DBA's
-/// UPDATE, say — delays work by a day and does not lose it.
+/// No ticket is due later than this from now, so that a change past the functions, such as a DBA's UPDATE,
+/// delays work by a day and does not lose it.
 pub const SLEEP_MAX: i64 = DAY;
 
 static LIES_READY: Statement = Statement::new(
@@ -53,7 +53,7 @@ static WAKE_PAIRS: Statement = Statement::new(
     types![instant, texts, texts],
 );
 
-/// No dispatch puts off the ticket that is seen here: it would hold the account.
+/// No dispatch moves the ticket that is found here, because it would have to hold the account.
 static ADD_MANY: Statement = Statement::new(
     "INSERT INTO sendgate.dispatch_queue (due_at, ticket_id, account_id, action)
      SELECT u.due_at, u.ticket_id, u.account_id, u.action
@@ -68,9 +68,9 @@ static ADD_MANY: Statement = Statement::new(
     types![uuids, instants, texts, texts],
 );
 
-/// Inserts rather than updates, so that two that wake many accounts never wait for each other; and
-/// also where a ticket seems to lie ready, because no account is held here: somebody may be putting
-/// that ticket off right now, by the caps as they were.
+/// Inserts rather than updates, so that two sessions that wake many accounts never wait for each other. It
+/// inserts even if a due ticket exists, because no account is held here: a dispatch may be moving that
+/// ticket right now, by the caps as they were.
 static WAKE_TIER: Statement = Statement::new(
     "INSERT INTO sendgate.dispatch_queue (due_at, ticket_id, account_id, action)
      SELECT $3, pg_catalog.gen_random_uuid(), q.account_id, q.action
@@ -92,16 +92,15 @@ static WAKE_CAMPAIGN: Statement = Statement::new(
     types![text, instant],
 );
 
-/// Sees to it that somebody looks at the account's work of this action by `due_at`. Demands no `Held`:
-/// `enqueue` holds no account, and a ticket that is inserted changes nothing that anybody has read.
+/// Makes sure that dispatch looks at the account's work of this action by `due_at`. Demands no `Held`:
+/// `enqueue` holds no account, and an inserted ticket changes no row that another session has read.
 pub fn ticket(spi: &Spi, account: &str, action: Action, due_at: Instant) {
     if spi.write_on_latest_snapshot(&LIES_READY, params![account, action.name(), due_at]).count() == 0 {
         spi.run(&ADD, params![due_at, ids::fresh(), account, action.name()]);
     }
 }
 
-/// Sees to it that somebody looks at the work of these accounts and actions when the first of it is due: one
-/// ticket for each account and action.
+/// Makes sure that dispatch looks at the work of these pairs when the first of it is due: one ticket a pair.
 pub(super) fn tickets(spi: &Spi, mut due: Vec<(Held<'_>, Action, Instant)>) {
     due.sort_by_key(|(_, _, at)| *at);
     let mut seen = HashSet::new();

@@ -106,7 +106,7 @@ static DEFER_ANEW: Statement = Statement::new(
     types![text, instant, instant],
 );
 
-/// What was put off while the clock ran ahead is due now; the rules put it off again if they must.
+/// Work that was postponed or deferred while the clock ran ahead is due now; the rules may refuse it again.
 static BRING_BACK: Statement = Statement::new(
     "UPDATE sendgate.enrollments e
      SET next_dispatch_at = $2, changed_at = $2
@@ -181,8 +181,8 @@ fn write(spi: &Spi, account: Held<'_>, row: &JournalRow, next: &Next, error: Opt
     );
 }
 
-/// An operation was delivered: its work is done, whoever took the slot and whatever came between,
-/// because the prospect has got it.
+/// An operation was delivered: its work is done, whichever verb took the slot and whatever came between,
+/// because the prospect has received the message.
 pub fn delivered(spi: &Spi, account: Held<'_>, row: &JournalRow, now: Instant) {
     if let Some(campaign) = row.campaign.as_deref() {
         let action = row.operation.action.name();
@@ -191,7 +191,7 @@ pub fn delivered(spi: &Spi, account: Held<'_>, row: &JournalRow, now: Instant) {
     settled(spi, account, row, now);
 }
 
-/// An operation failed with this outcome, or nobody knows: its work waits, is done or is parked.
+/// An operation failed with this outcome, or its outcome is unknown: its work waits, is done or is parked.
 /// `after` is the account as the outcome left it.
 pub fn failed(
     spi: &Spi,

@@ -221,7 +221,7 @@ pub fn settle(
             note.http_status
         ],
     );
-    // Nobody else has settled it; but prune may have removed an old one meanwhile.
+    // No other session has settled it, but prune may have removed an old one meanwhile.
     if written.count() == 1 { Ok(()) } else { Err(unknown(account.id(), operation.id)) }
 }
 

@@ -49,8 +49,8 @@ fn config_changed(args: &Args) -> Answer {
     Ok(Some(pg_sys::Datum::null()))
 }
 
-/// Journals and counts an event that somebody writes past the functions. One that names its
-/// operation comes from them, or from a dump, and passes: this is on the way of every confirm.
+/// Journals and counts an event that an application inserts itself. An event that names its operation comes
+/// from our functions, or from a dump, and passes unchanged: every confirm calls this trigger.
 fn journal_event(args: &Args) -> Answer {
     let fired = Fired::of(args).filter(Fired::is_before_insert).ok_or_else(misused)?;
     let row = fired.inserted();

@@ -1,6 +1,6 @@
 //! `reserve`: takes a slot before the provider is called.
 //!
-//! Look, decide, write what was decided on; a write that was overtaken holds the row and starts
+//! Look, decide, write the decision; if the write was overtaken, hold the row and start
 //! again. Every change of an account's journal that could refuse a send also changes the account's
 //! version, so a write that finds its version is a decision about the journal as it is.
 

@@ -1,4 +1,4 @@
-//! `rollback`: gives a slot back, or holds it where nobody knows whether it was used.
+//! `rollback`: gives a slot back, or keeps it taken if the outcome is unknown.
 
 use crate::postgres::function::{Answer, Args, sql_function};
 use crate::postgres::gucs;

@@ -61,7 +61,7 @@ fn breaker_state(args: &Args) -> Answer {
     let mode: &str = args.required(0, "mode")?;
     let mode =
         BreakerMode::parse(mode).ok_or_else(|| unknown_value("mode", mode, &BreakerMode::allowed()))?;
-    // Raw: an infinite stamp, which only a DBA can write, must not break the view for everybody.
+    // Raw: an infinite stamp, which only a DBA can write, must not break the view.
     let exhausted_at = args.optional::<pgrx::datum::TimestampWithTimeZone>(1).map(|at| Instant(at.into()));
     let reset_day = args.number(2, "credit_reset_day", 1, 31)? as u8;
     let now = instant(args, 3)?;

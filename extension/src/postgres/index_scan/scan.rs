@@ -26,7 +26,7 @@ pub(super) struct Found {
     pub last_attribute: pg_sys::AttrNumber,
 }
 
-/// A walk along an index. After an error PostgreSQL clears up what was not closed.
+/// A walk along an index. After an error PostgreSQL closes it.
 pub(super) struct Scan {
     found: Rc<Found>,
     keys: [pg_sys::ScanKeyData; KEY_COLUMNS_MAX],
@@ -76,8 +76,8 @@ impl Scan {
         }
     }
 
-    /// Locks the row where the walk stands, waiting for whoever holds it, and goes on to its latest
-    /// version; `false` when it is gone. As the executor's LockRows.
+    /// Locks the current row, waits for its holder, and goes on to its latest version; `false` when it is
+    /// gone. As the executor's LockRows.
     pub fn hold(&self) -> bool {
         let mut flags = pg_sys::TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS;
         let fixed_snapshot = unsafe { pg_sys::XactIsoLevel } >= pg_sys::XACT_REPEATABLE_READ as i32;

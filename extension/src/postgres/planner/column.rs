@@ -1,4 +1,4 @@
-//! What the planner is told of a column: how many different values it has, and nothing of which they are.
+//! What we tell the planner about a column: how many different values it has, but not which.
 
 use pgrx::{pg_guard, pg_sys};
 

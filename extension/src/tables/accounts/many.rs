@@ -12,7 +12,7 @@ use sendgate_decision::clock::Instant;
 use sendgate_decision::names::ACTIONS;
 use std::collections::HashSet;
 
-/// Holds accounts by ascending id, as everybody does. What locks them, and how, follows.
+/// Holds accounts by ascending id, the one lock order. The argument is the locking clause.
 macro_rules! hold {
     ($lock:literal) => {
         Statement::new(
@@ -77,7 +77,7 @@ pub enum Busy {
 /// Holds those of these accounts that exist, by ascending id, and reads them as they are then.
 ///
 /// # Errors
-/// `SG301` when somebody else holds one of them for too long, unless those are to be left out.
+/// `SG301` when another session holds one of them for too long, unless such accounts are left out.
 pub fn hold<'a>(
     spi: &'a Spi,
     ids: impl Iterator<Item = &'a str>,

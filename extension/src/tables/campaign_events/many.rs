@@ -19,8 +19,8 @@ static REFUSED: Statement = Statement::new(
     types![instant, uuids, texts, texts, texts, texts, texts, uuids, texts],
 );
 
-/// Asked about beforehand, because a conflict with a line that somebody is counting would be waited for.
-/// Nobody else writes a first one meanwhile: the account is held.
+/// Checks for an existing line first, because ON CONFLICT would wait for a session that counts at it. No
+/// other session writes a first line meanwhile: the account is held.
 static SKIPPED: Statement = Statement::new(
     "INSERT INTO sendgate.campaign_events (id, at, deferred_to, exhausted_at, account_id, prospect_id,
          campaign_id, action, event_type, reason)
@@ -38,8 +38,8 @@ static SKIPPED: Statement = Statement::new(
     types![instant, uuids, instants, instants, texts, texts, texts],
 );
 
-/// Those that were there already. One that somebody is counting at this very moment is passed over:
-/// dispatch waits for nobody while it holds accounts.
+/// Counts at lines that exist already. It passes over a line at which another session counts right now,
+/// because dispatch does not wait while it holds accounts.
 static REPEATED: Statement = Statement::new(
     "UPDATE sendgate.campaign_events e
      SET repeats = e.repeats OPERATOR(pg_catalog.+) 1, last_repeat_at = $1
@@ -67,7 +67,7 @@ pub struct RefusedWork<'a> {
     pub prospect: &'a str,
     /// Its campaign.
     pub campaign: Option<&'a str>,
-    /// What was to be sent.
+    /// The action.
     pub action: Action,
     /// The operation that failed.
     pub operation: OperationId,

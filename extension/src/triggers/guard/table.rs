@@ -1,6 +1,6 @@
 //! Looks operation ids up in a guarded table: with the rights of the table's owner and past its row
-//! security, as foreign keys are checked, because the question is which rows there are, and not
-//! which of them somebody may see.
+//! security, as foreign keys are checked, because the question is which rows exist, not which of them a
+//! role may see.
 
 use crate::postgres::ids;
 use crate::postgres::param::{Element, Param, array, types};
@@ -74,7 +74,7 @@ pub(super) fn as_user<T>(user: pg_sys::Oid, work: impl FnOnce() -> T) -> T {
 
 fn question(table: pg_sys::Oid, column: IdColumn<'_>) -> Question {
     unsafe {
-        // The lock stays until the transaction ends: nobody renames the table under the query.
+        // The lock stays until the transaction ends, so that no session renames the table under the query.
         let relation = pg_sys::try_relation_open(table, pg_sys::AccessShareLock as i32);
         if relation.is_null() {
             return Question::Gone;

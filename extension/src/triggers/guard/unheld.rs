@@ -1,9 +1,9 @@
-//! Gives back what no row holds.
+//! Gives back the operations that no row holds.
 //!
 //! BEFORE INSERT fires before `ON CONFLICT DO NOTHING`, or another trigger, drops the row, and
 //! before `DO UPDATE` keeps the id of an older operation. So the operations that `guard_send`
 //! granted are looked up once more before the transaction commits or is prepared, and those that no
-//! row holds are given back: nobody knows their ids, so nobody could ever settle them.
+//! row holds are given back: their ids are stored nowhere else, so they could never be settled.
 
 use crate::postgres::error::Result;
 use crate::postgres::function;
@@ -20,7 +20,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::c_void;
 
-/// Those that are in flight still: what was settled in the same transaction needs no row any more.
+/// Those that are still in flight: an operation that the same transaction settled needs no row any more.
 static IN_FLIGHT: Statement = Statement::new(
     "SELECT o.account_id, o.operation_id
      FROM unnest($1::pg_catalog.text[], $2::pg_catalog.uuid[]) AS g (account_id, operation_id)

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 sql_function!(sendgate_acknowledge_alert, pg_finfo_sendgate_acknowledge_alert, acknowledge_alert);
 
-/// What tells of an event rather than of a state is resolved when somebody has acknowledged it.
+/// An alert about a single event, not about a state, is resolved once an operator has acknowledged it.
 static ACKNOWLEDGE: Statement = Statement::new(
     "UPDATE sendgate.alerts l
      SET acknowledged_by = $2, acknowledged_at = $3, acknowledge_note = $4,

@@ -71,7 +71,7 @@ static DROP_TIER_CAP: Statement = Statement::new(
     types![text, text],
 );
 
-/// Asked after the row is gone, for which it waited until nobody was putting an account into the tier.
+/// Runs after the row is deleted; the DELETE waited for sessions that were moving an account into the tier.
 static ORPHANS: Statement = Statement::new(
     "SELECT a.id FROM sendgate.accounts a
      WHERE a.tier OPERATOR(pg_catalog.=) $1

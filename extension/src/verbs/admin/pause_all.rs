@@ -96,7 +96,7 @@ fn resume_all(_args: &Args) -> Answer {
         // was called meanwhile is seen with it.
         let switch = Switch::hold(spi)?;
         match switch {
-            // Nothing was held: what is there by now, somebody else has just switched on.
+            // Nothing was locked: if a row exists by now, another session has just switched it on.
             Switch::Off => return Ok(()),
             Switch::Paused => (),
             Switch::Quarantined { id, since } => {

@@ -35,8 +35,8 @@ static COUNT: Statement = Statement::new(
     types![text, date, date, instant],
 );
 
-/// What was counted on a day that has not come was sent by now: it counts today, and its time to
-/// answer does not last until then.
+/// An operation that counts on a day that has not come was sent by now: it counts today, and its
+/// `expires_at` comes back with it.
 static BRING_BACK: Statement = Statement::new(
     "UPDATE sendgate.send_operations o
      SET counted_on = LEAST(o.counted_on, $2), reserved_at = LEAST(o.reserved_at, $3),

@@ -124,8 +124,8 @@ fn upsert(spi: &Spi, account: &str, change: &Change<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The row as it was up to now, whatever changes: a ramp that is switched on must not count a day of before
-/// as its own, and a ramp or a tier that lowers the cap makes no offence of what was sent under the higher one.
+/// The row up to now, before the change: a ramp that is switched on must not count an earlier day as its own,
+/// and a ramp or a tier that lowers the cap must raise no alert about sends under the higher cap.
 fn closed_until_now(spi: &Spi, before: &AccountRow) -> Account {
     let mut row = before.account.rolled(clock::now());
     let tier_cap = config::current(spi).tier_cap(&before.tier, Action::Inmail);

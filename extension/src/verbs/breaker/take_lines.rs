@@ -1,5 +1,5 @@
-//! `take_breaker_lines`: the lines of the breaker log that nobody has printed yet. Taken by deleting,
-//! inside the taker's transaction: rolled back, they are there again; two takers never get the same.
+//! `take_breaker_lines`: the lines of the breaker log that have not been printed yet. It deletes them in the
+//! caller's transaction: if that is aborted, they are there again. Two callers never get the same line.
 
 use crate::postgres::function::{Answer, Args, sql_function};
 use crate::postgres::param::{Param, params, types};

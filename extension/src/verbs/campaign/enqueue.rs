@@ -1,5 +1,5 @@
-//! `enqueue`: puts a prospect to a campaign's work. Holds no account, so that a list of a million
-//! prospects in one transaction stops nobody from sending.
+//! `enqueue`: adds a prospect to a campaign's work. It holds no account, so that a list of a million
+//! prospects in one transaction delays no sender.
 
 use crate::postgres::clock;
 use crate::postgres::error::Result;

@@ -21,7 +21,7 @@ sql_statements!(sendgate_switch_action, pg_finfo_sendgate_switch_action, switch_
 static ANSWER: RecordType =
     RecordType::new(&[(c"moved", pg_sys::INT4OID), (c"left_behind", pg_sys::INT4OID)]);
 
-/// All accounts of the campaign, in the order in which everybody takes them.
+/// All accounts of the campaign, by ascending id, the one lock order.
 static HOLD_ACCOUNTS: Statement = Statement::new(
     "SELECT a.id FROM sendgate.accounts a
      WHERE a.id OPERATOR(pg_catalog.=) ANY (ARRAY(
@@ -32,9 +32,9 @@ static HOLD_ACCOUNTS: Statement = Statement::new(
     types![text, text],
 );
 
-/// What was deferred or waited for an event of the old action is due now; what was put off by its
-/// application stays put off. Work that is there already under the new action is left behind, and so
-/// is what somebody enqueued on another account while these were waited for.
+/// Work that was deferred, or waited for an event of the old action, is due now; work with a future
+/// `dispatch_at` keeps it. Work that exists already under the new action is left behind, and so is work that
+/// was enqueued on another account while this call waited.
 static MOVE: Statement = Statement::new(
     "UPDATE sendgate.enrollments e
      SET action = $3, attempts = 0, operation_id = NULL, error = NULL, reason = NULL, changed_at = $4,
@@ -74,7 +74,7 @@ fn switch_action(args: &Args) -> Answer {
     Ok(Some(ANSWER.row(params![moved, left_behind])))
 }
 
-/// How often work is moved anew because somebody enqueued the same under the new action meanwhile.
+/// How often work is moved anew because another session enqueued the same under the new action meanwhile.
 const MOVES_MAX: usize = 8;
 
 fn move_waiting(

@@ -6,8 +6,8 @@ use crate::verbs::dispatch::pick::{Outlook, Pair, Picked};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::ProspectHistory;
 
-/// Most enrollments that the breaker defers in one call; the others stay due and are deferred by the
-/// next calls, so that a backlog does not make anybody's call a long one.
+/// Most enrollments that the breaker defers in one call. The others stay due, and the next calls defer them,
+/// so that no call takes long because of a backlog.
 pub(super) const DEFERRALS_MAX: usize = 1_000;
 
 /// Due enrollments of several held accounts, in the order of the list, each account's oldest first, and
@@ -55,7 +55,7 @@ pub(super) struct Candidate {
     pub history: ProspectHistory,
 }
 
-/// What was found for the picked accounts.
+/// The due work of the picked accounts.
 pub(super) struct Found {
     /// Due enrollments.
     pub candidates: Vec<Candidate>,
@@ -66,8 +66,8 @@ pub(super) struct Found {
 }
 
 /// Finds due enrollments: of accounts that may send, at most `limit`; of accounts whose breaker skips, at
-/// most `deferrals` that are to be deferred. In a statement after the one that holds the accounts, so
-/// that nobody has served them since.
+/// most `deferrals` that are to be deferred. This is a statement after the one that holds the accounts, so
+/// that no other session can have handed out these enrollments since.
 pub(super) fn find(spi: &Spi, picked: &Picked, limit: usize, deferrals: usize, now: Instant) -> Found {
     let open = |pair: &Pair| match pair.outlook {
         Outlook::Open(room) => Some(room.min(limit as i32)),

@@ -33,8 +33,8 @@ macro_rules! after_the_last {
     };
 }
 
-/// Whoever somebody else holds is passed over, and no more are held than the page has. Nobody waits for
-/// anybody here, so the order in which they are held is free.
+/// Accounts that another session holds are passed over, and no more are held than the page has. No session
+/// waits here, so the order in which accounts are held is free.
 macro_rules! hold {
     () => {
         " FOR NO KEY UPDATE OF a SKIP LOCKED"
@@ -159,7 +159,7 @@ pub(super) struct Pair {
     pub tickets: Vec<Id>,
 }
 
-/// What was picked.
+/// The accounts that a page holds.
 pub(super) struct Picked {
     /// The accounts, each once.
     pub accounts: Vec<Visited>,
@@ -169,9 +169,9 @@ pub(super) struct Picked {
     pub next: Option<Cursor>,
 }
 
-/// Reads the next tickets that were due at `until`, and holds their accounts; those that somebody else
-/// holds are left out. What is put back meanwhile lies behind that, so a round comes to its end.
-/// With the instant, since they are held, for which they were looked at.
+/// Reads the next tickets that were due at `until`, and holds their accounts; accounts that another session
+/// holds are left out. Tickets that are moved meanwhile lie behind `until`, so a round ends. Also returns
+/// the instant, after the accounts were held, at which they were decided about.
 pub(super) fn pick(
     spi: &Spi,
     rule: &Rule,

@@ -87,7 +87,7 @@ pub(super) fn decide<'a>(
     let mut asked: Option<(usize, Asked<'_>)> = None;
     let mut granted = 0;
     for (i, candidate) in candidates.iter().enumerate() {
-        // What the breaker skips wants no slot, and is deferred also when the worker has enough.
+        // A skip needs no slot, so it is deferred even when the worker has enough.
         if granted == room && !matches!(pairs[candidate.pair].outlook, Outlook::Skipping) {
             continue;
         }
@@ -96,7 +96,7 @@ pub(super) fn decide<'a>(
         }
         if asked.as_ref().is_none_or(|(pair, _)| *pair != candidate.pair) {
             let pair = &pairs[candidate.pair];
-            // Whoever cannot be asked was found out when the pair was picked.
+            // A pair that cannot be decided was found when it was picked.
             let visited = &visited[pair.account];
             let Ok(found) = ask(rule, &visited.row, visited.evidence, pair.action, now) else { continue };
             asked = Some((candidate.pair, found));

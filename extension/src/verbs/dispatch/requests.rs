@@ -1,5 +1,5 @@
-//! What was handed out to a request: the same request again gets the same rows, as long as they are
-//! in flight.
+//! The rows that were handed out to a request: the same request again gets the same rows, as long as they
+//! are in flight.
 
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::ids::{self, Id};

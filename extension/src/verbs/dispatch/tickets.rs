@@ -11,9 +11,8 @@ use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use std::collections::{HashMap, HashSet};
 
-/// The tickets, of those that were picked, that nobody who enqueues relies on at this moment; the
-/// others stay due. What lies there since they were picked tells of something newer and stays too. With
-/// whether another one of the same account and action is due as well.
+/// Locks the picked tickets that no enqueue holds. Locked tickets, and those that were added since the pick,
+/// stay due. Also returns whether the pair has another due ticket.
 static HOLD: Statement = Statement::new(
     "SELECT u.pair, q.ticket_id,
          EXISTS (
@@ -58,8 +57,8 @@ static NEXT_DUE: Statement = Statement::new(
 
 static PAUSED: Statement = Statement::new("SELECT pg_catalog.count(*) FROM sendgate.paused_campaigns p", &[]);
 
-/// Until this transaction ends nobody resumes a campaign: whoever tries waits, and then finds the work
-/// whose ticket was put off because of the pause.
+/// Until this transaction ends, no session resumes a campaign: `resume_campaign` waits, and then finds the
+/// work whose ticket was moved because of the pause.
 static KEEP_PAUSED: Statement =
     Statement::new("SELECT 1 FROM sendgate.paused_campaigns p FOR KEY SHARE SKIP LOCKED", &[]);
 
@@ -91,16 +90,14 @@ type Ticket = (usize, Id);
 /// The tickets that are held.
 struct Tickets {
     all: Vec<Ticket>,
-    /// Pairs of which a single one is held, and another one is due: that one is left, as it lies, and
-    /// tells whoever comes to it next all that this one would. Nobody takes it away meanwhile, because
-    /// the account is held.
+    /// Pairs with another due ticket, so ours can be deleted. No session deletes the other one meanwhile,
+    /// because the account is held.
     spare: HashSet<usize>,
 }
 
-/// Puts off accounts that a rule refuses to when it lets go; the others to when their next work is
-/// due, behind everybody whose work is due already. One ticket a pair is left, or none without work.
-/// `false` when the configuration is not the one of these `changes` any more: what it refused is to be
-/// asked again, and nothing is put off.
+/// Moves the tickets of refused accounts to the time at which the rule stops refusing, and the others to the
+/// time at which their next work is due. One ticket a pair remains, or none without work. `false`, and no
+/// ticket is moved, when the configuration is no longer that of `changes`: the rules are to be asked again.
 pub(super) fn put_back(
     spi: &Spi,
     picked: &Picked,
@@ -137,7 +134,7 @@ pub(super) fn put_back(
     true
 }
 
-/// Those of whole accounts, which nobody asked the rule about one by one.
+/// Counts refusals of whole accounts, whose enrollments were not asked about one by one.
 fn count_refusals<'a>(picked: &Picked, pairs: impl Iterator<Item = &'a usize>) {
     for pair in pairs.map(|&i| &picked.pairs[i]) {
         if let Outlook::Refused(reason, _) = pair.outlook {
@@ -210,8 +207,8 @@ fn next_due(spi: &Spi, picked: &Picked, pairs: &[usize], now: Instant) -> HashMa
     found.into_iter().map(next).collect()
 }
 
-/// Whether somebody is about to resume a campaign: then its work counts as work already, and is
-/// looked at again until that is decided.
+/// Whether a session is about to resume a campaign: its work then counts as not paused, so that dispatch
+/// looks at it again until the resume has committed or failed.
 fn is_being_resumed(spi: &Spi) -> bool {
     let paused = spi.run_on_latest_snapshot(&PAUSED, &[]).first().map_or(0, |mut row| row.value::<i64>());
     (spi.run(&KEEP_PAUSED, &[]).count() as i64) < paused

@@ -92,7 +92,7 @@ struct Page {
 struct NextPage<'a> {
     /// After this ticket.
     from: &'a Cursor,
-    /// What was due then.
+    /// Tickets that were due at this instant.
     until: Instant,
     /// So many tickets at most.
     tickets: usize,
@@ -233,15 +233,15 @@ impl<'a> Visit<'a> {
             return Ok(Looked::Overtaken);
         }
         self.raise_alerts(&picked, now);
-        // Whoever was not reached because there seemed to be enough is next: some of what was read may
-        // have been refused.
+        // Continue after the last pair reached: some candidates may have been refused, so that the worker
+        // still needs work.
         let reached_all = found.reached == picked.pairs.len();
         let last = found.reached.checked_sub(1).map(|last| picked.pairs[last].at.clone());
         Ok(Looked::UpTo(if reached_all { picked.next } else { last }))
     }
 
-    /// Settles a batch of which PostgreSQL refuses a part: it is halved until the enrollment that is
-    /// refused stands alone; that one is parked with the error.
+    /// Writes a batch after PostgreSQL refused a row of it: halves it until the refused enrollment stands
+    /// alone, and parks that one with the error.
     fn settle(
         &mut self,
         picked: &mut Picked,
@@ -274,8 +274,7 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// Candidates as they are after what was handed out since: its prospects have an operation in
-    /// flight.
+    /// Candidates after the first half was handed out: its prospects have an operation in flight.
     fn in_the_light_of(&self, handed: usize, picked: &Picked, batch: &[Candidate]) -> Vec<Candidate> {
         let taken: HashSet<(&str, Action, &str)> = self.handed[handed..]
             .iter()
@@ -290,7 +289,7 @@ impl<'a> Visit<'a> {
         batch
     }
 
-    /// Takes over what was written.
+    /// Takes over a plan that was written.
     fn keep(
         &mut self,
         picked: &mut Picked,

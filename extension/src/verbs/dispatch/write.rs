@@ -45,7 +45,7 @@ static UPDATE_ENROLLMENTS: Statement = Statement::new(
     types![instant, texts, texts, texts, texts, texts, instants, int4s, texts, uuids],
 );
 
-/// Whoever settles one of these has somebody to wake.
+/// Marks operations that other work waits for: their settlement makes that work due.
 static AWAIT: Statement = Statement::new(
     "UPDATE sendgate.send_operations o SET awaited = true
      FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[], $3::pg_catalog.text[])
