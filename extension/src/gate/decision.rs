@@ -15,13 +15,13 @@ pub struct Decision {
     pub proceed: bool,
     /// Why not.
     pub reason: Option<Reason>,
-    /// When the refusing rule lets go by itself.
+    /// When the refusing rule stops refusing without an event.
     pub retry_at: Option<Instant>,
     /// Until when the worker may call the provider.
     pub expires_at: Option<Instant>,
     /// The counts that go with the answer.
     pub counts: Counts,
-    /// Whether it was this very call that took the slot; a replay did not.
+    /// Whether this call took the slot; a replay did not.
     pub taken: bool,
 }
 

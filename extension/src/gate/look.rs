@@ -13,8 +13,8 @@ use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::{ProspectHistory, Verdict};
 use sendgate_decision::names::{Action, OperationId, OperationState, Origin};
 
-/// The columns that [`read_operation`] expects after those that every operation of the prospect is
-/// asked for.
+/// The columns of an operation: first those of [`read_head`], which are read for every operation of the
+/// prospect, then those of [`read_operation`].
 macro_rules! operation_columns {
     () => {
         "operation_id, state, reserved_at, prospect_id, action, campaign_id, origin, expires_at"
@@ -49,9 +49,9 @@ pub struct Ask<'a> {
 
 /// An operation that is in the journal already.
 pub struct Earlier {
-    /// What it was to send.
+    /// The action.
     pub action: Action,
-    /// Whom to.
+    /// The prospect.
     pub prospect: String,
     /// For which campaign.
     pub campaign: Option<String>,
@@ -73,7 +73,7 @@ pub struct Seen {
     pub history: Option<ProspectHistory>,
 }
 
-/// Looks once, without holding anything; everything is of one instant.
+/// Reads everything on one snapshot, without holding the account.
 ///
 /// # Errors
 /// `SG101` for an unknown account.

@@ -43,7 +43,7 @@ pub fn prepare() {
     }
 }
 
-/// Counts refusals; also those of a transaction that does not commit, since the worker was refused.
+/// Counts refusals, also in a transaction that does not commit, because the worker was refused all the same.
 pub fn count(action: Action, reason: Reason) {
     if IS_SHARED.load(Ordering::Relaxed) {
         SHARED.share().counts[action.index()][reason as usize].fetch_add(1, Ordering::Relaxed);

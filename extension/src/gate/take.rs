@@ -58,8 +58,8 @@ static TAKE: [Statement; ACTIONS] = [
     take!("engagement", "engagements_sent_today", "engagements_sent_this_week", "engagement_last_at"),
 ];
 
-/// Takes the slot as decided: writes the account as it is to be `after`, and the operation. The account is
-/// held by that; none, and nothing is written, when it is no longer the version that was `seen`.
+/// Takes the slot as decided: writes the account as it is to be `after`, and the operation. The write holds
+/// the account. None, and nothing is written, when the row is no longer the version that was `seen`.
 ///
 /// # Errors
 /// `SG301` when another session holds the account for too long.
@@ -99,7 +99,7 @@ pub fn take<'a>(
     Ok(Held::by_write(new.account, written.count()))
 }
 
-/// The account with what the one statement changes, and all else as it was.
+/// The account as the one statement leaves it: only the columns that it writes differ from `before`.
 fn counted(before: &Account, after: &Account, action: Action, at: Instant) -> Account {
     let i = action.index();
     let mut account = before.clone();

@@ -282,7 +282,7 @@ pub fn bring_back(spi: &Spi, account: Held<'_>, now: Instant) {
     dispatch_queue::wake(spi, account, None, now);
 }
 
-/// A permit lies ready on the account: one deferred enrollment becomes due, so that dispatch finds it.
+/// A permit can be taken on the account: one deferred enrollment becomes due, so that dispatch finds it.
 pub fn offer(spi: &Spi, account: Held<'_>, now: Instant) {
     let warm_since = now.plus(-gucs::prospect_cooldown());
     if spi.write_on_latest_snapshot(&OFFER, params![account.id(), now, warm_since]).count() > 0 {

@@ -25,7 +25,7 @@ macro_rules! picked_columns {
     };
 }
 
-/// Tickets in the order in which they fall due, after the one that was read last.
+/// Due tickets in their order, after the last one that was read.
 macro_rules! after_the_last {
     () => {
         "q.due_at OPERATOR(pg_catalog.<=) $1
@@ -60,8 +60,8 @@ static PICK: Statement = Statement::new(
     PICK_TYPES,
 );
 
-/// As bounds of one index: where nearly all tickets are of another action, to walk those of all actions
-/// in order looks as cheap to the planner, and is not.
+/// The bounds are those of one index. Otherwise the planner may walk the tickets of all actions in order, which
+/// looks as cheap to it, but is not if nearly all are of another action.
 static PICK_OF_ACTION: Statement = Statement::new(
     concat!(
         picked_columns!(),
@@ -76,8 +76,8 @@ static PICK_OF_ACTION: Statement = Statement::new(
     PICK_TYPES,
 );
 
-/// The account's few tickets are read and then sorted. To walk all that are due, in order, until one of
-/// this account comes would be cheap only for as long as there are few, as when the plan is made.
+/// Reads the account's few tickets and then sorts them. A walk over all due tickets in order, until one of this
+/// account comes, is cheap only while there are few, as at the time when the plan is made.
 static PICK_OF_ACCOUNT: Statement = Statement::new(
     concat!(
         picked_columns!(),
@@ -139,9 +139,9 @@ pub(super) enum Outlook {
     Open(i32),
     /// The breaker skips whatever is due.
     Skipping,
-    /// A rule about the account refuses; when it lets go by itself.
+    /// A rule about the account refuses; the instant at which it stops refusing, if there is one.
     Refused(Reason, Option<Instant>),
-    /// It cannot be decided: why.
+    /// The rule cannot be asked, for this reason.
     Undecidable(String),
 }
 

@@ -27,9 +27,9 @@ pub(super) struct Slot {
 pub(super) enum Fate {
     /// It is handed out.
     Granted(Slot),
-    /// A rule about its prospect refuses; none = until an operation is settled.
+    /// A rule about its prospect refuses until this instant; none = until an operation is settled.
     Postponed(Reason, Option<Instant>),
-    /// The breaker skips it: deferred to the next credit period, and audited.
+    /// The breaker skips it: deferred to this instant, the next credit period, and logged.
     Skipped(Instant),
 }
 
@@ -39,7 +39,7 @@ pub(super) struct Clearing {
     pub account: usize,
     /// Why.
     pub reason: ClearReason,
-    /// The stamp that goes.
+    /// The stamp that is cleared.
     pub exhausted_at: Option<Instant>,
 }
 
@@ -47,7 +47,7 @@ pub(super) struct Clearing {
 pub(super) struct Plan {
     /// The accounts afterwards; none where nothing changes.
     pub accounts: Vec<Option<Account>>,
-    /// What becomes of the candidates, by their index; those that are not in it stay as they are.
+    /// The fate of candidates, by their index; all others stay as they are.
     pub fates: Vec<(usize, Fate)>,
     /// Breakers that clear.
     pub clearings: Vec<Clearing>,
@@ -63,7 +63,7 @@ struct Deciding<'a> {
     pairs: &'a [Pair],
     now: Instant,
     plan: Plan,
-    /// Operations of this very plan, by account, action and prospect: in flight for what comes after.
+    /// Operations of this plan, by account, action and prospect: for later candidates they are in flight.
     taken: HashMap<(usize, Action, &'a str), usize>,
 }
 

@@ -22,15 +22,16 @@ use sendgate_decision::names::{Action, Reason};
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
-/// Tickets that are read at a time: those that it takes, as far as the session's last page tells how much
-/// work an account has; a few more, since they differ; four times as many after each page that had
-/// nothing, up to this. Their accounts are held until the transaction ends, and others pass over them.
+/// Most tickets of a page. A page reads as many as are needed for the wanted slots, judged by the work that an
+/// account had on the session's last page, and a quarter more, because accounts differ; four times as many
+/// after each page without work. Their accounts are held until the transaction ends, and other dispatchers
+/// pass over them.
 const TICKETS_MAX: usize = 256;
 
 const MORE_FOR_EACH: usize = 4;
 
-/// How much work an account is taken to have before the session has seen any, and how quickly it learns
-/// that there is less.
+/// Slots that an account is expected to have before the session has seen any work. After a poorer page the
+/// expectation falls to a quarter at the lowest.
 const WORK_EXPECTED: usize = 4;
 
 const FORGETS_AT_ONCE: usize = 4;
@@ -42,8 +43,8 @@ const CANDIDATES_MAX: usize = 1_000;
 /// were written.
 const OVERTAKEN_MAX: usize = 16;
 
-/// Most enrollments that a call moves because their prospects cannot be sent to: the accounts are held
-/// meanwhile, and the next call goes on where this one ends.
+/// Most enrollments that a call postpones: the accounts are held meanwhile, and the next call goes on where
+/// this one ends.
 const MOVED_MAX: usize = 10_000;
 
 static PARK: Statement = Statement::new(

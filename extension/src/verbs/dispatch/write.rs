@@ -104,7 +104,7 @@ fn clear(spi: &Spi, batch: &Batch<'_>, clearing: &Clearing) {
     let (reason, exhausted_at) = (clearing.reason.name(), clearing.exhausted_at);
     let line = BreakerLine { account, reason, exhausted_at, prospect: None, campaign: None, note: None };
     breaker_log::write(spi, "clear", &line, batch.now);
-    // With a new period its deferred work is due anyway.
+    // Work was deferred to the beginning of the new period, so it is due without a release.
     if clearing.reason != ClearReason::MonthlyReset {
         enrollments::release(spi, account, batch.now);
     }
