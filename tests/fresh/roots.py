@@ -10,8 +10,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.progress import HarnessError, progress, quiet
 from harness.places import REPO, RESULTS
+from harness.progress import HarnessError, progress, quiet
 
 LOGS = RESULTS / "fresh"
 SUITES = ("bookworm", "trixie")
