@@ -20,7 +20,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 harness = $(PYTHON) tests/harness/run.py $(if $(PG),--pg $(PG)) $(if $(ONLY),--only $(ONLY))
 
 .DEFAULT_GOAL := help
-.PHONY: help python run test test-fresh soak bench bench-books bench-bloat page-times pictures accept install release fmt clean
+.PHONY: help python run check test test-fresh soak bench bench-books bench-bloat page-times pictures accept install release fmt clean
 
 help:
 	@echo "sendgate asks before it sends. Start here:"
@@ -29,6 +29,7 @@ help:
 	@echo "                 on 127.0.0.1 and plays a demo; nothing is installed on your system"
 	@echo "  make test      everything, on PostgreSQL 15, 16 and 18; ends with 'N passed, M failed'"
 	@echo
+	@echo "  make check     in less than a minute, without a server: formats, lints, the rules' tests, the house"
 	@echo "  make test PG=18 ONLY=regress/   only some versions, only some tests"
 	@echo "  make test-fresh   make run and a test in bare Debian 12 and 13 roots; needs root and debootstrap"
 	@echo "  make accept ONLY=regress/10     take what a test prints now as what it should print"
@@ -54,6 +55,9 @@ python:
 
 run: python
 	@$(PYTHON) examples/demo.py
+
+check: python
+	@$(PYTHON) tests/harness/run.py --check
 
 test: python
 	@$(harness)

@@ -1,4 +1,4 @@
-"""The stages that look at the Python code without running it; as a command, ``make fmt``'s Python half."""
+"""The stages that look at the code without running it; as a command, ``make fmt``'s Python half."""
 
 import subprocess
 import sys
@@ -7,9 +7,10 @@ from pathlib import Path
 if __name__ == "__main__":  # its neighbours have names of the standard library, such as venv
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+import house
 from harness import venv
 from harness.places import REPO
-from harness.progress import ended, own_environment, watched
+from harness.progress import HarnessError, ended, own_environment, watched
 
 
 def lints() -> tuple[int, int]:
@@ -22,8 +23,15 @@ def formatting() -> tuple[int, int]:
     return _checked("format", "--check")
 
 
+def in_order() -> tuple[int, int]:
+    """Floors, sizes, and every SQL function complete: ``tests/house.py``."""
+    if faults := house.faults():
+        raise HarnessError("\n".join(faults))
+    return 0, 0
+
+
 # By the names of their stages.
-CHECKS = {"ruff check": lints, "ruff format": formatting}
+CHECKS = {"house": in_order, "ruff check": lints, "ruff format": formatting}
 
 
 def _checked(*command: str) -> tuple[int, int]:

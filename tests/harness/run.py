@@ -64,6 +64,14 @@ def run(versions: list[int], only: str | None, accept: bool) -> int:
     return report.finish()
 
 
+def check() -> int:
+    """What takes less than a minute and needs no server: ``make check``."""
+    report = Report()
+    for name, stage in (python.CHECKS | rust.CHECKS).items():
+        report.stage(name, stage)
+    return report.finish()
+
+
 def tools() -> None:
     """What the tests use and bring along, before several of them want it at the same time."""
     for tool in (browser.ensure, browser.axe, pooler.pgbouncer, debian.prometheus):
@@ -117,11 +125,14 @@ def main() -> int:
     parser.add_argument("--pg", help=f"major versions, such as {DEFAULT_VERSIONS} (the default)")
     parser.add_argument("--only", metavar="NAME", help="only tests whose kind/name contains NAME")
     parser.add_argument("--accept", action="store_true", help="take what comes out as the expected output")
+    parser.add_argument("--check", action="store_true", help="only what takes less than a minute and needs no server")
     parser.add_argument("--clean", action="store_true", help="remove everything that was made")
     arguments = parser.parse_args()
     if arguments.clean:
         places.clean()
         return 0
+    if arguments.check:
+        return check()
     for name in list(os.environ):
         if re.fullmatch(r"PG[A-Z]+", name):
             del os.environ[name]  # PGHOST, PGOPTIONS and the like are for other servers

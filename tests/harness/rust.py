@@ -6,12 +6,14 @@ from pathlib import Path
 from .build import EXTENSION, cargo_environment, target_dir
 from .places import REPO
 from .postgres import Install
-from .progress import REASON_CHARS, CommandFailed, note_failure, progress, watched
+from .progress import REASON_CHARS, CommandFailed, note_failure, own_environment, progress, watched
 
 # Of the property tests, through proptest.
 SEED = "20260524"
 # Crates whose tests run without PostgreSQL. A pgrx crate's tests cannot: it links to the server.
 TESTED = ["sendgate-decision", "sendgated"]
+# Of `make check`: what `make test` builds for them needs PostgreSQL's headers in the same run.
+CHECK_TARGET = REPO / "target" / "check"
 
 
 def formatting(install: Install) -> tuple[int, int]:
@@ -68,6 +70,35 @@ def unit_tests(install: Install) -> tuple[int, int]:
         note_failure("rust tests", ", ".join(names) or str(error)[-REASON_CHARS:])
         return passed, max(failed, 1)
     return counts(output)
+
+
+def quick_formatting() -> tuple[int, int]:
+    """``cargo fmt --check``, without PostgreSQL."""
+    watched(["cargo", "fmt", "--all", "--check"], "cargo fmt --check", env=_environment(), cwd=REPO)
+    return 0, 0
+
+
+def quick_lints() -> tuple[int, int]:
+    """Clippy over the crates that know nothing of PostgreSQL's headers."""
+    packages = [word for crate in TESTED for word in ("-p", crate)]
+    command = ["cargo", "clippy", *packages, "--all-targets", "--target-dir", CHECK_TARGET, "--", "--deny", "warnings"]
+    watched(command, "cargo clippy", env=_environment(), cwd=REPO)
+    return 0, 0
+
+
+def decision_tests() -> tuple[int, int]:
+    """The tests of the decision crate: (passed, failed)."""
+    command = ["cargo", "test", "-p", TESTED[0], "--no-fail-fast", "--target-dir", CHECK_TARGET]
+    output = watched(command, "cargo test", env={"PROPTEST_RNG_SEED": SEED} | _environment(), cwd=REPO)
+    return counts(output)
+
+
+# Of ``make check``, by the names of their stages.
+CHECKS = {"fmt": quick_formatting, "clippy": quick_lints, "decision tests": decision_tests}
+
+
+def _environment() -> dict[str, str]:
+    return own_environment()
 
 
 def counts(output: str) -> tuple[int, int]:
