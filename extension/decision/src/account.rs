@@ -1,17 +1,42 @@
-//! The account row as a value: counters with their markers, caps, breaker, window.
+//! The account row as a value: counters with their day, caps, cooldowns, breaker, window.
 
 use crate::breaker::Breaker;
 use crate::clock::{Day, Instant};
+use crate::failures::Failures;
 use crate::names::{ACTIONS, Action, Status};
 use crate::window::Window;
+
+/// How many days before the row's own day the row remembers: with its own they are a week.
+pub const DAYS_BEFORE: usize = 6;
+
+/// What the days before the row's day sent, by action; the first is the day before.
+pub type SentBefore = [[i32; DAYS_BEFORE]; ACTIONS];
 
 /// An account's own caps for one action; `None` = the tier's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CapOverride {
     /// Slots a UTC day.
     pub daily: Option<i32>,
-    /// Slots a UTC week.
+    /// Slots in seven UTC days, today included.
     pub weekly: Option<i32>,
+}
+
+/// An account's own pace.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// Least time between two grants of the account, whatever the action, in microseconds, up to 31 days.
+    pub minimum_gap: i64,
+    /// By how much of itself that gap may be longer, in percent, 0–100.
+    pub jitter_percent: i32,
+    /// Whether the day's slots are spread over the time in which the account may send.
+    pub spread: bool,
+}
+
+impl Pace {
+    /// Whether there is any. Such an account is handed out one slot at a time.
+    pub fn is_set(&self) -> bool {
+        self.minimum_gap > 0 || self.spread
+    }
 }
 
 /// One account as one row holds it: everything that a decision about it reads or changes.
@@ -21,12 +46,12 @@ pub struct Account {
     pub status: Status,
     /// UTC day that the daily counters belong to; never goes back by itself.
     pub day: Day,
-    /// Monday of the UTC week that the weekly counters belong to; never goes back by itself.
-    pub week: Day,
     /// Slots taken on `day`, by action.
     pub sent_today: [i32; ACTIONS],
-    /// Slots taken in `week`, by action.
-    pub sent_this_week: [i32; ACTIONS],
+    /// Slots taken on each of the six days before `day`; none until they are counted from the journal.
+    pub sent_before: Option<SentBefore>,
+    /// Grants on `day` that did not come back as `released`, by action, whatever became of them.
+    pub attempts_today: [i32; ACTIONS],
     /// Highest effective InMail cap that was in force on `day`; the audit measures against it.
     pub inmail_cap_today: i32,
     /// Whether the ramp limits the account.
@@ -39,6 +64,12 @@ pub struct Account {
     pub caps: [CapOverride; ACTIONS],
     /// Until when the account cools down.
     pub cooldown_until: Option<Instant>,
+    /// Until when single actions cool down, failures in a row aside.
+    pub action_cooldown_until: [Option<Instant>; ACTIONS],
+    /// Failures in a row, by action.
+    pub failures: [Failures; ACTIONS],
+    /// The account's own pace.
+    pub pace: Pace,
     /// Day of the month (1–31) on which a credit period starts.
     pub credit_reset_day: u8,
     /// The InMail breaker.
@@ -52,18 +83,22 @@ impl Account {
     /// ahead of the clock goes on counting on its own day.
     pub fn roll(&mut self, now: Instant) {
         let today = now.day();
-        if today > self.day {
-            if self.ramp && self.sent_today.iter().any(|&sent| sent > 0) {
-                self.ramp_days = self.ramp_days.saturating_add(1);
+        if today <= self.day {
+            return;
+        }
+        if self.ramp && self.sent_today.iter().any(|&sent| sent > 0) {
+            self.ramp_days = self.ramp_days.saturating_add(1);
+        }
+        if let Some(before) = &mut self.sent_before {
+            let gone = today.0.saturating_sub(self.day.0) as usize;
+            for (days, sent) in before.iter_mut().zip(self.sent_today) {
+                *days = shifted(*days, sent, gone);
             }
-            self.sent_today = [0; ACTIONS];
-            self.inmail_cap_today = 0;
-            self.day = today;
         }
-        if today.week() > self.week {
-            self.sent_this_week = [0; ACTIONS];
-            self.week = today.week();
-        }
+        self.sent_today = [0; ACTIONS];
+        self.attempts_today = [0; ACTIONS];
+        self.inmail_cap_today = 0;
+        self.day = today;
     }
 
     /// The same, as a copy.
@@ -75,44 +110,127 @@ impl Account {
 
     /// Whether the row's day ran ahead of the clock.
     pub fn is_ahead_of(&self, now: Instant) -> bool {
-        self.day > now.day() || self.week > now.day().week()
+        self.day > now.day()
     }
 
-    /// Counts one slot on the row's own day and week.
+    /// Slots of an action taken in the seven days that end with the row's day; none until the days
+    /// before it are counted.
+    pub fn sent_in_seven_days(&self, action: Action) -> Option<i32> {
+        let i = action.index();
+        let before = self.sent_before.as_ref()?[i];
+        Some(before.iter().fold(self.sent_today[i], |sum, &sent| sum.saturating_add(sent)))
+    }
+
+    /// The last grant of any action.
+    pub fn last_grant(&self) -> Option<Instant> {
+        self.last_granted_at.iter().copied().max().flatten()
+    }
+
+    /// Counts one slot and one attempt on the row's own day.
     pub fn take_slot(&mut self, action: Action) {
         let i = action.index();
         self.sent_today[i] = self.sent_today[i].saturating_add(1);
-        self.sent_this_week[i] = self.sent_this_week[i].saturating_add(1);
+        self.attempts_today[i] = self.attempts_today[i].saturating_add(1);
     }
 
-    /// Gives a slot back on the day and week it was counted on, where those are still current;
-    /// never below zero.
+    /// Gives a slot back on the day it was counted on, where that is one of the last seven; never
+    /// below zero.
     pub fn give_back_slot(&mut self, action: Action, counted_on: Day) {
-        let i = action.index();
-        if counted_on == self.day {
-            self.sent_today[i] = (self.sent_today[i] - 1).max(0);
-        }
-        if counted_on.week() == self.week {
-            self.sent_this_week[i] = (self.sent_this_week[i] - 1).max(0);
+        if let Some(sent) = self.sent_on(action, counted_on) {
+            *sent = (*sent - 1).max(0);
         }
     }
 
-    /// Counts a slot again on the day and week it was first counted on, where those are still
-    /// current, even above the cap: the truth wins.
+    /// Counts a slot on the day it belongs to, where that is one of the last seven, even above the cap:
+    /// the truth wins.
     pub fn take_back_slot(&mut self, action: Action, counted_on: Day) {
-        let i = action.index();
+        if let Some(sent) = self.sent_on(action, counted_on) {
+            *sent = sent.saturating_add(1);
+        }
+    }
+
+    /// The counter of a day; none for a day that the row does not hold, or has not counted yet: then
+    /// the journal says it when it is counted.
+    fn sent_on(&mut self, action: Action, day: Day) -> Option<&mut i32> {
+        let ago = self.day.0.checked_sub(day.0)?;
+        match usize::try_from(ago).ok()? {
+            0 => Some(&mut self.sent_today[action.index()]),
+            ago => self.sent_before.as_mut()?[action.index()].get_mut(ago - 1),
+        }
+    }
+
+    /// Gives an attempt back: a worker says that it never called the provider. On its own day, if the
+    /// row is still on it.
+    pub fn give_back_attempt(&mut self, action: Action, counted_on: Day) {
         if counted_on == self.day {
-            self.sent_today[i] = self.sent_today[i].saturating_add(1);
+            let attempts = &mut self.attempts_today[action.index()];
+            *attempts = (*attempts - 1).max(0);
         }
-        if counted_on.week() == self.week {
-            self.sent_this_week[i] = self.sent_this_week[i].saturating_add(1);
+    }
+
+    /// Counts an attempt again that was said never to have been made.
+    pub fn take_back_attempt(&mut self, action: Action, counted_on: Day) {
+        if counted_on == self.day {
+            let attempts = &mut self.attempts_today[action.index()];
+            *attempts = attempts.saturating_add(1);
         }
+    }
+
+    /// Gives the account another status. A ramp starts afresh when the account leaves `restricted`.
+    pub fn set_status(&mut self, status: Status) {
+        if self.status == Status::Restricted && status != Status::Restricted && self.ramp {
+            self.ramp_days = 0;
+        }
+        self.status = status;
     }
 
     /// Prolongs the cooldown to `until`; never shortens one.
     pub fn cool_down(&mut self, until: Instant) {
-        self.cooldown_until = Some(self.cooldown_until.map_or(until, |old| old.max(until)));
+        self.cooldown_until = self.cooldown_until.max(Some(until));
     }
+
+    /// Prolongs the cooldown of one action to `until`; never shortens one.
+    pub fn cool_down_action(&mut self, action: Action, until: Instant) {
+        let old = &mut self.action_cooldown_until[action.index()];
+        *old = (*old).max(Some(until));
+    }
+
+    /// Ends cooldowns, and failures in a row start again at 0: of one action, or of the account and all
+    /// its actions. Says whether there was anything to end.
+    pub fn clear_cooldowns(&mut self, action: Option<Action>) -> bool {
+        let before = (self.cooldown_until, self.action_cooldown_until, self.failures);
+        for &one in Action::ALL {
+            if action.is_none_or(|only| only == one) {
+                self.action_cooldown_until[one.index()] = None;
+                self.failures[one.index()] = Failures::default();
+            }
+        }
+        if action.is_none() {
+            self.cooldown_until = None;
+        }
+        before != (self.cooldown_until, self.action_cooldown_until, self.failures)
+    }
+
+    /// Forgets what lies ahead of the clock after it was put back: last grants, and failures in a row.
+    pub fn forget_what_lies_ahead(&mut self, now: Instant) {
+        for last in &mut self.last_granted_at {
+            *last = last.filter(|&at| at <= now);
+        }
+        for failures in &mut self.failures {
+            if failures.failing.is_some_and(|failing| failing.since > now) {
+                *failures = Failures::default();
+            }
+        }
+    }
+}
+
+/// The days before, once `gone` days have passed since one that sent so much.
+fn shifted(days: [i32; DAYS_BEFORE], sent: i32, gone: usize) -> [i32; DAYS_BEFORE] {
+    std::array::from_fn(|ago| match (ago + 1).cmp(&gone) {
+        std::cmp::Ordering::Less => 0,
+        std::cmp::Ordering::Equal => sent,
+        std::cmp::Ordering::Greater => days[ago - gone],
+    })
 }
 
 #[cfg(test)]
@@ -125,15 +243,18 @@ pub(crate) mod fixture {
         Account {
             status: Status::Connected,
             day,
-            week: day.week(),
             sent_today: [0; ACTIONS],
-            sent_this_week: [0; ACTIONS],
+            sent_before: Some([[0; DAYS_BEFORE]; ACTIONS]),
+            attempts_today: [0; ACTIONS],
             inmail_cap_today: 0,
             ramp: false,
             ramp_days: 0,
             last_granted_at: [None; ACTIONS],
             caps: [CapOverride::default(); ACTIONS],
             cooldown_until: None,
+            action_cooldown_until: [None; ACTIONS],
+            failures: [Failures::default(); ACTIONS],
+            pace: Pace::default(),
             credit_reset_day: 1,
             breaker: Breaker::default(),
             window: None,
@@ -146,6 +267,7 @@ mod tests {
     use super::fixture::account;
     use super::*;
     use crate::clock::{DAY, HOUR};
+    use crate::failures::Failing;
 
     #[test]
     fn midnight_rolls_counters_marker_and_ramp_together() {
@@ -154,16 +276,35 @@ mod tests {
         a.take_slot(Action::Invite);
         let last_instant = a.day.next().start().plus(-1);
         assert_eq!(a.rolled(last_instant), a);
-        // 2026-05-25 is a Monday: the week rolls too.
         let midnight = a.rolled(a.day.next().start());
-        assert_eq!(midnight.sent_today, [0; ACTIONS]);
-        assert_eq!(midnight.sent_this_week, [0; ACTIONS]);
+        assert_eq!((midnight.sent_today, midnight.attempts_today), ([0; ACTIONS], [0; ACTIONS]));
+        assert_eq!(midnight.sent_before.unwrap()[1], [1, 0, 0, 0, 0, 0]);
         assert_eq!(midnight.ramp_days, 1);
         assert_eq!(
             midnight.rolled(midnight.day.next().start()).ramp_days,
             1,
             "a day without a send is no step"
         );
+    }
+
+    #[test]
+    fn days_move_on_by_as_many_as_have_passed() {
+        assert_eq!(shifted([2, 3, 4, 5, 6, 7], 1, 1), [1, 2, 3, 4, 5, 6]);
+        assert_eq!(shifted([2, 3, 4, 5, 6, 7], 1, 3), [0, 0, 1, 2, 3, 4]);
+        assert_eq!(shifted([2, 3, 4, 5, 6, 7], 1, 6), [0, 0, 0, 0, 0, 1]);
+        assert_eq!(shifted([2, 3, 4, 5, 6, 7], 1, 7), [0; 6]);
+        assert_eq!(shifted([2, 3, 4, 5, 6, 7], 1, 7_000), [0; 6]);
+    }
+
+    #[test]
+    fn days_that_are_not_counted_stay_so() {
+        let mut a = account();
+        a.sent_before = None;
+        a.take_slot(Action::Invite);
+        a.roll(a.day.start().plus(30 * DAY));
+        assert_eq!((a.sent_before, a.sent_in_seven_days(Action::Invite)), (None, None));
+        a.give_back_slot(Action::Invite, a.day);
+        assert_eq!(a.sent_today, [0; ACTIONS]);
     }
 
     #[test]
@@ -182,13 +323,70 @@ mod tests {
         a.take_slot(Action::Inmail);
         a.roll(a.day.start().plus(DAY));
         a.take_slot(Action::Inmail);
+        assert_eq!(a.sent_in_seven_days(Action::Inmail), Some(2));
         a.give_back_slot(Action::Inmail, sunday);
-        assert_eq!((a.sent_today[0], a.sent_this_week[0]), (1, 1), "another day, another week");
-        a.roll(a.day.start().plus(DAY));
-        a.give_back_slot(Action::Inmail, sunday.next());
-        assert_eq!((a.sent_today[0], a.sent_this_week[0]), (0, 0), "another day, the same week");
-        a.give_back_slot(Action::Inmail, a.day);
-        assert_eq!((a.sent_today[0], a.sent_this_week[0]), (0, 0), "never below zero");
+        assert_eq!((a.sent_today[0], a.sent_in_seven_days(Action::Inmail)), (1, Some(1)));
+        a.give_back_slot(Action::Inmail, sunday);
+        assert_eq!(a.sent_in_seven_days(Action::Inmail), Some(1), "never below zero");
+        a.take_back_slot(Action::Inmail, sunday);
+        assert_eq!(a.sent_before.unwrap()[0], [1, 0, 0, 0, 0, 0], "truth wins");
+        a.roll(a.day.start().plus(6 * DAY));
+        a.give_back_slot(Action::Inmail, sunday);
+        assert_eq!(a.sent_before.unwrap()[0], [0, 0, 0, 0, 0, 1], "Sunday is seven days ago");
+    }
+
+    #[test]
+    fn an_attempt_goes_back_on_its_own_day() {
+        let mut a = account();
+        let sunday = a.day;
+        a.take_slot(Action::Invite);
+        a.give_back_slot(Action::Invite, sunday);
+        assert_eq!(a.attempts_today[1], 1, "a slot that comes back is no attempt that comes back");
+        a.give_back_attempt(Action::Invite, sunday);
+        a.give_back_attempt(Action::Invite, sunday);
+        assert_eq!(a.attempts_today[1], 0);
+        a.roll(a.day.next().start());
+        a.take_slot(Action::Invite);
+        a.give_back_attempt(Action::Invite, sunday);
+        assert_eq!(a.attempts_today[1], 1, "of another day");
+    }
+
+    #[test]
+    fn a_ramp_starts_afresh_after_a_restriction() {
+        let mut a = Account { ramp: true, ramp_days: 3, ..account() };
+        a.set_status(Status::Paused);
+        a.set_status(Status::Restricted);
+        assert_eq!(a.ramp_days, 3);
+        a.set_status(Status::Connected);
+        assert_eq!(a.ramp_days, 0);
+    }
+
+    #[test]
+    fn clearing_one_action_leaves_the_others() {
+        let mut a = account();
+        a.cool_down(Instant(9));
+        for &action in Action::ALL {
+            a.cool_down_action(action, Instant(9));
+            a.failures[action.index()].count = 3;
+        }
+        assert!(a.clear_cooldowns(Some(Action::Invite)));
+        assert!(!a.clear_cooldowns(Some(Action::Invite)), "nothing left to end");
+        let left = a.action_cooldown_until.iter().filter(|until| until.is_some()).count();
+        assert_eq!((left, a.cooldown_until), (4, Some(Instant(9))));
+        assert!(a.clear_cooldowns(None));
+        assert_eq!(a, account());
+    }
+
+    #[test]
+    fn what_lies_ahead_of_a_clock_that_was_put_back_is_forgotten() {
+        let mut a = account();
+        a.last_granted_at = [Some(Instant(9)), Some(Instant(11)), None, None, None];
+        let failing = |since| Failing { since: Instant(since), until: Instant(99) };
+        a.failures[0] = Failures { count: 9, level: 1, failing: Some(failing(10)) };
+        a.failures[1] = Failures { count: 9, level: 1, failing: Some(failing(11)) };
+        a.forget_what_lies_ahead(Instant(10));
+        assert_eq!(a.last_granted_at, [Some(Instant(9)), None, None, None, None]);
+        assert_eq!((a.failures[0].count, a.failures[1]), (9, Failures::default()));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What the reconcilers make of an account: counters against the journal, counters against the
 //! events.
 
-use crate::account::Account;
+use crate::account::{Account, DAYS_BEFORE, SentBefore};
 use crate::clock::{DAY, Day, HOUR, Instant, MINUTE};
 use crate::names::{ACTIONS, Action};
 
@@ -15,7 +15,7 @@ pub const OVER_CAP_PERCENT: i64 = 120;
 /// How long an account that is over its cap cools down.
 pub const OVER_CAP_COOLDOWN: i64 = HOUR;
 
-/// What the journal counts on a day or in a week, for one action.
+/// What the journal counts on a day, for one action.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Parts {
     /// Delivered.
@@ -33,32 +33,22 @@ impl Parts {
     }
 }
 
-/// What the journal says about one account.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What the journal says about one action of an account.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counted {
-    /// On the row's day, by action.
-    pub today: [Parts; ACTIONS],
-    /// In the row's week, by action.
-    pub this_week: [Parts; ACTIONS],
+    /// On the row's day and on each of the six before it, the row's own first.
+    pub days: [Parts; DAYS_BEFORE + 1],
+    /// Grants on the row's day whose outcome is not `released`; external sends are none.
+    pub attempts: i32,
 }
 
 /// Which counter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Period {
-    /// Of the day.
-    Day,
-    /// Of the week.
-    Week,
-}
-
-impl Period {
-    /// Its spelling in `counter_drift`.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Period::Day => "day",
-            Period::Week => "week",
-        }
-    }
+pub enum Counter {
+    /// Slots taken.
+    Sent,
+    /// Attempts made.
+    Attempts,
 }
 
 /// A counter that is corrected.
@@ -66,33 +56,43 @@ impl Period {
 pub struct Correction {
     /// Whose counter.
     pub action: Action,
-    /// Of the day or the week.
-    pub period: Period,
-    /// The day, or the week's Monday.
+    /// Which.
+    pub counter: Counter,
+    /// The day that it counts.
     pub day: Day,
     /// What it was.
     pub before: i32,
     /// What the journal says.
+    pub after: i32,
+    /// The slots that the journal counts on that day, and why they are taken.
     pub parts: Parts,
 }
 
+/// The days before the row's own, from the journal.
+pub fn days_before(counted: &[Counted; ACTIONS]) -> SentBefore {
+    counted.map(|of| std::array::from_fn(|ago| of.days[ago + 1].total()))
+}
+
 /// Sets the counters of an account that is rolled to now to what the journal counts, raised or
-/// lowered, and says what that corrected.
-pub fn reconcile(account: &mut Account, counted: &Counted) -> Vec<Correction> {
-    let (day, week) = (account.day, account.week);
+/// lowered, and says what that corrected. Days that were not counted before are no correction.
+pub fn reconcile(account: &mut Account, counted: &[Counted; ACTIONS]) -> Vec<Correction> {
+    let day = account.day;
     let mut corrections = Vec::new();
+    let before = account.sent_before.get_or_insert_with(|| days_before(counted));
     for &action in Action::ALL {
         let i = action.index();
-        let counters = [
-            (Period::Day, day, &mut account.sent_today[i], counted.today[i]),
-            (Period::Week, week, &mut account.sent_this_week[i], counted.this_week[i]),
-        ];
-        for (period, day, counter, parts) in counters {
-            if *counter != parts.total() {
-                corrections.push(Correction { action, period, day, before: *counter, parts });
-                *counter = parts.total();
+        let mut correct = |counter, ago: usize, value: &mut i32, after: i32| {
+            if *value != after {
+                let (day, parts) = (Day(day.0.saturating_sub(ago as i32)), counted[i].days[ago]);
+                corrections.push(Correction { action, counter, day, before: *value, after, parts });
+                *value = after;
             }
+        };
+        let sent = [&mut account.sent_today[i]].into_iter().chain(&mut before[i]);
+        for (ago, value) in sent.enumerate() {
+            correct(Counter::Sent, ago, value, counted[i].days[ago].total());
         }
+        correct(Counter::Attempts, 0, &mut account.attempts_today[i], counted[i].attempts);
     }
     corrections
 }
@@ -179,17 +179,34 @@ mod tests {
     fn counters_become_what_the_journal_counts() {
         let mut a = account();
         a.sent_today = [7, 0, 1, 0, 0];
-        a.sent_this_week = [7, 0, 1, 0, 0];
+        a.attempts_today = [7, 0, 0, 0, 0];
         let parts = Parts { delivered: 2, reserved: 1, indeterminate: 1 };
-        let mut counted = Counted::default();
-        (counted.today[0], counted.this_week[0]) = (parts, Parts { delivered: 7, ..Parts::default() });
-        (counted.today[2], counted.this_week[2]) = (Parts { delivered: 1, ..Parts::default() }, parts);
+        let mut counted = [Counted::default(); ACTIONS];
+        (counted[0].days[0], counted[0].attempts) = (parts, 9);
+        (counted[2].days[0], counted[2].days[6]) = (Parts { delivered: 1, ..Parts::default() }, parts);
         let corrections = reconcile(&mut a, &counted);
-        assert_eq!((a.sent_today[0], a.sent_this_week[0]), (4, 7), "lowered, not below what is in flight");
-        assert_eq!(a.sent_this_week[2], 4, "raised");
-        let seen: Vec<_> = corrections.iter().map(|c| (c.action, c.period, c.before)).collect();
-        assert_eq!(seen, [(Action::Inmail, Period::Day, 7), (Action::Message, Period::Week, 1)]);
+        assert_eq!((a.sent_today[0], a.attempts_today[0]), (4, 9), "not below what is in flight");
+        assert_eq!(a.sent_in_seven_days(Action::Message), Some(5), "raised");
+        let seen: Vec<_> =
+            corrections.iter().map(|c| (c.action, c.counter, a.day.0 - c.day.0, c.before, c.after)).collect();
+        assert_eq!(
+            seen,
+            [
+                (Action::Inmail, Counter::Sent, 0, 7, 4),
+                (Action::Inmail, Counter::Attempts, 0, 7, 9),
+                (Action::Message, Counter::Sent, 6, 0, 4),
+            ]
+        );
         assert_eq!(reconcile(&mut a, &counted), [], "once");
+    }
+
+    #[test]
+    fn days_that_were_never_counted_are_counted_and_not_corrected() {
+        let mut a = Account { sent_before: None, ..account() };
+        let mut counted = [Counted::default(); ACTIONS];
+        counted[1].days[3].delivered = 5;
+        assert_eq!(reconcile(&mut a, &counted), []);
+        assert_eq!(a.sent_before.unwrap()[1], [0, 0, 5, 0, 0, 0]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::account::Account;
 use crate::clock::{Day, Instant};
+use crate::failures::Limits;
 use crate::names::{Action, Reason};
 
 /// What a tier allows for one action.
@@ -9,7 +10,7 @@ use crate::names::{Action, Reason};
 pub struct TierCap {
     /// Slots a UTC day, 0 or more.
     pub daily: i32,
-    /// Slots a UTC week, 0 or more; none = no weekly cap.
+    /// Slots in seven UTC days, today included, 0 or more; none = no weekly cap.
     pub weekly: Option<i32>,
     /// Percent of the daily cap with which a ramp starts, 1–100.
     pub ramp_start_percent: i32,
@@ -32,22 +33,20 @@ pub struct Budget {
     pub sent_today: i32,
     /// The effective daily cap: tier cap or override, or the ramp's where that is lower.
     pub daily_cap: i32,
-    /// Slots taken in the row's week.
-    pub sent_this_week: i32,
+    /// Slots taken in the seven days that end with the row's day; none until they are counted.
+    pub sent_in_seven_days: Option<i32>,
     /// Weekly cap: override or the tier's; none = no weekly cap.
     pub weekly_cap: Option<i32>,
-    /// Least instant of the next grant, from the minimum gap; none = at once.
-    pub paced_until: Option<Instant>,
 }
+
+/// A rule that refuses, and when it lets go by itself.
+pub type Exhausted = Option<(Reason, Option<Instant>)>;
 
 impl Budget {
     /// The budget of `action` on an account that is already rolled to the instant of interest.
     pub fn of(account: &Account, action: Action, tier: &TierCap) -> Budget {
         let i = action.index();
         let daily = account.caps[i].daily.unwrap_or(tier.daily);
-        let paced_until = account.last_granted_at[i]
-            .filter(|_| tier.minimum_gap > 0)
-            .map(|last| last.plus(tier.minimum_gap));
         Budget {
             sent_today: account.sent_today[i],
             daily_cap: if account.ramp {
@@ -55,32 +54,58 @@ impl Budget {
             } else {
                 daily
             },
-            sent_this_week: account.sent_this_week[i],
+            sent_in_seven_days: account.sent_in_seven_days(action),
             weekly_cap: account.caps[i].weekly.or(tier.weekly),
-            paced_until,
         }
+    }
+
+    /// Whether nothing can be said before the days before the row's own are counted from the journal.
+    pub fn needs_count(&self) -> bool {
+        self.weekly_cap.is_some() && self.sent_in_seven_days.is_none()
     }
 
     /// Slots left today: what both caps leave, never negative.
     pub fn remaining(&self) -> i32 {
         let today = self.daily_cap.saturating_sub(self.sent_today);
-        let week = self.weekly_cap.map_or(today, |cap| cap.saturating_sub(self.sent_this_week));
+        let week = self.weekly_cap.zip(self.sent_in_seven_days);
+        let week = week.map_or(today, |(cap, sent)| cap.saturating_sub(sent));
         today.min(week).max(0)
     }
 
-    /// The first cap that refuses, and when it lets go: weeks before days. A cap of 0 does not let
-    /// go by itself.
-    pub fn exhausted(&self, account: &Account) -> Option<(Reason, Option<Instant>)> {
-        if let Some(cap) = self.weekly_cap.filter(|&cap| self.sent_this_week >= cap) {
-            let next_week = Day(account.week.0.saturating_add(7)).start();
-            return Some((Reason::WeeklyCapReached, (cap > 0).then_some(next_week)));
-        }
-        if self.sent_today >= self.daily_cap {
-            let tomorrow = account.day.next().start();
-            return Some((Reason::DailyCapReached, (self.daily_cap > 0).then_some(tomorrow)));
-        }
-        None
+    /// Whether the weekly cap is reached; it lets go at the first midnight at which enough falls out of
+    /// the seven days, one of 0 never.
+    pub fn week_is_full(&self, account: &Account, action: Action) -> Exhausted {
+        let (cap, sent) = self.weekly_cap.zip(self.sent_in_seven_days)?;
+        (sent >= cap).then(|| (Reason::WeeklyCapReached, falls_out(account, action, sent, cap)))
     }
+
+    /// Whether the effective daily cap is reached; it lets go at midnight, one of 0 not by itself.
+    pub fn day_is_full(&self, account: &Account) -> Exhausted {
+        let tomorrow = account.day.next().start();
+        (self.sent_today >= self.daily_cap)
+            .then_some((Reason::DailyCapReached, (self.daily_cap > 0).then_some(tomorrow)))
+    }
+
+    /// Whether the action was tried too often on the row's day, whatever came of it.
+    pub fn attempts_are_spent(&self, account: &Account, action: Action, limits: &Limits) -> Exhausted {
+        let most = limits.attempts(self.daily_cap)?;
+        let spent = account.attempts_today[action.index()] >= most;
+        spent.then(|| (Reason::DailyAttemptsReached, Some(account.day.next().start())))
+    }
+}
+
+/// The first midnight at which the seven days that begin later hold less than `cap`, if nothing else is
+/// sent; none for a cap of 0.
+fn falls_out(account: &Account, action: Action, mut sent: i32, cap: i32) -> Option<Instant> {
+    let i = action.index();
+    let oldest_first = account.sent_before?[i].into_iter().rev().chain([account.sent_today[i]]);
+    for (days, falls) in (1..).zip(oldest_first) {
+        sent = sent.saturating_sub(falls);
+        if sent < cap {
+            return Some(Day(account.day.0.saturating_add(days)).start());
+        }
+    }
+    None
 }
 
 /// The ramp's cap: a share of the daily cap that starts with `start_percent` and grows by
@@ -123,16 +148,48 @@ mod tests {
     }
 
     #[test]
-    fn weeks_refuse_before_days() {
+    fn a_week_lets_go_when_enough_has_fallen_out() {
         let mut a = account();
-        a.sent_today[0] = 50;
-        a.sent_this_week[0] = 60;
-        let budget = Budget::of(&a, Action::Inmail, &TIER);
-        let (reason, retry_at) = budget.exhausted(&a).unwrap();
-        assert_eq!(reason, Reason::WeeklyCapReached);
-        assert_eq!(retry_at.unwrap().day().iso_weekday(), 1);
-        assert_eq!(budget.remaining(), 0);
-        a.sent_this_week[0] = 59;
-        assert_eq!(Budget::of(&a, Action::Inmail, &TIER).exhausted(&a).unwrap().0, Reason::DailyCapReached);
+        let lets_go = |a: &Account, cap| {
+            let tier = TierCap { weekly: Some(cap), ..TIER };
+            let full = Budget::of(a, Action::Inmail, &tier).week_is_full(a, Action::Inmail);
+            full.map(|(_, at)| at.map(|at| at.day().0 - a.day.0))
+        };
+        a.sent_today[0] = 4;
+        // Yesterday 3, six days ago 10.
+        a.sent_before = a.sent_before.map(|mut before| {
+            before[0] = [3, 0, 0, 0, 0, 10];
+            before
+        });
+        assert_eq!(lets_go(&a, 18), None);
+        assert_eq!(lets_go(&a, 17), Some(Some(1)), "ten fall out at midnight");
+        assert_eq!(lets_go(&a, 8), Some(Some(1)));
+        assert_eq!(lets_go(&a, 7), Some(Some(6)), "yesterday's three, five days later");
+        assert_eq!(lets_go(&a, 4), Some(Some(7)), "today's four");
+        assert_eq!(lets_go(&a, 0), Some(None), "a cap of 0 does not let go");
+        assert_eq!(Budget::of(&a, Action::Inmail, &TIER).remaining(), 43);
+    }
+
+    #[test]
+    fn only_a_weekly_cap_needs_the_days_before() {
+        let a = Account { sent_before: None, ..account() };
+        assert!(Budget::of(&a, Action::Inmail, &TIER).needs_count());
+        assert!(!Budget::of(&a, Action::Inmail, &TierCap { weekly: None, ..TIER }).needs_count());
+        assert!(!Budget::of(&account(), Action::Inmail, &TIER).needs_count());
+    }
+
+    #[test]
+    fn attempts_are_spent_at_twice_the_cap() {
+        let mut a = account();
+        let spent = |a: &Account, percent| {
+            let limits = Limits { attempt_percent: percent, ..Limits::default() };
+            Budget::of(a, Action::Inmail, &TIER).attempts_are_spent(a, Action::Inmail, &limits)
+        };
+        a.attempts_today[0] = 99;
+        assert_eq!(spent(&a, 200), None);
+        a.attempts_today[0] = 100;
+        let midnight = a.day.next().start();
+        assert_eq!(spent(&a, 200), Some((Reason::DailyAttemptsReached, Some(midnight))));
+        assert_eq!((spent(&a, 0), spent(&a, 201)), (None, None));
     }
 }

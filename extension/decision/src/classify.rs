@@ -3,25 +3,37 @@
 //! The rules are data (the view `sendgate.error_rules`), asked in order; the first that matches
 //! decides. What no rule knows is `indeterminate`, and its slot is held.
 
-use crate::names::{Action, Outcome};
+use crate::answer::Answer;
+use crate::clock::{DAY, HOUR};
+use crate::names::{Action, Outcome, Scope};
+
+/// The cooldown of `action_unavailable` where its rule does not say one.
+pub const UNAVAILABLE_WAIT: i64 = 24 * HOUR;
+
+/// The wait of `recipient_later` where neither the provider nor the rule says one.
+pub const RECIPIENT_WAIT: i64 = DAY;
+
+/// The longest wait that makes sense, in days: a provider that asks for more than a year means for ever.
+pub const WAIT_DAYS_MAX: i64 = 366;
+
+/// How a pattern says that a missing status fits too.
+const OR_NONE: &str = " or none";
 
 /// The prefix that providers put before their error types, or leave out.
 const TYPE_PREFIX: &str = "errors/";
 
-/// What the provider answered, as far as the caller knows.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ProviderError<'a> {
-    /// Text of the error.
-    pub message: Option<&'a str>,
-    /// The provider's own type, such as `errors/insufficient_credits`.
-    pub error_type: Option<&'a str>,
-    /// HTTP status as the caller has it; any number, also one that is none.
-    pub http_status: Option<i32>,
-}
-
 /// HTTP statuses that a rule covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StatusPattern {
+pub struct StatusPattern {
+    /// Which statuses.
+    pub statuses: Statuses,
+    /// Whether an answer without a status is covered too.
+    pub or_none: bool,
+}
+
+/// One status or a class of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Statuses {
     /// One status, such as `429`.
     Exact(i32),
     /// A class of a hundred, such as `4xx`.
@@ -29,11 +41,23 @@ pub enum StatusPattern {
 }
 
 impl StatusPattern {
-    /// Reads `429` or `4xx`; `None` for anything else.
+    /// Reads `429` or `4xx`, and either with ` or none` behind it; `None` for anything else.
     pub fn parse(text: &str) -> Option<StatusPattern> {
+        let (statuses, or_none) =
+            text.strip_suffix(OR_NONE).map_or((text, false), |statuses| (statuses, true));
+        Statuses::parse(statuses).map(|statuses| StatusPattern { statuses, or_none })
+    }
+
+    fn covers(self, status: Option<i32>) -> bool {
+        status.map_or(self.or_none, |status| self.statuses.covers(status))
+    }
+}
+
+impl Statuses {
+    fn parse(text: &str) -> Option<Statuses> {
         if let Some(class) = text.strip_suffix("xx") {
             return match class.as_bytes() {
-                [digit @ b'1'..=b'5'] => Some(StatusPattern::Class(i32::from(digit - b'0'))),
+                [digit @ b'1'..=b'5'] => Some(Statuses::Class(i32::from(digit - b'0'))),
                 _ => None,
             };
         }
@@ -43,13 +67,13 @@ impl StatusPattern {
         } else {
             return None;
         };
-        (100..=599).contains(&status).then_some(StatusPattern::Exact(status))
+        (100..=599).contains(&status).then_some(Statuses::Exact(status))
     }
 
     fn covers(self, status: i32) -> bool {
         match self {
-            StatusPattern::Exact(exact) => status == exact,
-            StatusPattern::Class(class) => status / 100 == class,
+            Statuses::Exact(exact) => status == exact,
+            Statuses::Class(class) => status / 100 == class,
         }
     }
 }
@@ -67,17 +91,21 @@ pub struct Rule {
     pub http_status: Option<StatusPattern>,
     /// Only messages that contain this literal, [`folded`].
     pub error_text: Option<String>,
+    /// What a rate limit stops; none = the account.
+    pub scope: Option<Scope>,
+    /// How long the outcome's cooldown or wait lasts, in microseconds; none = as long as is usual.
+    pub wait: Option<i64>,
 }
 
 impl Rule {
-    fn matches(&self, action: Action, error: &ProviderError<'_>, message: &str) -> bool {
+    fn matches(&self, action: Action, answer: &Answer<'_>, text: &str) -> bool {
         let without_prefix = |t: &str| t.strip_prefix(TYPE_PREFIX).unwrap_or(t).to_owned();
         self.action.is_none_or(|only| only == action)
             && self.error_type.as_deref().is_none_or(|only| {
-                error.error_type.is_some_and(|t| without_prefix(t) == without_prefix(only))
+                answer.error_type.as_deref().is_some_and(|t| without_prefix(t) == without_prefix(only))
             })
-            && self.http_status.is_none_or(|only| error.http_status.is_some_and(|s| only.covers(s)))
-            && self.error_text.as_deref().is_none_or(|only| message.contains(only))
+            && self.http_status.is_none_or(|only| only.covers(answer.http_status))
+            && self.error_text.as_deref().is_none_or(|only| text.contains(only))
     }
 }
 
@@ -91,35 +119,86 @@ pub fn folded(text: &str) -> String {
     lower.flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
-/// What `error` means for an attempt of `action`. No error at all means that the caller never
-/// sent anything.
-pub fn classify(rules: &[Rule], action: Action, error: &ProviderError<'_>) -> Outcome {
-    if error.message.is_none() && error.error_type.is_none() && error.http_status.is_none() {
-        return Outcome::Released;
+/// What a rule makes of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Classified {
+    /// What it means for the attempt.
+    pub outcome: Outcome,
+    /// What a rate limit stops.
+    pub scope: Scope,
+    /// How long the rule says to wait, in microseconds.
+    pub wait: Option<i64>,
+}
+
+impl Classified {
+    fn plainly(outcome: Outcome) -> Classified {
+        Classified { outcome, scope: Scope::Account, wait: None }
     }
-    let message = folded(error.message.unwrap_or_default());
-    rules
-        .iter()
-        .find(|rule| rule.matches(action, error, &message))
-        .map_or(Outcome::Indeterminate, |rule| rule.outcome)
+
+    /// How long the cooldown lasts or the recipient is left alone: as the provider says, else the rule,
+    /// else as is usual; 0 for an outcome that knows no wait. All in microseconds.
+    pub fn wait(&self, retry_after: Option<i64>, rate_limit_cooldown: i64) -> i64 {
+        match self.outcome {
+            Outcome::RateLimited => retry_after.or(self.wait).unwrap_or(rate_limit_cooldown),
+            Outcome::RecipientLater => retry_after.or(self.wait).unwrap_or(RECIPIENT_WAIT),
+            // A plan does not change because some time has passed.
+            Outcome::ActionUnavailable => self.wait.unwrap_or(UNAVAILABLE_WAIT),
+            _ => 0,
+        }
+    }
+}
+
+/// What `answer` means for an attempt of `action`. No error at all means that the caller never sent
+/// anything.
+pub fn classify(rules: &[Rule], action: Action, answer: &Answer<'_>) -> Classified {
+    if answer.is_empty() {
+        return Classified::plainly(Outcome::Released);
+    }
+    let text = folded(&answer.text);
+    let rule = rules.iter().find(|rule| rule.matches(action, answer, &text));
+    rule.map_or(Classified::plainly(Outcome::Indeterminate), |rule| Classified {
+        outcome: rule.outcome,
+        scope: rule.scope.unwrap_or(Scope::Account),
+        wait: rule.wait,
+    })
+}
+
+/// A provider's `retry_after`, in the parts of an interval, as microseconds; none where it makes no sense
+/// (negative, months, more than 366 days) and counts as not given.
+pub fn sensible_wait(months: i32, days: i32, micros: i64) -> Option<i64> {
+    let wait = i64::from(days).checked_mul(DAY)?.checked_add(micros)?;
+    (months == 0 && (0..=WAIT_DAYS_MAX * DAY).contains(&wait)).then_some(wait)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::ProviderError;
 
     fn rule(outcome: Outcome) -> Rule {
-        Rule { outcome, action: None, error_type: None, http_status: None, error_text: None }
+        Rule {
+            outcome,
+            action: None,
+            error_type: None,
+            http_status: None,
+            error_text: None,
+            scope: None,
+            wait: None,
+        }
+    }
+
+    fn outcome(rules: &[Rule], action: Action, error: &ProviderError<'_>) -> Outcome {
+        classify(rules, action, &Answer::read(error)).outcome
     }
 
     #[test]
     fn no_error_is_never_sent_and_anything_unknown_is_indeterminate() {
         let none = ProviderError::default();
-        assert_eq!(classify(&[], Action::Inmail, &none), Outcome::Released);
+        assert_eq!(outcome(&[], Action::Inmail, &none), Outcome::Released);
         let blank = ProviderError { message: Some(""), ..none };
-        assert_eq!(classify(&[], Action::Inmail, &blank), Outcome::Indeterminate);
+        assert_eq!(outcome(&[], Action::Inmail, &blank), Outcome::Indeterminate);
         let odd = ProviderError { http_status: Some(302), ..none };
-        assert_eq!(classify(&[], Action::Inmail, &odd), Outcome::Indeterminate);
+        assert_eq!(outcome(&[], Action::Inmail, &odd), Outcome::Indeterminate);
     }
 
     #[test]
@@ -127,10 +206,10 @@ mod tests {
         let rules = [Rule { error_type: Some("errors/x".into()), ..rule(Outcome::Transient) }];
         for given in ["x", "errors/x"] {
             let error = ProviderError { error_type: Some(given), ..ProviderError::default() };
-            assert_eq!(classify(&rules, Action::Inmail, &error), Outcome::Transient);
+            assert_eq!(outcome(&rules, Action::Inmail, &error), Outcome::Transient);
         }
         let error = ProviderError { error_type: Some("xy"), ..ProviderError::default() };
-        assert_eq!(classify(&rules, Action::Inmail, &error), Outcome::Indeterminate);
+        assert_eq!(outcome(&rules, Action::Inmail, &error), Outcome::Indeterminate);
     }
 
     #[test]
@@ -145,16 +224,42 @@ mod tests {
         ];
         let error =
             ProviderError { message: Some("NOT ENOUGH CREDITS"), error_type: None, http_status: Some(422) };
-        assert_eq!(classify(&rules, Action::Inmail, &error), Outcome::CreditsExhausted);
-        assert_eq!(classify(&rules, Action::Message, &error), Outcome::RecipientRefused);
+        assert_eq!(outcome(&rules, Action::Inmail, &error), Outcome::CreditsExhausted);
+        assert_eq!(outcome(&rules, Action::Message, &error), Outcome::RecipientRefused);
     }
 
     #[test]
     fn status_patterns() {
-        assert_eq!(StatusPattern::parse("429"), Some(StatusPattern::Exact(429)));
-        assert_eq!(StatusPattern::parse("4xx"), Some(StatusPattern::Class(4)));
-        for bad in ["", "xx", "9xx", "44xx", "600", "099", "42", "4290", "+42", "4XX", "４２９"] {
+        let statuses = |text| StatusPattern::parse(text).map(|pattern| (pattern.statuses, pattern.or_none));
+        assert_eq!(statuses("429"), Some((Statuses::Exact(429), false)));
+        assert_eq!(statuses("4xx"), Some((Statuses::Class(4), false)));
+        assert_eq!(statuses("422 or none"), Some((Statuses::Exact(422), true)));
+        let bad =
+            ["", "xx", "9xx", "44xx", "600", "099", "42", "4290", "+42", "4XX", "４２９", " or none", "none"];
+        for bad in bad {
             assert_eq!(StatusPattern::parse(bad), None, "{bad}");
+        }
+        let pattern = StatusPattern::parse("422 or none").unwrap();
+        assert!(pattern.covers(None) && pattern.covers(Some(422)) && !pattern.covers(Some(421)));
+    }
+
+    #[test]
+    fn the_provider_says_how_long_then_the_rule_then_the_setting() {
+        let of = |outcome, wait| Classified { outcome, scope: Scope::Account, wait };
+        let limited = of(Outcome::RateLimited, Some(5));
+        assert_eq!((limited.wait(Some(0), 9), limited.wait(None, 9)), (0, 5));
+        assert_eq!(of(Outcome::RateLimited, None).wait(None, 9), 9);
+        assert_eq!(of(Outcome::RecipientLater, None).wait(None, 9), DAY);
+        assert_eq!(of(Outcome::ActionUnavailable, None).wait(Some(5), 9), DAY);
+        assert_eq!(of(Outcome::Rejected, Some(5)).wait(Some(5), 9), 0);
+    }
+
+    #[test]
+    fn a_wait_without_sense_is_none() {
+        assert_eq!(sensible_wait(0, 1, -HOUR), Some(23 * HOUR));
+        assert_eq!(sensible_wait(0, 366, 0), Some(366 * DAY));
+        for (months, days, micros) in [(1, 0, 0), (0, 366, 1), (0, 0, -1), (0, i32::MAX, i64::MAX)] {
+            assert_eq!(sensible_wait(months, days, micros), None);
         }
     }
 }

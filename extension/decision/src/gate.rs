@@ -4,11 +4,15 @@ use crate::account::Account;
 use crate::breaker::{ClearReason, Probe, Reading};
 use crate::budget::{Budget, TierCap};
 use crate::clock::{Day, Instant};
-use crate::names::{Action, OperationId, Reason, Status};
-use crate::window::Zone;
+use crate::failures::Limits;
+use crate::names::{Action, Enforcement, OperationId, Reason, Status};
+use crate::pace::{self, paced_until};
+use crate::window::{WindowReading, Zone};
 
 /// What a decision needs beside the account row.
 pub struct Request<'a> {
+    /// The account's id.
+    pub account_id: &'a str,
     /// What is to be sent.
     pub action: Action,
     /// The instant of the decision.
@@ -21,8 +25,14 @@ pub struct Request<'a> {
     pub evidence: bool,
     /// What the journal says about this prospect and action; none = nothing asked (`preview`).
     pub prospect: Option<ProspectHistory>,
+    /// The prospect's suppression; none = writing is allowed.
+    pub suppressed: Option<Suppression>,
+    /// What the campaign may take of the account's day; none = no campaign, or one without a limit.
+    pub campaign: Option<CampaignLimit>,
     /// What the account's tier allows for the action.
     pub tier: TierCap,
+    /// The settings about attempts and failures.
+    pub limits: Limits,
     /// Least time between two sends of one action to one prospect, in microseconds.
     pub prospect_cooldown: i64,
     /// Time an operation has for its answer, in microseconds.
@@ -38,6 +48,22 @@ pub struct ProspectHistory {
     pub unresolved: bool,
     /// When the youngest that was not given back was reserved.
     pub last_kept_at: Option<Instant>,
+}
+
+/// A suppression: no account may write to the prospect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Suppression {
+    /// When it ends by itself; none = only unsuppress_prospect ends it.
+    pub until: Option<Instant>,
+}
+
+/// A campaign's part of the account's day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CampaignLimit {
+    /// Slots of the action that the campaign may take of the account's UTC day, 0 or more.
+    pub limit: i32,
+    /// Slots that it has taken on the row's day.
+    pub taken: i32,
 }
 
 /// The counts that go with every answer.
@@ -70,7 +96,12 @@ pub struct Grant {
     pub valid_until: Instant,
     /// The counts with this slot taken.
     pub counts: Counts,
+    /// The rule that would have refused, where the account is only observed.
+    pub observed: Option<Blocked>,
 }
+
+/// A rule that refuses, and when it lets go by itself; none when only an event can change it.
+pub type Blocked = (Reason, Option<Instant>);
 
 /// A refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +119,8 @@ pub struct Refusal {
 pub enum Verdict {
     /// First remove the breaker's stamp for this reason, then ask again.
     ClearBreaker(ClearReason),
+    /// First count the days before the row's own from the journal, with the row held, then ask again.
+    NeedsCount,
     /// Go.
     Grant(Box<Grant>),
     /// No.
@@ -110,65 +143,171 @@ pub fn stopped(account: &Account, paused: bool) -> Option<Reason> {
     }
 }
 
-/// Asks every rule in the contract's order; the first that holds refuses.
-pub fn decide(account: &Account, request: &Request<'_>) -> Verdict {
-    let now = request.now;
-    let row = account.rolled(now);
-    let budget = Budget::of(&row, request.action, &request.tier);
-    let refuse = |reason, retry_at| Verdict::Refuse(Refusal { reason, retry_at, counts: budget.into() });
-
-    if let Some(reason) = stopped(&row, request.paused) {
-        return refuse(reason, None);
-    }
-    let mut probing = false;
-    if request.action == Action::Inmail {
-        match row.breaker.read(row.credit_reset_day, now) {
-            Reading::Closed => {}
-            Reading::ForcedOpen => return refuse(Reason::BreakerForcedOpen, None),
-            Reading::Lapsed => return Verdict::ClearBreaker(ClearReason::MonthlyReset),
-            Reading::Open { .. } if request.evidence => {
-                return Verdict::ClearBreaker(ClearReason::RecentSuccessEvidence);
-            }
-            Reading::Open { .. } if row.breaker.has_permit(now) => probing = true,
-            Reading::Open { retry_at } => return refuse(Reason::CreditsExhausted, Some(retry_at)),
-        }
-    }
-    if let Some(until) = row.cooldown_until.filter(|&until| until > now) {
-        return refuse(Reason::AccountCooldown, Some(until));
-    }
-    let mut valid_until = now.day().next().start();
-    if probing && let Some(permit) = &row.breaker.probe {
-        valid_until = valid_until.min(permit.lease_until);
-    }
-    if let Some(window) = row.window {
-        let reading = window.read(request.zone, now);
-        if !reading.open {
-            return refuse(Reason::OutsideSendingWindow, Some(reading.until));
-        }
-        valid_until = valid_until.min(reading.until);
-    }
-    if let Some(history) = request.prospect {
-        if history.unresolved {
-            return refuse(Reason::OperationInFlight, None);
-        }
-        let warm = history.last_kept_at.map(|at| at.plus(request.prospect_cooldown));
-        if let Some(until) = warm.filter(|&until| until > now) {
-            return refuse(Reason::ProspectCooldown, Some(until));
-        }
-    }
-    if let Some(until) = budget.paced_until.filter(|&until| until > now) {
-        return refuse(Reason::Pacing, Some(until));
-    }
-    if let Some((reason, retry_at)) = budget.exhausted(&row) {
-        return refuse(reason, retry_at);
-    }
-    Verdict::Grant(Box::new(grant(row, request, valid_until, probing)))
+/// What the rules look at.
+struct Look<'a> {
+    row: &'a Account,
+    budget: &'a Budget,
+    window: Option<WindowReading>,
+    request: &'a Request<'a>,
 }
 
-fn grant(mut row: Account, request: &Request<'_>, valid_until: Instant, probing: bool) -> Grant {
-    let expires_at = request.now.plus(request.operation_ttl);
+/// A rule: why it refuses, if it does.
+type Rule = fn(&Look<'_>) -> Option<Blocked>;
+
+/// The rules in the contract's order.
+const ORDER: [Rule; 12] = [
+    |look| stopped(look.row, look.request.paused).map(|reason| (reason, None)),
+    breaker_is_open,
+    account_cools_down,
+    action_cools_down,
+    outside_the_window,
+    suppressed,
+    prospect_is_taken,
+    too_soon,
+    |look| look.budget.week_is_full(look.row, look.request.action),
+    |look| look.budget.day_is_full(look.row),
+    |look| look.budget.attempts_are_spent(look.row, look.request.action, &look.request.limits),
+    campaign_has_its_part,
+];
+
+/// Asks the rules in the contract's order; the first that holds refuses.
+pub fn decide(account: &Account, request: &Request<'_>) -> Verdict {
+    decide_as(Enforcement::Enforce, account, request)
+}
+
+/// The same for an account that may only be observed.
+pub fn decide_as(enforcement: Enforcement, account: &Account, request: &Request<'_>) -> Verdict {
+    let row = account.rolled(request.now);
+    let budget = Budget::of(&row, request.action, &request.tier);
+    if budget.needs_count() {
+        return Verdict::NeedsCount;
+    }
+    if let Some(reason) = breaker_lets_go(&row, request) {
+        return Verdict::ClearBreaker(reason);
+    }
+    let window = row.window.map(|window| window.read(request.zone, request.now));
+    let look = Look { row: &row, budget: &budget, window, request };
+    let mut held = ORDER.iter().filter_map(|rule| rule(&look));
+    let first = held.next();
+    let refusal = match enforcement {
+        Enforcement::Enforce => first,
+        Enforcement::Observe => first.into_iter().chain(held).find(|(reason, _)| !reason.is_observed()),
+    };
+    if let Some((reason, retry_at)) = refusal {
+        return Verdict::Refuse(Refusal { reason, retry_at, counts: budget.into() });
+    }
+    let mut grant = grant(row, request, window);
+    grant.observed = first;
+    Verdict::Grant(Box::new(grant))
+}
+
+/// What the breaker says to the request.
+fn reading(row: &Account, request: &Request<'_>) -> Reading {
+    match request.action {
+        Action::Inmail => row.breaker.read(row.credit_reset_day, request.now),
+        _ => Reading::Closed,
+    }
+}
+
+/// Whether the breaker's stamp has to go before the rules are asked.
+fn breaker_lets_go(row: &Account, request: &Request<'_>) -> Option<ClearReason> {
+    if stopped(row, request.paused).is_some() {
+        return None;
+    }
+    match reading(row, request) {
+        Reading::Lapsed => Some(ClearReason::MonthlyReset),
+        Reading::Open { .. } if request.evidence => Some(ClearReason::RecentSuccessEvidence),
+        _ => None,
+    }
+}
+
+/// Whether the request passes an open breaker with its permit.
+fn is_probe(row: &Account, request: &Request<'_>) -> bool {
+    matches!(reading(row, request), Reading::Open { .. }) && row.breaker.has_permit(request.now)
+}
+
+fn breaker_is_open(look: &Look<'_>) -> Option<Blocked> {
+    match reading(look.row, look.request) {
+        Reading::ForcedOpen => Some((Reason::BreakerForcedOpen, None)),
+        Reading::Open { retry_at } if !is_probe(look.row, look.request) => {
+            Some((Reason::CreditsExhausted, Some(retry_at)))
+        }
+        Reading::Open { .. } | Reading::Closed | Reading::Lapsed => None,
+    }
+}
+
+/// The rule lasts until then, if that lies ahead.
+fn until(reason: Reason, until: Option<Instant>, now: Instant) -> Option<Blocked> {
+    until.filter(|&until| until > now).map(|until| (reason, Some(until)))
+}
+
+fn account_cools_down(look: &Look<'_>) -> Option<Blocked> {
+    until(Reason::AccountCooldown, look.row.cooldown_until, look.request.now)
+}
+
+/// The later of its ends: what the provider asked for, and the silence after failures in a row.
+fn action_cools_down(look: &Look<'_>) -> Option<Blocked> {
+    let i = look.request.action.index();
+    let silent = look.row.failures[i].silent_until(&look.request.limits);
+    until(Reason::ActionCooldown, look.row.action_cooldown_until[i].max(silent), look.request.now)
+}
+
+fn outside_the_window(look: &Look<'_>) -> Option<Blocked> {
+    let reading = look.window?;
+    (!reading.open).then_some((Reason::OutsideSendingWindow, Some(reading.until)))
+}
+
+fn suppressed(look: &Look<'_>) -> Option<Blocked> {
+    let until = look.request.suppressed?.until;
+    until.is_none_or(|at| at > look.request.now).then_some((Reason::ProspectSuppressed, until))
+}
+
+fn prospect_is_taken(look: &Look<'_>) -> Option<Blocked> {
+    let history = look.request.prospect?;
+    if history.unresolved {
+        return Some((Reason::OperationInFlight, None));
+    }
+    let warm = history.last_kept_at.map(|at| at.plus(look.request.prospect_cooldown));
+    until(Reason::ProspectCooldown, warm, look.request.now)
+}
+
+fn too_soon(look: &Look<'_>) -> Option<Blocked> {
+    let asked = pace::Asked {
+        account_id: look.request.account_id,
+        action: look.request.action,
+        tier_gap: look.request.tier.minimum_gap,
+        slots_left: look.budget.remaining(),
+        zone: look.request.zone,
+    };
+    until(Reason::Pacing, paced_until(look.row, &asked), look.request.now)
+}
+
+fn campaign_has_its_part(look: &Look<'_>) -> Option<Blocked> {
+    let campaign = look.request.campaign?;
+    let tomorrow = look.row.day.next().start();
+    (campaign.taken >= campaign.limit)
+        .then_some((Reason::CampaignLimitReached, (campaign.limit > 0).then_some(tomorrow)))
+}
+
+/// Until when the answer holds for a row that is not yet written.
+fn valid_until(row: &Account, request: &Request<'_>, window: Option<WindowReading>) -> Instant {
+    let mut until = request.now.day().next().start();
+    if is_probe(row, request)
+        && let Some(permit) = &row.breaker.probe
+    {
+        until = until.min(permit.lease_until);
+    }
+    window.map_or(until, |reading| until.min(reading.until))
+}
+
+fn grant(mut row: Account, request: &Request<'_>, window: Option<WindowReading>) -> Grant {
+    let (now, i) = (request.now, request.action.index());
+    let expires_at = now.plus(request.operation_ttl);
+    let valid_until = valid_until(&row, request, window);
+    let probing = is_probe(&row, request);
     row.take_slot(request.action);
-    row.last_granted_at[request.action.index()] = Some(request.now);
+    row.last_granted_at[i] = Some(now);
+    row.failures[i].grant(&request.limits, expires_at, now);
     let budget = Budget::of(&row, request.action, &request.tier);
     if request.action == Action::Inmail {
         row.inmail_cap_today = row.inmail_cap_today.max(budget.daily_cap);
@@ -180,7 +319,14 @@ fn grant(mut row: Account, request: &Request<'_>, valid_until: Instant, probing:
             taken_by: Some(request.operation),
         });
     }
-    Grant { counted_on: row.day, expires_at, valid_until, counts: budget.into(), account: row }
+    Grant {
+        counted_on: row.day,
+        expires_at,
+        valid_until,
+        counts: budget.into(),
+        observed: None,
+        account: row,
+    }
 }
 
 #[cfg(test)]

@@ -4,11 +4,12 @@
 //! the extension does it. Everything here is tested in milliseconds.
 //!
 //! ```text
-//! gate → budget, breaker, window → account → clock        classify        external → settle
-//! enrollment        books
+//! gate → budget, breaker → pace, failures, window → account → clock        external → settle
+//! enrollment → classify → answer        books
 //! ```
 
 pub mod account;
+pub mod answer;
 pub mod books;
 pub mod breaker;
 pub mod budget;
@@ -16,8 +17,10 @@ pub mod classify;
 pub mod clock;
 pub mod enrollment;
 pub mod external;
+pub mod failures;
 pub mod gate;
 pub mod literal;
 pub mod names;
+pub mod pace;
 pub mod settle;
 pub mod window;

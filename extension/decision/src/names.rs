@@ -151,16 +151,77 @@ closed_list! {
         CreditsExhausted => "credits_exhausted",
         /// This recipient cannot be reached; others can.
         RecipientRefused => "recipient_refused",
+        /// This recipient cannot be reached for a while.
+        RecipientLater => "recipient_later",
+        /// Refused for what is neither the recipient's nor the account's state: a person has to look.
+        Rejected => "rejected",
         /// A passing failure before anything was sent.
         Transient => "transient",
         /// The provider asks to slow down.
         RateLimited => "rate_limited",
+        /// The account's plan or seat does not include the action.
+        ActionUnavailable => "action_unavailable",
         /// The provider restricted the account.
         AccountRestricted => "account_restricted",
         /// The provider no longer accepts the account's credentials.
         AuthLost => "auth_lost",
         /// It is unknown whether it was sent; the slot stays taken.
         Indeterminate => "indeterminate",
+        /// An operator found out that it was not sent; the slot is given back. No rule has this outcome.
+        NotSent => "not_sent",
+    }
+}
+
+impl Outcome {
+    /// Whether an error rule may have this outcome: all but an operator's verdict.
+    pub const fn is_for_rules(self) -> bool {
+        !matches!(self, Outcome::NotSent)
+    }
+
+    /// Whether a rule with this outcome may say what cools down, the account or the action.
+    pub const fn takes_scope(self) -> bool {
+        matches!(self, Outcome::RateLimited)
+    }
+
+    /// Whether a rule with this outcome may say for how long.
+    pub const fn takes_wait(self) -> bool {
+        matches!(self, Outcome::RateLimited | Outcome::RecipientLater | Outcome::ActionUnavailable)
+    }
+}
+
+closed_list! {
+    /// Whether refusals are refusals, or only counted.
+    Enforcement {
+        /// The first rule that holds refuses.
+        Enforce => "enforce",
+        /// What an observed rule would refuse is granted; the other rules refuse whatever stands before them.
+        Observe => "observe",
+    }
+}
+
+closed_list! {
+    /// What a rate limit stops.
+    Scope {
+        /// Every action of the account.
+        Account => "account",
+        /// The attempt's action alone.
+        Action => "action",
+    }
+}
+
+closed_list! {
+    /// Why an account or one of its actions cools down, as `cooldown_log` spells it.
+    CooldownCause {
+        /// The provider asked to slow down.
+        RateLimited => "rate_limited",
+        /// Too many failures in a row.
+        Failing => "failing",
+        /// The account's plan or seat does not include the action.
+        ActionUnavailable => "action_unavailable",
+        /// The audit found the counter far above the cap.
+        OverCap => "over_cap",
+        /// An operator.
+        Manual => "manual",
     }
 }
 
@@ -177,20 +238,45 @@ closed_list! {
         CreditsExhausted => "account_inmail_credits_exhausted",
         /// The account is cooling down.
         AccountCooldown => "account_cooldown",
+        /// The action is cooling down on this account; others are not.
+        ActionCooldown => "action_cooldown",
         /// It is outside the account's sending window.
         OutsideSendingWindow => "outside_sending_window",
+        /// The prospect is suppressed: no account may write to it.
+        ProspectSuppressed => "prospect_suppressed",
         /// An operation for this prospect and action is unresolved.
         OperationInFlight => "operation_in_flight",
         /// This prospect was sent the same action too recently.
         ProspectCooldown => "prospect_cooldown",
-        /// The minimum gap since the account's last send of this action is not over.
+        /// It is too soon after the last grant.
         Pacing => "pacing",
-        /// The weekly cap is used up.
+        /// The cap of seven days is used up.
         WeeklyCapReached => "weekly_cap_reached",
         /// The effective daily cap is used up.
         DailyCapReached => "daily_cap_reached",
+        /// The action was tried too often today, whatever came of it.
+        DailyAttemptsReached => "daily_attempts_reached",
+        /// The campaign has taken its part of the account's day.
+        CampaignLimitReached => "campaign_limit_reached",
         /// A replay of an operation that is settled or past its time.
         OperationResolved => "operation_resolved",
+    }
+}
+
+impl Reason {
+    /// Whether an observing account only counts this refusal and grants all the same. The others refuse
+    /// there too, whatever stands before them: they say that an operator, a person's wish or an open
+    /// outcome forbids the send, which no limits of one's own know of.
+    pub const fn is_observed(self) -> bool {
+        !matches!(
+            self,
+            Reason::PausedByOperator
+                | Reason::AccountNotConnected
+                | Reason::BreakerForcedOpen
+                | Reason::ProspectSuppressed
+                | Reason::OperationInFlight
+                | Reason::OperationResolved
+        )
     }
 }
 

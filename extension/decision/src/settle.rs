@@ -6,7 +6,8 @@
 use crate::account::Account;
 use crate::breaker::{ClearReason, Probe};
 use crate::clock::{Day, Instant, MINUTE};
-use crate::names::{Action, OperationId, OperationState, Outcome, Status};
+use crate::failures::{Attempt, Change, Limits};
+use crate::names::{Action, CooldownCause, OperationId, OperationState, Outcome, Scope, Status};
 
 /// How far a provider's clock may differ from ours: a delivery must not be lost over it.
 pub const CLOCK_SKEW_MAX: i64 = 5 * MINUTE;
@@ -28,6 +29,34 @@ pub struct Operation {
     pub expires_at: Instant,
     /// What it came to, once settled.
     pub outcome: Option<Outcome>,
+    /// Whether it came through the gate; an external send is no attempt.
+    pub is_attempt: bool,
+    /// Whether layer 1 listed it as expired: its end is counted then.
+    pub listed: bool,
+}
+
+impl Operation {
+    /// Its end, as failures in a row count it.
+    fn attempt(&self) -> Attempt {
+        Attempt {
+            reserved_at: self.reserved_at,
+            expires_at: self.expires_at,
+            counted: self.listed || self.state != OperationState::Reserved,
+        }
+    }
+}
+
+/// A change of a cooldown that goes into its log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CooldownChange {
+    /// Which action cools down; none = the account.
+    pub action: Option<Action>,
+    /// Why.
+    pub cause: CooldownCause,
+    /// Until when from now on; none = it is over.
+    pub until: Option<Instant>,
+    /// Whether the cooldown begins with this: none lasted before.
+    pub began: bool,
 }
 
 /// A change of the breaker that goes into its log.
@@ -50,14 +79,66 @@ pub struct Settled {
     pub outcome: Option<Outcome>,
     /// What happened to the breaker, in order.
     pub breaker: Vec<BreakerChange>,
+    /// What happened to cooldowns, in order.
+    pub cooldowns: Vec<CooldownChange>,
     /// The operation had been given back and was delivered all the same.
     pub after_rollback: bool,
 }
 
 impl Settled {
     fn new(account: Account, state: OperationState, outcome: Option<Outcome>) -> Settled {
-        Settled { account, state, outcome, breaker: Vec::new(), after_rollback: false }
+        Settled { account, state, outcome, breaker: Vec::new(), cooldowns: Vec::new(), after_rollback: false }
     }
+}
+
+impl Settled {
+    fn note_failures(&mut self, action: Action, change: Option<Change>) {
+        let Some(change) = change else { return };
+        let failing = self.account.failures[action.index()].failing;
+        self.cooldowns.push(CooldownChange {
+            action: Some(action),
+            cause: CooldownCause::Failing,
+            until: failing.map(|failing| failing.until),
+            began: change == Change::Began,
+        });
+    }
+
+    /// Lets the account or an action cool down, and notes it unless it did so for longer already.
+    fn cool_down(&mut self, action: Option<Action>, cause: CooldownCause, until: Instant, now: Instant) {
+        let row = &mut self.account;
+        let old = match action {
+            Some(action) => row.action_cooldown_until[action.index()],
+            None => row.cooldown_until,
+        };
+        match action {
+            Some(action) => row.cool_down_action(action, until),
+            None => row.cool_down(until),
+        }
+        if old < Some(until) {
+            let began = old.is_none_or(|old| old <= now);
+            self.cooldowns.push(CooldownChange { action, cause, until: Some(until), began });
+        }
+    }
+}
+
+/// A failure reported by the caller, as the classifier read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What it came to.
+    pub outcome: Outcome,
+    /// What a rate limit stops.
+    pub scope: Scope,
+    /// How long the cooldown lasts, or the recipient is left alone, in microseconds; 0 or more. Outcomes
+    /// that know no wait leave it aside.
+    pub wait: i64,
+}
+
+impl Failure {
+    /// A delivery that was reported without proof.
+    pub const UNPROVEN: Failure = Failure { outcome: Outcome::Indeterminate, scope: Scope::Account, wait: 0 };
+
+    /// An operator's verdict that nothing was sent.
+    pub const NOT_SENT: Failure = Failure { outcome: Outcome::NotSent, scope: Scope::Account, wait: 0 };
 }
 
 /// A delivery reported by the caller.
@@ -67,6 +148,8 @@ pub struct Delivery {
     pub proven: bool,
     /// When the provider delivered.
     pub occurred_at: Instant,
+    /// Whether it is an operator's verdict, which says nothing about failures in a row.
+    pub by_operator: bool,
 }
 
 /// Settles an operation as delivered; an InMail without proof becomes indeterminate. The caller
@@ -76,6 +159,9 @@ pub fn deliver(account: &Account, op: &Operation, delivery: Delivery, now: Insta
     let after_rollback = op.state == OperationState::Released;
     if after_rollback {
         row.take_back_slot(op.action, op.counted_on);
+        if op.is_attempt && op.outcome == Some(Outcome::Released) {
+            row.take_back_attempt(op.action, op.counted_on);
+        }
     }
     if op.action == Action::Inmail && !delivery.proven {
         let mut settled = Settled::new(row, OperationState::Indeterminate, Some(Outcome::Indeterminate));
@@ -84,6 +170,10 @@ pub fn deliver(account: &Account, op: &Operation, delivery: Delivery, now: Insta
     }
     let mut settled = Settled::new(row, OperationState::Delivered, None);
     settled.after_rollback = after_rollback;
+    if op.is_attempt && !delivery.by_operator {
+        let change = settled.account.failures[op.action.index()].deliver(&op.attempt());
+        settled.note_failures(op.action, change);
+    }
     if op.action == Action::Inmail {
         let breaker = &mut settled.account.breaker;
         // A probe that answers after its lease is judged like any other delivery.
@@ -96,21 +186,27 @@ pub fn deliver(account: &Account, op: &Operation, delivery: Delivery, now: Insta
     settled
 }
 
-/// Settles an operation as failed with this outcome; what is unknown holds its slot. For operations
-/// that are reserved or indeterminate: a definite answer that comes late still settles.
-pub fn fail(account: &Account, op: &Operation, outcome: Outcome, cooldown: i64, now: Instant) -> Settled {
+/// Settles an operation as failed; what is unknown holds its slot. For operations that are reserved or
+/// indeterminate: a definite answer that comes late still settles.
+pub fn fail(account: &Account, op: &Operation, failure: &Failure, limits: &Limits, now: Instant) -> Settled {
+    let outcome = failure.outcome;
     let row = account.rolled(now);
     let mut settled = if outcome == Outcome::Indeterminate {
         Settled::new(row, OperationState::Indeterminate, Some(Outcome::Indeterminate))
     } else {
         release(row, op, outcome)
     };
+    if outcome != Outcome::NotSent {
+        let failures = &mut settled.account.failures[op.action.index()];
+        let change = failures.fail(limits, &op.attempt(), outcome, now);
+        settled.note_failures(op.action, change);
+    }
+    cool_down(&mut settled, op.action, failure, now);
     let row = &mut settled.account;
     match outcome {
-        Outcome::RateLimited => row.cool_down(now.plus(cooldown)),
-        Outcome::AccountRestricted => row.status = Status::Restricted,
+        Outcome::AccountRestricted => row.set_status(Status::Restricted),
         // A reconnection must not undo what an operator paused or the provider restricted.
-        Outcome::AuthLost if row.status == Status::Connected => row.status = Status::Disconnected,
+        Outcome::AuthLost if row.status == Status::Connected => row.set_status(Status::Disconnected),
         _ => {}
     }
     if op.action == Action::Inmail {
@@ -119,8 +215,32 @@ pub fn fail(account: &Account, op: &Operation, outcome: Outcome, cooldown: i64, 
     settled
 }
 
+/// The cooldown that the provider's answer asks for, failures in a row aside.
+fn cool_down(settled: &mut Settled, action: Action, failure: &Failure, now: Instant) {
+    let (of, cause) = match (failure.outcome, failure.scope) {
+        (Outcome::RateLimited, Scope::Account) => (None, CooldownCause::RateLimited),
+        (Outcome::RateLimited, Scope::Action) => (Some(action), CooldownCause::RateLimited),
+        (Outcome::ActionUnavailable, _) => (Some(action), CooldownCause::ActionUnavailable),
+        _ => return,
+    };
+    settled.cool_down(of, cause, now.plus(failure.wait), now);
+}
+
+/// Lists an operation that has expired, once: it holds its slot, and counts as a failure. The state stays `reserved`.
+pub fn expire(account: &Account, op: &Operation, limits: &Limits, now: Instant) -> Settled {
+    let mut settled = Settled::new(account.rolled(now), op.state, op.outcome);
+    if op.is_attempt {
+        let change = settled.account.failures[op.action.index()].expire(limits, &op.attempt(), now);
+        settled.note_failures(op.action, change);
+    }
+    settled
+}
+
 fn release(mut row: Account, op: &Operation, outcome: Outcome) -> Settled {
     row.give_back_slot(op.action, op.counted_on);
+    if outcome == Outcome::Released {
+        row.give_back_attempt(op.action, op.counted_on);
+    }
     Settled::new(row, OperationState::Released, Some(outcome))
 }
 
@@ -149,131 +269,4 @@ fn settle_breaker(settled: &mut Settled, op: &Operation, outcome: Outcome, now: 
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::account::fixture::account;
-    use crate::clock::{DAY, HOUR};
-
-    fn op(account: &Account, state: OperationState) -> Operation {
-        let reserved_at = account.day.start().plus(12 * HOUR);
-        Operation {
-            id: [7; 16],
-            action: Action::Inmail,
-            state,
-            counted_on: account.day,
-            reserved_at,
-            expires_at: reserved_at.plus(15 * MINUTE),
-            outcome: None,
-        }
-    }
-
-    fn sent_one() -> Account {
-        let mut a = account();
-        a.take_slot(Action::Inmail);
-        a
-    }
-
-    fn proven(at: Instant) -> Delivery {
-        Delivery { proven: true, occurred_at: at }
-    }
-
-    #[test]
-    fn a_delivery_without_proof_holds_its_slot() {
-        let a = sent_one();
-        let o = op(&a, OperationState::Reserved);
-        let settled = deliver(&a, &o, Delivery { proven: false, occurred_at: o.reserved_at }, o.reserved_at);
-        assert_eq!(settled.state, OperationState::Indeterminate);
-        assert_eq!(settled.account.sent_today[0], 1);
-    }
-
-    #[test]
-    fn truth_wins_over_a_rollback_even_above_the_cap() {
-        let a = account();
-        let o = op(&a, OperationState::Released);
-        let settled = deliver(&a, &o, proven(o.reserved_at), o.reserved_at);
-        assert!(settled.after_rollback);
-        assert_eq!((settled.account.sent_today[0], settled.account.sent_this_week[0]), (1, 1));
-        // A day later, the same week's counter only (2026-05-24 is a Sunday, so neither).
-        let settled = deliver(&a, &o, proven(o.reserved_at), o.reserved_at.plus(DAY));
-        assert_eq!((settled.account.sent_today[0], settled.account.sent_this_week[0]), (0, 0));
-    }
-
-    #[test]
-    fn outcomes_do_what_the_contract_says() {
-        let a = sent_one();
-        let o = op(&a, OperationState::Reserved);
-        let after = |outcome| fail(&a, &o, outcome, HOUR, o.reserved_at);
-        for outcome in Outcome::ALL {
-            let held = *outcome == Outcome::Indeterminate;
-            let settled = after(*outcome);
-            assert_eq!(settled.account.sent_today[0], i32::from(held), "{outcome:?}");
-            assert_eq!(settled.state == OperationState::Indeterminate, held);
-            let armed = settled.account.breaker.exhausted_at.is_some();
-            assert_eq!(armed, *outcome == Outcome::CreditsExhausted, "{outcome:?}");
-        }
-        assert_eq!(after(Outcome::RateLimited).account.cooldown_until, Some(o.reserved_at.plus(HOUR)));
-        assert_eq!(after(Outcome::AccountRestricted).account.status, Status::Restricted);
-        assert_eq!(after(Outcome::AuthLost).account.status, Status::Disconnected);
-        for status in [Status::Restricted, Status::Paused] {
-            let stopped = Account { status, ..a.clone() };
-            let settled = fail(&stopped, &o, Outcome::AuthLost, HOUR, o.reserved_at);
-            assert_eq!(settled.account.status, status, "a reconnection must not undo it");
-        }
-    }
-
-    fn probing() -> (Account, Operation) {
-        let mut a = sent_one();
-        let o = op(&a, OperationState::Reserved);
-        a.breaker.exhausted_at = Some(o.reserved_at.plus(-HOUR));
-        a.breaker.probe = Some(Probe { lease_until: o.expires_at, taken_by: Some(o.id) });
-        (a, o)
-    }
-
-    #[test]
-    fn a_probe_delivers_fails_or_says_nothing() {
-        let (a, o) = probing();
-        let now = o.reserved_at.plus(MINUTE);
-        let delivered = deliver(&a, &o, proven(now), now);
-        assert_eq!(delivered.account.breaker.exhausted_at, None);
-        assert_eq!(delivered.breaker, [BreakerChange::Clear(ClearReason::RecentSuccessEvidence)]);
-
-        let empty = fail(&a, &o, Outcome::CreditsExhausted, HOUR, now);
-        assert_eq!(empty.account.breaker.exhausted_at, a.breaker.exhausted_at, "the old stamp");
-        assert_eq!((empty.account.breaker.probe, empty.breaker), (None, vec![]));
-
-        let nothing = fail(&a, &o, Outcome::RecipientRefused, HOUR, now);
-        assert!(nothing.account.breaker.has_permit(now), "back at once");
-
-        let unknown = fail(&a, &o, Outcome::Indeterminate, HOUR, now);
-        assert!(!unknown.account.breaker.has_permit(now), "held until it lapses");
-    }
-
-    #[test]
-    fn a_probe_that_answers_after_its_lease_is_no_probe_any_more() {
-        let (a, o) = probing();
-        let late = o.expires_at.plus(DAY);
-        let nothing = fail(&a, &o, Outcome::RecipientRefused, HOUR, late);
-        assert_eq!(nothing.account.breaker.probe, None, "a lapsed permit does not come back");
-        let stale = Delivery { proven: true, occurred_at: o.reserved_at };
-        let delivered = deliver(&a, &o, stale, late);
-        assert_eq!(delivered.account.breaker.exhausted_at, a.breaker.exhausted_at, "a day old is no proof");
-    }
-
-    #[test]
-    fn a_definite_answer_settles_an_unknown_outcome() {
-        let a = sent_one();
-        let o = op(&a, OperationState::Indeterminate);
-        let settled = fail(&a, &o, Outcome::RecipientRefused, HOUR, o.reserved_at);
-        assert_eq!((settled.state, settled.account.sent_today[0]), (OperationState::Released, 0));
-        let resolved = fail(&a, &o, Outcome::Released, HOUR, o.reserved_at);
-        assert_eq!((resolved.state, resolved.account.sent_today[0]), (OperationState::Released, 0));
-    }
-
-    #[test]
-    fn only_inmails_touch_the_breaker() {
-        let a = sent_one();
-        let o = Operation { action: Action::Message, ..op(&a, OperationState::Reserved) };
-        let settled = fail(&a, &o, Outcome::CreditsExhausted, HOUR, o.reserved_at);
-        assert_eq!((settled.account.breaker.exhausted_at, settled.breaker), (None, vec![]));
-    }
-}
+mod tests;

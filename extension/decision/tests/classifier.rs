@@ -3,8 +3,9 @@
 
 use proptest::option::of;
 use proptest::prelude::*;
-use sendgate_decision::classify::{ProviderError, Rule, StatusPattern, classify, folded};
-use sendgate_decision::names::{Action, Outcome};
+use sendgate_decision::answer::{Answer, ProviderError};
+use sendgate_decision::classify::{Rule, StatusPattern, Statuses, classify, folded};
+use sendgate_decision::names::{Action, Outcome, Scope};
 
 /// Texts that meet each other often, and texts of any kind.
 fn text() -> impl Strategy<Value = String> {
@@ -24,7 +25,12 @@ fn pattern() -> impl Strategy<Value = StatusPattern> {
     prop_oneof![
         (100..600).prop_map(|code: i32| StatusPattern::parse(&code.to_string()).expect("a status")),
         (1..=5).prop_map(|class: i32| StatusPattern::parse(&format!("{class}xx")).expect("a class")),
+        (400..430).prop_map(|code: i32| StatusPattern::parse(&format!("{code} or none")).expect("both")),
     ]
+}
+
+fn outcome(rules: &[Rule], action: Action, error: &ProviderError<'_>) -> Outcome {
+    classify(rules, action, &Answer::read(error)).outcome
 }
 
 fn rule() -> impl Strategy<Value = Rule> {
@@ -37,6 +43,8 @@ fn rule() -> impl Strategy<Value = Rule> {
             error_type: kind,
             http_status: status,
             error_text: text.map(|text| folded(&text)),
+            scope: None,
+            wait: None,
         },
     )
 }
@@ -54,10 +62,10 @@ fn says(rule: &Rule, action: Action, error: &ProviderError<'_>) -> bool {
         }
     }
     if let Some(wanted) = rule.http_status {
-        let Some(given) = error.http_status else { return false };
-        let covered = match wanted {
-            StatusPattern::Exact(status) => given == status,
-            StatusPattern::Class(class) => (class * 100..class * 100 + 100).contains(&given),
+        let covered = match (error.http_status, wanted.statuses) {
+            (None, _) => wanted.or_none,
+            (Some(given), Statuses::Exact(status)) => given == status,
+            (Some(given), Statuses::Class(class)) => (class * 100..class * 100 + 100).contains(&given),
         };
         if !covered {
             return false;
@@ -84,6 +92,25 @@ fn folding_ignores_the_case_of_every_character() {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
+    /// Scope and wait are those of the rule that decides.
+    #[test]
+    fn the_deciding_rule_says_scope_and_wait(
+        rules in prop::collection::vec(rule(), 1..6), message in text(), action in 0..Action::ALL.len(),
+    ) {
+        let action = Action::ALL[action];
+        let rules: Vec<Rule> = (1..)
+            .zip(rules)
+            .map(|(n, rule)| Rule { wait: Some(n), scope: (n % 2 == 0).then_some(Scope::Action), ..rule })
+            .collect();
+        let error = ProviderError { message: Some(&message), error_type: None, http_status: None };
+        prop_assume!(!message.trim_start().starts_with('{'));
+        let classified = classify(&rules, action, &Answer::read(&error));
+        let rule = rules.iter().find(|rule| says(rule, action, &error));
+        prop_assert_eq!(classified.wait, rule.and_then(|rule| rule.wait));
+        let scope = rule.and_then(|rule| rule.scope).unwrap_or(Scope::Account);
+        prop_assert_eq!(classified.scope, scope);
+    }
+
     #[test]
     fn first_matching_rule_decides(
         rules in prop::collection::vec(rule(), 0..6),
@@ -99,7 +126,7 @@ proptest! {
             Some(rule) => rule.outcome,
             None => Outcome::Indeterminate,
         };
-        prop_assert_eq!(classify(&rules, action, &error), expected);
+        prop_assert_eq!(outcome(&rules, action, &error), expected);
     }
 
     /// An answer that no rule foresaw does not give the slot back.
@@ -112,7 +139,7 @@ proptest! {
         };
         let unknown = message.is_some() || kind.is_some() || status.is_some();
         let expected = if unknown { Outcome::Indeterminate } else { Outcome::Released };
-        prop_assert_eq!(classify(&[], Action::Inmail, &error), expected);
+        prop_assert_eq!(outcome(&[], Action::Inmail, &error), expected);
     }
 
     #[test]
@@ -121,21 +148,54 @@ proptest! {
     ) {
         let rules = [Rule {
             outcome: Outcome::Transient, action: None, error_type: None, http_status: None,
-            error_text: Some(folded(&wanted)),
+            error_text: Some(folded(&wanted)), scope: None, wait: None,
         }];
         for spelled in [wanted.clone(), wanted.to_lowercase(), wanted.to_uppercase()] {
             let message = format!("{before}{spelled}{after}");
             let error = ProviderError { message: Some(&message), error_type: None, http_status: None };
-            prop_assert_eq!(classify(&rules, Action::Inmail, &error), Outcome::Transient, "{:?}", message);
+            prop_assert_eq!(outcome(&rules, Action::Inmail, &error), Outcome::Transient, "{:?}", message);
         }
     }
 
     #[test]
-    fn patterns_are_three_characters_of_their_kind(text in prop_oneof!["[0-9xX+ ]{0,4}", "\\PC{0,4}"]) {
+    fn patterns_are_three_characters_of_their_kind(
+        text in prop_oneof!["[0-9xX+ ]{0,4}", "\\PC{0,4}"], or_none in any::<bool>(),
+    ) {
         let bytes = text.as_bytes();
         let fits = bytes.len() == 3
             && (b'1'..=b'5').contains(&bytes[0])
             && (&bytes[1..] == b"xx" || bytes[1..].iter().all(u8::is_ascii_digit));
-        prop_assert_eq!(StatusPattern::parse(&text).is_some(), fits, "{:?}", text);
+        let pattern = StatusPattern::parse(&format!("{text}{}", if or_none { " or none" } else { "" }));
+        prop_assert_eq!(pattern.map(|pattern| pattern.or_none), fits.then_some(or_none), "{:?}", text);
+    }
+
+    /// A JSON message says what its parts would say, told one by one.
+    #[test]
+    fn a_json_message_is_its_parts(
+        rules in prop::collection::vec(rule(), 0..6),
+        (kind, title, detail) in (of(text()), of(text()), of(text())),
+        (told, given) in (of(100..600i32), of(100..600i32)), action in 0..Action::ALL.len(),
+    ) {
+        let action = Action::ALL[action];
+        let member = |name: &str, value: &Option<String>| {
+            value.as_ref().map(|value| format!("{name:?}:{}", serde_json::Value::from(value.as_str())))
+        };
+        let status = told.map(|told| format!("\"status\":{told}"));
+        let members = [member("type", &kind), member("title", &title), member("detail", &detail), status];
+        let message = format!("{{{}}}", members.into_iter().flatten().collect::<Vec<_>>().join(","));
+        let json = ProviderError { message: Some(&message), error_type: None, http_status: given };
+        let words: Vec<String> = [title, detail].into_iter().flatten().collect();
+        let words = words.join("\n");
+        let contradicts = told.is_some() && given.is_some() && told != given;
+        let plain = if contradicts {
+            ProviderError { message: Some(""), error_type: None, http_status: given }
+        } else {
+            ProviderError {
+                message: Some(&words), error_type: kind.as_deref(), http_status: given.or(told),
+            }
+        };
+        // Words that are an object themselves would be read once more.
+        prop_assume!(!words.trim_start().starts_with('{'));
+        prop_assert_eq!(outcome(&rules, action, &json), outcome(&rules, action, &plain));
     }
 }

@@ -3,18 +3,20 @@
 //! step the books are counted anew by predicates that know nothing of the rule's own arithmetic.
 
 use proptest::prelude::*;
-use sendgate_decision::account::{Account, CapOverride};
+use sendgate_decision::account::{Account, CapOverride, DAYS_BEFORE, Pace};
 use sendgate_decision::breaker::{Breaker, Probe, Reading};
 use sendgate_decision::budget::TierCap;
 use sendgate_decision::clock::{DAY, Day, HOUR, Instant, MINUTE, credit_period_start};
+use sendgate_decision::failures::{Failures, Limits};
 use sendgate_decision::gate::{Grant, ProspectHistory, Request, Verdict, decide};
-use sendgate_decision::names::{ACTIONS, Action, BreakerMode, OperationState, Outcome, Status};
-use sendgate_decision::settle::{Delivery, Operation, deliver, fail};
+use sendgate_decision::names::{ACTIONS, Action, BreakerMode, OperationState, Outcome, Scope, Status};
+use sendgate_decision::settle::{Delivery, Failure, Operation, deliver, fail};
 use sendgate_decision::window::Utc;
 
 const TTL: i64 = 15 * MINUTE;
 const TIER: TierCap =
     TierCap { daily: 4, weekly: Some(9), ramp_start_percent: 50, ramp_step_percent: 25, minimum_gap: 0 };
+const LIMITS: Limits = Limits { failure_limit: 6, failure_cooldown: 20 * MINUTE, attempt_percent: 150 };
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -49,6 +51,15 @@ struct Entry {
     delivered_at: Option<Instant>,
 }
 
+impl Entry {
+    /// Whether the gate granted it on that day, and no worker has said that it never called the provider.
+    fn counts_as_attempt(&self, action: Action, day: Day) -> bool {
+        let operation = &self.operation;
+        let is_of = operation.action == action && operation.counted_on == day;
+        is_of && operation.outcome != Some(Outcome::Released)
+    }
+}
+
 struct World {
     account: Account,
     journal: Vec<Entry>,
@@ -61,15 +72,18 @@ impl World {
         let account = Account {
             status: Status::Connected,
             day,
-            week: day.week(),
             sent_today: [0; ACTIONS],
-            sent_this_week: [0; ACTIONS],
+            sent_before: Some([[0; DAYS_BEFORE]; ACTIONS]),
+            attempts_today: [0; ACTIONS],
             inmail_cap_today: 0,
             ramp,
             ramp_days: 0,
             last_granted_at: [None; ACTIONS],
             caps: [CapOverride::default(); ACTIONS],
             cooldown_until: None,
+            action_cooldown_until: [None; ACTIONS],
+            failures: [Failures::default(); ACTIONS],
+            pace: Pace::default(),
             credit_reset_day: reset_day,
             breaker: Breaker::default(),
             window: None,
@@ -123,13 +137,17 @@ impl World {
         let id = (self.journal.len() as u128 + 1).to_be_bytes();
         loop {
             let request = Request {
+                account_id: "account",
                 action,
                 now: self.now,
                 operation: id,
                 paused: false,
                 evidence: self.evidence(),
                 prospect: Some(history),
+                suppressed: None,
+                campaign: None,
                 tier: TIER,
+                limits: LIMITS,
                 prospect_cooldown: DAY,
                 operation_ttl: TTL,
                 zone: &Utc,
@@ -138,6 +156,7 @@ impl World {
                 Verdict::ClearBreaker(_) => {
                     prop_assert!(self.account.breaker.clear(self.now), "nothing to clear");
                 }
+                Verdict::NeedsCount => prop_assert!(false, "all days are counted"),
                 Verdict::Refuse(_) => return Ok(false),
                 Verdict::Grant(grant) => {
                     self.check_grant(action, prospect, &grant)?;
@@ -150,6 +169,8 @@ impl World {
                             reserved_at: self.now,
                             expires_at: grant.expires_at,
                             outcome: None,
+                            is_attempt: true,
+                            listed: false,
                         },
                         prospect,
                         delivered_at: None,
@@ -171,7 +192,9 @@ impl World {
         };
         let sent = self.journal.iter().filter(kept).filter(|e| e.operation.counted_on == today).count();
         prop_assert!((sent as i32) < cap, "{} of {} slots were taken", sent, cap);
-        let in_week = |e: &&Entry| e.operation.counted_on.week() == today.week();
+        let tried = self.journal.iter().filter(|e| e.counts_as_attempt(action, today)).count();
+        prop_assert!(tried as i32 * 100 < cap * LIMITS.attempt_percent, "{} attempts of {}", tried, cap);
+        let in_week = |e: &&Entry| (today.0 - 6..=today.0).contains(&e.operation.counted_on.0);
         prop_assert!(self.journal.iter().filter(kept).filter(in_week).count() < 9, "the week was full");
         for entry in self.journal.iter().filter(kept).filter(|e| e.prospect == prospect) {
             prop_assert!(!entry.operation.state.is_unresolved(), "one is in flight");
@@ -200,8 +223,8 @@ impl World {
             OperationState::Reserved | OperationState::Released => true,
         };
         if settles {
-            let settled =
-                deliver(&self.account, &operation, Delivery { proven, occurred_at: self.now }, self.now);
+            let delivery = Delivery { proven, occurred_at: self.now, by_operator: false };
+            let settled = deliver(&self.account, &operation, delivery, self.now);
             self.account = settled.account;
             self.journal[entry].operation.state = settled.state;
             self.journal[entry].operation.outcome = settled.outcome;
@@ -215,7 +238,9 @@ impl World {
         let Some(entry) = pick(&self.journal, nth) else { return };
         let operation = self.journal[entry].operation;
         if operation.state.is_unresolved() {
-            let settled = fail(&self.account, &operation, outcome, HOUR, self.now);
+            let scope = if nth.is_multiple_of(2) { Scope::Account } else { Scope::Action };
+            let failure = Failure { outcome, scope, wait: HOUR };
+            let settled = fail(&self.account, &operation, &failure, &LIMITS, self.now);
             self.account = settled.account;
             self.journal[entry].operation.state = settled.state;
             self.journal[entry].operation.outcome = settled.outcome;
@@ -232,21 +257,23 @@ impl World {
         }
     }
 
-    /// The counters are what the journal says, by day and by week, for every action.
+    /// The counters are what the journal says: each of the seven days and the attempts, for every action.
     fn check_books(&self) -> Result<(), TestCaseError> {
         let row = self.account.rolled(self.now);
-        for action in Action::ALL {
-            let kept =
-                |e: &&Entry| e.operation.state != OperationState::Released && e.operation.action == *action;
-            let today = self.journal.iter().filter(kept).filter(|e| e.operation.counted_on == row.day);
-            let week = self.journal.iter().filter(kept).filter(|e| e.operation.counted_on.week() == row.week);
-            prop_assert_eq!(row.sent_today[action.index()], today.count() as i32, "{:?} today", action);
-            prop_assert_eq!(
-                row.sent_this_week[action.index()],
-                week.count() as i32,
-                "{:?} this week",
-                action
-            );
+        let before = row.sent_before.unwrap();
+        for &action in Action::ALL {
+            let i = action.index();
+            let kept_on = |day: Day| {
+                let kept = |e: &&Entry| e.operation.state != OperationState::Released;
+                let of = |e: &&Entry| e.operation.action == action && e.operation.counted_on == day;
+                self.journal.iter().filter(kept).filter(of).count() as i32
+            };
+            prop_assert_eq!(row.sent_today[i], kept_on(row.day), "{:?} today", action);
+            for (days, sent) in (1..).zip(before[i]) {
+                prop_assert_eq!(sent, kept_on(Day(row.day.0 - days)), "{:?} {} days ago", action, days);
+            }
+            let tried = self.journal.iter().filter(|e| e.counts_as_attempt(action, row.day)).count();
+            prop_assert_eq!(row.attempts_today[i], tried as i32, "attempts of {:?}", action);
         }
         Ok(())
     }

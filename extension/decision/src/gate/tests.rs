@@ -5,6 +5,7 @@ use crate::account::CapOverride;
 use crate::account::fixture::account;
 use crate::breaker::Breaker;
 use crate::clock::{DAY, HOUR, MINUTE};
+use crate::failures::{Failing, Failures};
 use crate::names::{ACTIONS, BreakerMode};
 use crate::window::{Utc, Window};
 use proptest::prelude::*;
@@ -18,13 +19,17 @@ fn noon() -> Instant {
 
 fn request(action: Action, now: Instant) -> Request<'static> {
     Request {
+        account_id: "account",
         action,
         now,
         operation: [7; 16],
         paused: false,
         evidence: false,
         prospect: Some(ProspectHistory::default()),
+        suppressed: None,
+        campaign: None,
         tier: TIER,
+        limits: Limits::default(),
         prospect_cooldown: DAY,
         operation_ttl: 15 * MINUTE,
         zone: &Utc,
@@ -71,33 +76,147 @@ fn a_grant_is_valid_until_midnight_or_the_window_closes() {
     assert_eq!(retry_at, Some(noon().plus(7 * DAY - 3 * HOUR)), "next Sunday at nine");
 }
 
+/// A change to the account or the request that makes a rule hold, and that rule's answer.
+type Step = (fn(&mut Account, &mut Request<'static>), Blocked);
+
+/// Each rule, from the last of the order to the first; what holds goes on holding.
+fn rules_backwards() -> Vec<Step> {
+    let tomorrow = Day::from_civil(2026, 5, 25).start();
+    let soon = Some(noon().plus(1));
+    vec![
+        (
+            |_, r| r.campaign = Some(CampaignLimit { limit: 1, taken: 1 }),
+            (Reason::CampaignLimitReached, Some(tomorrow)),
+        ),
+        (|a, _| a.attempts_today[0] = 4, (Reason::DailyAttemptsReached, Some(tomorrow))),
+        (|a, _| a.sent_today[0] = 2, (Reason::DailyCapReached, Some(tomorrow))),
+        (|a, _| a.sent_before.as_mut().unwrap()[0][5] = 3, (Reason::WeeklyCapReached, Some(tomorrow))),
+        (
+            |a, r| {
+                r.tier.minimum_gap = HOUR;
+                a.last_granted_at[0] = Some(noon().plus(1 - HOUR));
+            },
+            (Reason::Pacing, soon),
+        ),
+        (
+            |_, r| {
+                let last_kept_at = Some(noon().plus(1 - DAY));
+                r.prospect = Some(ProspectHistory { unresolved: false, last_kept_at });
+            },
+            (Reason::ProspectCooldown, soon),
+        ),
+        (|_, r| r.prospect.as_mut().unwrap().unresolved = true, (Reason::OperationInFlight, None)),
+        (
+            |_, r| r.suppressed = Some(Suppression { until: Some(noon().plus(1)) }),
+            (Reason::ProspectSuppressed, soon),
+        ),
+        (|a, _| a.window = Window::new(0, HOUR, 1).ok(), (Reason::OutsideSendingWindow, Some(tomorrow))),
+        (|a, _| a.action_cooldown_until[0] = Some(noon().plus(1)), (Reason::ActionCooldown, soon)),
+        (
+            |a, _| {
+                let failing = Failing { since: noon().plus(-DAY), until: noon().plus(2) };
+                a.failures[0].failing = Some(failing);
+            },
+            (Reason::ActionCooldown, Some(noon().plus(2))),
+        ),
+        (|a, _| a.cooldown_until = Some(noon().plus(1)), (Reason::AccountCooldown, soon)),
+        (
+            |a, _| a.breaker.exhausted_at = Some(noon()),
+            (Reason::CreditsExhausted, Some(Day::from_civil(2026, 6, 1).start())),
+        ),
+        (|a, _| a.breaker.mode = BreakerMode::Open, (Reason::BreakerForcedOpen, None)),
+        (|a, _| a.status = Status::Restricted, (Reason::AccountNotConnected, None)),
+        (|_, r| r.paused = true, (Reason::PausedByOperator, None)),
+    ]
+}
+
 #[test]
 fn the_first_rule_in_order_gives_the_reason() {
     let mut a = account();
     let mut r = request(Action::Inmail, noon());
-    a.sent_today[0] = 2;
-    assert_eq!(refused(&a, &r).0, Reason::DailyCapReached);
-    a.sent_this_week[0] = 3;
-    assert_eq!(refused(&a, &r).0, Reason::WeeklyCapReached);
-    r.tier.minimum_gap = HOUR;
-    a.last_granted_at[0] = Some(noon().plus(-HOUR + 1));
-    assert_eq!(refused(&a, &r), (Reason::Pacing, Some(noon().plus(1))));
-    r.prospect = Some(ProspectHistory { unresolved: false, last_kept_at: Some(noon().plus(-DAY + 1)) });
-    assert_eq!(refused(&a, &r), (Reason::ProspectCooldown, Some(noon().plus(1))));
-    r.prospect = Some(ProspectHistory { unresolved: true, last_kept_at: Some(noon()) });
-    assert_eq!(refused(&a, &r), (Reason::OperationInFlight, None));
-    a.window = Window::new(0, HOUR, 1).ok();
-    assert_eq!(refused(&a, &r).0, Reason::OutsideSendingWindow);
+    for (apply, expected) in rules_backwards() {
+        apply(&mut a, &mut r);
+        assert_eq!(refused(&a, &r), expected);
+    }
+}
+
+#[test]
+fn observing_grants_what_an_observed_rule_refuses() {
+    for (nth, (_, expected)) in rules_backwards().into_iter().enumerate() {
+        let (mut a, mut r) = (account(), request(Action::Inmail, noon()));
+        // Its own change, on what a rule before it may need.
+        for (other, (apply, _)) in rules_backwards().into_iter().enumerate() {
+            if other == nth || (expected.0 == Reason::OperationInFlight && other + 1 == nth) {
+                apply(&mut a, &mut r);
+            }
+        }
+        match decide_as(Enforcement::Observe, &a, &r) {
+            Verdict::Grant(grant) => {
+                assert!(expected.0.is_observed(), "{expected:?}");
+                assert_eq!(grant.observed.map(|blocked| blocked.0), Some(expected.0));
+            }
+            Verdict::Refuse(refusal) => {
+                assert!(!expected.0.is_observed(), "{expected:?}");
+                assert_eq!(refusal.reason, expected.0);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_not_observed_refuses_whatever_stands_before_it() {
+    let (mut a, mut r) = (account(), request(Action::Inmail, noon()));
     a.cooldown_until = Some(noon().plus(1));
-    assert_eq!(refused(&a, &r), (Reason::AccountCooldown, Some(noon().plus(1))));
-    a.breaker.exhausted_at = Some(noon());
-    assert_eq!(refused(&a, &r).0, Reason::CreditsExhausted);
-    a.breaker.mode = BreakerMode::Open;
-    assert_eq!(refused(&a, &r), (Reason::BreakerForcedOpen, None));
-    a.status = Status::Restricted;
-    assert_eq!(refused(&a, &r), (Reason::AccountNotConnected, None));
-    r.paused = true;
-    assert_eq!(refused(&a, &r), (Reason::PausedByOperator, None));
+    let Verdict::Grant(grant) = decide_as(Enforcement::Observe, &a, &r) else { panic!("is only observed") };
+    assert_eq!(grant.observed, Some((Reason::AccountCooldown, Some(noon().plus(1)))));
+    r.prospect = Some(ProspectHistory { unresolved: true, last_kept_at: None });
+    let verdict = decide_as(Enforcement::Observe, &a, &r);
+    assert!(matches!(verdict, Verdict::Refuse(refusal) if refusal.reason == Reason::OperationInFlight));
+    assert_eq!(granted(&account(), &request(Action::Inmail, noon())).observed, None);
+}
+
+#[test]
+fn a_suppression_ends_by_itself_or_never() {
+    let mut r = request(Action::Invite, noon());
+    r.suppressed = Some(Suppression { until: None });
+    assert_eq!(refused(&account(), &r), (Reason::ProspectSuppressed, None));
+    r.suppressed = Some(Suppression { until: Some(noon()) });
+    granted(&account(), &r);
+    r.campaign = Some(CampaignLimit { limit: 0, taken: 0 });
+    assert_eq!(refused(&account(), &r), (Reason::CampaignLimitReached, None));
+}
+
+#[test]
+fn an_action_cools_down_until_the_later_of_its_ends() {
+    let mut a = account();
+    a.failures[1].failing = Some(Failing { since: noon().plus(-DAY), until: noon().plus(2 * MINUTE) });
+    a.action_cooldown_until[1] = Some(noon().plus(MINUTE));
+    let r = request(Action::Invite, noon());
+    assert_eq!(refused(&a, &r), (Reason::ActionCooldown, Some(noon().plus(2 * MINUTE))));
+    a.action_cooldown_until[1] = Some(noon().plus(HOUR));
+    assert_eq!(refused(&a, &r), (Reason::ActionCooldown, Some(noon().plus(HOUR))));
+    granted(&a, &request(Action::Message, noon()));
+}
+
+#[test]
+fn one_attempt_passes_once_the_silence_is_over() {
+    let mut a = account();
+    a.failures[1].failing = Some(Failing { since: noon().plus(-DAY), until: noon() });
+    let r = request(Action::Invite, noon());
+    let grant = granted(&a, &r);
+    assert_eq!(refused(&grant.account, &r), (Reason::ActionCooldown, Some(grant.expires_at)));
+}
+
+#[test]
+fn days_that_are_not_counted_come_before_an_answer() {
+    let mut a = Account { sent_before: None, ..account() };
+    let mut r = request(Action::Inmail, noon());
+    assert_eq!(decide(&a, &r), Verdict::NeedsCount);
+    r.tier.weekly = None;
+    granted(&a, &r);
+    a.caps[0].weekly = Some(9);
+    assert_eq!(decide(&a, &r), Verdict::NeedsCount);
 }
 
 #[test]
@@ -152,7 +271,7 @@ fn a_row_ahead_of_the_clock_goes_on_counting_on_its_own_day() {
 
 fn any_account() -> impl Strategy<Value = Account> {
     let counters = prop::array::uniform5(0i32..4);
-    let breaker = (0usize..3, prop::option::of(-40i64..2), prop::option::of((-1i64..2, any::<bool>())));
+    let breaker = (0usize..3, prop::option::of(-40i64..1), prop::option::of((-1i64..2, any::<bool>())));
     (
         (0usize..4, -2i32..2, counters.clone(), counters, any::<bool>(), 0i32..6),
         (breaker, prop::option::of(-1i64..2), 1u8..=31, prop::option::of(0i32..4)),
@@ -163,9 +282,18 @@ fn any_account() -> impl Strategy<Value = Account> {
                 let mut a = account();
                 a.status = Status::ALL[status];
                 a.day = Day(a.day.0 + day);
-                a.week = a.day.week();
                 a.sent_today = today;
-                a.sent_this_week = week;
+                a.sent_before.as_mut().unwrap()[0] = [week[0], 0, week[1], 0, 0, week[2]];
+                a.attempts_today = [today[0] + week[3], 4, 0, 4, 4];
+                a.failures = [2, 1, 0, 3, 4].map(|at| Failures {
+                    count: 10,
+                    level: 0,
+                    failing: (week[at] > 1).then_some(Failing {
+                        since: noon().plus(-DAY),
+                        until: noon().plus(i64::from(week[4] - 1) * HOUR),
+                    }),
+                });
+                a.action_cooldown_until[0] = cooldown.map(|hours| noon().plus(2 * hours * HOUR));
                 (a.ramp, a.ramp_days) = (ramp, ramp_days);
                 let (mode, stamp, probe) = breaker;
                 a.breaker = Breaker {
@@ -213,7 +341,13 @@ proptest! {
                 let counts = grant.counts;
                 prop_assert!(counts.sent_today <= counts.daily_cap && counts.remaining >= 0);
                 prop_assert!(counts.daily_cap <= a.caps[action.index()].daily.unwrap_or(2));
-                prop_assert!(grant.account.sent_this_week[action.index()] <= 3);
+                let i = action.index();
+                prop_assert!(grant.account.sent_in_seven_days(action).unwrap() <= 3);
+                prop_assert!(grant.account.attempts_today[i] <= 2 * counts.daily_cap);
+                prop_assert!(a.action_cooldown_until[i].is_none_or(|until| until <= now));
+                prop_assert!(a.failures[i].failing.is_none_or(|failing| failing.until <= now));
+                let failing = grant.account.failures[i].failing;
+                prop_assert!(failing.is_none_or(|failing| failing.until == grant.expires_at));
                 prop_assert!(grant.account.day >= a.day && grant.account.day >= now.day());
                 prop_assert_eq!(grant.counted_on, grant.account.day);
                 prop_assert!(grant.valid_until > now);
@@ -238,6 +372,7 @@ proptest! {
             Verdict::Refuse(refusal) => {
                 prop_assert!(refusal.retry_at.is_none_or(|at| at > now), "waiting for the past");
             }
+            Verdict::NeedsCount => prop_assert!(false, "all days are counted"),
             Verdict::ClearBreaker(_) => {
                 prop_assert!(action == Action::Inmail && a.breaker.exhausted_at.is_some());
                 let mut cleared = a.clone();

@@ -41,10 +41,6 @@ pub fn last_date(date: NaiveDate, such: impl Fn(NaiveDate) -> bool) -> NaiveDate
     (0..).map(|back| date - Days::new(back)).find(|&date| such(date)).unwrap()
 }
 
-pub fn is_monday(date: NaiveDate) -> bool {
-    date.weekday() == Weekday::Mon
-}
-
 /// Local time minus UTC as the IANA database has it.
 pub fn offset_seconds(zone: Tz, at: DateTime<Utc>) -> i32 {
     zone.offset_from_utc_datetime(&at.naive_utc()).fix().local_minus_utc()

@@ -1,11 +1,12 @@
 //! The list of grants, and what is counted from it: one by one, by the calendar.
 
-use crate::calendar::{day, instant, is_monday, last_date};
-use chrono::{DateTime, Datelike, NaiveDate, Utc};
-use sendgate_decision::account::{Account, CapOverride};
+use crate::calendar::{day, instant};
+use chrono::{DateTime, Days, NaiveDate, Utc};
+use sendgate_decision::account::{Account, CapOverride, Pace};
 use sendgate_decision::breaker::Breaker;
 use sendgate_decision::budget::TierCap;
 use sendgate_decision::clock::{DAY, MINUTE};
+use sendgate_decision::failures::{Failures, Limits};
 use sendgate_decision::gate::{Grant, ProspectHistory, Refusal, Request, Verdict, decide};
 use sendgate_decision::names::{ACTIONS, Action, Status};
 use sendgate_decision::window;
@@ -29,7 +30,13 @@ impl Ledger {
     }
 
     pub fn in_week(&self, action: Action, date: NaiveDate) -> i32 {
-        self.of(action).filter(|at| at.date_naive().iso_week() == date.iso_week()).count() as i32
+        let first = date - Days::new(6);
+        self.of(action).filter(|at| (first..=date).contains(&at.date_naive())).count() as i32
+    }
+
+    /// The last grant of any action.
+    pub fn last_of_all(&self) -> Option<DateTime<Utc>> {
+        self.0.iter().map(|grant| grant.1).max()
     }
 
     pub fn last(&self, action: Action) -> Option<DateTime<Utc>> {
@@ -51,15 +58,21 @@ impl Ledger {
         Account {
             status: Status::Connected,
             day: day(date),
-            week: day(last_date(date, is_monday)),
             sent_today: per_action(&|action| self.on_day(action, date)),
-            sent_this_week: per_action(&|action| self.in_week(action, date)),
+            sent_before: Some(std::array::from_fn(|i| {
+                let ago = |days: usize| date - Days::new(days as u64 + 1);
+                std::array::from_fn(|days| self.on_day(Action::ALL[i], ago(days)))
+            })),
+            attempts_today: per_action(&|action| self.on_day(action, date)),
             inmail_cap_today: 0,
             ramp: false,
             ramp_days: self.sending_days(NaiveDate::MIN, date),
             last_granted_at: std::array::from_fn(|i| self.last(Action::ALL[i]).map(instant)),
             caps: [CapOverride::default(); ACTIONS],
             cooldown_until: None,
+            action_cooldown_until: [None; ACTIONS],
+            failures: [Failures::default(); ACTIONS],
+            pace: Pace::default(),
             credit_reset_day: 1,
             breaker: Breaker::default(),
             window: None,
@@ -70,13 +83,17 @@ impl Ledger {
 /// A request that only the account's own rules can refuse.
 pub fn request(action: Action, now: DateTime<Utc>, tier: TierCap) -> Request<'static> {
     Request {
+        account_id: "account",
         action,
         now: instant(now),
         operation: [7; 16],
         paused: false,
         evidence: false,
         prospect: Some(ProspectHistory::default()),
+        suppressed: None,
+        campaign: None,
         tier,
+        limits: Limits::default(),
         prospect_cooldown: DAY,
         operation_ttl: 15 * MINUTE,
         zone: &window::Utc,
@@ -88,6 +105,7 @@ pub fn ask(account: &Account, request: &Request<'_>) -> Result<Grant, Refusal> {
     match decide(account, request) {
         Verdict::Grant(grant) => Ok(*grant),
         Verdict::Refuse(refusal) => Err(refusal),
+        Verdict::NeedsCount => panic!("all days are counted"),
         Verdict::ClearBreaker(reason) => panic!("there is no stamp to clear: {reason:?}"),
     }
 }

@@ -1,6 +1,6 @@
 //! The contract's order: of all rules that hold, the first gives the reason, and its own `retry_at`.
 
-use crate::calendar::{Probed, instant, is_monday, last_date, midnight, next_date, wall};
+use crate::calendar::{Probed, instant, last_date, midnight, next_date, wall};
 use crate::ledger::{ramp_cap, request};
 use crate::state::{RULES, State, state};
 use chrono::{DateTime, Datelike, Days, NaiveDate, TimeDelta, Timelike, Utc};
@@ -8,7 +8,8 @@ use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use proptest::{prop_assert, prop_assert_eq};
 use sendgate_decision::account::Account;
 use sendgate_decision::breaker::ClearReason;
-use sendgate_decision::gate::{Request, Verdict, decide};
+use sendgate_decision::failures::Limits;
+use sendgate_decision::gate::{Request, Suppression, Verdict, decide};
 use sendgate_decision::names::{Action, BreakerMode, Status};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -23,12 +24,16 @@ const ORDER: [Rule; RULES as usize] = [
     ("breaker_forced_open", |s| s.action == Action::Inmail && s.mode == BreakerMode::Open, |_| None),
     ("account_inmail_credits_exhausted", no_credits, |s| Some(next_period(s))),
     ("account_cooldown", |s| s.cooldown_until.is_some_and(|until| s.now < until), |s| s.cooldown_until),
+    ("action_cooldown", |s| silence(s).is_some_and(|until| s.now < until), silence),
     ("outside_sending_window", |s| outside(s, s.now), |s| Some(opening(s))),
+    ("prospect_suppressed", is_suppressed, |s| s.suppressed.flatten()),
     ("operation_in_flight", |s| s.unresolved, |_| None),
     ("prospect_cooldown", is_warm, |s| s.last_kept_at.map(|at| at + s.prospect_cooldown)),
-    ("pacing", is_paced, |s| s.grants.last(s.action).map(|at| at + gap(s))),
-    ("weekly_cap_reached", is_week_full, |s| (s.weekly_cap() != Some(0)).then(|| next_monday(s))),
+    ("pacing", |s| paced(s).is_some_and(|until| s.now < until), paced),
+    ("weekly_cap_reached", is_week_full, week_lets_go),
     ("daily_cap_reached", is_day_full, |s| (s.daily_cap() != 0).then(|| tomorrow(s))),
+    ("daily_attempts_reached", is_tried_too_often, |s| Some(tomorrow(s))),
+    ("campaign_limit_reached", has_its_part, |s| (s.campaign.unwrap().limit != 0).then(|| tomorrow(s))),
 ];
 
 /// Whether credits arrive on this date: on the reset day, or on the last of a month without one.
@@ -77,12 +82,36 @@ fn is_warm(s: &State) -> bool {
     s.last_kept_at.is_some_and(|at| s.now - at < s.prospect_cooldown)
 }
 
-fn gap(s: &State) -> TimeDelta {
-    TimeDelta::microseconds(s.tier.minimum_gap)
+/// When the later of its ends is.
+fn silence(s: &State) -> Option<DateTime<Utc>> {
+    [s.action_cooldown_until, s.silent_until].into_iter().flatten().max()
 }
 
-fn is_paced(s: &State) -> bool {
-    s.grants.last(s.action).is_some_and(|at| s.now - at < gap(s))
+fn is_suppressed(s: &State) -> bool {
+    s.suppressed.is_some_and(|until| until.is_none_or(|until| s.now < until))
+}
+
+/// When the later of the gaps is over: the tier's after the action, the account's after any.
+fn paced(s: &State) -> Option<DateTime<Utc>> {
+    let of_tier = s.grants.last(s.action).map(|at| at + TimeDelta::microseconds(s.tier.minimum_gap));
+    let of_account = s.grants.last_of_all().map(|at| at + s.gap);
+    of_tier.into_iter().chain(of_account).max()
+}
+
+fn week_lets_go(s: &State) -> Option<DateTime<Utc>> {
+    let mut dates = s.now.date_naive().iter_days().skip(1).take(8);
+    let free = dates.find(|&date| s.grants.in_week(s.action, date) < s.weekly_cap().unwrap());
+    free.map(midnight)
+}
+
+fn is_tried_too_often(s: &State) -> bool {
+    let today = s.written_at.date_naive() == s.now.date_naive();
+    let made = if today { s.attempts_made() } else { 0 };
+    s.attempts.0 != 0 && i64::from(made) * 100 >= i64::from(s.daily_cap()) * i64::from(s.attempts.0)
+}
+
+fn has_its_part(s: &State) -> bool {
+    s.campaign.is_some_and(|campaign| campaign.taken >= campaign.limit)
 }
 
 fn is_week_full(s: &State) -> bool {
@@ -91,10 +120,6 @@ fn is_week_full(s: &State) -> bool {
 
 fn is_day_full(s: &State) -> bool {
     s.grants.on_day(s.action, s.now.date_naive()) >= s.daily_cap()
-}
-
-fn next_monday(s: &State) -> DateTime<Utc> {
-    midnight(next_date(s.now.date_naive(), is_monday))
 }
 
 fn tomorrow(s: &State) -> DateTime<Utc> {
@@ -112,11 +137,21 @@ impl State {
         if self.ramp { daily.min(ramp_cap(&self.tier, daily, days)) } else { daily }
     }
 
+    /// As many attempts as the day's cap allows, and the state's own more or fewer.
+    pub fn attempts_made(&self) -> i32 {
+        let share = i64::from(self.daily_cap()) * i64::from(self.attempts.0);
+        let most = (0..).find(|&made| i64::from(made) * 100 >= share).unwrap();
+        (most + self.attempts.1).max(0)
+    }
+
     fn request<'a>(&self, zone: &'a Probed) -> Request<'a> {
         Request {
             paused: self.paused,
             evidence: self.evidence,
             prospect: Some(self.prospect()),
+            suppressed: self.suppressed.map(|until| Suppression { until: until.map(instant) }),
+            campaign: self.campaign,
+            limits: Limits { attempt_percent: self.attempts.0, ..Limits::default() },
             prospect_cooldown: self.prospect_cooldown.num_microseconds().unwrap(),
             zone,
             ..request(self.action, self.now, self.tier)

@@ -1,13 +1,14 @@
-//! The minimum gap, in random histories of grants of every action, each with a gap of its own.
+//! Pace: the gaps of actions and of the account, jitter, and slots spread over the window.
 
-use crate::calendar::instant;
+use crate::calendar::{instant, utc};
 use crate::ledger::{GENEROUS, Ledger, ask, request};
 use chrono::{DateTime, TimeDelta, TimeZone, Utc};
 use proptest::prelude::*;
-use sendgate_decision::account::Account;
+use sendgate_decision::account::{Account, Pace};
 use sendgate_decision::budget::TierCap;
 use sendgate_decision::clock::{DAY, HOUR, MINUTE};
 use sendgate_decision::names::{ACTIONS, Action, Reason};
+use sendgate_decision::window::Window;
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -111,6 +112,74 @@ fn gap() -> impl Strategy<Value = i64> {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Whatever the action, no two grants of an account are nearer than its gap, nor kept apart for longer
+    /// than its jitter allows; and what the refusal says is when it lets go, asked as often as one likes.
+    #[test]
+    fn no_two_grants_of_an_account_are_nearer_than_its_gap(
+        gap in gap(), jitter_percent in 0i32..=100,
+        asked in prop::collection::vec((0..ACTIONS, prop_oneof![Just(0i64), 0..HOUR, 0..9 * DAY]), 1..30),
+    ) {
+        let mut world = World::new([0; ACTIONS]);
+        world.account.pace = Pace { minimum_gap: gap, jitter_percent, spread: false };
+        let mut last: Option<DateTime<Utc>> = None;
+        for (action, wait) in asked {
+            world.now += TimeDelta::microseconds(wait);
+            let request = |now| request(Action::ALL[action], now, GENEROUS);
+            if let Err(refusal) = ask(&world.account, &request(world.now)) {
+                prop_assert_eq!(refusal.reason, Reason::Pacing);
+                let lets_go = utc(refusal.retry_at.unwrap());
+                let widest = TimeDelta::microseconds(gap + (i128::from(gap) * i128::from(jitter_percent) / 100) as i64);
+                prop_assert!(lets_go <= last.unwrap() + widest, "kept apart for longer than {widest}");
+                let just_before = lets_go - TimeDelta::microseconds(1);
+                prop_assert_eq!(ask(&world.account, &request(just_before)).unwrap_err().retry_at, refusal.retry_at);
+                world.now = lets_go;
+            }
+            let grant = ask(&world.account, &request(world.now));
+            prop_assert!(grant.is_ok(), "{:?}", grant);
+            prop_assert!(last.is_none_or(|last| world.now - last >= TimeDelta::microseconds(gap)), "too near");
+            last = Some(world.now);
+            world.account = grant.unwrap().account;
+        }
+    }
+
+    /// Who asks as soon as he may gets every slot of the day, in equal steps, and the last of them a step
+    /// before the window closes: or midnight, if that is first. A cap of seven days that leaves less is
+    /// shared out in the same way.
+    #[test]
+    fn spread_uses_the_window_up_to_its_end(
+        daily in 1i32..40, weekly in prop::option::of(1i32..40), start in 0i64..20 * HOUR,
+        length in prop_oneof![2 * HOUR..4 * HOUR, 2 * HOUR..23 * HOUR, Just(0)], late in 0i64..HOUR,
+    ) {
+        let slots = weekly.map_or(daily, |weekly| weekly.min(daily));
+        let today = Utc.with_ymd_and_hms(2026, 5, 24, 0, 0, 0).unwrap();
+        let mut world = World::new([0; ACTIONS]);
+        world.account.pace = Pace { minimum_gap: 0, jitter_percent: 0, spread: true };
+        // No length: no window.
+        world.account.window = Window::new(start, (start + length) % DAY, 127).ok();
+        let ends = if length == 0 { DAY } else { (start + length).min(DAY) };
+        world.now = today + TimeDelta::microseconds(start + late);
+        let tier = TierCap { daily, weekly, ..GENEROUS };
+        let mut at = Vec::new();
+        let refused = loop {
+            match ask(&world.account, &request(Action::Invite, world.now, tier)) {
+                Ok(grant) => {
+                    at.push((world.now - today).num_microseconds().unwrap());
+                    world.account = grant.account;
+                }
+                Err(refusal) if refusal.reason == Reason::Pacing => world.now = utc(refusal.retry_at.unwrap()),
+                Err(refusal) => break refusal.reason,
+            }
+        };
+        prop_assert!([Reason::DailyCapReached, Reason::WeeklyCapReached].contains(&refused), "{:?}", refused);
+        prop_assert_eq!(at.len(), slots as usize);
+        let step = (ends - at[0]) / i64::from(slots);
+        for (nth, &instant) in (0..).zip(&at) {
+            let even = at[0] + nth * step;
+            prop_assert!((instant - even).abs() <= i64::from(slots) * i64::from(slots), "{nth}: {instant}, not {even}");
+        }
+        prop_assert!(*at.last().unwrap() < ends);
+    }
 
     /// Each action keeps its own gap and no other: what one action does never delays another.
     #[test]

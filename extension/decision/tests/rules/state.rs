@@ -9,13 +9,14 @@ use sendgate_decision::account::{Account, CapOverride};
 use sendgate_decision::breaker::{Breaker, Probe};
 use sendgate_decision::budget::TierCap;
 use sendgate_decision::clock::{DAY, HOUR};
-use sendgate_decision::gate::ProspectHistory;
+use sendgate_decision::failures::Failing;
+use sendgate_decision::gate::{CampaignLimit, ProspectHistory};
 use sendgate_decision::names::{ACTIONS, Action, BreakerMode, Status};
 use std::fmt::Debug;
 use std::ops::Range;
 
 /// How many rules there are.
-pub const RULES: u32 = 11;
+pub const RULES: u32 = 15;
 
 const ZONES: [Tz; 5] =
     [Tz::America__New_York, Tz::Europe__Berlin, Tz::Asia__Kolkata, Tz::Australia__Lord_Howe, Tz::UTC];
@@ -37,14 +38,24 @@ pub struct State {
     pub permit: Option<(DateTime<Utc>, bool)>,
     pub reset_day: u8,
     pub cooldown_until: Option<DateTime<Utc>>,
+    pub action_cooldown_until: Option<DateTime<Utc>>,
+    /// Until when the action is silent after failures in a row.
+    pub silent_until: Option<DateTime<Utc>>,
     pub zone: Tz,
     pub hours: Option<Hours>,
+    /// Whether the prospect is suppressed, and until when.
+    pub suppressed: Option<Option<DateTime<Utc>>>,
     pub unresolved: bool,
     pub last_kept_at: Option<DateTime<Utc>>,
     pub prospect_cooldown: TimeDelta,
     pub caps: CapOverride,
     pub ramp: bool,
     pub tier: TierCap,
+    /// The account's own gap.
+    pub gap: TimeDelta,
+    /// Attempts a day in percent of the cap, and how many were made beside so many.
+    pub attempts: (i32, i32),
+    pub campaign: Option<CampaignLimit>,
 }
 
 impl State {
@@ -63,6 +74,15 @@ impl State {
         };
         account.credit_reset_day = self.reset_day;
         account.cooldown_until = self.cooldown_until.map(instant);
+        let i = self.action.index();
+        account.action_cooldown_until[i] = self.action_cooldown_until.map(instant);
+        account.failures[i].failing = self
+            .silent_until
+            .map(|until| Failing { since: instant(until - TimeDelta::hours(1)), until: instant(until) });
+        account.pace.minimum_gap = self.gap.num_microseconds().unwrap();
+        if self.written_at.date_naive() == self.now.date_naive() {
+            account.attempts_today[i] = self.attempts_made();
+        }
         account.window = self.hours.map(|hours| hours.window());
         account.caps[self.action.index()] = self.caps;
         account.ramp = self.ramp;
@@ -111,12 +131,27 @@ fn breaker(forced: bool, exhausted: bool) -> impl Strategy<Value = BreakerKnobs>
     (mode, stamp, prop::bool::weighted(0.1), permit, 1u8..=31)
 }
 
-type WaitKnobs = (Option<TimeDelta>, Option<Hours>, bool, Option<TimeDelta>);
+type WaitKnobs = ([Option<TimeDelta>; 3], Option<Hours>, bool, Option<TimeDelta>);
 
-/// Cooldown left, window, an unresolved operation, and the age of the last kept one.
-fn waits(cools: bool, outside: bool, unresolved: bool, warm: bool) -> impl Strategy<Value = WaitKnobs> {
-    let cooldown =
-        side(cools, span(1..3 * DAY).prop_map(Some), prop::option::of(span(0..DAY).prop_map(|ago| -ago)));
+/// What is left of a cooldown, or how long ago it ended.
+fn left(cools: bool) -> impl Strategy<Value = Option<TimeDelta>> {
+    side(cools, span(1..3 * DAY).prop_map(Some), prop::option::of(span(0..DAY).prop_map(|ago| -ago)))
+}
+
+/// Cooldowns left (the account's, the action's, its silence), window, an unresolved operation, and the age
+/// of the last kept one.
+fn waits(
+    (cools, action_cools): (bool, bool),
+    outside: bool,
+    unresolved: bool,
+    warm: bool,
+) -> impl Strategy<Value = WaitKnobs> {
+    let of_action = prop_oneof![
+        (left(action_cools), left(false)),
+        (left(false), left(action_cools)),
+        (left(action_cools), left(action_cools)),
+    ];
+    let cooldown = (left(cools), of_action).prop_map(|(account, (action, silent))| [account, action, silent]);
     let wide = hours().prop_map(|mut hours| {
         (hours.length, hours.days) = (1439, 127);
         hours
@@ -135,6 +170,8 @@ struct BudgetKnobs {
     weekly: Option<i32>,
     /// Whether the caps are the account's own or its tier's.
     own: bool,
+    /// Whether the gap is the account's own or its tier's.
+    own_gap: bool,
     ramp_percents: (i32, i32),
 }
 
@@ -144,14 +181,15 @@ fn budget(paced: bool, week_full: bool, day_full: bool) -> impl Strategy<Value =
         side(paced, span(1..HOUR), no_gap),
         side(day_full, -3i32..=0, 1i32..30),
         side(week_full, (-3i32..=0).prop_map(Some), prop::option::of(1i32..9)),
-        any::<bool>(),
+        (any::<bool>(), any::<bool>()),
         (1i32..=100, 0i32..=100),
     )
-        .prop_map(|(gap, daily, weekly, own, ramp_percents)| BudgetKnobs {
+        .prop_map(|(gap, daily, weekly, (own, own_gap), ramp_percents)| BudgetKnobs {
             gap,
             daily,
             weekly,
             own,
+            own_gap,
             ramp_percents,
         })
 }
@@ -161,6 +199,7 @@ struct Sent {
     today: i32,
     this_week: i32,
     last_ago: Option<TimeDelta>,
+    last_of_all_ago: Option<TimeDelta>,
 }
 
 impl Sent {
@@ -170,16 +209,24 @@ impl Sent {
             today: grants.on_day(action, date),
             this_week: grants.in_week(action, date),
             last_ago: grants.last(action).map(|last| now - last),
+            last_of_all_ago: grants.last_of_all().map(|last| now - last),
         }
     }
 }
 
 /// The tier's and the account's own caps for an action, near the slots taken, so that one grant more or
-/// less decides. If the account has a cap of its own, that of its tier is out of reach.
-fn caps(sent: Sent, knobs: BudgetKnobs) -> (TierCap, CapOverride) {
-    let BudgetKnobs { gap, daily, weekly, own, ramp_percents } = knobs;
-    let age = sent.last_ago.unwrap_or_default();
-    let gap = age.checked_add(&gap).unwrap_or_default().max(TimeDelta::zero());
+/// less decides. If the account has a cap of its own, that of its tier is out of reach. Last the account's
+/// own gap.
+fn caps(sent: Sent, knobs: BudgetKnobs) -> (TierCap, CapOverride, TimeDelta) {
+    let BudgetKnobs { gap, daily, weekly, own, own_gap, ramp_percents } = knobs;
+    let beside = |ago: Option<TimeDelta>| {
+        ago.unwrap_or_default().checked_add(&gap).unwrap_or_default().max(TimeDelta::zero())
+    };
+    let (tier_gap, own_gap) = if own_gap {
+        (TimeDelta::zero(), beside(sent.last_of_all_ago))
+    } else {
+        (beside(sent.last_ago), TimeDelta::zero())
+    };
     let daily = (sent.today + daily).max(0);
     let weekly = weekly.map(|cap| (sent.this_week + cap).max(0));
     let (tier_daily, tier_weekly, own) = if own {
@@ -192,9 +239,25 @@ fn caps(sent: Sent, knobs: BudgetKnobs) -> (TierCap, CapOverride) {
         weekly: tier_weekly,
         ramp_start_percent: ramp_percents.0,
         ramp_step_percent: ramp_percents.1,
-        minimum_gap: gap.num_microseconds().unwrap(),
+        minimum_gap: tier_gap.num_microseconds().unwrap(),
     };
-    (tier, own)
+    (tier, own, own_gap)
+}
+
+type LastKnobs = (Option<Option<TimeDelta>>, (i32, i32), Option<CampaignLimit>);
+
+/// How long the prospect is suppressed, attempts (percent, and beside how many), and the campaign's part.
+fn last(suppressed: bool, tried: bool, has_its_part: bool) -> impl Strategy<Value = LastKnobs> {
+    let holds = prop::option::of(span(1..DAY)).prop_map(Some);
+    let over = prop::option::of(span(0..DAY).prop_map(|ago| Some(-ago)));
+    let attempts = side(tried, (100i32..300, 0i32..3), (prop_oneof![Just(0), 100i32..300], -3i32..0));
+    let limit = |limit, taken| CampaignLimit { limit, taken };
+    let campaign = side(
+        has_its_part,
+        (0i32..4, 0i32..3).prop_map(move |(cap, over)| Some(limit(cap, cap + over))),
+        prop::option::of((1i32..4, 1i32..4).prop_map(move |(cap, free)| limit(cap, (cap - free).max(0)))),
+    );
+    (side(suppressed, holds, over), attempts, campaign)
 }
 
 /// Any state in which the rules whose bits are set (0 = the first) are likely to hold. Which rules do hold
@@ -210,14 +273,14 @@ fn state_with(holds: u32) -> impl Strategy<Value = State> {
     (
         (now, action, status, 0..ZONES.len(), prop::bool::weighted(0.3)),
         breaker(bit(2), bit(3)),
-        waits(bit(4), bit(5), bit(6), bit(7)),
-        (grants, days_past(9), budget(bit(8), bit(9), bit(10))),
+        waits((bit(4), bit(5)), bit(6), bit(8), bit(9)),
+        (grants, days_past(9), budget(bit(10), bit(11), bit(12)), last(bit(7), bit(13), bit(14))),
     )
         .prop_map(
-            move |((now, action, status, zone, ramp), breaker, waits, (grants, written, budget))| {
+            move |((now, action, status, zone, ramp), breaker, waits, (grants, written, budget, last))| {
                 let action = Action::ALL[action];
                 let grants = Ledger(grants.into_iter().map(|(i, ago)| (Action::ALL[i], now - ago)).collect());
-                let (tier, caps) = caps(Sent::of(&grants, action, now), budget);
+                let (tier, caps, gap) = caps(Sent::of(&grants, action, now), budget);
                 State {
                     now,
                     // A grant writes the row, so it is no older than the last of them.
@@ -230,15 +293,21 @@ fn state_with(holds: u32) -> impl Strategy<Value = State> {
                     evidence: breaker.2,
                     permit: breaker.3.map(|(left, taken)| (now + left, taken)),
                     reset_day: breaker.4,
-                    cooldown_until: waits.0.map(|left| now + left),
+                    cooldown_until: waits.0[0].map(|left| now + left),
+                    action_cooldown_until: waits.0[1].map(|left| now + left),
+                    silent_until: waits.0[2].map(|left| now + left),
                     zone: ZONES[zone],
                     hours: waits.1,
+                    suppressed: last.0.map(|left| left.map(|left| now + left)),
                     unresolved: waits.2,
                     last_kept_at: waits.3.map(|ago| now - ago),
                     prospect_cooldown: TimeDelta::days(2),
                     caps,
                     ramp,
                     tier,
+                    gap,
+                    attempts: last.1,
+                    campaign: last.2,
                     grants,
                 }
             },

@@ -24,7 +24,7 @@ fn holds_everywhere(world: &World, states_min: usize) {
 
 #[test]
 fn days() {
-    holds_everywhere(&worlds::days(REAL), 200_000);
+    holds_everywhere(&worlds::days(REAL), 130_000);
 }
 
 #[test]
@@ -44,7 +44,7 @@ fn prospects() {
 
 #[test]
 fn truths() {
-    holds_everywhere(&worlds::truths(REAL), 370_000);
+    holds_everywhere(&worlds::truths(REAL), 250_000);
 }
 
 #[test]
@@ -60,4 +60,14 @@ fn breaker() {
 #[test]
 fn operators() {
     holds_everywhere(&worlds::operators(REAL), 130_000);
+}
+
+#[test]
+fn tries() {
+    holds_everywhere(&worlds::tries(REAL), 240_000);
+}
+
+#[test]
+fn failing() {
+    holds_everywhere(&worlds::failing(REAL), 370_000);
 }

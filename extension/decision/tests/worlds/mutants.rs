@@ -1,12 +1,13 @@
 //! Rules that are wrong in one place. Each breaks one property, and the search has to find out: that is
 //! what a search without findings is worth.
 
-use sendgate_decision::account::Account;
+use sendgate_decision::account::{Account, SentBefore};
 use sendgate_decision::books::{Correction, Counted, Parts, reconcile};
 use sendgate_decision::clock::{DAY, Instant};
+use sendgate_decision::failures::Limits;
 use sendgate_decision::gate::{Grant, ProspectHistory, Request, Verdict, decide};
-use sendgate_decision::names::{ACTIONS, Action, OperationState, Outcome};
-use sendgate_decision::settle::{Delivery, Operation, Settled, deliver, fail};
+use sendgate_decision::names::{ACTIONS, OperationState, Outcome};
+use sendgate_decision::settle::{Delivery, Failure, Operation, Settled, deliver, expire, fail};
 
 use crate::properties::ALL;
 use crate::rules::{REAL, Recount, Rules};
@@ -92,7 +93,27 @@ mutants! {
         "audit_only_sets_one_cooldown_a_day" in truths with Rules { cools_once_a_day: false, ..REAL };
     a_new_period_clears_nothing:
         "sendable_in_the_next_period" in breaker with Rules { decide: waits_for_ever, ..REAL };
-    a_cooldown_that_nobody_ends:
+    what_was_given_back_was_never_sent:
+        "an_echo_is_no_second_send" in truths with Rules { late_delivery: 0, ..REAL };
+    attempts_are_not_counted:
+        "attempts_within_their_share" in tries with Rules { decide: tries_on, ..REAL };
+    a_failed_attempt_comes_back:
+        "attempts_within_their_share" in tries with Rules { fail: gives_the_attempt_back, ..REAL };
+    failures_are_not_counted:
+        "failures_in_a_row_stop_the_action" in failing with Rules { fail: counts_no_failure, ..REAL };
+    a_delivery_leaves_the_count:
+        "failures_in_a_row_stop_the_action" in failing with Rules { deliver: leaves_the_count, ..REAL };
+    an_expiry_is_no_failure:
+        "an_expiry_makes_the_silence_longer" in failing with Rules { expire: expires_quietly, ..REAL };
+    a_silence_is_not_asked:
+        "nothing_passes_a_silence" in failing with Rules { decide: asks_no_silence, ..REAL };
+    the_one_attempt_is_not_noted:
+        "one_attempt_at_a_time_while_failing" in failing with Rules { decide: notes_no_attempt, ..REAL };
+    any_answer_lets_the_next_one_pass:
+        "one_attempt_at_a_time_while_failing" in failing with Rules { fail: lets_the_next_one_pass, ..REAL };
+    what_was_in_flight_ends_a_silence:
+        "a_silence_ends_for_a_reason" in failing with Rules { deliver: delivers_afresh, ..REAL };
+    a_cooldown_never_ends:
         "sendable_in_the_next_period" in crowd with Rules { fail: cools_down_for_ever, ..REAL };
 }
 
@@ -117,30 +138,28 @@ fn forgets_the_day(account: &Account, request: &Request<'_>) -> Verdict {
 }
 
 fn forgets_the_week(account: &Account, request: &Request<'_>) -> Verdict {
-    let row = Account { sent_this_week: [0; ACTIONS], ..account.rolled(request.now) };
-    tampered(decide(&row, request), |grant| {
-        grant.account.sent_this_week = account.rolled(request.now).sent_this_week;
-        grant.account.sent_this_week[Action::Inmail.index()] += 1;
-    })
+    let row = account.rolled(request.now);
+    let blind = Account { sent_before: Some(SentBefore::default()), ..row.clone() };
+    tampered(decide(&blind, request), |grant| grant.account.sent_before = row.sent_before)
 }
 
-fn partly(account: &mut Account, counted: &Counted, part: fn(Parts) -> Parts) -> Vec<Correction> {
-    let counted = Counted { today: counted.today.map(part), this_week: counted.this_week.map(part) };
+fn partly(account: &mut Account, counted: &[Counted; ACTIONS], part: fn(Parts) -> Parts) -> Vec<Correction> {
+    let counted = counted.map(|of| Counted { days: of.days.map(part), ..of });
     reconcile(account, &counted)
 }
 
-fn deliveries_alone(account: &mut Account, counted: &Counted) -> Vec<Correction> {
+fn deliveries_alone(account: &mut Account, counted: &[Counted; ACTIONS]) -> Vec<Correction> {
     partly(account, counted, |parts| Parts { delivered: parts.delivered, ..Parts::default() })
 }
 
-fn without_the_unknown(account: &mut Account, counted: &Counted) -> Vec<Correction> {
+fn without_the_unknown(account: &mut Account, counted: &[Counted; ACTIONS]) -> Vec<Correction> {
     partly(account, counted, |parts| Parts { indeterminate: 0, ..parts })
 }
 
-fn only_raises(account: &mut Account, counted: &Counted) -> Vec<Correction> {
+fn only_raises(account: &mut Account, counted: &[Counted; ACTIONS]) -> Vec<Correction> {
     let before = account.clone();
     let corrections = reconcile(account, counted);
-    if corrections.iter().any(|correction| correction.parts.total() < correction.before) {
+    if corrections.iter().any(|correction| correction.after < correction.before) {
         *account = before;
         return Vec::new();
     }
@@ -154,12 +173,12 @@ fn takes_no_slot(account: &Account, op: &Operation, delivery: Delivery, now: Ins
 fn gives_back_the_unknown(
     account: &Account,
     op: &Operation,
-    outcome: Outcome,
-    cooldown: i64,
+    failure: &Failure,
+    limits: &Limits,
     now: Instant,
 ) -> Settled {
-    let mut settled = fail(account, op, outcome, cooldown, now);
-    if outcome == Outcome::Indeterminate {
+    let mut settled = fail(account, op, failure, limits, now);
+    if failure.outcome == Outcome::Indeterminate {
         settled.account.give_back_slot(op.action, op.counted_on);
     }
     settled
@@ -168,11 +187,11 @@ fn gives_back_the_unknown(
 fn gives_back_twice(
     account: &Account,
     op: &Operation,
-    outcome: Outcome,
-    cooldown: i64,
+    failure: &Failure,
+    limits: &Limits,
     now: Instant,
 ) -> Settled {
-    let mut settled = fail(account, op, outcome, cooldown, now);
+    let mut settled = fail(account, op, failure, limits, now);
     settled.account.give_back_slot(op.action, op.counted_on);
     settled
 }
@@ -200,33 +219,46 @@ fn keeps_the_permit(account: &Account, request: &Request<'_>) -> Verdict {
 fn forgets_the_clear(
     account: &Account,
     op: &Operation,
-    outcome: Outcome,
-    cool: i64,
+    failure: &Failure,
+    limits: &Limits,
     now: Instant,
 ) -> Settled {
     let mut row = account.clone();
     row.breaker.cleared_at = None;
-    fail(&row, op, outcome, cool, now)
+    fail(&row, op, failure, limits, now)
 }
 
-fn stamps_now(account: &Account, op: &Operation, outcome: Outcome, cooldown: i64, now: Instant) -> Settled {
-    fail(account, &Operation { reserved_at: now, ..*op }, outcome, cooldown, now)
+fn stamps_now(
+    account: &Account,
+    op: &Operation,
+    failure: &Failure,
+    limits: &Limits,
+    now: Instant,
+) -> Settled {
+    fail(account, &Operation { reserved_at: now, ..*op }, failure, limits, now)
 }
 
-fn arms_nothing(account: &Account, op: &Operation, outcome: Outcome, cooldown: i64, now: Instant) -> Settled {
-    let outcome = if outcome == Outcome::CreditsExhausted { Outcome::RecipientRefused } else { outcome };
-    fail(account, op, outcome, cooldown, now)
+fn arms_nothing(
+    account: &Account,
+    op: &Operation,
+    failure: &Failure,
+    limits: &Limits,
+    now: Instant,
+) -> Settled {
+    let exhausted = failure.outcome == Outcome::CreditsExhausted;
+    let outcome = if exhausted { Outcome::RecipientRefused } else { failure.outcome };
+    fail(account, op, &Failure { outcome, ..*failure }, limits, now)
 }
 
 fn any_answer_clears(
     account: &Account,
     op: &Operation,
-    outcome: Outcome,
-    cooldown: i64,
+    failure: &Failure,
+    limits: &Limits,
     now: Instant,
 ) -> Settled {
-    let mut settled = fail(account, op, outcome, cooldown, now);
-    if outcome == Outcome::RecipientRefused {
+    let mut settled = fail(account, op, failure, limits, now);
+    if failure.outcome == Outcome::RecipientRefused {
         settled.account.breaker.clear(now);
     }
     settled
@@ -234,7 +266,7 @@ fn any_answer_clears(
 
 fn empties_the_week(account: &mut Account, now: Instant) {
     account.roll(now);
-    account.sent_this_week = [0; ACTIONS];
+    account.sent_before = Some(SentBefore::default());
 }
 
 /// The stamp is taken for one of this period, whenever it was set.
@@ -245,8 +277,80 @@ fn waits_for_ever(account: &Account, request: &Request<'_>) -> Verdict {
 }
 
 /// More than a period.
-fn cools_down_for_ever(account: &Account, op: &Operation, outcome: Outcome, _: i64, now: Instant) -> Settled {
-    let mut settled = fail(account, op, outcome, 0, now);
+fn cools_down_for_ever(
+    account: &Account,
+    op: &Operation,
+    failure: &Failure,
+    limits: &Limits,
+    now: Instant,
+) -> Settled {
+    let mut settled = fail(account, op, failure, limits, now);
     settled.account.cool_down(now.plus(400 * DAY));
     settled
+}
+
+fn tries_on(account: &Account, request: &Request<'_>) -> Verdict {
+    let limits = Limits { attempt_percent: 0, ..request.limits };
+    decide(account, &Request { limits, ..*request })
+}
+
+fn gives_the_attempt_back(
+    account: &Account,
+    op: &Operation,
+    failure: &Failure,
+    limits: &Limits,
+    now: Instant,
+) -> Settled {
+    let mut settled = fail(account, op, failure, limits, now);
+    settled.account.give_back_attempt(op.action, op.counted_on);
+    settled
+}
+
+fn counts_no_failure(
+    account: &Account,
+    op: &Operation,
+    failure: &Failure,
+    limits: &Limits,
+    now: Instant,
+) -> Settled {
+    fail(account, op, failure, &Limits { failure_limit: 0, ..*limits }, now)
+}
+
+fn leaves_the_count(account: &Account, op: &Operation, delivery: Delivery, now: Instant) -> Settled {
+    deliver(account, op, Delivery { by_operator: true, ..delivery }, now)
+}
+
+fn expires_quietly(account: &Account, op: &Operation, limits: &Limits, now: Instant) -> Settled {
+    expire(account, op, &Limits { failure_limit: 0, ..*limits }, now)
+}
+
+fn asks_no_silence(account: &Account, request: &Request<'_>) -> Verdict {
+    let limits = Limits { failure_limit: 0, ..request.limits };
+    decide(account, &Request { limits, ..*request })
+}
+
+fn notes_no_attempt(account: &Account, request: &Request<'_>) -> Verdict {
+    tampered(decide(account, request), |grant| grant.account.failures = account.failures)
+}
+
+/// The contract's first wording: also an answer that is not the one attempt's.
+fn lets_the_next_one_pass(
+    account: &Account,
+    op: &Operation,
+    failure: &Failure,
+    limits: &Limits,
+    now: Instant,
+) -> Settled {
+    let mut settled = fail(account, op, failure, limits, now);
+    if failure.outcome == Outcome::Released
+        && let Some(failing) = &mut settled.account.failures[op.action.index()].failing
+        && op.reserved_at > failing.since
+    {
+        failing.until = now;
+    }
+    settled
+}
+
+fn delivers_afresh(account: &Account, op: &Operation, delivery: Delivery, now: Instant) -> Settled {
+    deliver(account, &Operation { reserved_at: now, ..*op }, delivery, now)
 }

@@ -2,16 +2,18 @@
 //! calendar; none asks the rule for its own arithmetic.
 
 use sendgate_decision::account::Account;
-use sendgate_decision::clock::{DAY, Day, next_credit_period};
+use sendgate_decision::books::days_before;
+use sendgate_decision::clock::{DAY, Day, Instant, next_credit_period};
+use sendgate_decision::failures::Failing;
 use sendgate_decision::gate::{ProspectHistory, Request, Verdict};
-use sendgate_decision::names::{Action, BreakerMode, Outcome};
+use sendgate_decision::names::{Action, BreakerMode, OperationState, Outcome};
 use sendgate_decision::window::Utc;
 
 use crate::protocol::{Step, count, is_stopped};
 use crate::rules::REAL;
 use crate::state::{Op, State};
 use crate::time::{TTL, month};
-use crate::worlds::{CAP, World};
+use crate::worlds::{CAP, SILENCE, World};
 
 const I: usize = Action::Inmail.index();
 
@@ -63,10 +65,17 @@ properties! {
     midnight_changes_no_reading: false,
     audit_only_sets_one_cooldown_a_day: false,
     sendable_in_the_next_period: true,
+    an_echo_is_no_second_send: false,
+    attempts_within_their_share: false,
+    failures_in_a_row_stop_the_action: false,
+    an_expiry_makes_the_silence_longer: false,
+    nothing_passes_a_silence: false,
+    one_attempt_at_a_time_while_failing: true,
+    a_silence_ends_for_a_reason: false,
 }
 
 impl Transition<'_> {
-    fn now(&self) -> sendgate_decision::clock::Instant {
+    fn now(&self) -> Instant {
         self.world.now(self.after.at)
     }
 
@@ -105,7 +114,9 @@ fn grants_within_the_caps(t: &Transition<'_>) -> bool {
     let day = op.operation.counted_on;
     let room = |taken: usize, cap: i32| (taken as i32) < cap;
     room(kept_on(t.before, |on| on == day), CAP)
-        && t.world.weekly.is_none_or(|cap| room(kept_on(t.before, |on| on.week() == day.week()), cap))
+        && t.world
+            .weekly
+            .is_none_or(|cap| room(kept_on(t.before, |on| (day.0 - 6..=day.0).contains(&on.0)), cap))
 }
 
 fn a_grant_counts_on_its_own_day(t: &Transition<'_>) -> bool {
@@ -122,7 +133,9 @@ fn counter_is_the_sum_of_its_parts(t: &Transition<'_>) -> bool {
     let row = t.after.account.rolled(t.now());
     t.after.drifted
         || (row.sent_today[I] as usize == kept_on(t.after, |day| day == row.day)
-            && row.sent_this_week[I] as usize == kept_on(t.after, |day| day.week() == row.week)
+            && (1..)
+                .zip(row.sent_before.unwrap()[I])
+                .all(|(ago, sent)| sent as usize == kept_on(t.after, |day| day.0 == row.day.0 - ago))
             && row.day == t.now().day())
 }
 
@@ -196,8 +209,8 @@ fn wrong_counters_are_corrected(t: &Transition<'_>) -> bool {
     let row = t.after.account.rolled(t.now());
     let counted = count(&real, t.after, t.now());
     t.step != Step::Reconcile
-        || (row.sent_today[I], row.sent_this_week[I])
-            == (counted.today[I].total(), counted.this_week[I].total())
+        || (row.sent_today[I], row.attempts_today[I], row.sent_before.unwrap())
+            == (counted[I].days[0].total(), counted[I].attempts, days_before(&counted))
 }
 
 fn midnight_changes_no_reading(t: &Transition<'_>) -> bool {
@@ -221,13 +234,17 @@ fn sendable_in_the_next_period(t: &Transition<'_>) -> bool {
     row.breaker.mode = BreakerMode::Auto;
     let now = next_credit_period(row.credit_reset_day, t.now().plus(DAY));
     let request = Request {
+        account_id: "account",
         action: Action::Inmail,
         now,
         operation: [255; 16],
         paused: false,
         evidence: false,
         prospect: Some(ProspectHistory::default()),
+        suppressed: None,
+        campaign: None,
         tier: t.world.tier(),
+        limits: t.world.limits,
         prospect_cooldown: t.world.prospect_cooldown(),
         operation_ttl: TTL,
         zone: &Utc,
@@ -239,8 +256,105 @@ fn sendable_in_the_next_period(t: &Transition<'_>) -> bool {
                 row.roll(now);
                 row.breaker.clear(now);
             }
-            Verdict::Refuse(_) => return false,
+            Verdict::Refuse(_) | Verdict::NeedsCount => return false,
         }
     }
     false
+}
+
+/// A webhook of what a worker sent finds its operation, also one that was given back.
+fn an_echo_is_no_second_send(t: &Transition<'_>) -> bool {
+    let Step::Echo(place) = t.step else { return true };
+    let op = &t.before.ops[place];
+    // The clock of a world stands still between its instants; one that is sent is sent after its reservation.
+    let later = op.sent_at.is_some_and(|sent_at| sent_at > op.operation.reserved_at);
+    !later || t.after.ops.len() == t.before.ops.len()
+}
+
+/// A grant finds fewer attempts of its day than the share of the cap allows. An attempt counts whatever its
+/// outcome, `released` excepted.
+fn attempts_within_their_share(t: &Transition<'_>) -> bool {
+    let Some(op) = t.granted().filter(|_| t.world.limits.attempt_percent > 0) else { return true };
+    let tried = t.before.ops.iter().filter(|other| other.is_attempt_on(op.operation.counted_on)).count();
+    (tried as i32) * 100 < CAP * t.world.limits.attempt_percent
+}
+
+/// The step's operation, where its end is counted by this step: it leaves `reserved`, or is listed.
+fn counted(t: &Transition<'_>) -> Option<usize> {
+    let (Step::Rollback(place, _) | Step::Confirm { op: place, .. } | Step::List(place)) = t.step else {
+        return None;
+    };
+    let op = &t.before.ops[place].operation;
+    (op.state == OperationState::Reserved && !op.listed).then_some(place)
+}
+
+/// What the step said of the provider: `Some(true)` that it fails, `Some(false)` that it answers.
+fn verdict(step: Step) -> Option<bool> {
+    match step {
+        Step::Rollback(_, Outcome::Rejected | Outcome::RecipientLater) | Step::List(_) => Some(true),
+        Step::Confirm { .. } => Some(false),
+        _ => None,
+    }
+}
+
+fn failing(state: &State) -> Option<Failing> {
+    state.account.failures[I].failing
+}
+
+/// Failures are counted beside the row, and at their limit the action is silent from then on.
+fn failures_in_a_row_stop_the_action(t: &Transition<'_>) -> bool {
+    let limits = &t.world.limits;
+    let is_failure = verdict(t.step) == Some(true) && counted(t).is_some();
+    if limits.failure_limit == 0 || failing(t.before).is_some() || !is_failure {
+        return true;
+    }
+    let silent = Failing { since: t.now(), until: t.now().plus(SILENCE) };
+    let reached = t.before.in_a_row + 1 >= limits.failure_limit as u8;
+    failing(t.after) == reached.then_some(silent)
+}
+
+/// An expired attempt counts as a failure, if it was made after the silence began.
+fn an_expiry_makes_the_silence_longer(t: &Transition<'_>) -> bool {
+    let (Step::List(place), Some(before)) = (t.step, failing(t.before)) else { return true };
+    let fresh = t.before.ops[place].operation.reserved_at > before.since;
+    let longer = failing(t.after).is_some_and(|after| after.until >= t.now().plus(2 * SILENCE));
+    !fresh || longer
+}
+
+fn under_way(state: &State, since: Instant, now: Instant) -> usize {
+    let fresh = |op: &&Op| op.operation.reserved_at > since && op.in_flight(now);
+    state.ops.iter().filter(fresh).count()
+}
+
+/// While the action fails nothing passes before the first silence is over, nor beside another attempt.
+fn nothing_passes_a_silence(t: &Transition<'_>) -> bool {
+    let (Some(_), Some(failing)) = (t.granted(), failing(t.before)) else { return true };
+    t.now() >= failing.since.plus(SILENCE) && under_way(t.before, failing.since, t.now()) == 0
+}
+
+fn one_attempt_at_a_time_while_failing(t: &Transition<'_>) -> bool {
+    failing(t.after).is_none_or(|failing| under_way(t.after, failing.since, t.now()) <= 1)
+}
+
+/// It ends by a delivery, or by an answer about the recipient, of an attempt made after it began.
+fn a_silence_ends_for_a_reason(t: &Transition<'_>) -> bool {
+    let Some(before) = failing(t.before).filter(|_| failing(t.after).is_none()) else { return true };
+    let (Step::Confirm { op: place, .. } | Step::Rollback(place, Outcome::RecipientLater)) = t.step else {
+        return false;
+    };
+    t.before.ops[place].operation.reserved_at > before.since
+}
+
+/// Failures in a row, counted beside the row: where the step leaves the action failing or not, the count
+/// begins anew.
+pub fn in_a_row(world: &World, before: &State, step: Step, after: &State) -> u8 {
+    if world.limits.failure_limit == 0 || failing(after).is_some() || failing(before).is_some() {
+        return 0;
+    }
+    let t = Transition { world, before, step, after };
+    match (verdict(step), counted(&t)) {
+        (Some(true), Some(_)) => before.in_a_row + 1,
+        (Some(false), _) => 0,
+        _ => before.in_a_row,
+    }
 }

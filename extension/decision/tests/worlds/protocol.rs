@@ -4,15 +4,16 @@
 use std::rc::Rc;
 
 use sendgate_decision::account::Account;
-use sendgate_decision::books::{Audited, Counted, OVER_CAP_COOLDOWN, Parts};
+use sendgate_decision::books::{Audited, Counted, OVER_CAP_COOLDOWN};
 use sendgate_decision::breaker::{Probe, Reading};
 use sendgate_decision::budget::Budget;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::{Request, Verdict};
-use sendgate_decision::names::{Action, BreakerMode, OperationState, Outcome};
+use sendgate_decision::names::{ACTIONS, Action, BreakerMode, OperationState, Outcome};
 use sendgate_decision::settle::Operation;
 use sendgate_decision::window::Utc;
 
+use crate::properties::in_a_row;
 use crate::rules::Recount;
 use crate::settling;
 use crate::state::{Look, Op, Plan, State};
@@ -46,6 +47,8 @@ pub enum Step {
     Reconcile,
     /// Layer 1 counts without holding the row, where the rule under test writes that.
     Count,
+    /// Layer 1 lists an operation that has expired.
+    List(usize),
     /// Layer 2.
     Audit,
     /// The physical roll.
@@ -94,6 +97,7 @@ pub fn steps(world: &World, state: &State) -> Vec<Step> {
                 steps.extend((world.rules.recount == Recount::Never).then_some(Step::Count));
                 steps.push(Step::Reconcile);
             }
+            Event::List => steps.extend(each(state, |op| !op.operation.listed).map(Step::List)),
             Event::Audit => steps.push(Step::Audit),
             Event::Midnight => steps.push(Step::Midnight),
             Event::Drift(by) => steps.push(Step::Drift(by)),
@@ -139,6 +143,7 @@ pub fn take(world: &World, state: &State, step: Step) -> Option<State> {
         _ => now,
     };
     note_the_stamp(state, &mut next, decided_at);
+    next.in_a_row = in_a_row(world, state, step, &next);
     Some(next)
 }
 
@@ -181,19 +186,23 @@ fn look(world: &World, state: &mut State, prospect: u8, now: Instant) -> bool {
     let breaker = &state.account.breaker;
     let open = matches!(breaker.read(state.account.credit_reset_day, now), Reading::Open { .. });
     let request = Request {
+        account_id: "account",
         action: Action::Inmail,
         now,
         operation: id,
         paused: false,
         evidence: open && state.ops.iter().any(|op| (world.rules.proves)(breaker, op, now)),
         prospect: Some((world.rules.history)(state, prospect, now)),
+        suppressed: None,
+        campaign: None,
         tier: world.tier(),
+        limits: world.limits,
         prospect_cooldown: world.prospect_cooldown(),
         operation_ttl: TTL,
         zone: &Utc,
     };
     let plan = match (world.rules.decide)(&state.account, &request) {
-        Verdict::Refuse(_) => return false,
+        Verdict::Refuse(_) | Verdict::NeedsCount => return false,
         Verdict::Grant(grant) => Plan::Grant(Rc::from(grant)),
         Verdict::ClearBreaker(_) => {
             let mut row = state.account.rolled(now);
@@ -226,6 +235,8 @@ fn write(world: &World, state: &mut State, place: usize, now: Instant) -> bool {
                     reserved_at: look.decided_at,
                     expires_at: grant.expires_at,
                     outcome: None,
+                    is_attempt: true,
+                    listed: false,
                 },
                 prospect: look.prospect,
                 external: false,
@@ -243,25 +254,22 @@ fn write(world: &World, state: &mut State, place: usize, now: Instant) -> bool {
     true
 }
 
-/// What the journal counts on the day and in the week that the row is on at `now`.
-pub fn count(world: &World, state: &State, now: Instant) -> Counted {
+/// What the journal counts on the day that the row is on at `now`, and on the days before it.
+pub fn count(world: &World, state: &State, now: Instant) -> [Counted; ACTIONS] {
     let row = state.account.rolled(now);
-    let i = Action::Inmail.index();
-    let mut counted = Counted::default();
+    let mut counted = [Counted::default(); ACTIONS];
+    let of = &mut counted[Action::Inmail.index()];
     for op in state.ops.iter().filter(|op| (world.rules.counts)(op, now)) {
-        let add = |parts: &mut Parts| match op.operation.state {
+        let ago = row.day.0 - op.operation.counted_on.0;
+        let Some(parts) = of.days.get_mut(ago as usize) else { continue };
+        match op.operation.state {
             OperationState::Delivered => parts.delivered += 1,
             OperationState::Reserved => parts.reserved += 1,
             OperationState::Indeterminate => parts.indeterminate += 1,
             OperationState::Released => {}
-        };
-        if op.operation.counted_on == row.day {
-            add(&mut counted.today[i]);
-        }
-        if op.operation.counted_on.week() == row.week {
-            add(&mut counted.this_week[i]);
         }
     }
+    of.attempts = state.ops.iter().filter(|op| op.is_attempt_on(row.day)).count() as i32;
     counted
 }
 

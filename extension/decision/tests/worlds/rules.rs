@@ -4,10 +4,11 @@
 use sendgate_decision::account::Account;
 use sendgate_decision::books::{Correction, Counted, reconcile};
 use sendgate_decision::breaker::Breaker;
-use sendgate_decision::clock::Instant;
+use sendgate_decision::clock::{HOUR, Instant};
+use sendgate_decision::failures::Limits;
 use sendgate_decision::gate::{Grant, ProspectHistory, Request, Verdict, decide};
-use sendgate_decision::names::{OperationState, Outcome};
-use sendgate_decision::settle::{Delivery, Operation, Settled, deliver, fail};
+use sendgate_decision::names::{ACTIONS, OperationState};
+use sendgate_decision::settle::{Delivery, Failure, Operation, Settled, deliver, expire, fail};
 
 use crate::state::{Op, State};
 use crate::time::DECISION_AGE_MAX;
@@ -29,9 +30,11 @@ pub struct Rules {
     /// `settle::deliver`.
     pub deliver: fn(&Account, &Operation, Delivery, Instant) -> Settled,
     /// `settle::fail`.
-    pub fail: fn(&Account, &Operation, Outcome, i64, Instant) -> Settled,
+    pub fail: fn(&Account, &Operation, &Failure, &Limits, Instant) -> Settled,
+    /// `settle::expire`.
+    pub expire: fn(&Account, &Operation, &Limits, Instant) -> Settled,
     /// `books::reconcile`.
-    pub reconcile: fn(&mut Account, &Counted) -> Vec<Correction>,
+    pub reconcile: fn(&mut Account, &[Counted; ACTIONS]) -> Vec<Correction>,
     /// `Account::roll`, as `midnight_reset` uses it.
     pub roll: fn(&mut Account, Instant),
     /// Whether an event proves that there are credits, as the statement in the journal asks it.
@@ -46,6 +49,8 @@ pub struct Rules {
     pub counts: fn(&Op, Instant) -> bool,
     /// When a sweep counts.
     pub recount: Recount,
+    /// How long after its reservation an operation that was given back may turn out to be delivered.
+    pub late_delivery: i64,
     /// Whether a repeated rollback changes nothing.
     pub repeats_do_nothing: bool,
     /// Whether a permit may be granted beside this breaker's own.
@@ -59,6 +64,7 @@ pub const REAL: Rules = Rules {
     decide,
     deliver,
     fail,
+    expire,
     reconcile,
     roll: Account::roll,
     proves,
@@ -69,6 +75,7 @@ pub const REAL: Rules = Rules {
     },
     counts: |op, _| op.is_kept(),
     recount: Recount::Held,
+    late_delivery: 72 * HOUR,
     repeats_do_nothing: true,
     may_probe: |breaker, now| breaker.leased(now).is_none(),
     cools_once_a_day: true,

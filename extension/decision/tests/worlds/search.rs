@@ -90,12 +90,14 @@ fn tell(world: &World, way: &[Step]) -> String {
         let row = &state.account;
         let _ = writeln!(
             text,
-            "{:3}. {step:?} at instant {}: counter {} on day {}, week {}; stamp {:?}, probe {:?}",
+            "{:3}. {step:?} at instant {}: counter {} on day {}, before {:?}; {} attempts, {:?}; stamp {:?}, probe {:?}",
             number + 1,
             state.at,
             row.sent_today[0],
             row.day.0,
-            row.sent_this_week[0],
+            row.sent_before.map(|before| before[0]),
+            row.attempts_today[0],
+            row.failures[0],
             row.breaker.exhausted_at,
             row.breaker.probe,
         );

@@ -2,10 +2,10 @@
 //! so each is one step. Which answers are no-ops is decided by the extension and copied from there.
 
 use sendgate_decision::account::Account;
-use sendgate_decision::clock::Instant;
-use sendgate_decision::external::{Candidate, Reading, read, record};
-use sendgate_decision::names::{Action, OperationId, OperationState, Origin, Outcome};
-use sendgate_decision::settle::{Delivery, Operation};
+use sendgate_decision::clock::{HOUR, Instant};
+use sendgate_decision::external::{Candidate, Reading, Told, read, record};
+use sendgate_decision::names::{Action, OperationId, OperationState, Origin, Outcome, Scope};
+use sendgate_decision::settle::{Delivery, Failure, Operation};
 
 use crate::protocol::{Step, write_row};
 use crate::rules::is_for_an_operator;
@@ -13,7 +13,12 @@ use crate::state::{Op, State};
 use crate::worlds::World;
 
 /// How long a rate limit cools the account down.
-const RATE_LIMIT: i64 = sendgate_decision::clock::HOUR;
+const RATE_LIMIT: i64 = HOUR;
+
+/// A failure with this outcome.
+fn failed(outcome: Outcome) -> Failure {
+    Failure { outcome, scope: Scope::Account, wait: RATE_LIMIT }
+}
 
 /// Takes one of the steps about an operation; false where it is impossible or does nothing.
 pub fn settle(world: &World, state: &mut State, step: Step, now: Instant) -> bool {
@@ -23,6 +28,7 @@ pub fn settle(world: &World, state: &mut State, step: Step, now: Instant) -> boo
         Step::Confirm { op, proven } => confirm(world, state, op, proven, now),
         Step::Rollback(op, outcome) => rollback(world, state, op, outcome, now),
         Step::Resolve { op, sent } => resolve(world, state, op, sent, now),
+        Step::List(op) => list(world, state, op, now),
         Step::Echo(op) => echo(world, state, op, now),
         Step::External => external(world, state, now),
         _ => false,
@@ -39,11 +45,12 @@ fn send(state: &mut State, place: usize, now: Instant) -> bool {
     may
 }
 
-/// Notes how the row's counter moved for an operation whose day or week is still counted.
+/// Notes how the row's counters moved for an operation whose day is still counted.
 fn write_settled(state: &mut State, place: usize, account: Account, now: Instant) {
     let i = Action::Inmail.index();
     let before = state.account.rolled(now);
-    let moved = before.sent_this_week[i] - account.sent_this_week[i];
+    let slots = |row: &Account| row.sent_in_seven_days(Action::Inmail).unwrap_or(row.sent_today[i]);
+    let moved = slots(&before) - slots(&account);
     state.ops[place].freed += moved as i8;
     write_row(state, account);
 }
@@ -56,14 +63,14 @@ fn confirm(world: &World, state: &mut State, place: usize, proven: bool, now: In
         return false;
     }
     let occurred_at = sent_at.max(op.operation.reserved_at);
-    let delivery = Delivery { proven, occurred_at };
+    let delivery = Delivery { proven, occurred_at, by_operator: false };
     let settled = (world.rules.deliver)(&state.account, &op.operation, delivery, now);
     if settled.account != state.account || settled.after_rollback {
         write_settled(state, place, settled.account, now);
     }
     let op = &mut state.ops[place];
     op.held = false;
-    op.operation.state = settled.state;
+    (op.operation.state, op.operation.outcome) = (settled.state, settled.outcome);
     op.event = proven.then_some((occurred_at, now));
     true
 }
@@ -83,14 +90,28 @@ fn rollback(world: &World, state: &mut State, place: usize, outcome: Outcome, no
         }
         _ => {}
     }
-    let settled = (world.rules.fail)(&state.account, &op.operation, outcome, RATE_LIMIT, now);
+    let settled = (world.rules.fail)(&state.account, &op.operation, &failed(outcome), &world.limits, now);
     if settled.account != state.account {
         write_settled(state, place, settled.account, now);
     }
     let op = &mut state.ops[place];
     op.held = false;
     op.denied |= denies;
-    op.operation.state = settled.state;
+    (op.operation.state, op.operation.outcome) = (settled.state, settled.outcome);
+    true
+}
+
+/// Layer 1 lists an expired operation.
+fn list(world: &World, state: &mut State, place: usize, now: Instant) -> bool {
+    let op = &state.ops[place].operation;
+    if op.state != OperationState::Reserved || now < op.expires_at || op.listed {
+        return false;
+    }
+    let listed = (world.rules.expire)(&state.account, op, &world.limits, now);
+    if listed.account != state.account {
+        write_row(state, listed.account);
+    }
+    state.ops[place].operation.listed = true;
     true
 }
 
@@ -107,11 +128,11 @@ fn resolve(world: &World, state: &mut State, place: usize, sent: bool, now: Inst
         op.operation.state = OperationState::Delivered;
         return true;
     }
-    let settled = (world.rules.fail)(&state.account, &op.operation, Outcome::Released, 0, now);
+    let settled = (world.rules.fail)(&state.account, &op.operation, &Failure::NOT_SENT, &world.limits, now);
     write_settled(state, place, settled.account, now);
     let op = &mut state.ops[place];
     op.held = false;
-    op.operation.state = settled.state;
+    (op.operation.state, op.operation.outcome) = (settled.state, settled.outcome);
     true
 }
 
@@ -120,10 +141,11 @@ fn echo(world: &World, state: &mut State, place: usize, now: Instant) -> bool {
     let told = &state.ops[place];
     let (Some(sent_at), false) = (told.sent_at, told.external) else { return false };
     let (prospect, id) = (told.prospect, told.operation.id);
-    let same = |op: &&Op| op.prospect == prospect && op.is_kept();
+    let same = |op: &&Op| op.prospect == prospect;
     // Its chat id is that of its own event and of no other.
     let candidates: Vec<Candidate> = state.ops.iter().filter(same).map(|op| candidate(op, id)).collect();
-    match read(&candidates, true, sent_at) {
+    let told = Told { action: Action::Inmail, has_chat_id: true, occurred_at: sent_at };
+    match read(&candidates, &told, world.rules.late_delivery) {
         Reading::Known(_) => false,
         Reading::Delivers(id) => {
             let whose = state.ops.iter().position(|op| op.operation.id == id).expect("a candidate");
@@ -142,6 +164,7 @@ fn candidate(op: &Op, told: OperationId) -> Candidate {
         id: op.operation.id,
         origin: if op.external { Origin::External } else { Origin::Gate },
         state: op.operation.state,
+        outcome: op.operation.outcome,
         reserved_at: op.operation.reserved_at,
         settled_at: op.event.map(|(_, recorded_at)| recorded_at).or(op.resolved_at),
         event: op.event.map(|_| (op.operation.id, op.operation.id == told)),
@@ -167,6 +190,8 @@ fn record_send(world: &World, state: &mut State, prospect: u8, sent_at: Instant,
             reserved_at: sent_at,
             expires_at: sent_at,
             outcome: None,
+            is_attempt: false,
+            listed: false,
         },
         prospect,
         external: true,

@@ -3,11 +3,12 @@
 use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
-use sendgate_decision::account::{Account, CapOverride};
+use sendgate_decision::account::{Account, CapOverride, DAYS_BEFORE, Pace};
 use sendgate_decision::breaker::Breaker;
 use sendgate_decision::clock::{Day, Instant};
+use sendgate_decision::failures::Failures;
 use sendgate_decision::gate::Grant;
-use sendgate_decision::names::{ACTIONS, Action, OperationId, OperationState, Status};
+use sendgate_decision::names::{ACTIONS, Action, OperationId, OperationState, Outcome, Status};
 use sendgate_decision::settle::Operation;
 
 /// An operation: what the journal has, what the provider has, and what only the search knows.
@@ -39,6 +40,13 @@ impl Op {
     /// Whether it holds its slot.
     pub fn is_kept(&self) -> bool {
         self.operation.state != OperationState::Released
+    }
+
+    /// Whether it counts as an attempt of that day: granted on it, and its outcome is not `released`.
+    pub fn is_attempt_on(&self, day: Day) -> bool {
+        let operation = &self.operation;
+        let released = operation.outcome == Some(Outcome::Released);
+        operation.is_attempt && operation.counted_on == day && !released
     }
 
     /// Whether it is in flight and inside its time.
@@ -92,6 +100,8 @@ pub struct State {
     pub spoiled: bool,
     /// For the properties: the last clear, of any kind.
     pub cleared_at: Option<Instant>,
+    /// For the properties: failures in a row, counted beside the row.
+    pub in_a_row: u8,
 }
 
 impl State {
@@ -101,15 +111,18 @@ impl State {
         let account = Account {
             status: Status::Connected,
             day,
-            week: day.week(),
             sent_today: [0; ACTIONS],
-            sent_this_week: [0; ACTIONS],
+            sent_before: Some([[0; DAYS_BEFORE]; ACTIONS]),
+            attempts_today: [0; ACTIONS],
             inmail_cap_today: 0,
             ramp: false,
             ramp_days: 0,
             last_granted_at: [None; ACTIONS],
             caps: [CapOverride::default(); ACTIONS],
             cooldown_until: None,
+            action_cooldown_until: [None; ACTIONS],
+            failures: [Failures::default(); ACTIONS],
+            pace: Pace::default(),
             credit_reset_day: 1,
             breaker: Breaker::default(),
             window: None,
@@ -124,6 +137,7 @@ impl State {
             drifted: false,
             spoiled: false,
             cleared_at: None,
+            in_a_row: 0,
         }
     }
 
@@ -147,7 +161,7 @@ impl State {
         parts.push(self.at as u64);
         parts.push(self.row_key(&self.account));
         parts.push(self.counted.as_ref().map_or(0, |row| self.row_key(row)));
-        parts.push(hash(&(self.cooled_on, self.drifted, self.spoiled, self.cleared_at)));
+        parts.push(hash(&(self.cooled_on, self.drifted, self.spoiled, self.cleared_at, self.in_a_row)));
         let from = parts.len();
         parts.extend(self.ops.iter().map(|op| self.op_key(op)));
         parts[from..].sort_unstable();
@@ -160,12 +174,13 @@ impl State {
     /// Of the row, what the rules of these worlds read: no ramp, no gap, one action.
     fn row_key(&self, row: &Account) -> u64 {
         let i = Action::Inmail.index();
-        let breaker = &row.breaker;
+        let (breaker, failures) = (&row.breaker, &row.failures[i]);
         // Whose permit it is says the operation.
         let probe = breaker.probe.as_ref().map(|probe| (probe.lease_until, probe.taken_by.is_some()));
         hash(&(
-            (row.status, row.day, row.week, row.sent_today[i], row.sent_this_week[i]),
-            (row.inmail_cap_today, row.cooldown_until),
+            (row.status, row.day, row.sent_today[i], row.sent_before.map(|before| before[i])),
+            (row.inmail_cap_today, row.cooldown_until, row.action_cooldown_until[i], row.attempts_today[i]),
+            (failures.count, failures.level, failures.failing.map(|failing| (failing.since, failing.until))),
             (breaker.mode, breaker.exhausted_at, breaker.cleared_at, probe),
         ))
     }
@@ -173,7 +188,7 @@ impl State {
     fn op_key(&self, op: &Op) -> u64 {
         let o = &op.operation;
         hash(&(
-            (o.state, o.counted_on, o.reserved_at, o.expires_at),
+            (o.state, o.counted_on, o.reserved_at, o.expires_at, o.listed, o.outcome),
             (op.prospect, op.external, op.held, op.sent_at, op.event, op.resolved_at),
             (op.probing, op.denied, op.freed, self.account.breaker.is_probe(&o.id)),
         ))

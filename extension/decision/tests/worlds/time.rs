@@ -36,6 +36,11 @@ pub const RUNNING_OUT: &[Moment] = &[(5, 30, clock(9, 0, 0, 0)), (5, 30, clock(9
 pub const ONE_MORNING: &[Moment] =
     &[(5, 13, clock(9, 0, 0, 0)), (5, 13, clock(9, 10, 0, 0)), (5, 13, clock(9, 20, 0, 0))];
 
+/// An action fails, is silent for ten minutes, and one attempt after the other finds out: each runs out in its
+/// turn.
+pub const SILENCES: &[Moment] =
+    &[(5, 13, clock(9, 0, 0, 0)), (5, 13, clock(9, 12, 0, 0)), (5, 13, clock(9, 30, 0, 0))];
+
 /// The instant of a moment.
 pub fn instant((month, day, micros): Moment) -> Instant {
     Day::from_civil(2026, month, day).start().plus(micros)

@@ -1,14 +1,21 @@
 //! Which worlds are searched: how many workers and operations, when, and what may happen in them.
 
 use sendgate_decision::budget::TierCap;
-use sendgate_decision::clock::{DAY, Instant};
+use sendgate_decision::clock::{DAY, Instant, MINUTE};
+use sendgate_decision::failures::Limits;
 use sendgate_decision::names::{BreakerMode, Outcome};
 
 use crate::rules::Rules;
-use crate::time::{Moment, ONE_MORNING, PERIOD_END, RUNNING_OUT, TWO_MIDNIGHTS, instant};
+use crate::time::{Moment, ONE_MORNING, PERIOD_END, RUNNING_OUT, SILENCES, TWO_MIDNIGHTS, instant};
+
+/// For how long an action that fails is silent at first.
+pub const SILENCE: i64 = 10 * MINUTE;
 
 /// Slots a day, in every world.
 pub const CAP: i32 = 2;
+
+/// Limits that never refuse: most worlds are about something else.
+const NO_LIMITS: Limits = Limits { failure_limit: 0, failure_cooldown: 0, attempt_percent: 0 };
 
 /// What may happen beside reserving, sending and the passing of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,6 +38,8 @@ pub enum Event {
     Reconcile,
     /// Layer 2.
     Audit,
+    /// Layer 1 lists what has expired.
+    List,
     /// The physical roll.
     Midnight,
     /// This is added to the counters past every verb, once.
@@ -58,7 +67,9 @@ pub struct World {
     pub prospects: u8,
     /// How many accepted sends may be reported as not sent.
     pub denials: usize,
-    /// Slots a week.
+    /// The settings about attempts and failures.
+    pub limits: Limits,
+    /// Slots in seven days.
     pub weekly: Option<i32>,
     /// When.
     pub moments: &'static [Moment],
@@ -99,6 +110,7 @@ pub const fn days(rules: Rules) -> World {
         operations: 4,
         prospects: 0,
         denials: 0,
+        limits: NO_LIMITS,
         weekly: Some(3),
         moments: TWO_MIDNIGHTS,
         events: &[
@@ -120,6 +132,7 @@ pub const fn unknowns(rules: Rules) -> World {
         operations: 3,
         prospects: 0,
         denials: 0,
+        limits: NO_LIMITS,
         weekly: None,
         moments: RUNNING_OUT,
         events: &[
@@ -144,6 +157,7 @@ pub const fn crowd(rules: Rules) -> World {
         operations: 4,
         prospects: 0,
         denials: 0,
+        limits: NO_LIMITS,
         weekly: None,
         moments: ONE_MORNING,
         events: &[
@@ -165,6 +179,7 @@ pub const fn prospects(rules: Rules) -> World {
         operations: 3,
         prospects: 2,
         denials: 1,
+        limits: NO_LIMITS,
         weekly: None,
         moments: ONE_MORNING,
         events: &[
@@ -188,6 +203,7 @@ pub const fn truths(rules: Rules) -> World {
         operations: 3,
         prospects: 0,
         denials: 1,
+        limits: NO_LIMITS,
         weekly: None,
         moments: TWO_MIDNIGHTS,
         events: &[
@@ -212,6 +228,7 @@ pub const fn drift(rules: Rules) -> World {
         operations: 3,
         prospects: 0,
         denials: 0,
+        limits: NO_LIMITS,
         weekly: None,
         moments: TWO_MIDNIGHTS,
         events: &[
@@ -236,6 +253,7 @@ pub const fn breaker(rules: Rules) -> World {
         operations: 3,
         prospects: 0,
         denials: 0,
+        limits: NO_LIMITS,
         weekly: None,
         moments: PERIOD_END,
         events: &[
@@ -257,6 +275,7 @@ pub const fn operators(rules: Rules) -> World {
         operations: 2,
         prospects: 0,
         denials: 0,
+        limits: NO_LIMITS,
         weekly: None,
         moments: PERIOD_END,
         events: &[
@@ -267,6 +286,48 @@ pub const fn operators(rules: Rules) -> World {
             Event::Probe,
             Event::Force(BreakerMode::Open),
             Event::Force(BreakerMode::Auto),
+        ],
+        rules,
+    }
+}
+
+/// Attempts that fail, and workers who say that they never made theirs.
+pub const fn tries(rules: Rules) -> World {
+    World {
+        name: "tries",
+        workers: 2,
+        operations: 5,
+        prospects: 0,
+        denials: 0,
+        limits: Limits { attempt_percent: 150, ..NO_LIMITS },
+        weekly: None,
+        moments: RUNNING_OUT,
+        events: &[
+            Event::Confirm,
+            Event::Rollback(Outcome::Rejected),
+            Event::Rollback(Outcome::Released),
+            Event::Reconcile,
+        ],
+        rules,
+    }
+}
+
+/// An action that fails twice, and one attempt after the other, with answers that come late.
+pub const fn failing(rules: Rules) -> World {
+    World {
+        name: "failing",
+        workers: 2,
+        operations: 5,
+        prospects: 0,
+        denials: 0,
+        limits: Limits { failure_limit: 2, failure_cooldown: SILENCE, attempt_percent: 0 },
+        weekly: None,
+        moments: SILENCES,
+        events: &[
+            Event::Confirm,
+            Event::Rollback(Outcome::Rejected),
+            Event::Rollback(Outcome::Released),
+            Event::List,
         ],
         rules,
     }
