@@ -50,19 +50,20 @@ COMMENT ON DOMAIN sendgate.operation_origin IS
     'Where an operation came from: gate through reserve, external recorded afterwards.';
 
 CREATE DOMAIN sendgate.operation_outcome AS text COLLATE "C"
-    CHECK (VALUE IN ('released', 'credits_exhausted', 'recipient_refused', 'transient', 'rate_limited',
-                     'account_restricted', 'auth_lost', 'indeterminate'));
+    CHECK (VALUE IN ('released', 'credits_exhausted', 'recipient_refused', 'recipient_later', 'rejected',
+                     'transient', 'rate_limited', 'action_unavailable', 'account_restricted', 'auth_lost',
+                     'indeterminate', 'not_sent'));
 COMMENT ON DOMAIN sendgate.operation_outcome IS
-    'What an attempt came to, as the classifier read the provider''s answer.';
+    'What an attempt came to, as the classifier read the provider''s answer; not_sent is an operator''s verdict.';
 
 CREATE DOMAIN sendgate.event_type AS text COLLATE "C"
     CHECK (VALUE IN ('inmail_sent', 'invite_sent', 'message_sent', 'profile_view_sent', 'engagement_sent'));
 COMMENT ON DOMAIN sendgate.event_type IS
     'A delivered action: the action''s name and _sent.';
 
-CREATE DOMAIN sendgate.http_status_pattern AS text COLLATE "C" CHECK (VALUE ~ '^([1-5]xx|[1-5][0-9][0-9])$');
+CREATE DOMAIN sendgate.http_status_pattern AS text COLLATE "C" CHECK (VALUE ~ '^([1-5]xx|[1-5][0-9][0-9])( or none)?$');
 COMMENT ON DOMAIN sendgate.http_status_pattern IS
-    'One HTTP status, such as 429, or a class, such as 4xx.';
+    'One HTTP status, such as 429, or a class, such as 4xx; with " or none" behind it, a missing one as well.';
 
 CREATE DOMAIN sendgate.slot_count AS integer CHECK (VALUE >= 0);
 COMMENT ON DOMAIN sendgate.slot_count IS
@@ -100,6 +101,16 @@ IMMUTABLE PARALLEL SAFE
 AS 'MODULE_PATHNAME', 'sendgate_is_sound_account';
 COMMENT ON FUNCTION sendgate.is_sound_account(time, time, smallint, timestamptz, uuid, timestamptz) IS
     'The CHECK of accounts over several columns: the sending window can be, and a permit lies under a stamp and has a lease.';
+
+CREATE FUNCTION sendgate.is_sound_history(
+    sent_before bytea,
+    failures jsonb
+) RETURNS boolean
+LANGUAGE c
+IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sendgate_is_sound_history';
+COMMENT ON FUNCTION sendgate.is_sound_history(bytea, jsonb) IS
+'Whether the two packed columns of an account can be read. Pure; made for its constraint.';
 
 CREATE FUNCTION sendgate.is_sound_operation(
     state text,

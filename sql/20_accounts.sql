@@ -6,17 +6,17 @@
 CREATE TABLE sendgate.accounts (
     version bigint NOT NULL DEFAULT 0,
     day date NOT NULL,
-    week sendgate.week_start NOT NULL,
+    week sendgate.week_start,
     inmails_sent_today sendgate.slot_count NOT NULL DEFAULT 0,
     invites_sent_today sendgate.slot_count NOT NULL DEFAULT 0,
     messages_sent_today sendgate.slot_count NOT NULL DEFAULT 0,
     profile_views_sent_today sendgate.slot_count NOT NULL DEFAULT 0,
     engagements_sent_today sendgate.slot_count NOT NULL DEFAULT 0,
-    inmails_sent_this_week sendgate.slot_count NOT NULL DEFAULT 0,
-    invites_sent_this_week sendgate.slot_count NOT NULL DEFAULT 0,
-    messages_sent_this_week sendgate.slot_count NOT NULL DEFAULT 0,
-    profile_views_sent_this_week sendgate.slot_count NOT NULL DEFAULT 0,
-    engagements_sent_this_week sendgate.slot_count NOT NULL DEFAULT 0,
+    inmails_sent_this_week sendgate.slot_count,
+    invites_sent_this_week sendgate.slot_count,
+    messages_sent_this_week sendgate.slot_count,
+    profile_views_sent_this_week sendgate.slot_count,
+    engagements_sent_this_week sendgate.slot_count,
     inmail_cap_today sendgate.slot_count NOT NULL DEFAULT 0,
     ramp_days sendgate.slot_count NOT NULL DEFAULT 0,
     credit_reset_day sendgate.month_day NOT NULL DEFAULT 1,
@@ -50,21 +50,37 @@ CREATE TABLE sendgate.accounts (
     message_weekly_cap sendgate.slot_count,
     profile_view_weekly_cap sendgate.slot_count,
     engagement_weekly_cap sendgate.slot_count,
+    inmail_attempts_today sendgate.slot_count NOT NULL DEFAULT 0,
+    invite_attempts_today sendgate.slot_count NOT NULL DEFAULT 0,
+    message_attempts_today sendgate.slot_count NOT NULL DEFAULT 0,
+    profile_view_attempts_today sendgate.slot_count NOT NULL DEFAULT 0,
+    engagement_attempts_today sendgate.slot_count NOT NULL DEFAULT 0,
+    sent_before bytea,
+    failures jsonb,
+    pace_gap interval,
+    pace_jitter_percent smallint,
+    pace_spread boolean,
+    enforcement text COLLATE "C",
     CONSTRAINT accounts_pkey PRIMARY KEY (id),
     CONSTRAINT accounts_sound_check CHECK (
         sendgate.is_sound_account(window_start, window_end, window_days, probe_lease_until,
                                   probe_operation_id, inmail_credits_exhausted_at)
-    )
+    ),
+    CONSTRAINT accounts_packed_check CHECK (sendgate.is_sound_history(sent_before, failures)),
+    CONSTRAINT accounts_pace_check CHECK (
+        pace_gap BETWEEN interval '0' AND interval '31 days' AND pace_jitter_percent BETWEEN 0 AND 100
+    ),
+    CONSTRAINT accounts_enforcement_check CHECK (enforcement IN ('enforce', 'observe'))
 ) WITH (fillfactor = 70);
 
 COMMENT ON TABLE sendgate.accounts IS
-'One row per account, and every decision about the account is made on this row alone: one account, one row, one lock. Counters are as of the row''s own day and week; read the view linkedin_accounts for their value now. Written by sendgate''s functions only.';
+'One row per account, and every decision about the account is made on this row alone: one account, one row, one lock. Counters are as of the row''s own day; read the view linkedin_accounts for their value now. Written by sendgate''s functions only.';
 COMMENT ON COLUMN sendgate.accounts.version IS
 'Counts the writes of the row. A decision made before the row was held is written only if the version is still the one it was made on.';
 COMMENT ON COLUMN sendgate.accounts.day IS
 'The UTC day that the daily counters belong to. It moves on with the first write of a new day and never goes back by itself, so a clock that jumps back frees no slots; repair_day mends such a row.';
 COMMENT ON COLUMN sendgate.accounts.week IS
-'The Monday of the UTC week that the weekly counters belong to; never goes back by itself.';
+'Not used since 0.3.0, kept for backups of earlier versions: a week is the last seven days, see sent_before.';
 COMMENT ON COLUMN sendgate.accounts.inmails_sent_today IS
 'InMail slots taken on the row''s day: delivered, in flight and unknown, counted before the provider is called and given back when nothing was sent.';
 COMMENT ON COLUMN sendgate.accounts.invites_sent_today IS
@@ -76,15 +92,15 @@ COMMENT ON COLUMN sendgate.accounts.profile_views_sent_today IS
 COMMENT ON COLUMN sendgate.accounts.engagements_sent_today IS
 'Engagement slots (likes, comments, follows) taken on the row''s day, counted as inmails_sent_today is.';
 COMMENT ON COLUMN sendgate.accounts.inmails_sent_this_week IS
-'InMail slots taken in the row''s UTC week.';
+'Not used since 0.3.0, kept for backups of earlier versions.';
 COMMENT ON COLUMN sendgate.accounts.invites_sent_this_week IS
-'Invitation slots taken in the row''s UTC week.';
+'Not used since 0.3.0, kept for backups of earlier versions.';
 COMMENT ON COLUMN sendgate.accounts.messages_sent_this_week IS
-'Message slots taken in the row''s UTC week.';
+'Not used since 0.3.0, kept for backups of earlier versions.';
 COMMENT ON COLUMN sendgate.accounts.profile_views_sent_this_week IS
-'Profile view slots taken in the row''s UTC week.';
+'Not used since 0.3.0, kept for backups of earlier versions.';
 COMMENT ON COLUMN sendgate.accounts.engagements_sent_this_week IS
-'Engagement slots taken in the row''s UTC week.';
+'Not used since 0.3.0, kept for backups of earlier versions.';
 COMMENT ON COLUMN sendgate.accounts.inmail_cap_today IS
 'The highest effective InMail cap in force on the row''s day. Overshoot is measured against it, so that lowering a cap at noon makes no offence of the morning.';
 COMMENT ON COLUMN sendgate.accounts.ramp_days IS
@@ -112,7 +128,7 @@ COMMENT ON COLUMN sendgate.accounts.window_end IS
 COMMENT ON COLUMN sendgate.accounts.window_days IS
 'ISO weekdays on which the window opens, as bits: 1 = Monday, 64 = Sunday. A window past midnight belongs to the day it starts.';
 COMMENT ON COLUMN sendgate.accounts.cooldown_until IS
-'Until when every action of the account is refused, after a rate limit. NULL or past: no cooldown. Never shortened by a later, shorter one.';
+'Until when every action of the account is refused, after a rate limit or an audit. NULL or past: no cooldown. Never shortened by a later, shorter one.';
 COMMENT ON COLUMN sendgate.accounts.inmail_credits_exhausted_at IS
 'The breaker''s stamp: when the InMail credits of this credit period were first found exhausted. Raw until a clear; whether it still stops InMails is in the view breakers.';
 COMMENT ON COLUMN sendgate.accounts.breaker_cleared_at IS
@@ -142,15 +158,39 @@ COMMENT ON COLUMN sendgate.accounts.profile_view_daily_cap IS
 COMMENT ON COLUMN sendgate.accounts.engagement_daily_cap IS
 'The account''s own engagement cap a UTC day. NULL: the tier''s.';
 COMMENT ON COLUMN sendgate.accounts.inmail_weekly_cap IS
-'The account''s own InMail cap a UTC week. NULL: the tier''s, which may be none.';
+'The account''s own InMail cap in seven UTC days. NULL: the tier''s, which may be none.';
 COMMENT ON COLUMN sendgate.accounts.invite_weekly_cap IS
-'The account''s own invitation cap a UTC week. NULL: the tier''s, which may be none.';
+'The account''s own invitation cap in seven UTC days. NULL: the tier''s, which may be none.';
 COMMENT ON COLUMN sendgate.accounts.message_weekly_cap IS
-'The account''s own message cap a UTC week. NULL: the tier''s, which may be none.';
+'The account''s own message cap in seven UTC days. NULL: the tier''s, which may be none.';
 COMMENT ON COLUMN sendgate.accounts.profile_view_weekly_cap IS
-'The account''s own profile view cap a UTC week. NULL: the tier''s, which may be none.';
+'The account''s own profile view cap in seven UTC days. NULL: the tier''s, which may be none.';
 COMMENT ON COLUMN sendgate.accounts.engagement_weekly_cap IS
-'The account''s own engagement cap a UTC week. NULL: the tier''s, which may be none.';
+'The account''s own engagement cap in seven UTC days. NULL: the tier''s, which may be none.';
+COMMENT ON COLUMN sendgate.accounts.inmail_attempts_today IS
+'InMail grants on the row''s day, whatever came of them; a worker''s own released gives one back. External sends are none.';
+COMMENT ON COLUMN sendgate.accounts.invite_attempts_today IS
+'Invitation grants on the row''s day, whatever came of them; a worker''s own released gives one back. External sends are none.';
+COMMENT ON COLUMN sendgate.accounts.message_attempts_today IS
+'Message grants on the row''s day, whatever came of them; a worker''s own released gives one back. External sends are none.';
+COMMENT ON COLUMN sendgate.accounts.profile_view_attempts_today IS
+'Profile view grants on the row''s day, whatever came of them; a worker''s own released gives one back. External sends are none.';
+COMMENT ON COLUMN sendgate.accounts.engagement_attempts_today IS
+'Engagement grants on the row''s day, whatever came of them; a worker''s own released gives one back. External sends are none.';
+COMMENT ON COLUMN sendgate.accounts.sent_before IS
+'What each of the six days before the row''s day sent, by action, packed; sent_before_days reads it. NULL: not counted yet, so the next decision counts it from the journal first.';
+COMMENT ON COLUMN sendgate.accounts.failures IS
+'Failures in a row and cooldowns of single actions, by action: count, level, failing_since, failing_until, cooldown_until. NULL: no action has any. The view cooldowns says what holds now.';
+COMMENT ON COLUMN sendgate.accounts.pace_gap IS
+'Least time between two grants of the account, whatever the action, at most 31 days, beside the tier''s gap of each action. NULL: none.';
+COMMENT ON COLUMN sendgate.accounts.pace_jitter_percent IS
+'By how much of itself that gap may be longer, 0 to 100 percent. NULL: 0.';
+COMMENT ON COLUMN sendgate.accounts.pace_spread IS
+'Whether the slots of a day are spread over the time in which the account may send. NULL: no.';
+COMMENT ON COLUMN sendgate.accounts.enforcement IS
+'enforce or observe: whether a refusal refuses, or is only counted. NULL: as the setting sendgate.enforcement says.';
+COMMENT ON CONSTRAINT accounts_packed_check ON sendgate.accounts IS
+    'The two packed columns can be read, in Rust.';
 COMMENT ON CONSTRAINT accounts_sound_check ON sendgate.accounts IS
     'Rules over several columns, in Rust: a window has all of its parts or none and can be, and a permit lies only under a stamp, and one that is taken has a lease.';
 
@@ -193,16 +233,28 @@ AS 'MODULE_PATHNAME', 'sendgate_sent_as_of';
 COMMENT ON FUNCTION sendgate.sent_as_of(integer, date, timestamptz) IS
 'A daily counter with its day marker, read at an instant: 0 from the first instant of a later UTC day. Pure; made for the views.';
 
-CREATE FUNCTION sendgate.sent_this_week_as_of(
+CREATE FUNCTION sendgate.sent_in_seven_days_as_of(
     sent integer,
+    sent_before bytea,
+    action text,
     marker date,
     at timestamptz
 ) RETURNS integer
 LANGUAGE c
 IMMUTABLE PARALLEL SAFE
-AS 'MODULE_PATHNAME', 'sendgate_sent_this_week_as_of';
-COMMENT ON FUNCTION sendgate.sent_this_week_as_of(integer, date, timestamptz) IS
-'A weekly counter with its Monday, read at an instant: 0 from the first instant of a later UTC week. Pure; made for the views.';
+AS 'MODULE_PATHNAME', 'sendgate_sent_in_seven_days_as_of';
+COMMENT ON FUNCTION sendgate.sent_in_seven_days_as_of(integer, bytea, text, date, timestamptz) IS
+'Slots of an action taken in the seven UTC days that end with the day of an instant, from a row''s counter of its day, its sent_before and its day. NULL: the days before are not counted yet. Pure; made for the views.';
+
+CREATE FUNCTION sendgate.sent_before_days(
+    sent_before bytea,
+    action text
+) RETURNS integer[]
+LANGUAGE c
+IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sendgate_sent_before_days';
+COMMENT ON FUNCTION sendgate.sent_before_days(bytea, text) IS
+'Slots of an action on each of the six days before the row''s day, the day before it first, from accounts.sent_before. NULL: not counted yet. Pure; made for DBAs.';
 
 CREATE FUNCTION sendgate.next_credit_period(
     credit_reset_day integer,
@@ -269,14 +321,29 @@ COMMENT ON FUNCTION sendgate.set_status(text, text, text) IS
 
 CREATE FUNCTION sendgate.clear_cooldown(
     account_id text,
-    note text
+    note text,
+    action text DEFAULT NULL
 ) RETURNS void
 LANGUAGE c
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sendgate_clear_cooldown';
-COMMENT ON FUNCTION sendgate.clear_cooldown(text, text) IS
-'Ends an account''s cooldown before its time. Logged. Errors: SG001, SG002, SG101, SG301.';
+COMMENT ON FUNCTION sendgate.clear_cooldown(text, text, text) IS
+'Ends the cooldown of one action before its time, or with a NULL action those of the account and of all its actions; failures in a row start again at 0. Account *: every cooldown for failures, of all accounts, when the provider is back. Logged. Errors: SG001, SG002, SG004, SG101, SG301.';
+
+CREATE FUNCTION sendgate.set_pace(
+    account_id text,
+    minimum_gap interval DEFAULT NULL,
+    jitter_percent integer DEFAULT 0,
+    spread boolean DEFAULT false,
+    note text DEFAULT NULL
+) RETURNS void
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_set_pace';
+COMMENT ON FUNCTION sendgate.set_pace(text, interval, integer, boolean, text) IS
+'Sets the pace of an account, all of it: the least time between two grants of the account, whatever the action (0 to 31 days, no months), by how many percent that may be longer at random (0 to 100), and whether a day''s slots are spread over the time in which the account may send. Without arguments it has no pace of its own; the tier''s gaps hold beside it. Logged. Errors: SG001, SG002, SG003 jitter_percent, SG007 minimum_gap, SG101, SG301.';
 
 CREATE FUNCTION sendgate.repair_day(
     account_id text,
@@ -296,22 +363,25 @@ SELECT a.id, a.display_name, a.status, a.tier, a.time_zone,
        sendgate.sent_as_of(a.messages_sent_today, a.day, c.at) AS messages_sent_today,
        sendgate.sent_as_of(a.profile_views_sent_today, a.day, c.at) AS profile_views_sent_today,
        sendgate.sent_as_of(a.engagements_sent_today, a.day, c.at) AS engagements_sent_today,
-       sendgate.sent_this_week_as_of(a.inmails_sent_this_week, a.week, c.at) AS inmails_sent_this_week,
-       sendgate.sent_this_week_as_of(a.invites_sent_this_week, a.week, c.at) AS invites_sent_this_week,
-       sendgate.sent_this_week_as_of(a.messages_sent_this_week, a.week, c.at) AS messages_sent_this_week,
-       sendgate.sent_this_week_as_of(a.profile_views_sent_this_week, a.week, c.at)
+       sendgate.sent_in_seven_days_as_of(a.inmails_sent_today, a.sent_before, 'inmail', a.day, c.at)
+           AS inmails_sent_this_week,
+       sendgate.sent_in_seven_days_as_of(a.invites_sent_today, a.sent_before, 'invite', a.day, c.at)
+           AS invites_sent_this_week,
+       sendgate.sent_in_seven_days_as_of(a.messages_sent_today, a.sent_before, 'message', a.day, c.at)
+           AS messages_sent_this_week,
+       sendgate.sent_in_seven_days_as_of(a.profile_views_sent_today, a.sent_before, 'profile_view', a.day, c.at)
            AS profile_views_sent_this_week,
-       sendgate.sent_this_week_as_of(a.engagements_sent_this_week, a.week, c.at)
+       sendgate.sent_in_seven_days_as_of(a.engagements_sent_today, a.sent_before, 'engagement', a.day, c.at)
            AS engagements_sent_this_week,
        a.inmail_credits_exhausted_at, a.breaker_mode, a.breaker_cleared_at, a.probe_lease_until,
        a.probe_operation_id, a.credit_reset_day::integer AS credit_reset_day, a.cooldown_until,
        a.window_start, a.window_end, sendgate.window_days_array(a.window_days) AS window_days,
-       a.ramp, a.ramp_days, a.day AS counters_day, a.week AS counters_week
+       a.ramp, a.ramp_days, a.day AS counters_day, a.day - 6 AS counters_week
 FROM sendgate.accounts a
 CROSS JOIN (SELECT sendgate.clock() AS at) c;
 
 COMMENT ON VIEW sendgate.linkedin_accounts IS
-'The accounts as of the clock: counters read 0 from the first instant of a new UTC day or week, before anything is written. The column that tells why InMails stopped is raw until cleared.';
+'The accounts as of the clock: counters read 0 from the first instant of a new UTC day, before anything is written. The column that tells why InMails stopped is raw until cleared.';
 COMMENT ON COLUMN sendgate.linkedin_accounts.id IS 'The application''s own key of the account.';
 COMMENT ON COLUMN sendgate.linkedin_accounts.display_name IS 'What people call the account.';
 COMMENT ON COLUMN sendgate.linkedin_accounts.status IS
@@ -325,15 +395,15 @@ COMMENT ON COLUMN sendgate.linkedin_accounts.messages_sent_today IS 'Message slo
 COMMENT ON COLUMN sendgate.linkedin_accounts.profile_views_sent_today IS 'Profile view slots taken today (UTC).';
 COMMENT ON COLUMN sendgate.linkedin_accounts.engagements_sent_today IS 'Engagement slots taken today (UTC).';
 COMMENT ON COLUMN sendgate.linkedin_accounts.inmails_sent_this_week IS
-'InMail slots taken since Monday 00:00 UTC.';
+'InMail slots taken in the last seven UTC days, today included. NULL: the days before are not counted yet.';
 COMMENT ON COLUMN sendgate.linkedin_accounts.invites_sent_this_week IS
-'Invitation slots taken since Monday 00:00 UTC.';
+'Invitation slots taken in the last seven UTC days, today included. NULL: the days before are not counted yet.';
 COMMENT ON COLUMN sendgate.linkedin_accounts.messages_sent_this_week IS
-'Message slots taken since Monday 00:00 UTC.';
+'Message slots taken in the last seven UTC days, today included. NULL: the days before are not counted yet.';
 COMMENT ON COLUMN sendgate.linkedin_accounts.profile_views_sent_this_week IS
-'Profile view slots taken since Monday 00:00 UTC.';
+'Profile view slots taken in the last seven UTC days, today included. NULL: the days before are not counted yet.';
 COMMENT ON COLUMN sendgate.linkedin_accounts.engagements_sent_this_week IS
-'Engagement slots taken since Monday 00:00 UTC.';
+'Engagement slots taken in the last seven UTC days, today included. NULL: the days before are not counted yet.';
 COMMENT ON COLUMN sendgate.linkedin_accounts.inmail_credits_exhausted_at IS
 'When the InMail credits were found exhausted, raw until a clear: a stamp of an earlier credit period stops nothing and is removed by the next InMail. The view breakers says what holds now.';
 COMMENT ON COLUMN sendgate.linkedin_accounts.breaker_mode IS
@@ -360,4 +430,4 @@ COMMENT ON COLUMN sendgate.linkedin_accounts.ramp_days IS
 COMMENT ON COLUMN sendgate.linkedin_accounts.counters_day IS
 'The UTC day of the row''s last write. Ahead of today: the clock went back, see repair_day.';
 COMMENT ON COLUMN sendgate.linkedin_accounts.counters_week IS
-'The Monday of the UTC week of the row''s last write.';
+'The first of the seven UTC days that ended with the row''s last write.';

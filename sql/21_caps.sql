@@ -21,7 +21,7 @@ COMMENT ON COLUMN sendgate.tier_defaults.action IS
 'What the cap is about: inmail, invite, message, profile_view or engagement.';
 COMMENT ON COLUMN sendgate.tier_defaults.daily_cap IS 'Slots a UTC day; 0 means never.';
 COMMENT ON COLUMN sendgate.tier_defaults.weekly_cap IS
-'Slots a UTC week, Monday to Sunday. NULL: only the daily cap counts.';
+'Slots in seven UTC days, Monday to Sunday. NULL: only the daily cap counts.';
 COMMENT ON COLUMN sendgate.tier_defaults.ramp_start_percent IS
 'With which share of the daily cap a ramp starts, 1 to 100 percent, rounded up to whole slots.';
 COMMENT ON COLUMN sendgate.tier_defaults.ramp_step_percent IS
@@ -55,7 +55,7 @@ COMMENT ON COLUMN sendgate.tier_overrides.action IS
 'What the cap is about: inmail, invite, message, profile_view or engagement.';
 COMMENT ON COLUMN sendgate.tier_overrides.daily_cap IS 'Slots a UTC day; 0 means never.';
 COMMENT ON COLUMN sendgate.tier_overrides.weekly_cap IS
-'Slots a UTC week. NULL: no weekly cap, also where the shipped tier has one.';
+'Slots in seven UTC days. NULL: no weekly cap, also where the shipped tier has one.';
 COMMENT ON COLUMN sendgate.tier_overrides.ramp_start_percent IS
 'With which share of the daily cap a ramp starts, 1 to 100 percent.';
 COMMENT ON COLUMN sendgate.tier_overrides.ramp_step_percent IS
@@ -145,7 +145,7 @@ COMMENT ON VIEW sendgate.tiers IS
 COMMENT ON COLUMN sendgate.tiers.tier IS 'Name of the tier.';
 COMMENT ON COLUMN sendgate.tiers.action IS 'inmail, invite, message, profile_view or engagement.';
 COMMENT ON COLUMN sendgate.tiers.daily_cap IS 'Slots a UTC day; 0 means never.';
-COMMENT ON COLUMN sendgate.tiers.weekly_cap IS 'Slots a UTC week. NULL: only the daily cap counts.';
+COMMENT ON COLUMN sendgate.tiers.weekly_cap IS 'Slots in seven UTC days. NULL: only the daily cap counts.';
 COMMENT ON COLUMN sendgate.tiers.ramp_start_percent IS
 'With which share of the daily cap a ramp starts, 1 to 100 percent.';
 COMMENT ON COLUMN sendgate.tiers.ramp_step_percent IS
@@ -167,21 +167,22 @@ SELECT a.id AS account_id, n.action, greatest(a.day, (c.at AT TIME ZONE 'UTC')::
            + a.profile_views_sent_today + a.engagements_sent_today > 0,
            a.day, coalesce(t.ramp_start_percent, 100), coalesce(t.ramp_step_percent, 0), c.at
        ) AS daily_cap,
-       sendgate.sent_this_week_as_of(n.sent_this_week, a.week, c.at) AS sent_this_week,
-       coalesce(n.weekly_cap, t.weekly_cap) AS weekly_cap
+       sendgate.sent_in_seven_days_as_of(n.sent_today, a.sent_before, n.action, a.day, c.at) AS sent_this_week,
+       coalesce(n.weekly_cap, t.weekly_cap) AS weekly_cap,
+       sendgate.sent_as_of(n.attempts_today, a.day, c.at) AS attempts_today
 FROM sendgate.accounts a
 CROSS JOIN (SELECT sendgate.clock() AS at) c
 CROSS JOIN LATERAL (
     VALUES
-        ('inmail', a.inmails_sent_today, a.inmails_sent_this_week, a.inmail_daily_cap, a.inmail_weekly_cap),
-        ('invite', a.invites_sent_today, a.invites_sent_this_week, a.invite_daily_cap, a.invite_weekly_cap),
-        ('message', a.messages_sent_today, a.messages_sent_this_week, a.message_daily_cap,
+        ('inmail', a.inmails_sent_today, a.inmail_attempts_today, a.inmail_daily_cap, a.inmail_weekly_cap),
+        ('invite', a.invites_sent_today, a.invite_attempts_today, a.invite_daily_cap, a.invite_weekly_cap),
+        ('message', a.messages_sent_today, a.message_attempts_today, a.message_daily_cap,
          a.message_weekly_cap),
-        ('profile_view', a.profile_views_sent_today, a.profile_views_sent_this_week,
+        ('profile_view', a.profile_views_sent_today, a.profile_view_attempts_today,
          a.profile_view_daily_cap, a.profile_view_weekly_cap),
-        ('engagement', a.engagements_sent_today, a.engagements_sent_this_week, a.engagement_daily_cap,
+        ('engagement', a.engagements_sent_today, a.engagement_attempts_today, a.engagement_daily_cap,
          a.engagement_weekly_cap)
-) AS n (action, sent_today, sent_this_week, daily_cap, weekly_cap)
+) AS n (action, sent_today, attempts_today, daily_cap, weekly_cap)
 LEFT JOIN sendgate.tiers t ON t.tier = a.tier AND t.action = n.action;
 COMMENT ON VIEW sendgate.counters IS
 'Five lines per account, one for each action: slots taken and caps, as of the clock.';
@@ -193,9 +194,12 @@ COMMENT ON COLUMN sendgate.counters.sent_today IS
 'Slots taken today (UTC): delivered, in flight and unknown.';
 COMMENT ON COLUMN sendgate.counters.daily_cap IS
 'The effective cap today: the account''s own or the tier''s, or the ramp''s where that is lower.';
-COMMENT ON COLUMN sendgate.counters.sent_this_week IS 'Slots taken since Monday 00:00 UTC.';
+COMMENT ON COLUMN sendgate.counters.sent_this_week IS
+'Slots taken in the last seven UTC days, today included. NULL: the days before are not counted yet.';
 COMMENT ON COLUMN sendgate.counters.weekly_cap IS
 'The account''s own weekly cap, or the tier''s. NULL: none.';
+COMMENT ON COLUMN sendgate.counters.attempts_today IS
+'Grants today (UTC), whatever came of them; a worker''s own released gives one back.';
 
 -- Caps, rules and the switch are compiled once per backend; the commit of a change invalidates them in
 -- every backend.

@@ -8,6 +8,8 @@ CREATE TABLE sendgate.error_rule_defaults (
     error_type text COLLATE "C",
     http_status text COLLATE "C",
     error_text text COLLATE "C",
+    scope text COLLATE "C",
+    wait interval,
     CONSTRAINT error_rule_defaults_pkey PRIMARY KEY (rule_order),
     CONSTRAINT error_rule_defaults_order_check CHECK (rule_order >= 1000)
 );
@@ -21,9 +23,13 @@ COMMENT ON COLUMN sendgate.error_rule_defaults.action IS 'The rule is for this a
 COMMENT ON COLUMN sendgate.error_rule_defaults.error_type IS
 'The provider''s type must be exactly this, with or without the prefix errors/. NULL: any or none.';
 COMMENT ON COLUMN sendgate.error_rule_defaults.http_status IS
-'The status must be this one (429) or of this class (4xx). NULL: any or none.';
+'The status must be this one (429) or of this class (4xx); with " or none" behind it, or missing. NULL: any or none.';
 COMMENT ON COLUMN sendgate.error_rule_defaults.error_text IS
 'The message must contain this literal, in any case; never a pattern. NULL: any or none.';
+COMMENT ON COLUMN sendgate.error_rule_defaults.scope IS
+'What a rate_limited attempt stops: account or action. NULL: the account.';
+COMMENT ON COLUMN sendgate.error_rule_defaults.wait IS
+'How long the cooldown of rate_limited or action_unavailable lasts, or a recipient_later is left alone. NULL: as long as is usual.';
 
 -- Users' rules, asked first; dumped and kept by upgrades.
 CREATE TABLE sendgate.error_rule_overrides (
@@ -33,10 +39,13 @@ CREATE TABLE sendgate.error_rule_overrides (
     error_type text COLLATE "C",
     http_status sendgate.http_status_pattern,
     error_text text COLLATE "C",
+    scope text COLLATE "C",
+    wait interval,
     CONSTRAINT error_rule_overrides_pkey PRIMARY KEY (rule_order),
     CONSTRAINT error_rule_overrides_order_check CHECK (rule_order BETWEEN 0 AND 999),
     CONSTRAINT error_rule_overrides_condition_check
-        CHECK (error_type IS NOT NULL OR http_status IS NOT NULL OR error_text IS NOT NULL)
+        CHECK (error_type IS NOT NULL OR http_status IS NOT NULL OR error_text IS NOT NULL),
+    CONSTRAINT error_rule_overrides_scope_check CHECK (scope IN ('account', 'action'))
 );
 COMMENT ON TABLE sendgate.error_rule_overrides IS
 'Your rules, asked before the shipped ones. Dumped, and kept by upgrades. Written by set_error_rule and drop_error_rule.';
@@ -47,9 +56,13 @@ COMMENT ON COLUMN sendgate.error_rule_overrides.action IS 'The rule is for this 
 COMMENT ON COLUMN sendgate.error_rule_overrides.error_type IS
 'The provider''s type must be exactly this, with or without the prefix errors/. NULL: any or none.';
 COMMENT ON COLUMN sendgate.error_rule_overrides.http_status IS
-'The status must be this one (429) or of this class (4xx). NULL: any or none.';
+'The status must be this one (429) or of this class (4xx); with " or none" behind it, or missing. NULL: any or none.';
 COMMENT ON COLUMN sendgate.error_rule_overrides.error_text IS
 'The message must contain this literal, in any case; never a pattern. NULL: any or none.';
+COMMENT ON COLUMN sendgate.error_rule_overrides.scope IS
+'What a rate_limited attempt stops: account or action. NULL: the account.';
+COMMENT ON COLUMN sendgate.error_rule_overrides.wait IS
+'How long the cooldown of rate_limited or action_unavailable lasts, or a recipient_later is left alone. NULL: as long as is usual.';
 COMMENT ON CONSTRAINT error_rule_overrides_condition_check ON sendgate.error_rule_overrides IS
 'A rule without a condition would match every error, and what is unknown must stay indeterminate.';
 SELECT pg_catalog.pg_extension_config_dump('sendgate.error_rule_overrides', '');
@@ -60,14 +73,16 @@ CREATE FUNCTION sendgate.set_error_rule(
     action text DEFAULT NULL,
     error_type text DEFAULT NULL,
     http_status text DEFAULT NULL,
-    error_text text DEFAULT NULL
+    error_text text DEFAULT NULL,
+    scope text DEFAULT NULL,
+    wait interval DEFAULT NULL
 ) RETURNS void
 LANGUAGE c
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sendgate_set_error_rule';
-COMMENT ON FUNCTION sendgate.set_error_rule(integer, text, text, text, text, text) IS
-'Puts a rule of yours, 0 to 999, before the shipped classifier, or replaces it. All conditions that it names must hold: action, exact provider type, status (429 or 4xx), literal text. Logged. Errors: SG001, SG002, SG003, SG004, SG008 status, SG009 no condition, SG301.';
+COMMENT ON FUNCTION sendgate.set_error_rule(integer, text, text, text, text, text, text, interval) IS
+'Puts a rule of yours, 0 to 999, before the shipped classifier, or replaces it. All conditions that it names must hold: action, exact provider type, status (429 or 4xx), literal text. scope (account or action) is for rate_limited; wait (0 to 366 days, no months) for rate_limited, recipient_later and action_unavailable. Logged. Errors: SG001, SG002, SG003, SG004, SG007 wait, SG008 status, SG009 no condition, or a scope or wait that the outcome ignores, SG301.';
 
 CREATE FUNCTION sendgate.drop_error_rule(
     rule_order integer
@@ -80,10 +95,12 @@ COMMENT ON FUNCTION sendgate.drop_error_rule(integer) IS
 'Removes a rule of yours. Logged. Errors: SG001, SG003, SG104 there is none, SG301.';
 
 CREATE VIEW sendgate.error_rules AS
-SELECT o.rule_order, o.outcome, o.action, o.error_type, o.http_status, o.error_text, false AS shipped
+SELECT o.rule_order, o.outcome, o.action, o.error_type, o.http_status, o.error_text, false AS shipped,
+       o.scope, o.wait
 FROM sendgate.error_rule_overrides o
 UNION ALL
-SELECT d.rule_order, d.outcome, d.action, d.error_type, d.http_status, d.error_text, true
+SELECT d.rule_order, d.outcome, d.action, d.error_type, d.http_status, d.error_text, true, d.scope,
+       d.wait
 FROM sendgate.error_rule_defaults d
 ORDER BY rule_order;
 COMMENT ON VIEW sendgate.error_rules IS
@@ -94,11 +111,15 @@ COMMENT ON COLUMN sendgate.error_rules.action IS 'The rule is for this action on
 COMMENT ON COLUMN sendgate.error_rules.error_type IS
 'The provider''s type must be exactly this, with or without the prefix errors/. NULL: any or none.';
 COMMENT ON COLUMN sendgate.error_rules.http_status IS
-'The status must be this one (429) or of this class (4xx). NULL: any or none.';
+'The status must be this one (429) or of this class (4xx); with " or none" behind it, or missing. NULL: any or none.';
 COMMENT ON COLUMN sendgate.error_rules.error_text IS
 'The message must contain this literal, in any case. NULL: any or none.';
 COMMENT ON COLUMN sendgate.error_rules.shipped IS
 'Whether the rule comes with the extension and may change with an upgrade.';
+COMMENT ON COLUMN sendgate.error_rules.scope IS
+'What a rate_limited attempt stops: account or action. NULL: the account.';
+COMMENT ON COLUMN sendgate.error_rules.wait IS
+'How long the cooldown of rate_limited or action_unavailable lasts, or a recipient_later is left alone. NULL: as long as is usual.';
 
 CREATE TRIGGER config_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON sendgate.error_rule_defaults
 FOR EACH STATEMENT EXECUTE FUNCTION sendgate.config_changed();

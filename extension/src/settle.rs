@@ -5,6 +5,7 @@
 //! pass the gate.
 
 pub mod batch;
+pub mod cooldowns;
 pub mod delivery;
 pub mod external;
 pub mod failure;

@@ -8,6 +8,7 @@ pub mod append_only;
 pub mod breaker_log;
 pub mod campaign_events;
 pub mod config;
+pub mod cooldown_log;
 pub mod dispatch_queue;
 pub mod enrollments;
 pub mod events;

@@ -14,7 +14,7 @@ use crate::tables::accounts::many::{self, Busy};
 use crate::tables::alerts::{self, About};
 use crate::tables::dispatch_queue;
 use sendgate_decision::account::Account;
-use sendgate_decision::books::{Correction, reconcile};
+use sendgate_decision::books::{Correction, Counter, reconcile};
 use sendgate_decision::clock::{Day, Instant};
 use std::collections::HashSet;
 
@@ -165,13 +165,21 @@ fn log_drift(spi: &Spi, lines: &[(Held<'_>, &Correction)], now: Instant) {
             array(Element::Uuid, lines.iter().map(|_| ids::fresh())),
             array(Element::Text, lines.iter().map(|(held, _)| held.id())),
             array(Element::Text, lines.iter().map(|(_, c)| c.action.name())),
-            array(Element::Text, lines.iter().map(|(_, c)| c.period.name())),
+            array(Element::Text, lines.iter().map(|(_, c)| period(c.counter))),
             array(Element::Date, lines.iter().map(|(_, c)| c.day)),
             array(Element::Int4, lines.iter().map(|(_, c)| c.before)),
-            array(Element::Int4, lines.iter().map(|(_, c)| c.parts.total())),
+            array(Element::Int4, lines.iter().map(|(_, c)| c.after)),
             array(Element::Int4, lines.iter().map(|(_, c)| c.parts.delivered)),
             array(Element::Int4, lines.iter().map(|(_, c)| c.parts.reserved)),
             array(Element::Int4, lines.iter().map(|(_, c)| c.parts.indeterminate)),
         ],
     );
+}
+
+/// Which counter a line of drift is about, as its column `period` spells it.
+fn period(counter: Counter) -> &'static str {
+    match counter {
+        Counter::Sent => "day",
+        Counter::Attempts => "attempts",
+    }
 }

@@ -7,7 +7,7 @@ use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::{AccountRow, account_columns, read_columns};
 use sendgate_decision::books::{Counted, Parts};
 use sendgate_decision::clock::{Day, Instant};
-use sendgate_decision::names::Action;
+use sendgate_decision::names::{ACTIONS, Action};
 
 /// By day and account. An active account moves to its new day once a day, and is then read again.
 static READ: Statement = Statement::new(
@@ -22,37 +22,26 @@ static READ: Statement = Statement::new(
     types![date, date, date, text, int8],
 );
 
-/// One statement counts all that layer 1 needs: the operations of the day, those of the week, and expired
-/// ones of this week or the one before. `first` is passed per account: as one constant it becomes an index
-/// condition, and a plan that was made on an empty journal then reads the operations of all accounts for
-/// each account.
+/// One statement counts all that layer 1 needs: the operations of the row's day and of each of the six before
+/// it, the day's attempts, and expired operations of two weeks. `first` is passed per account: as one constant
+/// it becomes an index condition, and a plan that was made on an empty journal then reads the operations of all
+/// accounts for each account.
 static COUNT: Statement = Statement::new(
-    "SELECT u.n::pg_catalog.int4, o.action,
-            pg_catalog.count(*) FILTER (WHERE o.counted_on OPERATOR(pg_catalog.=) u.day
-                AND o.state OPERATOR(pg_catalog.=) 'delivered')::pg_catalog.int4,
-            pg_catalog.count(*) FILTER (WHERE o.counted_on OPERATOR(pg_catalog.=) u.day
-                AND o.state OPERATOR(pg_catalog.=) 'reserved')::pg_catalog.int4,
-            pg_catalog.count(*) FILTER (WHERE o.counted_on OPERATOR(pg_catalog.=) u.day
-                AND o.state OPERATOR(pg_catalog.=) 'indeterminate')::pg_catalog.int4,
-            pg_catalog.count(*) FILTER (WHERE w.counts
-                AND o.state OPERATOR(pg_catalog.=) 'delivered')::pg_catalog.int4,
-            pg_catalog.count(*) FILTER (WHERE w.counts
-                AND o.state OPERATOR(pg_catalog.=) 'reserved')::pg_catalog.int4,
-            pg_catalog.count(*) FILTER (WHERE w.counts
-                AND o.state OPERATOR(pg_catalog.=) 'indeterminate')::pg_catalog.int4,
+    "SELECT u.n::pg_catalog.int4, o.action, (u.day OPERATOR(pg_catalog.-) o.counted_on),
+            pg_catalog.count(*) FILTER (WHERE o.state OPERATOR(pg_catalog.=) 'delivered')::pg_catalog.int4,
+            pg_catalog.count(*) FILTER (WHERE o.state OPERATOR(pg_catalog.=) 'reserved')::pg_catalog.int4,
+            pg_catalog.count(*) FILTER (WHERE o.state OPERATOR(pg_catalog.=) 'indeterminate')::pg_catalog.int4,
+            pg_catalog.count(*) FILTER (WHERE o.origin OPERATOR(pg_catalog.=) 'gate'
+                AND o.outcome IS DISTINCT FROM 'released')::pg_catalog.int4,
             pg_catalog.count(*) FILTER (WHERE o.state OPERATOR(pg_catalog.=) 'reserved'
-                AND o.expires_at OPERATOR(pg_catalog.<=) $5)::pg_catalog.int4
-     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.date[], $3::pg_catalog.date[], $4::pg_catalog.date[])
-          WITH ORDINALITY AS u (account_id, day, week, first, n)
+                AND o.expires_at OPERATOR(pg_catalog.<=) $4)::pg_catalog.int4
+     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.date[], $3::pg_catalog.date[])
+          WITH ORDINALITY AS u (account_id, day, first, n)
      JOIN sendgate.send_operations o
          ON o.account_id OPERATOR(pg_catalog.=) u.account_id
             AND o.counted_on OPERATOR(pg_catalog.>=) u.first
-            AND o.state OPERATOR(pg_catalog.<>) 'released'
-     CROSS JOIN LATERAL (
-         SELECT o.counted_on OPERATOR(pg_catalog.>=) u.week
-            AND o.counted_on OPERATOR(pg_catalog.<) (u.week OPERATOR(pg_catalog.+) 7)) w (counts)
-     GROUP BY u.n, o.action",
-    types![texts, dates, dates, dates, instant],
+     GROUP BY u.n, o.action, u.day, o.counted_on",
+    types![texts, dates, dates, instant],
 );
 
 /// An account of a batch, as it was read without holding it.
@@ -96,40 +85,37 @@ pub(super) fn next(members: &[Member], limit: i32) -> Option<Cursor> {
 /// What the journal says of an account.
 #[derive(Default)]
 pub(super) struct Tally {
-    /// What counts.
-    pub counted: Counted,
+    /// What counts, by action.
+    pub counted: [Counted; ACTIONS],
     /// Expired operations.
     pub expired: i32,
 }
 
-/// What the journal says of each of these, on the day and in the week that its row is on at `now`, and
-/// what expired since `first`, which is no later than those weeks.
+/// What the journal says of each of these, on the day that its row is on at `now` and the six before it, and
+/// what expired since `first`, which is no later than those days.
 pub(super) fn count(spi: &Spi, members: &[Seen<'_>], first: Day, now: Instant) -> Vec<Tally> {
     let mut tallies: Vec<Tally> = members.iter().map(|_| Tally::default()).collect();
     if members.is_empty() {
         return tallies;
     }
-    let rolled: Vec<(Day, Day)> = members
-        .iter()
-        .map(|(_, row)| {
-            let account = row.account.rolled(now);
-            (account.day, account.week)
-        })
-        .collect();
     let values = [
         array(Element::Text, members.iter().map(|(id, _)| *id)),
-        array(Element::Date, rolled.iter().map(|(day, _)| *day)),
-        array(Element::Date, rolled.iter().map(|(_, week)| *week)),
+        array(Element::Date, members.iter().map(|(_, row)| row.account.rolled(now).day)),
         array(Element::Date, members.iter().map(|_| first)),
         params![now][0],
     ];
     for mut row in spi.run(&COUNT, &values).iter() {
         let tally = &mut tallies[row.value::<i32>() as usize - 1];
-        let i = row.one_of(Action::parse).index();
-        let mut parts =
-            || Parts { delivered: row.value(), reserved: row.value(), indeterminate: row.value() };
-        tally.counted.today[i] = parts();
-        tally.counted.this_week[i] = parts();
+        let counted = &mut tally.counted[row.one_of(Action::parse).index()];
+        let ago = usize::try_from(row.value::<i32>()).ok();
+        let parts = Parts { delivered: row.value(), reserved: row.value(), indeterminate: row.value() };
+        let attempts = row.value();
+        if let Some(day) = ago.and_then(|ago| counted.days.get_mut(ago)) {
+            *day = parts;
+        }
+        if ago == Some(0) {
+            counted.attempts = attempts;
+        }
         tally.expired += row.value::<i32>();
     }
     tallies

@@ -143,6 +143,6 @@ pub fn judge(
     let evidence = ask.action == Action::Inmail
         && open
         && breaker.exhausted_at.is_some_and(|stamp| events::has_evidence(spi, ask.account, stamp, now));
-    let asked = rule::ask(rule, &seen.row, evidence, ask.action, now)?;
+    let asked = rule::ask(rule, ask.account, &seen.row, evidence, ask.action, now)?;
     Ok(asked.decide(account, operation, seen.history))
 }

@@ -9,8 +9,9 @@ use sendgate_decision::account::Account;
 use sendgate_decision::breaker::Reading;
 use sendgate_decision::budget::TierCap;
 use sendgate_decision::clock::Instant;
-use sendgate_decision::gate::{ProspectHistory, Request, Verdict, decide};
-use sendgate_decision::names::{Action, OperationId};
+use sendgate_decision::failures::Limits;
+use sendgate_decision::gate::{ProspectHistory, Request, Verdict, decide_as};
+use sendgate_decision::names::{Action, Enforcement, OperationId};
 use sendgate_decision::window::Zone;
 use std::rc::Rc;
 
@@ -18,6 +19,7 @@ use std::rc::Rc;
 pub struct Rule {
     /// The configuration.
     pub config: Rc<Config>,
+    limits: Limits,
     prospect_cooldown: i64,
     operation_ttl: i64,
 }
@@ -26,13 +28,15 @@ impl Rule {
     /// The rule under this configuration and the settings as they are.
     pub fn new(config: Rc<Config>) -> Rule {
         let (prospect_cooldown, operation_ttl) = (gucs::prospect_cooldown(), gucs::operation_ttl());
-        Rule { config, prospect_cooldown, operation_ttl }
+        Rule { config, limits: gucs::limits(), prospect_cooldown, operation_ttl }
     }
 }
 
 /// The rule about one account and action at one instant.
 pub struct Asked<'a> {
     rule: &'a Rule,
+    account_id: &'a str,
+    enforcement: Enforcement,
     action: Action,
     now: Instant,
     evidence: bool,
@@ -47,15 +51,17 @@ pub struct Asked<'a> {
 /// `SG005` for an account whose time zone the server no longer knows.
 pub fn ask<'a>(
     rule: &'a Rule,
+    account_id: &'a str,
     row: &AccountRow,
     evidence: bool,
     action: Action,
     now: Instant,
 ) -> Result<Asked<'a>> {
-    let has_window = row.account.window.is_some();
-    let zone = zone::load(if has_window { &row.time_zone } else { "UTC" })?;
+    let needs_zone = row.account.window.is_some();
+    let zone = zone::load(if needs_zone { &row.time_zone } else { "UTC" })?;
     let tier = rule.config.tier_cap(&row.tier, action);
-    Ok(Asked { rule, action, now, evidence, tier, zone })
+    let enforcement = Enforcement::Enforce;
+    Ok(Asked { rule, account_id, enforcement, action, now, evidence, tier, zone })
 }
 
 impl Asked<'_> {
@@ -68,24 +74,30 @@ impl Asked<'_> {
         prospect: Option<ProspectHistory>,
     ) -> Verdict {
         let request = Request {
+            account_id: self.account_id,
             action: self.action,
             now: self.now,
             operation,
             paused: self.rule.config.paused,
             evidence: self.evidence,
             prospect,
+            suppressed: None,
+            campaign: None,
             tier: self.tier,
+            limits: self.rule.limits,
             prospect_cooldown: self.rule.prospect_cooldown,
             operation_ttl: self.rule.operation_ttl,
             zone: &*self.zone,
         };
-        decide(account, &request)
+        decide_as(self.enforcement, account, &request)
     }
 
-    /// Whether the next slot refuses the one after it: a minimum gap, or a probe's permit.
+    /// Whether the next slot refuses the one after it: a pace, a probe's permit, or the one attempt of an
+    /// action that fails.
     pub fn takes_one_at_a_time(&self, account: &Account) -> bool {
         let reading = account.breaker.read(account.credit_reset_day, self.now);
         let probing = self.action == Action::Inmail && matches!(reading, Reading::Open { .. });
-        probing || self.tier.minimum_gap > 0
+        let failing = account.failures[self.action.index()].silent_until(&self.rule.limits).is_some();
+        probing || failing || self.tier.minimum_gap > 0 || account.pace.is_set()
     }
 }

@@ -23,7 +23,7 @@ const TAKE_TYPES: &[pg_sys::Oid] =
 /// A statement that takes a slot of one action, where the account is still the version that was
 /// decided on.
 macro_rules! take {
-    ($action:literal, $today:literal, $week:literal, $last:literal) => {
+    ($action:literal, $today:literal, $attempts:literal, $last:literal) => {
         Statement::new(
             concat!(
                 "WITH taken AS (
@@ -31,7 +31,7 @@ macro_rules! take {
                      SET version = $13, ",
                 $today,
                 " = $4, ",
-                $week,
+                $attempts,
                 " = $5, ",
                 $last,
                 " = $6
@@ -51,11 +51,11 @@ macro_rules! take {
 }
 
 static TAKE: [Statement; ACTIONS] = [
-    take!("inmail", "inmail_cap_today = $12, inmails_sent_today", "inmails_sent_this_week", "inmail_last_at"),
-    take!("invite", "invites_sent_today", "invites_sent_this_week", "invite_last_at"),
-    take!("message", "messages_sent_today", "messages_sent_this_week", "message_last_at"),
-    take!("profile_view", "profile_views_sent_today", "profile_views_sent_this_week", "profile_view_last_at"),
-    take!("engagement", "engagements_sent_today", "engagements_sent_this_week", "engagement_last_at"),
+    take!("inmail", "inmail_cap_today = $12, inmails_sent_today", "inmail_attempts_today", "inmail_last_at"),
+    take!("invite", "invites_sent_today", "invite_attempts_today", "invite_last_at"),
+    take!("message", "messages_sent_today", "message_attempts_today", "message_last_at"),
+    take!("profile_view", "profile_views_sent_today", "profile_view_attempts_today", "profile_view_last_at"),
+    take!("engagement", "engagements_sent_today", "engagement_attempts_today", "engagement_last_at"),
 ];
 
 /// Takes the slot as decided: writes the account as it is to be `after`, and the operation. The write holds
@@ -85,7 +85,7 @@ pub fn take<'a>(
             seen.version.count(),
             Xid(seen.version.transaction()),
             after.sent_today[i],
-            after.sent_this_week[i],
+            after.attempts_today[i],
             new.reserved_at,
             new.id,
             new.expires_at,
@@ -104,7 +104,7 @@ fn counted(before: &Account, after: &Account, action: Action, at: Instant) -> Ac
     let i = action.index();
     let mut account = before.clone();
     account.sent_today[i] = after.sent_today[i];
-    account.sent_this_week[i] = after.sent_this_week[i];
+    account.attempts_today[i] = after.attempts_today[i];
     account.last_granted_at[i] = Some(at);
     if action == Action::Inmail {
         account.inmail_cap_today = after.inmail_cap_today;

@@ -89,6 +89,12 @@ sqlstates! {
     AlreadyRecorded = b"SG214",
     /// Nothing sends before the books were checked.
     Quarantined = b"SG215",
+    /// A grant in a transaction that may never be committed; a warning.
+    InTransaction = b"SG216",
+    /// The same, refused.
+    TransactionRefused = b"SG217",
+    /// A `retry_after` that makes no sense; a warning.
+    SenselessWait = b"SG220",
     /// Another session held the account's row for too long.
     LockTimeout = b"SG301",
     /// The decision was overtaken again and again.

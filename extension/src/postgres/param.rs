@@ -71,6 +71,18 @@ impl IntoParam for Xid {
     }
 }
 
+impl IntoParam for String {
+    fn param(self) -> Param {
+        self.as_str().param()
+    }
+}
+
+impl IntoParam for Vec<u8> {
+    fn param(self) -> Param {
+        self.into_datum()
+    }
+}
+
 impl IntoParam for &String {
     fn param(self) -> Param {
         self.as_str().param()
@@ -131,6 +143,12 @@ macro_rules! type_oid {
     (xid) => {
         ::pgrx::pg_sys::XIDOID
     };
+    (bytes) => {
+        ::pgrx::pg_sys::BYTEAOID
+    };
+    (bytes_many) => {
+        ::pgrx::pg_sys::BYTEAARRAYOID
+    };
     (texts) => {
         ::pgrx::pg_sys::TEXTARRAYOID
     };
@@ -168,6 +186,8 @@ pub enum Element {
     Timestamp,
     /// `boolean`.
     Bool,
+    /// `bytea`.
+    Bytes,
 }
 
 impl Element {
@@ -179,6 +199,7 @@ impl Element {
             Element::Int4 => (pg_sys::INT4OID, 4, true, pg_sys::TYPALIGN_INT),
             Element::Date => (pg_sys::DATEOID, 4, true, pg_sys::TYPALIGN_INT),
             Element::Timestamp => (pg_sys::TIMESTAMPTZOID, 8, true, pg_sys::TYPALIGN_DOUBLE),
+            Element::Bytes => (pg_sys::BYTEAOID, -1, false, pg_sys::TYPALIGN_INT),
             Element::Bool => (pg_sys::BOOLOID, 1, true, pg_sys::TYPALIGN_CHAR),
         }
     }

@@ -19,6 +19,7 @@ use pgrx::datum::Uuid;
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{OperationId, OperationState, Outcome};
+use sendgate_decision::settle::Failure;
 use std::collections::{BTreeMap, HashMap};
 
 /// Most answers of one call: the accounts stay held until it ends.
@@ -199,7 +200,7 @@ impl<'a> Batch<'a> {
     pub fn enrollment(
         &mut self,
         i: usize,
-        outcome: Option<Outcome>,
+        failure: Option<Failure>,
         error: Option<String>,
         after: Option<Box<Account>>,
     ) {
@@ -209,9 +210,9 @@ impl<'a> Batch<'a> {
             operation: row.operation,
             prospect: row.prospect.clone(),
             // A delivery ends the campaign's work also where reserve took the slot.
-            campaign: row.campaign.clone().filter(|_| row.attempt.is_some() || outcome.is_none()),
+            campaign: row.campaign.clone().filter(|_| row.attempt.is_some() || failure.is_none()),
             awaited: row.awaited,
-            outcome,
+            failure,
             error,
             after,
         };

@@ -6,17 +6,19 @@ use crate::postgres::error::{Code, Error, Result, warn};
 use crate::postgres::function::{show_instant, shown};
 use crate::postgres::ids::{self, Id};
 use crate::postgres::statement::Spi;
+use crate::settle::cooldowns;
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{self, AccountRow};
 use crate::tables::alerts;
 use crate::tables::breaker_log::{self, BreakerLine};
+use crate::tables::cooldown_log::Why;
 use crate::tables::enrollments;
 use crate::tables::events;
 use crate::tables::journal::{self, ErrorNote, JournalRow};
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::{Day, Instant};
-use sendgate_decision::names::{Action, OperationId, OperationState, Outcome};
-use sendgate_decision::settle::{CLOCK_SKEW_MAX, Delivery, Settled, deliver};
+use sendgate_decision::names::{Action, OperationId, OperationState};
+use sendgate_decision::settle::{CLOCK_SKEW_MAX, Delivery, Failure, Settled, deliver};
 
 /// The error that the journal notes for an InMail that was confirmed without proof.
 const UNPROVEN: &str = "confirmed without a chat_id";
@@ -33,6 +35,8 @@ pub struct Report<'a> {
     pub delivered_at: Option<Instant>,
     /// The caller has its event already and writes it itself.
     pub event_follows: bool,
+    /// Whether it is an operator's verdict, which says nothing about failures in a row.
+    pub by_operator: bool,
 }
 
 /// Settles the operation as delivered. Holds the account also where its counters do not change.
@@ -73,8 +77,7 @@ fn settle_held(
     }
     log_delivery(spi, held, row, &before.account, &planned, now);
     if planned.unproven {
-        let unknown = Outcome::Indeterminate;
-        enrollments::failed(spi, held, row, unknown, &settled.account, &planned.note, now);
+        enrollments::failed(spi, held, row, &Failure::UNPROVEN, &settled.account, &planned.note, now);
         warn_unproven(report);
         return Ok(None);
     }
@@ -137,7 +140,8 @@ pub fn plan(
     // What an operator reads about an InMail that is parked because of this confirm.
     let message = if unproven { Some(UNPROVEN.to_owned()) } else { note.message.clone() };
     let note = ErrorNote { message, error_type: note.error_type.clone(), http_status: note.http_status };
-    let settled = deliver(account, op, Delivery { proven, occurred_at }, now);
+    let settled =
+        deliver(account, op, Delivery { proven, occurred_at, by_operator: report.by_operator }, now);
     Ok(Some(Planned { settled, note, occurred_at, unproven }))
 }
 
@@ -163,6 +167,11 @@ pub fn log_delivery(
     breaker_log::write_changes(spi, &settled.breaker, before.breaker.exhausted_at, None, &line, now);
     if !settled.breaker.is_empty() {
         enrollments::release(spi, account, now);
+    }
+    let why = Why { operation: Some(row.operation.id), ..Why::default() };
+    cooldowns::tell(spi, account, &settled.account, &settled.cooldowns, why, now);
+    if settled.state == OperationState::Delivered {
+        cooldowns::resolve_unavailable(spi, account, before, row.operation.action, now);
     }
     if settled.after_rollback {
         let op = &row.operation;

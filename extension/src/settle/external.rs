@@ -6,6 +6,7 @@ use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{
     TEXT_CHARACTERS_MAX, check_text, is_blank, null_argument, show_instant, shown,
 };
+use crate::postgres::gucs;
 use crate::postgres::ids::{self, Id};
 use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
@@ -19,8 +20,8 @@ use crate::tables::events;
 use crate::tables::journal::{self, ErrorNote, JournalRow};
 use pgrx::datum::Uuid;
 use sendgate_decision::clock::{Day, Instant};
-use sendgate_decision::external::{Candidate, Reading, read, record};
-use sendgate_decision::names::{Action, OperationId, OperationState, Origin};
+use sendgate_decision::external::{Candidate, Reading, Told, counts_at, read, record};
+use sendgate_decision::names::{Action, OperationId, OperationState, Origin, Outcome};
 use sendgate_decision::settle::Operation;
 
 /// Under which the ids of external operations are made. Never changes: the same send must get the
@@ -40,13 +41,13 @@ static RECORDED: Statement = Statement::new(
 /// What the journal has for the same prospect and action, and whether its events have this chat id. A
 /// chat id on one side only is another one, not an unknown one.
 static CANDIDATES: Statement = Statement::new(
-    "SELECT o.operation_id, o.origin, o.state, o.reserved_at, o.settled_at, e.id,
+    "SELECT o.operation_id, o.origin, o.state, o.outcome, o.reserved_at, o.settled_at, e.id,
             COALESCE(e.chat_id OPERATOR(pg_catalog.=) $4, e.chat_id IS NULL AND $4 IS NULL)
      FROM sendgate.send_operations o
      LEFT JOIN sendgate.linkedin_events e
          ON e.account_id OPERATOR(pg_catalog.=) $1 AND e.operation_id OPERATOR(pg_catalog.=) o.operation_id
      WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.prospect_id OPERATOR(pg_catalog.=) $2
-       AND o.action OPERATOR(pg_catalog.=) $3 AND o.state OPERATOR(pg_catalog.<>) 'released'",
+       AND o.action OPERATOR(pg_catalog.=) $3",
     types![text, text, text, text],
 );
 
@@ -112,16 +113,19 @@ pub fn check_chat_id(action: Action, chat_id: Option<&str>) -> Result<Option<&st
 pub fn journal_send(spi: &Spi, send: &ExternalSend<'_>) -> Result<Recorded> {
     let (held, before) = accounts::hold(spi, send.account)?;
     let now = clock::now();
-    if send.occurred_at > now {
+    // A provider's clock may be ahead by a little: such a send counts now.
+    let Some(occurred_at) = counts_at(send.occurred_at, now) else {
         return Err(in_the_future(send.occurred_at, now));
-    }
+    };
     let id = operation_id(send);
     let mut known = spi.run(&RECORDED, params![send.account, id]).first().expect("one row");
     let (event, operation) = (known.nullable_uuid(), known.nullable_uuid());
     if event.or(operation).is_some() {
         return Ok(Recorded::Already(event));
     }
-    match read(&candidates(spi, send), send.chat_id.is_some(), send.occurred_at) {
+    let send = &ExternalSend { occurred_at, ..*send };
+    let told = Told { action: send.action, has_chat_id: send.chat_id.is_some(), occurred_at };
+    match read(&candidates(spi, send), &told, gucs::late_delivery()) {
         Reading::Known(event) => Ok(Recorded::Already(Some(event))),
         Reading::Delivers(operation) => deliver(spi, send, operation),
         Reading::New => count(spi, send, (held, &before), id, now),
@@ -157,6 +161,7 @@ fn candidates(spi: &Spi, send: &ExternalSend<'_>) -> Vec<Candidate> {
             id: *row.value::<Uuid>().as_bytes(),
             origin: row.one_of(Origin::parse),
             state: row.one_of(OperationState::parse),
+            outcome: row.nullable::<&str>().and_then(Outcome::parse),
             reserved_at: row.instant(),
             settled_at: row.nullable_instant(),
             event: row.nullable_uuid().zip(row.nullable()),
@@ -174,6 +179,7 @@ fn deliver(spi: &Spi, send: &ExternalSend<'_>, operation: OperationId) -> Result
         // It was not sent before its slot was taken; the clocks differ.
         delivered_at: Some(send.occurred_at.max(row.operation.reserved_at)),
         event_follows: send.event_follows,
+        by_operator: false,
     };
     let event = settle_delivered(spi, &report, &ErrorNote::default())?;
     Ok(Recorded::Now { event, operation, counted_on: row.operation.counted_on, campaign: row.campaign })
@@ -227,6 +233,8 @@ fn journal_row(send: &ExternalSend<'_>, id: OperationId, counted_on: Day) -> Jou
         reserved_at: send.occurred_at,
         expires_at: send.occurred_at,
         outcome: None,
+        is_attempt: false,
+        listed: false,
     };
     let campaign = send.campaign.map(str::to_owned);
     JournalRow {

@@ -2,50 +2,79 @@
 
 use crate::postgres::clock;
 use crate::postgres::error::{Code, Error, Result, warn};
+use crate::postgres::gucs;
 use crate::postgres::ids;
 use crate::postgres::statement::Spi;
+use crate::settle::cooldowns;
 use crate::tables::accounts;
 use crate::tables::accounts::held::Held;
 use crate::tables::admin_log;
 use crate::tables::breaker_log::{self, BreakerLine};
 use crate::tables::config;
+use crate::tables::cooldown_log::Why;
 use crate::tables::enrollments;
 use crate::tables::journal::{self, ErrorNote, JournalRow, cut};
+use pgrx::datum::Interval;
 use sendgate_decision::account::Account;
-use sendgate_decision::classify::{ProviderError, Rule, classify};
+use sendgate_decision::answer::{Answer, ProviderError};
+use sendgate_decision::classify::{self, Rule, classify};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{OperationId, OperationState, Outcome};
-use sendgate_decision::settle::{Settled, fail};
+use sendgate_decision::settle::{Failure, Settled, fail};
 use serde_json::json;
 
-/// Longest `retry_after` in days: a provider that asks for more than a year means for ever.
-pub const RETRY_AFTER_DAYS_MAX: i64 = 366;
+/// A failed attempt as the caller reports it.
+pub struct Report<'a> {
+    /// What the provider answered.
+    pub error: ProviderError<'a>,
+    /// How long the provider asks to wait, in microseconds, 0 to 366 days; none where it does not say, or
+    /// says something senseless.
+    pub retry_after: Option<i64>,
+}
+
+/// A `retry_after` in microseconds; none, with the warning `SG220`, for one that makes no sense: what the
+/// provider said about the send is not lost over it.
+pub fn sensible_wait(retry_after: Interval) -> Option<i64> {
+    let (months, days, micros) = (retry_after.months(), retry_after.days(), retry_after.micros());
+    let wait = classify::sensible_wait(months, days, micros);
+    if wait.is_none() {
+        warn(Error::new(
+            Code::SenselessWait,
+            format!("retry_after makes no sense: {months} months, {days} days and {micros} microseconds"),
+            format!(
+                "It is taken as not given. Allowed are 0 to {} days without months.",
+                classify::WAIT_DAYS_MAX
+            ),
+            "Pass the provider's Retry-After in seconds, or leave it out.",
+        ));
+    }
+    wait
+}
 
 /// Settles an operation as failed; holds its account.
 pub fn settle_failed(
     spi: &Spi,
     account: &str,
     operation: OperationId,
-    error: &ProviderError<'_>,
-    cooldown: i64,
+    report: &Report<'_>,
 ) -> Result<Outcome> {
     let (held, before) = accounts::hold(spi, account)?;
     let row = journal::read(spi, account, operation)?;
     let now = clock::now();
     let config = config::current(spi);
-    let failure = match plan(&config.rules, &before.account, &row, error, cooldown, now)? {
+    let failed = match plan(&config.rules, &before.account, &row, report, now)? {
         Planned::Repeated(outcome) => return Ok(outcome),
-        Planned::Failed(failure) => failure,
+        Planned::Failed(failed) => failed,
     };
-    let settled = &failure.settled;
-    journal::settle(spi, held, &row.operation, settled.state, settled.outcome, &failure.note, now)?;
+    let settled = &failed.settled;
+    journal::settle(spi, held, &row.operation, settled.state, settled.outcome, &failed.note, now)?;
     if settled.account != before.account {
         accounts::write_held(spi, held, before.version, &settled.account)?;
     }
-    log_failure(spi, held, &row, &before.account, &failure, now);
-    enrollments::failed(spi, held, &row, failure.outcome, &settled.account, &failure.note, now);
+    log_failure(spi, held, &row, &before.account, &failed, now);
+    enrollments::failed(spi, held, &row, &failed.failure, &settled.account, &failed.note, now);
     offer_permit(spi, held, &row, &before.account, &settled.account, now);
-    Ok(failure.outcome)
+    Ok(failed.failure.outcome)
 }
 
 /// What a failed attempt comes to.
@@ -53,13 +82,13 @@ pub enum Planned {
     /// It is settled already, or stays unknown; nothing changes.
     Repeated(Outcome),
     /// It is settled now.
-    Failed(Box<Failure>),
+    Failed(Box<Failed>),
 }
 
 /// A failed attempt.
-pub struct Failure {
+pub struct Failed {
     /// What the classifier made of it.
-    pub outcome: Outcome,
+    pub failure: Failure,
     /// Account and operation afterwards.
     pub settled: Settled,
     /// What the journal notes.
@@ -74,12 +103,13 @@ pub fn plan(
     rules: &[Rule],
     account: &Account,
     row: &JournalRow,
-    error: &ProviderError<'_>,
-    cooldown: i64,
+    report: &Report<'_>,
     now: Instant,
 ) -> Result<Planned> {
-    let op = &row.operation;
-    let outcome = classify(rules, op.action, error);
+    let (op, error) = (&row.operation, &report.error);
+    let answer = Answer::read(error);
+    let classified = classify(rules, op.action, &answer);
+    let outcome = classified.outcome;
     match op.state {
         OperationState::Delivered => return Err(delivered(op.id)),
         OperationState::Released => return Ok(Planned::Repeated(op.outcome.unwrap_or(Outcome::Released))),
@@ -92,35 +122,46 @@ pub fn plan(
         }
         OperationState::Indeterminate | OperationState::Reserved => {}
     }
-    let settled = fail(account, op, outcome, cooldown, now);
+    let wait = classified.wait(report.retry_after, gucs::rate_limit_cooldown());
+    let failure = Failure { outcome, scope: classified.scope, wait };
+    let settled = fail(account, op, &failure, &gucs::limits(), now);
     let note = ErrorNote {
         message: error.message.map(cut),
-        error_type: error.error_type.map(cut),
-        http_status: error.http_status,
+        error_type: answer.error_type.as_deref().map(cut),
+        http_status: answer.http_status,
     };
-    Ok(Planned::Failed(Box::new(Failure { outcome, settled, note })))
+    Ok(Planned::Failed(Box::new(Failed { failure, settled, note })))
 }
 
-/// Logs what a failure did to the breaker and to the account's status.
+/// Logs what a failure did to the breaker, to cooldowns and to the account's status.
 pub fn log_failure(
     spi: &Spi,
     account: Held<'_>,
     row: &JournalRow,
     before: &Account,
-    failure: &Failure,
+    failed: &Failed,
     now: Instant,
 ) {
-    let after = &failure.settled.account;
+    let after = &failed.settled.account;
     let line = BreakerLine {
         account,
-        reason: failure.outcome.name(),
+        reason: failed.failure.outcome.name(),
         exhausted_at: None,
         prospect: Some(&row.prospect),
         campaign: row.campaign.as_deref(),
         note: None,
     };
     let stamps = (before.breaker.exhausted_at, after.breaker.exhausted_at);
-    breaker_log::write_changes(spi, &failure.settled.breaker, stamps.0, stamps.1, &line, now);
+    breaker_log::write_changes(spi, &failed.settled.breaker, stamps.0, stamps.1, &line, now);
+    let (operation, error) = (Some(row.operation.id), Some(&failed.note));
+    cooldowns::tell(
+        spi,
+        account,
+        after,
+        &failed.settled.cooldowns,
+        Why { operation, error, note: None },
+        now,
+    );
     if before.status != after.status {
         let change = (json!(before.status.name()), json!(after.status.name()));
         admin_log::write(
@@ -129,7 +170,7 @@ pub fn log_failure(
             Some(account.id()),
             Some("status"),
             change,
-            failure.note.message.as_deref(),
+            failed.note.message.as_deref(),
         );
     }
 }

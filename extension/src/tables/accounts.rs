@@ -5,6 +5,7 @@
 
 pub mod held;
 pub mod many;
+pub mod packed;
 
 use crate::postgres::clock;
 use crate::postgres::commit;
@@ -15,20 +16,23 @@ use crate::postgres::param::{Xid, params, types};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
-use sendgate_decision::account::{Account, CapOverride};
+use pgrx::JsonB;
+use pgrx::datum::Interval;
+use sendgate_decision::account::{Account, CapOverride, Pace};
 use sendgate_decision::breaker::{Breaker, Probe};
-use sendgate_decision::clock::Instant;
-use sendgate_decision::names::{ACTIONS, BreakerMode, Status};
+use sendgate_decision::clock::{DAY, Instant};
+use sendgate_decision::failures::Failures;
+use sendgate_decision::names::{ACTIONS, BreakerMode, Enforcement, Status};
 use sendgate_decision::window::Window;
 
 /// The columns that [`read`] expects, of an account named `a`.
 macro_rules! account_columns {
     () => {
-        "a.xmin, a.version, a.tier, a.time_zone, a.status, a.day, a.week,
+        "a.xmin, a.version, a.tier, a.time_zone, a.status, a.day,
          a.inmails_sent_today, a.invites_sent_today, a.messages_sent_today,
          a.profile_views_sent_today, a.engagements_sent_today,
-         a.inmails_sent_this_week, a.invites_sent_this_week, a.messages_sent_this_week,
-         a.profile_views_sent_this_week, a.engagements_sent_this_week,
+         a.inmail_attempts_today, a.invite_attempts_today, a.message_attempts_today,
+         a.profile_view_attempts_today, a.engagement_attempts_today, a.sent_before,
          a.inmail_cap_today, a.ramp, a.ramp_days,
          a.inmail_last_at, a.invite_last_at, a.message_last_at, a.profile_view_last_at,
          a.engagement_last_at,
@@ -38,7 +42,8 @@ macro_rules! account_columns {
          a.engagement_weekly_cap,
          a.cooldown_until, a.credit_reset_day, a.breaker_mode, a.inmail_credits_exhausted_at,
          a.breaker_cleared_at, a.probe_lease_until, a.probe_operation_id,
-         a.window_start, a.window_end, a.window_days"
+         a.window_start, a.window_end, a.window_days,
+         a.failures, a.pace_gap, a.pace_jitter_percent, a.pace_spread, a.enforcement"
     };
 }
 pub(crate) use account_columns;
@@ -48,21 +53,23 @@ pub static ACCOUNT: Lookup = Lookup::new(c"accounts", &[index_scan::text(c"id")]
 
 static WRITE: Statement = Statement::new(
     "UPDATE sendgate.accounts a
-     SET version = $2 OPERATOR(pg_catalog.+) 1, status = $3, day = $4, week = $5,
+     SET version = $2 OPERATOR(pg_catalog.+) 1, status = $3, day = $4, sent_before = $5,
          inmails_sent_today = $6, invites_sent_today = $7, messages_sent_today = $8,
          profile_views_sent_today = $9, engagements_sent_today = $10,
-         inmails_sent_this_week = $11, invites_sent_this_week = $12, messages_sent_this_week = $13,
-         profile_views_sent_this_week = $14, engagements_sent_this_week = $15,
+         inmail_attempts_today = $11, invite_attempts_today = $12, message_attempts_today = $13,
+         profile_view_attempts_today = $14, engagement_attempts_today = $15,
          inmail_cap_today = $16, ramp_days = $17,
          inmail_last_at = $18, invite_last_at = $19, message_last_at = $20,
          profile_view_last_at = $21, engagement_last_at = $22,
          cooldown_until = $23, breaker_mode = $24, inmail_credits_exhausted_at = $25,
-         breaker_cleared_at = $26, probe_lease_until = $27, probe_operation_id = $28
+         breaker_cleared_at = $26, probe_lease_until = $27, probe_operation_id = $28,
+         failures = $30::pg_catalog.jsonb
      WHERE a.id OPERATOR(pg_catalog.=) $1 AND a.version OPERATOR(pg_catalog.=) $2
        AND a.xmin OPERATOR(pg_catalog.=) $29",
     types![
-        text, int8, text, date, date, int4, int4, int4, int4, int4, int4, int4, int4, int4, int4, int4, int4,
-        instant, instant, instant, instant, instant, instant, text, instant, instant, instant, uuid, xid
+        text, int8, text, date, bytes, int4, int4, int4, int4, int4, int4, int4, int4, int4, int4, int4,
+        int4, instant, instant, instant, instant, instant, instant, text, instant, instant, instant, uuid,
+        xid, text
     ],
 );
 
@@ -96,6 +103,8 @@ pub struct AccountRow {
     pub tier: String,
     /// The account's IANA time zone.
     pub time_zone: String,
+    /// The account's own enforcement; none = the setting `sendgate.enforcement`.
+    pub enforcement: Option<Enforcement>,
     /// What the rules work on.
     pub account: Account,
 }
@@ -106,9 +115,11 @@ pub fn read_columns(row: &mut Row) -> AccountRow {
     let tier = row.value();
     let time_zone = row.value();
     let status = row.one_of(Status::parse);
-    let (day, week) = (row.day(), row.day());
+    let day = row.day();
     let sent_today = [(); ACTIONS].map(|()| row.value());
-    let sent_this_week = [(); ACTIONS].map(|()| row.value());
+    let attempts_today = [(); ACTIONS].map(|()| row.value());
+    // Days that cannot be read are counted anew from the journal.
+    let sent_before = row.nullable::<&[u8]>().and_then(packed::unpack_days);
     let (inmail_cap_today, ramp, ramp_days) = (row.value(), row.value(), row.value());
     let last_granted_at = [(); ACTIONS].map(|()| row.nullable_instant());
     let daily = [(); ACTIONS].map(|()| row.nullable());
@@ -118,6 +129,9 @@ pub fn read_columns(row: &mut Row) -> AccountRow {
     let breaker = read_breaker(row);
     let (start, end, days) = (row.nullable::<i64>(), row.nullable::<i64>(), row.nullable::<i16>());
     let window = start.zip(end).zip(days).and_then(|((s, e), d)| Window::new(s, e, d as u8).ok());
+    let (failures, action_cooldown_until) = read_failures(row);
+    let pace = read_pace(row);
+    let enforcement = row.nullable::<&str>().and_then(Enforcement::parse);
     let mut caps = [CapOverride::default(); ACTIONS];
     for (i, cap) in caps.iter_mut().enumerate() {
         *cap = CapOverride { daily: daily[i], weekly: weekly[i] };
@@ -125,20 +139,23 @@ pub fn read_columns(row: &mut Row) -> AccountRow {
     let account = Account {
         status,
         day,
-        week,
         sent_today,
-        sent_this_week,
+        sent_before,
+        attempts_today,
         inmail_cap_today,
         ramp,
         ramp_days,
         last_granted_at,
         caps,
         cooldown_until,
+        action_cooldown_until,
+        failures,
+        pace,
         credit_reset_day,
         breaker,
         window,
     };
-    AccountRow { version, tier, time_zone, account }
+    AccountRow { version, tier, time_zone, enforcement, account }
 }
 
 /// Reads `xmin` and `version` from a row.
@@ -152,6 +169,23 @@ fn read_breaker(row: &mut Row) -> Breaker {
     let (lease_until, taken_by) = (row.nullable_instant(), row.nullable_uuid());
     let probe = lease_until.map(|lease_until| Probe { lease_until, taken_by });
     Breaker { mode, exhausted_at, cleared_at, probe }
+}
+
+/// Failures in a row and cooldowns of single actions. The table's CHECK lets nothing in that cannot be read.
+fn read_failures(row: &mut Row) -> ([Failures; ACTIONS], [Option<Instant>; ACTIONS]) {
+    let Some(JsonB(packed)) = row.nullable::<JsonB>() else {
+        return Default::default();
+    };
+    packed::unpack_failures(&packed).unwrap_or_else(|| panic!("accounts.failures cannot be read: {packed}"))
+}
+
+fn read_pace(row: &mut Row) -> Pace {
+    let gap = row.nullable::<Interval>().map(|gap| i64::from(gap.days()) * DAY + gap.micros());
+    Pace {
+        minimum_gap: gap.unwrap_or_default(),
+        jitter_percent: row.nullable::<i16>().unwrap_or_default().into(),
+        spread: row.nullable().unwrap_or_default(),
+    }
 }
 
 /// The account as committed, without holding it.
@@ -181,7 +215,7 @@ pub fn hold<'a>(_spi: &'a Spi, id: &'a str) -> Result<(Held<'a>, AccountRow)> {
 /// `SG301` when another session holds the row for too long.
 pub fn write<'a>(spi: &'a Spi, id: &'a str, version: Version, account: &Account) -> Result<Option<Held<'a>>> {
     commit::synchronously();
-    let (today, week, last) = (account.sent_today, account.sent_this_week, account.last_granted_at);
+    let (today, attempts, last) = (account.sent_today, account.attempts_today, account.last_granted_at);
     let breaker = &account.breaker;
     let written = spi.run_waiting(
         &WRITE,
@@ -190,17 +224,17 @@ pub fn write<'a>(spi: &'a Spi, id: &'a str, version: Version, account: &Account)
             version.count,
             account.status.name(),
             account.day,
-            account.week,
+            account.sent_before.as_ref().map(packed::pack_days),
             today[0],
             today[1],
             today[2],
             today[3],
             today[4],
-            week[0],
-            week[1],
-            week[2],
-            week[3],
-            week[4],
+            attempts[0],
+            attempts[1],
+            attempts[2],
+            attempts[3],
+            attempts[4],
             account.inmail_cap_today,
             account.ramp_days,
             last[0],
@@ -215,6 +249,7 @@ pub fn write<'a>(spi: &'a Spi, id: &'a str, version: Version, account: &Account)
             breaker.probe.as_ref().map(|probe| probe.lease_until),
             breaker.probe.as_ref().and_then(|probe| probe.taken_by),
             Xid(version.transaction),
+            packed::pack_failures(account).as_deref(),
         ],
     )?;
     Ok(Held::by_write(id, written.count()))

@@ -57,6 +57,13 @@ static RESOLVE: Statement = Statement::new(
     types![text, text, instant],
 );
 
+static RESOLVE_ABOUT: Statement = Statement::new(
+    "UPDATE sendgate.alerts l SET resolved_at = $3
+     WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) $2
+       AND l.resolved_at IS NULL AND pg_catalog.starts_with(l.detail, $4)",
+    types![text, text, instant, text],
+);
+
 /// Of these accounts, all open alerts of a kind but those on the accounts where it goes on: of the day,
 /// or of a later one where the row's day is ahead of the clock.
 static RESOLVE_SWEPT: Statement = Statement::new(
@@ -138,6 +145,11 @@ pub fn was_raised(spi: &Spi, account: Held<'_>, kind: &str, day: Day) -> bool {
 /// Resolves the open alerts of a kind: their cause is gone.
 pub fn resolve(spi: &Spi, about: About<'_>, kind: &str, now: Instant) {
     spi.run(&RESOLVE, params![about.id(), kind, now]);
+}
+
+/// Resolves the open alerts of a kind whose detail begins with these words: their cause is gone.
+pub fn resolve_about(spi: &Spi, account: Held<'_>, kind: &str, beginning: &str, now: Instant) {
+    spi.run(&RESOLVE_ABOUT, params![account.id(), kind, now, beginning]);
 }
 
 /// Resolves the alerts of a kind on the accounts that a sweep has met, except on those where the cause

@@ -11,7 +11,7 @@ use pgrx::pg_sys;
 use sendgate_decision::budget::TierCap;
 use sendgate_decision::classify::{Rule, StatusPattern, folded};
 use sendgate_decision::clock::DAY;
-use sendgate_decision::names::{ACTIONS, Action, Outcome};
+use sendgate_decision::names::{ACTIONS, Action, Outcome, Scope};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -26,7 +26,8 @@ static TIERS: Statement = Statement::new(
 );
 
 static RULES: Statement = Statement::new(
-    "SELECT r.outcome, r.action, r.error_type, r.http_status, r.error_text
+    "SELECT r.outcome, r.action, r.error_type, r.http_status, r.error_text, r.scope,
+            pg_catalog.date_part('epoch', r.wait)
      FROM sendgate.error_rules r ORDER BY r.rule_order USING OPERATOR(pg_catalog.<)",
     &[],
 );
@@ -150,5 +151,7 @@ fn read_rule(row: &mut Row) -> Rule {
         error_type: row.nullable(),
         http_status: row.nullable::<&str>().and_then(StatusPattern::parse),
         error_text: row.nullable::<&str>().map(folded),
+        scope: row.nullable::<&str>().and_then(Scope::parse),
+        wait: row.nullable::<f64>().map(|seconds| (seconds * 1e6) as i64),
     }
 }

@@ -14,6 +14,7 @@ use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::enrollment::{Next, after_failure};
 use sendgate_decision::names::{Action, EnrollmentState, OperationId, Outcome};
+use sendgate_decision::settle::Failure;
 use std::collections::BTreeSet;
 
 static READ: Statement = Statement::new(
@@ -26,10 +27,11 @@ static READ: Statement = Statement::new(
 
 static WRITE: Statement = Statement::new(
     "UPDATE sendgate.enrollments e
-     SET state = $5, next_dispatch_at = $6, reason = $7, error = $8, changed_at = $9
+     SET state = $5, next_dispatch_at = $6, reason = $7, error = $8, changed_at = $9,
+         attempts = e.attempts OPERATOR(pg_catalog.-) $10
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
        AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4",
-    types![text, text, text, text, text, instant, text, text, instant],
+    types![text, text, text, text, text, instant, text, text, instant, int2],
 );
 
 static FINISH: Statement = Statement::new(
@@ -90,8 +92,8 @@ static UNPARK: Statement = Statement::new(
     "UPDATE sendgate.enrollments e
      SET state = 'waiting', next_dispatch_at = $2, attempts = 0, reason = NULL, error = NULL, changed_at = $2
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.state OPERATOR(pg_catalog.=) 'parked'
-       AND e.reason OPERATOR(pg_catalog.=) ANY (ARRAY['transient', 'rate_limited', 'released',
-           'credits_exhausted', 'poisoned'])
+       AND e.reason OPERATOR(pg_catalog.=) ANY (ARRAY['transient', 'rate_limited', 'released', 'not_sent',
+           'credits_exhausted', 'rejected', 'poisoned'])
      RETURNING e.action",
     types![text, instant],
 );
@@ -176,7 +178,8 @@ fn write(spi: &Spi, account: Held<'_>, row: &JournalRow, next: &Next, error: Opt
             next.next_dispatch_at,
             next.reason,
             error,
-            now
+            now,
+            i16::from(!next.charged)
         ],
     );
 }
@@ -191,13 +194,13 @@ pub fn delivered(spi: &Spi, account: Held<'_>, row: &JournalRow, now: Instant) {
     settled(spi, account, row, now);
 }
 
-/// An operation failed with this outcome, or its outcome is unknown: its work waits, is done or is parked.
+/// An operation failed, or its outcome is unknown: its work waits, is done or is parked.
 /// `after` is the account as the outcome left it.
 pub fn failed(
     spi: &Spi,
     account: Held<'_>,
     row: &JournalRow,
-    outcome: Outcome,
+    failure: &Failure,
     after: &Account,
     note: &ErrorNote,
     now: Instant,
@@ -207,7 +210,8 @@ pub fn failed(
         && found.operation == Some(row.operation.id)
         && matches!(found.state, EnrollmentState::Sending | EnrollmentState::Parked)
     {
-        let next = after_failure(action, outcome, after, found.attempts, gucs::retry_backoff(), now);
+        let (backoff, limit) = (gucs::retry_backoff(), gucs::limits().failure_limit);
+        let next = after_failure(action, failure, after, found.attempts, backoff, limit, now);
         let error = note.message.as_deref().or(note.error_type.as_deref());
         write(spi, account, row, &next, error, now);
         if let Some(reason) = next.skipped {
@@ -217,7 +221,7 @@ pub fn failed(
             dispatch_queue::ticket(spi, account.id(), action, due_at);
         }
     }
-    if outcome != Outcome::Indeterminate {
+    if failure.outcome != Outcome::Indeterminate {
         settled(spi, account, row, now);
         // The slot that came back may be what other work of the account waits for.
         dispatch_queue::wake(spi, account, Some(action), now);

@@ -12,7 +12,7 @@ use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
 use sendgate_decision::clock::{Day, Instant};
-use sendgate_decision::names::{Action, OperationId, OperationState, Outcome};
+use sendgate_decision::names::{Action, OperationId, OperationState, Origin, Outcome};
 use sendgate_decision::settle::Operation;
 
 /// What a text that was too long ends with.
@@ -28,7 +28,8 @@ static INSERT: Statement = Statement::new(
 static OPERATION: Lookup = Lookup::new(
     c"send_operations",
     &[index_scan::text(c"account_id"), index_scan::uuid(c"operation_id")],
-    "action, state, counted_on, reserved_at, expires_at, outcome, prospect_id, campaign_id, attempt, awaited",
+    "action, state, counted_on, reserved_at, expires_at, outcome, origin, unknown_since, prospect_id, campaign_id,
+     attempt, awaited",
 );
 
 static EVENT: Lookup = Lookup::new(
@@ -181,6 +182,8 @@ fn read_operation(row: &mut Row, id: OperationId) -> JournalRow {
         reserved_at: row.instant(),
         expires_at: row.instant(),
         outcome: row.nullable::<&str>().and_then(Outcome::parse),
+        is_attempt: row.one_of(Origin::parse) == Origin::Gate,
+        listed: row.nullable_instant().is_some(),
     };
     JournalRow {
         operation,

@@ -21,7 +21,8 @@ fn confirm(args: &Args) -> Answer {
     let event = Spi::connect(|spi| {
         let now = clock::now();
         check_delivered_at(delivered_at, now)?;
-        let report = Report { account, operation, chat_id, delivered_at, event_follows: false };
+        let report =
+            Report { account, operation, chat_id, delivered_at, event_follows: false, by_operator: false };
         settle_delivered(spi, &report, &ErrorNote::default())
     })?;
     Ok(event.param())

@@ -9,7 +9,7 @@ use crate::settle::batch::{Batch, Keys, at};
 use crate::settle::delivery::{Report, check_same_chat, log_delivery, plan, warn_unproven};
 use crate::tables::events::{self, Event};
 use crate::tables::journal::ErrorNote;
-use sendgate_decision::names::Outcome;
+use sendgate_decision::settle::Failure;
 
 sql_statements!(sendgate_confirm_many, pg_finfo_sendgate_confirm_many, confirm_many);
 
@@ -37,6 +37,7 @@ fn settle(spi: &Spi, keys: &Keys, chats: &[Option<&str>]) -> Result<Vec<Option<I
             chat_id: *chat,
             delivered_at: None,
             event_follows: false,
+            by_operator: false,
         };
         answers.push(at(i, deliver(spi, &mut batch, i, &report, &mut events))?);
     }
@@ -75,7 +76,7 @@ fn deliver<'a>(
     };
     let changes = planned.changes(batch.account(i));
     let error = planned.note.message.clone();
-    batch.enrollment(i, planned.unproven.then_some(Outcome::Indeterminate), error, None);
+    batch.enrollment(i, planned.unproven.then_some(Failure::UNPROVEN), error, None);
     let settled = planned.settled;
     batch.settle(i, settled.state, settled.outcome, planned.note, changes.then_some(settled.account));
     if planned.unproven {

@@ -8,6 +8,7 @@ use crate::postgres::clock;
 use crate::postgres::function::{Answer, Args, sql_function};
 use crate::postgres::statement::Spi;
 use crate::tables::config;
+use crate::tables::journal;
 use sendgate_decision::gate::{Verdict, counts};
 
 sql_function!(sendgate_preview, pg_finfo_sendgate_preview, preview);
@@ -30,6 +31,11 @@ fn preview(args: &Args) -> Answer {
                 // What reserve would clear first is cleared in the copy.
                 Verdict::ClearBreaker(_) => {
                     seen.row.account.breaker.clear(now);
+                }
+                // The days are counted in the copy, too.
+                Verdict::NeedsCount => {
+                    let of = [(ask.account, seen.row.account.day)];
+                    seen.row.account.sent_before = journal::many::days_before(spi, &of).pop();
                 }
                 Verdict::Grant(_) => {
                     return Ok(Decision {

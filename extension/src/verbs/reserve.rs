@@ -86,6 +86,7 @@ fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Re
                     accounts::hold(spi, ask.account)?;
                 }
             }
+            Verdict::NeedsCount => count_days(spi, ask.account)?,
             Verdict::Grant(grant) => {
                 let new = new_operation(ask, campaign, operation, &grant, now);
                 let Some(held) = take::take(spi, &seen.row, &grant.account, &new)? else {
@@ -116,6 +117,17 @@ fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Re
         ),
         "Nothing was changed: try again. If it happens again, look at the server's clock.",
     ))
+}
+
+/// Counts from the journal what the days before the row's own sent, with the row held, and writes it. An
+/// account that was upgraded or restored does not know it.
+fn count_days(spi: &Spi, account: &str) -> Result<()> {
+    let (held, mut row) = accounts::hold(spi, account)?;
+    if row.account.sent_before.is_some() {
+        return Ok(());
+    }
+    row.account.sent_before = journal::many::days_before(spi, &[(account, row.account.day)]).pop();
+    accounts::write_held(spi, held, row.version, &row.account)
 }
 
 fn new_operation<'a>(

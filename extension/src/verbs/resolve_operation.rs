@@ -3,6 +3,7 @@
 use crate::postgres::clock;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{Answer, Args, TEXT_CHARACTERS_MAX, VOID, sql_function};
+use crate::postgres::gucs;
 use crate::postgres::ids;
 use crate::postgres::statement::Spi;
 use crate::settle::delivery::{self, Report, settle_delivered};
@@ -11,8 +12,8 @@ use crate::tables::accounts;
 use crate::tables::admin_log;
 use crate::tables::enrollments;
 use crate::tables::journal::{self, ErrorNote, JournalRow};
-use sendgate_decision::names::{Action, OperationId, OperationState, Outcome};
-use sendgate_decision::settle::fail;
+use sendgate_decision::names::{Action, OperationId, OperationState};
+use sendgate_decision::settle::{Failure, fail};
 use serde_json::json;
 
 sql_function!(sendgate_resolve_operation, pg_finfo_sendgate_resolve_operation, resolve_operation);
@@ -57,17 +58,18 @@ fn resolve(
     let error_note = ErrorNote { message: Some(journal::cut(&note_text)), ..ErrorNote::default() };
     if sent && (chat_id.is_some() || op.action != Action::Inmail) {
         let delivered_at = Some(op.reserved_at);
-        let report = Report { account, operation, chat_id, delivered_at, event_follows: false };
+        let report =
+            Report { account, operation, chat_id, delivered_at, event_follows: false, by_operator: true };
         settle_delivered(spi, &report, &error_note)?;
     } else if sent {
         // The slot stays taken, but nothing proves the delivery, so no event is written.
         journal::settle(spi, held, op, OperationState::Delivered, None, &error_note, now)?;
         enrollments::delivered(spi, held, &row, now);
     } else {
-        let settled = fail(&before.account, op, Outcome::Released, 0, now);
+        let settled = fail(&before.account, op, &Failure::NOT_SENT, &gucs::limits(), now);
         journal::settle(spi, held, op, settled.state, settled.outcome, &error_note, now)?;
         accounts::write_held(spi, held, before.version, &settled.account)?;
-        enrollments::failed(spi, held, &row, Outcome::Released, &settled.account, &error_note, now);
+        enrollments::failed(spi, held, &row, &Failure::NOT_SENT, &settled.account, &error_note, now);
         offer_permit(spi, held, &row, &before.account, &settled.account, now);
     }
     let change = (json!(op.state.name()), json!(if sent { "delivered" } else { "released" }));

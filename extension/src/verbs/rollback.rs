@@ -1,11 +1,10 @@
 //! `rollback`: gives a slot back, or keeps it taken if the outcome is unknown.
 
 use crate::postgres::function::{Answer, Args, sql_function};
-use crate::postgres::gucs;
 use crate::postgres::param::IntoParam;
 use crate::postgres::statement::Spi;
-use crate::settle::failure::{RETRY_AFTER_DAYS_MAX, settle_failed};
-use sendgate_decision::classify::ProviderError;
+use crate::settle::failure::{Report, sensible_wait, settle_failed};
+use sendgate_decision::answer::ProviderError;
 
 sql_function!(sendgate_rollback, pg_finfo_sendgate_rollback, rollback);
 
@@ -17,8 +16,7 @@ fn rollback(args: &Args) -> Answer {
         error_type: args.optional(3),
         http_status: args.optional(4),
     };
-    let retry_after = args.optional_interval(5, "retry_after", RETRY_AFTER_DAYS_MAX)?;
-    let cooldown = retry_after.unwrap_or_else(gucs::rate_limit_cooldown);
-    let outcome = Spi::connect(|spi| settle_failed(spi, account, operation, &error, cooldown))?;
+    let report = Report { error, retry_after: args.optional(5).and_then(sensible_wait) };
+    let outcome = Spi::connect(|spi| settle_failed(spi, account, operation, &report))?;
     Ok(outcome.name().param())
 }

@@ -1,17 +1,16 @@
 //! `rollback_many`.
 
 use crate::postgres::error::Result;
-use crate::postgres::function::{Answer, Args, check_interval, sql_statements};
-use crate::postgres::gucs;
+use crate::postgres::function::{Answer, Args, sql_statements};
 use crate::postgres::param::{Element, array};
 use crate::postgres::statement::Spi;
 use crate::settle::batch::{Batch, Keys, at};
-use crate::settle::failure::{Planned, RETRY_AFTER_DAYS_MAX, log_failure, plan};
+use crate::settle::failure::{Planned, Report, log_failure, plan, sensible_wait};
 use crate::tables::accounts::held::Held;
 use crate::tables::config;
 use crate::tables::enrollments;
 use pgrx::datum::Interval;
-use sendgate_decision::classify::ProviderError;
+use sendgate_decision::answer::ProviderError;
 use sendgate_decision::names::Outcome;
 
 sql_statements!(sendgate_rollback_many, pg_finfo_sendgate_rollback_many, rollback_many);
@@ -21,7 +20,7 @@ struct Errors {
     messages: Vec<Option<String>>,
     types: Vec<Option<String>>,
     statuses: Vec<Option<i32>>,
-    cooldowns: Vec<i64>,
+    retry_afters: Vec<Option<i64>>,
 }
 
 impl Errors {
@@ -30,20 +29,15 @@ impl Errors {
         let types: Option<Vec<Option<String>>> = args.optional(3);
         let statuses: Option<Vec<Option<i32>>> = args.optional(4);
         let waits: Option<Vec<Option<Interval>>> = args.optional(5);
-        let cooldown = |(i, wait): (usize, Option<Interval>)| match wait {
-            Some(wait) => at(i, check_interval(&wait, "retry_after", RETRY_AFTER_DAYS_MAX)),
-            None => Ok(gucs::rate_limit_cooldown()),
-        };
         Ok(Errors {
             messages: keys.optional(messages, "error_messages")?,
             types: keys.optional(types, "error_types")?,
             statuses: keys.optional(statuses, "http_statuses")?,
-            cooldowns: keys
+            retry_afters: keys
                 .optional(waits, "retry_afters")?
                 .into_iter()
-                .enumerate()
-                .map(cooldown)
-                .collect::<Result<_>>()?,
+                .map(|wait| wait.and_then(sensible_wait))
+                .collect(),
         })
     }
 
@@ -54,16 +48,17 @@ impl Errors {
             messages: vec![None; length],
             types: vec![None; length],
             statuses: vec![None; length],
-            cooldowns: vec![0; length],
+            retry_afters: vec![None; length],
         }
     }
 
-    fn of(&self, i: usize) -> ProviderError<'_> {
-        ProviderError {
+    fn of(&self, i: usize) -> Report<'_> {
+        let error = ProviderError {
             message: self.messages[i].as_deref(),
             error_type: self.types[i].as_deref(),
             http_status: self.statuses[i],
-        }
+        };
+        Report { error, retry_after: self.retry_afters[i] }
     }
 }
 
@@ -86,26 +81,26 @@ fn settle(spi: &Spi, keys: &Keys, errors: &Errors) -> Result<Vec<Outcome>> {
     let mut probes = Vec::new();
     for i in 0..keys.accounts.len() {
         let row = batch.row(i);
-        let planned =
-            plan(&config.rules, batch.account(i), row, &errors.of(i), errors.cooldowns[i], batch.now);
-        let failure = match at(i, planned)? {
+        let planned = plan(&config.rules, batch.account(i), row, &errors.of(i), batch.now);
+        let failed = match at(i, planned)? {
             Planned::Repeated(outcome) => {
                 outcomes.push(outcome);
                 continue;
             }
-            Planned::Failed(failure) => failure,
+            Planned::Failed(failed) => failed,
         };
-        log_failure(spi, batch.held(i), row, batch.account(i), &failure, batch.now);
+        log_failure(spi, batch.held(i), row, batch.account(i), &failed, batch.now);
         if batch.account(i).breaker.is_probe(&row.operation.id) {
             probes.push(i);
         }
+        let failure = failed.failure;
         outcomes.push(failure.outcome);
-        let error = failure.note.message.clone().or_else(|| failure.note.error_type.clone());
+        let error = failed.note.message.clone().or_else(|| failed.note.error_type.clone());
         // The others do not look at it.
-        let matters = failure.outcome == Outcome::CreditsExhausted;
-        let after = matters.then(|| Box::new(failure.settled.account.clone()));
-        batch.enrollment(i, Some(failure.outcome), error, after);
-        let (settled, note) = (failure.settled, failure.note);
+        let matters = matches!(failure.outcome, Outcome::CreditsExhausted | Outcome::Transient);
+        let after = matters.then(|| Box::new(failed.settled.account.clone()));
+        batch.enrollment(i, Some(failure), error, after);
+        let (settled, note) = (failed.settled, failed.note);
         let changed = (settled.account != *batch.account(i)).then_some(settled.account);
         batch.settle(i, settled.state, settled.outcome, note, changed);
     }

@@ -2,7 +2,9 @@
 
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, null_argument, sql_reading, unknown_value};
-use pgrx::{IntoDatum, pg_sys};
+use crate::tables::accounts::packed;
+use pgrx::{IntoDatum, JsonB, pg_sys};
+use sendgate_decision::account::DAYS_BEFORE;
 use sendgate_decision::breaker::{Breaker, Reading};
 use sendgate_decision::budget;
 use sendgate_decision::clock::{Day, Instant, next_credit_period};
@@ -11,12 +13,19 @@ use sendgate_decision::window::Window;
 
 sql_reading!(sendgate_sent_as_of, pg_finfo_sendgate_sent_as_of, sent_as_of);
 sql_reading!(sendgate_sent_this_week_as_of, pg_finfo_sendgate_sent_this_week_as_of, sent_this_week_as_of);
+sql_reading!(
+    sendgate_sent_in_seven_days_as_of,
+    pg_finfo_sendgate_sent_in_seven_days_as_of,
+    sent_in_seven_days_as_of
+);
+sql_reading!(sendgate_sent_before_days, pg_finfo_sendgate_sent_before_days, sent_before_days);
 sql_reading!(sendgate_effective_cap, pg_finfo_sendgate_effective_cap, effective_cap);
 sql_reading!(sendgate_breaker_state, pg_finfo_sendgate_breaker_state, breaker_state);
 sql_reading!(sendgate_next_credit_period, pg_finfo_sendgate_next_credit_period, next_period);
 sql_reading!(sendgate_window_days_array, pg_finfo_sendgate_window_days_array, window_days_array);
 
 sql_reading!(sendgate_is_sound_account, pg_finfo_sendgate_is_sound_account, is_sound_account);
+sql_reading!(sendgate_is_sound_history, pg_finfo_sendgate_is_sound_history, is_sound_history);
 sql_reading!(sendgate_is_sound_operation, pg_finfo_sendgate_is_sound_operation, is_sound_operation);
 
 fn day(args: &Args, position: usize) -> Result<Day> {
@@ -37,6 +46,34 @@ fn sent_as_of(args: &Args) -> Answer {
     Ok((if current { sent } else { 0 }).into_datum())
 }
 
+/// The days before in a row, and which action is asked about; none where they are not counted.
+fn days(args: &Args, position: usize) -> Result<Option<[i32; DAYS_BEFORE]>> {
+    let action = args.action(position + 1)?;
+    let before = args.optional::<&[u8]>(position).and_then(packed::unpack_days);
+    Ok(before.map(|before| before[action.index()]))
+}
+
+fn sent_in_seven_days_as_of(args: &Args) -> Answer {
+    let sent: i32 = args.required(0, "sent")?;
+    let Some(before) = days(args, 1)? else { return Ok(None) };
+    let gone = instant(args, 4)?.day().0.saturating_sub(day(args, 3)?.0).max(0) as usize;
+    // The row's own day and the days before it, as far as they are among the last seven.
+    let kept = [sent].into_iter().chain(before).take((DAYS_BEFORE + 1).saturating_sub(gone));
+    Ok(kept.fold(0i32, i32::saturating_add).into_datum())
+}
+
+fn sent_before_days(args: &Args) -> Answer {
+    Ok(days(args, 0)?.and_then(|before| before.to_vec().into_datum()))
+}
+
+/// Both packed columns of an account can be read.
+fn is_sound_history(args: &Args) -> Answer {
+    let days = args.optional::<&[u8]>(0).is_none_or(|bytes| packed::unpack_days(bytes).is_some());
+    let failures = args.optional::<JsonB>(1).is_none_or(|json| packed::unpack_failures(&json.0).is_some());
+    Ok((days && failures).into_datum())
+}
+
+/// For upgrades from before 0.3.0, whose views called it.
 fn sent_this_week_as_of(args: &Args) -> Answer {
     let sent: i32 = args.required(0, "sent")?;
     let current = instant(args, 2)?.day().week() <= day(args, 1)?;

@@ -6,7 +6,7 @@ use crate::postgres::param::{Element, Param, array, types};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
-use crate::tables::accounts::{AccountRow, account_columns, read_columns};
+use crate::tables::accounts::{AccountRow, account_columns, packed, read_columns};
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::ACTIONS;
@@ -36,32 +36,33 @@ static HOLD_FREE: Statement = hold!("FOR NO KEY UPDATE SKIP LOCKED");
 /// The same columns as the statement for one account. No version is compared: the rows are held.
 static WRITE: Statement = Statement::new(
     "UPDATE sendgate.accounts a
-     SET version = a.version OPERATOR(pg_catalog.+) 1, status = u.status, day = u.day, week = u.week,
+     SET version = a.version OPERATOR(pg_catalog.+) 1, status = u.status, day = u.day, sent_before = u.before,
          inmails_sent_today = u.d1, invites_sent_today = u.d2, messages_sent_today = u.d3,
          profile_views_sent_today = u.d4, engagements_sent_today = u.d5,
-         inmails_sent_this_week = u.w1, invites_sent_this_week = u.w2, messages_sent_this_week = u.w3,
-         profile_views_sent_this_week = u.w4, engagements_sent_this_week = u.w5,
+         inmail_attempts_today = u.a1, invite_attempts_today = u.a2, message_attempts_today = u.a3,
+         profile_view_attempts_today = u.a4, engagement_attempts_today = u.a5,
          inmail_cap_today = u.cap, ramp_days = u.ramp,
          inmail_last_at = u.l1, invite_last_at = u.l2, message_last_at = u.l3,
          profile_view_last_at = u.l4, engagement_last_at = u.l5,
          cooldown_until = u.cooldown, breaker_mode = u.mode, inmail_credits_exhausted_at = u.exhausted,
-         breaker_cleared_at = u.cleared, probe_lease_until = u.lease, probe_operation_id = u.probe
+         breaker_cleared_at = u.cleared, probe_lease_until = u.lease, probe_operation_id = u.probe,
+         failures = u.failures::pg_catalog.jsonb
      FROM unnest(
-         $1::pg_catalog.text[], $2::pg_catalog.text[], $3::pg_catalog.date[], $4::pg_catalog.date[],
+         $1::pg_catalog.text[], $2::pg_catalog.text[], $3::pg_catalog.date[], $4::pg_catalog.bytea[],
          $5::pg_catalog.int4[], $6::pg_catalog.int4[], $7::pg_catalog.int4[], $8::pg_catalog.int4[],
          $9::pg_catalog.int4[], $10::pg_catalog.int4[], $11::pg_catalog.int4[], $12::pg_catalog.int4[],
          $13::pg_catalog.int4[], $14::pg_catalog.int4[], $15::pg_catalog.int4[], $16::pg_catalog.int4[],
          $17::pg_catalog.timestamptz[], $18::pg_catalog.timestamptz[], $19::pg_catalog.timestamptz[],
          $20::pg_catalog.timestamptz[], $21::pg_catalog.timestamptz[], $22::pg_catalog.timestamptz[],
          $23::pg_catalog.text[], $24::pg_catalog.timestamptz[], $25::pg_catalog.timestamptz[],
-         $26::pg_catalog.timestamptz[], $27::pg_catalog.uuid[])
-         AS u (id, status, day, week, d1, d2, d3, d4, d5, w1, w2, w3, w4, w5, cap, ramp, l1, l2, l3, l4, l5,
-               cooldown, mode, exhausted, cleared, lease, probe)
+         $26::pg_catalog.timestamptz[], $27::pg_catalog.uuid[], $28::pg_catalog.text[])
+         AS u (id, status, day, before, d1, d2, d3, d4, d5, a1, a2, a3, a4, a5, cap, ramp, l1, l2, l3, l4, l5,
+               cooldown, mode, exhausted, cleared, lease, probe, failures)
      WHERE a.id OPERATOR(pg_catalog.=) u.id",
     types![
-        texts, texts, dates, dates, int4s, int4s, int4s, int4s, int4s, int4s, int4s, int4s, int4s, int4s,
-        int4s, int4s, instants, instants, instants, instants, instants, instants, texts, instants, instants,
-        instants, uuids
+        texts, texts, dates, bytes_many, int4s, int4s, int4s, int4s, int4s, int4s, int4s, int4s, int4s,
+        int4s, int4s, int4s, instants, instants, instants, instants, instants, instants, texts, instants,
+        instants, instants, uuids, texts
     ],
 );
 
@@ -113,10 +114,10 @@ pub fn write(spi: &Spi, accounts: &[(Held<'_>, &Account)]) {
         array(Element::Text, accounts.iter().map(|(held, _)| held.id())),
         array(Element::Text, all().map(|a| a.status.name())),
         array(Element::Date, all().map(|a| a.day)),
-        array(Element::Date, all().map(|a| a.week)),
+        array(Element::Bytes, all().map(|a| a.sent_before.as_ref().map(packed::pack_days))),
     ];
     values.extend((0..ACTIONS).map(|i| numbers(&|a| a.sent_today[i])));
-    values.extend((0..ACTIONS).map(|i| numbers(&|a| a.sent_this_week[i])));
+    values.extend((0..ACTIONS).map(|i| numbers(&|a| a.attempts_today[i])));
     values.push(numbers(&|a| a.inmail_cap_today));
     values.push(numbers(&|a| a.ramp_days));
     values.extend((0..ACTIONS).map(|i| instants(&|a| a.last_granted_at[i])));
@@ -126,6 +127,7 @@ pub fn write(spi: &Spi, accounts: &[(Held<'_>, &Account)]) {
     values.push(instants(&|a| a.breaker.cleared_at));
     values.push(instants(&|a| a.breaker.probe.as_ref().map(|probe| probe.lease_until)));
     values.push(array(Element::Uuid, all().map(|a| a.breaker.probe.as_ref().and_then(|p| p.taken_by))));
+    values.push(array(Element::Text, all().map(packed::pack_failures)));
     let written = spi.run(&WRITE, &values);
     assert_eq!(written.count(), accounts.len(), "a held account was not written");
 }

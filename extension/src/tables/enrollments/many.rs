@@ -12,7 +12,7 @@ use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::enrollment::{Next, after_failure};
 use sendgate_decision::names::{EnrollmentState, Outcome};
-use sendgate_decision::settle::Operation;
+use sendgate_decision::settle::{Failure, Operation};
 use std::collections::HashSet;
 
 static READ: Statement = Statement::new(
@@ -31,16 +31,16 @@ static READ: Statement = Statement::new(
 static WRITE: Statement = Statement::new(
     "UPDATE sendgate.enrollments e
      SET state = u.state, next_dispatch_at = u.next_dispatch_at, reason = u.reason, error = u.error,
-         changed_at = $1
+         changed_at = $1, attempts = e.attempts OPERATOR(pg_catalog.-) u.uncharged
      FROM unnest($2::pg_catalog.text[], $3::pg_catalog.text[], $4::pg_catalog.text[],
                             $5::pg_catalog.text[], $6::pg_catalog.text[], $7::pg_catalog.timestamptz[],
-                            $8::pg_catalog.text[], $9::pg_catalog.text[])
-          AS u (account_id, prospect_id, campaign_id, action, state, next_dispatch_at, reason, error)
+                            $8::pg_catalog.text[], $9::pg_catalog.text[], $10::pg_catalog.int4[])
+          AS u (account_id, prospect_id, campaign_id, action, state, next_dispatch_at, reason, error, uncharged)
      WHERE e.account_id OPERATOR(pg_catalog.=) u.account_id
        AND e.prospect_id OPERATOR(pg_catalog.=) u.prospect_id
        AND e.campaign_id OPERATOR(pg_catalog.=) u.campaign_id
        AND e.action OPERATOR(pg_catalog.=) u.action",
-    types![instant, texts, texts, texts, texts, texts, instants, texts, texts],
+    types![instant, texts, texts, texts, texts, texts, instants, texts, texts, int4s],
 );
 
 static WAKE_PROSPECTS: Statement = Statement::new(
@@ -68,7 +68,7 @@ pub struct Change<'a> {
     /// Whether other work waits for it.
     pub awaited: bool,
     /// What it came to; none = delivered.
-    pub outcome: Option<Outcome>,
+    pub failure: Option<Failure>,
     /// The error that goes with it.
     pub error: Option<String>,
     /// The account as the answer left it, where that matters for the work.
@@ -77,11 +77,11 @@ pub struct Change<'a> {
 
 impl Change<'_> {
     fn is_settled(&self) -> bool {
-        self.outcome != Some(Outcome::Indeterminate)
+        self.failure.is_none_or(|failure| failure.outcome != Outcome::Indeterminate)
     }
 
     fn gives_back(&self) -> bool {
-        self.outcome.is_some() && self.is_settled()
+        self.failure.is_some() && self.is_settled()
     }
 }
 
@@ -127,20 +127,21 @@ fn next_of<'a>(
     after: impl Fn(Held<'_>) -> Account,
     now: Instant,
 ) -> Vec<(&'a Change<'a>, Next)> {
-    let backoff = gucs::retry_backoff();
+    let (backoff, limit) = (gucs::retry_backoff(), gucs::limits().failure_limit);
     let rows = spi.run(&READ, &keys(work));
     let decide = |mut row: Row| {
         let change = work[row.value::<i32>() as usize - 1];
         let state = row.one_of(EnrollmentState::parse);
         let attempts = row.value();
         let is_its_own = row.nullable_uuid() == Some(change.operation.id);
-        let Some(outcome) = change.outcome else {
+        let Some(failure) = change.failure else {
             let is_delivered = state == EnrollmentState::Done && row.value::<bool>();
             return (!is_delivered).then_some((change, Next::DELIVERED));
         };
         let open = matches!(state, EnrollmentState::Sending | EnrollmentState::Parked);
         let account = change.after.as_deref().cloned().unwrap_or_else(|| after(change.account));
-        let next = || after_failure(change.operation.action, outcome, &account, attempts, backoff, now);
+        let next =
+            || after_failure(change.operation.action, &failure, &account, attempts, backoff, limit, now);
         (open && is_its_own).then(|| (change, next()))
     };
     let mut next: Vec<(&Change<'_>, Next)> = rows.iter().filter_map(decide).collect();
@@ -168,6 +169,7 @@ fn write(spi: &Spi, next: &[(&Change<'_>, Next)], now: Instant) {
             array(Element::Timestamp, next.iter().map(|(_, next)| next.next_dispatch_at)),
             array(Element::Text, next.iter().map(|(_, next)| next.reason)),
             array(Element::Text, changes.iter().map(|change| change.error.as_deref())),
+            array(Element::Int4, next.iter().map(|(_, next)| i32::from(!next.charged))),
         ],
     );
 }

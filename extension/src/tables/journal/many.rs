@@ -6,13 +6,14 @@ use crate::postgres::param::{Element, IntoParam, array, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
 use crate::tables::journal::{self, ErrorNote, JournalRow};
-use sendgate_decision::clock::Instant;
-use sendgate_decision::names::{OperationId, OperationState, Outcome};
+use sendgate_decision::account::SentBefore;
+use sendgate_decision::clock::{Day, Instant};
+use sendgate_decision::names::{Action, OperationId, OperationState, Outcome};
 use sendgate_decision::settle::Operation;
 
 static READ: Statement = Statement::new(
     "SELECT u.n::pg_catalog.int4, o.action, o.state, o.counted_on, o.reserved_at, o.expires_at, o.outcome,
-            o.prospect_id, o.campaign_id, o.attempt, o.awaited, e.id, e.chat_id
+            o.origin, o.unknown_since, o.prospect_id, o.campaign_id, o.attempt, o.awaited, e.id, e.chat_id
      FROM unnest($1::pg_catalog.text[], $2::pg_catalog.uuid[]) WITH ORDINALITY
           AS u (account_id, operation_id, n)
      JOIN sendgate.send_operations o
@@ -39,6 +40,21 @@ static SETTLE: Statement = Statement::new(
        AND o.operation_id OPERATOR(pg_catalog.=) u.operation_id
        AND o.state OPERATOR(pg_catalog.=) u.was",
     types![instant, texts, uuids, texts, texts, texts, texts, texts, int4s],
+);
+
+/// `first` is computed for each account: as one constant it becomes an index condition, and a plan that was
+/// made on an empty journal then reads the operations of all accounts for each account.
+static DAYS_BEFORE: Statement = Statement::new(
+    "SELECT u.n::pg_catalog.int4, o.action, (u.day OPERATOR(pg_catalog.-) o.counted_on),
+            pg_catalog.count(*)::pg_catalog.int4
+     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.date[]) WITH ORDINALITY AS u (account_id, day, n)
+     JOIN sendgate.send_operations o
+         ON o.account_id OPERATOR(pg_catalog.=) u.account_id
+            AND o.counted_on OPERATOR(pg_catalog.>=) (u.day OPERATOR(pg_catalog.-) 6)
+            AND o.counted_on OPERATOR(pg_catalog.<) u.day
+            AND o.state OPERATOR(pg_catalog.<>) 'released'
+     GROUP BY u.n, o.action, u.day, o.counted_on",
+    types![texts, dates],
 );
 
 /// An operation on its way to another state.
@@ -73,6 +89,26 @@ pub fn read(spi: &Spi, accounts: &[String], operations: &[OperationId]) -> Resul
         row.ok_or_else(|| journal::unknown(&accounts[i], operations[i]).at(i))
     };
     found.into_iter().enumerate().map(known).collect()
+}
+
+/// What accounts sent on each of the six days before a day, by action: everything that holds its slot. An
+/// account is named with the day that its row is on.
+pub fn days_before(spi: &Spi, accounts: &[(&str, Day)]) -> Vec<SentBefore> {
+    let mut counted = vec![SentBefore::default(); accounts.len()];
+    if accounts.is_empty() {
+        return counted;
+    }
+    let values = [
+        array(Element::Text, accounts.iter().map(|(id, _)| *id)),
+        array(Element::Date, accounts.iter().map(|(_, day)| *day)),
+    ];
+    for mut row in spi.run_on_latest_snapshot(&DAYS_BEFORE, &values).iter() {
+        let days = &mut counted[row.value::<i32>() as usize - 1];
+        let i = row.one_of(Action::parse).index();
+        let ago = row.value::<i32>() as usize;
+        days[i][ago - 1] = row.value();
+    }
+    counted
 }
 
 /// Moves operations on from the states they were read in.

@@ -2,14 +2,13 @@
 
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, TEXT_CHARACTERS_MAX, check_text, is_blank, sql_function};
-use crate::postgres::gucs;
 use crate::postgres::statement::Spi;
 use crate::postgres::trigger::{Column, Fired};
 use crate::settle::delivery::{Report, settle_delivered};
-use crate::settle::failure::settle_failed;
+use crate::settle::failure::{self, settle_failed};
 use crate::tables::journal::ErrorNote;
 use crate::triggers::guard::declared::{Usage, operation_id, required_id};
-use sendgate_decision::classify::ProviderError;
+use sendgate_decision::answer::ProviderError;
 use sendgate_decision::names::OperationId;
 
 sql_function!(sendgate_settle_send, pg_finfo_sendgate_settle_send, settle_send);
@@ -64,12 +63,13 @@ fn appeared(fired: &Fired<'_>, column: Column) -> Option<String> {
 
 fn confirm(account: &str, operation: OperationId, chat_id: &str) -> Result<()> {
     let chat_id = Some(check_text(chat_id, "chat_id", TEXT_CHARACTERS_MAX)?);
-    let report = Report { account, operation, chat_id, delivered_at: None, event_follows: false };
+    let report =
+        Report { account, operation, chat_id, delivered_at: None, event_follows: false, by_operator: false };
     Spi::connect(|spi| settle_delivered(spi, &report, &ErrorNote::default()).map(drop))
 }
 
 fn roll_back(account: &str, operation: OperationId, error: &str) -> Result<()> {
     let error = ProviderError { message: Some(error), error_type: None, http_status: None };
-    let cooldown = gucs::rate_limit_cooldown();
-    Spi::connect(|spi| settle_failed(spi, account, operation, &error, cooldown).map(drop))
+    let report = failure::Report { error, retry_after: None };
+    Spi::connect(|spi| settle_failed(spi, account, operation, &report).map(drop))
 }

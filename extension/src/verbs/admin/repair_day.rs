@@ -13,26 +13,27 @@ use crate::tables::admin_log;
 use crate::tables::alerts::{self, About};
 use crate::tables::enrollments;
 use crate::tables::quarantine;
-use sendgate_decision::account::Account;
+use sendgate_decision::account::{Account, SentBefore};
 use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::names::{ACTIONS, Action};
 use serde_json::{Value, json};
 
 sql_function!(sendgate_repair_day, pg_finfo_sendgate_repair_day, repair_day);
 
-/// Slots that the journal counts on a day and in its week, and the last grant, for each action.
+/// For each action and day of the last seven: slots, attempts, and the last grant.
 static COUNT: Statement = Statement::new(
-    "SELECT o.action,
-            pg_catalog.count(*) FILTER (WHERE o.counted_on OPERATOR(pg_catalog.=) $2)::pg_catalog.int4,
-            pg_catalog.count(*)::pg_catalog.int4,
-            pg_catalog.max(o.reserved_at) FILTER (WHERE o.reserved_at OPERATOR(pg_catalog.<=) $4)
+    "SELECT o.action, ($2 OPERATOR(pg_catalog.-) o.counted_on),
+            pg_catalog.count(*) FILTER (WHERE o.state OPERATOR(pg_catalog.<>) 'released')::pg_catalog.int4,
+            pg_catalog.count(*) FILTER (WHERE o.origin OPERATOR(pg_catalog.=) 'gate'
+                AND o.outcome IS DISTINCT FROM 'released')::pg_catalog.int4,
+            pg_catalog.max(o.reserved_at) FILTER (WHERE o.reserved_at OPERATOR(pg_catalog.<=) $3
+                AND o.state OPERATOR(pg_catalog.<>) 'released')
      FROM sendgate.send_operations o
      WHERE o.account_id OPERATOR(pg_catalog.=) $1
-       AND o.counted_on OPERATOR(pg_catalog.>=) $3
+       AND o.counted_on OPERATOR(pg_catalog.>=) ($2 OPERATOR(pg_catalog.-) 6)
        AND o.counted_on OPERATOR(pg_catalog.<=) $2
-       AND o.state OPERATOR(pg_catalog.<>) 'released'
-     GROUP BY o.action",
-    types![text, date, date, instant],
+     GROUP BY o.action, o.counted_on",
+    types![text, date, instant],
 );
 
 /// An operation that counts on a day that has not come was sent by now: it counts today, and its
@@ -70,22 +71,27 @@ fn recount(spi: &Spi, account: Held<'_>, before: &Account, now: Instant) -> Acco
     let today: Day = now.day();
     let mut after = before.clone();
     after.day = today;
-    after.week = today.week();
     after.sent_today = [0; ACTIONS];
-    after.sent_this_week = [0; ACTIONS];
-    after.last_granted_at = after.last_granted_at.map(|at| at.filter(|&at| at <= now));
+    after.attempts_today = [0; ACTIONS];
+    after.forget_what_lies_ahead(now);
     // A stamp from ahead was a real error of today; a clear or a permit from ahead proves nothing.
     after.breaker.exhausted_at = after.breaker.exhausted_at.map(|at| at.min(now));
     after.breaker.cleared_at = after.breaker.cleared_at.filter(|&at| at <= now);
     after.breaker.probe = None;
     let last_answer = now.plus(gucs::operation_ttl());
     spi.run(&BRING_BACK, params![account.id(), today, now, last_answer]);
-    for mut row in spi.run(&COUNT, params![account.id(), today, today.week(), now]).iter() {
+    let mut before = SentBefore::default();
+    for mut row in spi.run(&COUNT, params![account.id(), today, now]).iter() {
         let i = row.one_of(Action::parse).index();
-        after.sent_today[i] = row.value();
-        after.sent_this_week[i] = row.value();
+        let ago = row.value::<i32>() as usize;
+        let (sent, attempts) = (row.value(), row.value());
+        match ago {
+            0 => (after.sent_today[i], after.attempts_today[i]) = (sent, attempts),
+            ago => before[i][ago - 1] = sent,
+        }
         after.last_granted_at[i] = after.last_granted_at[i].max(row.nullable_instant());
     }
+    after.sent_before = Some(before);
     after
 }
 

@@ -17,7 +17,7 @@ fn set_status(args: &Args) -> Answer {
     let note = args.note(2)?;
     Spi::connect(|spi| {
         let done = accounts::change(spi, account, |row, _| {
-            row.status = status;
+            row.set_status(status);
             Ok(())
         })?;
         dispatch_queue::wake(spi, done.held, None, done.at);

@@ -9,12 +9,14 @@ use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::postgres::zone;
 use crate::tables::accounts::held::Held;
+use crate::tables::accounts::packed;
 use crate::tables::accounts::{self, AccountRow};
 use crate::tables::admin_log;
 use crate::tables::alerts::{self, About};
 use crate::tables::config::{self, Config};
 use crate::tables::dispatch_queue;
 use crate::tables::enrollments;
+use crate::tables::journal;
 use crate::verbs::admin::set_window;
 use sendgate_decision::account::Account;
 use sendgate_decision::breaker::Reading;
@@ -25,10 +27,10 @@ use serde_json::Value;
 sql_statements!(sendgate_upsert_account, pg_finfo_sendgate_upsert_account, upsert_account);
 
 static INSERT: Statement = Statement::new(
-    "INSERT INTO sendgate.accounts (id, tier, day, week, display_name, time_zone, credit_reset_day, ramp)
+    "INSERT INTO sendgate.accounts (id, tier, day, sent_before, display_name, time_zone, credit_reset_day, ramp)
      VALUES ($1, $2, $3, $4, $5, COALESCE($6, 'UTC'), COALESCE($7, 1), COALESCE($8, false))
      ON CONFLICT (id) DO NOTHING",
-    types![text, text, date, date, text, text, int2, bool],
+    types![text, text, date, bytes, text, text, int2, bool],
 );
 
 /// Switching the ramp on starts it afresh; leaving it on does not.
@@ -141,13 +143,16 @@ fn insert<'a>(spi: &'a Spi, account: &'a str, change: &Change<'_>) -> Result<Opt
     }
     let tier = change.tier.ok_or_else(|| null_argument("tier"))?;
     let today = clock::now().day();
+    // An account of this id may have been here before: what it sent counts.
+    let before =
+        journal::many::days_before(spi, &[(account, today)]).pop().map(|days| packed::pack_days(&days));
     let inserted = spi.run_waiting(
         &INSERT,
         params![
             account,
             tier,
             today,
-            today.week(),
+            before,
             change.display_name,
             change.time_zone,
             change.credit_reset_day,

@@ -3,21 +3,22 @@
 
 use crate::postgres::clock;
 use crate::postgres::error::Result;
-use crate::postgres::function::{Answer, Args, null_argument, sql_function};
+use crate::postgres::function::{Answer as SqlAnswer, Args, null_argument, sql_function};
 use crate::postgres::param::IntoParam;
 use crate::postgres::statement::Spi;
 use crate::tables::accounts;
 use crate::tables::breaker_log::{self, BreakerLine};
 use crate::tables::config;
 use crate::tables::journal;
+use sendgate_decision::answer::{Answer, ProviderError};
 use sendgate_decision::breaker::ClearReason;
-use sendgate_decision::classify::{ProviderError, classify};
+use sendgate_decision::classify::classify;
 use sendgate_decision::names::{Action, Outcome};
 use sendgate_decision::settle::BreakerChange;
 
 sql_function!(sendgate_breaker_report, pg_finfo_sendgate_breaker_report, breaker_report);
 
-fn breaker_report(args: &Args) -> Answer {
+fn breaker_report(args: &Args) -> SqlAnswer {
     let account = args.id(0, "account_id")?;
     let prospect = args.id(1, "prospect_id")?;
     let error = ProviderError {
@@ -33,7 +34,7 @@ fn breaker_report(args: &Args) -> Answer {
 }
 
 fn report(spi: &Spi, account: &str, prospect: &str, error: &ProviderError<'_>) -> Result<Outcome> {
-    let outcome = classify(&config::current(spi).rules, Action::Inmail, error);
+    let outcome = classify(&config::current(spi).rules, Action::Inmail, &Answer::read(error)).outcome;
     if outcome != Outcome::CreditsExhausted {
         accounts::read(spi, account)?;
         return Ok(outcome);

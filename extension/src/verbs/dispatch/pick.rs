@@ -10,10 +10,11 @@ use crate::postgres::statement::{Rows, Spi, Statement};
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{AccountRow, account_columns, read_columns};
 use crate::tables::events;
+use crate::tables::journal;
 use crate::verbs::dispatch::Filter;
 use pgrx::pg_sys;
 use sendgate_decision::breaker::Reading;
-use sendgate_decision::clock::Instant;
+use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::gate::Verdict;
 use sendgate_decision::names::{Action, OperationId, Reason};
 use std::collections::{HashMap, HashSet};
@@ -201,6 +202,7 @@ pub(super) fn pick(
     }
     let now = clock::now();
     find_evidence(spi, &mut picked, now);
+    count_days(spi, &mut picked);
     let Picked { accounts, pairs, .. } = &mut picked;
     for pair in pairs {
         pair.outlook = look_out(rule, &accounts[pair.account], pair.action, now);
@@ -261,9 +263,23 @@ fn find_evidence(spi: &Spi, picked: &mut Picked, now: Instant) {
     }
 }
 
+/// Counts the days before the rows' own where a row does not know them yet. What is written of such an account
+/// holds them.
+fn count_days(spi: &Spi, picked: &mut Picked) {
+    let uncounted = |(_, visited): &(usize, &Visited)| visited.row.account.sent_before.is_none();
+    let uncounted: Vec<usize> =
+        picked.accounts.iter().enumerate().filter(uncounted).map(|(i, _)| i).collect();
+    let asked: Vec<(&str, Day)> =
+        uncounted.iter().map(|&i| (picked.accounts[i].id(), picked.accounts[i].row.account.day)).collect();
+    let counted = journal::many::days_before(spi, &asked);
+    for (i, before) in uncounted.into_iter().zip(counted) {
+        picked.accounts[i].row.account.sent_before = Some(before);
+    }
+}
+
 fn look_out(rule: &Rule, visited: &Visited, action: Action, now: Instant) -> Outlook {
     let mut account = visited.row.account.clone();
-    let asked = match ask(rule, &visited.row, visited.evidence, action, now) {
+    let asked = match ask(rule, visited.id(), &visited.row, visited.evidence, action, now) {
         Ok(asked) => asked,
         Err(why) => return Outlook::Undecidable(why.message().to_owned()),
     };
@@ -272,6 +288,7 @@ fn look_out(rule: &Rule, visited: &Visited, action: Action, now: Instant) -> Out
             Verdict::ClearBreaker(_) => {
                 account.breaker.clear(now);
             }
+            Verdict::NeedsCount => return Outlook::Refused(Reason::WeeklyCapReached, None),
             Verdict::Grant(_) if asked.takes_one_at_a_time(&account) => return Outlook::Open(1),
             Verdict::Grant(grant) => return Outlook::Open(grant.counts.remaining.saturating_add(1)),
             Verdict::Refuse(refusal) if refusal.reason == Reason::CreditsExhausted => {

@@ -98,7 +98,9 @@ pub(super) fn decide<'a>(
             let pair = &pairs[candidate.pair];
             // A pair that cannot be decided was found when it was picked.
             let visited = &visited[pair.account];
-            let Ok(found) = ask(rule, &visited.row, visited.evidence, pair.action, now) else { continue };
+            let Ok(found) = ask(rule, visited.id(), &visited.row, visited.evidence, pair.action, now) else {
+                continue;
+            };
             asked = Some((candidate.pair, found));
         }
         if let Some((_, asked)) = &asked {
@@ -128,6 +130,8 @@ impl<'a> Deciding<'a> {
             let account = current.unwrap_or(&self.visited[pair.account].row.account);
             match asked.decide(account, operation, Some(history)) {
                 Verdict::ClearBreaker(reason) => self.clear(pair.account, reason),
+                // The days of every account that was picked are counted.
+                Verdict::NeedsCount => return false,
                 Verdict::Grant(grant) => {
                     let slot = Slot {
                         operation,
