@@ -53,9 +53,12 @@ WITH ours (kind, name, owner, acl, letter) AS (
     SELECT 'function', p.oid::pg_catalog.regprocedure::text, p.proowner, p.proacl, 'f'
     FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'sendgate'::pg_catalog.regnamespace
     UNION ALL
-    -- An array has no privileges of its own, it follows its element.
+    -- An array has no privileges of its own, it follows its element. The row type of a table or a view has
+    -- those of any new type: pg_dump cannot carry others, and without the schema nobody can name it.
     SELECT 'type', t.typname, t.typowner, t.typacl, 'T' FROM pg_catalog.pg_type t
+    LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
     WHERE t.typnamespace = 'sendgate'::pg_catalog.regnamespace AND t.typcategory <> 'A'
+      AND coalesce(c.relkind, 'c') = 'c'
 )"""
 
 
