@@ -77,9 +77,9 @@ CREATE DOMAIN sendgate.weekday_mask AS smallint CHECK (VALUE BETWEEN 1 AND 127);
 COMMENT ON DOMAIN sendgate.weekday_mask IS
     'ISO weekdays as bits: 1 = Monday, 2 = Tuesday, 4 = Wednesday … 64 = Sunday.';
 
-CREATE DOMAIN sendgate.week_start AS date CHECK (extract(isodow FROM VALUE) = 1);
+CREATE DOMAIN sendgate.week_start AS date;
 COMMENT ON DOMAIN sendgate.week_start IS
-    'A Monday: the UTC week that starts on it.';
+    'The first of seven UTC days; before 0.3.0 a Monday.';
 
 CREATE DOMAIN sendgate.enrollment_state AS text COLLATE "C"
     CHECK (VALUE IN ('waiting', 'sending', 'done', 'parked', 'cancelled'));

@@ -376,7 +376,8 @@ SELECT a.id, a.display_name, a.status, a.tier, a.time_zone,
        a.inmail_credits_exhausted_at, a.breaker_mode, a.breaker_cleared_at, a.probe_lease_until,
        a.probe_operation_id, a.credit_reset_day::integer AS credit_reset_day, a.cooldown_until,
        a.window_start, a.window_end, sendgate.window_days_array(a.window_days) AS window_days,
-       a.ramp, a.ramp_days, a.day AS counters_day, a.day - 6 AS counters_week
+       a.ramp, a.ramp_days, a.day AS counters_day,
+       (a.day - 6)::sendgate.week_start AS counters_week
 FROM sendgate.accounts a
 CROSS JOIN (SELECT sendgate.clock() AS at) c;
 

@@ -21,7 +21,7 @@ COMMENT ON COLUMN sendgate.tier_defaults.action IS
 'What the cap is about: inmail, invite, message, profile_view or engagement.';
 COMMENT ON COLUMN sendgate.tier_defaults.daily_cap IS 'Slots a UTC day; 0 means never.';
 COMMENT ON COLUMN sendgate.tier_defaults.weekly_cap IS
-'Slots in seven UTC days, Monday to Sunday. NULL: only the daily cap counts.';
+'Slots in seven UTC days. NULL: only the daily cap counts.';
 COMMENT ON COLUMN sendgate.tier_defaults.ramp_start_percent IS
 'With which share of the daily cap a ramp starts, 1 to 100 percent, rounded up to whole slots.';
 COMMENT ON COLUMN sendgate.tier_defaults.ramp_step_percent IS

@@ -29,3 +29,522 @@ USING pg_catalog.pg_type t
 JOIN pg_catalog.pg_class c ON c.oid = t.typrelid AND c.relkind IN ('r', 'v')
 WHERE i.classoid = 'pg_catalog.pg_type'::pg_catalog.regclass AND i.objoid = t.oid
   AND t.typnamespace = 'sendgate'::pg_catalog.regnamespace;
+
+-- Outcomes and status patterns: longer lists. A week may begin on any day.
+ALTER DOMAIN sendgate.operation_outcome DROP CONSTRAINT operation_outcome_check;
+ALTER DOMAIN sendgate.operation_outcome ADD CONSTRAINT operation_outcome_check
+    CHECK (VALUE IN ('released', 'credits_exhausted', 'recipient_refused', 'recipient_later', 'rejected',
+                     'transient', 'rate_limited', 'action_unavailable', 'account_restricted', 'auth_lost',
+                     'indeterminate', 'not_sent'));
+ALTER DOMAIN sendgate.http_status_pattern DROP CONSTRAINT http_status_pattern_check;
+ALTER DOMAIN sendgate.http_status_pattern ADD CONSTRAINT http_status_pattern_check
+    CHECK (VALUE ~ '^([1-5]xx|[1-5][0-9][0-9])( or none)?$');
+ALTER DOMAIN sendgate.week_start DROP CONSTRAINT week_start_check;
+COMMENT ON DOMAIN sendgate.operation_outcome IS
+    'What an attempt came to, as the classifier read the provider''s answer; not_sent is an operator''s verdict.';
+COMMENT ON DOMAIN sendgate.http_status_pattern IS
+    'One HTTP status, such as 429, or a class, such as 4xx; with " or none" behind it, a missing one as well.';
+COMMENT ON DOMAIN sendgate.week_start IS
+    'The first of seven UTC days; before 0.3.0 a Monday.';
+
+-- The account's row. sent_before is NULL: the first decision counts the days before from the journal.
+CREATE FUNCTION sendgate.is_sound_history(
+    sent_before bytea,
+    failures jsonb
+) RETURNS boolean
+LANGUAGE c
+IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sendgate_is_sound_history';
+ALTER FUNCTION sendgate.is_sound_history(bytea, jsonb) OWNER TO sendgate_owner;
+REVOKE ALL ON FUNCTION sendgate.is_sound_history(bytea, jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION sendgate.is_sound_history(bytea, jsonb) IS
+'Whether the two packed columns of an account can be read. Pure; made for its constraint.';
+
+ALTER TABLE sendgate.accounts
+    ALTER COLUMN week DROP NOT NULL,
+    ALTER COLUMN inmails_sent_this_week DROP NOT NULL,
+    ALTER COLUMN inmails_sent_this_week DROP DEFAULT,
+    ALTER COLUMN invites_sent_this_week DROP NOT NULL,
+    ALTER COLUMN invites_sent_this_week DROP DEFAULT,
+    ALTER COLUMN messages_sent_this_week DROP NOT NULL,
+    ALTER COLUMN messages_sent_this_week DROP DEFAULT,
+    ALTER COLUMN profile_views_sent_this_week DROP NOT NULL,
+    ALTER COLUMN profile_views_sent_this_week DROP DEFAULT,
+    ALTER COLUMN engagements_sent_this_week DROP NOT NULL,
+    ALTER COLUMN engagements_sent_this_week DROP DEFAULT,
+    ADD COLUMN inmail_attempts_today sendgate.slot_count NOT NULL DEFAULT 0,
+    ADD COLUMN invite_attempts_today sendgate.slot_count NOT NULL DEFAULT 0,
+    ADD COLUMN message_attempts_today sendgate.slot_count NOT NULL DEFAULT 0,
+    ADD COLUMN profile_view_attempts_today sendgate.slot_count NOT NULL DEFAULT 0,
+    ADD COLUMN engagement_attempts_today sendgate.slot_count NOT NULL DEFAULT 0,
+    ADD COLUMN sent_before bytea,
+    ADD COLUMN failures jsonb,
+    ADD COLUMN pace_gap interval,
+    ADD COLUMN pace_jitter_percent smallint,
+    ADD COLUMN pace_spread boolean,
+    ADD COLUMN enforcement text COLLATE "C",
+    ADD CONSTRAINT accounts_packed_check CHECK (sendgate.is_sound_history(sent_before, failures)),
+    ADD CONSTRAINT accounts_pace_check CHECK (
+        pace_gap BETWEEN interval '0' AND interval '31 days' AND pace_jitter_percent BETWEEN 0 AND 100
+    ),
+    ADD CONSTRAINT accounts_enforcement_check CHECK (enforcement IN ('enforce', 'observe'));
+COMMENT ON TABLE sendgate.accounts IS
+'One row per account, and every decision about the account is made on this row alone: one account, one row, one lock. Counters are as of the row''s own day; read the view linkedin_accounts for their value now. Written by sendgate''s functions only.';
+COMMENT ON COLUMN sendgate.accounts.week IS
+'Not used since 0.3.0, kept for backups of earlier versions: a week is the last seven days, see sent_before.';
+COMMENT ON COLUMN sendgate.accounts.inmails_sent_this_week IS
+'Not used since 0.3.0, kept for backups of earlier versions.';
+COMMENT ON COLUMN sendgate.accounts.invites_sent_this_week IS
+'Not used since 0.3.0, kept for backups of earlier versions.';
+COMMENT ON COLUMN sendgate.accounts.messages_sent_this_week IS
+'Not used since 0.3.0, kept for backups of earlier versions.';
+COMMENT ON COLUMN sendgate.accounts.profile_views_sent_this_week IS
+'Not used since 0.3.0, kept for backups of earlier versions.';
+COMMENT ON COLUMN sendgate.accounts.engagements_sent_this_week IS
+'Not used since 0.3.0, kept for backups of earlier versions.';
+COMMENT ON COLUMN sendgate.accounts.cooldown_until IS
+'Until when every action of the account is refused, after a rate limit or an audit. NULL or past: no cooldown. Never shortened by a later, shorter one.';
+COMMENT ON COLUMN sendgate.accounts.inmail_weekly_cap IS
+'The account''s own InMail cap in seven UTC days. NULL: the tier''s, which may be none.';
+COMMENT ON COLUMN sendgate.accounts.invite_weekly_cap IS
+'The account''s own invitation cap in seven UTC days. NULL: the tier''s, which may be none.';
+COMMENT ON COLUMN sendgate.accounts.message_weekly_cap IS
+'The account''s own message cap in seven UTC days. NULL: the tier''s, which may be none.';
+COMMENT ON COLUMN sendgate.accounts.profile_view_weekly_cap IS
+'The account''s own profile view cap in seven UTC days. NULL: the tier''s, which may be none.';
+COMMENT ON COLUMN sendgate.accounts.engagement_weekly_cap IS
+'The account''s own engagement cap in seven UTC days. NULL: the tier''s, which may be none.';
+COMMENT ON COLUMN sendgate.accounts.inmail_attempts_today IS
+'InMail grants on the row''s day, whatever came of them; a worker''s own released gives one back. External sends are none.';
+COMMENT ON COLUMN sendgate.accounts.invite_attempts_today IS
+'Invitation grants on the row''s day, whatever came of them; a worker''s own released gives one back. External sends are none.';
+COMMENT ON COLUMN sendgate.accounts.message_attempts_today IS
+'Message grants on the row''s day, whatever came of them; a worker''s own released gives one back. External sends are none.';
+COMMENT ON COLUMN sendgate.accounts.profile_view_attempts_today IS
+'Profile view grants on the row''s day, whatever came of them; a worker''s own released gives one back. External sends are none.';
+COMMENT ON COLUMN sendgate.accounts.engagement_attempts_today IS
+'Engagement grants on the row''s day, whatever came of them; a worker''s own released gives one back. External sends are none.';
+COMMENT ON COLUMN sendgate.accounts.sent_before IS
+'What each of the six days before the row''s day sent, by action, packed; sent_before_days reads it. NULL: not counted yet, so the next decision counts it from the journal first.';
+COMMENT ON COLUMN sendgate.accounts.failures IS
+'Failures in a row and cooldowns of single actions, by action: count, level, failing_since, failing_until, cooldown_until. NULL: no action has any. The view cooldowns says what holds now.';
+COMMENT ON COLUMN sendgate.accounts.pace_gap IS
+'Least time between two grants of the account, whatever the action, at most 31 days, beside the tier''s gap of each action. NULL: none.';
+COMMENT ON COLUMN sendgate.accounts.pace_jitter_percent IS
+'By how much of itself that gap may be longer, 0 to 100 percent. NULL: 0.';
+COMMENT ON COLUMN sendgate.accounts.pace_spread IS
+'Whether the slots of a day are spread over the time in which the account may send. NULL: no.';
+COMMENT ON COLUMN sendgate.accounts.enforcement IS
+'enforce or observe: whether a refusal refuses, or is only counted. NULL: as the setting sendgate.enforcement says.';
+COMMENT ON CONSTRAINT accounts_packed_check ON sendgate.accounts IS
+    'The two packed columns can be read, in Rust.';
+
+-- Weekly counters of the last seven days, from the row. The views keep their names, grants and users.
+CREATE FUNCTION sendgate.sent_in_seven_days_as_of(
+    sent integer,
+    sent_before bytea,
+    action text,
+    marker date,
+    at timestamptz
+) RETURNS integer
+LANGUAGE c
+IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sendgate_sent_in_seven_days_as_of';
+ALTER FUNCTION sendgate.sent_in_seven_days_as_of(integer, bytea, text, date, timestamptz) OWNER TO sendgate_owner;
+REVOKE ALL ON FUNCTION sendgate.sent_in_seven_days_as_of(integer, bytea, text, date, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sendgate.sent_in_seven_days_as_of(integer, bytea, text, date, timestamptz)
+TO sendgate_reader;
+COMMENT ON FUNCTION sendgate.sent_in_seven_days_as_of(integer, bytea, text, date, timestamptz) IS
+'Slots of an action taken in the seven UTC days that end with the day of an instant, from a row''s counter of its day, its sent_before and its day. NULL: the days before are not counted yet. Pure; made for the views.';
+
+CREATE FUNCTION sendgate.sent_before_days(
+    sent_before bytea,
+    action text
+) RETURNS integer[]
+LANGUAGE c
+IMMUTABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sendgate_sent_before_days';
+ALTER FUNCTION sendgate.sent_before_days(bytea, text) OWNER TO sendgate_owner;
+REVOKE ALL ON FUNCTION sendgate.sent_before_days(bytea, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sendgate.sent_before_days(bytea, text)
+TO sendgate_reader;
+COMMENT ON FUNCTION sendgate.sent_before_days(bytea, text) IS
+'Slots of an action on each of the six days before the row''s day, the day before it first, from accounts.sent_before. NULL: not counted yet. Pure; made for DBAs.';
+
+CREATE OR REPLACE VIEW sendgate.linkedin_accounts AS
+SELECT a.id, a.display_name, a.status, a.tier, a.time_zone,
+       sendgate.sent_as_of(a.inmails_sent_today, a.day, c.at) AS inmails_sent_today,
+       sendgate.sent_as_of(a.invites_sent_today, a.day, c.at) AS invites_sent_today,
+       sendgate.sent_as_of(a.messages_sent_today, a.day, c.at) AS messages_sent_today,
+       sendgate.sent_as_of(a.profile_views_sent_today, a.day, c.at) AS profile_views_sent_today,
+       sendgate.sent_as_of(a.engagements_sent_today, a.day, c.at) AS engagements_sent_today,
+       sendgate.sent_in_seven_days_as_of(a.inmails_sent_today, a.sent_before, 'inmail', a.day, c.at)
+           AS inmails_sent_this_week,
+       sendgate.sent_in_seven_days_as_of(a.invites_sent_today, a.sent_before, 'invite', a.day, c.at)
+           AS invites_sent_this_week,
+       sendgate.sent_in_seven_days_as_of(a.messages_sent_today, a.sent_before, 'message', a.day, c.at)
+           AS messages_sent_this_week,
+       sendgate.sent_in_seven_days_as_of(a.profile_views_sent_today, a.sent_before, 'profile_view', a.day, c.at)
+           AS profile_views_sent_this_week,
+       sendgate.sent_in_seven_days_as_of(a.engagements_sent_today, a.sent_before, 'engagement', a.day, c.at)
+           AS engagements_sent_this_week,
+       a.inmail_credits_exhausted_at, a.breaker_mode, a.breaker_cleared_at, a.probe_lease_until,
+       a.probe_operation_id, a.credit_reset_day::integer AS credit_reset_day, a.cooldown_until,
+       a.window_start, a.window_end, sendgate.window_days_array(a.window_days) AS window_days,
+       a.ramp, a.ramp_days, a.day AS counters_day,
+       (a.day - 6)::sendgate.week_start AS counters_week
+FROM sendgate.accounts a
+CROSS JOIN (SELECT sendgate.clock() AS at) c;
+COMMENT ON VIEW sendgate.linkedin_accounts IS
+'The accounts as of the clock: counters read 0 from the first instant of a new UTC day, before anything is written. The column that tells why InMails stopped is raw until cleared.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.inmails_sent_this_week IS
+'InMail slots taken in the last seven UTC days, today included. NULL: the days before are not counted yet.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.invites_sent_this_week IS
+'Invitation slots taken in the last seven UTC days, today included. NULL: the days before are not counted yet.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.messages_sent_this_week IS
+'Message slots taken in the last seven UTC days, today included. NULL: the days before are not counted yet.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.profile_views_sent_this_week IS
+'Profile view slots taken in the last seven UTC days, today included. NULL: the days before are not counted yet.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.engagements_sent_this_week IS
+'Engagement slots taken in the last seven UTC days, today included. NULL: the days before are not counted yet.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.counters_week IS
+'The first of the seven UTC days that ended with the row''s last write.';
+
+CREATE OR REPLACE VIEW sendgate.counters AS
+SELECT a.id AS account_id, n.action, greatest(a.day, (c.at AT TIME ZONE 'UTC')::date) AS day,
+       sendgate.sent_as_of(n.sent_today, a.day, c.at) AS sent_today,
+       sendgate.effective_cap(
+           coalesce(n.daily_cap, t.daily_cap, 0), a.ramp, a.ramp_days,
+           a.inmails_sent_today + a.invites_sent_today + a.messages_sent_today
+           + a.profile_views_sent_today + a.engagements_sent_today > 0,
+           a.day, coalesce(t.ramp_start_percent, 100), coalesce(t.ramp_step_percent, 0), c.at
+       ) AS daily_cap,
+       sendgate.sent_in_seven_days_as_of(n.sent_today, a.sent_before, n.action, a.day, c.at) AS sent_this_week,
+       coalesce(n.weekly_cap, t.weekly_cap) AS weekly_cap,
+       sendgate.sent_as_of(n.attempts_today, a.day, c.at) AS attempts_today
+FROM sendgate.accounts a
+CROSS JOIN (SELECT sendgate.clock() AS at) c
+CROSS JOIN LATERAL (
+    VALUES
+        ('inmail', a.inmails_sent_today, a.inmail_attempts_today, a.inmail_daily_cap, a.inmail_weekly_cap),
+        ('invite', a.invites_sent_today, a.invite_attempts_today, a.invite_daily_cap, a.invite_weekly_cap),
+        ('message', a.messages_sent_today, a.message_attempts_today, a.message_daily_cap,
+         a.message_weekly_cap),
+        ('profile_view', a.profile_views_sent_today, a.profile_view_attempts_today,
+         a.profile_view_daily_cap, a.profile_view_weekly_cap),
+        ('engagement', a.engagements_sent_today, a.engagement_attempts_today, a.engagement_daily_cap,
+         a.engagement_weekly_cap)
+) AS n (action, sent_today, attempts_today, daily_cap, weekly_cap)
+LEFT JOIN sendgate.tiers t ON t.tier = a.tier AND t.action = n.action;
+COMMENT ON COLUMN sendgate.counters.sent_this_week IS
+'Slots taken in the last seven UTC days, today included. NULL: the days before are not counted yet.';
+COMMENT ON COLUMN sendgate.counters.attempts_today IS
+'Grants today (UTC), whatever came of them; a worker''s own released gives one back.';
+
+DROP FUNCTION sendgate.sent_this_week_as_of(integer, date, timestamptz);
+COMMENT ON COLUMN sendgate.tier_defaults.weekly_cap IS
+'Slots in seven UTC days. NULL: only the daily cap counts.';
+COMMENT ON COLUMN sendgate.tier_overrides.weekly_cap IS
+'Slots in seven UTC days. NULL: no weekly cap, also where the shipped tier has one.';
+COMMENT ON COLUMN sendgate.tiers.weekly_cap IS 'Slots in seven UTC days. NULL: only the daily cap counts.';
+
+-- Rules of the classifier: what a rate limit stops, and for how long. The shipped ones anew.
+ALTER TABLE sendgate.error_rule_defaults
+    ADD COLUMN scope text COLLATE "C",
+    ADD COLUMN wait interval;
+ALTER TABLE sendgate.error_rule_overrides
+    ADD COLUMN scope text COLLATE "C",
+    ADD COLUMN wait interval,
+    ADD CONSTRAINT error_rule_overrides_scope_check CHECK (scope IN ('account', 'action'));
+COMMENT ON COLUMN sendgate.error_rule_defaults.http_status IS
+'The status must be this one (429) or of this class (4xx); with " or none" behind it, or missing. NULL: any or none.';
+COMMENT ON COLUMN sendgate.error_rule_defaults.scope IS
+'What a rate_limited attempt stops: account or action. NULL: the account.';
+COMMENT ON COLUMN sendgate.error_rule_defaults.wait IS
+'How long the cooldown of rate_limited or action_unavailable lasts, or a recipient_later is left alone. NULL: as long as is usual.';
+COMMENT ON COLUMN sendgate.error_rule_overrides.http_status IS
+'The status must be this one (429) or of this class (4xx); with " or none" behind it, or missing. NULL: any or none.';
+COMMENT ON COLUMN sendgate.error_rule_overrides.scope IS
+'What a rate_limited attempt stops: account or action. NULL: the account.';
+COMMENT ON COLUMN sendgate.error_rule_overrides.wait IS
+'How long the cooldown of rate_limited or action_unavailable lasts, or a recipient_later is left alone. NULL: as long as is usual.';
+CREATE OR REPLACE VIEW sendgate.error_rules AS
+SELECT o.rule_order, o.outcome, o.action, o.error_type, o.http_status, o.error_text, false AS shipped,
+       o.scope, o.wait
+FROM sendgate.error_rule_overrides o
+UNION ALL
+SELECT d.rule_order, d.outcome, d.action, d.error_type, d.http_status, d.error_text, true, d.scope,
+       d.wait
+FROM sendgate.error_rule_defaults d
+ORDER BY rule_order;
+COMMENT ON COLUMN sendgate.error_rules.http_status IS
+'The status must be this one (429) or of this class (4xx); with " or none" behind it, or missing. NULL: any or none.';
+COMMENT ON COLUMN sendgate.error_rules.scope IS
+'What a rate_limited attempt stops: account or action. NULL: the account.';
+COMMENT ON COLUMN sendgate.error_rules.wait IS
+'How long the cooldown of rate_limited or action_unavailable lasts, or a recipient_later is left alone. NULL: as long as is usual.';
+
+DELETE FROM sendgate.error_rule_defaults;
+INSERT INTO sendgate.error_rule_defaults (rule_order, error_type, http_status, outcome, action, scope, wait)
+VALUES
+    (1000, 'errors/insufficient_credits', NULL, 'credits_exhausted', 'inmail', NULL, NULL),
+    (1010, 'errors/invalid_recipient', NULL, 'recipient_refused', NULL, NULL, NULL),
+    (1011, 'errors/no_connection_with_recipient', NULL, 'recipient_refused', NULL, NULL, NULL),
+    (1012, 'errors/blocked_recipient', NULL, 'recipient_refused', NULL, NULL, NULL),
+    (1013, 'errors/user_unreachable', NULL, 'recipient_refused', NULL, NULL, NULL),
+    (1014, 'errors/recipient_cannot_be_reached', NULL, 'recipient_refused', NULL, NULL, NULL),
+    (1015, 'errors/recipient_rejected', NULL, 'recipient_refused', NULL, NULL, NULL),
+    (1016, 'errors/not_allowed_inmail', NULL, 'recipient_refused', NULL, NULL, NULL),
+    (1017, 'errors/action_already_performed', NULL, 'recipient_refused', NULL, NULL, NULL),
+    (1018, 'errors/already_invited_recently', NULL, 'recipient_refused', NULL, NULL, NULL),
+    (1019, 'errors/already_connected', NULL, 'recipient_refused', NULL, NULL, NULL),
+    (1020, 'errors/cannot_invite_attendee', NULL, 'recipient_refused', NULL, NULL, NULL),
+    (1040, 'errors/cannot_resend_within_24hrs', NULL, 'recipient_later', NULL, NULL, '1 day'),
+    (1050, 'errors/invalid_parameters', NULL, 'rejected', NULL, NULL, NULL),
+    (1051, 'errors/malformed_request', NULL, 'rejected', NULL, NULL, NULL),
+    (1052, 'errors/content_too_large', NULL, 'rejected', NULL, NULL, NULL),
+    (1053, 'errors/invalid_url', NULL, 'rejected', NULL, NULL, NULL),
+    (1054, 'errors/too_many_characters', NULL, 'rejected', NULL, NULL, NULL),
+    (1055, 'errors/unescaped_characters', NULL, 'rejected', NULL, NULL, NULL),
+    (1056, 'errors/missing_parameters', NULL, 'rejected', NULL, NULL, NULL),
+    (1057, 'errors/expired_link', NULL, 'rejected', NULL, NULL, NULL),
+    (1058, 'errors/account_mismatch', NULL, 'rejected', NULL, NULL, NULL),
+    (1059, 'errors/resource_access_restricted', NULL, 'rejected', NULL, NULL, NULL),
+    (1060, 'errors/resource_not_found', NULL, 'rejected', NULL, NULL, NULL),
+    (1061, 'errors/invalid_resource_identifier', NULL, 'rejected', NULL, NULL, NULL),
+    (1062, 'errors/insufficient_credits', NULL, 'rejected', NULL, NULL, NULL),
+    (1063, 'errors/invalid_account', NULL, 'rejected', NULL, NULL, NULL),
+    (1064, 'errors/sender_rejected', NULL, 'rejected', NULL, NULL, NULL),
+    (1065, 'errors/ip_rejected_by_server', NULL, 'rejected', NULL, NULL, NULL),
+    (1066, 'errors/account_configuration_error', NULL, 'rejected', NULL, NULL, NULL),
+    (1067, 'errors/invalid_message', NULL, 'rejected', NULL, NULL, NULL),
+    (1068, 'errors/unprocessable_entity', NULL, 'rejected', NULL, NULL, NULL),
+    (1069, 'errors/limit_too_high', NULL, 'rejected', NULL, NULL, NULL),
+    (1070, 'errors/unauthorized', '401', 'auth_lost', NULL, NULL, NULL),
+    (1071, 'errors/unauthorized', NULL, 'rejected', NULL, NULL, NULL),
+    (1072, 'errors/cant_send_message', NULL, 'rejected', NULL, NULL, NULL),
+    (1073, 'errors/not_implemented', NULL, 'rejected', NULL, NULL, NULL),
+    (1100, 'errors/provider_unreachable', NULL, 'transient', NULL, NULL, NULL),
+    (1101, 'errors/realtime_client_not_initialized', NULL, 'transient', NULL, NULL, NULL),
+    (1102, 'errors/no_client_session', NULL, 'transient', NULL, NULL, NULL),
+    (1103, 'errors/no_channel', NULL, 'transient', NULL, NULL, NULL),
+    (1104, 'errors/network_down', NULL, 'transient', NULL, NULL, NULL),
+    (1105, 'errors/service_unavailable', NULL, 'transient', NULL, NULL, NULL),
+    (1120, 'errors/cannot_resend_yet', NULL, 'rate_limited', NULL, 'action', '24 hours'),
+    (1121, 'errors/limit_exceeded', NULL, 'rate_limited', NULL, 'action', '24 hours'),
+    (1122, 'errors/connection_limit_reached', NULL, 'rate_limited', NULL, 'action', '24 hours'),
+    (1123, 'errors/too_many_requests', NULL, 'rate_limited', NULL, NULL, NULL),
+    (1130, 'errors/insufficient_privileges', NULL, 'action_unavailable', NULL, NULL, '24 hours'),
+    (1131, 'errors/disconnected_feature', NULL, 'action_unavailable', NULL, NULL, '24 hours'),
+    (1132, 'errors/insufficient_permissions', NULL, 'action_unavailable', NULL, NULL, '24 hours'),
+    (1133, 'errors/feature_not_subscribed', NULL, 'action_unavailable', NULL, NULL, '24 hours'),
+    (1134, 'errors/subscription_required', NULL, 'action_unavailable', NULL, NULL, '24 hours'),
+    (1135, 'errors/missing_feature', NULL, 'action_unavailable', NULL, NULL, '24 hours'),
+    (1150, 'errors/account_restricted', NULL, 'account_restricted', NULL, NULL, NULL),
+    (1160, 'errors/missing_credentials', NULL, 'auth_lost', NULL, NULL, NULL),
+    (1161, 'errors/multiple_sessions', NULL, 'auth_lost', NULL, NULL, NULL),
+    (1162, 'errors/invalid_checkpoint_solution', NULL, 'auth_lost', NULL, NULL, NULL),
+    (1163, 'errors/checkpoint_error', NULL, 'auth_lost', NULL, NULL, NULL),
+    (1164, 'errors/invalid_credentials', NULL, 'auth_lost', NULL, NULL, NULL),
+    (1165, 'errors/expired_credentials', NULL, 'auth_lost', NULL, NULL, NULL),
+    (1166, 'errors/disconnected_account', NULL, 'auth_lost', NULL, NULL, NULL),
+    (1167, 'errors/wrong_account', NULL, 'auth_lost', NULL, NULL, NULL),
+    (1168, 'errors/captcha_not_supported', NULL, 'auth_lost', NULL, NULL, NULL),
+    (1169, 'errors/session_mismatch', NULL, 'auth_lost', NULL, NULL, NULL),
+    (1170, 'errors/unknown_authentication_context', NULL, 'auth_lost', NULL, NULL, NULL),
+    (1171, 'errors/action_required', NULL, 'auth_lost', NULL, NULL, NULL),
+    (1190, 'errors/unexpected_error', NULL, 'indeterminate', NULL, NULL, NULL),
+    (1191, 'errors/provider_error', NULL, 'indeterminate', NULL, NULL, NULL),
+    (1192, 'errors/authentication_intent_error', NULL, 'indeterminate', NULL, NULL, NULL),
+    (1193, 'errors/request_timeout', NULL, 'indeterminate', NULL, NULL, NULL);
+INSERT INTO sendgate.error_rule_defaults (rule_order, http_status, outcome)
+VALUES
+    (1200, '408', 'indeterminate'),
+    (1201, '503', 'transient'),
+    (1202, '5xx', 'indeterminate');
+INSERT INTO sendgate.error_rule_defaults (rule_order, error_text, http_status, outcome, action)
+VALUES
+    (1300, 'credit', '422 or none', 'credits_exhausted', 'inmail'),
+    (1310, 'blocked', '422 or none', 'recipient_refused', NULL),
+    (1311, 'ineligible', '422 or none', 'recipient_refused', NULL),
+    (1312, 'not eligible', '422 or none', 'recipient_refused', NULL),
+    (1313, 'opted out', '422 or none', 'recipient_refused', NULL),
+    (1314, 'deleted', '422 or none', 'recipient_refused', NULL),
+    (1315, 'not found', '422 or none', 'rejected', NULL);
+INSERT INTO sendgate.error_rule_defaults (rule_order, http_status, outcome)
+VALUES
+    (1400, '429', 'rate_limited'),
+    (1410, '401', 'auth_lost'),
+    (1411, '403', 'rejected'),
+    (1420, '4xx', 'rejected');
+INSERT INTO sendgate.error_rule_defaults (rule_order, error_text, http_status, outcome)
+VALUES
+    (1500, 'too many requests', '422 or none', 'rate_limited'),
+    (1501, 'rate limit', '422 or none', 'rate_limited'),
+    (1502, 'unauthorized', '422 or none', 'auth_lost');
+
+-- Functions with more arguments. Each stays the object that it is, with its grants, a DBA's own among them,
+-- and whatever of users' calls it. There is no statement for that, so the new arguments are written
+-- to pg_proc, as PostgreSQL's own extensions do it (intarray, pg_trgm), from a copy that has them.
+CREATE FUNCTION sendgate.longer_clear_cooldown(
+    account_id text,
+    note text,
+    action text DEFAULT NULL
+) RETURNS void
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_clear_cooldown';
+CREATE FUNCTION sendgate.longer_set_error_rule(
+    rule_order integer,
+    outcome text,
+    action text DEFAULT NULL,
+    error_type text DEFAULT NULL,
+    http_status text DEFAULT NULL,
+    error_text text DEFAULT NULL,
+    scope text DEFAULT NULL,
+    wait interval DEFAULT NULL
+) RETURNS void
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_set_error_rule';
+UPDATE pg_catalog.pg_proc AS p
+SET pronargs = l.pronargs, proargtypes = l.proargtypes, proargnames = l.proargnames,
+    pronargdefaults = l.pronargdefaults, proargdefaults = l.proargdefaults
+FROM pg_catalog.pg_proc l
+WHERE l.pronamespace = 'sendgate'::pg_catalog.regnamespace AND p.pronamespace = l.pronamespace
+  AND l.proname = 'longer_' || p.proname;
+DROP FUNCTION sendgate.longer_clear_cooldown(text, text, text);
+DROP FUNCTION sendgate.longer_set_error_rule(integer, text, text, text, text, text, text, interval);
+COMMENT ON FUNCTION sendgate.clear_cooldown(text, text, text) IS
+'Ends the cooldown of one action before its time, or with a NULL action those of the account and of all its actions; failures in a row start again at 0. Account *: every cooldown for failures, of all accounts, when the provider is back. Logged. Errors: SG001, SG002, SG004, SG101, SG301.';
+COMMENT ON FUNCTION sendgate.set_error_rule(integer, text, text, text, text, text, text, interval) IS
+'Puts a rule of yours, 0 to 999, before the shipped classifier, or replaces it. All conditions that it names must hold: action, exact provider type, status (429 or 4xx), literal text. scope (account or action) is for rate_limited; wait (0 to 366 days, no months) for rate_limited, recipient_later and action_unavailable. Logged. Errors: SG001, SG002, SG003, SG004, SG007 wait, SG008 status, SG009 no condition, or a scope or wait that the outcome ignores, SG301.';
+
+-- The pace of an account.
+CREATE FUNCTION sendgate.set_pace(
+    account_id text,
+    minimum_gap interval DEFAULT NULL,
+    jitter_percent integer DEFAULT 0,
+    spread boolean DEFAULT false,
+    note text DEFAULT NULL
+) RETURNS void
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_set_pace';
+ALTER FUNCTION sendgate.set_pace(text, interval, integer, boolean, text) OWNER TO sendgate_owner;
+REVOKE ALL ON FUNCTION sendgate.set_pace(text, interval, integer, boolean, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sendgate.set_pace(text, interval, integer, boolean, text)
+TO sendgate_operator, sendgate_daemon;
+COMMENT ON FUNCTION sendgate.set_pace(text, interval, integer, boolean, text) IS
+'Sets the pace of an account, all of it: the least time between two grants of the account, whatever the action (0 to 31 days, no months), by how many percent that may be longer at random (0 to 100), and whether a day''s slots are spread over the time in which the account may send. Without arguments it has no pace of its own; the tier''s gaps hold beside it. Logged. Errors: SG001, SG002, SG003 jitter_percent, SG007 minimum_gap, SG101, SG301.';
+
+-- Cooldowns: the log, and what lasts now.
+CREATE TABLE sendgate.cooldown_log (
+    id uuid NOT NULL,
+    at timestamptz NOT NULL,
+    until timestamptz,
+    account_id sendgate.identifier NOT NULL,
+    action sendgate.action_name,
+    cause text COLLATE "C" NOT NULL,
+    operation_id uuid,
+    http_status integer,
+    error_type text,
+    error text,
+    actor text NOT NULL,
+    note text,
+    CONSTRAINT cooldown_log_pkey PRIMARY KEY (account_id, id),
+    CONSTRAINT cooldown_log_cause_check CHECK (
+        cause IN ('rate_limited', 'failing', 'action_unavailable', 'over_cap', 'manual')
+    )
+);
+CREATE INDEX cooldown_log_at_idx ON sendgate.cooldown_log USING brin (at);
+SELECT pg_catalog.pg_extension_config_dump('sendgate.cooldown_log', '');
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON sendgate.cooldown_log
+FOR EACH ROW EXECUTE FUNCTION sendgate.append_only();
+ALTER TABLE sendgate.cooldown_log ENABLE ALWAYS TRIGGER append_only;
+CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON sendgate.cooldown_log
+FOR EACH STATEMENT EXECUTE FUNCTION sendgate.append_only();
+ALTER TABLE sendgate.cooldown_log ENABLE ALWAYS TRIGGER append_only_truncate;
+CREATE VIEW sendgate.cooldowns AS
+SELECT w.account_id, w.action, coalesce(w.since, l.at) AS since, w.until, coalesce(l.cause, w.cause) AS cause,
+       l.operation_id, l.http_status, l.error_type, l.error, l.actor, l.note
+FROM (SELECT sendgate.clock() AS at) c
+CROSS JOIN LATERAL (
+    SELECT a.id, NULL::text, NULL::timestamptz, a.cooldown_until, NULL::text
+    FROM sendgate.accounts a
+    WHERE a.cooldown_until > c.at
+    UNION ALL
+    SELECT a.id, f.key, NULL, (f.value ->> 'cooldown_until')::timestamptz, NULL
+    FROM sendgate.accounts a
+    CROSS JOIN LATERAL jsonb_each(a.failures) f
+    WHERE (f.value ->> 'cooldown_until')::timestamptz > c.at
+    UNION ALL
+    SELECT a.id, f.key, (f.value ->> 'failing_since')::timestamptz,
+           (f.value ->> 'failing_until')::timestamptz, 'failing'
+    FROM sendgate.accounts a
+    CROSS JOIN LATERAL jsonb_each(a.failures) f
+    WHERE (f.value ->> 'failing_until')::timestamptz > c.at
+) w (account_id, action, since, until, cause)
+LEFT JOIN LATERAL (
+    SELECT g.at, g.cause, g.operation_id, g.http_status, g.error_type, g.error, g.actor, g.note
+    FROM sendgate.cooldown_log g
+    WHERE g.account_id = w.account_id AND g.action IS NOT DISTINCT FROM w.action
+      AND (g.cause = 'failing') = (w.cause IS NOT NULL)
+    ORDER BY g.id DESC
+    LIMIT 1
+) l ON true;
+ALTER TABLE sendgate.cooldown_log OWNER TO sendgate_owner;
+ALTER VIEW sendgate.cooldowns OWNER TO sendgate_owner;
+REVOKE ALL ON sendgate.cooldown_log, sendgate.cooldowns FROM PUBLIC;
+GRANT SELECT ON sendgate.cooldown_log, sendgate.cooldowns TO sendgate_reader;
+COMMENT ON TABLE sendgate.cooldown_log IS
+'Every cooldown that was set, extended or cleared, of an account or of one of its actions, with the answer or the person that caused it. Append-only; prune removes old rows.';
+COMMENT ON COLUMN sendgate.cooldown_log.id IS 'A UUID of version 7: later rows are greater.';
+COMMENT ON COLUMN sendgate.cooldown_log.at IS 'When it changed.';
+COMMENT ON COLUMN sendgate.cooldown_log.until IS 'Until when it lasts from then on. NULL: it is over.';
+COMMENT ON COLUMN sendgate.cooldown_log.account_id IS 'The account.';
+COMMENT ON COLUMN sendgate.cooldown_log.action IS 'The action that cools down. NULL: the whole account.';
+COMMENT ON COLUMN sendgate.cooldown_log.cause IS
+'rate_limited: the provider asked to slow down. failing: too many failures in a row. action_unavailable: the account''s plan or seat does not include the action. over_cap: the audit found the counter far above the cap. manual: an operator.';
+COMMENT ON COLUMN sendgate.cooldown_log.operation_id IS 'The operation whose answer changed it. NULL: a person or a job did.';
+COMMENT ON COLUMN sendgate.cooldown_log.http_status IS 'The provider''s status, if there was one.';
+COMMENT ON COLUMN sendgate.cooldown_log.error_type IS
+'The provider''s error type. Foreign text: escape it where you show it.';
+COMMENT ON COLUMN sendgate.cooldown_log.error IS
+'The provider''s text, cut at 2,000 characters. Foreign text: escape it where you show it.';
+COMMENT ON COLUMN sendgate.cooldown_log.actor IS 'The session user, or the person on whose behalf the daemon acted.';
+COMMENT ON COLUMN sendgate.cooldown_log.note IS 'Why, in the operator''s words.';
+COMMENT ON CONSTRAINT cooldown_log_cause_check ON sendgate.cooldown_log IS 'The closed list of causes.';
+COMMENT ON INDEX sendgate.cooldown_log_at_idx IS 'For prune: rows arrive in this order.';
+COMMENT ON TRIGGER append_only ON sendgate.cooldown_log IS 'Only prune deletes.';
+COMMENT ON TRIGGER append_only_truncate ON sendgate.cooldown_log IS 'Only prune deletes.';
+COMMENT ON VIEW sendgate.cooldowns IS
+'The cooldowns that last, of accounts and of single actions, with the answer or the person that caused each.';
+COMMENT ON COLUMN sendgate.cooldowns.account_id IS 'The account.';
+COMMENT ON COLUMN sendgate.cooldowns.action IS 'The action that cools down. NULL: the whole account.';
+COMMENT ON COLUMN sendgate.cooldowns.since IS
+'Since when: of failures, when they reached the limit, else when the cooldown was last set. NULL: before 0.3.0.';
+COMMENT ON COLUMN sendgate.cooldowns.until IS 'Until when it lasts.';
+COMMENT ON COLUMN sendgate.cooldowns.cause IS
+'rate_limited, failing, action_unavailable, over_cap or manual. NULL: it was set before 0.3.0.';
+COMMENT ON COLUMN sendgate.cooldowns.operation_id IS 'The operation whose answer caused it, if one did.';
+COMMENT ON COLUMN sendgate.cooldowns.http_status IS 'The provider''s status, if there was one.';
+COMMENT ON COLUMN sendgate.cooldowns.error_type IS
+'The provider''s error type. Foreign text: escape it where you show it.';
+COMMENT ON COLUMN sendgate.cooldowns.error IS
+'The provider''s text. Foreign text: escape it where you show it.';
+COMMENT ON COLUMN sendgate.cooldowns.actor IS 'Who set it.';
+COMMENT ON COLUMN sendgate.cooldowns.note IS 'Why, in the operator''s words.';
+
+-- The books: grants of the day are counted too, and more can be told.
+ALTER TABLE sendgate.counter_drift DROP CONSTRAINT counter_drift_period_check;
+ALTER TABLE sendgate.counter_drift ADD CONSTRAINT counter_drift_period_check
+    CHECK (period IN ('day', 'week', 'attempts'));
+COMMENT ON COLUMN sendgate.counter_drift.day IS 'The UTC day whose counter it was; with week, its Monday.';
+COMMENT ON COLUMN sendgate.counter_drift.after IS 'The counter from then on: delivered, reserved and indeterminate together, or the attempts.';
+COMMENT ON COLUMN sendgate.counter_drift.period IS 'day: slots of the day; attempts: grants of the day. Rows of before 0.3.0 may say week.';
+COMMENT ON COLUMN sendgate.alerts.kind IS
+'delivered_after_rollback: a slot was given back and the send arrived all the same. clock_behind_row: the account''s day is ahead of the clock; see repair_day. undecidable_account: dispatch cannot decide about it, because the server no longer knows its time zone; upsert_account with a time_zone resolves it. poisoned_enrollment: PostgreSQL refuses to hand out an enrollment and to park it; the others go out. counter_ahead_of_events, counter_behind_events: the InMail counter and the proven deliveries of the day differ. over_cap: the counter is at 120 percent of the cap or more, and the account cools down for an hour. unreserved_send: an InMail was proven that nobody asked the gate for. operations_expired: sends whose outcome nobody reported in time. failing: an action of the account failed again and again and is stopped for a while. action_unavailable: the account''s plan or seat does not include an action. provider_failing: so many accounts fail together that it is the provider; the account is *. reconciler_stale: jobs missed two runs; the account is *.';

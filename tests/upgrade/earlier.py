@@ -37,15 +37,32 @@ AS 'MODULE_PATHNAME', 'sendgate_acknowledge_alert';
 ALTER FUNCTION sendgate.acknowledge_alert(uuid) OWNER TO sendgate_owner;
 REVOKE ALL ON FUNCTION sendgate.acknowledge_alert(uuid) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sendgate.acknowledge_alert(uuid) TO sendgate_operator;
-DROP FUNCTION sendgate.clear_cooldown(text, text);
+DROP FUNCTION sendgate.clear_cooldown(text, text, text);
+DROP FUNCTION sendgate.set_pace(text, interval, integer, boolean, text);
+CREATE FUNCTION sendgate.set_pace(account_id text, minimum_gap interval) RETURNS void
+LANGUAGE c SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_set_pace';
+ALTER FUNCTION sendgate.set_pace(text, interval) OWNER TO sendgate_owner;
+REVOKE ALL ON FUNCTION sendgate.set_pace(text, interval) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sendgate.set_pace(text, interval) TO sendgate_operator, sendgate_daemon;
 ALTER DOMAIN sendgate.month_day DROP CONSTRAINT month_day_check;
 ALTER DOMAIN sendgate.month_day ADD CONSTRAINT month_day_check CHECK (VALUE BETWEEN 1 AND 32);
 COMMENT ON TABLE sendgate.alerts IS 'What it said before.';
 REVOKE SELECT ON sendgate.counter_drift FROM sendgate_reader;
 REVOKE sendgate_reader FROM sendgate_daemon;
 UPDATE sendgate.tier_defaults SET daily_cap = daily_cap + 1 WHERE tier = 'recruiter';
-DELETE FROM sendgate.error_rule_defaults WHERE rule_order = 1215;
+DELETE FROM sendgate.error_rule_defaults WHERE rule_order = 1315;
 INSERT INTO sendgate.error_rule_defaults (rule_order, error_text, outcome) VALUES (1999, 'old', 'transient');
+"""
+# As in sql/sendgate--0.2.0--0.3.0.sql: the function stays the object that it is.
+_ARGUMENTS = """
+UPDATE pg_catalog.pg_proc AS p
+SET pronargs = l.pronargs, proargtypes = l.proargtypes, proargnames = l.proargnames,
+    pronargdefaults = l.pronargdefaults, proargdefaults = l.proargdefaults
+FROM pg_catalog.pg_proc l
+WHERE l.pronamespace = 'sendgate'::pg_catalog.regnamespace AND p.pronamespace = l.pronamespace
+  AND l.proname = 'longer_' || p.proname;
+DROP FUNCTION sendgate.longer_set_pace(text, interval, integer, boolean, text);
 """
 _REGISTRATION = "SELECT pg_catalog.pg_extension_config_dump('sendgate.paused_campaigns', '');\n"
 
@@ -88,7 +105,7 @@ def forward() -> dict[str, str]:
         _script(), re.MULTILINE | re.DOTALL,
     )  # fmt: skip
     acknowledge = "sendgate.acknowledge_alert(uuid, text)"
-    clear = "sendgate.clear_cooldown(text, text)"
+    clear = "sendgate.clear_cooldown(text, text, text)"
     people = "sendgate_operator, sendgate_daemon"
     return {
         "columns": "ALTER TABLE sendgate.admin_log ADD COLUMN after jsonb, ADD COLUMN note text;",
@@ -120,6 +137,11 @@ def forward() -> dict[str, str]:
         "function grant": f"GRANT EXECUTE ON FUNCTION {acknowledge}, {clear} TO {people};",
         "function comments": statement(f"COMMENT ON FUNCTION {acknowledge} IS")
         + statement(f"COMMENT ON FUNCTION {clear} IS"),
+        "longer": statement("CREATE FUNCTION sendgate.set_pace(").replace(
+            "sendgate.set_pace", "sendgate.longer_set_pace"
+        ),
+        "arguments": _ARGUMENTS,
+        "longer comment": statement("COMMENT ON FUNCTION sendgate.set_pace("),
         "table comment": statement("COMMENT ON TABLE sendgate.alerts IS"),
         "table grant": "GRANT SELECT ON sendgate.counter_drift TO sendgate_reader;",
         "membership": "GRANT sendgate_reader TO sendgate_daemon;",
@@ -153,8 +175,11 @@ def mutants() -> list[Mutant]:
         "functions": None,
         "function owner": "other: owner function sendgate.acknowledge_alert(uuid,text)",
         "function public": "EXECUTE to PUBLIC",
-        "function grant": "other: grants function sendgate.clear_cooldown(text,text)",
+        "function grant": "other: grants function sendgate.clear_cooldown(text,text,text)",
         "function comments": "missing: comment function sendgate.acknowledge_alert(",
+        "longer": None,
+        "arguments": None,  # without it the comment fails by itself
+        "longer comment": "missing: comment function sendgate.set_pace(",
         "table comment": "other: comment table sendgate.alerts",
         "table grant": "other: grants relation sendgate.counter_drift",
         "membership": "other: role sendgate_daemon",
@@ -178,8 +203,11 @@ def mutants() -> list[Mutant]:
         Mutant("functions", steps["functions"].replace("note text", "note text DEFAULT NULL", 1), "other: function sendgate.acknowledge_alert"),
         Mutant("functions", steps["functions"].replace("SECURITY DEFINER\n", "", 1), "other: function sendgate.acknowledge_alert"),
         Mutant("functions", steps["functions"].replace("SET search_path = pg_catalog, pg_temp\n", "", 1), "other: function sendgate.acknowledge_alert"),
-        Mutant("function grant", steps["function grant"] + "GRANT EXECUTE ON FUNCTION sendgate.clear_cooldown(text, text) TO sendgate_sender;", "other: grants function sendgate.clear_cooldown"),
+        Mutant("function grant", steps["function grant"] + "GRANT EXECUTE ON FUNCTION sendgate.clear_cooldown(text, text, text) TO sendgate_sender;", "other: grants function sendgate.clear_cooldown"),
+        Mutant("longer", steps["longer"].replace("spread boolean DEFAULT", "spreads boolean DEFAULT"), "other: function sendgate.set_pace("),
+        Mutant("longer", steps["longer"].replace("jitter_percent integer DEFAULT 0", "jitter_percent integer DEFAULT 1"), "other: function sendgate.set_pace("),
+        Mutant("arguments", _ARGUMENTS.replace("proargdefaults = l.proargdefaults", "proacl = NULL").replace("pronargdefaults = l.pronargdefaults, ", ""), "other: grants function sendgate.set_pace("),
         Mutant("registration", "SELECT pg_catalog.pg_extension_config_dump('sendgate.paused_campaigns', 'WHERE true');", "other: dumped sendgate.paused_campaigns"),
-        Mutant("registration", _REGISTRATION + "ALTER EXTENSION sendgate DROP FUNCTION sendgate.clear_cooldown(text, text);", "other: object function sendgate.clear_cooldown"),
+        Mutant("registration", _REGISTRATION + "ALTER EXTENSION sendgate DROP FUNCTION sendgate.clear_cooldown(text, text, text);", "other: object function sendgate.clear_cooldown"),
         Mutant("membership", "GRANT sendgate_reader TO sendgate_daemon; GRANT sendgate_reader TO sendgate_sender;", "other: role sendgate_sender"),
     ]  # fmt: skip

@@ -32,7 +32,7 @@ FROM (
         (17, $$inmail_daily_cap = -1$$),
         (18, $$invite_weekly_cap = -1$$),
         (19, $$day = NULL$$),
-        (20, $$week = '2026-05-19'$$),
+        (20, $$invite_attempts_today = -1$$),
         (21, $$window_start = '09:00'$$),
         (22, $$window_start = '09:00', window_end = '17:00'$$),
         (23, $$window_start = '09:00', window_end = '09:00', window_days = 1$$),
