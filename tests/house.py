@@ -49,6 +49,7 @@ WITHOUT_GRANT = {
     "config_changed": "a trigger function: PostgreSQL calls it",
     "journal_event": "a trigger function: PostgreSQL calls it",
     "is_sound_account": "a CHECK calls it with the table owner's rights",
+    "is_sound_history": "a CHECK calls it with the table owner's rights",
     "is_sound_operation": "a CHECK calls it with the table owner's rights",
 }
 # Functions that docs/reference.md names without a heading of their own, each with the reason.
@@ -59,7 +60,8 @@ WITHOUT_HEADING = {
     "effective_cap": "described with the clock and readings: views call it",
     "next_credit_period": "described with the clock and readings: views call it",
     "sent_as_of": "described with the clock and readings: views call it",
-    "sent_this_week_as_of": "described with the clock and readings: views call it",
+    "sent_before_days": "described with the clock and readings",
+    "sent_in_seven_days_as_of": "described with the clock and readings: views call it",
     "window_days_array": "described with the clock and readings: views call it",
 }
 

@@ -111,6 +111,8 @@ def check(env, target) -> None:
         "TRUNCATE sendgate.breaker_log",
         "DELETE FROM sendgate.campaign_events",
         "TRUNCATE sendgate.counter_drift",
+        "DELETE FROM sendgate.cooldown_log",
+        "TRUNCATE sendgate.cooldown_log",
     ):
         try:
             target.execute(statement)

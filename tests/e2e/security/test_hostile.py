@@ -24,7 +24,11 @@ FUNCTIONS = {
     "timestamp, text": "to_char",
     "text, interval": "date_part",
     "": "now clock_timestamp transaction_timestamp current_user session_user gen_random_uuid clock",
-    "int4, date, timestamptz": "sent_as_of sent_this_week_as_of",
+    "int4, date, timestamptz": "sent_as_of",
+    "int4, bytea, text, date, timestamptz": "sent_in_seven_days_as_of",
+    "bytea, text": "sent_before_days",
+    "bytea, jsonb": "is_sound_history",
+    "jsonb": "jsonb_each",
     "int4, timestamptz": "next_credit_period",
     "int2": "window_days_array",
     "text, timestamptz, int4, timestamptz": "breaker_state",
@@ -39,7 +43,7 @@ FUNCTIONS = {
 AGGREGATES = {"bool": "bool_or bool_and", "timestamptz": "max min", "int4": "max sum", "any": "count"}
 TEMPORARY = """accounts send_operations linkedin_events breaker_log alerts admin_log pause_switch
 tier_overrides tier_defaults tiers error_rules error_rule_overrides error_rule_defaults enrollments
-dispatch_queue dispatch_requests paused_campaigns campaign_events counter_drift reconcile_runs jobs
+dispatch_queue dispatch_requests paused_campaigns campaign_events counter_drift cooldown_log reconcile_runs jobs
 breaker_outbox pg_class pg_namespace
 pg_timezone_names""".split()
 ODD_SETTINGS = {

@@ -9,7 +9,7 @@ dispatch cancel confirm_many rollback_many""".split()
 # An application hangs these on its own tables, and creating a trigger asks for EXECUTE.
 SENDERS_TRIGGERS = "guard_send settle_send".split()
 OPERATORS = """upsert_account set_window set_status set_cap set_tier_cap drop_tier_cap set_error_rule
-drop_error_rule pause_all quarantine resume_all clear_cooldown repair_day pause_campaign resume_campaign
+drop_error_rule pause_all quarantine resume_all clear_cooldown repair_day set_pace pause_campaign resume_campaign
 breaker_clear breaker_arm breaker_probe breaker_force resolve_operation resume_deferred switch_action
 acknowledge_alert""".split()
 DAEMONS = """audit_events reconcile_operations midnight_reset prune tick begin_run
@@ -17,10 +17,10 @@ record_run_failure take_breaker_lines""".split()
 TRIGGERS = "append_only config_changed journal_event".split()
 # Views call functions with their reader's rights, so these pure readings are readers'; the clock is
 # everybody's who asks the gate.
-READINGS = """sent_as_of sent_this_week_as_of effective_cap breaker_state next_credit_period
+READINGS = """sent_as_of sent_in_seven_days_as_of sent_before_days effective_cap breaker_state next_credit_period
 window_days_array""".split()
 # Called by constraints, which check as the table's owner.
-INTERNAL = "is_sound_account is_sound_operation".split()
+INTERNAL = "is_sound_account is_sound_history is_sound_operation".split()
 GRANTEES = (
     dict.fromkeys(SENDERS + SENDERS_TRIGGERS, {SENDER})
     | dict.fromkeys(OPERATORS, {OPERATOR, DAEMON})
@@ -35,7 +35,7 @@ READ_BY_ONE = {"admin_log": OPERATOR, "breaker_outbox": DAEMON}
 READABLE = """linkedin_accounts account_cards breakers counters reconciler_health open_alerts
 delivered_daily skips_today operations_unresolved tiers error_rules linkedin_events campaign_events
 breaker_log counter_drift alerts reconcile_runs send_operations enrollments paused_campaigns
-pause_switch quarantine_progress""".split()
+pause_switch quarantine_progress cooldown_log cooldowns""".split()
 # The hot path: a SET clause costs more than the gate itself, so these name every object and operator
 # with its schema instead. Each was read for that, and test_hostile.py attacks each.
 AUDITED = """reserve preview confirm rollback breaker_check breaker_report enqueue dispatch cancel

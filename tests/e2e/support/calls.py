@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from e2e.support import equal, operation
 
 # Functions that write nothing: readings, what constraints call, and triggers that only refuse or tell.
-READING = """clock preview sent_as_of sent_this_week_as_of effective_cap breaker_state next_credit_period
-window_days_array is_sound_account is_sound_operation refusal_counts append_only config_changed""".split()
+READING = """clock preview sent_as_of sent_in_seven_days_as_of sent_before_days effective_cap breaker_state
+next_credit_period window_days_array is_sound_account is_sound_history is_sound_operation refusal_counts append_only
+config_changed""".split()
 
 NOON = "2026-05-20 12:00:00+00"
 FROZEN = f"SET sendgate.now = '{NOON}'"
@@ -65,6 +66,7 @@ CALLS: dict[str, Call] = {
         "resume_all()", before="SELECT sendgate.pause_all('stop')", after="DELETE FROM sendgate.pause_switch"
     ),
     "clear_cooldown": _select("clear_cooldown('cooling', 'false alarm')"),
+    "set_pace": _select("set_pace('c', '2 minutes', 25, true, 'calm')"),
     "repair_day": _select("repair_day('ahead', 'the clock is right again')"),
     "enqueue": _select("enqueue('k', 'p60', 'a', 'message')"),
     "dispatch": Call(f"SELECT * FROM sendgate.dispatch(5, 'message', 'a', {_op(101)})"),

@@ -96,6 +96,9 @@ def operator_calls() -> list[str]:
     note = "'note'"
     return [
         f"SELECT sendgate.clear_cooldown('@', {note})",
+        f"SELECT sendgate.clear_cooldown('@', {note}, 'message')",
+        "SELECT c.action, c.cause, c.note FROM sendgate.cooldown_log c WHERE c.account_id = '@'",
+        f"SELECT sendgate.set_pace('@', '2 minutes', 25, true, {note})",
         f"SELECT sendgate.breaker_probe('@', {note})",
         f"SELECT sendgate.breaker_force('@', 'closed', {note})",
         f"SELECT sendgate.breaker_force('@', 'auto', {note})",
@@ -114,6 +117,7 @@ def operator_calls() -> list[str]:
         "SELECT sendgate.upsert_account('@', 'recruiter')",
         "SELECT sendgate.drop_tier_cap('t@', 'inmail')",
         "SELECT sendgate.set_error_rule(3, 'transient', NULL, NULL, NULL, 'x@')",
+        "SELECT sendgate.set_error_rule(3, 'rate_limited', 'message', NULL, '429', NULL, 'action', '1 hour')",
         "SELECT sendgate.drop_error_rule(3)",
         f"SELECT sendgate.resolve_operation('@', '{operation(4)}', true)",
         f"SELECT sendgate.repair_day('@', {note})",
