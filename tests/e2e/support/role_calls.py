@@ -97,7 +97,7 @@ def operator_calls() -> list[str]:
     return [
         f"SELECT sendgate.clear_cooldown('@', {note})",
         f"SELECT sendgate.clear_cooldown('@', {note}, 'message')",
-        "SELECT c.action, c.cause, c.note FROM sendgate.cooldown_log c WHERE c.account_id = '@'",
+        "SELECT c.action, c.cause, c.note FROM sendgate.cooldown_log c WHERE c.account_id OPERATOR(pg_catalog.=) '@'",
         f"SELECT sendgate.set_pace('@', '2 minutes', 25, true, {note})",
         f"SELECT sendgate.breaker_probe('@', {note})",
         f"SELECT sendgate.breaker_force('@', 'closed', {note})",
