@@ -29,6 +29,13 @@ USING pg_catalog.pg_type t
 JOIN pg_catalog.pg_class c ON c.oid = t.typrelid AND c.relkind IN ('r', 'v')
 WHERE i.classoid = 'pg_catalog.pg_type'::pg_catalog.regclass AND i.objoid = t.oid
   AND t.typnamespace = 'sendgate'::pg_catalog.regnamespace;
+-- PostgreSQL 17 and newer note the roles in those entries as well.
+DELETE FROM pg_catalog.pg_shdepend d
+USING pg_catalog.pg_type t
+JOIN pg_catalog.pg_class c ON c.oid = t.typrelid AND c.relkind IN ('r', 'v')
+WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.objid = t.oid AND d.deptype = 'i'
+  AND d.dbid = (SELECT b.oid FROM pg_catalog.pg_database b WHERE b.datname = pg_catalog.current_database())
+  AND t.typnamespace = 'sendgate'::pg_catalog.regnamespace;
 
 -- Outcomes and status patterns: longer lists. A week may begin on any day.
 ALTER DOMAIN sendgate.operation_outcome DROP CONSTRAINT operation_outcome_check;

@@ -69,6 +69,13 @@ _FACTS = {
         FROM pg_init_privs p JOIN ours o ON o.classid = p.classoid AND o.objid = p.objoid
         CROSS JOIN LATERAL pg_identify_object(p.classoid, p.objoid, p.objsubid) i
         CROSS JOIN LATERAL aclexplode(p.initprivs) x GROUP BY 1""",
+    # PostgreSQL 17 and newer note the roles in them, which keeps such a role from being dropped.
+    "initial grantees": """
+        SELECT i.type || ' ' || i.identity, string_agg(d.refobjid::regrole::text, ', ' ORDER BY d.refobjid::regrole::text)
+        FROM pg_shdepend d JOIN ours o ON o.classid = d.classid AND o.objid = d.objid
+        CROSS JOIN LATERAL pg_identify_object(d.classid, d.objid, d.objsubid) i
+        WHERE d.deptype = 'i' AND d.dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+        GROUP BY 1""",
     "comment": """
         SELECT i.type || ' ' || i.identity, d.description
         FROM pg_description d CROSS JOIN LATERAL pg_identify_object(d.classoid, d.objoid, d.objsubid) i
