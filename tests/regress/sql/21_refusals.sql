@@ -64,7 +64,7 @@ SET sendgate.now = '2026-05-20 13:59:59.999999+00';
 SELECT proceed, reason, retry_at FROM sendgate.reserve('refusals/all', 'inmail', 'p2');
 SET sendgate.now = '2026-05-20 14:00:00+00';
 
--- 6. The weekly cap, until Monday.
+-- 6. The weekly cap, until the day of the send falls out of the last seven.
 SELECT proceed, reason, retry_at, sent_today, daily_cap, remaining
 FROM sendgate.reserve('refusals/all', 'inmail', 'p2');
 SELECT sendgate.set_cap('refusals/all', 'inmail', NULL, 5);

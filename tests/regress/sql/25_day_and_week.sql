@@ -1,5 +1,6 @@
--- Days and weeks are UTC. The row carries its markers: every read treats older counters as 0, every
--- write rolls counters, markers and ramp together, and no daemon is needed for it.
+-- Days are UTC, and a week is the last seven of them. The row carries its day and what the six days before
+-- it sent: every read counts as of the clock, every write rolls counters, marker and ramp together, and no
+-- daemon is needed for it.
 \getenv abs_srcdir PG_ABS_SRCDIR
 \set helpers :abs_srcdir '/include/helpers.sql'
 \i :helpers
@@ -8,7 +9,7 @@ SET sendgate.now = '2026-05-23 23:00:00+00';
 SELECT sendgate.upsert_account('day/a', 'sales_navigator');
 SELECT sendgate.set_cap('day/a', 'invite', 2, 5);
 CREATE VIEW contract.day_25 AS
-SELECT a.id, a.day AS row_day, a.week AS row_week, a.invites_sent_today AS raw_today, a.invites_sent_this_week AS raw_week,
+SELECT a.id, a.day AS row_day, a.invites_sent_today AS raw_today, sendgate.sent_before_days(a.sent_before, 'invite') AS days_before,
     c.sent_today, c.sent_this_week, l.invites_sent_today AS card_today
 FROM sendgate.accounts a
 JOIN sendgate.counters c ON c.account_id = a.id AND c.action = 'invite'
@@ -37,7 +38,7 @@ SELECT proceed, sent_today FROM sendgate.preview('day/a', 'invite', 'p4');
 SELECT sent_today, sent_this_week FROM sendgate.counters WHERE account_id = 'day/a' AND action = 'invite';
 SET TimeZone = 'UTC';
 
--- The week begins on Monday, 00:00 UTC.
+-- A Monday begins no week: what the weekend sent still counts, so one slot of the week's five is left.
 SELECT proceed FROM sendgate.reserve('day/a', 'invite', 'p4');
 SET sendgate.now = '2026-05-25 00:00:00+00';
 SELECT * FROM contract.day_25 WHERE id = 'day/a';
@@ -45,22 +46,44 @@ SELECT n, r.proceed, r.reason, r.retry_at, r.remaining
 FROM generate_series(5, 7) AS n
 CROSS JOIN LATERAL sendgate.reserve('day/a', 'invite', 'p' || n) AS r;
 
--- A weekly cap of 5 on a daily cap of 2: the third day has one slot left, then the week is over.
-SET sendgate.now = '2026-05-26 08:00:00+00';
+-- The week has room again at the first midnight at which enough falls out of it: on the seventh day after
+-- the first two, to the instant. The daily cap is 2, so both rules meet.
+SET sendgate.now = '2026-05-29 23:59:59.999999+00';
+SELECT proceed, reason, retry_at FROM sendgate.preview('day/a', 'invite');
+SET sendgate.now = '2026-05-30 00:00:00+00';
 SELECT n, r.proceed, r.reason, r.retry_at, r.remaining
 FROM generate_series(8, 9) AS n
 CROSS JOIN LATERAL sendgate.reserve('day/a', 'invite', 'p' || n) AS r;
-SET sendgate.now = '2026-05-27 08:00:00+00';
+SET sendgate.now = '2026-05-31 08:00:00+00';
 SELECT n, r.proceed, r.reason, r.retry_at, r.sent_today, r.daily_cap, r.remaining
 FROM generate_series(10, 11) AS n
 CROSS JOIN LATERAL sendgate.reserve('day/a', 'invite', 'p' || n) AS r;
 
+-- With a cap lowered to 1 the week waits until all that was sent has fallen out; a cap of 0 for ever.
+SELECT sendgate.set_cap('day/a', 'invite', 2, 1);
+SELECT proceed, reason, retry_at FROM sendgate.preview('day/a', 'invite');
+SELECT sendgate.set_cap('day/a', 'invite', 2, 0);
+SELECT proceed, reason, retry_at FROM sendgate.preview('day/a', 'invite');
+SELECT sendgate.set_cap('day/a', 'invite', 2, 5);
+
+-- A row that was upgraded or restored does not know its days before: the decision counts them from the
+-- journal first. Until then a reading has no number for the week.
+UPDATE sendgate.accounts SET sent_before = NULL WHERE id = 'day/a';
+SELECT * FROM contract.day_25 WHERE id = 'day/a';
+SELECT proceed, reason, retry_at FROM sendgate.preview('day/a', 'invite');
+SELECT proceed, reason, retry_at, sent_today FROM sendgate.reserve('day/a', 'invite', 'p12');
+UPDATE sendgate.accounts SET sent_before = NULL WHERE id = 'day/a';
+SELECT sendgate.set_cap('day/a', 'invite', 3, 6);
+SELECT proceed, reason, retry_at, sent_today, remaining FROM sendgate.reserve('day/a', 'invite', 'p12');
+SELECT proceed, reason, retry_at FROM sendgate.reserve('day/a', 'invite', 'p13');
+SELECT * FROM contract.day_25 WHERE id = 'day/a';
+
 -- A transaction that began before midnight counts on the day in which it decides.
 SELECT sendgate.upsert_account('day/midnight', 'sales_navigator');
-SET sendgate.now = '2026-05-27 23:59:59+00';
+SET sendgate.now = '2026-05-31 23:59:59+00';
 BEGIN;
 SELECT proceed, sent_today FROM sendgate.reserve('day/midnight', 'invite', 'p1', NULL, contract.op(1));
-SET sendgate.now = '2026-05-28 00:00:01+00';
+SET sendgate.now = '2026-06-01 00:00:01+00';
 SELECT proceed, sent_today FROM sendgate.reserve('day/midnight', 'invite', 'p2', NULL, contract.op(2));
 COMMIT;
 SELECT operation_id, counted_on FROM sendgate.send_operations WHERE account_id = 'day/midnight' ORDER BY operation_id;

@@ -63,7 +63,7 @@ FROM (
         (403, NULL, 503, 'recipient not found'),
         (404, NULL, 504, NULL),
         (405, NULL, 599, NULL),
-        -- Text, as a literal in any case.
+        -- Text, as a literal in any case; with another status than 422 it says nothing.
         (500, NULL, NULL, 'You are BLOCKED by this member'),
         (501, NULL, NULL, 'Recipient is ineligible'),
         (502, NULL, NULL, 'Recipient has opted out of InMail'),
@@ -71,6 +71,11 @@ FROM (
         (504, NULL, NULL, 'User not found'),
         (505, NULL, 429, 'User not found'),
         (506, NULL, NULL, 'b.ocked %'),
+        (507, NULL, 422, 'Recipient is ineligible'),
+        (508, NULL, 400, 'Recipient is ineligible'),
+        (509, NULL, NULL, 'Rate limit hit, unauthorized'),
+        (510, NULL, NULL, 'Unauthorized'),
+        (511, NULL, 302, 'Unauthorized'),
         -- What is left goes by its status.
         (600, NULL, 429, NULL),
         (601, NULL, 429, 'Slow down'),
@@ -90,8 +95,8 @@ FROM (
 ORDER BY answer.n;
 
 -- The shipped rules, in the order in which they are asked: types, 408 and 5xx, text, 429, 401 and
--- 403, other 4xx.
-SELECT rule_order, action, error_type, http_status, error_text, outcome
+-- 403, other 4xx, text that says a status.
+SELECT rule_order, action, error_type, http_status, error_text, outcome, scope, wait
 FROM sendgate.error_rules
 WHERE shipped
 ORDER BY rule_order;

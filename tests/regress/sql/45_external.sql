@@ -17,12 +17,12 @@ FROM sendgate.linkedin_events WHERE account_id = 'ext/a' ORDER BY prospect_id;
 SELECT sent_today, daily_cap, sent_this_week FROM sendgate.counters WHERE account_id = 'ext/a' AND action = 'inmail';
 SELECT proceed, reason, sent_today, daily_cap, remaining FROM sendgate.preview('ext/a', 'inmail');
 
--- Once: the same send again returns the same event and changes nothing. Another instant, chat or
--- prospect is another send.
+-- Once: the same send again returns the same event and changes nothing. An InMail is known by its chat,
+-- whatever instant is told; another chat or prospect is another send.
 SELECT contract.books() AS before \gset
 SELECT sendgate.record_external_send('ext/a', 'inmail', 'p1', 'chat-1', '2026-05-20 11:00:00+00') = :'event' AS same_event;
 SELECT contract.books() = :'before' AS nothing_changed;
-SELECT sendgate.record_external_send('ext/a', 'inmail', 'p1', 'chat-1', '2026-05-20 11:00:01+00') <> :'event' AS another;
+SELECT sendgate.record_external_send('ext/a', 'inmail', 'p1', 'chat-1', '2026-05-20 11:00:01+00') = :'event' AS same_event;
 SELECT sendgate.record_external_send('ext/a', 'inmail', 'p1', 'chat-3', '2026-05-20 11:00:00+00') <> :'event' AS another;
 SELECT sent_today FROM sendgate.counters WHERE account_id = 'ext/a' AND action = 'inmail';
 
@@ -63,13 +63,13 @@ LEFT JOIN sendgate.linkedin_events e USING (account_id, operation_id)
 WHERE o.account_id = 'ext/echo' ORDER BY o.prospect_id, o.origin;
 SELECT sent_today FROM sendgate.counters WHERE account_id = 'ext/echo' AND action = 'inmail';
 
--- A webhook that comes after the confirm says nothing new, and neither does its repetition. Another
--- chat, and a send long after, are sends of their own.
+-- A webhook that comes after the confirm says nothing new, and neither does its repetition, whatever the
+-- instant. Another chat is a send of its own.
 SELECT contract.books() AS before \gset
 SELECT sendgate.record_external_send('ext/echo', 'inmail', 'p1', 'chat-1', '2026-05-20 11:55:00+00') = :'event' AS same_event;
 SELECT sendgate.record_external_send('ext/echo', 'inmail', 'p1', 'chat-1', '2026-05-20 12:06:00+00') = :'event' AS same_event;
 SELECT contract.books() = :'before' AS nothing_changed;
-SELECT sendgate.record_external_send('ext/echo', 'inmail', 'p1', 'chat-1', '2026-05-20 12:06:00.000001+00') <> :'event' AS another;
+SELECT sendgate.record_external_send('ext/echo', 'inmail', 'p1', 'chat-1', '2026-05-20 12:06:00.000001+00') = :'event' AS same_event;
 SELECT sendgate.record_external_send('ext/echo', 'inmail', 'p1', 'chat-9', '2026-05-20 12:00:30+00') <> :'event' AS another;
 SELECT sent_today FROM sendgate.counters WHERE account_id = 'ext/echo' AND action = 'inmail';
 
@@ -115,7 +115,7 @@ FROM (
         (11, $$'ext/a', 'inmail', 'p', 'chat', NULL$$),
         (12, $$'ext/a', 'inmail', 'p', 'chat', 'infinity'$$),
         (13, $$'ext/a', 'inmail', 'p', 'chat', '-infinity'$$),
-        (14, $$'ext/a', 'inmail', 'p', 'chat', '2026-05-20 15:00:00.000001+00'$$)
+        (14, $$'ext/a', 'inmail', 'p', 'chat', '2026-05-20 15:05:00.000001+00'$$)
 ) AS input (n, arguments)
 CROSS JOIN LATERAL contract.error(format('SELECT sendgate.record_external_send(%s)', input.arguments)) AS e
 ORDER BY input.n;
@@ -169,7 +169,7 @@ FROM (
         (9, $$(NULL, 'ext/own', 'p9', NULL, 'chat-9', '2026-05-20 15:00:00+00')$$),
         (10, $$(NULL, 'ext/own', 'p9', 'inmail_sent', 'chat-9', NULL)$$),
         (11, $$(NULL, 'ext/own', 'p9', 'inmail_sent', 'chat-9', 'infinity')$$),
-        (12, $$(NULL, 'ext/own', 'p9', 'inmail_sent', 'chat-9', '2026-05-20 15:10:01+00')$$)
+        (12, $$(NULL, 'ext/own', 'p9', 'inmail_sent', 'chat-9', '2026-05-20 15:15:01+00')$$)
 ) AS input (n, row)
 CROSS JOIN LATERAL contract.error(format(
     'INSERT INTO sendgate.linkedin_events (id, account_id, prospect_id, event_type, chat_id, occurred_at)

@@ -59,10 +59,10 @@ SET sendgate.now = '2026-05-21 00:00:00+00';
 SELECT count(*) FROM sendgate.dispatch(1000, 'invite', 'dispatch/caps');
 SELECT count(*) FROM sendgate.dispatch(1000, 'invite', 'dispatch/caps');
 
--- The week's cap holds until Monday, but a ticket sleeps a day at most, so that what is changed past
--- the functions is seen by then.
+-- The week's cap holds until the first day falls out of it, but a ticket sleeps a day at most, so that what
+-- is changed past the functions is seen by then.
 SELECT * FROM contract.tickets WHERE account_id = 'dispatch/caps';
-SET sendgate.now = '2026-05-25 00:00:00+00';
+SET sendgate.now = '2026-05-27 00:00:00+00';
 SELECT count(*) FROM sendgate.dispatch(1000, 'invite', 'dispatch/caps');
 SELECT state, count(*) FROM contract.work WHERE account_id = 'dispatch/caps' GROUP BY state ORDER BY state;
 

@@ -223,8 +223,7 @@ FROM (
         (26, $$confirm_many(ARRAY['batches/b', 'batches/b'], ARRAY[contract.op(21), contract.op(1)], ARRAY['chat', 'another'])$$),
         (27, $$confirm_many(ARRAY['batches/b', 'batches/b'], ARRAY[contract.op(21), contract.op(21)], ARRAY['chat', 'another'])$$),
         (30, $$rollback_many(ARRAY['batches/b', 'batches/b'], ARRAY[contract.op(21), contract.op(1)])$$),
-        (31, $$rollback_many(ARRAY['batches/b', 'batches/b'], ARRAY[contract.op(21), contract.op(99)])$$),
-        (32, $$rollback_many(ARRAY['batches/b', 'batches/b', 'batches/b'], ARRAY[contract.op(21), contract.op(22), contract.op(23)], NULL, NULL, NULL, ARRAY[NULL, NULL, interval '-1 second'])$$)
+        (31, $$rollback_many(ARRAY['batches/b', 'batches/b'], ARRAY[contract.op(21), contract.op(99)])$$)
 ) AS input (n, statement)
 CROSS JOIN LATERAL contract.error('SELECT sendgate.' || input.statement) AS e
 ORDER BY input.n;

@@ -30,8 +30,8 @@ SELECT count(*) FROM sendgate.counter_drift WHERE account_id LIKE 'rec-%';
 SELECT count(*) > 0 AS beats FROM sendgate.reconcile_runs
 WHERE job = 'reconcile_operations' AND state = 'ok' AND started_at = '2026-07-15 12:00:00+00';
 
--- Too high and too low, of the day and of the week, of one action and another.
-UPDATE sendgate.accounts SET inmails_sent_today = 104, inmails_sent_this_week = 1 WHERE id = 'rec-1';
+-- Too high and too low, of one action and another.
+UPDATE sendgate.accounts SET inmails_sent_today = 104 WHERE id = 'rec-1';
 UPDATE sendgate.accounts SET invites_sent_today = 3 WHERE id = 'rec-2';
 SELECT pg_temp.sweep();
 SELECT account_id, action, period, day, before, after, delivered, reserved, indeterminate

@@ -20,8 +20,8 @@ BEGIN
 END
 $$;
 CREATE VIEW pg_temp.mid AS
-SELECT a.id, a.day, a.week, a.inmails_sent_today AS inmails, a.inmails_sent_this_week AS inmails_week,
-    a.invites_sent_today AS invites, a.invites_sent_this_week AS invites_week, a.ramp_days
+SELECT a.id, a.day, a.inmails_sent_today AS inmails, sendgate.sent_before_days(a.sent_before, 'inmail') AS inmails_before,
+    a.invites_sent_today AS invites, sendgate.sent_before_days(a.sent_before, 'invite') AS invites_before, a.ramp_days
 FROM sendgate.accounts a
 WHERE a.id LIKE 'mid-%'
 ORDER BY a.id;
@@ -75,18 +75,18 @@ SELECT count(*) > 0 AS beats, bool_and(state = 'ok') AS ok FROM sendgate.reconci
 WHERE job = 'midnight_reset' AND started_at = '2026-09-02 00:00:00+00';
 SET TimeZone = 'UTC';
 
--- A week late, into a new week, account by account; the row that was a day ahead is an old one now.
+-- A week late, account by account; the row that was a day ahead is an old one now.
 SELECT pg_temp.spend('mid-1', 'inmail', 2), pg_temp.spend('mid-ramp', 'inmail', 1), pg_temp.who_was_written();
 SET sendgate.now = '2026-09-09 17:30:00+00';
 SELECT pg_temp.midnight(1);
 SELECT pg_temp.who_was_written();
 SELECT * FROM pg_temp.mid;
--- On a Tuesday the week's count stays.
+-- What a day sent is kept for the six days after it.
 SET sendgate.now = '2026-09-14 09:00:00+00';
 SELECT pg_temp.spend('mid-1', 'inmail', 4);
 SET sendgate.now = '2026-09-15 00:00:00+00';
 SELECT pg_temp.midnight();
-SELECT day, week, inmails, inmails_week FROM pg_temp.mid WHERE id = 'mid-1';
+SELECT day, inmails, inmails_before FROM pg_temp.mid WHERE id = 'mid-1';
 -- A clock that was put back rolls nothing back.
 SELECT pg_temp.who_was_written() IS NOT NULL AS written;
 SET sendgate.now = '2026-09-10 00:00:00+00';

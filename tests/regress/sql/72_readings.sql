@@ -11,9 +11,25 @@ FROM (VALUES ('2026-05-24 00:00:00+00'), ('2026-05-24 23:59:59.999999+00'), ('20
 SELECT sendgate.sent_as_of(7, '2026-05-24', '2026-05-23 12:00:00+00') AS ahead;
 RESET TimeZone;
 
--- The week of a marker ends with its Sunday.
-SELECT at, sendgate.sent_this_week_as_of(9, '2026-05-18', at::timestamptz)
-FROM (VALUES ('2026-05-24 23:59:59.999999+00'), ('2026-05-25 00:00:00+00')) t (at);
+-- The seven days that end with the clock's: the row's counter, and its six days before while they are young
+-- enough. Not counted yet is NULL, which a check on the row allows; what cannot be read is none.
+SET sendgate.now = '2026-05-24 13:00:00+00';
+SELECT sendgate.upsert_account('readings/a', 'sales_navigator') AS made;
+SELECT n, sendgate.record_external_send('readings/a', 'invite', 'p' || n, NULL, '2026-05-24 12:00:00+00'::timestamptz - n * interval '1 day') IS NOT NULL AS recorded
+FROM generate_series(0, 6) n;
+SELECT sendgate.sent_before_days(sent_before, 'invite') AS invites, sendgate.sent_before_days(sent_before, 'message') AS messages
+FROM sendgate.accounts WHERE id = 'readings/a';
+SELECT t.at, sendgate.sent_in_seven_days_as_of(9, a.sent_before, 'invite', a.day, t.at::timestamptz)
+FROM sendgate.accounts a
+CROSS JOIN (VALUES ('2026-05-24 23:59:59.999999+00'), ('2026-05-25 00:00:00+00'), ('2026-05-30 12:00:00+00'),
+            ('2026-05-31 00:00:00+00')) t (at)
+WHERE a.id = 'readings/a' ORDER BY t.at;
+SELECT sendgate.sent_in_seven_days_as_of(9, NULL, 'invite', '2026-05-24', '2026-05-24') AS not_counted,
+       sendgate.sent_before_days(NULL, 'invite') AS no_days;
+SELECT sendgate.is_sound_history(a.sent_before, a.failures) AS own, sendgate.is_sound_history(NULL, NULL) AS none,
+       sendgate.is_sound_history('\x00', NULL) AS short, sendgate.is_sound_history(NULL, '{"email": {}}') AS unknown_action,
+       sendgate.is_sound_history(NULL, '[]') AS no_object
+FROM sendgate.accounts a WHERE a.id = 'readings/a';
 
 -- The first start of a credit period after an instant; a month too short uses its last day.
 SELECT day, at, sendgate.next_credit_period(day, at::timestamptz) AT TIME ZONE 'UTC' AS next

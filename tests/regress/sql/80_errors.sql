@@ -34,7 +34,7 @@ FROM (
         (7, $$set_window('errors/a', '09:00', '09:00', '{1}')$$),
         (8, $$confirm('errors/a', contract.op(2), 'chat', '2026-05-24 13:00+00')$$),
         (9, $$confirm('errors/a', contract.op(2), 'chat', '-infinity')$$),
-        (10, $$rollback('errors/a', contract.op(2), http_status => 429, retry_after => '1 month')$$),
+        (10, $$set_pace('errors/a', '1 month')$$),
         (11, $$set_error_rule(1, 'transient', http_status => '4??')$$),
         (12, $$set_error_rule(1, 'transient')$$),
         (13, $$confirm_many(ARRAY['errors/a'], ARRAY[contract.op(2), contract.op(3)])$$),

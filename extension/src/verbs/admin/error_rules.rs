@@ -105,7 +105,7 @@ fn ignored(name: &str, value: &str, outcome: Outcome, takers: &str) -> Error {
     Error::new(
         Code::EmptyRule,
         format!("{name} has no meaning for {}: {}", outcome.name(), shown(value)),
-        format!("Only {takers} use a {name}."),
+        format!("A {name} is for {takers}."),
         format!("Leave {name} out, or choose another outcome."),
     )
 }
