@@ -82,16 +82,8 @@ SELECT contract.tries_35('fail/a', 28, 28, 429);
 SELECT count, level, until FROM contract.failing_35 WHERE id = 'fail/a';
 SELECT action, until, cause FROM sendgate.cooldowns WHERE account_id = 'fail/a' ORDER BY action NULLS FIRST;
 SELECT reason, retry_at FROM sendgate.preview('fail/a', 'invite');
--- Expired: it counts when layer 1 lists it, once; a late answer is that same attempt's.
-SET sendgate.now = '2026-05-20 21:01:00+00';
-SELECT proceed FROM sendgate.reserve('fail/a', 'invite', 'p29', NULL, contract.op(29));
-SET sendgate.now = '2026-05-20 21:16:01+00';
-SELECT count(*) FROM sendgate.reconcile_operations(10000);
-SELECT count, level, until FROM contract.failing_35 WHERE id = 'fail/a';
-SELECT count(*) FROM sendgate.reconcile_operations(10000);
-SELECT level, until FROM contract.failing_35 WHERE id = 'fail/a';
 -- A refusal of the recipient clears all: the provider answers again. Its alert resolves, and the log says so.
-SET sendgate.now = '2026-05-21 05:16:00+00';
+SET sendgate.now = '2026-05-20 21:01:00+00';
 SELECT proceed FROM sendgate.reserve('fail/a', 'invite', 'p30', NULL, contract.op(30));
 SELECT sendgate.rollback('fail/a', contract.op(30), 'gone', 'errors/blocked_recipient', 422);
 SELECT count(*) FROM contract.failing_35 WHERE id = 'fail/a';

@@ -75,6 +75,16 @@ SELECT name, setting, unit, min_val, max_val, context FROM pg_settings WHERE nam
 SELECT name, context FROM pg_settings WHERE name LIKE 'sendgate.%' AND vartype <> 'integer' ORDER BY name;
 SELECT e.code FROM contract.error($$SET sendgate.operation_ttl = 0$$) AS e;
 SELECT e.code FROM contract.error($$SET sendgate.lock_timeout = '1 day'$$) AS e;
+SELECT s.name, s.value, e.code
+FROM (
+    VALUES
+        (1, 'attempt_percent', '-1'), (2, 'attempt_percent', '10001'), (3, 'attempt_percent', '99'), (4, 'attempt_percent', '100'),
+        (5, 'failure_limit', '-1'), (6, 'failure_limit', '10001'), (7, 'failure_limit', 'ten'),
+        (8, 'failure_cooldown', '0'), (9, 'failure_cooldown', '25 hours'), (10, 'failure_cooldown', '24 hours'),
+        (11, 'late_delivery', '-1'), (12, 'late_delivery', '32 days'), (13, 'outage_accounts', '0')
+) AS s (n, name, value)
+CROSS JOIN LATERAL contract.error(format('SET sendgate.%s = %L', s.name, s.value)) AS e
+ORDER BY s.n;
 SELECT e.code FROM contract.error($$SET sendgate.nonsense = 1$$) AS e;
 
 -- An ordinary user cannot set any of them,
@@ -85,8 +95,9 @@ SELECT current_user AS superuser \gset
 \c - regress_sendgate_clock
 SELECT sendgate.clock() IS NOT NULL AS library_is_loaded;
 SELECT s.name, e.code
-FROM unnest(ARRAY['now', 'clock_offset', 'operation_ttl', 'prospect_cooldown', 'rate_limit_cooldown', 'lock_timeout', 'test_clock']) WITH ORDINALITY AS s (name, n)
-CROSS JOIN LATERAL contract.error(format('SET sendgate.%s = %L', s.name, CASE s.name WHEN 'now' THEN '2000-01-01 00:00+00' ELSE '1' END)) AS e
+FROM unnest(ARRAY['now', 'clock_offset', 'operation_ttl', 'prospect_cooldown', 'rate_limit_cooldown', 'lock_timeout', 'test_clock',
+                  'attempt_percent', 'failure_limit', 'failure_cooldown', 'late_delivery', 'outage_accounts']) WITH ORDINALITY AS s (name, n)
+CROSS JOIN LATERAL contract.error(format('SET sendgate.%s = %L', s.name, CASE s.name WHEN 'now' THEN '2000-01-01 00:00+00' WHEN 'attempt_percent' THEN '100' ELSE '1' END)) AS e
 ORDER BY s.n;
 
 -- also not before the library is loaded, when PostgreSQL knows only a placeholder of that name.
