@@ -80,8 +80,8 @@ FROM (
     VALUES
         (1, 'attempt_percent', '-1'), (2, 'attempt_percent', '10001'), (3, 'attempt_percent', '99'), (4, 'attempt_percent', '100'),
         (5, 'failure_limit', '-1'), (6, 'failure_limit', '10001'), (7, 'failure_limit', 'ten'),
-        (8, 'failure_cooldown', '0'), (9, 'failure_cooldown', '25 hours'), (10, 'failure_cooldown', '24 hours'),
-        (11, 'late_delivery', '-1'), (12, 'late_delivery', '32 days'), (13, 'outage_accounts', '0')
+        (8, 'failure_cooldown', '0'), (9, 'failure_cooldown', '25h'), (10, 'failure_cooldown', '24h'),
+        (11, 'late_delivery', '-1'), (12, 'late_delivery', '32d'), (13, 'outage_accounts', '0')
 ) AS s (n, name, value)
 CROSS JOIN LATERAL contract.error(format('SET sendgate.%s = %L', s.name, s.value)) AS e
 ORDER BY s.n;
