@@ -208,6 +208,21 @@ AS 'MODULE_PATHNAME', 'sendgate_resolve_operation';
 COMMENT ON FUNCTION sendgate.resolve_operation(text, uuid, boolean, text, text) IS
 'Settles by hand an operation that is expired or indeterminate. Not sent: the slot is given back, and work that was dispatched waits for its next attempt, or is parked after the fifth. Sent: the slot stays taken and the work is done, also where reserve took the slot; an InMail without chat_id writes no event, because nothing proves it. Repeating the same verdict is a no-op. Logged. Errors: SG001, SG002, SG101, SG102, SG202, SG204 it is not waiting for an operator, SG301.';
 
+CREATE FUNCTION sendgate.resolve_unresolved(
+    sent boolean,
+    reserved_from timestamptz,
+    reserved_before timestamptz,
+    account_id text DEFAULT NULL,
+    action text DEFAULT NULL,
+    note text DEFAULT NULL
+) RETURNS integer
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_resolve_unresolved';
+COMMENT ON FUNCTION sendgate.resolve_unresolved(boolean, timestamptz, timestamptz, text, text, text) IS
+'The same as resolve_operation for all expired or indeterminate operations that were reserved from reserved_from on and before reserved_before, of one account or all, of one action or all: the morning after an outage. An InMail that was sent keeps its slot and gets no event, because no chat_id proves it. At most 10,000 a call, by account, all or nothing; returns how many: call it until that is 0. Logged once with the counts; the journal notes the verdict beside each operation. Errors: SG001, SG002, SG004, SG007 the range ends before it begins, SG101, SG301.';
+
 CREATE FUNCTION sendgate.pause_all(
     note text
 ) RETURNS void

@@ -106,6 +106,7 @@ GRANT EXECUTE ON FUNCTION
     sendgate.repair_day(text, text),
     sendgate.set_pace(text, interval, integer, boolean, text),
     sendgate.resolve_operation(text, uuid, boolean, text, text),
+    sendgate.resolve_unresolved(boolean, timestamptz, timestamptz, text, text, text),
     sendgate.acknowledge_alert(uuid, text),
     sendgate.pause_campaign(text),
     sendgate.resume_campaign(text),

@@ -555,3 +555,22 @@ COMMENT ON COLUMN sendgate.counter_drift.after IS 'The counter from then on: del
 COMMENT ON COLUMN sendgate.counter_drift.period IS 'day: slots of the day; attempts: grants of the day. Rows of before 0.3.0 may say week.';
 COMMENT ON COLUMN sendgate.alerts.kind IS
 'delivered_after_rollback: a slot was given back and the send arrived all the same. clock_behind_row: the account''s day is ahead of the clock; see repair_day. undecidable_account: dispatch cannot decide about it, because the server no longer knows its time zone; upsert_account with a time_zone resolves it. poisoned_enrollment: PostgreSQL refuses to hand out an enrollment and to park it; the others go out. counter_ahead_of_events, counter_behind_events: the InMail counter and the proven deliveries of the day differ. over_cap: the counter is at 120 percent of the cap or more, and the account cools down for an hour. unreserved_send: an InMail was proven that nobody asked the gate for. operations_expired: sends whose outcome nobody reported in time. failing: an action of the account failed again and again and is stopped for a while. action_unavailable: the account''s plan or seat does not include an action. provider_failing: so many accounts fail together that it is the provider; the account is *. reconciler_stale: jobs missed two runs; the account is *.';
+-- resolve_unresolved
+CREATE FUNCTION sendgate.resolve_unresolved(
+    sent boolean,
+    reserved_from timestamptz,
+    reserved_before timestamptz,
+    account_id text DEFAULT NULL,
+    action text DEFAULT NULL,
+    note text DEFAULT NULL
+) RETURNS integer
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_resolve_unresolved';
+COMMENT ON FUNCTION sendgate.resolve_unresolved(boolean, timestamptz, timestamptz, text, text, text) IS
+'The same as resolve_operation for all expired or indeterminate operations that were reserved from reserved_from on and before reserved_before, of one account or all, of one action or all: the morning after an outage. An InMail that was sent keeps its slot and gets no event, because no chat_id proves it. At most 10,000 a call, by account, all or nothing; returns how many: call it until that is 0. Logged once with the counts; the journal notes the verdict beside each operation. Errors: SG001, SG002, SG004, SG007 the range ends before it begins, SG101, SG301.';
+ALTER FUNCTION sendgate.resolve_unresolved(boolean, timestamptz, timestamptz, text, text, text) OWNER TO sendgate_owner;
+REVOKE ALL ON FUNCTION sendgate.resolve_unresolved(boolean, timestamptz, timestamptz, text, text, text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sendgate.resolve_unresolved(boolean, timestamptz, timestamptz, text, text, text)
+TO sendgate_operator, sendgate_daemon;

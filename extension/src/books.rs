@@ -2,7 +2,9 @@
 //! one transaction, safe at any time, any number of times, twice at once.
 
 pub mod audit;
+pub mod expired;
 pub mod midnight;
+pub mod outage;
 pub mod prune;
 pub mod reconcile;
 pub mod run;

@@ -11,6 +11,7 @@ pub mod preview;
 pub mod record_external_send;
 pub mod reserve;
 pub mod resolve_operation;
+pub mod resolve_unresolved;
 pub mod rollback;
 pub mod rollback_many;
 pub mod views;

@@ -1,6 +1,7 @@
 //! `audit_events`, layer 2: today's InMail counters against the event log. Tells people, and lets an
 //! account cool down whose counter is far over its cap. It changes no counter.
 
+use crate::books::outage;
 use crate::books::run::{self, Batch, Done, Job};
 use crate::books::sweep::{self, Member, Seen};
 use crate::postgres::error::Result;
@@ -13,11 +14,13 @@ use crate::tables::accounts::many::{self, Busy};
 use crate::tables::accounts::{self, AccountRow};
 use crate::tables::alerts::{self, About};
 use crate::tables::config::{self, Config};
+use crate::tables::cooldown_log::{self, Why};
 use sendgate_decision::account::Account;
 use sendgate_decision::books::{Audited, OVER_CAP_COOLDOWN};
 use sendgate_decision::budget::Budget;
 use sendgate_decision::clock::{DAY, Day};
-use sendgate_decision::names::Action;
+use sendgate_decision::names::{Action, CooldownCause};
+use sendgate_decision::settle::CooldownChange;
 use std::collections::HashSet;
 
 sql_statements!(sendgate_audit_events, pg_finfo_sendgate_audit_events, audit_events);
@@ -62,7 +65,7 @@ static RESOLVE_OLD: Statement = Statement::new(
     "UPDATE sendgate.alerts l SET resolved_at = $2
      WHERE l.resolved_at IS NULL AND l.day OPERATOR(pg_catalog.<) $1
        AND l.kind OPERATOR(pg_catalog.=) ANY (
-           ARRAY['counter_ahead_of_events', 'counter_behind_events', 'over_cap'])",
+           ARRAY['counter_ahead_of_events', 'counter_behind_events', 'over_cap', 'provider_failing'])",
     types![date, instant],
 );
 
@@ -122,6 +125,7 @@ fn audit(spi: &Spi, batch: &Batch, limit: i32) -> Result<Done> {
     resolve(spi, batch, &all, &findings, ahead);
     if next.is_none() {
         spi.run(&RESOLVE_OLD, params![today, batch.now]);
+        changed += i64::from(outage::look(spi, batch.now));
     }
     let passed_over = in_other_hands.len() as i64;
     Ok(Done { checked: members.len() as i64, changed, next, passed_over, more: false })
@@ -199,8 +203,17 @@ fn raise(spi: &Spi, batch: &Batch, held: Held<'_>, row: &AccountRow, finding: &F
 fn cool_down(spi: &Spi, batch: &Batch, id: &str) -> Result<()> {
     let (held, row) = accounts::hold(spi, id)?;
     let mut account = row.account.rolled(batch.now);
-    account.cool_down(batch.now.plus(OVER_CAP_COOLDOWN));
-    accounts::write_held(spi, held, row.version, &account)
+    let until = batch.now.plus(OVER_CAP_COOLDOWN);
+    let change = account.cooldown_until < Some(until);
+    let began = account.cooldown_until.is_none_or(|old| old <= batch.now);
+    account.cool_down(until);
+    accounts::write_held(spi, held, row.version, &account)?;
+    if change {
+        let change =
+            CooldownChange { action: None, cause: CooldownCause::OverCap, until: Some(until), began };
+        cooldown_log::write(spi, held, &[change], Why::default(), batch.now);
+    }
+    Ok(())
 }
 
 /// Resolves alerts whose cause is gone, and those of an earlier day.

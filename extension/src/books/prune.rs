@@ -55,7 +55,7 @@ macro_rules! prune_statement {
 type Table = (&'static str, Statement);
 
 /// What is pruned, in the order of a sweep: settled operations, what hangs on nothing, proven deliveries.
-static TABLES: [Table; 10] = [
+static TABLES: [Table; 11] = [
     prune_statement!(
         "send_operations",
         "o.reserved_at OPERATOR(pg_catalog.<) $1
@@ -71,6 +71,7 @@ static TABLES: [Table; 10] = [
                            AND w.id OPERATOR(pg_catalog.=) o.id)"
     ),
     prune_statement!("campaign_events", "o.at OPERATOR(pg_catalog.<) $1"),
+    prune_statement!("cooldown_log", "o.at OPERATOR(pg_catalog.<) $1"),
     prune_statement!("counter_drift", "o.at OPERATOR(pg_catalog.<) $1"),
     prune_statement!("admin_log", "o.at OPERATOR(pg_catalog.<) $1"),
     prune_statement!("reconcile_runs", "o.finished_at OPERATOR(pg_catalog.<) $1"),

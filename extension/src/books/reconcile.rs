@@ -1,22 +1,27 @@
-//! `reconcile_operations`, layer 1: counters become what the journal counts; work whose operation
-//! expired is parked.
+//! `reconcile_operations`, layer 1: counters become what the journal counts; what expired is listed, counts as
+//! a failure, and its work is parked.
 
+use crate::books::expired;
 use crate::books::run::{self, Batch, Done, Job};
 use crate::books::sweep::{self, Member, Seen, Tally};
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, sql_statements};
+use crate::postgres::gucs;
 use crate::postgres::ids;
-use crate::postgres::param::{Element, IntoParam, array, params, types};
+use crate::postgres::param::{Element, IntoParam, array, types};
 use crate::postgres::statement::{Spi, Statement};
+use crate::settle::cooldowns;
 use crate::tables::accounts::AccountRow;
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::many::{self, Busy};
-use crate::tables::alerts::{self, About};
+use crate::tables::cooldown_log::Why;
 use crate::tables::dispatch_queue;
 use sendgate_decision::account::Account;
 use sendgate_decision::books::{Correction, Counter, reconcile};
 use sendgate_decision::clock::{Day, Instant};
-use std::collections::HashSet;
+use sendgate_decision::names::OperationId;
+use sendgate_decision::settle::{CooldownChange, Operation};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 sql_statements!(sendgate_reconcile_operations, pg_finfo_sendgate_reconcile_operations, reconcile_operations);
 
@@ -32,44 +37,6 @@ static DRIFT: Statement = Statement::new(
     types![instant, uuids, texts, texts, texts, dates, int4s, int4s, int4s, int4s, int4s],
 );
 
-static PARK: Statement = Statement::new(
-    "UPDATE sendgate.enrollments e
-     SET state = 'parked', reason = 'expired', changed_at = $3
-     FROM sendgate.send_operations o
-     WHERE o.account_id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
-       AND o.counted_on OPERATOR(pg_catalog.>=) $2
-       AND o.state OPERATOR(pg_catalog.=) 'reserved' AND o.expires_at OPERATOR(pg_catalog.<=) $3
-       AND o.attempt IS NOT NULL
-       AND e.account_id OPERATOR(pg_catalog.=) o.account_id
-       AND e.prospect_id OPERATOR(pg_catalog.=) o.prospect_id
-       AND e.campaign_id OPERATOR(pg_catalog.=) o.campaign_id
-       AND e.action OPERATOR(pg_catalog.=) o.action
-       AND e.operation_id OPERATOR(pg_catalog.=) o.operation_id
-       AND e.state OPERATOR(pg_catalog.=) 'sending'",
-    types![texts, date, instant],
-);
-
-/// What expired becomes one of the unknown outcomes that operators list. It stays one until it is settled,
-/// also when the sweep no longer looks back so far.
-static LIST: Statement = Statement::new(
-    "UPDATE sendgate.send_operations o
-     SET unknown_since = $3
-     WHERE o.account_id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
-       AND o.counted_on OPERATOR(pg_catalog.>=) $2
-       AND o.state OPERATOR(pg_catalog.=) 'reserved' AND o.expires_at OPERATOR(pg_catalog.<=) $3
-       AND o.unknown_since IS NULL",
-    types![texts, date, instant],
-);
-
-/// Alerts of an earlier day are resolved, also on accounts that have been idle for so long that the sweep no
-/// longer reads them.
-static RESOLVE_OLD: Statement = Statement::new(
-    "UPDATE sendgate.alerts l SET resolved_at = $2
-     WHERE l.resolved_at IS NULL AND l.day OPERATOR(pg_catalog.<) $1
-       AND l.kind OPERATOR(pg_catalog.=) 'operations_expired'",
-    types![date, instant],
-);
-
 fn reconcile_operations(args: &Args) -> Answer {
     let limit = run::batch_size(args)?;
     run::run(Job::Reconcile, |spi, batch| sweep(spi, batch, limit))
@@ -77,6 +44,9 @@ fn reconcile_operations(args: &Args) -> Answer {
 
 /// Which of the accounts that were looked at, what it becomes, and what that corrects.
 type Corrected = (usize, Account, Vec<Correction>);
+
+/// A held account and its row.
+type InHand<'a> = (Held<'a>, AccountRow);
 
 fn sweep(spi: &Spi, batch: &Batch, limit: i32) -> Result<Done> {
     // Accounts that were not active since the week before have no operation that counts.
@@ -89,23 +59,25 @@ fn sweep(spi: &Spi, batch: &Batch, limit: i32) -> Result<Done> {
     let drifted = corrections(&seen, &tallies, batch.now).into_iter().map(|(i, _, _)| seen[i].0);
     let suspects: HashSet<&str> = drifted.chain(expired.iter().copied()).collect();
     // Held now, and counted again in a new statement: what a reserve did meanwhile is no drift.
-    let in_hand = many::hold(spi, suspects.iter().copied(), Busy::Skip)?;
+    let mut in_hand = many::hold(spi, suspects.iter().copied(), Busy::Skip)?;
     let passed_over = (suspects.len() - in_hand.len()) as i64;
     let seen: Vec<Seen<'_>> = in_hand.iter().map(|(held, row)| (held.id(), row)).collect();
     let tallies = sweep::count(spi, &seen, first, batch.now);
-    let corrected = corrections(&seen, &tallies, batch.now);
-    correct(spi, &in_hand, &corrected, batch.now);
-    let all: Vec<&str> = members.iter().map(|member| member.id.as_str()).collect();
     // An operation that was settled before its account was held has not expired; those of accounts that
     // another session holds may have.
-    let ids: HashSet<&str> = seen.iter().map(|(id, _)| *id).collect();
+    let ids: HashSet<&str> = in_hand.iter().map(|(held, _)| held.id()).collect();
     let in_other_hands = expired.into_iter().filter(|id| !ids.contains(id));
     let expired: Vec<(Held<'_>, i32)> = with_expired(&tallies).map(|(i, n)| (in_hand[i].0, n)).collect();
+    let failed = count_failures(spi, &mut in_hand, &expired, first, batch.now);
+    let seen: Vec<Seen<'_>> = in_hand.iter().map(|(held, row)| (held.id(), row)).collect();
+    let corrected = corrections(&seen, &tallies, batch.now);
+    write(spi, &in_hand, &corrected, &failed, batch.now);
+    let all: Vec<&str> = members.iter().map(|member| member.id.as_str()).collect();
     let still = in_other_hands.chain(expired.iter().map(|(held, _)| held.id())).collect();
-    alerts::resolve_swept(spi, &all, "operations_expired", batch.now.day(), &still, batch.now);
-    tell_of_expired(spi, &expired, first, batch.now);
+    expired::resolve(spi, &all, &still, batch.now);
+    expired::tell(spi, &expired, batch.now);
     if next.is_none() {
-        spi.run(&RESOLVE_OLD, params![batch.now.day(), batch.now]);
+        expired::resolve_old(spi, batch.now);
     }
     let (checked, changed) = (members.len() as i64, corrected.len() as i64);
     Ok(Done { checked, changed, next, passed_over, more: false })
@@ -116,35 +88,56 @@ fn with_expired(tallies: &[Tally]) -> impl Iterator<Item = (usize, i32)> {
     tallies.iter().map(|tally| tally.expired).enumerate().filter(|(_, expired)| *expired > 0)
 }
 
-/// Writes the counters as the journal has them, logs the drift, and wakes the accounts' work.
-fn correct(spi: &Spi, in_hand: &[(Held<'_>, AccountRow)], corrected: &[Corrected], now: Instant) {
+/// What failures made of the cooldowns of an account: which of those in hand, and each change with its operation.
+type Failed = (usize, Vec<(OperationId, CooldownChange)>);
+
+/// Lists what expired and counts it as failures in the rows in hand. The accounts whose rows changed by that.
+fn count_failures(
+    spi: &Spi,
+    in_hand: &mut [InHand<'_>],
+    expired: &[(Held<'_>, i32)],
+    first: Day,
+    now: Instant,
+) -> Vec<Failed> {
+    let accounts: Vec<Held<'_>> = expired.iter().map(|(held, _)| *held).collect();
+    let listed = expired::list(spi, &accounts, first, now);
+    let listed: HashMap<&str, Vec<Operation>> = accounts.iter().map(|held| held.id()).zip(listed).collect();
+    let limits = gucs::limits();
+    let mut failed = Vec::new();
+    for (i, (held, row)) in in_hand.iter_mut().enumerate() {
+        let operations = listed.get(held.id()).map_or(&[][..], Vec::as_slice);
+        if let Some(counted) = expired::count(&row.account, operations, &limits, now) {
+            row.account = counted.account;
+            failed.push((i, counted.cooldowns));
+        }
+    }
+    failed
+}
+
+/// Writes what changed: the counters as the journal has them, and failures. Logs the drift and the cooldowns,
+/// and wakes the work of corrected accounts.
+fn write(spi: &Spi, in_hand: &[InHand<'_>], corrected: &[Corrected], failed: &[Failed], now: Instant) {
+    let failures = failed.iter().map(|(i, _)| (*i, &in_hand[*i].1.account));
+    // A corrected account has the failures in it already.
+    let changed: BTreeMap<usize, &Account> =
+        failures.chain(corrected.iter().map(|(i, account, _)| (*i, account))).collect();
+    let written: Vec<(Held<'_>, &Account)> =
+        changed.iter().map(|(&i, &account)| (in_hand[i].0, account)).collect();
+    many::write(spi, &written);
+    for (i, changes) in failed {
+        let (held, row) = &in_hand[*i];
+        for (operation, change) in changes {
+            let why = Why { operation: Some(*operation), ..Why::default() };
+            cooldowns::tell(spi, *held, &row.account, &[*change], why, now);
+        }
+    }
     if corrected.is_empty() {
         return;
     }
-    let written: Vec<(Held<'_>, &Account)> =
-        corrected.iter().map(|(i, account, _)| (in_hand[*i].0, account)).collect();
-    many::write(spi, &written);
     let lines =
         corrected.iter().flat_map(|(i, _, corrections)| corrections.iter().map(|c| (in_hand[*i].0, c)));
     log_drift(spi, &lines.collect::<Vec<_>>(), now);
-    dispatch_queue::wake_many(spi, written.iter().map(|(held, _)| *held), now);
-}
-
-/// Parks the work of operations that expired and tells people.
-fn tell_of_expired(spi: &Spi, expired: &[(Held<'_>, i32)], first: Day, now: Instant) {
-    if expired.is_empty() {
-        return;
-    }
-    let ids = array(Element::Text, expired.iter().map(|(held, _)| held.id()));
-    let values = [ids, params![first][0], params![now][0]];
-    spi.run(&PARK, &values);
-    spi.run(&LIST, &values);
-    for (held, count) in expired {
-        let detail = format!(
-            "{count} operations were not answered in time; they hold their slots until somebody settles them"
-        );
-        alerts::open(spi, About::Account(*held), "operations_expired", now.day(), &detail, now);
-    }
+    dispatch_queue::wake_many(spi, corrected.iter().map(|(i, _, _)| in_hand[*i].0), now);
 }
 
 /// Those of the accounts whose counters are not what the journal counts.

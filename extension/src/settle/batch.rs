@@ -1,4 +1,4 @@
-//! A batch of answers, for `confirm_many` and `rollback_many`: holds the accounts, reads the operations,
+//! A batch of answers, for `confirm_many`, `rollback_many` and `resolve_unresolved`: holds the accounts, reads the operations,
 //! decides each element by the same rule as alone, and writes with one statement a table.
 //!
 //! All of it or nothing: one element that is wrong names its index and changes nothing.
@@ -6,13 +6,15 @@
 use crate::postgres::clock;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{Args, ID_CHARACTERS_MAX, check_text, null_argument};
-use crate::postgres::ids::Id;
+use crate::postgres::ids::{self, Id};
 use crate::postgres::statement::Spi;
+use crate::settle::delivery::{self, Report};
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::many::Busy;
 use crate::tables::accounts::{self, AccountRow};
 use crate::tables::enrollments;
 use crate::tables::enrollments::many::Change;
+use crate::tables::events::Event;
 use crate::tables::journal::many::Settlement;
 use crate::tables::journal::{self, ErrorNote, JournalRow};
 use pgrx::datum::Uuid;
@@ -23,7 +25,7 @@ use sendgate_decision::settle::Failure;
 use std::collections::{BTreeMap, HashMap};
 
 /// Most answers of one call: the accounts stay held until it ends.
-const ANSWERS_MAX: usize = 10_000;
+pub const ANSWERS_MAX: usize = 10_000;
 
 /// Whose answers they are: the two arrays that both functions begin with.
 pub struct Keys {
@@ -189,8 +191,54 @@ impl<'a> Batch<'a> {
         self.settlements.insert(place, Settlement { account, before, state, outcome, note });
     }
 
+    /// Settles an element as delivered; the id of its event, or none where it is not proven. The caller
+    /// writes `events` after the batch.
+    ///
+    /// # Errors
+    /// `SG202` for another chat id than its event has, `SG007` when it lies before the operation.
+    pub fn deliver(
+        &mut self,
+        i: usize,
+        report: &Report<'a>,
+        note: &ErrorNote,
+        events: &mut Vec<Event<'a>>,
+    ) -> Result<Option<Id>> {
+        let row = self.row(i);
+        if row.event.is_some() {
+            delivery::check_same_chat(row, report.operation, report.chat_id)?;
+            return Ok(row.event);
+        }
+        let Some(planned) = delivery::plan(report, note, self.account(i), row, self.now)? else {
+            delivery::warn_unproven(report);
+            return Ok(None);
+        };
+        delivery::log_delivery(self.spi, self.held(i), row, self.account(i), &planned, self.now);
+        let event = Event {
+            id: ids::fresh(),
+            account: self.held(i),
+            operation: row.operation,
+            prospect: row.prospect.clone(),
+            campaign: row.campaign.clone(),
+            chat_id: report.chat_id,
+            occurred_at: planned.occurred_at,
+        };
+        let changes = planned.changes(self.account(i));
+        let error = planned.note.message.clone().filter(|_| planned.unproven);
+        self.enrollment(i, planned.unproven.then_some(Failure::UNPROVEN), error, None);
+        let settled = planned.settled;
+        self.settle(i, settled.state, settled.outcome, planned.note, changes.then_some(settled.account));
+        if planned.unproven {
+            delivery::warn_unproven(report);
+            return Ok(None);
+        }
+        let id = event.id;
+        self.proven(i, id, report.chat_id);
+        events.push(event);
+        Ok(Some(id))
+    }
+
     /// Takes over that an element's event was written.
-    pub fn proven(&mut self, i: usize, event: Id, chat_id: Option<&str>) {
+    fn proven(&mut self, i: usize, event: Id, chat_id: Option<&str>) {
         let place = self.place(i);
         self.rows[place].event = Some(event);
         self.rows[place].chat_id = chat_id.map(str::to_owned);

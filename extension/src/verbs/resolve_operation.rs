@@ -8,10 +8,11 @@ use crate::postgres::ids;
 use crate::postgres::statement::Spi;
 use crate::settle::delivery::{self, Report, settle_delivered};
 use crate::settle::failure::offer_permit;
+use crate::settle::verdict::{Verdict, is_awaited};
 use crate::tables::accounts;
 use crate::tables::admin_log;
 use crate::tables::enrollments;
-use crate::tables::journal::{self, ErrorNote, JournalRow};
+use crate::tables::journal::{self, JournalRow};
 use sendgate_decision::names::{Action, OperationId, OperationState};
 use sendgate_decision::settle::{Failure, fail};
 use serde_json::json;
@@ -24,7 +25,7 @@ fn resolve_operation(args: &Args) -> Answer {
     let sent: bool = args.required(2, "sent")?;
     let chat_id = args.optional_text(3, "chat_id", TEXT_CHARACTERS_MAX)?;
     let note = args.note(4)?;
-    Spi::connect(|spi| resolve(spi, account, operation, sent, chat_id, note))?;
+    Spi::connect(|spi| resolve(spi, account, operation, chat_id, Verdict { sent, note }))?;
     VOID
 }
 
@@ -32,30 +33,24 @@ fn resolve(
     spi: &Spi,
     account: &str,
     operation: OperationId,
-    sent: bool,
     chat_id: Option<&str>,
-    note: Option<&str>,
+    verdict: Verdict<'_>,
 ) -> Result<()> {
     let (held, before) = accounts::hold(spi, account)?;
     let row = journal::read(spi, account, operation)?;
     let op = &row.operation;
     let now = clock::now();
-    // Also one from ahead of the clock: its time cannot be told any more.
-    let out_of_time = now >= op.expires_at || now < op.reserved_at;
-    let expired = op.state == OperationState::Reserved && out_of_time;
-    let repeats =
-        if sent { op.state == OperationState::Delivered } else { op.state == OperationState::Released };
+    let sent = verdict.sent;
+    let repeats = op.state == verdict.state();
     // A sent InMail without proof has no event yet; its chat id may still come.
     let proof_arrives = repeats && sent && row.event.is_none() && chat_id.is_some();
     if repeats && !proof_arrives {
         return if sent { delivery::check_same_chat(&row, operation, chat_id) } else { Ok(()) };
     }
-    if op.state != OperationState::Indeterminate && !expired && !proof_arrives {
+    if !is_awaited(op, now) && !proof_arrives {
         return Err(not_unresolved(&row));
     }
-    let text = if sent { "resolved by an operator: sent" } else { "resolved by an operator: not sent" };
-    let note_text = note.map_or_else(|| text.to_owned(), |note| format!("{text} ({note})"));
-    let error_note = ErrorNote { message: Some(journal::cut(&note_text)), ..ErrorNote::default() };
+    let error_note = verdict.error_note();
     if sent && (chat_id.is_some() || op.action != Action::Inmail) {
         let delivered_at = Some(op.reserved_at);
         let report =
@@ -72,8 +67,15 @@ fn resolve(
         enrollments::failed(spi, held, &row, &Failure::NOT_SENT, &settled.account, &error_note, now);
         offer_permit(spi, held, &row, &before.account, &settled.account, now);
     }
-    let change = (json!(op.state.name()), json!(if sent { "delivered" } else { "released" }));
-    admin_log::write(spi, "resolve_operation", Some(account), Some(&ids::show(operation)), change, note);
+    let change = (json!(op.state.name()), json!(verdict.state().name()));
+    admin_log::write(
+        spi,
+        "resolve_operation",
+        Some(account),
+        Some(&ids::show(operation)),
+        change,
+        verdict.note,
+    );
     Ok(())
 }
 
