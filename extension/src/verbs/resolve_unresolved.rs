@@ -128,7 +128,9 @@ fn resolve(spi: &Spi, range: &Range<'_>, verdict: Verdict<'_>) -> Result<i32> {
     for account in offers {
         enrollments::offer(spi, account, now);
     }
-    log(spi, range, verdict, (expired, indeterminate));
+    if expired + indeterminate > 0 {
+        log(spi, range, verdict, (expired, indeterminate));
+    }
     Ok(expired + indeterminate)
 }
 
