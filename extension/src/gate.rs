@@ -11,3 +11,4 @@ pub mod refusals;
 pub mod rule;
 pub mod skip;
 pub mod take;
+pub mod transaction;

@@ -17,6 +17,7 @@ pub mod row;
 pub mod sqlstate;
 pub mod statement;
 pub mod subtransaction;
+pub mod transaction_block;
 pub mod trigger;
 pub mod version;
 pub mod zone;

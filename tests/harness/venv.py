@@ -16,6 +16,9 @@ TESTS = [
     "pytest==9.2.0", "iniconfig==2.3.1", "packaging==26.4", "pluggy==1.7.0", "pygments==2.21.0",
     "pytest-timeout==2.4.0", "pytest-xdist==3.8.0", "execnet==2.1.2",
     "ruff==0.17.6",
+    # Frameworks whose sessions begin transactions by themselves.
+    "sqlalchemy==2.1.9", "typing_extensions==4.16.0",
+    "django==5.2.19", "asgiref==3.13.0", "sqlparse==0.6.1",
 ]  # fmt: skip
 PGSPOT = ["pgspot==0.9.4", "pglast==7.21"]
 

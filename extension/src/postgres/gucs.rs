@@ -3,6 +3,10 @@
 //! The C variables are the truth; `current_setting()` would also believe a placeholder that an
 //! ordinary user set before the library was loaded.
 
+mod modes;
+
+pub use modes::{InTransaction, in_transaction};
+
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::pg_sys;
 use sendgate_decision::clock::{Instant, SECOND};
@@ -244,6 +248,7 @@ pub fn define() {
         GucFlags::UNIT_MS,
     );
     define_failure_settings();
+    modes::define();
     unsafe {
         define_text(
             c"sendgate.now",

@@ -16,6 +16,7 @@ mod tickets;
 mod visit;
 mod write;
 
+use crate::gate::transaction;
 use crate::postgres::clock;
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, sql_statements};
@@ -67,6 +68,7 @@ fn dispatch(args: &Args) -> Answer {
     let max = args.number(0, "max_operations", 1, OPERATIONS_MAX)? as usize;
     let filter = Filter { action: args.optional_action(1)?, account: args.optional_id(2, "account_id")? };
     let request = args.optional_uuid(3);
+    transaction::check("dispatch")?;
     let handed = Spi::connect(|spi| answer(spi, max, &filter, request))?;
     record::return_rows(args, &handed, |row| {
         params![

@@ -11,6 +11,7 @@ use crate::gate::refusals;
 use crate::gate::rule::Rule;
 use crate::gate::skip;
 use crate::gate::take;
+use crate::gate::transaction;
 use crate::postgres::clock;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{Answer, Args, shown, sql_function};
@@ -42,6 +43,7 @@ fn reserve(args: &Args) -> Answer {
         operation: args.optional_uuid(4),
     };
     let campaign = args.optional_id(3, "campaign_id")?;
+    transaction::check("reserve")?;
     let decision = Spi::connect_when_needed(|spi| decide_and_write(spi, &ask, campaign))?;
     Ok(Some(decision.into_datum()))
 }
