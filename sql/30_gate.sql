@@ -251,6 +251,41 @@ AS 'MODULE_PATHNAME', 'sendgate_resume_all';
 COMMENT ON FUNCTION sendgate.resume_all() IS
 'Undoes pause_all, and quarantine once the books were checked. Every other rule holds as before. Logged. Errors: SG215 in quarantine, the sweeps are not through; SG301.';
 
+-- What would have been refused on accounts that are only observed: adopting the gate beside limits of one's own.
+CREATE TABLE sendgate.observed_refusals (
+    account_id sendgate.identifier NOT NULL,
+    day date NOT NULL,
+    action sendgate.action_name NOT NULL,
+    reason text COLLATE "C" NOT NULL,
+    refusals bigint NOT NULL,
+    last_at timestamptz NOT NULL,
+    CONSTRAINT observed_refusals_pkey PRIMARY KEY (account_id, day, action, reason),
+    CONSTRAINT observed_refusals_refusals_check CHECK (refusals > 0)
+);
+COMMENT ON TABLE sendgate.observed_refusals IS
+'What would have been refused on accounts in the mode observe, counted with each grant. prune removes old rows.';
+COMMENT ON COLUMN sendgate.observed_refusals.account_id IS 'The account.';
+COMMENT ON COLUMN sendgate.observed_refusals.day IS 'The UTC day.';
+COMMENT ON COLUMN sendgate.observed_refusals.action IS 'inmail, invite, message, profile_view or engagement.';
+COMMENT ON COLUMN sendgate.observed_refusals.reason IS 'The first rule that would have refused, from the closed list in docs/reference.md.';
+COMMENT ON COLUMN sendgate.observed_refusals.refusals IS 'How often, 1 or more.';
+COMMENT ON COLUMN sendgate.observed_refusals.last_at IS 'When it did so last.';
+COMMENT ON CONSTRAINT observed_refusals_refusals_check ON sendgate.observed_refusals IS
+'A row is made by the first.';
+SELECT pg_catalog.pg_extension_config_dump('sendgate.observed_refusals', '');
+
+CREATE FUNCTION sendgate.set_enforcement(
+    account_id text,
+    mode text,
+    note text DEFAULT NULL
+) RETURNS void
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_set_enforcement';
+COMMENT ON FUNCTION sendgate.set_enforcement(text, text, text) IS
+'Whether the rules refuse on an account (enforce) or are only observed (observe): then reserve, guard_send and breaker_check grant what an observed rule would refuse, with its reason, and observed_refusals counts it. NULL: the setting sendgate.enforcement. dispatch always enforces. Logged. Errors: SG001, SG002, SG004 mode, SG101, SG301.';
+
 -- A batch of answers in one call; the answers come in the order of the arrays.
 CREATE FUNCTION sendgate.confirm_many(
     account_ids text[],

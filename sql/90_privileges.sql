@@ -67,7 +67,7 @@ TO sendgate_sender;
 GRANT SELECT ON
     sendgate.linkedin_accounts, sendgate.account_cards, sendgate.breakers, sendgate.counters,
     sendgate.delivered_daily, sendgate.operations_unresolved, sendgate.open_alerts, sendgate.tiers,
-    sendgate.error_rules, sendgate.cooldown_log, sendgate.cooldowns, sendgate.linkedin_events,
+    sendgate.error_rules, sendgate.observed_refusals, sendgate.cooldown_log, sendgate.cooldowns, sendgate.linkedin_events,
     sendgate.send_operations, sendgate.breaker_log,
     sendgate.alerts, sendgate.enrollments, sendgate.campaign_events, sendgate.paused_campaigns,
     sendgate.skips_today, sendgate.counter_drift, sendgate.reconcile_runs, sendgate.reconciler_health,
@@ -105,6 +105,7 @@ GRANT EXECUTE ON FUNCTION
     sendgate.clear_cooldown(text, text, text),
     sendgate.repair_day(text, text),
     sendgate.set_pace(text, interval, integer, boolean, text),
+    sendgate.set_enforcement(text, text, text),
     sendgate.resolve_operation(text, uuid, boolean, text, text),
     sendgate.resolve_unresolved(boolean, timestamptz, timestamptz, text, text, text),
     sendgate.acknowledge_alert(uuid, text),

@@ -574,3 +574,46 @@ ALTER FUNCTION sendgate.resolve_unresolved(boolean, timestamptz, timestamptz, te
 REVOKE ALL ON FUNCTION sendgate.resolve_unresolved(boolean, timestamptz, timestamptz, text, text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sendgate.resolve_unresolved(boolean, timestamptz, timestamptz, text, text, text)
 TO sendgate_operator, sendgate_daemon;
+-- Observe.
+-- What would have been refused on accounts that are only observed: adopting the gate beside limits of one's own.
+CREATE TABLE sendgate.observed_refusals (
+    account_id sendgate.identifier NOT NULL,
+    day date NOT NULL,
+    action sendgate.action_name NOT NULL,
+    reason text COLLATE "C" NOT NULL,
+    refusals bigint NOT NULL,
+    last_at timestamptz NOT NULL,
+    CONSTRAINT observed_refusals_pkey PRIMARY KEY (account_id, day, action, reason),
+    CONSTRAINT observed_refusals_refusals_check CHECK (refusals > 0)
+);
+COMMENT ON TABLE sendgate.observed_refusals IS
+'What would have been refused on accounts in the mode observe, counted with each grant. prune removes old rows.';
+COMMENT ON COLUMN sendgate.observed_refusals.account_id IS 'The account.';
+COMMENT ON COLUMN sendgate.observed_refusals.day IS 'The UTC day.';
+COMMENT ON COLUMN sendgate.observed_refusals.action IS 'inmail, invite, message, profile_view or engagement.';
+COMMENT ON COLUMN sendgate.observed_refusals.reason IS 'The first rule that would have refused, from the closed list in docs/reference.md.';
+COMMENT ON COLUMN sendgate.observed_refusals.refusals IS 'How often, 1 or more.';
+COMMENT ON COLUMN sendgate.observed_refusals.last_at IS 'When it did so last.';
+COMMENT ON CONSTRAINT observed_refusals_refusals_check ON sendgate.observed_refusals IS
+'A row is made by the first.';
+SELECT pg_catalog.pg_extension_config_dump('sendgate.observed_refusals', '');
+
+CREATE FUNCTION sendgate.set_enforcement(
+    account_id text,
+    mode text,
+    note text DEFAULT NULL
+) RETURNS void
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_set_enforcement';
+COMMENT ON FUNCTION sendgate.set_enforcement(text, text, text) IS
+'Whether the rules refuse on an account (enforce) or are only observed (observe): then reserve, guard_send and breaker_check grant what an observed rule would refuse, with its reason, and observed_refusals counts it. NULL: the setting sendgate.enforcement. dispatch always enforces. Logged. Errors: SG001, SG002, SG004 mode, SG101, SG301.';
+
+ALTER TABLE sendgate.observed_refusals OWNER TO sendgate_owner;
+ALTER ROUTINE sendgate.set_enforcement(text, text, text) OWNER TO sendgate_owner;
+REVOKE ALL ON TYPE sendgate.observed_refusals FROM PUBLIC;
+REVOKE ALL ON sendgate.observed_refusals FROM PUBLIC;
+REVOKE ALL ON ROUTINE sendgate.set_enforcement(text, text, text) FROM PUBLIC;
+GRANT SELECT ON sendgate.observed_refusals TO sendgate_reader;
+GRANT EXECUTE ON FUNCTION sendgate.set_enforcement(text, text, text) TO sendgate_operator, sendgate_daemon;

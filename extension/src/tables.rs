@@ -13,4 +13,5 @@ pub mod dispatch_queue;
 pub mod enrollments;
 pub mod events;
 pub mod journal;
+pub mod observed_refusals;
 pub mod quarantine;

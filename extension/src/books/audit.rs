@@ -19,7 +19,7 @@ use sendgate_decision::account::Account;
 use sendgate_decision::books::{Audited, OVER_CAP_COOLDOWN};
 use sendgate_decision::budget::Budget;
 use sendgate_decision::clock::{DAY, Day};
-use sendgate_decision::names::{Action, CooldownCause};
+use sendgate_decision::names::{Action, CooldownCause, Enforcement};
 use sendgate_decision::settle::CooldownChange;
 use std::collections::HashSet;
 
@@ -190,11 +190,12 @@ fn raise(spi: &Spi, batch: &Batch, held: Held<'_>, row: &AccountRow, finding: &F
         );
     }
     if audited.is_over_cap() && !alerts::was_raised(spi, held, "over_cap", day) {
-        cool_down(spi, batch, held.id())?;
-        open(
-            "over_cap",
-            &format!("the counter says {counter} against a cap of {cap}; the account cools down for an hour"),
-        );
+        let observed = row.enforcement() == Enforcement::Observe;
+        if !observed {
+            cool_down(spi, batch, held.id())?;
+        }
+        let then = if observed { "is only observed" } else { "cools down for an hour" };
+        open("over_cap", &format!("the counter says {counter} against a cap of {cap}; the account {then}"));
     }
     Ok(raised)
 }

@@ -76,6 +76,7 @@ static TABLES: [Table; 11] = [
     prune_statement!("admin_log", "o.at OPERATOR(pg_catalog.<) $1"),
     prune_statement!("reconcile_runs", "o.finished_at OPERATOR(pg_catalog.<) $1"),
     prune_statement!("alerts", "o.resolved_at OPERATOR(pg_catalog.<) $1"),
+    prune_statement!("observed_refusals", "o.last_at OPERATOR(pg_catalog.<) $1"),
     prune_statement!("dispatch_requests", "o.at OPERATOR(pg_catalog.<) $1"),
     prune_statement!(
         "enrollments",

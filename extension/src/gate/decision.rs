@@ -13,7 +13,7 @@ pub struct Decision {
     pub operation: Option<OperationId>,
     /// Whether to go on.
     pub proceed: bool,
-    /// Why not.
+    /// Why not; with a yes, what would have refused if the account were not only observed.
     pub reason: Option<Reason>,
     /// When the refusing rule stops refusing without an event.
     pub retry_at: Option<Instant>,

@@ -144,5 +144,5 @@ pub fn judge(
         && open
         && breaker.exhausted_at.is_some_and(|stamp| events::has_evidence(spi, ask.account, stamp, now));
     let asked = rule::ask(rule, ask.account, &seen.row, evidence, ask.action, now)?;
-    Ok(asked.decide(account, operation, seen.history))
+    Ok(asked.under(seen.row.enforcement()).decide(account, operation, seen.history))
 }

@@ -65,6 +65,11 @@ pub fn ask<'a>(
 }
 
 impl Asked<'_> {
+    /// The same, as the account is enforced. Without this the rules refuse, as they always do in `dispatch`.
+    pub fn under(self, enforcement: Enforcement) -> Self {
+        Asked { enforcement, ..self }
+    }
+
     /// The verdict about a prospect, for an operation of this id; without a prospect, about the account
     /// alone.
     pub fn decide(

@@ -5,7 +5,7 @@
 
 mod modes;
 
-pub use modes::{InTransaction, in_transaction};
+pub use modes::{InTransaction, enforcement, in_transaction};
 
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::pg_sys;

@@ -11,6 +11,7 @@ use crate::postgres::clock;
 use crate::postgres::commit;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::shown;
+use crate::postgres::gucs;
 use crate::postgres::index_scan::{self, Lookup};
 use crate::postgres::param::{Xid, params, types};
 use crate::postgres::row::Row;
@@ -107,6 +108,13 @@ pub struct AccountRow {
     pub enforcement: Option<Enforcement>,
     /// What the rules work on.
     pub account: Account,
+}
+
+impl AccountRow {
+    /// Whether the rules refuse on this account, or are only observed.
+    pub fn enforcement(&self) -> Enforcement {
+        self.enforcement.unwrap_or_else(gucs::enforcement)
+    }
 }
 
 /// Reads [`account_columns`] from a row.

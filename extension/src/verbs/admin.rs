@@ -6,6 +6,7 @@ mod clear_cooldown;
 mod error_rules;
 mod pause_all;
 mod repair_day;
+mod set_enforcement;
 mod set_pace;
 mod set_status;
 mod set_window;

@@ -37,12 +37,12 @@ fn preview(args: &Args) -> Answer {
                     let of = [(ask.account, seen.row.account.day)];
                     seen.row.account.sent_before = journal::many::days_before(spi, &of).pop();
                 }
-                Verdict::Grant(_) => {
+                Verdict::Grant(grant) => {
                     return Ok(Decision {
                         operation: None,
                         proceed: true,
-                        reason: None,
-                        retry_at: None,
+                        reason: grant.observed.map(|(reason, _)| reason),
+                        retry_at: grant.observed.and_then(|(_, retry_at)| retry_at),
                         expires_at: None,
                         counts: counts(&seen.row.account, ask.action, &tier, now),
                         taken: false,

@@ -22,6 +22,7 @@ use crate::tables::alerts;
 use crate::tables::campaign_events::Skip;
 use crate::tables::config::{self, Config};
 use crate::tables::journal::{self, NewOperation};
+use crate::tables::observed_refusals;
 use sendgate_decision::clock::{Instant, SECOND};
 use sendgate_decision::gate::{Grant, Refusal, Verdict, counts, stopped};
 use sendgate_decision::names::{OperationId, OperationState, Origin, Reason};
@@ -51,7 +52,7 @@ fn reserve(args: &Args) -> Answer {
 /// Decides, and takes the slot where the answer is yes. A refusal is counted.
 pub fn decide_and_write(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Result<Decision> {
     let decision = decide_until_it_holds(spi, ask, campaign)?;
-    if let Some(reason) = decision.reason {
+    if let (false, Some(reason)) = (decision.proceed, decision.reason) {
         refusals::count(ask.action, reason);
     }
     Ok(decision)
@@ -102,6 +103,9 @@ fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Re
                 if holds && config::changes() == changes {
                     if seen.row.account.is_ahead_of(now) {
                         alerts::open_ahead(spi, held, now);
+                    }
+                    if let Some((reason, _)) = grant.observed {
+                        observed_refusals::count(spi, held, grant.counted_on, ask.action, reason, now);
                     }
                     return Ok(granted(operation, &grant));
                 }
@@ -155,8 +159,8 @@ fn granted(operation: OperationId, grant: &Grant) -> Decision {
     Decision {
         operation: Some(operation),
         proceed: true,
-        reason: None,
-        retry_at: None,
+        reason: grant.observed.map(|(reason, _)| reason),
+        retry_at: grant.observed.and_then(|(_, retry_at)| retry_at),
         expires_at: Some(grant.expires_at),
         counts: grant.counts,
         taken: true,

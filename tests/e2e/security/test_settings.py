@@ -122,7 +122,7 @@ def test_every_setting_has_its_unit_its_limits_and_its_context(env):
     settings = {row[0]: row[1:] for row in found}
     assert settings, "the library defines no settings"
     for name, (context, kind, unit, minimum, maximum) in settings.items():
-        expected = {"sendgate.test_clock": "sighup", "sendgate.actor": "user"}
+        expected = {"sendgate.test_clock": "sighup", "sendgate.actor": "user", "sendgate.in_transaction": "user"}
         equal(context, expected.get(name, "superuser"), f"context of {name}")
         if kind == "integer":
             assert unit and minimum and maximum, f"{name} lacks a unit or a limit"

@@ -1,7 +1,8 @@
-//! The settings that are words.
+//! The settings that are words: what to do about a transaction block, and whether rules are enforced.
 
 use pgrx::PostgresGucEnum;
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
+use sendgate_decision::names::Enforcement;
 
 /// What to do about a grant in a transaction block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PostgresGucEnum)]
@@ -17,11 +18,30 @@ pub enum InTransaction {
     Refuse,
 }
 
+/// [`Enforcement`] as a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PostgresGucEnum)]
+enum Mode {
+    #[name = c"enforce"]
+    Enforce,
+    #[name = c"observe"]
+    Observe,
+}
+
 static IN_TRANSACTION: GucSetting<InTransaction> = GucSetting::<InTransaction>::new(InTransaction::Warn);
+
+static ENFORCEMENT: GucSetting<Mode> = GucSetting::<Mode>::new(Mode::Enforce);
 
 /// `sendgate.in_transaction`.
 pub fn in_transaction() -> InTransaction {
     IN_TRANSACTION.get()
+}
+
+/// `sendgate.enforcement`: for accounts that have no enforcement of their own.
+pub fn enforcement() -> Enforcement {
+    match ENFORCEMENT.get() {
+        Mode::Enforce => Enforcement::Enforce,
+        Mode::Observe => Enforcement::Observe,
+    }
 }
 
 /// Defines these settings.
@@ -32,6 +52,14 @@ pub(super) fn define() {
         c"A grant in a transaction that is never committed is a yes that nobody remembers.",
         &IN_TRANSACTION,
         GucContext::Userset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_enum_guc(
+        c"sendgate.enforcement",
+        c"Whether the rules refuse, or are only observed; for accounts without a mode of their own.",
+        c"dispatch always enforces.",
+        &ENFORCEMENT,
+        GucContext::Suset,
         GucFlags::default(),
     );
 }

@@ -14,9 +14,10 @@ use crate::tables::accounts;
 use crate::tables::campaign_events::Skip;
 use crate::tables::config;
 use crate::tables::events;
+use crate::tables::observed_refusals;
 use sendgate_decision::breaker::{ClearReason, Reading};
 use sendgate_decision::clock::Instant;
-use sendgate_decision::names::{BreakerMode, Reason};
+use sendgate_decision::names::{Action, BreakerMode, Enforcement, Reason};
 
 sql_function!(sendgate_breaker_check, pg_finfo_sendgate_breaker_check, breaker_check);
 
@@ -26,8 +27,11 @@ static ANSWER: CompositeType = CompositeType::new(c"breaker_answer");
 static BREAKER: Lookup =
     Lookup::new(c"accounts", &[index_scan::text(c"id")], "breaker_mode, inmail_credits_exhausted_at");
 
-/// The breaker's answer; a reason means no.
+/// The breaker's answer.
 struct Consulted {
+    /// Whether to go on.
+    proceed: bool,
+    /// Why not; with a yes, what would have refused if the account were not only observed.
     reason: Option<Reason>,
     retry_at: Option<Instant>,
     exhausted_at: Option<Instant>,
@@ -38,12 +42,8 @@ fn breaker_check(args: &Args) -> Answer {
     let prospect = args.optional_id(1, "prospect_id")?;
     let campaign = args.optional_id(2, "campaign_id")?;
     let answer = Spi::connect_when_needed(|spi| consult(spi, account, prospect, campaign))?;
-    let fields = params![
-        answer.reason.is_none(),
-        answer.reason.map(Reason::name),
-        answer.retry_at,
-        answer.exhausted_at
-    ];
+    let fields =
+        params![answer.proceed, answer.reason.map(Reason::name), answer.retry_at, answer.exhausted_at];
     Ok(Some(ANSWER.row(fields)))
 }
 
@@ -57,7 +57,7 @@ fn is_closed(account: &str) -> Result<bool> {
 fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&str>) -> Result<Consulted> {
     let paused = config::current(spi).paused;
     if !paused && is_closed(account)? {
-        return Ok(Consulted { reason: None, retry_at: None, exhausted_at: None });
+        return Ok(Consulted { proceed: true, reason: None, retry_at: None, exhausted_at: None });
     }
     let mut row = accounts::read(spi, account)?;
     loop {
@@ -66,18 +66,30 @@ fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&s
         let now = clock::now();
         let breaker = &row.account.breaker;
         let exhausted_at = breaker.exhausted_at;
-        let refuse = |reason, retry_at| Ok(Consulted { reason: Some(reason), retry_at, exhausted_at });
+        let refuse =
+            |reason, retry_at| Ok(Consulted { proceed: false, reason: Some(reason), retry_at, exhausted_at });
         if paused {
             return refuse(Reason::PausedByOperator, None);
         }
         let clear = match (breaker.read(row.account.credit_reset_day, now), exhausted_at) {
             (Reading::ForcedOpen, _) => return refuse(Reason::BreakerForcedOpen, None),
             (Reading::Closed, _) | (_, None) => {
-                return Ok(Consulted { reason: None, retry_at: None, exhausted_at });
+                return Ok(Consulted { proceed: true, reason: None, retry_at: None, exhausted_at });
             }
             (Reading::Lapsed, _) => ClearReason::MonthlyReset,
             (Reading::Open { retry_at }, Some(stamp)) => {
                 if !events::has_evidence(spi, account, stamp, now) {
+                    if row.enforcement() == Enforcement::Observe {
+                        let reason = Reason::CreditsExhausted;
+                        let (held, latest) = accounts::hold(spi, account)?;
+                        if latest.version != row.version {
+                            row = latest;
+                            continue;
+                        }
+                        observed_refusals::count(spi, held, now.day(), Action::Inmail, reason, now);
+                        let (reason, retry_at) = (Some(reason), Some(retry_at));
+                        return Ok(Consulted { proceed: true, reason, retry_at, exhausted_at });
+                    }
                     let skip = Skip { account, seen: &row, prospect, campaign, retry_at };
                     if skip::skip(spi, &skip, now)? {
                         return refuse(Reason::CreditsExhausted, Some(retry_at));
@@ -90,7 +102,7 @@ fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&s
         };
         if clear_by_rule(spi, account, &row, clear, prospect, now)? {
             if config::changes() == changes {
-                return Ok(Consulted { reason: None, retry_at: None, exhausted_at: None });
+                return Ok(Consulted { proceed: true, reason: None, retry_at: None, exhausted_at: None });
             }
             // An operator paused everything while the clear waited for the row.
             row = accounts::read(spi, account)?;
