@@ -2,7 +2,8 @@
 
 accounts.csv is written by hand. Its `credits` are what the mock provider lets an account spend in
 this month, `renewal` what it gets on the 1st. Two of the accounts hold so few that they run dry in
-the first seconds of the demo.
+the first seconds of the demo. Two more meet a provider that fails: ivan-petrov's invites are over LinkedIn's
+weekly limit, and clara-nunes sends invites whose text is too long (`trouble`).
 """
 
 import csv
@@ -21,10 +22,14 @@ CONNECTION_PERCENT = 50
 SHARED_PERCENT = 4
 """Invited prospects to whom spring-inmail writes as well, through the same account. If they accept,
 two campaigns want the same InMail sent, and the gate has to let only one of them send it."""
+FAILING = 60
+"""Invites of each account in trouble, enough to see that few of them are tried."""
+MESSAGES = 8
+"""Messages of each of these accounts, to see that they go on."""
 COLUMNS = ["campaign_id", "prospect_id", "account_id", "action", "is_connection"]
 
 
-def rows(accounts: list[str], senders: list[str]):
+def rows(accounts: list[str], senders: list[str], troubled: list[str]):
     """Prospects dealt to the accounts in turn, so that every account is busy from the start."""
     dice = random.Random(SEED)
     for number in range(INMAILS):
@@ -37,18 +42,25 @@ def rows(accounts: list[str], senders: list[str]):
     for number in range(SWITCHED):
         connected = dice.randrange(100) < CONNECTION_PERCENT
         yield "switched", f"switched-{number + 1:03}", SWITCHED_ACCOUNT, "inmail", "yes" if connected else "no"
+    for account in troubled:
+        for number in range(FAILING):
+            yield "failing", f"failing-{account}-{number + 1:03}", account, "invite", "no"
+        for number in range(MESSAGES):
+            yield "failing", f"connected-{account}-{number + 1:03}", account, "message", "yes"
 
 
 def main() -> None:
     """Reads the accounts and writes one row per prospect and campaign."""
     with open(HERE / "accounts.csv", encoding="utf-8") as file:
         accounts = list(csv.DictReader(file))
-    everybody = [row["account_id"] for row in accounts]
-    senders = [row["account_id"] for row in accounts if row["tier"] != "free"]  # free sends no InMails
+    troubled = [row["account_id"] for row in accounts if row["trouble"]]
+    sound = [row for row in accounts if not row["trouble"]]
+    everybody = [row["account_id"] for row in sound]
+    senders = [row["account_id"] for row in sound if row["tier"] != "free"]  # free sends no InMails
     with open(HERE / "prospects.csv", "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(rows(everybody, senders))
+        writer.writerows(rows(everybody, senders, troubled))
 
 
 if __name__ == "__main__":

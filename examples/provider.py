@@ -35,8 +35,13 @@ REFUSALS = [
     (20, EVERY, "errors/blocked_recipient", "Recipient blocked"),
     (15, EVERY, "errors/invalid_recipient", "Recipient cannot be reached"),
     (30, INMAIL, "errors/not_allowed_inmail", "InMail not allowed"),
-    (25, frozenset({"invite"}), "errors/cannot_resend_yet", "Cannot resend yet"),
+    (25, frozenset({"invite"}), "errors/already_invited_recently", "Already invited recently"),
 ]
+TROUBLES = {
+    # of an account's invites, all of them; its messages go through
+    "weekly_limit": (422, "errors/connection_limit_reached", "Weekly invitation limit reached"),
+    "broken_template": (400, "errors/too_many_characters", "Too many characters"),
+}
 FAULTS = [
     # per mille, actions, fault; of this request only: a second try may go through
     (6, EVERY, "too_many_requests"),
@@ -80,6 +85,7 @@ class Provider:
     renewal: dict[str, int]
     ledger_path: str
     seed: str
+    troubles: dict[str, str] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     attempts: Counter = field(default_factory=Counter)
     ledger: list[dict] = field(default_factory=list)
@@ -116,6 +122,11 @@ class Provider:
 
     def decide(self, account: str, prospect: str, action: str, attempt: int) -> Answer:
         """The rules of sending, in the order in which a provider would find out."""
+        trouble = TROUBLES.get(self.troubles.get(account, ""))
+        if trouble:
+            if action == "invite":
+                return problem(*trouble, f"{trouble[2]}: {account}.")
+            return Answer(201, {"chat_id": f"chat-{prospect}-{attempt}"}, delivered=True)
         fault = self.pick(FAULTS, action, prospect, "fault", attempt)
         name = fault[2] if fault else None
         if name == "too_many_requests":
@@ -262,7 +273,7 @@ def stop_with_stdin() -> None:
 def main() -> None:
     """Reads the accounts, takes a free port, says which, and serves."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--accounts", required=True, help="CSV with account_id, credits, renewal")
+    parser.add_argument("--accounts", required=True, help="CSV with account_id, credits, renewal, trouble")
     parser.add_argument("--ledger", required=True, help="JSON lines file to append to")
     parser.add_argument("--seed", default="sendgate", help="another seed, other faults")
     parser.add_argument("--stop-with-stdin", action="store_true", help="end when stdin is closed")
@@ -271,7 +282,8 @@ def main() -> None:
         accounts = list(csv.DictReader(file))
     credits, renewal = ({row["account_id"]: int(row[name]) for row in accounts} for name in ("credits", "renewal"))
     server = Server(("127.0.0.1", 0), Handler)
-    server.provider = Provider(credits, renewal, arguments.ledger, arguments.seed)
+    troubles = {row["account_id"]: row["trouble"] for row in accounts if row.get("trouble")}
+    server.provider = Provider(credits, renewal, arguments.ledger, arguments.seed, troubles)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if arguments.stop_with_stdin:
         threading.Thread(target=stop_with_stdin, daemon=True).start()

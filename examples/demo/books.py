@@ -6,7 +6,8 @@ from datetime import datetime
 from .stage import Session
 
 OPERATIONS = """
-SELECT operation_id::text, account_id, prospect_id, campaign_id, action, state, counted_on, reserved_at, attempt
+SELECT operation_id::text, account_id, prospect_id, campaign_id, action, state, counted_on, reserved_at, attempt,
+       outcome
   FROM sendgate.send_operations
 """
 EVENTS = """

@@ -5,13 +5,17 @@ from collections import defaultdict
 from .books import Case, Check, key
 from .campaigns import INVITE_FIRST, SWITCHED
 
+NOT_THE_WORKS_OWN = {"rate_limited", "action_unavailable", "recipient_later"}
+"""Outcomes that charge the work no attempt: it was not its own failure."""
+
 
 def attempts_agree(case: Case) -> Check:
     """Handed out as often as the enrollment says, the first time, the second and so on; what was
-    switched was an InMail before, and is counted anew."""
+    switched was an InMail before, and is counted anew. A rate limit is no attempt of the work's own."""
     handed = defaultdict(list)
     for row in sorted(case.books.operations.values(), key=lambda row: row["reserved_at"]):
-        handed[key(row)].append(row["attempt"])
+        if row["outcome"] not in NOT_THE_WORKS_OWN:
+            handed[key(row)].append(row["attempt"])
     wrong = [row for row in case.books.enrollments if handed.pop(key(row), []) != list(range(1, row["attempts"] + 1))]
     foreign = [work for work in handed if work[2] != SWITCHED or work[3] != "inmail"]
     again = sum(row["attempts"] > 1 for row in case.books.enrollments)
