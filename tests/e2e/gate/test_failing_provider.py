@@ -9,8 +9,8 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 import pytest
-from e2e.support import at_once, equal
 
+from e2e.support import at_once, equal
 from harness.progress import progress
 
 NEWEST_ONLY = True
