@@ -16,7 +16,7 @@ SECONDS = 8
 # The mark of the workers' phase in the demo's output, and of the second act's beginning.
 SENDING = "workers are sending"
 NEXT_MONTH = "nobody tells the workers"
-CHECKS = 14
+CHECKS = 17
 # Which need something to have happened early enough: the breaker, who went on, the deferred work.
 CHECKS_THAT_MAY_WAIT = 3
 
