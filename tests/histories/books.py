@@ -27,19 +27,60 @@ OVER_CAP_COOLDOWN = HOUR
 RAMP_PERCENT = 20
 EPOCH = date(1970, 1, 1)
 
+# So often is a piece of work tried.
+ATTEMPTS_MAX = 5
+
+# The settings under which histories are played.
+FAILURE_LIMIT = 3
+FAILURE_COOLDOWN = HOUR
+ATTEMPT_PERCENT = 150
+LATE_DELIVERY = 72 * HOUR
+# How long the recipient is left alone, and an action that is not included, where nothing else is said.
+RECIPIENT_WAIT = DAY
+UNAVAILABLE_WAIT = DAY
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a provider's words mean."""
+
+    outcome: str
+    scope: str = "account"
+    wait: int | None = None
+
+    def waits(self, retry_after: int | None) -> int:
+        """As the provider says, else as the rule says, else as is usual."""
+        usual = {"rate_limited": RATE_LIMIT_COOLDOWN, "recipient_later": RECIPIENT_WAIT}[self.outcome]
+        return next(wait for wait in (retry_after, self.wait, usual) if wait is not None)
+
+
 # What providers say, as (message, type, status), and what that means for an InMail and for others.
 ERRORS = {
     "nothing": ((None, None, None), "released", "released"),
-    "credits": (("Not enough credits", None, 422), "credits_exhausted", "recipient_refused"),
-    "type": ((None, "insufficient_credits", 400), "credits_exhausted", "recipient_refused"),
+    "credits": (("Not enough credits", None, 422), "credits_exhausted", "rejected"),
+    "type": ((None, "insufficient_credits", 400), "credits_exhausted", "rejected"),
     "blocked": (("You are blocked", None, 422), "recipient_refused", "recipient_refused"),
+    "soon": ((None, "cannot_resend_within_24hrs", 422), "recipient_later", "recipient_later"),
+    "content": ((None, "errors/content_too_large", 400), "rejected", "rejected"),
+    "forbidden": (("You are blocked", None, 403), "rejected", "rejected"),
     "busy": ((None, None, 503), "transient", "transient"),
     "slow down": ((None, "errors/too_many_requests", 429), "rate_limited", "rate_limited"),
+    "slow, as JSON": (('{"type":"errors/x","status":429}', None, None), "rate_limited", "rate_limited"),
+    "limit": ((None, "errors/limit_exceeded", 422), "rate_limited", "rate_limited"),
+    "plan": ((None, "feature_not_subscribed", 403), "action_unavailable", "action_unavailable"),
     "restricted": ((None, "errors/account_restricted", 403), "account_restricted", "account_restricted"),
     "login": ((None, None, 401), "auth_lost", "auth_lost"),
     "timeout": ((None, None, 504), "indeterminate", "indeterminate"),
     "gibberish": (("upstream said 0x1f", None, None), "indeterminate", "indeterminate"),
 }
+# Where the rule says whom a rate limit stops, and for how long.
+OF_THE_ACTION = {"limit": ("action", DAY)}
+
+
+def answer_of(error: str, action: str) -> Answer:
+    """What an error means for an action."""
+    outcome = ERRORS[error][1 if action == "inmail" else 2]
+    return Answer(outcome, *OF_THE_ACTION.get(error, ()))
 
 
 def day_of(at: int) -> date:
@@ -50,11 +91,6 @@ def day_of(at: int) -> date:
 def start_of(day: date) -> int:
     """The first instant of a UTC day."""
     return (day - EPOCH).days * DAY
-
-
-def week_of(day: date) -> date:
-    """The Monday of a day's week."""
-    return day - timedelta(days=day.weekday())
 
 
 def resets(year: int, reset_day: int) -> list[int]:
@@ -91,6 +127,10 @@ class Operation:
     outcome: str | None = None
     settled_at: int | None = None
     event: Event | None = None
+    # Its end was counted among the failures in a row, or is never counted there.
+    counted: bool = False
+    # A send from outside, as it was told first: chat id and instant.
+    told_as: tuple | None = None
 
     def kept(self) -> bool:
         return self.state != "released"
@@ -164,13 +204,19 @@ class Books:
     def sent_on(self, action: str, day: date) -> int:
         return sum(o.kept() and o.action == action and o.counted_on == day for o in self.journal)
 
-    def sent_in(self, action: str, week: date) -> int:
-        return sum(o.kept() and o.action == action and week_of(o.counted_on) == week for o in self.journal)
+    def sent_in_seven_days(self, action: str, last: date) -> int:
+        """Up to this day; what counts today is there."""
+        return sum(self.sent_on(action, last - timedelta(days=back)) for back in range(7))
+
+    def attempts(self, action: str) -> int:
+        """Today's grants, but those that a worker gave back as never sent."""
+        today = [o for o in self.journal if o.number is not None and o.counted_on == self.today]
+        return sum(o.action == action and o.outcome != "released" for o in today)
 
     def counts(self, action: str) -> tuple[int, int, int]:
         """Sent today, the daily cap, and what both caps leave."""
         daily, weekly = self.cap(action)
-        sent, this_week = self.sent_on(action, self.today), self.sent_in(action, week_of(self.today))
+        sent, this_week = self.sent_on(action, self.today), self.sent_in_seven_days(action, self.today)
         left = daily - sent if weekly is None else min(daily - sent, weekly - this_week)
         return sent, daily, max(left, 0)
 

@@ -12,7 +12,7 @@ from .verbs import Account
 from .work import NO_CREDITS, POISON, Enrollment
 
 # Refusals that leave a piece of work where it is, though they come after those that put it off.
-AFTER_THE_PROSPECT = ("pacing", "weekly_cap_reached", "daily_cap_reached")
+AFTER_THE_PROSPECT = ("pacing", "weekly_cap_reached", "daily_cap_reached", "daily_attempts_reached")
 
 
 class Wrong(Exception):

@@ -33,6 +33,10 @@ BOUNDARIES = (
     "nearly the next period",
     "the end of the lease",
     "the end of the cooldown",
+    "the end of the silence",
+    "nearly the end of the silence",
+    "the end of the pace",
+    "nearly the end of the pace",
     "the turn of the window",
     "nearly the turn of the window",
     "the next work",
@@ -42,7 +46,7 @@ BOUNDARIES = (
 ZONES = "UTC", "Europe/Berlin", "America/New_York", "Pacific/Kiritimati", "Australia/Lord_Howe", "Asia/Kolkata"
 CAMPAIGNS = ("c", "c", "d")
 # Of work that was handed out: now and then what stops the whole account.
-FAILURES = (*ERRORS, "nothing", "credits", "blocked", "busy", "busy", "timeout")
+FAILURES = (*ERRORS, "nothing", "nothing", "credits", "blocked", "busy", "busy", "timeout", "content", "limit")
 
 
 @dataclass
@@ -102,7 +106,7 @@ def settle(rng: random.Random, reserved: int) -> tuple:
     chat = rng.choices((f"chat-{number}", None, "another"), (8, 2, 1))[0]
     told = rng.choice((chat, f"hand-{rng.randrange(9)}"))
     ago = rng.choice((None, None, None, 0, MINUTE, 2 * HOUR, -10 * MINUTE))
-    sent_ago = rng.choice((0, 0, SECOND, 4 * MINUTE, HOUR, DAY, 8 * DAY, -MINUTE))
+    sent_ago = rng.choice((0, 0, SECOND, 4 * MINUTE, HOUR, DAY, 8 * DAY, -MINUTE, -10 * MINUTE))
     by = rng.choice(("inmail", "inmail", "invite"))
     return rng.choices(
         (
@@ -202,7 +206,44 @@ def called_off(rng: random.Random, _reserved: int) -> list[tuple]:
     return [*handed, ("cancel", "c", prospect, rng.choice((None, "a"))), rng.choice(ends), all_of_it(rng)]
 
 
-EPISODES = by_hand, one_probe, stale_error, campaign, retries, probe_of_work, hours, called_off
+def fails_again(rng: random.Random, reserved: int) -> list[tuple]:
+    """One failure after the other, what passes then, and what becomes of it."""
+    action, number = rng.choice(("inmail", "inmail", "invite")), reserved + 1
+    steps: list[tuple] = []
+    for n in range(rng.randrange(3, 5)):
+        error = rng.choice(("content", "busy", "timeout", "blocked", "soon", "plan"))
+        taken = ("reserve", action, f"q{n}", None, number + n)
+        waits = [("wait", "an hour")] if action == "invite" or rng.random() < 0.2 else []
+        steps += [*waits, taken, ("rollback", number + n, error, None)]
+    number += 10
+    for n in range(rng.randrange(1, 4)):
+        first, second = (("reserve", action, f"r{2 * n + m}", None, number + 2 * n + m) for m in (0, 1))
+        ends = [("rollback", first[-1], rng.choice(FAILURES), rng.choice((None, 0)))] * 3
+        ends += [("confirm", first[-1], "chat", None), ("resolve", first[-1], True, "chat")]
+        steps += [("wait", "the end of the silence"), first, second, rng.choice(ends)]
+        steps += rng.choice(([], [("wait", "the time to answer"), ("reconcile_operations",)]))
+    return steps
+
+
+def fails_together(rng: random.Random, reserved: int) -> list[tuple]:
+    """Several are under way when the failures reach the limit."""
+    numbers = range(reserved + 1, reserved + 5)
+    asked = [("reserve", "inmail", f"q{n}", None, n) for n in numbers]
+    failed = [("rollback", n, rng.choice(("content", "busy", "blocked", "timeout")), None) for n in numbers]
+    last = rng.choice((failed[3], ("confirm", numbers[3], "chat", None)))
+    return [asked[0], failed[0], *asked[1:], *failed[1:3], last]
+
+
+def paces(rng: random.Random, _reserved: int) -> list[tuple]:
+    """An account that takes its time over the work of both actions."""
+    steps = [put_in(rng) for _ in range(5)]
+    steps.append(("set_pace", rng.choice((0, MINUTE, 20 * MINUTE)), rng.random() < 0.7))
+    for _ in range(3):
+        steps += [all_of_it(rng), ("preview", "inmail", None), ("wait", "the end of the pace")]
+    return steps
+
+
+EPISODES = fails_again, fails_again, fails_together, paces, by_hand, one_probe, stale_error, campaign, retries, probe_of_work, hours, called_off
 
 
 def a_list(rng: random.Random) -> list[tuple]:
@@ -283,7 +324,9 @@ def other(rng: random.Random, _reserved: int) -> tuple:
             ("preview", action, rng.choice((None, prospect))),
             ("set_status", rng.choice((*statuses, "connected", "connected"))),
             ("set_cap", action, rng.choice((None, 0, 1, 2, 4)), rng.choice((None, None, 0, 3, 5))),
-            ("clear_cooldown",),
+            ("clear_cooldown", rng.choice((None, "inmail", "invite"))),
+            ("set_pace", rng.choice((0, 0, 5 * MINUTE, HOUR)), rng.random() < 0.3),
+            ("clear_failures",),
             (rng.choice(("pause_all", "resume_all", "resume_all")),),
             ("breaker_clear",),
             ("breaker_arm",),
@@ -296,7 +339,7 @@ def other(rng: random.Random, _reserved: int) -> tuple:
             ("audit_events",),
             ("tamper", rng.choice((-1, 2))),
         ),
-        (4, 3, 3, 1, 1, 2, 2, 6, 3, 3, 2, 1, 2, 3, 1),
+        (4, 3, 3, 1, 2, 0.5, 1, 2, 2, 6, 3, 3, 2, 1, 2, 3, 1),
     )[0]
 
 

@@ -6,13 +6,14 @@ What is under it is in histories/books and histories/work, what settles an opera
 from datetime import date, timedelta
 
 from .books import (
+    ATTEMPT_PERCENT,
     EVIDENCE,
     TTL,
     Decision,
     Operation,
     Problem,
+    day_of,
     start_of,
-    week_of,
 )
 from .window import is_inside, next_change
 from .work import NO_CREDITS, PROSPECT_COOLDOWN, Work
@@ -104,6 +105,8 @@ class Model(Breaker):
         self.granted: dict[str, int] = {}
         self.alerts: set[tuple[str, date]] = set()
         self.raised: set[tuple[str, date]] = set()
+        # Its own gap, and whether the day's slots are spread.
+        self.pace: tuple[int, bool] = (0, False)
 
     def stopped(self) -> str | None:
         if self.paused:
@@ -118,6 +121,14 @@ class Model(Breaker):
         until = max((o.reserved_at + PROSPECT_COOLDOWN for o in self.same(action, prospect)), default=0)
         return until if until > self.now else None
 
+    def quiet_until(self, action: str) -> int | None:
+        """Until when this action alone cools down; see histories/failures."""
+        raise NotImplementedError
+
+    def one_at_a_time(self, action: str, expires_at: int) -> None:
+        """A grant; see histories/failures."""
+        raise NotImplementedError
+
     def answer(self, action: str, refusal: tuple | None, expires_at: int | None = None) -> Decision:
         reason, retry_at = refusal or (None, None)
         return Decision(refusal is None, reason, retry_at, expires_at, *self.counts(action))
@@ -126,22 +137,47 @@ class Model(Breaker):
         """The first rule after the breaker that refuses, and when it lets go."""
         if self.cooldown is not None and self.cooldown > self.now:
             return "account_cooldown", self.cooldown
+        if quiet_until := self.quiet_until(action):
+            return "action_cooldown", quiet_until
         if self.window and not is_inside(self.window, self.zone, self.now):
             return "outside_sending_window", next_change(self.window, self.zone, self.now)
         if self.in_flight(action, prospect):
             return "operation_in_flight", None
         if warm_until := self.warm_until(action, prospect):
             return "prospect_cooldown", warm_until
-        paced_until = self.granted.get(action, 0) + self.gap.get(action, 0)
-        if self.gap.get(action) and action in self.granted and paced_until > self.now:
+        if (paced_until := self.paced_until(action)) > self.now:
             return "pacing", paced_until
         daily, weekly = self.cap(action)
-        week = week_of(self.today)
-        if weekly is not None and self.sent_in(action, week) >= weekly:
-            return "weekly_cap_reached", start_of(week + timedelta(days=7)) if weekly else None
+        if weekly is not None and self.sent_in_seven_days(action, self.today) >= weekly:
+            return "weekly_cap_reached", self.week_has_room(action, weekly)
         if self.sent_on(action, self.today) >= daily:
             return "daily_cap_reached", start_of(self.today + timedelta(days=1)) if daily else None
+        if self.attempts(action) * 100 >= ATTEMPT_PERCENT * daily:
+            return "daily_attempts_reached", start_of(self.today + timedelta(days=1))
         return None
+
+    def week_has_room(self, action: str, weekly: int) -> int | None:
+        """The first midnight at which enough has fallen out of the week."""
+        days = [self.today + timedelta(days=ahead) for ahead in range(1, 8)]
+        return next((start_of(day) for day in days if self.sent_in_seven_days(action, day) < weekly), None)
+
+    def paced_until(self, action: str) -> int:
+        """When the tier's gap of the action and the account's own pace are over."""
+        gap, spread = self.pace
+        until = self.granted[action] + self.gap[action] if self.gap.get(action) and action in self.granted else 0
+        if not self.granted or not gap and not spread:
+            return until
+        last = max(self.granted.values())
+        return max(until, last + gap, last + (self.share(action, last) if spread else 0))
+
+    def share(self, action: str, last: int) -> int:
+        """The part of the open time that is left, by the slots that are left and one."""
+        end, left = start_of(day_of(last) + timedelta(days=1)), self.counts(action)[2]
+        if self.window:
+            if not is_inside(self.window, self.zone, last):
+                return 0
+            end = min(end, next_change(self.window, self.zone, last) or end)
+        return -(-(end - last) // (left + 1)) if left else 0
 
     def look(self, action: str, prospect: str | None) -> tuple[tuple | None, bool]:
         """(refusal, whether it would be the probe), once the breaker was consulted."""
@@ -166,6 +202,7 @@ class Model(Breaker):
         """A slot, and the permit if that let it pass."""
         self.journal.append(operation)
         self.granted[operation.action] = self.now
+        self.one_at_a_time(operation.action, operation.expires_at)
         if probing:
             self.lease, self.taken_by = max(self.lease, operation.expires_at), operation
         self.note_cap()

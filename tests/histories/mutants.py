@@ -1,6 +1,8 @@
 """Models that are wrong in one place, and answers that were tampered with: all have to be told apart."""
 
-from .books import HOUR, Operation
+from datetime import timedelta
+
+from .books import HOUR, Answer, Operation
 from .dispatch import Row
 from .play import Player
 from .verbs import Account
@@ -20,10 +22,10 @@ class ForgetsTheClear(Account):
 class KeepsThePermit(Account):
     """A probe without credits leaves its permit lying there."""
 
-    def fail(self, operation: Operation, outcome, cooldown):
+    def fail(self, operation: Operation, answer, retry_after=None):
         permit = self.lease, self.taken_by
-        super().fail(operation, outcome, cooldown)
-        if outcome == "credits_exhausted" and permit[1] is operation:
+        super().fail(operation, answer, retry_after)
+        if answer.outcome == "credits_exhausted" and permit[1] is operation:
             self.lease, self.taken_by = permit[0], None
 
 
@@ -114,11 +116,133 @@ class PassesThePause(Account):
 class RevivesTheCancelled(Account):
     """A failure puts cancelled work back."""
 
-    def failed(self, operation, outcome):
+    def failed(self, operation, answer, retry_after=None):
         for e in self.enrolled:
             if e.operation is operation and e.state == "cancelled":
                 e.state = "sending"
-        super().failed(operation, outcome)
+        super().failed(operation, answer, retry_after)
+
+
+class BeginsOnMonday(Account):
+    """The weekly counters start afresh on Mondays."""
+
+    def sent_in_seven_days(self, action, last):
+        return sum(self.sent_on(action, last - timedelta(days=back)) for back in range(last.weekday() + 1))
+
+
+class TriesForEver(Account):
+    """A slot that comes back is no attempt."""
+
+    def attempts(self, action):
+        return self.sent_on(action, self.today)
+
+
+class FailsForEver(Account):
+    """Failures in a row stop nothing."""
+
+    def counts_as(self, operation, outcome):
+        pass
+
+
+class CountsTogether(Account):
+    """What was in flight when the failures began makes the silence longer."""
+
+    def counts_as(self, operation, outcome):
+        since, reserved_at = self.in_a_row[operation.action].since, operation.reserved_at
+        operation.reserved_at = reserved_at if since is None else max(reserved_at, since + 1)
+        super().counts_as(operation, outcome)
+        operation.reserved_at = reserved_at
+
+
+class LetsAllThrough(Account):
+    """Once a silence is over, everybody may send."""
+
+    def one_at_a_time(self, action, expires_at):
+        pass
+
+
+class AsksEveryHour(Account):
+    """The silence does not grow."""
+
+    def failed_alone(self, operation, row, outcome):
+        super().failed_alone(operation, row, "transient" if outcome == "rejected" else outcome)
+
+
+class StaysSilent(Account):
+    """A delivery does not end the silence."""
+
+    def came_through(self, operation):
+        if self.in_a_row[operation.action].since is None:
+            super().came_through(operation)
+
+
+class BelievesTheVerdict(Account):
+    """An operator's verdict that it was sent is a delivery."""
+
+    def deliver(self, operation, chat, at, by_operator=False):
+        return super().deliver(operation, chat, at)
+
+
+class StopsTheAccount(Account):
+    """A limit of one action stops the others too."""
+
+    def cools_down(self, operation, answer, retry_after):
+        if answer.outcome == "rate_limited":
+            answer = Answer("rate_limited", "account", answer.wait)
+        super().cools_down(operation, answer, retry_after)
+
+
+class ChargesTheLimit(Account):
+    """An attempt that met a rate limit is one of the five of its work."""
+
+    def failed(self, operation, answer, retry_after=None):
+        super().failed(operation, answer, retry_after)
+        for e in self.enrolled:
+            e.attempts += e.operation is operation and answer.outcome == "rate_limited"
+
+
+class RepeatsTheRejected(Account):
+    """What was rejected is tried again."""
+
+    def failed(self, operation, answer, retry_after=None):
+        again = Answer("released") if answer.outcome == "rejected" else answer
+        super().failed(operation, again, retry_after)
+
+
+class RefusesForGood(Account):
+    """A recipient who cannot get it today never gets it."""
+
+    def failed(self, operation, answer, retry_after=None):
+        never = Answer("recipient_refused") if answer.outcome == "recipient_later" else answer
+        super().failed(operation, never, retry_after)
+
+
+class ClearsEverything(Account):
+    """To clear the cooldown of one action clears the others too."""
+
+    def clear_cooldown(self, action):
+        super().clear_cooldown(None)
+
+
+class Hurries(Account):
+    """The account's own gap is not kept."""
+
+    def set_pace(self, gap, spread):
+        super().set_pace(0, spread)
+
+
+class SendsAtOnce(Account):
+    """The day's slots are not spread."""
+
+    def set_pace(self, gap, spread):
+        super().set_pace(gap, False)
+
+
+class CountsTwice(Account):
+    """A webhook about what was given back is a send of its own."""
+
+    def delivery_of(self, same, at):
+        return super().delivery_of([o for o in same if o.state != "released"], at)
 
 
 class Backwards(Player):
@@ -165,5 +289,21 @@ WRONG_MODELS = {
     NeverWakes: 38,
     PassesThePause: 15,
     RevivesTheCancelled: 1,
+    BeginsOnMonday: 0,
+    TriesForEver: 0,
+    FailsForEver: 0,
+    CountsTogether: 0,
+    LetsAllThrough: 0,
+    AsksEveryHour: 0,
+    StaysSilent: 0,
+    BelievesTheVerdict: 0,
+    StopsTheAccount: 0,
+    ChargesTheLimit: 0,
+    RepeatsTheRejected: 0,
+    RefusesForGood: 0,
+    ClearsEverything: 0,
+    Hurries: 0,
+    SendsAtOnce: 0,
+    CountsTwice: 0,
 }
 WRONG_ANSWERS = {Backwards: 0, HandsOutTwice: 0, KeepsOne: 0, HandsOutNothing: 0}

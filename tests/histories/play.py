@@ -7,7 +7,7 @@ from pathlib import Path
 
 from e2e.support import operation
 
-from .books import ERRORS, MINUTE, Decision, Event, Problem, day_of, identity
+from .books import ATTEMPT_PERCENT, ERRORS, FAILURE_COOLDOWN, FAILURE_LIMIT, MINUTE, Decision, Event, Problem, day_of, identity
 from .dispatch import Row, Wrong
 from .history import CAPS, GAP, TIER, Different, History
 from .tables import (
@@ -32,7 +32,7 @@ from .world import NAMES, World
 FORGOTTEN = (
     "accounts send_operations linkedin_events breaker_log breaker_outbox campaign_events alerts"
     " counter_drift enrollments reconcile_runs admin_log dispatch_queue dispatch_requests paused_campaigns"
-    " pause_switch"
+    " pause_switch cooldown_log"
 ).split()
 FORGET = ";".join(f"DELETE FROM sendgate.{table}" for table in FORGOTTEN)
 GUARDS = """SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname) FROM pg_trigger
@@ -56,6 +56,9 @@ class Player:
         self.met: set[str] = set()
         self.played = self.steps = 0
         connection.execute("SET client_min_messages = error; SET log_min_messages = fatal")
+        connection.execute(f"SET sendgate.failure_limit = {FAILURE_LIMIT}")
+        connection.execute(f"SET sendgate.failure_cooldown = '{FAILURE_COOLDOWN // MINUTE}min'")
+        connection.execute(f"SET sendgate.attempt_percent = {ATTEMPT_PERCENT}")
         for (lift,) in connection.execute(GUARDS).fetchall():
             connection.execute(lift)
         connection.execute(POISONED)
@@ -190,6 +193,8 @@ def arguments(world: World, name: str, step: tuple) -> tuple:
         rest = (known(account, rest[0]), *rest[1:])
     elif verb == "external":
         rest = (*rest[:3], ago(rest[3]))
+    elif verb == "set_pace":
+        rest = f"{rest[0]} microseconds", rest[1]
     elif verb == "breaker_report":
         rest = (rest[0], *ERRORS[rest[1]][0])
     elif verb == "set_window":

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-from .books import week_of
 from .dispatch import Row, Witness
 from .verbs import Account
 from .work import NO_CREDITS
@@ -41,7 +40,8 @@ CALLS = {
     "set_window": "SELECT sendgate.set_window(%s, %s, %s, %s)",
     "set_zone": "SELECT sendgate.upsert_account(%s, time_zone => %s)",
     "set_ramp": "SELECT sendgate.upsert_account(%s, ramp => %s)",
-    "clear_cooldown": "SELECT sendgate.clear_cooldown(%s, 'a note')",
+    "clear_cooldown": "SELECT sendgate.clear_cooldown(%s, 'a note', %s)",
+    "set_pace": "SELECT sendgate.set_pace(%s, %s, 0, %s, 'a note')",
     "breaker_clear": "SELECT sendgate.breaker_clear(%s, 'a note')",
     "breaker_arm": "SELECT sendgate.breaker_arm(%s, 'a note')",
     "breaker_probe": "SELECT sendgate.breaker_probe(%s, 'a note')",
@@ -66,6 +66,7 @@ CALLS_OF_ALL = {
     "resume_campaign": "SELECT sendgate.resume_campaign(%s)",
     "pause_all": "SELECT sendgate.pause_all('a note')",
     "resume_all": "SELECT sendgate.resume_all()",
+    "clear_failures": "SELECT sendgate.clear_cooldown('*', 'a note')",
     "midnight_reset": "SELECT more FROM sendgate.midnight_reset()",
     "reconcile_operations": "SELECT more, changed FROM sendgate.reconcile_operations()",
     "audit_events": "SELECT more, changed FROM sendgate.audit_events()",
@@ -91,7 +92,19 @@ SELECT a.id, a.status, a.breaker_mode, a.inmail_credits_exhausted_at, a.breaker_
                                    extract(epoch FROM next_dispatch_at), reason, attempts,
                                    right(operation_id::text, 3)))
         FROM sendgate.enrollments e WHERE e.account_id = a.id),
-       (SELECT count(*) FROM sendgate.linkedin_events e WHERE e.account_id = a.id)
+       (SELECT count(*) FROM sendgate.linkedin_events e WHERE e.account_id = a.id),
+       (SELECT array_agg(concat_ws(' ', coalesce(action, '-'), cause, coalesce(extract(epoch FROM until)::text, '-')))
+        FROM sendgate.cooldown_log l WHERE l.account_id = a.id),
+       (SELECT array_agg(concat_ws(' ', f.action, coalesce(n.count, 0), coalesce(n.level, 0),
+                                   coalesce(extract(epoch FROM n.failing_since)::text, '-'),
+                                   coalesce(extract(epoch FROM n.failing_until)::text, '-'),
+                                   coalesce(extract(epoch FROM n.cooldown_until)::text, '-'),
+                                   CASE WHEN a.day = (sendgate.clock() AT TIME ZONE 'UTC')::date
+                                        THEN f.attempts ELSE 0 END))
+        FROM (VALUES ('inmail', a.inmail_attempts_today), ('invite', a.invite_attempts_today)) f (action, attempts)
+        LEFT JOIN LATERAL jsonb_to_record(a.failures -> f.action)
+            AS n (count int, level int, failing_since timestamptz, failing_until timestamptz,
+                  cooldown_until timestamptz) ON true)
 FROM sendgate.accounts a ORDER BY a.id
 """
 # What dispatch is judged by, beside its answer.
@@ -118,12 +131,20 @@ def pictured(account: Account) -> tuple:
 
     def counter(action):
         daily, weekly = account.cap(action)
-        sent = account.sent_on(action, account.today), account.sent_in(action, week_of(account.today))
+        sent = account.sent_on(action, account.today), account.sent_in_seven_days(action, account.today)
         return words(action, *sent, daily, -1 if weekly is None else weekly)
 
     def enrolled(e):
         operation = e.operation and e.operation.id()[-3:]
         return words(e.campaign, e.prospect, e.action, e.state, seconds(e.due_at), e.reason, e.attempts, operation)
+
+    def since(at):
+        return "-" if at is None else seconds(at)
+
+    def fails(action):
+        row, cooldown = account.in_a_row[action], account.action_cooldowns.get(action)
+        ends = since(row.since), since(row.until), since(cooldown)
+        return words(action, row.count, row.level, *ends, account.attempts(action))
 
     skips = [words(*key[:2], "inmail", NO_CREDITS, repeats) for key, repeats in account.skips.items()]
     return (
@@ -141,6 +162,8 @@ def pictured(account: Account) -> tuple:
         sorted([*skips, *(words(*refused, 0) for refused in account.refused)]),
         sorted(enrolled(e) for e in account.enrolled),
         sum(o.event is not None for o in account.journal),
+        sorted(words(action or "-", cause, since(until)) for action, cause, until in account.cooldown_lines),
+        sorted(fails(action) for action in ("inmail", "invite")),
     )
 
 
@@ -150,7 +173,7 @@ def seen(row: tuple) -> tuple:
     places = values[:8] + [sorted(value or ()) for value in values[8:13]]
     # The ids of sends from outside are the database's own.
     places[8] = sorted("ext" + line[3:] if " external " in line else line for line in places[8])
-    return (*places, values[13])
+    return (*places, values[13], *(sorted(value or ()) for value in values[14:]))
 
 
 def plain(row: tuple) -> list:

@@ -4,24 +4,25 @@ import copy
 from datetime import timedelta
 
 from .books import (
-    ERRORS,
+    LATE_DELIVERY,
     MINUTE,
     OVER_CAP_COOLDOWN,
-    RATE_LIMIT_COOLDOWN,
+    SECOND,
     SKEW,
     TTL,
+    Answer,
     Decision,
     Event,
     Operation,
     Problem,
+    answer_of,
     day_of,
-    week_of,
 )
-from .model import Model
+from .failures import Failing
 from .window import Window, next_change
 
 
-class Account(Model):
+class Account(Failing):
     """One account, whole. Each verb answers what the SQL function of its name does."""
 
     def preview(self, action: str, prospect: str | None) -> Decision:
@@ -39,7 +40,9 @@ class Account(Model):
             raise Problem("SG007")
         return self.deliver(self.find(number), chat, delivered_at)
 
-    def deliver(self, operation: Operation, chat: str | None, at: int | None) -> Event | None:
+    def deliver(
+        self, operation: Operation, chat: str | None, at: int | None, by_operator: bool = False
+    ) -> Event | None:
         """The truth wins, whatever was said before."""
         if operation.event is not None:
             if chat is not None and chat != operation.event.chat:
@@ -52,11 +55,14 @@ class Account(Model):
             raise Problem("SG007")
         if operation.state == "released":
             self.alerts.add(("delivered_after_rollback", operation.counted_on))
+        operation.counted = True
         if unproven:
             self.settled_as(operation, "indeterminate", "indeterminate")
-            self.failed(operation, "indeterminate")
+            self.failed(operation, Answer("indeterminate"))
             return None
         self.finish(operation)
+        if not by_operator:
+            self.came_through(operation)
         operation.event = Event(chat, self.now if at is None else at, self.now)
         self.look_at_proof(operation)
         return operation.event
@@ -64,6 +70,7 @@ class Account(Model):
     def finish(self, operation: Operation) -> None:
         """Delivered: the prospect of the campaign has got it."""
         self.settled_as(operation, "delivered", None)
+        self.included_after_all(operation.action)
         self.arrived(operation)
 
     def look_at_proof(self, operation: Operation) -> None:
@@ -74,28 +81,33 @@ class Account(Model):
 
     def rollback(self, number: int, error: str, retry_after: int | None) -> str:
         operation = self.find(number)
-        outcome = ERRORS[error][1 if operation.action == "inmail" else 2]
+        answer = answer_of(error, operation.action)
+        outcome = answer.outcome
         if operation.state == "delivered":
             raise Problem("SG203")
         if operation.state == "released":
             return operation.outcome
         if operation.state == "indeterminate" and outcome in ("released", "indeterminate"):
             return "indeterminate"
-        self.fail(operation, outcome, RATE_LIMIT_COOLDOWN if retry_after is None else retry_after)
+        self.fail(operation, answer, retry_after)
         return outcome
 
-    def fail(self, operation: Operation, outcome: str, cooldown: int) -> None:
+    def fail(self, operation: Operation, answer: Answer, retry_after: int | None = None) -> None:
+        outcome = answer.outcome
         state = "indeterminate" if outcome == "indeterminate" else "released"
         self.settled_as(operation, state, outcome)
-        if outcome == "rate_limited":
-            self.cool_down(self.now + cooldown)
-        elif outcome == "account_restricted":
+        if outcome == "not_sent":
+            operation.counted = True
+        else:
+            self.counts_as(operation, outcome)
+        self.cools_down(operation, answer, retry_after)
+        if outcome == "account_restricted":
             self.status = "restricted"
         elif outcome == "auth_lost" and self.status == "connected":
             self.status = "disconnected"
         if operation.action == "inmail":
             self.tell_breaker(operation, state, outcome)
-        self.failed(operation, outcome)
+        self.failed(operation, answer, retry_after)
 
     def tell_breaker(self, operation: Operation, state: str, outcome: str) -> None:
         was_probe = self.taken_by is operation
@@ -110,9 +122,6 @@ class Account(Model):
             if self.lease is not None:
                 self.offer()
 
-    def cool_down(self, until: int) -> None:
-        self.cooldown = until if self.cooldown is None else max(self.cooldown, until)
-
     def resolve(self, number: int, sent: bool, chat: str | None) -> None:
         operation = self.find(number)
         expired = operation.expired(self.now)
@@ -125,33 +134,28 @@ class Account(Model):
         if operation.state != "indeterminate" and not expired and not proof:
             raise Problem("SG204")
         if not sent:
-            self.fail(operation, "released", 0)
+            self.fail(operation, Answer("not_sent"))
         elif chat is None and operation.action == "inmail":
+            operation.counted = True
             self.finish(operation)
         else:
-            self.deliver(operation, chat, operation.reserved_at)
+            self.deliver(operation, chat, operation.reserved_at, by_operator=True)
 
-    def record_external_send(self, action: str, prospect: str, chat: str | None, at: int) -> Event:
+    def record_external_send(self, action: str, prospect: str, chat: str | None, told: int) -> Event:
         if action == "inmail" and chat is None:
             raise Problem("SG001")
-        if at > self.now:
+        if told > self.now + SKEW:
             raise Problem("SG007")
-        same = self.same(action, prospect)
-        for o in same:
-            if o.number is None and (o.event.chat, o.event.occurred_at) == (chat, at):
-                return o.event
-        ours = [o for o in same if o.number is not None and at >= o.reserved_at - SKEW]
-        near = [o for o in ours if o.settled_at is None or at <= o.settled_at + SKEW]
-        known = [o for o in near if o.event and o.event.chat == chat]
-        waiting = [o for o in ours if o.unresolved()]
-        waiting += [o for o in near if o.state == "delivered" and o.event is None]
-        if known and (chat is not None or not waiting):
-            return known[0].event
-        if waiting:
-            latest = max(waiting, key=lambda o: o.reserved_at)
-            return self.deliver(latest, chat, max(at, latest.reserved_at))
+        at = min(told, self.now)
+        same = [o for o in self.journal if (o.action, o.prospect) == (action, prospect)]
+        if known := next((o for o in same if o.told_as == (chat, told)), None):
+            return known.event
+        if known := self.known_as(same, action, chat, at):
+            return known.event
+        if operation := self.delivery_of(same, at):
+            return self.deliver(operation, chat, max(at, operation.reserved_at))
         operation = Operation(None, action, prospect, None, at, at, day_of(at), "delivered", None, self.now)
-        operation.event = Event(chat, at, self.now)
+        operation.event, operation.told_as = Event(chat, at, self.now), (chat, told)
         self.journal.append(operation)
         self.granted[action] = max(self.granted.get(action, 0), at)
         if operation.counted_on == self.today:
@@ -159,8 +163,41 @@ class Account(Model):
         self.look_at_proof(operation)
         return operation.event
 
+    def known_as(self, same: list[Operation], action: str, chat: str | None, at: int) -> Operation | None:
+        """Whose event has this chat id already; a chat that goes on, only at about that time."""
+        told = [o for o in same if o.event and o.event.chat == chat]
+        if action != "inmail":
+            gate = [o for o in told if o.number is not None]
+            of_gate = [o for o in gate if o.reserved_at - SKEW <= at <= o.settled_at + SKEW]
+            told = of_gate + [o for o in told if o.number is None and abs(o.reserved_at - at) <= SECOND]
+        if chat is None and any(self.waits_for(o, at) and o.reserved_at <= at for o in same):
+            return None
+        return told[0] if told else None
+
+    def waits_for(self, operation: Operation, at: int) -> bool:
+        """Whose outcome, or whose proof, a send of that instant can be."""
+        if operation.number is None or at < operation.reserved_at - SKEW:
+            return False
+        unproven = operation.state == "delivered" and operation.event is None
+        return operation.unresolved() or unproven and at <= operation.settled_at + SKEW
+
+    def delivery_of(self, same: list[Operation], at: int) -> Operation | None:
+        """What was reserved by then; what was given back; what was reserved a little later."""
+        waiting = [o for o in same if self.waits_for(o, at)]
+        returned = [o for o in same if o.state == "released" and o.outcome != "credits_exhausted"]
+        returned = [o for o in returned if o.reserved_at < at <= o.reserved_at + LATE_DELIVERY]
+        for some in ([o for o in waiting if o.reserved_at <= at], returned, waiting):
+            if some:
+                return max(some, key=lambda o: o.reserved_at)
+        return None
+
     def set_status(self, status: str) -> None:
+        """What leaves a restriction ramps up anew."""
+        self.note_cap()
+        if self.status == "restricted" != status and self.ramp is not None:
+            self.ramp = set()
         self.status = status
+        self.note_cap()
 
     def set_cap(self, action: str, daily: int | None, weekly: int | None) -> None:
         """Lowering a cap is no offence: the highest of the day counts."""
@@ -168,8 +205,8 @@ class Account(Model):
         self.caps[action] = (daily, weekly)
         self.note_cap()
 
-    def clear_cooldown(self) -> None:
-        self.cooldown = None
+    def set_pace(self, gap: int, spread: bool) -> None:
+        self.pace = gap, spread
 
     def set_window(self, start: int | None, end: int | None, days: tuple | None) -> None:
         """In quarters of the local day; nothing at all removes it."""
@@ -225,7 +262,7 @@ class Account(Model):
     def breaker_report(self, prospect: str, error: str) -> str:
         if error == "nothing":
             raise Problem("SG001")
-        outcome = ERRORS[error][1]
+        outcome = answer_of(error, "inmail").outcome
         if outcome == "credits_exhausted":
             self.arm(self.now, outcome)
         return outcome
@@ -243,7 +280,7 @@ class Account(Model):
         cap, over = self.highest_cap[self.today], ("over_cap", self.today)
         if counter > cap and counter * 100 >= cap * 120:
             if over not in self.raised:
-                self.cool_down(self.now + OVER_CAP_COOLDOWN)
+                self.cool_down(None, "over_cap", self.now + OVER_CAP_COOLDOWN)
                 found.add(over)
             elif over in self.alerts:
                 found.add(over)
@@ -255,8 +292,11 @@ class Account(Model):
 
     def reconcile_operations(self) -> None:
         """Layer 1: what is counted anew each time needs no correction; expired operations are told."""
-        since = week_of(self.today) - timedelta(days=7)
+        since = self.today - timedelta(days=self.today.weekday() + 7)
         expired = any(o.expired(self.now) and o.counted_on >= since for o in self.journal)
+        for o in self.journal:
+            if o.expired(self.now) and o.counted_on >= since:
+                self.counts_as(o, "expired")
         self.expire(since)
         self.alerts = {alert for alert in self.alerts if alert[0] != "operations_expired"}
         if expired:
@@ -287,6 +327,9 @@ def wait(account: Account, how: str) -> int:
     tomorrow = (now // (1440 * MINUTE) + 1) * 1440 * MINUTE
     turn = next_change(account.window, account.zone, now) if account.window else None
     work = min((e.due_at for e in account.enrolled if e.due_at is not None and e.due_at > now), default=now)
+    ends = [account.quiet_until(action) for action in ("inmail", "invite")]
+    silence = min((end for end in ends if end is not None), default=now)
+    paced = min((p for p in map(account.paced_until, ("inmail", "invite")) if p > now), default=now)
     boundaries = {
         "midnight": tomorrow,
         "nearly midnight": tomorrow - 1,
@@ -294,6 +337,10 @@ def wait(account: Account, how: str) -> int:
         "nearly the next period": account.next_period(now) - 1,
         "the end of the lease": account.lease or 0,
         "the end of the cooldown": account.cooldown or 0,
+        "the end of the silence": silence,
+        "nearly the end of the silence": silence - 1,
+        "the end of the pace": paced,
+        "nearly the end of the pace": paced - 1,
         "the turn of the window": turn or now,
         "nearly the turn of the window": (turn or now) - 1,
         "the next work": work,

@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from .books import DAY, MINUTE, Books, Operation, Problem
+from .books import ATTEMPTS_MAX, DAY, MINUTE, Answer, Books, Operation, Problem
 
 PROSPECT_COOLDOWN = DAY
 BACK_OFF = 5 * MINUTE
-ATTEMPTS_MAX = 5
 NO_CREDITS = "account_inmail_credits_exhausted"
 # PostgreSQL does not write an operation for this one: the player sees to it.
 POISON = "poison"
@@ -122,13 +121,23 @@ class Work(Books):
         if e:
             e.becomes("done")
 
-    def failed(self, operation: Operation, outcome: str) -> None:
+    def failed(self, operation: Operation, answer: Answer, retry_after: int | None = None) -> None:
         """What became of the last hand-out of a piece, unless it was a delivery."""
         e = next((e for e in self.enrolled if e.operation is operation), None)
         if e is None or e.state not in ("sending", "parked"):
             return
-        if outcome in UNKNOWN:
+        outcome = answer.outcome
+        failing = outcome == "transient" and self.is_failing(e.action)
+        if failing or outcome in ("recipient_later", "rate_limited", "action_unavailable"):
+            e.attempts -= 1
+        if outcome in (*UNKNOWN, "rejected"):
             e.becomes("parked", None, outcome)
+        elif outcome == "recipient_later":
+            e.becomes("waiting", self.now + answer.waits(retry_after), outcome)
+        elif outcome in ("rate_limited", "action_unavailable"):
+            e.becomes("waiting", self.now, outcome)
+        elif failing:
+            e.becomes("waiting", self.now + self.back_off(min(max(e.attempts, 1), ATTEMPTS_MAX - 1)), outcome)
         elif outcome == "recipient_refused":
             reason = "inmail_eligibility" if e.action == "inmail" else outcome
             e.becomes("done", None, reason)
@@ -141,6 +150,10 @@ class Work(Books):
             e.becomes("parked", None, outcome)
         else:
             e.becomes("waiting", self.now + self.back_off(e.attempts), outcome)
+
+    def is_failing(self, action: str) -> bool:
+        """Too often in a row; see histories/failures."""
+        raise NotImplementedError
 
     def back_off(self, attempts: int) -> int:
         return BACK_OFF * 2 ** (attempts - 1)

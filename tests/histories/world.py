@@ -42,6 +42,10 @@ class World:
         for account in self.all():
             account.paused = False
 
+    def clear_failures(self) -> None:
+        for account in self.all():
+            account.clear_failures()
+
     def pause_campaign(self, campaign: str) -> None:
         self.paused_campaigns.add(campaign)
 

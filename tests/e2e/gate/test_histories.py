@@ -16,12 +16,12 @@ from histories.play import Player, goes_apart, shrink
 
 NEWEST_ONLY = True
 TIMEOUT_SECONDS = 6 * 3_600
-FIXED_SEEDS = 220
+FIXED_SEEDS = 400
 # With a seed and no number.
 FRESH_SEEDS = 100
 # A wrong model is found within so many histories, and what is left of it is a few steps.
 MUTANT_SEEDS = 400
-MUTANT_STEPS_MAX = 9
+MUTANT_STEPS_MAX = 11
 
 # Histories that told the two apart once, and what was wrong.
 ONCE_APART = [
@@ -79,9 +79,9 @@ ONCE_APART = [
 # What the fixed seeds must meet.
 TO_BE_MET = """
 paused_by_operator account_not_connected breaker_forced_open account_inmail_credits_exhausted
-account_cooldown outside_sending_window operation_in_flight prospect_cooldown pacing weekly_cap_reached daily_cap_reached
+account_cooldown action_cooldown daily_attempts_reached outside_sending_window operation_in_flight prospect_cooldown pacing weekly_cap_reached daily_cap_reached
 operation_resolved SG001 SG003 SG006 SG007 SG102 SG201 SG202 SG203 SG204 SG206 SG207 SG208 SG213
-over_cap delivered_after_rollback operations_expired
+over_cap delivered_after_rollback operations_expired failing action_unavailable
 """.split()
 WAITS_FOR = """
 account_inmail_credits_exhausted operation_in_flight prospect_cooldown released transient rate_limited
@@ -93,7 +93,7 @@ TO_BE_MET += [f"clear {reason}" for reason in ("monthly_reset", "recent_success_
 TO_BE_MET += ["cancel", "resume_deferred", "switch_action", "dispatch, answered before"]
 TO_BE_MET += ["handed out", "waiting, None", "sending, None", "done, None", "cancelled, None"]
 TO_BE_MET += [f"waiting, {reason}" for reason in WAITS_FOR.split()]
-TO_BE_MET += [f"parked, {reason}" for reason in "poisoned expired indeterminate transient".split()]
+TO_BE_MET += [f"parked, {reason}" for reason in "poisoned expired indeterminate rejected".split()]
 TO_BE_MET += ["done, inmail_eligibility", "done, recipient_refused"]
 TO_BE_MET += [outcome for _, *outcomes in ERRORS.values() for outcome in outcomes]
 
