@@ -132,6 +132,7 @@ CREATE SCHEMA byhand;
 CREATE TABLE byhand.accounts (LIKE sendgate.accounts INCLUDING ALL) WITH (fillfactor = 70);
 CREATE TABLE byhand.send_operations (LIKE sendgate.send_operations INCLUDING ALL) WITH (fillfactor = 85);
 CREATE TABLE byhand.linkedin_events (LIKE sendgate.linkedin_events INCLUDING ALL);
+UPDATE sendgate.accounts SET sent_before = decode(repeat('00', 30), 'hex');
 INSERT INTO byhand.accounts SELECT * FROM sendgate.accounts;
 CREATE ROLE app LOGIN;
 GRANT sendgate_sender TO app;

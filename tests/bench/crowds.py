@@ -9,7 +9,8 @@ CAP = 1_000_000
 
 SETUP = f"""
 SELECT count(sendgate.upsert_account('hot-' || n, 'sales_navigator')) FROM generate_series(1, {CLIENTS}) n;
-UPDATE sendgate.accounts SET inmail_daily_cap = {CAP} WHERE id LIKE 'hot-%';
+UPDATE sendgate.accounts SET inmail_daily_cap = {CAP}, sent_before = decode(repeat('00', 30), 'hex')
+WHERE id LIKE 'hot-%';
 SELECT sendgate.upsert_account('full', 'free');
 INSERT INTO byhand.accounts SELECT * FROM sendgate.accounts WHERE id LIKE 'hot-%';
 """

@@ -28,8 +28,8 @@ NOW = f"timestamptz '{NOON.isoformat()}'"
 TODAY = f"date '{NOON.date()}'"
 
 ACCOUNTS = f"""
-INSERT INTO sendgate.accounts (id, tier, day, week)
-SELECT 'account-' || n, 'sales_navigator', d.day, date_trunc('week', d.day)::date
+INSERT INTO sendgate.accounts (id, tier, day, sent_before)
+SELECT 'account-' || n, 'sales_navigator', d.day, decode(repeat('00', 30), 'hex')
 FROM generate_series(1, {{accounts}}) n
 CROSS JOIN LATERAL (SELECT {TODAY} - {HISTORY_ENDS} - n % 60) d (day);
 """

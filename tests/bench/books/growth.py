@@ -18,7 +18,8 @@ SCRIPTS = {"reserve": contenders.RESERVE, "by hand": BY_HAND}
 # indexed, and which the contender knows nothing of.
 SETUP = f"""
 SELECT sendgate.set_tier_cap('sales_navigator', 'inmail', 10000);
-UPDATE sendgate.accounts SET day = {TODAY}, week = date_trunc('week', {TODAY})::date, inmail_cap_today = 10000;
+UPDATE sendgate.accounts SET day = {TODAY}, inmail_cap_today = 10000,
+    sent_before = decode(repeat('00', 30), 'hex');
 VACUUM FULL sendgate.accounts;
 CREATE SCHEMA byhand;
 CREATE TABLE byhand.accounts (LIKE sendgate.accounts INCLUDING ALL) WITH (fillfactor = 70);
