@@ -289,7 +289,7 @@ def send(connection, account: str, action: str, prospect: int, now: datetime) ->
         (account, action, f"p{prospect}"),
     ).fetchone()
     if not proceed:
-        expected = {"daily_cap_reached", "weekly_cap_reached", "account_inmail_credits_exhausted"}
+        expected = {"daily_cap_reached", "weekly_cap_reached", "account_inmail_credits_exhausted", "action_cooldown"}
         assert reason in expected, reason
         return reason == "account_inmail_credits_exhausted"
     silent = now == datetime(2027, 2, 10, 9, tzinfo=UTC) and (account, action) == ("a", "inmail")
