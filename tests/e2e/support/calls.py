@@ -42,7 +42,7 @@ CALLS: dict[str, Call] = {
     "reserve": _select(f"reserve('a', 'inmail', 'p100', 'k', {_op(100)})"),
     "confirm": _select(f"confirm('a', {_op(1)}, 'chat 1')"),
     "rollback": _select(f"rollback('a', {_op(2)}, 'Not enough credits', 'errors/insufficient_credits', 402)"),
-    "resolve_unresolved": _select("resolve_unresolved(false, '-infinity', 'infinity', 'a')"),
+    "resolve_unresolved": _select("resolve_unresolved(false, '2026-01-01', '2027-01-01', 'a')"),
     "resolve_operation": _select(f"resolve_operation('a', {_op(3)}, true, 'chat 3', 'seen in the inbox')"),
     "confirm_many": _select(f"confirm_many(ARRAY['a', 'a'], {_ops(4, 5)}, ARRAY['chat 4', 'chat 5'])"),
     "rollback_many": _select(f"rollback_many(ARRAY['a', 'a'], {_ops(6, 7)})"),
