@@ -57,13 +57,11 @@ class Failing(Model):
             row.until = expires_at
 
     def open_once(self, kind: str) -> bool:
-        """An alert of today, unless there was one."""
+        """The alert of today, which opens again if it was resolved."""
         alert = (kind, self.today)
-        if alert in self.raised:
-            return False
-        self.raised.add(alert)
+        new = alert not in self.alerts
         self.alerts.add(alert)
-        return True
+        return new
 
     def no_longer_failing(self) -> None:
         """The alert goes once no action is failing."""
