@@ -8,7 +8,12 @@ extension_sql_file!("../../sql/10_types.sql", name = "types", requires = ["insta
 extension_sql_file!("../../sql/20_accounts.sql", name = "accounts", requires = ["types"]);
 extension_sql_file!("../../sql/21_caps.sql", name = "caps", requires = ["accounts"]);
 extension_sql_file!("../../sql/22_error_rules.sql", name = "error_rules", requires = ["caps"]);
-extension_sql_file!("../../sql/30_gate.sql", name = "gate", requires = ["error_rules"]);
+extension_sql_file!(
+    "../../sql/23_linkedin_accounts.sql",
+    name = "linkedin_accounts",
+    requires = ["error_rules"]
+);
+extension_sql_file!("../../sql/30_gate.sql", name = "gate", requires = ["linkedin_accounts"]);
 extension_sql_file!("../../sql/31_events.sql", name = "events", requires = ["gate"]);
 extension_sql_file!("../../sql/32_breaker.sql", name = "breaker", requires = ["events"]);
 extension_sql_file!("../../sql/33_cooldowns.sql", name = "cooldowns", requires = ["breaker"]);

@@ -7,9 +7,6 @@ use crate::tables::alerts::{self, About};
 use sendgate_decision::clock::{DAY, HOUR, Instant};
 use sendgate_decision::failures::is_outage;
 
-/// The alert about a provider that fails, which is about no account.
-pub(crate) const ALERT: &str = "provider_failing";
-
 /// Accounts that fail, and these together with those that had a grant since $3. A failing account was written
 /// at most a day before its silence ends, and a grant writes its account. So the accounts that were idle since
 /// day $1 are left out by the index on the day: an index on failures would make every failure write all indexes
@@ -36,13 +33,13 @@ pub(super) fn look(spi: &Spi, now: Instant) -> bool {
     // With failures switched off, no row that fails refuses anything.
     let counts = gucs::limits().failure_limit > 0;
     if !counts || !is_outage(failing, active, gucs::outage_accounts()) {
-        alerts::resolve(spi, About::Jobs, ALERT, now);
+        alerts::resolve(spi, About::Jobs, alerts::PROVIDER_FAILING, now);
         return false;
     }
     let detail = format!(
         "{failing} of the {active} accounts that were at work in the last hour are failing: probably the provider is; clear_cooldown('*', note) ends their cooldowns once it is back"
     );
-    alerts::open(spi, About::Jobs, ALERT, now.day(), &detail, now)
+    alerts::open(spi, About::Jobs, alerts::PROVIDER_FAILING, now.day(), &detail, now)
 }
 
 /// How many accounts fail, with a silence that ended less than an hour ago or lasts; and how many these are

@@ -55,7 +55,7 @@ macro_rules! prune_statement {
 type Table = (&'static str, Statement);
 
 /// What is pruned, in the order of a sweep: settled operations, what hangs on nothing, proven deliveries.
-static TABLES: [Table; 11] = [
+static TABLES: [Table; 12] = [
     prune_statement!(
         "send_operations",
         "o.reserved_at OPERATOR(pg_catalog.<) $1

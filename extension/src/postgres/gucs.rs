@@ -3,14 +3,15 @@
 //! The C variables are the truth; `current_setting()` would also believe a placeholder that an
 //! ordinary user set before the library was loaded.
 
+mod failures;
 mod modes;
 
+pub use failures::{late_delivery, limits, outage_accounts};
 pub use modes::{InTransaction, enforcement, in_transaction};
 
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::pg_sys;
 use sendgate_decision::clock::{Instant, SECOND};
-use sendgate_decision::failures::Limits;
 use sendgate_decision::literal;
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_void};
@@ -35,21 +36,6 @@ const KEEP_SECONDS_MIN: i32 = KEEP_DAYS_MIN * 86_400;
 /// Longest that old rows are kept: twenty years.
 const KEEP_SECONDS_MAX: i32 = 20 * 366 * 86_400;
 
-/// Most failures in a row that stop no action: beyond that the limit protects nothing.
-const FAILURE_LIMIT_MAX: i32 = 10_000;
-
-/// Longest first silence of an action that fails: a day; more failures make it no longer than that.
-const FAILURE_COOLDOWN_SECONDS_MAX: i32 = 86_400;
-
-/// Attempts a day in percent of the cap: fewer than the cap would refuse what the cap allows.
-const ATTEMPT_PERCENT: (i32, i32) = (100, 10_000);
-
-/// Longest time after its reservation that a send which was given back may turn out to be delivered: a month.
-const LATE_DELIVERY_SECONDS_MAX: i32 = 31 * 86_400;
-
-/// Most accounts that must fail together to be called an outage.
-const OUTAGE_ACCOUNTS_MAX: i32 = 1_000_000;
-
 /// Longest wait for a held row: ten minutes; a worker that waits longer is better refused.
 const LOCK_TIMEOUT_MS_MAX: i32 = 600_000;
 
@@ -73,16 +59,6 @@ static KEEP: GucSetting<i32> = GucSetting::<i32>::new(90 * 86_400);
 static KEEP_EVENTS: GucSetting<i32> = GucSetting::<i32>::new(400 * 86_400);
 
 static LOCK_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(5_000);
-
-static FAILURE_LIMIT: GucSetting<i32> = GucSetting::<i32>::new(10);
-
-static FAILURE_COOLDOWN: GucSetting<i32> = GucSetting::<i32>::new(3_600);
-
-static ATTEMPTS: GucSetting<i32> = GucSetting::<i32>::new(200);
-
-static LATE_DELIVERY: GucSetting<i32> = GucSetting::<i32>::new(72 * 3_600);
-
-static OUTAGE_ACCOUNTS: GucSetting<i32> = GucSetting::<i32>::new(5);
 
 /// What the assign hooks of the two clock settings leave behind.
 struct TestClock {
@@ -135,25 +111,6 @@ pub fn retry_backoff() -> i64 {
 /// `sendgate.release_spread` in microseconds.
 pub fn release_spread() -> i64 {
     i64::from(RELEASE_SPREAD.get()) * SECOND
-}
-
-/// `sendgate.failure_limit`, `sendgate.failure_cooldown` and `sendgate.attempt_percent`.
-pub fn limits() -> Limits {
-    Limits {
-        failure_limit: FAILURE_LIMIT.get(),
-        failure_cooldown: i64::from(FAILURE_COOLDOWN.get()) * SECOND,
-        attempt_percent: ATTEMPTS.get(),
-    }
-}
-
-/// `sendgate.late_delivery` in microseconds.
-pub fn late_delivery() -> i64 {
-    i64::from(LATE_DELIVERY.get()) * SECOND
-}
-
-/// `sendgate.outage_accounts`.
-pub fn outage_accounts() -> i32 {
-    OUTAGE_ACCOUNTS.get()
 }
 
 /// `sendgate.lock_timeout` in milliseconds.
@@ -247,7 +204,7 @@ pub fn define() {
         GucContext::Suset,
         GucFlags::UNIT_MS,
     );
-    define_failure_settings();
+    failures::define();
     modes::define();
     unsafe {
         define_text(
@@ -276,81 +233,6 @@ pub fn define() {
         );
         pg_sys::MarkGUCPrefixReserved(c"sendgate".as_ptr());
     }
-}
-
-/// What stops an account that fails. Not settable by those whom it stops.
-fn define_failure_settings() {
-    define_number(
-        c"sendgate.failure_limit",
-        c"Failures in a row that stop an action of an account.",
-        c"0 switches it off: then no failure counts, and no failing action refuses.",
-        &FAILURE_LIMIT,
-        (0, FAILURE_LIMIT_MAX),
-    );
-    define_seconds(
-        c"sendgate.failure_cooldown",
-        c"How long an action stops after that many failures.",
-        c"Doubled with each attempt that fails afterwards, up to a day.",
-        &FAILURE_COOLDOWN,
-        1,
-        FAILURE_COOLDOWN_SECONDS_MAX,
-    );
-    unsafe {
-        // One range with a hole: pgrx's settings have no check hook.
-        pg_sys::DefineCustomIntVariable(
-            c"sendgate.attempt_percent".as_ptr(),
-            c"Attempts of an action that an account may make a day, in percent of its effective cap."
-                .as_ptr(),
-            c"0 switches it off, else 100 to 10000. A worker's own released gives an attempt back.".as_ptr(),
-            ATTEMPTS.as_ptr(),
-            ATTEMPTS.get(),
-            0,
-            ATTEMPT_PERCENT.1,
-            pg_sys::GucContext::PGC_SUSET,
-            0,
-            Some(check_attempt_percent),
-            None,
-            None,
-        );
-    }
-    define_seconds(
-        c"sendgate.late_delivery",
-        c"How long after its reservation a send that was given back may turn out to be delivered.",
-        c"For record_external_send; 0 switches it off.",
-        &LATE_DELIVERY,
-        0,
-        LATE_DELIVERY_SECONDS_MAX,
-    );
-    define_number(
-        c"sendgate.outage_accounts",
-        c"Accounts that must be failing together for the alert provider_failing.",
-        c"",
-        &OUTAGE_ACCOUNTS,
-        (1, OUTAGE_ACCOUNTS_MAX),
-    );
-}
-
-#[pgrx::pg_guard]
-unsafe extern "C-unwind" fn check_attempt_percent(
-    value: *mut std::ffi::c_int,
-    _extra: *mut *mut c_void,
-    _source: pg_sys::GucSource::Type,
-) -> bool {
-    let valid = unsafe { *value == 0 || *value >= ATTEMPT_PERCENT.0 };
-    if !valid {
-        hint("Pass 0 to switch it off, or 100 to 10000 percent: fewer would refuse what the cap allows.");
-    }
-    valid
-}
-
-fn define_number(
-    name: &'static CStr,
-    short: &'static CStr,
-    long: &'static CStr,
-    setting: &'static GucSetting<i32>,
-    (min, max): (i32, i32),
-) {
-    GucRegistry::define_int_guc(name, short, long, setting, min, max, GucContext::Suset, GucFlags::default());
 }
 
 fn define_seconds(

@@ -13,6 +13,9 @@ use std::collections::HashSet;
 /// Stands for all accounts, in alerts that are about none.
 const NO_ACCOUNT: &str = "*";
 
+/// The alert about so many accounts that fail together that it is the provider; it is about no account.
+pub const PROVIDER_FAILING: &str = "provider_failing";
+
 /// The alert about a row whose day is ahead of the clock.
 const AHEAD: &str = "clock_behind_row";
 

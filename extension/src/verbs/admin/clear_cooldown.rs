@@ -1,7 +1,6 @@
 //! `clear_cooldown`: ends cooldowns of an account or one of its actions before their time, and failures in a
 //! row start again at 0.
 
-use crate::books::outage;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{Answer, Args, VOID, show_instant, sql_function};
 use crate::postgres::param::types;
@@ -88,7 +87,7 @@ fn clear_failures(spi: &Spi, action: Option<Action>, note: Option<&str>) -> Resu
     for (held, before, after) in &cleared {
         tell(spi, *held, before, after, note, now);
     }
-    alerts::resolve(spi, About::Jobs, outage::ALERT, now);
+    alerts::resolve(spi, About::Jobs, alerts::PROVIDER_FAILING, now);
     let change = (json!(cleared.len()), json!(0));
     admin_log::write(spi, "clear_cooldown", None, Some("failures"), change, note);
     Ok(())
