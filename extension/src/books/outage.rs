@@ -7,7 +7,7 @@ use crate::tables::alerts::{self, About};
 use sendgate_decision::clock::{DAY, HOUR, Instant};
 use sendgate_decision::failures::is_outage;
 
-/// Accounts that fail, and these together with those that had a grant since $3. A failing account was written
+/// Accounts that fail, and these together with those that had a grant from $2 to $3. A failing account was written
 /// at most a day before its silence ends, and a grant writes its account. So the accounts that were idle since
 /// day $1 are left out by the index on the day: an index on failures would make every failure write all indexes
 /// of the row. Cooldowns are looked at only where the row has any.
@@ -22,8 +22,8 @@ static COUNT: Statement = Statement::new(
      ) f (failing)
      WHERE a.day OPERATOR(pg_catalog.>=) $1
        AND (f.failing OR GREATEST(a.inmail_last_at, a.invite_last_at, a.message_last_at,
-                                  a.profile_view_last_at, a.engagement_last_at) OPERATOR(pg_catalog.>) $2)",
-    types![date, instant],
+                                  a.profile_view_last_at, a.engagement_last_at) BETWEEN $2 AND $3)",
+    types![date, instant, instant],
 );
 
 /// Raises the alert or resolves it, at the end of a sweep; whether it is new. One is open a day, and the audit
@@ -48,6 +48,6 @@ fn count(spi: &Spi, now: Instant) -> (i64, i64) {
     let since = now.plus(-HOUR);
     // The row may have been written a day and an hour ago, or at a clock of the day before that.
     let first = now.plus(-(2 * DAY)).day();
-    let mut row = spi.run(&COUNT, params![first, since]).first().expect("an aggregate has one row");
+    let mut row = spi.run(&COUNT, params![first, since, now]).first().expect("an aggregate has one row");
     (row.value(), row.value())
 }
