@@ -612,7 +612,6 @@ COMMENT ON FUNCTION sendgate.set_enforcement(text, text, text) IS
 
 ALTER TABLE sendgate.observed_refusals OWNER TO sendgate_owner;
 ALTER ROUTINE sendgate.set_enforcement(text, text, text) OWNER TO sendgate_owner;
-REVOKE ALL ON TYPE sendgate.observed_refusals FROM PUBLIC;
 REVOKE ALL ON sendgate.observed_refusals FROM PUBLIC;
 REVOKE ALL ON ROUTINE sendgate.set_enforcement(text, text, text) FROM PUBLIC;
 GRANT SELECT ON sendgate.observed_refusals TO sendgate_reader;

@@ -28,7 +28,7 @@ CHECKS = {
         SELECT k.account_id, k.action, k.sent_this_week, count(o)
         FROM sendgate.counters k LEFT JOIN sendgate.send_operations o
             ON (o.account_id, o.action) = (k.account_id, k.action) AND o.state <> 'released'
-            AND date_trunc('week', o.counted_on) = date_trunc('week', k.day)
+            AND o.counted_on BETWEEN k.day - 6 AND k.day
         GROUP BY 1, 2, 3 HAVING k.sent_this_week <> count(o)""",
     ),
     "sweeps corrected nothing": (

@@ -243,7 +243,20 @@ def paces(rng: random.Random, _reserved: int) -> list[tuple]:
     return steps
 
 
-EPISODES = fails_again, fails_again, fails_together, paces, by_hand, one_probe, stale_error, campaign, retries, probe_of_work, hours, called_off
+EPISODES = (
+    fails_again,
+    fails_again,
+    fails_together,
+    paces,
+    by_hand,
+    one_probe,
+    stale_error,
+    campaign,
+    retries,
+    probe_of_work,
+    hours,
+    called_off,
+)
 
 
 def a_list(rng: random.Random) -> list[tuple]:

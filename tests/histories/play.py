@@ -7,7 +7,18 @@ from pathlib import Path
 
 from e2e.support import operation
 
-from .books import ATTEMPT_PERCENT, ERRORS, FAILURE_COOLDOWN, FAILURE_LIMIT, MINUTE, Decision, Event, Problem, day_of, identity
+from .books import (
+    ATTEMPT_PERCENT,
+    ERRORS,
+    FAILURE_COOLDOWN,
+    FAILURE_LIMIT,
+    MINUTE,
+    Decision,
+    Event,
+    Problem,
+    day_of,
+    identity,
+)
 from .dispatch import Row, Wrong
 from .history import CAPS, GAP, TIER, Different, History
 from .tables import (

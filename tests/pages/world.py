@@ -5,17 +5,17 @@
 LOAD = """
 SET session_replication_role = replica;
 INSERT INTO sendgate.accounts (
-    id, tier, display_name, day, week, status, time_zone, inmails_sent_today, invites_sent_today,
-    messages_sent_today, inmails_sent_this_week, invites_sent_this_week, messages_sent_this_week,
+    id, tier, display_name, day, sent_before, status, time_zone, inmails_sent_today, invites_sent_today,
+    messages_sent_today,
     inmail_credits_exhausted_at, cooldown_until, breaker_mode, inmail_cap_today)
 SELECT 'acc-' || lpad(n::text, 6, '0'),
        (ARRAY['sales_navigator', 'sales_navigator', 'premium_business', 'recruiter'])[1 + n / 7 % 4],
        (ARRAY['Ada', 'Grace', 'Barbara', 'Edsger', 'Alan', 'Radia', 'Donald', 'Frances'])[1 + n / 3 % 8] || ' '
        || (ARRAY['Berger', 'Novak', 'Rossi', 'Larsen', 'Okafor', 'Tanaka', 'Silva'])[1 + n % 7],
-       d.today, date_trunc('week', d.today)::date,
+       d.today, decode(repeat('00', 30), 'hex'),
        CASE WHEN n % 60 = 7 THEN 'paused' WHEN n % 90 = 8 THEN 'restricted'
             WHEN n % 120 = 9 THEN 'disconnected' ELSE 'connected' END,
-       'UTC', s.inmails, s.invites, s.messages, s.inmails, s.invites, s.messages,
+       'UTC', s.inmails, s.invites, s.messages,
        CASE WHEN n % 40 = 3 THEN d.at - interval '1 second' * (1 + n % 50) END,
        CASE WHEN n % 80 = 5 THEN d.at + interval '40 minutes' END,
        CASE WHEN n % 2000 = 11 THEN 'open' ELSE 'auto' END, 50

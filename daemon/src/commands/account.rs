@@ -143,7 +143,8 @@ fn verdict(style: Style, decision: &Decision) -> String {
 }
 
 fn counted(counter: &Counter) -> String {
-    let Counter { action, sent_today, daily_cap, sent_this_week, delivered_today, .. } = counter;
+    let Counter { action, sent_today, daily_cap, delivered_today, .. } = counter;
+    let sent_this_week = counter.sent_this_week.map_or("not counted yet".to_owned(), |sent| sent.to_string());
     let weekly = counter.weekly_cap.map_or_else(String::new, |cap| format!(" of {cap}"));
     format!(
         "{action:<13} {sent_today} of {daily_cap} today ({delivered_today} delivered), \

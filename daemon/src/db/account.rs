@@ -108,8 +108,8 @@ pub struct Counter {
     pub sent_today: i32,
     /// The effective cap today, in slots.
     pub daily_cap: i32,
-    /// Slots taken since Monday (UTC).
-    pub sent_this_week: i32,
+    /// Slots taken in the last seven UTC days, today included; none until the days before are counted.
+    pub sent_this_week: Option<i32>,
     /// The weekly cap, in slots; none if there is none.
     pub weekly_cap: Option<i32>,
     /// Deliveries proven today.

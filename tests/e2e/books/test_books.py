@@ -289,14 +289,14 @@ def send(connection, account: str, action: str, prospect: int, now: datetime) ->
         (account, action, f"p{prospect}"),
     ).fetchone()
     if not proceed:
-        expected = {"daily_cap_reached", "weekly_cap_reached", "account_inmail_credits_exhausted", "action_cooldown"}
+        expected = {"daily_cap_reached", "weekly_cap_reached", "account_inmail_credits_exhausted"}
         assert reason in expected, reason
         return reason == "account_inmail_credits_exhausted"
     silent = now == datetime(2027, 2, 10, 9, tzinfo=UTC) and (account, action) == ("a", "inmail")
     if silent:
         return False
     if account == "b" and now >= datetime(2027, 1, 20, tzinfo=UTC) and now.month == 1:
-        connection.execute("SELECT sendgate.rollback('b', %s, 'out of credits', NULL, 402)", (slot,))
+        connection.execute("SELECT sendgate.rollback('b', %s, 'out of credits', NULL, 422)", (slot,))
     elif prospect % 7 == 0:
         connection.execute("SELECT sendgate.rollback(%s, %s)", (account, slot))
     else:

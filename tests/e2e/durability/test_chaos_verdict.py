@@ -267,7 +267,8 @@ MUTANTS = {
         UPDATE sent SET operation_id = one.operation_id FROM one;
         INSERT INTO chaos.ledger SELECT * FROM sent""",
     "counters of the day are what the journal holds": "UPDATE sendgate.accounts SET messages_sent_today = messages_sent_today + 1 WHERE id = 'a00002'",
-    "counters of the week are what the journal holds": "UPDATE sendgate.accounts SET messages_sent_this_week = messages_sent_this_week - 1 WHERE id = 'a00002'",
+    "counters of the week are what the journal holds": """
+        UPDATE sendgate.accounts SET sent_before = set_byte(sent_before, 12, get_byte(sent_before, 12) + 1) WHERE id = 'a00002'""",
     "sweeps corrected nothing": """
         UPDATE sendgate.accounts SET messages_sent_today = messages_sent_today + 1 WHERE id = 'a00002';
         SELECT sendgate.reconcile_operations()""",

@@ -17,7 +17,10 @@ DAY = timedelta(days=1)
 NOON = datetime(2027, 9, 1, 12, tzinfo=UTC)
 ALERTS = "SELECT string_agg(account_id || ' ' || kind, ', ' ORDER BY account_id) FROM sendgate.open_alerts"
 RUNS = "SELECT run_id FROM sendgate.reconcile_runs"
-COUNTERS = "SELECT id, day, invites_sent_today, invites_sent_this_week FROM sendgate.accounts ORDER BY id"
+COUNTERS = """
+    SELECT id, day, invites_sent_today,
+           sendgate.sent_in_seven_days_as_of(invites_sent_today, sent_before, 'invite', day, day::timestamptz)
+    FROM sendgate.accounts ORDER BY id"""
 
 
 def test_a_clock_that_was_a_day_ahead_for_a_while(env):

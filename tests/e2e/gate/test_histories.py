@@ -21,7 +21,8 @@ FIXED_SEEDS = 400
 FRESH_SEEDS = 100
 # A wrong model is found within so many histories, and what is left of it is a few steps.
 MUTANT_SEEDS = 400
-MUTANT_STEPS_MAX = 11
+# Failures in a row, the silence after them and the attempt behind it take some.
+MUTANT_STEPS_MAX = 24
 
 # Histories that told the two apart once, and what was wrong.
 ONCE_APART = [

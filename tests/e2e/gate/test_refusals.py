@@ -13,7 +13,7 @@ def test_refusals_are_counted_by_reason(env):
     provision(env, "capped", inmail=0, invite=2)
     provision(env, "empty")
     lines = "SELECT count(*), count(*) FILTER (WHERE refusals = 0) FROM sendgate.refusal_counts()"
-    equal(env.psql(lines), "60|60", "every action and reason, all noughts")
+    equal(env.psql(lines), "80|80", "every action and reason, all noughts")
     since = "SELECT DISTINCT since BETWEEN pg_postmaster_start_time() - interval '1 min' AND clock_timestamp() FROM sendgate.refusal_counts()"
     equal(env.psql(since), "t", "counted since the server started")
     env.psql("SELECT sendgate.set_status('off', 'paused', 'test')")

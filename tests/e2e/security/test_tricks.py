@@ -29,7 +29,7 @@ SELECT n.conrelid::pg_catalog.regclass::text, n.conname FROM pg_catalog.pg_const
 WHERE n.connamespace = 'sendgate'::pg_catalog.regnamespace AND n.conrelid <> 0 ORDER BY 1, 2"""
 SETTINGS = "SELECT name, context, setting FROM pg_catalog.pg_settings WHERE name LIKE 'sendgate.%' ORDER BY 1"
 # The one setting that a session may make, and that is believed from members of sendgate_daemon only.
-OPEN_SETTINGS = ["sendgate.actor"]
+OPEN_SETTINGS = ["sendgate.actor", "sendgate.in_transaction"]
 
 REFUSED = "42501"
 # A view that PostgreSQL cannot write through is refused before anybody's rights are looked at.

@@ -56,6 +56,7 @@ CALLS: dict[str, Call] = {
     "upsert_account": _select("upsert_account('new', 'free')"),
     "set_window": _select("set_window('c', '09:00', '17:00', ARRAY[1, 2])"),
     "set_pace": _select("set_pace('c', '5 minutes', 20, true, 'like a person')"),
+    "set_enforcement": _select("set_enforcement('c', 'observe', 'first week')"),
     "set_status": _select("set_status('c', 'paused', 'holiday')"),
     "set_cap": _select("set_cap('c', 'invite', 5)"),
     "set_tier_cap": _select("set_tier_cap('sales_navigator', 'invite', 7)"),
@@ -68,7 +69,6 @@ CALLS: dict[str, Call] = {
         "resume_all()", before="SELECT sendgate.pause_all('stop')", after="DELETE FROM sendgate.pause_switch"
     ),
     "clear_cooldown": _select("clear_cooldown('cooling', 'false alarm')"),
-    "set_pace": _select("set_pace('c', '2 minutes', 25, true, 'calm')"),
     "repair_day": _select("repair_day('ahead', 'the clock is right again')"),
     "enqueue": _select("enqueue('k', 'p60', 'a', 'message')"),
     "dispatch": Call(f"SELECT * FROM sendgate.dispatch(5, 'message', 'a', {_op(101)})"),

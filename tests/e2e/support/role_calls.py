@@ -120,6 +120,8 @@ def operator_calls() -> list[str]:
         "SELECT sendgate.set_error_rule(3, 'rate_limited', 'message', NULL, '429', NULL, 'action', '1 hour')",
         "SELECT sendgate.drop_error_rule(3)",
         f"SELECT sendgate.resolve_operation('@', '{operation(4)}', true)",
+        "SELECT sendgate.resolve_unresolved(true, '2020-01-01', '2020-01-02', '@')",
+        f"SELECT sendgate.set_enforcement('@', 'observe', {note})",
         f"SELECT sendgate.repair_day('@', {note})",
         "SELECT sendgate.resume_deferred('@')",
         "SELECT sendgate.pause_campaign('k@')",
