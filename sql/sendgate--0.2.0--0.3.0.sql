@@ -576,6 +576,8 @@ GRANT EXECUTE ON FUNCTION sendgate.resolve_unresolved(boolean, timestamptz, time
 TO sendgate_operator, sendgate_daemon;
 -- Observe.
 -- What would have been refused on accounts that are only observed: adopting the gate beside limits of one's own.
+COMMENT ON FUNCTION sendgate.reserve(text, text, text, text, uuid) IS
+'Takes a slot before the provider is called, or says why not. The same call with the same operation_id returns the same grant while it is in flight, so a lost answer can be asked for again. A refusal is an answer, not an error, and writes nothing but a skip of the breaker: the first per prospect, campaign and stamp is logged and defers the enrollment of that campaign, repeats are counted. Of settling it, only a delivery changes an enrollment: that of the same account, campaign, prospect and action is done. For campaign work there is dispatch. Commit before you call the provider. Errors: SG001, SG002, SG004 bad argument, SG005 the account''s zone is gone, SG101 unknown account, SG201 the id was used for something else, SG217 in a transaction block, where sendgate.in_transaction refuses that (SG216 is the warning), SG301 the account is held too long, SG302 nothing could be decided.';
 CREATE TABLE sendgate.observed_refusals (
     account_id sendgate.identifier NOT NULL,
     day date NOT NULL,

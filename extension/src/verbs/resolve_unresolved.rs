@@ -6,6 +6,7 @@ use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{Answer, Args, finite_instant, null_argument, show_instant, sql_statements};
 use crate::postgres::gucs;
 use crate::postgres::param::{IntoParam, params, types};
+use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
 use crate::settle::batch::{ANSWERS_MAX, Batch, Keys, at};
 use crate::settle::delivery::Report;
@@ -22,21 +23,34 @@ use serde_json::json;
 
 sql_statements!(sendgate_resolve_unresolved, pg_finfo_sendgate_resolve_unresolved, resolve_unresolved);
 
+/// Operations that wait for a verdict, in the order of the locks. The argument is the condition on the account.
+macro_rules! find {
+    ($account:literal) => {
+        Statement::new(
+            concat!(
+                "SELECT o.account_id, o.operation_id
+                 FROM sendgate.send_operations o
+                 WHERE o.reserved_at OPERATOR(pg_catalog.>=) $1 AND o.reserved_at OPERATOR(pg_catalog.<) $2
+                   AND ",
+                $account,
+                " AND ($4 IS NULL OR o.action OPERATOR(pg_catalog.=) $4)
+                   AND (o.state OPERATOR(pg_catalog.=) 'indeterminate'
+                        OR (o.state OPERATOR(pg_catalog.=) 'reserved'
+                            AND (o.expires_at OPERATOR(pg_catalog.<=) $5
+                                 OR o.reserved_at OPERATOR(pg_catalog.>) $5)))
+                 ORDER BY o.account_id, o.reserved_at, o.operation_id
+                 LIMIT $6"
+            ),
+            types![instant, instant, text, text, instant, int8],
+        )
+    };
+}
+
 /// What waits for a verdict, read without holding the accounts. The accounts by ascending id, so that the next
 /// call goes on with those that this one left.
-static FIND: Statement = Statement::new(
-    "SELECT o.account_id, o.operation_id
-     FROM sendgate.send_operations o
-     WHERE o.reserved_at OPERATOR(pg_catalog.>=) $1 AND o.reserved_at OPERATOR(pg_catalog.<) $2
-       AND ($3 IS NULL OR o.account_id OPERATOR(pg_catalog.=) $3)
-       AND ($4 IS NULL OR o.action OPERATOR(pg_catalog.=) $4)
-       AND (o.state OPERATOR(pg_catalog.=) 'indeterminate'
-            OR (o.state OPERATOR(pg_catalog.=) 'reserved'
-                AND (o.expires_at OPERATOR(pg_catalog.<=) $5 OR o.reserved_at OPERATOR(pg_catalog.>) $5)))
-     ORDER BY o.account_id, o.reserved_at, o.operation_id
-     LIMIT $6",
-    types![instant, instant, text, text, instant, int8],
-);
+static FIND_OF_ALL: Statement = find!("$3 IS NULL");
+
+static FIND_OF_ACCOUNT: Statement = find!("o.account_id OPERATOR(pg_catalog.=) $3");
 
 /// Which operations a verdict is about.
 struct Range<'a> {
@@ -137,8 +151,9 @@ fn resolve(spi: &Spi, range: &Range<'_>, verdict: Verdict<'_>) -> Result<i32> {
 fn find(spi: &Spi, range: &Range<'_>) -> Keys {
     let (action, limit) = (range.action.map(Action::name), ANSWERS_MAX as i64);
     let values = params![range.from, range.before, range.account, action, clock::now(), limit];
-    let rows = spi.run(&FIND, values);
-    let key = |mut row: crate::postgres::row::Row| {
+    let statement = if range.account.is_some() { &FIND_OF_ACCOUNT } else { &FIND_OF_ALL };
+    let rows = spi.run(statement, values);
+    let key = |mut row: Row| {
         let account: String = row.value();
         (account, row.nullable_uuid().expect("the key of an operation is not null"))
     };
