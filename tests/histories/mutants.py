@@ -230,13 +230,6 @@ class SendsAtOnce(Account):
         super().set_pace(gap, False)
 
 
-class CountsTwice(Account):
-    """A webhook about what was given back is a send of its own."""
-
-    def delivery_of(self, same, at):
-        return super().delivery_of([o for o in same if o.state != "released"], at)
-
-
 class Backwards(Player):
     """The database hands out the youngest first."""
 
@@ -292,9 +285,8 @@ WRONG_MODELS = {
     StopsTheAccount: 17,
     ChargesTheLimit: 17,
     RepeatsTheRejected: 52,
-    ClearsEverything: 0,
-    Hurries: 0,
-    SendsAtOnce: 0,
-    CountsTwice: 0,
+    ClearsEverything: 399,
+    Hurries: 17,
+    SendsAtOnce: 10,
 }
 WRONG_ANSWERS = {Backwards: 0, HandsOutTwice: 0, KeepsOne: 0, HandsOutNothing: 0}
