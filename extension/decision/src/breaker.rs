@@ -88,7 +88,10 @@ impl Breaker {
             (BreakerMode::Auto, Some(stamp)) if stamp < credit_period_start(reset_day, now) => {
                 Reading::Lapsed
             }
-            (BreakerMode::Auto, Some(_)) => Reading::Open { retry_at: next_credit_period(reset_day, now) },
+            // A stamp that lies ahead of the clock holds to the end of its own period.
+            (BreakerMode::Auto, Some(stamp)) => {
+                Reading::Open { retry_at: next_credit_period(reset_day, now.max(stamp)) }
+            }
         }
     }
 
