@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! gate → budget, breaker → pace, failures, window → account → clock        external → settle
-//! enrollment → classify → answer        books
+//! enrollment → classify → answer        credits (no caller yet)        books
 //! ```
 
 pub mod account;
@@ -15,6 +15,7 @@ pub mod breaker;
 pub mod budget;
 pub mod classify;
 pub mod clock;
+pub mod credits;
 pub mod enrollment;
 pub mod external;
 pub mod failures;
