@@ -67,7 +67,7 @@ FROM sendgate.linkedin_accounts
 WHERE id LIKE 'views/%'
 ORDER BY id;
 SELECT inmails_sent_today AS sent, inmails_delivered_today AS delivered, in_flight, unresolved FROM sendgate.account_cards WHERE account_id = 'views/ada';
-SELECT action, sent_today, sent_this_week FROM sendgate.counters WHERE account_id = 'views/ada' AND sent_today + sent_this_week > 0;
+SELECT action, sent_today, sent_this_week FROM sendgate.counters WHERE account_id = 'views/ada' AND sent_today + sent_this_week > 0 ORDER BY action;
 
 -- In a new credit period the pill is gone at once, before anybody clears the stamp.
 SET sendgate.now = '2026-06-09 00:00:00+00';
