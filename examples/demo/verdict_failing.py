@@ -9,7 +9,7 @@ TEMPLATE_ERROR = "errors/too_many_characters"
 FAILURE_LIMIT = 10
 """sendgate.failure_limit: so many failures in a row stop an action."""
 IN_FLIGHT_MAX = 16
-"""Four workers hold four slots each at most, and what was in flight at the stop is still called."""
+"""Four workers hold four slots each at most, and calls that are under way at the stop still reach the provider."""
 
 
 def weekly_limit(case: Case) -> Check:

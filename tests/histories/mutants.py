@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from .books import HOUR, Answer, Operation
+from .directed import LATER, PROVEN
 from .dispatch import Row
 from .play import Player
 from .verbs import Account
@@ -209,6 +210,14 @@ class RepeatsTheRejected(Account):
         super().failed(operation, again, retry_after)
 
 
+class RefusesForGood(Account):
+    """A recipient who cannot get it today never gets it."""
+
+    def failed(self, operation, answer, retry_after=None):
+        never = Answer("recipient_refused") if answer.outcome == "recipient_later" else answer
+        super().failed(operation, never, retry_after)
+
+
 class ClearsEverything(Account):
     """To clear the cooldown of one action clears the others too."""
 
@@ -228,6 +237,13 @@ class SendsAtOnce(Account):
 
     def set_pace(self, gap, spread):
         super().set_pace(gap, False)
+
+
+class CountsTwice(Account):
+    """A webhook about what was given back is a send of its own."""
+
+    def delivery_of(self, same, at):
+        return super().delivery_of([o for o in same if o.state != "released"], at)
 
 
 class Backwards(Player):
@@ -289,4 +305,6 @@ WRONG_MODELS = {
     Hurries: 17,
     SendsAtOnce: 10,
 }
+# With a history by hand that tells each apart, because random ones seldom do.
+WRONG_MODELS_BY_HAND = {RefusesForGood: LATER, CountsTwice: PROVEN}
 WRONG_ANSWERS = {Backwards: 0, HandsOutTwice: 0, KeepsOne: 0, HandsOutNothing: 0}

@@ -34,7 +34,7 @@ WHERE NOT EXISTS (
     JOIN pg_namespace AS s ON s.oid = p.pronamespace
     WHERE s.nspname = 'sendgate' AND p.proname = n.name AND has_function_privilege(p.oid, 'EXECUTE'))";
 
-/// Grants to PUBLIC, of which there should be none.
+/// Grants to PUBLIC; there should be none.
 const PUBLIC_GRANTS: &str = "SELECT x.name FROM (
     SELECT p.oid::regprocedure::text AS name, coalesce(p.proacl, acldefault('f', p.proowner)) AS acl
     FROM pg_proc AS p WHERE p.pronamespace = 'sendgate'::regnamespace

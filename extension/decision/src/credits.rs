@@ -167,7 +167,7 @@ impl Credits {
         }
     }
 
-    /// Takes one again for a delivery of what was given back at `released_at`.
+    /// Takes one again: an InMail that was given back at `released_at` was delivered all the same.
     pub fn take_back(&mut self, reserved_at: Instant, expires_at: Instant, released_at: Instant) {
         if !self.is_after_the_refusal(reserved_at) {
             return;
