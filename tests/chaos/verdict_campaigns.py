@@ -3,6 +3,9 @@
 WORK = "account_id, campaign_id, prospect_id, action"
 ENROLLMENTS = "SELECT count(*) FROM sendgate.enrollments"
 HANDED_OUT = "SELECT count(*) FROM sendgate.send_operations WHERE attempt IS NOT NULL"
+# Outcomes that are not charged to the work; of a transient one it depends on whether its action was failing.
+UNCHARGED = "'rate_limited', 'recipient_later', 'action_unavailable'"
+EARLIER = f"(PARTITION BY {WORK} ORDER BY reserved_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
 
 CHECKS = {
     "no work was lost or invented": (
@@ -22,10 +25,11 @@ CHECKS = {
         f"""
         SELECT * FROM (
             SELECT {WORK}, attempt, lag(state) OVER work AS before, reserved_at - lag(settled_at) OVER work AS since,
-                   row_number() OVER work AS number
+                   count(*) FILTER (WHERE coalesce(outcome, '') NOT IN ({UNCHARGED}, 'transient')) OVER earlier AS least,
+                   count(*) FILTER (WHERE coalesce(outcome, '') NOT IN ({UNCHARGED})) OVER earlier AS most
             FROM sendgate.send_operations WHERE attempt IS NOT NULL
-            WINDOW work AS (PARTITION BY {WORK} ORDER BY reserved_at)) hands
-        WHERE attempt <> number OR before <> 'released' OR since < '0'""",
+            WINDOW work AS (PARTITION BY {WORK} ORDER BY reserved_at), earlier AS {EARLIER}) hands
+        WHERE attempt NOT BETWEEN least + 1 AND most + 1 OR before <> 'released' OR since < '0'""",
     ),
     "no work was sent twice": (
         "SELECT count(*) FROM chaos.ledger WHERE accepted AND campaign_id IS NOT NULL",
@@ -35,7 +39,7 @@ CHECKS = {
     ),
     "work ended as its last attempt says": (
         ENROLLMENTS,
-        """
+        f"""
         SELECT e.account_id, e.campaign_id, e.prospect_id, e.action, e.state, e.reason, e.attempts, o.attempt,
                o.state AS operation, o.outcome
         FROM sendgate.enrollments e
@@ -43,11 +47,13 @@ CHECKS = {
             SELECT * FROM sendgate.send_operations o
             WHERE (o.account_id, o.campaign_id, o.prospect_id, o.action)
                 = (e.account_id, e.campaign_id, e.prospect_id, e.action) AND o.attempt IS NOT NULL
-            ORDER BY o.attempt DESC LIMIT 1) o ON true
-        WHERE e.attempts <> coalesce(o.attempt, 0) OR e.state <> CASE
+            ORDER BY o.reserved_at DESC LIMIT 1) o ON true
+        WHERE e.attempts NOT BETWEEN coalesce(o.attempt - (o.outcome IN ({UNCHARGED}, 'transient'))::integer, o.attempt, 0)
+                  AND coalesce(o.attempt - (o.outcome IN ({UNCHARGED}))::integer, o.attempt, 0)
+           OR e.state <> CASE
             WHEN o.operation_id IS NULL THEN 'waiting'
             WHEN o.state = 'delivered' OR o.outcome = 'recipient_refused' THEN 'done'
-            WHEN o.state = 'released' AND o.attempt >= 5 AND o.outcome NOT IN ('auth_lost', 'account_restricted')
+            WHEN o.state = 'released' AND e.attempts >= 5 AND o.outcome NOT IN ('auth_lost', 'account_restricted')
                 AND NOT (e.reason = 'account_inmail_credits_exhausted') THEN 'parked'
             WHEN o.state = 'released' THEN 'waiting'
             ELSE 'nothing: the operation was settled' END""",
