@@ -24,7 +24,7 @@ DEFAULT_VERSION = 18
 def pytest_addoption(parser):
     group = parser.getgroup("sendgate")
     group.addoption(
-        "--pg", metavar="VERSIONS", help=f"major versions, such as 15,16,18; {DEFAULT_VERSION} if you name none"
+        "--pg", metavar="VERSIONS", help=f"major versions, such as 15,16,17,18; {DEFAULT_VERSION} if you name none"
     )
     group.addoption("--only", metavar="NAME", help="only tests whose path and name contain NAME, as in make test")
     group.addoption("--built", action="store_true", help="the extension is installed already; make test says so")

@@ -12,10 +12,10 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import npm
 from .apt import install_packages
-from .places import locked, run_dir
-from .progress import HarnessError, own_environment, progress, watched
-from .wheel import building, is_stamped
+from .places import locked
+from .progress import HarnessError
 
 AXE = "axe-core@4.11.0"
 # Long enough for a start on a busy machine.
@@ -44,16 +44,7 @@ def ensure() -> tuple[str, str]:
 
 def axe() -> str:
     """The source of axe-core, fetched once."""
-    home = run_dir() / "axe"
-    with locked("axe"):
-        if not is_stamped(home, AXE):
-            if shutil.which("npm") is None:
-                install_packages(["npm"], "npm, which fetches axe-core, is not installed")
-            progress(f"fetching {AXE} (once)")
-            with building(home, AXE) as work:
-                command = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix", work, AXE]
-                watched(command, f"fetching {AXE}", env=own_environment())
-    return (home / "node_modules/axe-core/axe.min.js").read_text()
+    return (npm.package(AXE) / "axe.min.js").read_text()
 
 
 class BrowserError(Exception):

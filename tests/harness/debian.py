@@ -18,6 +18,9 @@ from .places import locked, server_dir
 from .progress import HarnessError, progress, quiet, watched
 
 CREATECLUSTER = Path("/etc/postgresql-common/createcluster.conf")
+# The release that lends what Debian 12 has in no, or too old, a version.
+NEWER_RELEASE = "trixie"
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 
 def toolchain() -> dict[str, str]:
@@ -119,6 +122,23 @@ def unpacked(package: str, lacking: bool = False, also: tuple[str, ...] = (), so
                     "Check the network and /etc/apt/sources.list."
                 ) from error
     return target
+
+
+def newer_source() -> str | None:
+    """`NEWER_RELEASE` in the archive that this Debian itself installs from, as apt writes it; None elsewhere."""
+    # Only Debian and what is made from it has them, and with them the file that names the release.
+    if shutil.which("apt-get") is None or not Path(KEYRING).exists():
+        return None
+    release = re.search(r"^VERSION_CODENAME=(\w+)$", Path("/etc/os-release").read_text(), re.MULTILINE)
+    if not release:
+        return None
+    targets = ["Created-By: Packages", f"Release: {release[1]}", "Component: main"]
+    archives = quiet(["apt-get", "indextargets", "--format", "$(REPO_URI)", *targets]).split()
+    if not archives:
+        return None
+    # Others may call a release of theirs like Debian's.
+    archive = next((one for one in archives if one.rstrip("/").endswith("/debian")), archives[0])
+    return f"deb [signed-by={KEYRING}] {archive} {NEWER_RELEASE} main"
 
 
 def _home(major: int) -> Path:

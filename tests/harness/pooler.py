@@ -16,8 +16,6 @@ from .progress import HarnessError, quiet
 
 # The first version that knows max_prepared_statements.
 PREPARES = (1, 21)
-NEWER_RELEASE = "trixie"
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 # What the program and its libraries need that an older Debian has in no, or too old, a version.
 # The rest belongs to every Debian.
 LIBRARIES = ("libc6", "libcares2", "libevent-2.1-7t64", "libpam0g", "libssl3t64", "libsystemd0", "libzstd1")
@@ -27,11 +25,11 @@ LINKERS = {"x86_64": "usr/lib64/ld-linux-x86-64.so.2", "aarch64": "usr/lib/ld-li
 def pgbouncer() -> Path:
     """A PgBouncer of at least the version `PREPARES`: the installed one, or the next release's."""
     installed = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
-    if not Path(installed).exists() and _source() is None:
+    if not Path(installed).exists() and debian.newer_source() is None:
         install_packages(["pgbouncer"], "PgBouncer, which the e2e tests use, is not installed")
     if Path(installed).exists() and version(Path(installed)) >= PREPARES:
         return Path(installed)
-    source = _source()
+    source = debian.newer_source()
     if source is None:
         raise HarnessError(
             f"The e2e tests want PgBouncer {'.'.join(map(str, PREPARES))} or newer, and this system "
@@ -47,23 +45,6 @@ def version(program: Path) -> tuple[int, int]:
     if not found:
         raise HarnessError(f"{program} --version names no version:\n{said}")
     return int(found[1]), int(found[2])
-
-
-def _source() -> str | None:
-    """The next release in the archive that this Debian itself installs from, as apt writes it."""
-    # Only Debian and what is made from it has them, and with them the file that names the release.
-    if shutil.which("apt-get") is None or not Path(KEYRING).exists():
-        return None
-    release = re.search(r"^VERSION_CODENAME=(\w+)$", Path("/etc/os-release").read_text(), re.MULTILINE)
-    if not release:
-        return None
-    targets = ["Created-By: Packages", f"Release: {release[1]}", "Component: main"]
-    archives = quiet(["apt-get", "indextargets", "--format", "$(REPO_URI)", *targets]).split()
-    if not archives:
-        return None
-    # Others may call a release of theirs like Debian's.
-    archive = next((one for one in archives if one.rstrip("/").endswith("/debian")), archives[0])
-    return f"deb [signed-by={KEYRING}] {archive} {NEWER_RELEASE} main"
 
 
 def _borrowed(source: str) -> Path:

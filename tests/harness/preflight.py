@@ -207,12 +207,18 @@ def _version(major: str) -> Findings:
     """One version that is to be tested."""
     if not major.isdigit() or int(major) not in supported():
         return _unsupported(major, f"PG names {major or 'nothing'}")
-    if int(major) in postgres.EMBEDDED or os.environ.get("PG_CONFIG"):
+    if os.environ.get("PG_CONFIG"):
+        return Findings()
+    others = ",".join(map(str, sorted(postgres.EMBEDDED.keys() - postgres.HEADERS.keys())))
+    remedy = f"make test PG={others}   (the versions that need no package)"
+    if int(major) in postgres.EMBEDDED:
+        if postgres.lacks_headers(int(major)) and debian.newer_source() is None:
+            return problem(
+                f"the headers of PostgreSQL {major} come from Debian's archive, which apt does not know", remedy
+            )
         return Findings()
     if debian.is_installed(int(major)) or (server_dir() / f"debian{major}").exists():
         return Findings()
-    others = ",".join(map(str, sorted(postgres.EMBEDDED)))
-    remedy = f"make test PG={others}   (the versions that need no package)"
     for program in ("apt-get", "dpkg-deb"):
         if shutil.which(program) is None:
             return problem(f"PostgreSQL {major} is not installed, and comes from Debian's packages", remedy)

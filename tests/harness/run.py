@@ -23,10 +23,8 @@ from harness.regress import REGRESS
 from harness.report import Report
 from harness.server import Server
 
-DEFAULT_VERSIONS = "15,16,18"
+DEFAULT_VERSIONS = "15,16,17,18"
 ACCEPT_VERSION = "18"
-# Versions that the code is compiled for and that nothing here can run.
-COMPILED_ONLY = (17,)
 # PostgreSQL's own drivers, each with a server of its own.
 DRIVERS = {driver.kind: driver for driver in (REGRESS, ISOLATION)}
 
@@ -98,8 +96,6 @@ def rust_stages(report: Report, installs: dict[int, Install]) -> None:
     newest = installs[max(installs)]
     report.stage("fmt", lambda: rust.formatting(newest))
     report.stage("clippy", lambda: rust.lints(newest))
-    for major in COMPILED_ONLY:
-        report.stage(f"clippy pg{major}", partial(rust.lints_without_headers, newest, major))
     report.stage("rust tests", lambda: rust.unit_tests(newest))
 
 

@@ -1,9 +1,8 @@
 """The stages that need cargo and no server: formatting, lints, unit tests."""
 
 import re
-from pathlib import Path
 
-from .build import EXTENSION, cargo_environment, target_dir
+from .build import cargo_environment, target_dir
 from .places import REPO
 from .postgres import Install
 from .progress import REASON_CHARS, CommandFailed, note_failure, own_environment, progress, watched
@@ -33,21 +32,6 @@ def lints(install: Install) -> tuple[int, int]:
     command += ["--features", features, "--target-dir", target_dir(install)]
     command += ["--", "--deny", "warnings"]
     watched(command, "cargo clippy", env=cargo_environment(install), cwd=REPO)
-    return 0, 0
-
-
-def lints_without_headers(install: Install, major: int) -> tuple[int, int]:
-    """Clippy over the extension for a version whose headers neither a wheel nor Debian carries.
-
-    It shows that the code fits that version's functions and types, and neither links nor runs it.
-    """
-    environment = cargo_environment(install) | {
-        "DOCS_RS": "1",
-        "RUSTC_WRAPPER": str(Path(__file__).with_name("published_bindings.sh")),
-    }
-    command = ["cargo", "clippy", "-p", EXTENSION, "--release", "--features", f"{EXTENSION}/pg{major}"]
-    command += ["--target-dir", target_dir(install), "--", "--deny", "warnings"]
-    watched(command, f"cargo clippy for PostgreSQL {major}", env=environment, cwd=REPO)
     return 0, 0
 
 

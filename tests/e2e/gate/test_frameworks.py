@@ -2,9 +2,6 @@
 
 from e2e.support import books, equal, provision
 
-# The subject is the frameworks.
-NEWEST_ONLY = True
-
 RESERVE = "SELECT proceed FROM sendgate.reserve('a', 'inmail', '{prospect}')"
 
 
