@@ -13,7 +13,7 @@ ACCOUNTS_MAX = 40_000
 RESET = """
 TRUNCATE sendgate.enrollments, sendgate.dispatch_queue, sendgate.send_operations;
 UPDATE sendgate.accounts
-SET inmails_sent_today = 0, inmails_sent_this_week = 0, inmail_last_at = NULL
+SET inmails_sent_today = 0, inmail_attempts_today = 0, inmail_last_at = NULL
 WHERE inmails_sent_today > 0;
 INSERT INTO sendgate.enrollments
     (enqueued_at, changed_at, next_dispatch_at, account_id, prospect_id, campaign_id, action)

@@ -24,12 +24,18 @@ ACTIVE = [
 # Heartbeats of ninety days, every ten minutes.
 RUNS = 90 * 144
 
+# The six days before the row's day, as accounts.sent_before packs them: action by action, the day before it
+# first, a byte each because none of them reaches 128.
+ACTIONS = ("inmail", "invite", "message", "profile_view", "engagement")
+DAYS_BEFORE = range(1, 7)
+NO_DAYS = "decode(repeat('00', 30), 'hex')"
+
 NOW = f"timestamptz '{NOON.isoformat()}'"
 TODAY = f"date '{NOON.date()}'"
 
 ACCOUNTS = f"""
 INSERT INTO sendgate.accounts (id, tier, day, sent_before)
-SELECT 'account-' || n, 'sales_navigator', d.day, decode(repeat('00', 30), 'hex')
+SELECT 'account-' || n, 'sales_navigator', d.day, {NO_DAYS}
 FROM generate_series(1, {{accounts}}) n
 CROSS JOIN LATERAL (SELECT {TODAY} - {HISTORY_ENDS} - n % 60) d (day);
 """
@@ -95,16 +101,32 @@ def counter(action: str, days: int) -> int:
     return sum(row[2] + row[3] for row in ACTIVE if row[1] == action and row[0] < days)
 
 
+def days_before() -> str:
+    """What an active account sent on each of the six days before today, packed."""
+    sent = {(row[1], row[0]): row[2] + row[3] for row in ACTIVE}
+    return bytes(sent.get((action, back), 0) for action in ACTIONS for back in DAYS_BEFORE).hex()
+
+
+def days_counted(day: str) -> str:
+    """The same, counted by SQL from the journal's rows of one account, before a day."""
+    counted = [
+        f"lpad(to_hex(count(*) FILTER (WHERE o.action = '{action}' AND o.counted_on = {day} - {back})), 2, '0')"
+        for action in ACTIONS
+        for back in DAYS_BEFORE
+    ]
+    return f"decode({' || '.join(counted)}, 'hex')"
+
+
 ACTIVATE = (
     f"""
 CREATE TEMP TABLE fresh AS
 SELECT 'account-' || n AS id FROM generate_series({{step}}, {{accounts}}, {{step}}) n
 WHERE {{old_step}} = 0 OR n % nullif({{old_step}}, 0) <> 0;
 UPDATE sendgate.accounts a
-SET day = {TODAY}, week = date_trunc('week', {TODAY})::date, inmail_cap_today = 50,
-    inmails_sent_today = {counter("inmail", 1)}, inmails_sent_this_week = {counter("inmail", 3)},
-    invites_sent_today = {counter("invite", 1)}, invites_sent_this_week = {counter("invite", 3)},
-    messages_sent_today = {counter("message", 1)}, messages_sent_this_week = {counter("message", 3)}
+SET day = {TODAY}, inmail_cap_today = 50, sent_before = decode('{days_before()}', 'hex'),
+    inmails_sent_today = {counter("inmail", 1)}, inmail_attempts_today = {counter("inmail", 1)},
+    invites_sent_today = {counter("invite", 1)}, invite_attempts_today = {counter("invite", 1)},
+    messages_sent_today = {counter("message", 1)}, message_attempts_today = {counter("message", 1)}
 FROM pg_temp.fresh f WHERE a.id = f.id;
 """
     + ACTIVE_OPERATIONS

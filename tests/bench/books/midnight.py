@@ -6,6 +6,7 @@ import statistics
 from harness.progress import progress
 
 from .daemon import Daemon
+from .data import NO_DAYS, days_counted
 from .planted import same
 from .report import Table
 from .server import DAY, NOON, Server, percentiles
@@ -28,11 +29,17 @@ INSERT INTO sendgate.send_operations (operation_id, reserved_at, expires_at, cou
 SELECT gen_random_uuid(), t.at, t.at + interval '15 min', '{day}', 'account-' || i, 'midnight-{day}', 'message',
        'delivered', t.at
 FROM generate_series(1, {accounts}) i CROSS JOIN (SELECT timestamptz '{day} 11:00:00+00') t (at);
-UPDATE sendgate.accounts
-SET day = '{day}', week = date_trunc('week', date '{day}')::date,
-    messages_sent_today = CASE WHEN day = '{day}' THEN messages_sent_today ELSE 0 END + 1,
-    messages_sent_this_week = CASE WHEN day >= date_trunc('week', date '{day}')::date
-                                   THEN messages_sent_this_week ELSE 0 END + 1;
+UPDATE sendgate.accounts a
+SET day = '{day}', sent_before = coalesce(b.days_before, {no_days}),
+    messages_sent_today = CASE WHEN a.day = '{day}' THEN a.messages_sent_today ELSE 0 END + 1,
+    message_attempts_today = CASE WHEN a.day = '{day}' THEN a.message_attempts_today ELSE 0 END + 1
+FROM sendgate.accounts c
+LEFT JOIN (
+    SELECT o.account_id, {days_before} AS days_before FROM sendgate.send_operations o
+    WHERE o.counted_on >= date '{day}' - 6 AND o.counted_on < date '{day}' AND o.state <> 'released'
+    GROUP BY 1
+) b ON b.account_id = c.id
+WHERE c.id = a.id;
 COMMIT;
 """
 
@@ -46,7 +53,9 @@ def measure(server: Server, accounts: int, rounds: int, seconds: int) -> tuple[T
             noon = NOON + (number + 1) * DAY
             progress(f"  midnight, round {number} of {rounds}: a day's counters for {accounts:,} accounts")
             server.set_clock(noon)
-            server.sql(SENT_TODAY.format(day=noon.date(), accounts=accounts))
+            day = noon.date()
+            before = days_counted(f"date '{day}'")
+            server.sql(SENT_TODAY.format(day=day, accounts=accounts, days_before=before, no_days=NO_DAYS))
             taken["ordinary"].append(minute(server, daemon, noon, accounts, seconds, "an ordinary minute"))
             # The reconcilers ran nine and a half minutes before midnight, so that they too fall into the minute.
             midnight = noon + DAY / 2

@@ -22,7 +22,7 @@ CONF = {
     "max_connections": 50,
     "sendgate.test_clock": "on",
 }
-# Noon of a Wednesday: days before and after it are of the same week.
+# An ordinary noon.
 NOON = datetime.datetime(2031, 1, 15, 12, tzinfo=datetime.UTC)
 DAY = datetime.timedelta(days=1)
 
