@@ -287,5 +287,10 @@ def main() -> int:
     return 1 if found else 0
 
 
+def test_the_house_is_in_order() -> None:
+    """The same, for ``pytest tests/house.py``."""
+    assert faults() == []
+
+
 if __name__ == "__main__":
     sys.exit(main())
