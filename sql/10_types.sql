@@ -81,6 +81,18 @@ CREATE DOMAIN sendgate.week_start AS date;
 COMMENT ON DOMAIN sendgate.week_start IS
     'The first of seven UTC days; before 0.3.0 a Monday.';
 
+CREATE DOMAIN sendgate.step_number AS smallint CHECK (VALUE BETWEEN 1 AND 1000);
+COMMENT ON DOMAIN sendgate.step_number IS
+    'Which message of a sequence, 1 to 1,000.';
+
+CREATE DOMAIN sendgate.work_priority AS smallint CHECK (VALUE BETWEEN -100 AND 100);
+COMMENT ON DOMAIN sendgate.work_priority IS
+    'How urgent campaign work is, -100 to 100: the highest goes first.';
+
+CREATE DOMAIN sendgate.work_payload AS jsonb CHECK (pg_catalog.octet_length(VALUE::text) <= 8192);
+COMMENT ON DOMAIN sendgate.work_payload IS
+    'What a worker gets with campaign work: at most 8,192 bytes of text.';
+
 CREATE DOMAIN sendgate.enrollment_state AS text COLLATE "C"
     CHECK (VALUE IN ('waiting', 'sending', 'done', 'parked', 'cancelled'));
 

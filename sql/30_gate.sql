@@ -53,6 +53,7 @@ CREATE TABLE sendgate.send_operations (
     attempt smallint,
     awaited boolean,
     unknown_since timestamptz,
+    step smallint,
     CONSTRAINT send_operations_pkey PRIMARY KEY (account_id, operation_id),
     CONSTRAINT send_operations_sound_check
         CHECK (sendgate.is_sound_operation(state, outcome, settled_at, reserved_at, expires_at))
@@ -98,6 +99,8 @@ COMMENT ON COLUMN sendgate.send_operations.awaited IS
 'True where other work for the same prospect and action waits until this operation is settled. NULL: none does.';
 COMMENT ON COLUMN sendgate.send_operations.unknown_since IS
 'Since when nobody knows whether it was sent: its answer said so, or reconcile_operations found that nobody had answered in time. NULL: it is in flight or settled.';
+COMMENT ON COLUMN sendgate.send_operations.step IS
+'Which step of its campaign''s work it was handed out for, 1 to 1,000. NULL: taken with reserve, sent outside the gate, or handed out by a version before 0.3.0, where every step is 1.';
 
 CREATE INDEX send_operations_prospect_idx
     ON sendgate.send_operations (account_id, prospect_id, action, reserved_at);

@@ -16,12 +16,19 @@ CREATE TABLE sendgate.enrollments (
     operation_id uuid,
     reason text COLLATE "C",
     error text,
-    CONSTRAINT enrollments_pkey PRIMARY KEY (account_id, prospect_id, campaign_id, action),
+    step sendgate.step_number NOT NULL DEFAULT 1,
+    priority sendgate.work_priority NOT NULL DEFAULT 0,
+    payload sendgate.work_payload,
+    CONSTRAINT enrollments_pkey PRIMARY KEY (account_id, prospect_id, campaign_id, action, step),
     CONSTRAINT enrollments_sending_check CHECK (state <> 'sending' OR operation_id IS NOT NULL),
     CONSTRAINT enrollments_waiting_check CHECK (state = 'waiting' OR next_dispatch_at IS NULL)
-) WITH (fillfactor = 85);
+) WITH (
+    fillfactor = 85,
+    -- A long payload lies apart, so that the row stays short and its updates heap-only.
+    toast_tuple_target = 256
+);
 COMMENT ON TABLE sendgate.enrollments IS
-'Campaign work, one row per account, prospect, campaign and action. Put in by enqueue, handed out by dispatch, moved on by the outcome of its operation. A row is changed only while its account is held. Written by sendgate''s functions only.';
+'Campaign work, one row per account, prospect, campaign, action and step. Put in by enqueue, handed out by dispatch, moved on by the outcome of its operation. A row is changed only while its account is held. Written by sendgate''s functions only.';
 COMMENT ON COLUMN sendgate.enrollments.enqueued_at IS 'When it was put in. Work put in again keeps the first time.';
 COMMENT ON COLUMN sendgate.enrollments.changed_at IS
 'When state, due time, action or reason last changed; a connection flag that became true does not count.';
@@ -42,11 +49,17 @@ COMMENT ON COLUMN sendgate.enrollments.action IS
 COMMENT ON COLUMN sendgate.enrollments.state IS
 'waiting, sending, done, parked or cancelled. sending outlasts the operation''s time: without an answer it stays until the operation is settled. parked ends when its operation is settled, or with resume_deferred. Only a delivery leads out of cancelled, and nothing out of done.';
 COMMENT ON COLUMN sendgate.enrollments.operation_id IS
-'The operation of the last hand-out. A failure counts only if it is this one''s; a delivery counts whichever it is. NULL: never handed out, or not since the action was switched. A delivery that reserve took the slot for counts too, and leaves this as it is.';
+'The operation of the last hand-out. A failure counts only if it is this one''s; a delivery counts whichever it is. NULL: never handed out, or not since the action was switched. A delivery that reserve took the slot for counts too, for the lowest step that is neither done nor cancelled, and leaves this as it is.';
 COMMENT ON COLUMN sendgate.enrollments.reason IS
 'Why it is in its state. waiting: account_inmail_credits_exhausted, operation_in_flight or prospect_cooldown, or the outcome of the attempt before. parked: that outcome, indeterminate, or poisoned (PostgreSQL refused to write it). done: inmail_eligibility or recipient_refused. NULL: new, sending, delivered, cancelled, or made due again by an event.';
 COMMENT ON COLUMN sendgate.enrollments.error IS
 'The provider''s text, or its error type, of the last attempt that failed; for poisoned the SQLSTATE and the message. Cut at 2,000 characters and marked where it was cut. NULL: none, or delivered. Foreign text: escape it where you show it.';
+COMMENT ON COLUMN sendgate.enrollments.step IS
+'Which message of the sequence, 1 to 1,000: part of the key. Work of versions before 0.3.0 is step 1.';
+COMMENT ON COLUMN sendgate.enrollments.priority IS
+'-100 to 100: of an account and action, the highest that is due goes first.';
+COMMENT ON COLUMN sendgate.enrollments.payload IS
+'What dispatch returns with the work: at most 8,192 bytes of text. NULL: nothing. Foreign data: escape it where you show it.';
 COMMENT ON CONSTRAINT enrollments_sending_check ON sendgate.enrollments IS
 'What a worker has can be settled: it has an operation.';
 COMMENT ON CONSTRAINT enrollments_waiting_check ON sendgate.enrollments IS
@@ -55,7 +68,13 @@ COMMENT ON CONSTRAINT enrollments_waiting_check ON sendgate.enrollments IS
 CREATE INDEX enrollments_due_idx ON sendgate.enrollments (account_id, action, next_dispatch_at)
 WHERE next_dispatch_at IS NOT NULL;
 COMMENT ON INDEX sendgate.enrollments_due_idx IS
-'For dispatch: an account''s due work of one action, the oldest first. Partial, so that work that does not wait for a time costs it nothing, and without the state, so that settling stays a heap-only update.';
+'For dispatch: when an account''s next work of one action is due. Partial, so that work that does not wait for a time costs it nothing, and without the state, so that settling stays a heap-only update.';
+
+CREATE INDEX enrollments_order_idx
+    ON sendgate.enrollments (account_id, action, priority DESC, next_dispatch_at, step)
+    WHERE next_dispatch_at IS NOT NULL;
+COMMENT ON INDEX sendgate.enrollments_order_idx IS
+'For dispatch: the order in which an account''s work of one action is handed out. Partial like enrollments_due_idx, so that work in a worker''s hands has no entry.';
 
 CREATE INDEX enrollments_campaign_idx ON sendgate.enrollments (campaign_id, prospect_id);
 COMMENT ON INDEX sendgate.enrollments_campaign_idx IS
@@ -149,13 +168,16 @@ CREATE FUNCTION sendgate.enqueue(
     account_id text,
     action text,
     dispatch_at timestamptz DEFAULT NULL,
-    is_connection boolean DEFAULT false
+    is_connection boolean DEFAULT false,
+    step integer DEFAULT 1,
+    payload jsonb DEFAULT NULL,
+    priority integer DEFAULT 0
 ) RETURNS boolean
 LANGUAGE c
 SECURITY DEFINER
 AS 'MODULE_PATHNAME', 'sendgate_enqueue';
-COMMENT ON FUNCTION sendgate.enqueue(text, text, text, text, timestamptz, boolean) IS
-'Puts a prospect to a campaign''s work, due at dispatch_at or now. True: it is new. False: the same campaign, prospect, account and action are there, in whatever state, and nothing changes but a connection flag that becomes true. Holds no account, except for that flag, so whole lists fit in one transaction. Errors: SG001, SG002, SG004, SG007 dispatch_at is infinite, SG101, SG301 the same work is being put in by another transaction, or the account is held.';
+COMMENT ON FUNCTION sendgate.enqueue(text, text, text, text, timestamptz, boolean, integer, jsonb, integer) IS
+'Puts a prospect to a campaign''s work, due at dispatch_at or now: one step of a sequence (1 to 1,000), with a payload that dispatch returns with it (at most 8,192 bytes of text) and a priority (-100 to 100; the highest that is due goes first). True: it is new. False: the same campaign, prospect, account, action and step are there, in whatever state, and nothing changes but a connection flag that becomes true. Holds no account, except for that flag, so whole lists fit in one transaction. Errors: SG001, SG002, SG003 step, priority or size of the payload, SG004, SG007 dispatch_at is infinite, SG101, SG301 the same work is being put in by another transaction, or the account is held.';
 
 CREATE FUNCTION sendgate.cancel(
     campaign_id text,

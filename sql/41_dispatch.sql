@@ -7,7 +7,9 @@ CREATE TYPE sendgate.dispatched AS (
     action text,
     operation_id uuid,
     expires_at timestamptz,
-    attempt integer
+    attempt integer,
+    step integer,
+    payload jsonb
 );
 COMMENT ON TYPE sendgate.dispatched IS
 'A row of dispatch: an enrollment that holds a slot, to be settled with confirm or rollback.';
@@ -21,6 +23,9 @@ COMMENT ON COLUMN sendgate.dispatched.operation_id IS
 COMMENT ON COLUMN sendgate.dispatched.expires_at IS
 'After this instant the worker must not call the provider any more: sendgate.operation_ttl after the grant, the same for all rows of a batch.';
 COMMENT ON COLUMN sendgate.dispatched.attempt IS 'Which hand-out of this enrollment it is, from 1.';
+COMMENT ON COLUMN sendgate.dispatched.step IS 'Which message of the sequence, 1 to 1,000, as enqueue was told.';
+COMMENT ON COLUMN sendgate.dispatched.payload IS
+'What was enqueued with it. NULL: nothing.';
 
 -- Tickets: "look at this account's work of this action no later than then". There may be several of
 -- one account and action; dispatch reduces them to one again. A call that adds work looks for a ticket that
@@ -65,6 +70,7 @@ CREATE TABLE sendgate.dispatch_requests (
     account_id sendgate.identifier,
     account_ids text[] COLLATE "C" NOT NULL,
     operation_ids uuid[] NOT NULL,
+    campaign_id sendgate.identifier,
     CONSTRAINT dispatch_requests_pkey PRIMARY KEY (request_id),
     CONSTRAINT dispatch_requests_length_check
         CHECK (pg_catalog.cardinality(account_ids) = pg_catalog.cardinality(operation_ids))
@@ -78,6 +84,7 @@ COMMENT ON COLUMN sendgate.dispatch_requests.action IS 'Its argument. NULL: ever
 COMMENT ON COLUMN sendgate.dispatch_requests.account_id IS 'Its argument. NULL: every account.';
 COMMENT ON COLUMN sendgate.dispatch_requests.account_ids IS 'Accounts of the rows that were handed out, in their order.';
 COMMENT ON COLUMN sendgate.dispatch_requests.operation_ids IS 'Operations of these rows, in the same order.';
+COMMENT ON COLUMN sendgate.dispatch_requests.campaign_id IS 'Its argument. NULL: every campaign.';
 COMMENT ON CONSTRAINT dispatch_requests_length_check ON sendgate.dispatch_requests IS
 'Both arrays are columns of the same rows.';
 SELECT pg_catalog.pg_extension_config_dump('sendgate.dispatch_requests', '');
@@ -86,11 +93,12 @@ CREATE FUNCTION sendgate.dispatch(
     max_operations integer,
     action text DEFAULT NULL,
     account_id text DEFAULT NULL,
-    request_id uuid DEFAULT NULL
+    request_id uuid DEFAULT NULL,
+    campaign_id text DEFAULT NULL
 ) RETURNS SETOF sendgate.dispatched
 LANGUAGE c
 SECURITY DEFINER
 ROWS 100
 AS 'MODULE_PATHNAME', 'sendgate_dispatch';
-COMMENT ON FUNCTION sendgate.dispatch(integer, text, text, uuid) IS
-'Hands out up to max_operations (1 to 1,000) due enrollments, each with a slot, of accounts that every rule lets send; of one action or account if told. No row: nothing may be sent now. An account that somebody else holds is passed over, not waited for, and hides no other. A call defers at most 1,000 enrollments behind open breakers and moves about 10,000 that a rule about their prospect holds back; the next calls do the rest. The same request_id with the same arguments again returns those rows that are still in flight, in time and on a connected account. Commit before you call the provider, and settle every row. Errors: SG001, SG002, SG003, SG004, SG101 account_id is unknown, SG213 the request_id has other arguments, SG301, SG302 no batch held, SG303 another session answered the same request meanwhile: repeat.';
+COMMENT ON FUNCTION sendgate.dispatch(integer, text, text, uuid, text) IS
+'Hands out up to max_operations (1 to 1,000) due enrollments, each with a slot, of accounts that every rule lets send; of one action, account or campaign if told. Of an account and action, the highest priority goes first, then what has been due longest. No row: nothing may be sent now. An account that somebody else holds is passed over, not waited for, and hides no other. A call defers at most 1,000 enrollments behind open breakers and moves about 10,000 that a rule about their prospect holds back; the next calls do the rest. The same request_id with the same arguments again returns those rows that are still in flight, in time and on a connected account. Commit before you call the provider, and settle every row. Errors: SG001, SG002, SG003, SG004, SG101 account_id is unknown, SG213 the request_id has other arguments, SG301, SG302 no batch held, SG303 another session answered the same request meanwhile: repeat.';

@@ -416,6 +416,30 @@ LANGUAGE c
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sendgate_set_error_rule';
+CREATE FUNCTION sendgate.longer_enqueue(
+    campaign_id text,
+    prospect_id text,
+    account_id text,
+    action text,
+    dispatch_at timestamptz DEFAULT NULL,
+    is_connection boolean DEFAULT false,
+    step integer DEFAULT 1,
+    payload jsonb DEFAULT NULL,
+    priority integer DEFAULT 0
+) RETURNS boolean
+LANGUAGE c
+SECURITY DEFINER
+AS 'MODULE_PATHNAME', 'sendgate_enqueue';
+CREATE FUNCTION sendgate.longer_dispatch(
+    max_operations integer,
+    action text DEFAULT NULL,
+    account_id text DEFAULT NULL,
+    request_id uuid DEFAULT NULL,
+    campaign_id text DEFAULT NULL
+) RETURNS SETOF sendgate.dispatched
+LANGUAGE c
+SECURITY DEFINER
+AS 'MODULE_PATHNAME', 'sendgate_dispatch';
 UPDATE pg_catalog.pg_proc AS p
 SET pronargs = l.pronargs, proargtypes = l.proargtypes, proargnames = l.proargnames,
     pronargdefaults = l.pronargdefaults, proargdefaults = l.proargdefaults
@@ -423,11 +447,68 @@ FROM pg_catalog.pg_proc l
 WHERE l.pronamespace = 'sendgate'::pg_catalog.regnamespace AND p.pronamespace = l.pronamespace
   AND l.proname = 'longer_' || p.proname;
 DROP FUNCTION sendgate.longer_clear_cooldown(text, text, text);
+DROP FUNCTION sendgate.longer_enqueue(text, text, text, text, timestamptz, boolean, integer, jsonb, integer);
+DROP FUNCTION sendgate.longer_dispatch(integer, text, text, uuid, text);
 DROP FUNCTION sendgate.longer_set_error_rule(integer, text, text, text, text, text, text, interval);
 COMMENT ON FUNCTION sendgate.clear_cooldown(text, text, text) IS
 'Ends the cooldown of one action before its time, or with a NULL action those of the account and of all its actions; failures in a row start again at 0. Account *: every cooldown for failures, of all accounts, when the provider is back. Logged. Errors: SG001, SG002, SG004, SG101, SG301.';
 COMMENT ON FUNCTION sendgate.set_error_rule(integer, text, text, text, text, text, text, interval) IS
 'Puts a rule of yours, 0 to 999, before the shipped classifier, or replaces it. All conditions that it names must hold: action, exact provider type, status (429 or 4xx), literal text. scope (account or action) is for rate_limited; wait (0 to 366 days, no months) for rate_limited, recipient_later and action_unavailable. Logged. Errors: SG001, SG002, SG003, SG004, SG007 wait, SG008 status, SG009 no condition, or a scope or wait that the outcome ignores, SG301.';
+
+-- Steps, payloads and priorities of campaign work. What is there already is step 1.
+CREATE DOMAIN sendgate.step_number AS smallint CHECK (VALUE BETWEEN 1 AND 1000);
+COMMENT ON DOMAIN sendgate.step_number IS
+    'Which message of a sequence, 1 to 1,000.';
+
+CREATE DOMAIN sendgate.work_priority AS smallint CHECK (VALUE BETWEEN -100 AND 100);
+COMMENT ON DOMAIN sendgate.work_priority IS
+    'How urgent campaign work is, -100 to 100: the highest goes first.';
+
+CREATE DOMAIN sendgate.work_payload AS jsonb CHECK (pg_catalog.octet_length(VALUE::text) <= 8192);
+COMMENT ON DOMAIN sendgate.work_payload IS
+    'What a worker gets with campaign work: at most 8,192 bytes of text.';
+ALTER DOMAIN sendgate.step_number OWNER TO sendgate_owner;
+ALTER DOMAIN sendgate.work_priority OWNER TO sendgate_owner;
+ALTER DOMAIN sendgate.work_payload OWNER TO sendgate_owner;
+REVOKE ALL ON TYPE sendgate.step_number, sendgate.work_priority, sendgate.work_payload FROM PUBLIC;
+ALTER TABLE sendgate.enrollments
+    ADD COLUMN step sendgate.step_number NOT NULL DEFAULT 1,
+    ADD COLUMN priority sendgate.work_priority NOT NULL DEFAULT 0,
+    ADD COLUMN payload sendgate.work_payload,
+    SET (toast_tuple_target = 256);
+ALTER TABLE sendgate.enrollments
+    DROP CONSTRAINT enrollments_pkey,
+    ADD CONSTRAINT enrollments_pkey PRIMARY KEY (account_id, prospect_id, campaign_id, action, step);
+COMMENT ON TABLE sendgate.enrollments IS
+'Campaign work, one row per account, prospect, campaign, action and step. Put in by enqueue, handed out by dispatch, moved on by the outcome of its operation. A row is changed only while its account is held. Written by sendgate''s functions only.';
+COMMENT ON COLUMN sendgate.enrollments.operation_id IS
+'The operation of the last hand-out. A failure counts only if it is this one''s; a delivery counts whichever it is. NULL: never handed out, or not since the action was switched. A delivery that reserve took the slot for counts too, for the lowest step that is neither done nor cancelled, and leaves this as it is.';
+COMMENT ON COLUMN sendgate.enrollments.step IS
+'Which message of the sequence, 1 to 1,000: part of the key. Work of versions before 0.3.0 is step 1.';
+COMMENT ON COLUMN sendgate.enrollments.priority IS
+'-100 to 100: of an account and action, the highest that is due goes first.';
+COMMENT ON COLUMN sendgate.enrollments.payload IS
+'What dispatch returns with the work: at most 8,192 bytes of text. NULL: nothing. Foreign data: escape it where you show it.';
+COMMENT ON INDEX sendgate.enrollments_due_idx IS
+'For dispatch: when an account''s next work of one action is due. Partial, so that work that does not wait for a time costs it nothing, and without the state, so that settling stays a heap-only update.';
+CREATE INDEX enrollments_order_idx
+    ON sendgate.enrollments (account_id, action, priority DESC, next_dispatch_at, step)
+    WHERE next_dispatch_at IS NOT NULL;
+COMMENT ON INDEX sendgate.enrollments_order_idx IS
+'For dispatch: the order in which an account''s work of one action is handed out. Partial like enrollments_due_idx, so that work in a worker''s hands has no entry.';
+ALTER TABLE sendgate.send_operations ADD COLUMN step smallint;
+COMMENT ON COLUMN sendgate.send_operations.step IS
+'Which step of its campaign''s work it was handed out for, 1 to 1,000. NULL: taken with reserve, sent outside the gate, or handed out by a version before 0.3.0, where every step is 1.';
+ALTER TABLE sendgate.dispatch_requests ADD COLUMN campaign_id sendgate.identifier;
+COMMENT ON COLUMN sendgate.dispatch_requests.campaign_id IS 'Its argument. NULL: every campaign.';
+ALTER TYPE sendgate.dispatched ADD ATTRIBUTE step integer, ADD ATTRIBUTE payload jsonb;
+COMMENT ON COLUMN sendgate.dispatched.step IS 'Which message of the sequence, 1 to 1,000, as enqueue was told.';
+COMMENT ON COLUMN sendgate.dispatched.payload IS
+'What was enqueued with it. NULL: nothing.';
+COMMENT ON FUNCTION sendgate.enqueue(text, text, text, text, timestamptz, boolean, integer, jsonb, integer) IS
+'Puts a prospect to a campaign''s work, due at dispatch_at or now: one step of a sequence (1 to 1,000), with a payload that dispatch returns with it (at most 8,192 bytes of text) and a priority (-100 to 100; the highest that is due goes first). True: it is new. False: the same campaign, prospect, account, action and step are there, in whatever state, and nothing changes but a connection flag that becomes true. Holds no account, except for that flag, so whole lists fit in one transaction. Errors: SG001, SG002, SG003 step, priority or size of the payload, SG004, SG007 dispatch_at is infinite, SG101, SG301 the same work is being put in by another transaction, or the account is held.';
+COMMENT ON FUNCTION sendgate.dispatch(integer, text, text, uuid, text) IS
+'Hands out up to max_operations (1 to 1,000) due enrollments, each with a slot, of accounts that every rule lets send; of one action, account or campaign if told. Of an account and action, the highest priority goes first, then what has been due longest. No row: nothing may be sent now. An account that somebody else holds is passed over, not waited for, and hides no other. A call defers at most 1,000 enrollments behind open breakers and moves about 10,000 that a rule about their prospect holds back; the next calls do the rest. The same request_id with the same arguments again returns those rows that are still in flight, in time and on a connected account. Commit before you call the provider, and settle every row. Errors: SG001, SG002, SG003, SG004, SG101 account_id is unknown, SG213 the request_id has other arguments, SG301, SG302 no batch held, SG303 another session answered the same request meanwhile: repeat.';
 
 -- The pace of an account.
 CREATE FUNCTION sendgate.set_pace(

@@ -10,6 +10,7 @@ pub mod function;
 pub mod gucs;
 pub mod ids;
 pub mod index_scan;
+pub mod jsonb;
 pub mod param;
 pub mod planner;
 pub mod record;

@@ -50,7 +50,7 @@ SELECT sendgate.breaker_probe('a', 'probe');
 SELECT sendgate.breaker_force('b', 'closed', 'never mind');
 SELECT sendgate.enqueue('k1', 'p20', 'a', 'profile_view', NULL, true);
 SELECT sendgate.enqueue('k1', 'p21', 'a', 'profile_view');
-SELECT sendgate.enqueue('k2', 'p22', 'a', 'profile_view', '2031-01-01');
+SELECT sendgate.enqueue('k2', 'p22', 'a', 'profile_view', '2031-01-01', step => 2, payload => '{{"text": "O''Reilly\\n"}}', priority => 7);
 SELECT sendgate.enqueue('k1', 'p6', 'a', 'inmail');
 SELECT count(*) FROM sendgate.dispatch(1, 'profile_view', 'a', '{operation(20)}');
 SELECT sendgate.cancel('k1', 'p21');

@@ -28,6 +28,7 @@ static PARK: Statement = Statement::new(
        AND e.prospect_id OPERATOR(pg_catalog.=) o.prospect_id
        AND e.campaign_id OPERATOR(pg_catalog.=) o.campaign_id
        AND e.action OPERATOR(pg_catalog.=) o.action
+       AND e.step OPERATOR(pg_catalog.=) COALESCE(o.step, 1)
        AND e.operation_id OPERATOR(pg_catalog.=) o.operation_id
        AND e.state OPERATOR(pg_catalog.=) 'sending'",
     types![texts, date, instant],

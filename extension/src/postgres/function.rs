@@ -354,7 +354,11 @@ pub fn check_text<'a>(text: &'a str, name: &str, characters_max: usize) -> Resul
     Ok(text)
 }
 
-fn check_number(value: i32, name: &str, min: i32, max: i32) -> Result<i32> {
+/// Passes a number from `min` to `max`.
+///
+/// # Errors
+/// `SG003`.
+pub fn check_number(value: i32, name: &str, min: i32, max: i32) -> Result<i32> {
     if (min..=max).contains(&value) {
         return Ok(value);
     }

@@ -146,6 +146,9 @@ macro_rules! type_oid {
     (bytes) => {
         ::pgrx::pg_sys::BYTEAOID
     };
+    (jsonb) => {
+        ::pgrx::pg_sys::JSONBOID
+    };
     (bytes_many) => {
         ::pgrx::pg_sys::BYTEAARRAYOID
     };

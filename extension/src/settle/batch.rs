@@ -258,7 +258,8 @@ impl<'a> Batch<'a> {
             operation: row.operation,
             prospect: row.prospect.clone(),
             // A delivery ends the campaign's work also where reserve took the slot.
-            campaign: row.campaign.clone().filter(|_| row.attempt.is_some() || failure.is_none()),
+            campaign: row.campaign.clone().filter(|_| row.step.is_some() || failure.is_none()),
+            step: row.step,
             awaited: row.awaited,
             failure,
             error,

@@ -241,7 +241,7 @@ fn journal_row(send: &ExternalSend<'_>, id: OperationId, counted_on: Day) -> Jou
         operation,
         prospect: send.prospect.to_owned(),
         campaign,
-        attempt: None,
+        step: None,
         awaited: false,
         event: None,
         chat_id: None,

@@ -21,25 +21,42 @@ static READ: Statement = Statement::new(
     "SELECT e.state, e.attempts, e.operation_id
      FROM sendgate.enrollments e
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
-       AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4",
-    types![text, text, text, text],
+       AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4
+       AND e.step OPERATOR(pg_catalog.=) $5",
+    types![text, text, text, text, int2],
 );
 
 static WRITE: Statement = Statement::new(
     "UPDATE sendgate.enrollments e
-     SET state = $5, next_dispatch_at = $6, reason = $7, error = $8, changed_at = $9,
-         attempts = e.attempts OPERATOR(pg_catalog.-) $10
+     SET state = $6, next_dispatch_at = $7, reason = $8, error = $9, changed_at = $10,
+         attempts = e.attempts OPERATOR(pg_catalog.-) $11
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
-       AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4",
-    types![text, text, text, text, text, instant, text, text, instant, int2],
+       AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4
+       AND e.step OPERATOR(pg_catalog.=) $5",
+    types![text, text, text, text, int2, text, instant, text, text, instant, int2],
 );
 
 static FINISH: Statement = Statement::new(
     "UPDATE sendgate.enrollments e
+     SET state = 'done', next_dispatch_at = NULL, reason = NULL, error = NULL, changed_at = $6
+     WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
+       AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4
+       AND e.step OPERATOR(pg_catalog.=) $5
+       AND (e.state OPERATOR(pg_catalog.<>) 'done' OR e.reason IS NOT NULL)",
+    types![text, text, text, text, int2, instant],
+);
+
+/// The lowest step that is neither done nor cancelled, for a delivery that names none.
+static FINISH_LOWEST: Statement = Statement::new(
+    "UPDATE sendgate.enrollments e
      SET state = 'done', next_dispatch_at = NULL, reason = NULL, error = NULL, changed_at = $5
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
        AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4
-       AND (e.state OPERATOR(pg_catalog.<>) 'done' OR e.reason IS NOT NULL)",
+       AND e.step OPERATOR(pg_catalog.=) (
+           SELECT pg_catalog.min(w.step) FROM sendgate.enrollments w
+           WHERE w.account_id OPERATOR(pg_catalog.=) $1 AND w.prospect_id OPERATOR(pg_catalog.=) $2
+             AND w.campaign_id OPERATOR(pg_catalog.=) $3 AND w.action OPERATOR(pg_catalog.=) $4
+             AND w.state OPERATOR(pg_catalog.<>) ALL (ARRAY['done', 'cancelled']))",
     types![text, text, text, text, instant],
 );
 
@@ -68,7 +85,7 @@ static RELEASE: Statement = Statement::new(
     "UPDATE sendgate.enrollments e
      SET next_dispatch_at = d.due_at, reason = NULL, changed_at = $2
      FROM (
-         SELECT w.prospect_id, w.campaign_id,
+         SELECT w.prospect_id, w.campaign_id, w.step,
                 $2 OPERATOR(pg_catalog.+) ($3 OPERATOR(pg_catalog.*) (
                     (pg_catalog.row_number() OVER o OPERATOR(pg_catalog.-) 1)::pg_catalog.float8
                     OPERATOR(pg_catalog./) (pg_catalog.count(*) OVER ())::pg_catalog.float8)) AS due_at
@@ -79,11 +96,12 @@ static RELEASE: Statement = Statement::new(
            AND w.next_dispatch_at OPERATOR(pg_catalog.>) $2
          WINDOW o AS (ORDER BY w.enqueued_at USING OPERATOR(pg_catalog.<),
                                w.prospect_id USING OPERATOR(pg_catalog.<),
-                               w.campaign_id USING OPERATOR(pg_catalog.<))
+                               w.campaign_id USING OPERATOR(pg_catalog.<),
+                               w.step USING OPERATOR(pg_catalog.<))
      ) d
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) d.prospect_id
        AND e.campaign_id OPERATOR(pg_catalog.=) d.campaign_id
-       AND e.action OPERATOR(pg_catalog.=) 'inmail'",
+       AND e.action OPERATOR(pg_catalog.=) 'inmail' AND e.step OPERATOR(pg_catalog.=) d.step",
     types![text, instant, span],
 );
 
@@ -122,7 +140,7 @@ static OFFER: Statement = Statement::new(
     "UPDATE sendgate.enrollments e
      SET next_dispatch_at = $2, changed_at = $2
      FROM (
-         SELECT w.prospect_id, w.campaign_id
+         SELECT w.prospect_id, w.campaign_id, w.step
          FROM sendgate.enrollments w
          WHERE w.account_id OPERATOR(pg_catalog.=) $1 AND w.action OPERATOR(pg_catalog.=) 'inmail'
            AND w.state OPERATOR(pg_catalog.=) 'waiting'
@@ -139,12 +157,12 @@ static OFFER: Statement = Statement::new(
                  AND (o.state OPERATOR(pg_catalog.<>) 'delivered'
                       OR o.reserved_at OPERATOR(pg_catalog.>) $3))
          ORDER BY w.next_dispatch_at USING OPERATOR(pg_catalog.<),
-                  w.enqueued_at USING OPERATOR(pg_catalog.<)
+                  w.enqueued_at USING OPERATOR(pg_catalog.<), w.step USING OPERATOR(pg_catalog.<)
          LIMIT 1
      ) d
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) d.prospect_id
        AND e.campaign_id OPERATOR(pg_catalog.=) d.campaign_id
-       AND e.action OPERATOR(pg_catalog.=) 'inmail'",
+       AND e.action OPERATOR(pg_catalog.=) 'inmail' AND e.step OPERATOR(pg_catalog.=) d.step",
     types![text, instant, instant],
 );
 
@@ -157,8 +175,8 @@ struct Enrollment {
 
 fn read(spi: &Spi, account: &str, row: &JournalRow) -> Option<Enrollment> {
     // Most operations are no campaign work at all, and cost nothing here.
-    let campaign = row.attempt.and(row.campaign.as_deref())?;
-    let found = spi.run(&READ, params![account, &row.prospect, campaign, row.operation.action.name()]);
+    let (step, campaign) = (row.step?, row.campaign.as_deref()?);
+    let found = spi.run(&READ, params![account, &row.prospect, campaign, row.operation.action.name(), step]);
     found.first().map(|mut columns| Enrollment {
         state: columns.one_of(EnrollmentState::parse),
         attempts: columns.value(),
@@ -174,6 +192,7 @@ fn write(spi: &Spi, account: Held<'_>, row: &JournalRow, next: &Next, error: Opt
             &row.prospect,
             row.campaign.as_deref(),
             row.operation.action.name(),
+            row.step,
             next.state.name(),
             next.next_dispatch_at,
             next.reason,
@@ -185,11 +204,19 @@ fn write(spi: &Spi, account: Held<'_>, row: &JournalRow, next: &Next, error: Opt
 }
 
 /// An operation was delivered: its work is done, whichever verb took the slot and whatever came between,
-/// because the prospect has received the message.
+/// because the prospect has received the message. Where no step was named, it is the lowest that is open.
 pub fn delivered(spi: &Spi, account: Held<'_>, row: &JournalRow, now: Instant) {
     if let Some(campaign) = row.campaign.as_deref() {
         let action = row.operation.action.name();
-        spi.run(&FINISH, params![account.id(), &row.prospect, campaign, action, now]);
+        match row.step {
+            Some(step) => {
+                spi.run(&FINISH, params![account.id(), &row.prospect, campaign, action, step, now]);
+            }
+            None => {
+                let values = params![account.id(), &row.prospect, campaign, action, now];
+                spi.write_on_latest_snapshot(&FINISH_LOWEST, values);
+            }
+        }
     }
     settled(spi, account, row, now);
 }

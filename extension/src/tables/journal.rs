@@ -29,7 +29,7 @@ static OPERATION: Lookup = Lookup::new(
     c"send_operations",
     &[index_scan::text(c"account_id"), index_scan::uuid(c"operation_id")],
     "action, state, counted_on, reserved_at, expires_at, outcome, origin, unknown_since, prospect_id, campaign_id,
-     attempt, awaited",
+     attempt, step, awaited",
 );
 
 static EVENT: Lookup = Lookup::new(
@@ -99,8 +99,8 @@ pub struct JournalRow {
     pub prospect: String,
     /// The campaign.
     pub campaign: Option<String>,
-    /// Which attempt of its enrollment it is; none where `reserve` took the slot.
-    pub attempt: Option<i16>,
+    /// Which step of its campaign's work it was handed out for; none where `reserve` took the slot.
+    pub step: Option<i16>,
     /// Whether other work waits for it to be settled.
     pub awaited: bool,
     /// The event of its delivery.
@@ -189,11 +189,17 @@ fn read_operation(row: &mut Row, id: OperationId) -> JournalRow {
         operation,
         prospect: row.value(),
         campaign: row.nullable(),
-        attempt: row.nullable(),
+        step: read_step(row),
         awaited: row.nullable().unwrap_or(false),
         event: None,
         chat_id: None,
     }
+}
+
+/// Reads `attempt` and `step`. What an older version handed out is step 1 and does not say so.
+fn read_step(row: &mut Row) -> Option<i16> {
+    let (attempt, step): (Option<i16>, Option<i16>) = (row.nullable(), row.nullable());
+    attempt.map(|_| step.unwrap_or(1))
 }
 
 /// Moves an operation on from the state it was read in.

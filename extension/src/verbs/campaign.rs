@@ -5,3 +5,4 @@ mod enqueue;
 mod pause_campaign;
 mod resume_deferred;
 mod switch_action;
+mod work;

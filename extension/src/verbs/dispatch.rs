@@ -21,6 +21,7 @@ use crate::postgres::clock;
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, sql_statements};
 use crate::postgres::ids::Id;
+use crate::postgres::jsonb::Jsonb;
 use crate::postgres::param::params;
 use crate::postgres::record;
 use crate::postgres::statement::Spi;
@@ -44,6 +45,8 @@ struct Filter<'a> {
     pub action: Option<Action>,
     /// Only this account.
     pub account: Option<&'a str>,
+    /// Only this campaign.
+    pub campaign: Option<&'a str>,
 }
 
 /// A row of the answer: an enrollment that holds a slot.
@@ -62,11 +65,19 @@ struct Handed {
     pub expires_at: Instant,
     /// Which attempt it is, from 1.
     pub attempt: i32,
+    /// Which step of the campaign's work.
+    pub step: i16,
+    /// What was enqueued with it.
+    pub payload: Option<Jsonb>,
 }
 
 fn dispatch(args: &Args) -> Answer {
     let max = args.number(0, "max_operations", 1, OPERATIONS_MAX)? as usize;
-    let filter = Filter { action: args.optional_action(1)?, account: args.optional_id(2, "account_id")? };
+    let filter = Filter {
+        action: args.optional_action(1)?,
+        account: args.optional_id(2, "account_id")?,
+        campaign: args.optional_id(4, "campaign_id")?,
+    };
     let request = args.optional_uuid(3);
     transaction::check("dispatch")?;
     let handed = Spi::connect(|spi| answer(spi, max, &filter, request))?;
@@ -78,7 +89,9 @@ fn dispatch(args: &Args) -> Answer {
             row.action.name(),
             row.operation,
             row.expires_at,
-            row.attempt
+            row.attempt,
+            i32::from(row.step),
+            row.payload.as_ref()
         ]
         .to_vec()
     });

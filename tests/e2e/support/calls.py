@@ -70,7 +70,7 @@ CALLS: dict[str, Call] = {
     ),
     "clear_cooldown": _select("clear_cooldown('cooling', 'false alarm')"),
     "repair_day": _select("repair_day('ahead', 'the clock is right again')"),
-    "enqueue": _select("enqueue('k', 'p60', 'a', 'message')"),
+    "enqueue": _select("enqueue('k', 'p60', 'a', 'message', step => 2, payload => '{}')"),
     "dispatch": Call(f"SELECT * FROM sendgate.dispatch(5, 'message', 'a', {_op(101)})"),
     "cancel": _select("cancel('k', 'p30')"),
     "pause_campaign": _select("pause_campaign('k')"),

@@ -56,6 +56,8 @@ def campaign_calls() -> list[str]:
         f"SELECT {handed} FROM sendgate.dispatch(9, 'engagement', '@', pg_catalog.md5('@')::pg_catalog.uuid) d",
         f"SELECT {handed} FROM sendgate.dispatch(9, 'engagement', '@', pg_catalog.md5('@')::pg_catalog.uuid) d",
         f"{enqueue}, 'q6', '@', 'inmail')",
+        f"{enqueue}, 'q6', '@', 'message', step => 2, payload => '{{}}', priority => 1)",
+        f"SELECT {handed}, d.step, d.payload FROM sendgate.dispatch(9, campaign_id => 'k@') d",
         f"SELECT {handed} FROM sendgate.dispatch(9, NULL, '@') d",
         "SELECT d.reason FROM sendgate.reserve('@', 'inmail', 'q6', 'k@') d",
         "SELECT sendgate.cancel('k@', 'q6')",

@@ -5,7 +5,7 @@
 \set helpers :abs_srcdir '/include/helpers.sql'
 \i :helpers
 CREATE VIEW contract.enrollments_54 AS
-SELECT account_id, action, prospect_id, campaign_id, xmin::text AS version FROM sendgate.enrollments;
+SELECT account_id, action, prospect_id, campaign_id, step, xmin::text AS version FROM sendgate.enrollments;
 CREATE VIEW contract.tickets_54 AS
 SELECT account_id, action, ticket_id, xmin::text AS version FROM sendgate.dispatch_queue;
 -- An account with due invites that one rule holds back.
@@ -29,7 +29,7 @@ CREATE TABLE contract.before_54 AS SELECT * FROM contract.enrollments_54;
 CREATE TABLE contract.tickets_before_54 AS SELECT * FROM contract.tickets_54;
 SELECT xmin AS account_version FROM sendgate.accounts WHERE id = 'waits/cap' \gset
 SELECT count(*) FROM sendgate.dispatch(1000, NULL, 'waits/cap');
-SELECT count(*) AS changed_enrollments FROM contract.enrollments_54 AS e JOIN contract.before_54 AS b USING (account_id, action, prospect_id, campaign_id) WHERE e.version <> b.version;
+SELECT count(*) AS changed_enrollments FROM contract.enrollments_54 AS e JOIN contract.before_54 AS b USING (account_id, action, prospect_id, campaign_id, step) WHERE e.version <> b.version;
 SELECT count(*) AS changed_tickets FROM contract.tickets_54 AS e JOIN contract.tickets_before_54 AS b USING (ticket_id) WHERE e.version <> b.version;
 SELECT xmin::text = :'account_version' AS account_unchanged FROM sendgate.accounts WHERE id = 'waits/cap';
 SELECT * FROM contract.tickets WHERE account_id = 'waits/cap';

@@ -4,10 +4,12 @@
 use crate::postgres::clock;
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, sql_statements};
+use crate::postgres::jsonb::Jsonb;
 use crate::postgres::param::{IntoParam, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::{self, unknown};
 use crate::tables::dispatch_queue;
+use crate::verbs::campaign::work;
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::Action;
@@ -19,26 +21,27 @@ static IS_ACCOUNT: Statement =
 
 static INSERT: Statement = Statement::new(
     "INSERT INTO sendgate.enrollments (enqueued_at, changed_at, next_dispatch_at, is_connection,
-         account_id, prospect_id, campaign_id, action)
-     VALUES ($1, $1, $2, $3, $4, $5, $6, $7)
-     ON CONFLICT (account_id, prospect_id, campaign_id, action) DO NOTHING",
-    types![instant, instant, bool, text, text, text, text],
+         account_id, prospect_id, campaign_id, action, step, priority, payload)
+     VALUES ($1, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+     ON CONFLICT (account_id, prospect_id, campaign_id, action, step) DO NOTHING",
+    types![instant, instant, bool, text, text, text, text, int2, int2, jsonb],
 );
 
-const KEY_TYPES: &[pg_sys::Oid] = types![text, text, text, text];
+const KEY_TYPES: &[pg_sys::Oid] = types![text, text, text, text, int2];
 
 static IS_UNCONNECTED: Statement = Statement::new(
     "SELECT 1 FROM sendgate.enrollments e
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
        AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4
-       AND NOT e.is_connection",
+       AND e.step OPERATOR(pg_catalog.=) $5 AND NOT e.is_connection",
     KEY_TYPES,
 );
 
 static CONNECT: Statement = Statement::new(
     "UPDATE sendgate.enrollments e SET is_connection = true
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
-       AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4",
+       AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4
+       AND e.step OPERATOR(pg_catalog.=) $5",
     KEY_TYPES,
 );
 
@@ -50,6 +53,9 @@ struct Work<'a> {
     action: Action,
     dispatch_at: Option<Instant>,
     is_connection: bool,
+    step: i16,
+    payload: Option<Jsonb>,
+    priority: i16,
 }
 
 fn enqueue(args: &Args) -> Answer {
@@ -60,6 +66,9 @@ fn enqueue(args: &Args) -> Answer {
         action: args.action(3)?,
         dispatch_at: args.optional_instant(4, "dispatch_at")?,
         is_connection: args.required(5, "is_connection")?,
+        step: work::step(args.required(6, "step")?)?,
+        payload: args.optional::<Jsonb>(7).map(work::payload).transpose()?,
+        priority: work::priority(args.required(8, "priority")?)?,
     };
     let is_new = Spi::connect(|spi| insert(spi, &work))?;
     Ok(is_new.param())
@@ -74,15 +83,26 @@ fn insert(spi: &Spi, work: &Work<'_>) -> Result<bool> {
     let due_at = work.dispatch_at.unwrap_or(now);
     let (account, prospect, campaign) = (work.account, work.prospect, work.campaign);
     let action = work.action.name();
-    let values = params![now, due_at, work.is_connection, account, prospect, campaign, action];
+    let values = params![
+        now,
+        due_at,
+        work.is_connection,
+        account,
+        prospect,
+        campaign,
+        action,
+        work.step,
+        work.priority,
+        work.payload.as_ref()
+    ];
     if spi.run_waiting(&INSERT, values)?.count() == 1 {
         dispatch_queue::ticket(spi, account, work.action, due_at);
         return Ok(true);
     }
-    let key = params![account, prospect, campaign, action];
+    let key = params![account, prospect, campaign, action, work.step];
     if work.is_connection && spi.run(&IS_UNCONNECTED, key).count() > 0 {
         let (held, _) = accounts::hold(spi, account)?;
-        spi.run(&CONNECT, params![held.id(), prospect, campaign, action]);
+        spi.run(&CONNECT, params![held.id(), prospect, campaign, action, work.step]);
     }
     Ok(false)
 }

@@ -47,7 +47,8 @@ static MOVE: Statement = Statement::new(
            SELECT FROM sendgate.enrollments o
            WHERE o.account_id OPERATOR(pg_catalog.=) e.account_id
              AND o.prospect_id OPERATOR(pg_catalog.=) e.prospect_id
-             AND o.campaign_id OPERATOR(pg_catalog.=) $1 AND o.action OPERATOR(pg_catalog.=) $3)",
+             AND o.campaign_id OPERATOR(pg_catalog.=) $1 AND o.action OPERATOR(pg_catalog.=) $3
+             AND o.step OPERATOR(pg_catalog.=) e.step)",
     types![text, text, text, instant, texts],
 );
 

@@ -1,5 +1,6 @@
 //! Due enrollments of the picked accounts.
 
+use crate::postgres::jsonb::Jsonb;
 use crate::postgres::param::{Element, IntoParam, array, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::verbs::dispatch::pick::{Outlook, Pair, Picked};
@@ -10,21 +11,22 @@ use sendgate_decision::gate::ProspectHistory;
 /// so that no call takes long because of a backlog.
 pub(super) const DEFERRALS_MAX: usize = 1_000;
 
-/// Due enrollments of several held accounts, in the order of the list, each account's oldest first, and
-/// what the journal says about their prospects. Reads no further than it has to.
+/// Due enrollments of several held accounts, in the order of the list, of each account the highest priority and
+/// then the oldest first, and what the journal says about their prospects. Reads no further than it has to.
 static DUE: Statement = Statement::new(
-    "SELECT u.pair, e.prospect_id, e.campaign_id, e.attempts, h.unresolved, h.last_kept_at
+    "SELECT u.pair, e.prospect_id, e.campaign_id, e.step, e.attempts, e.payload, h.unresolved, h.last_kept_at
      FROM unnest($1::pg_catalog.int4[], $2::pg_catalog.text[], $3::pg_catalog.text[],
                             $4::pg_catalog.int4[]) AS u (pair, account_id, action, most)
      CROSS JOIN LATERAL (
-         SELECT w.prospect_id, w.campaign_id, w.attempts
+         SELECT w.prospect_id, w.campaign_id, w.step, w.attempts, w.payload
          FROM sendgate.enrollments w
          WHERE w.account_id OPERATOR(pg_catalog.=) u.account_id AND w.action OPERATOR(pg_catalog.=) u.action
            AND w.next_dispatch_at OPERATOR(pg_catalog.<=) $5
+           AND (w.campaign_id OPERATOR(pg_catalog.=) $7 OR $7 IS NULL)
            AND NOT EXISTS (
                SELECT FROM sendgate.paused_campaigns p
                WHERE p.campaign_id OPERATOR(pg_catalog.=) w.campaign_id)
-         ORDER BY w.next_dispatch_at
+         ORDER BY w.priority DESC, w.next_dispatch_at, w.step
          LIMIT u.most
      ) e
      CROSS JOIN LATERAL (
@@ -37,7 +39,7 @@ static DUE: Statement = Statement::new(
            AND o.state OPERATOR(pg_catalog.<>) 'released'
      ) h
      LIMIT $6",
-    types![int4s, texts, texts, int4s, instant, int8],
+    types![int4s, texts, texts, int4s, instant, int8, text],
 );
 
 /// A due enrollment.
@@ -49,8 +51,12 @@ pub(super) struct Candidate {
     pub prospect: String,
     /// Its campaign.
     pub campaign: String,
+    /// Which step of it.
+    pub step: i16,
     /// Attempts so far.
     pub attempts: i32,
+    /// What the worker gets with it.
+    pub payload: Option<Jsonb>,
     /// What the journal says about the prospect.
     pub history: ProspectHistory,
 }
@@ -68,12 +74,18 @@ pub(super) struct Found {
 /// Finds due enrollments: of accounts that may send, at most `limit`; of accounts whose breaker skips, at
 /// most `deferrals` that are to be deferred. This is a statement after the one that holds the accounts, so
 /// that no other session can have handed out these enrollments since.
-pub(super) fn find(spi: &Spi, picked: &Picked, limit: usize, deferrals: usize, now: Instant) -> Found {
+pub(super) fn find(
+    spi: &Spi,
+    picked: &Picked,
+    campaign: Option<&str>,
+    (limit, deferrals): (usize, usize),
+    now: Instant,
+) -> Found {
     let open = |pair: &Pair| match pair.outlook {
         Outlook::Open(room) => Some(room.min(limit as i32)),
         _ => None,
     };
-    let mut candidates = read_due(spi, picked, open, limit, now);
+    let mut candidates = read_due(spi, picked, campaign, open, limit, now);
     let full = candidates.len() >= limit;
     let last = candidates.last().map(|candidate| candidate.pair);
     let reached = if full { last.map_or(0, |pair| pair + 1) } else { picked.pairs.len() };
@@ -84,7 +96,7 @@ pub(super) fn find(spi: &Spi, picked: &Picked, limit: usize, deferrals: usize, n
     // What the breaker skips wants no slot, so it is not kept waiting by those who take them. Where
     // there is more of it than a call defers, the rest is left as it lies.
     if deferrals > 0 && skips.contains(&true) {
-        let skipped = read_due(spi, picked, skipping, deferrals, now);
+        let skipped = read_due(spi, picked, campaign, skipping, deferrals, now);
         if skipped.len() < deferrals {
             (0..skips.len()).filter(|&i| skips[i]).for_each(|i| looked_at[i] = true);
         }
@@ -97,6 +109,7 @@ pub(super) fn find(spi: &Spi, picked: &Picked, limit: usize, deferrals: usize, n
 fn read_due(
     spi: &Spi,
     picked: &Picked,
+    campaign: Option<&str>,
     most: impl Fn(&Pair) -> Option<i32>,
     limit: usize,
     now: Instant,
@@ -114,6 +127,7 @@ fn read_due(
         array(Element::Int4, asked.iter().map(|&(_, most)| most)),
         now.param(),
         (limit as i64).param(),
+        campaign.param(),
     ];
     let rows = spi.run(&DUE, &values);
     rows.iter()
@@ -121,7 +135,9 @@ fn read_due(
             pair: row.value::<i32>() as usize,
             prospect: row.value(),
             campaign: row.value(),
+            step: row.value(),
             attempts: row.value(),
+            payload: row.nullable(),
             history: ProspectHistory {
                 unresolved: row.nullable().unwrap_or(false),
                 last_kept_at: row.nullable_instant(),

@@ -96,6 +96,54 @@ static PICK_OF_ACCOUNT: Statement = Statement::new(
     PICK_TYPES,
 );
 
+const PICK_TYPES_OF_CAMPAIGN: &[pg_sys::Oid] =
+    types![instant, instant, text, text, uuid, int8, text, text, text];
+
+/// Tickets of accounts that have due work of the campaign. Only their accounts are held: other work waits
+/// behind most tickets. OFFSET keeps it a look-up for each ticket, and not a reading of the whole campaign.
+macro_rules! has_work_of_campaign {
+    () => {
+        " AND EXISTS (
+              SELECT FROM sendgate.enrollments w
+              WHERE w.account_id OPERATOR(pg_catalog.=) q.account_id AND w.action OPERATOR(pg_catalog.=) q.action
+                AND w.campaign_id OPERATOR(pg_catalog.=) $9 AND w.next_dispatch_at OPERATOR(pg_catalog.<=) $1
+              OFFSET 0)"
+    };
+}
+
+static PICK_OF_CAMPAIGN: Statement = Statement::new(
+    concat!(
+        picked_columns!(),
+        " FROM sendgate.dispatch_queue q
+          JOIN sendgate.accounts a ON a.id OPERATOR(pg_catalog.=) q.account_id
+          WHERE ",
+        after_the_last!(),
+        " AND (q.action OPERATOR(pg_catalog.=) $7 OR $7 IS NULL) AND $8 IS NULL",
+        has_work_of_campaign!(),
+        " ORDER BY q.due_at, q.account_id, q.action, q.ticket_id LIMIT $6",
+        hold!()
+    ),
+    PICK_TYPES_OF_CAMPAIGN,
+);
+
+static PICK_OF_ACCOUNT_AND_CAMPAIGN: Statement = Statement::new(
+    concat!(
+        picked_columns!(),
+        " FROM (
+              SELECT t.due_at, t.ticket_id, t.account_id, t.action FROM sendgate.dispatch_queue t
+              WHERE t.account_id OPERATOR(pg_catalog.=) $8 OFFSET 0
+          ) q
+          JOIN sendgate.accounts a ON a.id OPERATOR(pg_catalog.=) q.account_id
+          WHERE a.id OPERATOR(pg_catalog.=) $8
+            AND (q.action OPERATOR(pg_catalog.=) $7 OR $7 IS NULL) AND ",
+        after_the_last!(),
+        has_work_of_campaign!(),
+        " ORDER BY q.due_at, q.account_id, q.action, q.ticket_id LIMIT $6",
+        hold!()
+    ),
+    PICK_TYPES_OF_CAMPAIGN,
+);
+
 /// Where reading the tickets goes on.
 #[derive(Clone)]
 pub(super) struct Cursor {
@@ -181,6 +229,8 @@ pub(super) fn pick(
     limit: usize,
 ) -> (Picked, Instant) {
     let statement = match filter {
+        Filter { account: Some(_), campaign: Some(_), .. } => &PICK_OF_ACCOUNT_AND_CAMPAIGN,
+        Filter { campaign: Some(_), .. } => &PICK_OF_CAMPAIGN,
         Filter { account: Some(_), .. } => &PICK_OF_ACCOUNT,
         Filter { action: Some(_), .. } => &PICK_OF_ACTION,
         _ => &PICK,
@@ -193,8 +243,10 @@ pub(super) fn pick(
         from.ticket,
         limit as i64,
         filter.action.map(Action::name),
-        filter.account
+        filter.account,
+        filter.campaign
     ];
+    let values = if filter.campaign.is_some() { values } else { &values[..values.len() - 1] };
     let rows = spi.run(statement, values);
     let mut picked = read(&rows);
     if rows.count() < limit {

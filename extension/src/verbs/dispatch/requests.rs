@@ -10,14 +10,15 @@ use sendgate_decision::clock::Instant;
 use sendgate_decision::names::Action;
 
 static READ: Statement = Statement::new(
-    "SELECT r.max_operations, r.action, r.account_id
+    "SELECT r.max_operations, r.action, r.account_id, r.campaign_id
      FROM sendgate.dispatch_requests r WHERE r.request_id OPERATOR(pg_catalog.=) $1",
     types![uuid],
 );
 
 /// Only what the worker may still act on: in flight, in time, on an account that is connected.
 static REPLAY: Statement = Statement::new(
-    "SELECT o.account_id, o.campaign_id, o.prospect_id, o.action, o.operation_id, o.expires_at, o.attempt
+    "SELECT o.account_id, o.campaign_id, o.prospect_id, o.action, o.operation_id, o.expires_at, o.attempt,
+            COALESCE(o.step, 1::pg_catalog.int2), e.payload
      FROM sendgate.dispatch_requests r
      CROSS JOIN LATERAL ROWS FROM (pg_catalog.unnest(r.account_ids), pg_catalog.unnest(r.operation_ids))
           WITH ORDINALITY AS u (account_id, operation_id, n)
@@ -25,6 +26,11 @@ static REPLAY: Statement = Statement::new(
          ON o.account_id OPERATOR(pg_catalog.=) u.account_id
             AND o.operation_id OPERATOR(pg_catalog.=) u.operation_id
      JOIN sendgate.accounts a ON a.id OPERATOR(pg_catalog.=) u.account_id
+     LEFT JOIN sendgate.enrollments e
+         ON e.account_id OPERATOR(pg_catalog.=) u.account_id
+            AND e.prospect_id OPERATOR(pg_catalog.=) o.prospect_id
+            AND e.campaign_id OPERATOR(pg_catalog.=) o.campaign_id
+            AND e.action OPERATOR(pg_catalog.=) o.action AND e.step OPERATOR(pg_catalog.=) COALESCE(o.step, 1)
      WHERE r.request_id OPERATOR(pg_catalog.=) $1
        AND o.state OPERATOR(pg_catalog.=) 'reserved' AND o.expires_at OPERATOR(pg_catalog.>) $2
        AND a.status OPERATOR(pg_catalog.=) 'connected'
@@ -34,10 +40,10 @@ static REPLAY: Statement = Statement::new(
 
 static REMEMBER: Statement = Statement::new(
     "INSERT INTO sendgate.dispatch_requests (request_id, at, max_operations, action, account_id,
-         account_ids, operation_ids)
-     VALUES ($1, $2, $3, $4, $5, $6, $7)
+         account_ids, operation_ids, campaign_id)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
      ON CONFLICT (request_id) DO NOTHING",
-    types![uuid, instant, int4, text, text, texts, uuids],
+    types![uuid, instant, int4, text, text, texts, uuids, text],
 );
 
 /// The rows of a request that was answered before; none when it is new.
@@ -57,7 +63,8 @@ pub(super) fn replay(
     };
     let same = row.value::<i32>() as usize == max
         && row.nullable::<&str>() == filter.action.map(Action::name)
-        && row.nullable::<&str>() == filter.account;
+        && row.nullable::<&str>() == filter.account
+        && row.nullable::<&str>() == filter.campaign;
     if !same {
         return Err(mismatch(request));
     }
@@ -73,6 +80,8 @@ pub(super) fn replay(
         operation: row.nullable_uuid().unwrap_or_default(),
         expires_at: row.instant(),
         attempt: row.nullable::<i16>().map_or(0, i32::from),
+        step: row.value(),
+        payload: row.nullable(),
     });
     Ok(Some(handed.collect()))
 }
@@ -100,6 +109,7 @@ pub(super) fn remember(
         filter.account.param(),
         array(Element::Text, handed.iter().map(|row| row.account.as_str())),
         array(Element::Uuid, handed.iter().map(|row| row.operation)),
+        filter.campaign.param(),
     ];
     if spi.run_waiting(&REMEMBER, &values)?.count() == 1 {
         return Ok(());

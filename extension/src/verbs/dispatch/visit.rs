@@ -51,8 +51,9 @@ static PARK: Statement = Statement::new(
     "UPDATE sendgate.enrollments e
      SET state = 'parked', next_dispatch_at = NULL, reason = 'poisoned', error = $5, changed_at = $6
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
-       AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4",
-    types![text, text, text, text, text, instant],
+       AND e.campaign_id OPERATOR(pg_catalog.=) $3 AND e.action OPERATOR(pg_catalog.=) $4
+       AND e.step OPERATOR(pg_catalog.=) $7",
+    types![text, text, text, text, text, instant, int2],
 );
 
 thread_local! {
@@ -201,7 +202,7 @@ impl<'a> Visit<'a> {
         let at = (next.from, next.until);
         let (picked, now) = pick::pick(self.spi, &self.rule, self.filter, at, next.tickets);
         let deferrals = DEFERRALS_MAX.saturating_sub(self.deferred);
-        let found = candidates::find(self.spi, &picked, next.limit, deferrals, now);
+        let found = candidates::find(self.spi, &picked, self.filter.campaign, (next.limit, deferrals), now);
         Page { picked, found, now }
     }
 
@@ -322,6 +323,8 @@ impl<'a> Visit<'a> {
                 operation: slot.operation,
                 expires_at: slot.expires_at,
                 attempt: candidate.attempts.saturating_add(1),
+                step: candidate.step,
+                payload: candidate.payload.clone(),
             });
         }
         for (visited, account) in picked.accounts.iter_mut().zip(plan.accounts) {
@@ -342,8 +345,8 @@ impl<'a> Visit<'a> {
         let account = picked.accounts[pair.account].held();
         let (prospect, campaign) = (candidate.prospect.as_str(), candidate.campaign.as_str());
         let error = journal::cut(error);
-        let (spi, values) =
-            (self.spi, params![account.id(), prospect, campaign, pair.action.name(), &error, now]);
+        let (spi, action) = (self.spi, pair.action.name());
+        let values = params![account.id(), prospect, campaign, action, &error, now, candidate.step];
         match attempt(|| Ok(Some(spi.run(&PARK, values).count())))? {
             Attempt::Kept(_) => self.moved += 1,
             Attempt::TakenBack | Attempt::Failed(_) => {

@@ -15,18 +15,20 @@ use sendgate_decision::account::Account;
 use sendgate_decision::breaker::ClearReason;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{Action, EnrollmentState, OperationId, Reason};
+use std::collections::HashSet;
 
 static INSERT_OPERATIONS: Statement = Statement::new(
     "INSERT INTO sendgate.send_operations (operation_id, reserved_at, expires_at, counted_on, account_id,
-         prospect_id, action, campaign_id, attempt, awaited)
+         prospect_id, action, campaign_id, attempt, step, awaited)
      SELECT u.operation_id, $1, u.expires_at, u.counted_on, u.account_id, u.prospect_id, u.action,
-            u.campaign_id, u.attempt, CASE WHEN u.awaited THEN true END
+            u.campaign_id, u.attempt, u.step, CASE WHEN u.awaited THEN true END
      FROM unnest($2::pg_catalog.uuid[], $3::pg_catalog.timestamptz[], $4::pg_catalog.date[],
                             $5::pg_catalog.text[], $6::pg_catalog.text[], $7::pg_catalog.text[],
-                            $8::pg_catalog.text[], $9::pg_catalog.int4[], $10::pg_catalog.bool[])
+                            $8::pg_catalog.text[], $9::pg_catalog.int4[], $10::pg_catalog.int4[],
+                            $11::pg_catalog.bool[])
           AS u (operation_id, expires_at, counted_on, account_id, prospect_id, action, campaign_id, attempt,
-                awaited)",
-    types![instant, uuids, instants, dates, texts, texts, texts, texts, int4s, bools],
+                step, awaited)",
+    types![instant, uuids, instants, dates, texts, texts, texts, texts, int4s, int4s, bools],
 );
 
 static UPDATE_ENROLLMENTS: Statement = Statement::new(
@@ -34,15 +36,16 @@ static UPDATE_ENROLLMENTS: Statement = Statement::new(
      SET state = u.state, next_dispatch_at = u.next_dispatch_at, attempts = u.attempts, reason = u.reason,
          operation_id = COALESCE(u.operation_id, e.operation_id), changed_at = $1
      FROM unnest($2::pg_catalog.text[], $3::pg_catalog.text[], $4::pg_catalog.text[],
-                            $5::pg_catalog.text[], $6::pg_catalog.text[], $7::pg_catalog.timestamptz[],
-                            $8::pg_catalog.int4[], $9::pg_catalog.text[], $10::pg_catalog.uuid[])
-          AS u (account_id, prospect_id, campaign_id, action, state, next_dispatch_at, attempts, reason,
+                            $5::pg_catalog.text[], $6::pg_catalog.int4[], $7::pg_catalog.text[],
+                            $8::pg_catalog.timestamptz[], $9::pg_catalog.int4[], $10::pg_catalog.text[],
+                            $11::pg_catalog.uuid[])
+          AS u (account_id, prospect_id, campaign_id, action, step, state, next_dispatch_at, attempts, reason,
                 operation_id)
      WHERE e.account_id OPERATOR(pg_catalog.=) u.account_id
        AND e.prospect_id OPERATOR(pg_catalog.=) u.prospect_id
        AND e.campaign_id OPERATOR(pg_catalog.=) u.campaign_id
-       AND e.action OPERATOR(pg_catalog.=) u.action",
-    types![instant, texts, texts, texts, texts, texts, instants, int4s, texts, uuids],
+       AND e.action OPERATOR(pg_catalog.=) u.action AND e.step OPERATOR(pg_catalog.=) u.step",
+    types![instant, texts, texts, texts, texts, int4s, texts, instants, int4s, texts, uuids],
 );
 
 /// Marks operations that other work waits for: their settlement makes that work due.
@@ -132,6 +135,7 @@ fn insert_operations(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
             array(Element::Text, slots.iter().map(|s| batch.action(s.0).name())),
             array(Element::Text, slots.iter().map(|s| candidate(s).campaign.as_str())),
             array(Element::Int4, slots.iter().map(|s| candidate(s).attempts.saturating_add(1))),
+            array(Element::Int4, slots.iter().map(|s| i32::from(candidate(s).step))),
             array(Element::Bool, slots.iter().map(|(_, slot)| slot.awaited)),
         ],
     );
@@ -170,6 +174,7 @@ fn update_enrollments(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
             prospect,
             campaign,
             action,
+            array(Element::Int4, plan.fates.iter().map(|(i, _)| i32::from(batch.candidates[*i].step))),
             array(Element::Text, outcomes.iter().map(|o| o.0.name())),
             array(Element::Timestamp, outcomes.iter().map(|o| o.1)),
             array(Element::Int4, outcomes.iter().map(|o| o.2)),
@@ -200,12 +205,17 @@ fn mark_awaited(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
 }
 
 fn log_skips(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
+    // Two steps of a campaign's prospect are one line.
+    let mut seen = HashSet::new();
     let skips: Vec<SkippedWork<'_>> = plan
         .fates
         .iter()
         .filter_map(|(i, fate)| {
             let Fate::Skipped(until) = fate else { return None };
             let candidate = &batch.candidates[*i];
+            if !seen.insert((candidate.pair, &candidate.prospect, &candidate.campaign)) {
+                return None;
+            }
             let visited = &batch.visited[batch.pairs[candidate.pair].account];
             Some(SkippedWork {
                 account: visited.held(),

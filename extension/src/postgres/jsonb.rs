@@ -1,0 +1,52 @@
+//! A `jsonb` value that is handed on as it is: nothing here looks into it.
+
+use crate::postgres::param::{IntoParam, Param};
+use pgrx::{FromDatum, pg_sys};
+use std::ffi::CStr;
+
+/// A value as PostgreSQL stores it, fetched and unpacked. Lives apart from PostgreSQL's memory, so a row of it
+/// outlasts the statement that read it.
+#[derive(Clone)]
+pub struct Jsonb(Vec<u8>);
+
+impl FromDatum for Jsonb {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _: pg_sys::Oid) -> Option<Self> {
+        if is_null {
+            return None;
+        }
+        unsafe {
+            let packed: *mut pg_sys::varlena = datum.cast_mut_ptr();
+            let plain = pg_sys::pg_detoast_datum(packed);
+            let bytes = std::slice::from_raw_parts(plain.cast::<u8>(), pgrx::varlena::varsize_4b(plain));
+            let value = Jsonb(bytes.to_vec());
+            if plain != packed {
+                pg_sys::pfree(plain.cast());
+            }
+            Some(value)
+        }
+    }
+}
+
+impl IntoParam for &Jsonb {
+    fn param(self) -> Param {
+        unsafe {
+            let copy = pg_sys::palloc(self.0.len());
+            std::ptr::copy_nonoverlapping(self.0.as_ptr(), copy.cast::<u8>(), self.0.len());
+            Some(pg_sys::Datum::from(copy))
+        }
+    }
+}
+
+impl Jsonb {
+    /// How long it is as text, in bytes.
+    pub fn text_bytes(&self) -> usize {
+        let Some(datum) = self.param() else { return 0 };
+        unsafe {
+            let text = pg_sys::OidOutputFunctionCall(pg_sys::Oid::from_u32(pg_sys::F_JSONB_OUT), datum);
+            let bytes = CStr::from_ptr(text).count_bytes();
+            pg_sys::pfree(text.cast());
+            pg_sys::pfree(datum.cast_mut_ptr());
+            bytes
+        }
+    }
+}
