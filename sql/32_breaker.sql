@@ -30,6 +30,9 @@ CREATE TABLE sendgate.breaker_log (
     prospect_id sendgate.identifier,
     campaign_id sendgate.identifier,
     note text,
+    operation_id uuid,
+    http_status integer,
+    error_type text,
     CONSTRAINT breaker_log_pkey PRIMARY KEY (account_id, id),
     CONSTRAINT breaker_log_action_check CHECK (action IN ('set', 'clear', 'skip')),
     CONSTRAINT breaker_log_skip_check CHECK (action <> 'skip' OR exhausted_at IS NOT NULL)
@@ -53,6 +56,11 @@ COMMENT ON COLUMN sendgate.breaker_log.prospect_id IS
 COMMENT ON COLUMN sendgate.breaker_log.campaign_id IS 'The campaign of that attempt, if it named one.';
 COMMENT ON COLUMN sendgate.breaker_log.note IS
 'An operator''s note, or the provider''s text that breaker_report was given.';
+COMMENT ON COLUMN sendgate.breaker_log.operation_id IS
+'The operation whose answer or delivery set or cleared it; send_operations has its words. NULL: a person, a rule or breaker_report did, or it is of before 0.3.0.';
+COMMENT ON COLUMN sendgate.breaker_log.http_status IS 'The status of the provider''s answer that set it, if there was one.';
+COMMENT ON COLUMN sendgate.breaker_log.error_type IS
+'The type of the provider''s answer that set it. Foreign text: escape it where you show it.';
 COMMENT ON CONSTRAINT breaker_log_skip_check ON sendgate.breaker_log IS
 'A skip is always because of a stamp, and the stamp is part of what makes it unique.';
 
@@ -62,6 +70,10 @@ CREATE UNIQUE INDEX breaker_log_skip_key
     WHERE action = 'skip';
 COMMENT ON INDEX sendgate.breaker_log_skip_key IS
 'A skip is logged once per prospect, campaign and stamp, however often the worker asks again; campaign_events counts the repeats.';
+
+CREATE INDEX breaker_log_changes_idx ON sendgate.breaker_log (account_id, id) WHERE action <> 'skip';
+COMMENT ON INDEX sendgate.breaker_log_changes_idx IS
+'When a breaker was set and cleared, newest first, among any number of skips.';
 SELECT pg_catalog.pg_extension_config_dump('sendgate.breaker_log', '');
 
 -- Lines of the breaker log that the daemon has not printed yet; taken by deleting.

@@ -50,6 +50,7 @@ CREATE TABLE sendgate.admin_log (
     before jsonb,
     after jsonb,
     note text,
+    operation_id uuid,
     CONSTRAINT admin_log_pkey PRIMARY KEY (id)
 );
 COMMENT ON TABLE sendgate.admin_log IS
@@ -65,7 +66,9 @@ COMMENT ON COLUMN sendgate.admin_log.subject IS
 'What of it: an action, a field, tier/action, the order of a rule, an operation, or a campaign.';
 COMMENT ON COLUMN sendgate.admin_log.before IS 'The value before. NULL: there was none.';
 COMMENT ON COLUMN sendgate.admin_log.after IS 'The value afterwards. NULL: there is none.';
-COMMENT ON COLUMN sendgate.admin_log.note IS 'Why, in the operator''s words.';
+COMMENT ON COLUMN sendgate.admin_log.note IS 'Why, in the operator''s words; with rollback, the provider''s text.';
+COMMENT ON COLUMN sendgate.admin_log.operation_id IS
+'With rollback: the operation whose answer changed the status; send_operations has its words. NULL: a person did it, or it is of before 0.3.0.';
 
 CREATE INDEX admin_log_account_idx ON sendgate.admin_log (account_id, at);
 COMMENT ON INDEX sendgate.admin_log_account_idx IS 'For the history of one account.';

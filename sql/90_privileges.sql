@@ -82,6 +82,8 @@ GRANT EXECUTE ON FUNCTION
     sendgate.breaker_state(text, timestamptz, integer, timestamptz),
     sendgate.next_credit_period(integer, timestamptz),
     sendgate.window_days_array(integer),
+    sendgate.window_since(time, time, smallint, text, timestamptz),
+    sendgate.why(text, text),
     sendgate.refusal_counts()
 TO sendgate_reader;
 

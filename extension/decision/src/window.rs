@@ -6,6 +6,9 @@ use crate::clock::{DAY, Day, Instant, SECOND};
 /// days, and room for changes of offset between them.
 const SEARCH_STEPS_MAX: usize = 64;
 
+/// How many days [`Window::since`] looks back: longer than any window stays closed.
+const SINCE_DAYS: i64 = 9;
+
 /// A time zone, as far as a window needs one.
 pub trait Zone {
     /// The offset in force at `at`, and until when.
@@ -101,6 +104,18 @@ impl Window {
             }
         }
         WindowReading { open, until: at }
+    }
+
+    /// Since when it is as it is at `now`; for one that has not changed in [`SINCE_DAYS`] days, that long ago.
+    pub fn since(&self, zone: &dyn Zone, now: Instant) -> Instant {
+        let mut since = Instant(now.0.saturating_sub(SINCE_DAYS * DAY));
+        loop {
+            let until = self.read(zone, since).until;
+            if until > now || until <= since {
+                return since;
+            }
+            since = until;
+        }
     }
 
     /// Whether the wall clock (microseconds of local time since 2000-01-01) is inside.
@@ -248,6 +263,22 @@ mod tests {
                 at = at.plus(MINUTE);
             }
             prop_assert_eq!(inside(reading.until), !reading.open);
+        }
+
+        /// The reading of `since` is that of now, and the one just before it is not.
+        #[test]
+        fn a_window_is_as_it_is_since_it_says(
+            start in 0i64..1440, length in 1i64..1440, days in 1u8..128,
+            from in prop_oneof![9_555i64..9_565, 9_585i64..9_595, 9_768i64..9_776, 9_795i64..9_805],
+            minute in 0i64..1440, zone in 0usize..3,
+        ) {
+            let zone: &dyn Zone = [&LOS_ANGELES as &dyn Zone, &LORD_HOWE, &Utc][zone];
+            let w = window(start, (start + length) % 1440, days);
+            let now = Instant(from * DAY + minute * MINUTE);
+            let (reading, since) = (w.read(zone, now), w.since(zone, now));
+            prop_assert!(since <= now);
+            prop_assert_eq!(w.read(zone, since), reading);
+            prop_assert_eq!(w.read(zone, since.plus(-MINUTE)).open, !reading.open);
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::postgres::error::Result;
 use crate::postgres::statement::Spi;
 use crate::tables::accounts::{self, AccountRow};
-use crate::tables::breaker_log::{self, BreakerLine};
+use crate::tables::breaker_log::{self, BreakerLine, Cause};
 use crate::tables::enrollments;
 use sendgate_decision::breaker::ClearReason;
 use sendgate_decision::clock::Instant;
@@ -30,6 +30,7 @@ pub fn clear_by_rule(
         prospect,
         campaign: None,
         note: None,
+        cause: Cause::default(),
     };
     breaker_log::write(spi, "clear", &line, now);
     enrollments::release(spi, held, now);

@@ -10,7 +10,7 @@ use crate::settle::cooldowns;
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{self, AccountRow};
 use crate::tables::alerts;
-use crate::tables::breaker_log::{self, BreakerLine};
+use crate::tables::breaker_log::{self, BreakerLine, Cause};
 use crate::tables::cooldown_log::Why;
 use crate::tables::enrollments;
 use crate::tables::events;
@@ -163,6 +163,7 @@ pub fn log_delivery(
         prospect: Some(&row.prospect),
         campaign: row.campaign.as_deref(),
         note: None,
+        cause: Cause { operation: Some(row.operation.id), ..Cause::default() },
     };
     breaker_log::write_changes(spi, &settled.breaker, before.breaker.exhausted_at, None, &line, now);
     if !settled.breaker.is_empty() {

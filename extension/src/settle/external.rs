@@ -13,7 +13,7 @@ use crate::postgres::statement::{Spi, Statement};
 use crate::settle::delivery::{Report, settle_delivered};
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{self, AccountRow};
-use crate::tables::breaker_log::{self, BreakerLine};
+use crate::tables::breaker_log::{self, BreakerLine, Cause};
 use crate::tables::config;
 use crate::tables::enrollments;
 use crate::tables::events;
@@ -213,6 +213,7 @@ fn count(
         prospect: Some(send.prospect),
         campaign: send.campaign,
         note: None,
+        cause: Cause { operation: Some(operation), ..Cause::default() },
     };
     let stamp = before.account.breaker.exhausted_at;
     breaker_log::write_changes(spi, &recorded.breaker, stamp, None, &line, now);

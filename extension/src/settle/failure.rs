@@ -9,7 +9,7 @@ use crate::settle::cooldowns;
 use crate::tables::accounts;
 use crate::tables::accounts::held::Held;
 use crate::tables::admin_log;
-use crate::tables::breaker_log::{self, BreakerLine};
+use crate::tables::breaker_log::{self, BreakerLine, Cause};
 use crate::tables::config;
 use crate::tables::cooldown_log::Why;
 use crate::tables::enrollments;
@@ -150,6 +150,11 @@ pub fn log_failure(
         prospect: Some(&row.prospect),
         campaign: row.campaign.as_deref(),
         note: None,
+        cause: Cause {
+            operation: Some(row.operation.id),
+            http_status: failed.note.http_status,
+            error_type: failed.note.error_type.as_deref(),
+        },
     };
     let stamps = (before.breaker.exhausted_at, after.breaker.exhausted_at);
     breaker_log::write_changes(spi, &failed.settled.breaker, stamps.0, stamps.1, &line, now);
@@ -164,14 +169,8 @@ pub fn log_failure(
     );
     if before.status != after.status {
         let change = (json!(before.status.name()), json!(after.status.name()));
-        admin_log::write(
-            spi,
-            "rollback",
-            Some(account.id()),
-            Some("status"),
-            change,
-            failed.note.message.as_deref(),
-        );
+        let text = failed.note.message.as_deref();
+        admin_log::write_answer(spi, account.id(), change, text, row.operation.id);
     }
 }
 

@@ -8,6 +8,7 @@ use crate::tables::accounts::held::Held;
 use crate::tables::campaign_events::Skip;
 use crate::tables::campaign_events::many::SkippedWork;
 use sendgate_decision::clock::Instant;
+use sendgate_decision::names::OperationId;
 use sendgate_decision::settle::BreakerChange;
 
 /// An insert into the log whose lines go to the outbox too, in one statement.
@@ -26,10 +27,10 @@ macro_rules! logged {
 static WRITE: Statement = Statement::new(
     logged!(
         "INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at,
-             prospect_id, campaign_id, note)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+             prospect_id, campaign_id, note, operation_id, http_status, error_type)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
     ),
-    types![uuid, instant, text, text, text, text, instant, text, text, text],
+    types![uuid, instant, text, text, text, text, instant, text, text, text, uuid, int4, text],
 );
 
 /// Once for each prospect, campaign and stamp.
@@ -57,6 +58,17 @@ static SKIP_MANY: Statement = Statement::new(
     types![instant, uuids, text, instants, texts, texts, texts],
 );
 
+/// The provider's answer that changed a breaker; all none where none did.
+#[derive(Clone, Copy, Default)]
+pub struct Cause<'a> {
+    /// The operation that it answered; none where the gate was not asked.
+    pub operation: Option<OperationId>,
+    /// Its HTTP status.
+    pub http_status: Option<i32>,
+    /// Its type.
+    pub error_type: Option<&'a str>,
+}
+
 /// A line of the breaker log.
 pub struct BreakerLine<'a> {
     /// The account.
@@ -69,8 +81,10 @@ pub struct BreakerLine<'a> {
     pub prospect: Option<&'a str>,
     /// The campaign of that attempt.
     pub campaign: Option<&'a str>,
-    /// An operator's note.
+    /// An operator's note, or the provider's text where there is no operation.
     pub note: Option<&'a str>,
+    /// The provider's answer that set or cleared it.
+    pub cause: Cause<'a>,
 }
 
 /// Logs that a breaker was stamped or its stamp removed.
@@ -87,7 +101,10 @@ pub fn write(spi: &Spi, action: &str, line: &BreakerLine<'_>, now: Instant) {
             line.exhausted_at,
             line.prospect,
             line.campaign,
-            line.note
+            line.note,
+            line.cause.operation,
+            line.cause.http_status,
+            line.cause.error_type
         ],
     );
 }

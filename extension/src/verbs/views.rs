@@ -2,6 +2,7 @@
 
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, null_argument, sql_reading, unknown_value};
+use crate::postgres::zone;
 use crate::tables::accounts::packed;
 use pgrx::{IntoDatum, JsonB, pg_sys};
 use sendgate_decision::account::DAYS_BEFORE;
@@ -23,6 +24,7 @@ sql_reading!(sendgate_effective_cap, pg_finfo_sendgate_effective_cap, effective_
 sql_reading!(sendgate_breaker_state, pg_finfo_sendgate_breaker_state, breaker_state);
 sql_reading!(sendgate_next_credit_period, pg_finfo_sendgate_next_credit_period, next_period);
 sql_reading!(sendgate_window_days_array, pg_finfo_sendgate_window_days_array, window_days_array);
+sql_reading!(sendgate_window_since, pg_finfo_sendgate_window_since, window_since);
 
 sql_reading!(sendgate_is_sound_account, pg_finfo_sendgate_is_sound_account, is_sound_account);
 sql_reading!(sendgate_is_sound_history, pg_finfo_sendgate_is_sound_history, is_sound_history);
@@ -125,6 +127,18 @@ fn window_days_array(args: &Args) -> Answer {
     };
     let days: Vec<i32> = (1..=7).filter(|day| mask & (1 << (day - 1)) != 0).collect();
     Ok(days.into_datum())
+}
+
+/// Since when a window is open or closed at an instant; NULL without a window, or in a zone that the server
+/// no longer knows.
+fn window_since(args: &Args) -> Answer {
+    let (start, end, days) = (args.time(0), args.time(1), args.optional::<i16>(2));
+    let (Some(start), Some(end), Some(days)) = (start, end, days) else { return Ok(None) };
+    let at = instant(args, 4)?;
+    let Ok(zone) = zone::load(args.required(3, "time_zone")?) else { return Ok(None) };
+    let window = u8::try_from(days).ok().and_then(|days| Window::new(start, end, days).ok());
+    let since = window.map(|window| window.since(&*zone, at));
+    Ok(since.map(|since| pg_sys::Datum::from(since.0)))
 }
 
 /// A window has all of its parts or none and can be; a permit lies only under a stamp,

@@ -38,6 +38,8 @@ def test_a_standby_previews_and_reads_and_grants_nothing(env):
         env.psql("SELECT sendgate.pause_all('stop')")
         caught_up(env.cluster, connection)
         equal(preview(connection, "p2")[1], "paused_by_operator", "preview while paused")
+        told = connection.execute("SELECT DISTINCT reason, note FROM sendgate.why('a')").fetchall()
+        equal(told, [("paused_by_operator", "stop")], "why while paused")
         connection.close()
 
 

@@ -19,7 +19,7 @@ TRIGGERS = "append_only config_changed journal_event".split()
 # Views call functions with their reader's rights, so these pure readings are readers'; the clock is
 # everybody's who asks the gate.
 READINGS = """sent_as_of sent_in_seven_days_as_of sent_before_days effective_cap breaker_state next_credit_period
-window_days_array""".split()
+window_days_array window_since""".split()
 # Called by constraints, which check as the table's owner.
 INTERNAL = "is_sound_account is_sound_history is_sound_operation".split()
 GRANTEES = (
@@ -29,7 +29,7 @@ GRANTEES = (
     | dict.fromkeys(READINGS, {READER})
     | dict.fromkeys(TRIGGERS + INTERNAL, set())
     # The contract's table names only the sender, its console answers from a preview.
-    | {"clock": {SENDER, READER}, "preview": {SENDER, OPERATOR, DAEMON}, "refusal_counts": {READER}}
+    | {"clock": {SENDER, READER}, "preview": {SENDER, OPERATOR, DAEMON}, "refusal_counts": {READER}, "why": {READER}}
 )
 # The admin log is the operators'; how much of the outbox waits is what the daemon watches.
 READ_BY_ONE = {"admin_log": OPERATOR, "breaker_outbox": DAEMON}

@@ -56,3 +56,9 @@ SELECT sendgate.sent_as_of(NULL, '2026-05-24', '2026-05-24');
 
 -- Refusals are counted in shared memory, which this server did not give: no rows.
 SELECT count(*) FROM sendgate.refusal_counts();
+
+-- Since when a window is open or closed; without a window, or in a zone that is gone, it is unknown.
+SELECT at, sendgate.window_since('09:00', '17:00', 31::smallint, 'Europe/Berlin', at::timestamptz) AT TIME ZONE 'UTC' AS since
+FROM (VALUES ('2026-05-22 16:00:00+00'), ('2026-05-24 12:00:00+00'), ('2026-05-25 12:00:00+00')) t (at);
+SELECT sendgate.window_since(NULL, NULL, NULL, 'UTC', sendgate.clock()) AS no_window,
+       sendgate.window_since('09:00', '17:00', 31::smallint, 'Mars/Olympus', sendgate.clock()) AS no_zone;

@@ -7,7 +7,7 @@ use crate::postgres::statement::Spi;
 use crate::tables::accounts;
 use crate::tables::accounts::held::Held;
 use crate::tables::admin_log;
-use crate::tables::breaker_log::{self, BreakerLine};
+use crate::tables::breaker_log::{self, BreakerLine, Cause};
 use crate::tables::dispatch_queue;
 use crate::tables::enrollments;
 use sendgate_decision::breaker::{ClearReason, Probe, Reading};
@@ -22,7 +22,15 @@ sql_function!(sendgate_breaker_force, pg_finfo_sendgate_breaker_force, breaker_f
 
 fn line<'a>(account: Held<'a>, exhausted_at: Option<Instant>, note: Option<&'a str>) -> BreakerLine<'a> {
     let reason = ClearReason::Manual.name();
-    BreakerLine { account, reason, exhausted_at, prospect: None, campaign: None, note }
+    BreakerLine {
+        account,
+        reason,
+        exhausted_at,
+        prospect: None,
+        campaign: None,
+        note,
+        cause: Cause::default(),
+    }
 }
 
 /// A stamp as the admin log shows it: microseconds mean nothing to people.

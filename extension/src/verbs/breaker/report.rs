@@ -7,7 +7,7 @@ use crate::postgres::function::{Answer as SqlAnswer, Args, null_argument, sql_fu
 use crate::postgres::param::IntoParam;
 use crate::postgres::statement::Spi;
 use crate::tables::accounts;
-use crate::tables::breaker_log::{self, BreakerLine};
+use crate::tables::breaker_log::{self, BreakerLine, Cause};
 use crate::tables::config;
 use crate::tables::journal;
 use sendgate_decision::answer::{Answer, ProviderError};
@@ -34,7 +34,8 @@ fn breaker_report(args: &Args) -> SqlAnswer {
 }
 
 fn report(spi: &Spi, account: &str, prospect: &str, error: &ProviderError<'_>) -> Result<Outcome> {
-    let outcome = classify(&config::current(spi).rules, Action::Inmail, &Answer::read(error)).outcome;
+    let answer = Answer::read(error);
+    let outcome = classify(&config::current(spi).rules, Action::Inmail, &answer).outcome;
     if outcome != Outcome::CreditsExhausted {
         accounts::read(spi, account)?;
         return Ok(outcome);
@@ -52,6 +53,7 @@ fn report(spi: &Spi, account: &str, prospect: &str, error: &ProviderError<'_>) -
     }
     changes.push(BreakerChange::Set);
     let note = error.message.map(journal::cut);
+    let error_type = answer.error_type.as_deref().map(journal::cut);
     let line = BreakerLine {
         account: held,
         reason: outcome.name(),
@@ -59,6 +61,7 @@ fn report(spi: &Spi, account: &str, prospect: &str, error: &ProviderError<'_>) -
         prospect: Some(prospect),
         campaign: None,
         note: note.as_deref(),
+        cause: Cause { operation: None, http_status: answer.http_status, error_type: error_type.as_deref() },
     };
     let stamps = (row.account.breaker.exhausted_at, after.breaker.exhausted_at);
     breaker_log::write_changes(spi, &changes, stamps.0, stamps.1, &line, now);

@@ -25,7 +25,8 @@ static TAKE: Statement = Statement::new(
              ORDER BY w.id LIMIT $1 FOR UPDATE SKIP LOCKED))
          RETURNING o.account_id, o.id)
      SELECT l.id, l.at, l.account_id::pg_catalog.text, l.action, l.reason, l.actor, l.exhausted_at,
-            l.prospect_id::pg_catalog.text, l.campaign_id::pg_catalog.text, l.note
+            l.prospect_id::pg_catalog.text, l.campaign_id::pg_catalog.text, l.note, l.operation_id,
+            l.http_status, l.error_type
      FROM taken t
      CROSS JOIN LATERAL (
          SELECT b.* FROM sendgate.breaker_log b

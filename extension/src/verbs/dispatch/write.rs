@@ -4,7 +4,7 @@ use crate::postgres::param::{Element, IntoParam, Param, array, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts;
 use crate::tables::accounts::held::Held;
-use crate::tables::breaker_log::{self, BreakerLine};
+use crate::tables::breaker_log::{self, BreakerLine, Cause};
 use crate::tables::campaign_events;
 use crate::tables::campaign_events::many::SkippedWork;
 use crate::tables::enrollments;
@@ -105,7 +105,15 @@ pub(super) fn write(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
 fn clear(spi: &Spi, batch: &Batch<'_>, clearing: &Clearing) {
     let account = batch.visited[clearing.account].held();
     let (reason, exhausted_at) = (clearing.reason.name(), clearing.exhausted_at);
-    let line = BreakerLine { account, reason, exhausted_at, prospect: None, campaign: None, note: None };
+    let line = BreakerLine {
+        account,
+        reason,
+        exhausted_at,
+        prospect: None,
+        campaign: None,
+        note: None,
+        cause: Cause::default(),
+    };
     breaker_log::write(spi, "clear", &line, batch.now);
     // Work was deferred to the beginning of the new period, so it is due without a release.
     if clearing.reason != ClearReason::MonthlyReset {
