@@ -15,11 +15,11 @@ from .releases import HEAD, Release
 
 VERSION = "0.0.1"
 # Columns of the version at hand that the earlier one did not have.
-LATER_COLUMNS = {"admin_log": {"after", "note"}}
+LATER_COLUMNS = {"admin_log": {"note", "operation_id"}}
 
 # The version at hand, and then back: run at the end of its own install script.
 _BACK = """
-ALTER TABLE sendgate.admin_log DROP COLUMN after, DROP COLUMN note;
+ALTER TABLE sendgate.admin_log DROP COLUMN note, DROP COLUMN operation_id;
 ALTER TABLE sendgate.accounts ALTER COLUMN credit_reset_day SET DEFAULT 2;
 ALTER TABLE sendgate.enrollments SET (fillfactor = 100);
 ALTER TABLE sendgate.breaker_log DROP CONSTRAINT breaker_log_skip_check;
@@ -108,9 +108,9 @@ def forward() -> dict[str, str]:
     clear = "sendgate.clear_cooldown(text, text, text)"
     people = "sendgate_operator, sendgate_daemon"
     return {
-        "columns": "ALTER TABLE sendgate.admin_log ADD COLUMN after jsonb, ADD COLUMN note text;",
-        "column comments": statement("COMMENT ON COLUMN sendgate.admin_log.after IS")
-        + statement("COMMENT ON COLUMN sendgate.admin_log.note IS"),
+        "columns": "ALTER TABLE sendgate.admin_log ADD COLUMN note text, ADD COLUMN operation_id uuid;",
+        "column comments": statement("COMMENT ON COLUMN sendgate.admin_log.note IS")
+        + statement("COMMENT ON COLUMN sendgate.admin_log.operation_id IS"),
         "column default": "ALTER TABLE sendgate.accounts ALTER COLUMN credit_reset_day SET DEFAULT 1;",
         "table option": "ALTER TABLE sendgate.enrollments SET (fillfactor = 85);",
         "constraint": "ALTER TABLE sendgate.breaker_log ADD CONSTRAINT breaker_log_skip_check"
@@ -190,10 +190,10 @@ def mutants() -> list[Mutant]:
     add = "ALTER TABLE sendgate.admin_log ADD COLUMN"
     return [
         *(Mutant(step, "", finds) for step, finds in forgotten.items() if finds),
-        Mutant("columns", f"{add} note text; {add} after jsonb;", "other: column sendgate.admin_log.note"),
-        Mutant("columns", f"{add} after json; {add} note text;", "other: column sendgate.admin_log.after"),
-        Mutant("columns", f"{add} after jsonb; {add} note text COLLATE \"C\";", "other: column sendgate.admin_log.note"),
-        Mutant("columns", f"{add} after jsonb; {add} note text NOT NULL DEFAULT '';", "other: column sendgate.admin_log.note"),
+        Mutant("columns", f"{add} operation_id uuid; {add} note text;", "other: column sendgate.admin_log.note"),
+        Mutant("columns", f"{add} note text; {add} operation_id text;", "other: column sendgate.admin_log.operation_id"),
+        Mutant("columns", f"{add} note text COLLATE \"C\"; {add} operation_id uuid;", "other: column sendgate.admin_log.note"),
+        Mutant("columns", f"{add} note text NOT NULL DEFAULT ''; {add} operation_id uuid;", "other: column sendgate.admin_log.note"),
         Mutant("constraint", steps["constraint"].replace("'skip'", "'set'"), "other: constraint sendgate.breaker_log.breaker_log_skip_check"),
         Mutant("constraint", steps["constraint"].replace(");", ") NOT VALID;"), "other: constraint sendgate.breaker_log.breaker_log_skip_check"),
         Mutant("index", steps["index"].replace("(account_id, at)", "(account_id)"), "other: index sendgate.admin_log_account_idx"),

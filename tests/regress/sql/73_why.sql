@@ -164,6 +164,9 @@ SET LOCAL ROLE sendgate_reader;
 SELECT count(*) FROM sendgate.why('why/6');
 COMMIT;
 
+-- What this file leaves behind is no tier.
+SELECT sendgate.upsert_account('why/15', 'free'), sendgate.drop_tier_cap('why_tier', 'invite');
+
 -- Bad input.
 \x off
 \pset format aligned
