@@ -14,6 +14,10 @@ MIRROR ?=
 # Options of `make soak`, such as SOAK="--operations 100000 --kills 50 --seed 7".
 SOAK ?=
 
+# Options of `make bench`, such as BENCH="--quick"; and a commit that it measures beside the present revision.
+BENCH ?=
+AGAINST ?=
+
 # make hands variables from its command line on to the commands by itself.
 export PYTHONDONTWRITEBYTECODE = 1
 
@@ -35,7 +39,8 @@ help:
 	@echo "  make accept ONLY=regress/10     take what a test prints now as what it should print"
 	@echo "  make soak      the long form of the chaos test: 200 kills over 1,000,000 operations, an hour or"
 	@echo "                 so; SOAK=--help shows its options"
-	@echo "  make bench     the benchmark"
+	@echo "  make bench     the benchmark; BENCH=--help shows its options"
+	@echo "  make bench AGAINST=HEAD~1   that commit and the present files, measured in turn: what a change costs"
 	@echo "  make bench-books   sweeps, midnight and the daemon's memory at a million accounts"
 	@echo "  make bench-bloat   what an hour of full load leaves behind"
 	@echo "  make page-times, make pictures   how fast the console's pages are, and how they look"
@@ -69,7 +74,7 @@ soak:
 	@$(PYTHON) tests/chaos/soak.py $(SOAK)
 
 bench:
-	@$(PYTHON) tests/bench/bench.py
+	@$(PYTHON) tests/bench/bench.py $(if $(AGAINST),--against $(AGAINST)) $(BENCH)
 
 bench-books:
 	@$(PYTHON) tests/bench/books

@@ -4,6 +4,8 @@ Each run starts from the same work: for every account ten due InMails, one ticke
 before it left is taken away, so that the first and the last size meet tables of the same size.
 """
 
+import re
+
 WORK_PER_ACCOUNT = 10
 SIZES = (1, 10, 100, 1000)
 # Four hundred thousand pieces of work are more than a run hands out; making them takes its time.
@@ -33,7 +35,21 @@ SELECT cardinality(sendgate.confirm_many(array_agg(account_id), array_agg(operat
 FROM handed HAVING count(*) > 0;
 """
 
+# Where a name of `scripts` says how many slots a call asks for.
+SIZE = re.compile(r"\((\d+)\)")
+
 HANDED = "SELECT count(*) FROM sendgate.send_operations"
+
+
+def scripts() -> dict[str, str]:
+    """What is measured, by name: each size alone, and those of several slots with their confirmations."""
+    found = {f"dispatch({size})": DISPATCH.format(size=size) for size in SIZES}
+    return found | {f"dispatch({size}) + confirm_many": CONFIRM.format(size=size) for size in SIZES[1:]}
+
+
+def size_of(name: str) -> int:
+    """How many slots one call of ``scripts()[name]`` asks for."""
+    return int(SIZE.search(name)[1])
 
 
 def reset(cluster, accounts: int) -> None:

@@ -6,6 +6,8 @@ statements are prepared, caches are warm, a checkpoint precedes each round. The 
 them is the server's own and says more than the rate where something else runs on the machine.
 
 With --write the generated part of docs/performance.md and the charts in docs/pictures are replaced.
+
+With --against another revision is built too, and both are measured in turn, call by call: compare.py.
 """
 
 import argparse
@@ -19,7 +21,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench import batches, causes, contenders, crowds, report
+from bench import batches, causes, compare, contenders, crowds, earlier, instructions, report
 from bench.outside import Outside
 from bench.server import CLIENTS, CONF, Server
 from harness import build, postgres
@@ -34,6 +36,8 @@ QUICK = {"accounts": 20_000, "seconds": 2, "rounds": 2, "calls": 50_000}
 def main() -> int:
     """Builds, measures, prints and, if asked, writes the documentation."""
     options = arguments()
+    if options.against:
+        return against(options)
     started = time.monotonic()
     install = postgres.for_version(options.pg)
     build.build_and_install(install)
@@ -61,6 +65,32 @@ def main() -> int:
     return 0
 
 
+def against(options: argparse.Namespace) -> int:
+    """Another revision and the present one, in one report."""
+    started = time.monotonic()
+    revision = earlier.Revision.named(options.against)
+    install = postgres.for_version(options.pg)
+    other = earlier.installed(revision, install)
+    if options.build_only:
+        progress(f"  {revision} is in {other.sharedir.parent}")
+        return 0
+    build.build_and_install(install)
+    found: dict = {"machine": machine(install, options)}
+    found["machine"] |= {"before": str(revision), "after": earlier.present(), "profile": earlier.profile()}
+    with Cluster(other, conf=CONF) as before, Cluster(install, conf=CONF) as after:
+        progress(f"  loading {options.accounts:,} accounts, twice")
+        clusters = zip(compare.SIDES, (before, after), strict=True)
+        servers = {side: Server(cluster, options.accounts, compare.SETUP) for side, cluster in clusters}
+        found |= compare.measure(servers, options)
+    found["machine"]["took"] = duration(time.monotonic() - started)
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    (RESULTS / "bench-against.json").write_text(json.dumps(found, indent=1, default=vars))
+    print("\n" + report.comparison(found))
+    if options.write:
+        report.write_comparison(found)
+    return 0
+
+
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -71,15 +101,25 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--pg", type=int, default=18, help="PostgreSQL major version (18)")
     parser.add_argument("--quick", action="store_true", help="everything, but small: to see that it runs")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md and the charts")
-    parser.add_argument("--parts", default=",".join(PARTS), help=f"which of {', '.join(PARTS)}")
+    parser.add_argument(
+        "--parts", help=f"which of {', '.join(PARTS)}; with --against which of {', '.join(compare.PARTS)}"
+    )
+    parser.add_argument("--against", metavar="COMMIT", help="measure this revision and the present one in turn")
+    parser.add_argument("--build-only", action="store_true", help="with --against: build that revision, and no more")
     options = parser.parse_args()
-    usual = {"accounts": 100_000, "seconds": 4, "rounds": 4, "calls": 1_000_000}
+    usual = {"accounts": 100_000, "seconds": 4, "rounds": 8 if options.against else 4, "calls": 1_000_000}
     for name, value in (QUICK if options.quick else usual).items():
         if getattr(options, name) is None:
             setattr(options, name, value)
-    options.parts = options.parts.split(",")
-    if unknown := set(options.parts) - set(PARTS):
-        parser.error(f"--parts: {', '.join(unknown)} is not one of {', '.join(PARTS)}")
+    parts = compare.PARTS if options.against else PARTS
+    options.parts = options.parts.split(",") if options.parts else list(parts)
+    if unknown := set(options.parts) - set(parts):
+        parser.error(f"--parts: {', '.join(unknown)} is not one of {', '.join(parts)}")
+    if options.build_only and not options.against:
+        parser.error("--build-only needs --against")
+    if options.against and "instructions" in options.parts and not instructions.available():
+        progress("  instructions are not counted: there is no valgrind in PATH")
+        options.parts.remove("instructions")
     return options
 
 
@@ -133,11 +173,7 @@ def throughput(server: Server, options: argparse.Namespace) -> dict:
 
 def measure_batches(server: Server, options: argparse.Namespace) -> dict:
     """Slots a second by slots a call, single reserves in the same rounds."""
-    runs = {"reserve, single calls": contenders.RESERVE}
-    for size in batches.SIZES:
-        runs[f"dispatch({size})"] = batches.DISPATCH.format(size=size)
-    for size in batches.SIZES[1:]:
-        runs[f"dispatch({size}) + confirm_many"] = batches.CONFIRM.format(size=size)
+    runs = {"reserve, single calls": contenders.RESERVE} | batches.scripts()
     found: dict[str, list[float]] = {name: [] for name in runs}
     accounts = min(options.accounts, batches.ACCOUNTS_MAX)
     rounds, seconds = min(options.rounds, 2), min(options.seconds, 3)

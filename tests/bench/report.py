@@ -5,12 +5,14 @@ from html import escape
 
 from harness.places import REPO
 
-from . import contenders, outside
+from . import compare, contenders, outside
 
 DOCUMENT = REPO / "docs" / "performance.md"
 PICTURES = REPO / "docs" / "pictures"
 BEGIN = "<!-- measured: written by make bench, do not edit -->"
 END = "<!-- end of measured -->"
+COMPARED_BEGIN = "<!-- compared: written by make bench AGAINST=COMMIT, do not edit -->"
+COMPARED_END = "<!-- end of compared -->"
 BEST_OF = (
     "reserve",
     "two writes by hand",
@@ -33,8 +35,6 @@ def text(found: dict) -> str:
 def write(found: dict) -> None:
     """Replaces the measured part of the document, and the charts."""
     document = DOCUMENT.read_text()
-    before, _, rest = document.partition(BEGIN)
-    after = rest.partition(END)[2]
     parts = [facts(found["machine"])]
     parts += [f"### {title}\n\n{markdown(rows)}" for title, rows in tables(found)]
     PICTURES.mkdir(parents=True, exist_ok=True)
@@ -45,7 +45,32 @@ def write(found: dict) -> None:
     if "batches" in found:
         slots = medians(found["batches"])
         parts.append(chart("bench-batches.svg", "Many slots a call: slots a second", slots))
-    DOCUMENT.write_text(f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}")
+    DOCUMENT.write_text(replaced(document, BEGIN, END, "\n\n".join(parts)))
+
+
+def comparison(found: dict) -> str:
+    """Two revisions, for the terminal."""
+    parts = [compared_facts(found["machine"])]
+    return "\n\n".join(parts + [f"{title}\n{plain(rows)}" for title, rows in compare.tables(found)])
+
+
+def write_comparison(found: dict) -> None:
+    """Replaces the compared part of the document."""
+    parts = [compared_facts(found["machine"])]
+    parts += [f"### {title}\n\n{markdown(rows)}" for title, rows in compare.tables(found)]
+    DOCUMENT.write_text(replaced(DOCUMENT.read_text(), COMPARED_BEGIN, COMPARED_END, "\n\n".join(parts)))
+
+
+def replaced(document: str, begin: str, end: str, text: str) -> str:
+    """A document with another text between two markers."""
+    before, _, rest = document.partition(begin)
+    after = rest.partition(end)[2]
+    return f"{before}{begin}\n\n{text}\n\n{end}{after}"
+
+
+def compared_facts(machine: dict) -> str:
+    """Which revisions, on what and with what."""
+    return f"Before: {machine['before']}. After: {machine['after']}. Profile {machine['profile']}. {facts(machine)}"
 
 
 def facts(machine: dict) -> str:

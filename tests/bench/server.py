@@ -31,6 +31,8 @@ CONF = {
 class Cost:
     """What a run of one script came to."""
 
+    # Transactions that were done.
+    calls: int
     # Transactions a second.
     tps: float
     # Microseconds of processor time of the server's processes for one transaction.
@@ -40,10 +42,9 @@ class Cost:
 class Server:
     """The cluster with its accounts."""
 
-    def __init__(self, cluster: Cluster, accounts: int):
+    def __init__(self, cluster: Cluster, accounts: int, setup: str = contenders.SETUP + plpgsql.SETUP):
         self.cluster, self.accounts = cluster, accounts
-        cluster.psql(contenders.SETUP.format(accounts=accounts))
-        cluster.psql(plpgsql.SETUP)
+        cluster.psql(setup.replace("{accounts}", str(accounts)))
         cluster.psql("VACUUM ANALYZE")
 
     def psql(self, sql: str) -> str:
@@ -117,7 +118,7 @@ class Server:
             time.sleep(0.01)
         spent = self.processor_seconds() - before
         done = int(re.search(r"actually processed: (\d+)", report)[1])
-        return Cost(float(re.search(r"tps = ([0-9.]+)", report)[1]), spent * 1e6 / max(done, 1))
+        return Cost(done, float(re.search(r"tps = ([0-9.]+)", report)[1]), spent * 1e6 / max(done, 1))
 
     def processor_seconds(self) -> float:
         """What all backends that have ended have used so far; those of a run have."""

@@ -1,0 +1,73 @@
+"""Instructions of the server for one call, counted by valgrind: other work on the machine does not change them.
+
+A backend of its own (``postgres --single``) runs a call N times under cachegrind, then another one 2 N times;
+the difference, divided by N, is a call without the start and the end of a backend.
+"""
+
+import re
+import shutil
+import subprocess
+
+from harness.cluster import Cluster
+from harness.progress import HarnessError
+
+from . import batches
+
+ACCOUNTS = 2_000  # to spread calls over, and with ten pieces of work each for `dispatch`
+SLOTS = 6_000  # of the longest run of `dispatch`; half of them of the shorter run
+CALLS_MAX = 500
+
+PREPARE = {
+    "reserve": "SELECT * FROM sendgate.reserve($1, 'inmail', $2)",
+    "reserve + confirm": "SELECT sendgate.confirm($1, (sendgate.reserve($1, 'inmail', $2)).operation_id, 'chat-' || $2)",
+    "preview": "SELECT * FROM sendgate.preview($1, 'inmail', $2)",
+    "breaker_check, closed": "SELECT * FROM sendgate.breaker_check($1, $2)",
+}
+
+
+def available() -> bool:
+    """Whether there is a valgrind to count with."""
+    return shutil.which("valgrind") is not None
+
+
+def per_call(cluster: Cluster, name: str, calls: int = CALLS_MAX) -> float:
+    """Instructions of one call of ``PREPARE`` on a stopped cluster."""
+    once, twice = (_count(cluster, _calls(name, times)) for times in (calls, 2 * calls))
+    return (twice - once) / calls
+
+
+def per_slot(cluster: Cluster, script: str, size: int, slots: int = SLOTS) -> float:
+    """Instructions of one slot of a statement that hands out ``size`` of them, on a stopped cluster."""
+    calls = max(1, min(CALLS_MAX, slots // 2 // size))
+    reset = batches.RESET.format(accounts=ACCOUNTS, work=batches.WORK_PER_ACCOUNT).split(";")
+    before = [*reset, "VACUUM ANALYZE"]
+    once, twice = (_count(cluster, [*before, *[script] * times]) for times in (calls, 2 * calls))
+    return (twice - once) / (calls * size)
+
+
+def _calls(name: str, times: int) -> list[str]:
+    """A prepared call with other arguments each time, the same in every run."""
+    calls = (f"EXECUTE call('account-{n % ACCOUNTS + 1}', 'prospect-{times}-{n}')" for n in range(times))
+    return [f"PREPARE call(text, text) AS {PREPARE[name]}", *calls]
+
+
+def _count(cluster: Cluster, statements: list[str]) -> int:
+    """Instructions of a backend that runs these statements."""
+    command = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
+    command += [str(cluster.install.program("postgres")), "--single", "-D", str(cluster.datadir), "postgres"]
+    # In single-user mode a statement ends with its line.
+    text = "".join(" ".join(statement.split()) + "\n" for statement in statements if statement.strip())
+    done = subprocess.run(
+        command,
+        input=text,
+        env=cluster.install.environment({"LC_ALL": "C.UTF-8", "TZ": "UTC"}),
+        cwd=cluster.datadir.parent,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        **cluster.account.as_popen(),
+    )
+    found = re.search(r"I\s+refs:\s+([\d,]+)", done.stderr)
+    if done.returncode != 0 or "ERROR:" in done.stderr or found is None:
+        raise HarnessError(f"valgrind did not count:\n{done.stderr[-2000:]}")
+    return int(found[1].replace(",", ""))
