@@ -18,7 +18,7 @@ SWITCHED = 40
 SWITCHED_ACCOUNT = "amelie-laurent"
 """Runs out of credits early, and its second campaign goes on with messages."""
 CONNECTION_PERCENT = 50
-"""Of that campaign's prospects: to message somebody one has to be connected."""
+"""The share of that campaign's prospects who are connections: only to these a message can be sent."""
 SHARED_PERCENT = 4
 """Invited prospects to whom spring-inmail writes as well, through the same account. If they accept,
 two campaigns want the same InMail sent, and the gate has to let only one of them send it."""

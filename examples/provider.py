@@ -180,7 +180,7 @@ class Provider:
         ]
 
     def renew(self) -> dict:
-        """A new month's credits; what was left over is gone."""
+        """A new month's credits; those left over from the month before are gone."""
         with self.lock:
             self.credits.update(self.renewal)
         return self.renewal
@@ -225,7 +225,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.reply(answer.status, answer.body)
 
     def do_GET(self):
-        """Who accepted, for the application; the ledger, for whoever wants to know the truth."""
+        """Which invitations were accepted, for the application; the ledger, for the demo's verdict."""
         if self.path == "/api/v1/accepted":
             return self.reply(200, self.server.provider.accepted())
         if self.path != "/ledger":

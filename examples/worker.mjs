@@ -45,7 +45,7 @@ async function gate(sql, ...values) {
       client ??= await connect();
       return (await client.query(sql, values)).rows;
     } catch (error) {
-      // SG3…: somebody held an account for too long, or the lost call is still at work.
+      // SG3…: another session held an account for too long, or the lost call is still at work.
       if (attempt === TRIES_MAX || !(isLost(error) || /^SG3/.test(error.code))) throw error;
       client?.end().catch(() => {});
       client = null;
@@ -77,7 +77,7 @@ async function send({ account_id, prospect_id, action, operation_id, expires_at 
     return failed(said.detail, said.type, status, sane ? `${wait.toFixed(3)} seconds` : null);
   } catch (error) {
     if (error.cause?.code === "ECONNREFUSED") return failed(); // nothing left this machine: never sent
-    // Sent or not, nobody can tell: the type says so, and the gate never hands it out again by itself.
+    // The outcome is unknown: the type says so, and the gate never hands it out again by itself.
     return failed(`no answer: ${error.cause ?? error}`, "errors/request_timeout");
   }
 }
@@ -87,7 +87,7 @@ async function callProvider(message) {
   const answer = await fetch(MESSAGES_URL, {
     method: "POST",
     body: JSON.stringify(message),
-    redirect: "manual", // nobody knows what following one would send
+    redirect: "manual", // following one might send a second time
     signal: AbortSignal.timeout(PROVIDER_TIMEOUT_MS),
   });
   const body = await answer.text();

@@ -29,7 +29,7 @@ CONFIRM = "SELECT sendgate.confirm_many(%s::text[], %s::uuid[], %s::text[])"
 ROLLBACK = """SELECT sendgate.rollback_many(%s::text[], %s::uuid[], %s::text[], %s::text[], %s::int[],
                                             %s::interval[])"""
 
-# Bare on purpose: no redirect is followed, nobody knows what that would send, and no status raises.
+# Bare on purpose: no redirect is followed, because it might send a second time, and no status raises.
 provider = urllib.request.OpenerDirector()
 provider.add_handler(urllib.request.HTTPHandler())
 provider.add_handler(urllib.request.HTTPSHandler())
@@ -47,7 +47,7 @@ def gate(sql, *values):
                 connection = psycopg.connect(dsn, autocommit=True, row_factory=namedtuple_row)
             return connection.execute(sql, values).fetchall()
         except psycopg.DatabaseError as error:
-            # SG3..: somebody held an account for too long, or the lost call is still at work.
+            # SG3..: another session held an account for too long, or the lost call is still at work.
             passing = isinstance(error, psycopg.OperationalError) or (error.sqlstate or "").startswith("SG3")
             if wait is None or not passing:
                 raise
@@ -80,7 +80,7 @@ def send(row):
     except Exception as error:
         if isinstance(getattr(error, "reason", None), ConnectionRefusedError):
             return failed()  # nothing left this machine: never sent
-        # Sent or not, nobody can tell: the type says so, and the gate never hands it out again by itself.
+        # The outcome is unknown: the type says so, and the gate never hands it out again by itself.
         return failed(f"no answer: {error!r}", "errors/request_timeout")
 
 

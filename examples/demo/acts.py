@@ -65,9 +65,9 @@ def this_month(scene: Scene, seconds: float) -> Books:
 
 
 def next_month(scene: Scene, at_month_end: Books, seconds: float) -> datetime:
-    """The clock moves to the 1st, and what was deferred goes on by itself. When that was."""
+    """Moves the clock to the 1st, where deferred work goes on by itself. Returns that instant."""
     first = campaigns.next_month(scene.server, scene.reader, scene.campaigns.provider_url)
-    heading(f"The clock is set to {first:%B} 1st; nobody tells the workers")
+    heading(f"The clock is set to {first:%B} 1st; the workers are not told")
     scene.notes.clear()
     deferred = at_month_end.deferred()
 
@@ -124,7 +124,7 @@ def _all_connected(scene: Scene) -> bool:
 
 
 def _disturb(scene: Scene) -> str:
-    """Takes the workers' connections away, as databases do now and then. What was done, in words."""
+    """Takes the workers' connections away, as databases do now and then. Returns what it did, in words."""
     if os.environ.get("DEMO_CRASH") == "1":
         scene.server.restart("immediate")
         return "crashed the server"

@@ -49,7 +49,7 @@ class Campaigns:
     switched: bool = False
 
     def start(self) -> None:
-        """Every prospect into the database, as one statement: it stops nobody from sending."""
+        """Enqueues every prospect in one statement. Workers go on sending meanwhile."""
         with PROSPECTS.open(encoding="utf-8") as file:
             work = list(csv.DictReader(file))
         count = self.enqueue(work)
@@ -60,11 +60,11 @@ class Campaigns:
         return self.application.rows(ENQUEUE, [json.dumps(work)])[0]["enqueued"]
 
     def go_on(self) -> list[str]:
-        """Looks once at what is to be reacted to. What was done, in words."""
+        """Reacts once to what happened in the campaigns. Returns what it did, in words."""
         return [*self._follow_up(), *self._switch()]
 
     def _follow_up(self) -> list[str]:
-        """Invite → InMail: whoever accepts becomes a connection and gets an InMail."""
+        """Invite → InMail: a prospect who accepts becomes a connection and gets an InMail."""
         accepted = ask(self.provider_url + "/api/v1/accepted")
         news = [row for row in accepted if (row["account_id"], row["prospect_id"]) not in self.accepted]
         if not news:

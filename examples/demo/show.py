@@ -29,7 +29,7 @@ ORDER BY inmail_credits_exhausted_at DESC;"""
 
 
 def run() -> int:
-    """The whole demo. Whatever ends it, what was started is stopped, the last first."""
+    """The whole demo. However it ends, it stops everything that it started, in reverse order."""
     seconds = _seconds()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))
@@ -129,7 +129,7 @@ def _judge(scene: Scene, at_month_end: Books, first: datetime, logs: Path) -> bo
 
 
 def _look_around(scene: Scene, logs: Path) -> None:
-    """Keeps the cluster for whoever sits at a terminal, until Enter."""
+    """Keeps the cluster until Enter, if a person sits at the terminal."""
     asked = os.environ.get("DEMO_KEEP") == "1"
     if not sys.stdin.isatty() and not asked:
         say("Run it in a terminal, or with DEMO_KEEP=1, to look around in the database afterwards.")

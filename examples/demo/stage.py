@@ -35,7 +35,7 @@ SETTINGS = {
     "sendgate.retry_backoff": "3s",
     # … and the 1st of the next month, to which the demo sets this server's clock at the end.
     "sendgate.test_clock": "on",
-    # Longer than that leap: in this play, nobody gets the same thing twice, whichever the month.
+    # Longer than that leap, so no prospect of the demo gets the same action twice, in either month.
     "sendgate.prospect_cooldown": "60d",
 }
 

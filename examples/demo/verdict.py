@@ -29,7 +29,7 @@ def asked_first(case: Case) -> Check:
 
 
 def books_agree(case: Case) -> Check:
-    """What was delivered is an event, or parked as unknown until an operator settles it."""
+    """Each delivery has an event, or its operation is unknown until an operator settles it."""
     parked = case.delivered & case.books.in_state(*UNRESOLVED)
     missing = case.delivered - set(case.books.events) - parked
     invented = set(case.books.events) - case.delivered
@@ -58,7 +58,7 @@ def kept_if_sent(case: Case) -> Check:
 
 
 def within_caps(case: Case) -> Check:
-    """By what was delivered and what may have been, on the day on which the gate counted each."""
+    """Counts deliveries and possible deliveries, each on the day on which the gate counted it."""
     caps = {(row["account_id"], row["action"]): row["daily_cap"] for row in case.books.counters}
     held = case.books.in_state(*HELD) | case.delivered & set(case.books.operations)
     rows = [case.books.operations[id] for id in held]
@@ -70,8 +70,8 @@ def within_caps(case: Case) -> Check:
 
 
 def counters_agree(case: Case) -> Check:
-    """The counter is what was delivered, is in flight or is unknown, for every account and action;
-    at the end of the month as on the first of the next."""
+    """Each counter is the number of operations that are delivered, in flight or unknown, for every account
+    and action, at the end of the month and on the first of the next."""
     counters, wrong = 0, 0
     for books in (case.at_month_end, case.books):
         held = Counter(
@@ -85,7 +85,7 @@ def counters_agree(case: Case) -> Check:
 
 
 def breaker_stopped(case: Case) -> Check:
-    """After an account's first credits error, nobody gets a slot for an InMail until it is cleared."""
+    """After an account's first credits error, no worker gets a slot for an InMail until it is cleared."""
     name = "InMails stopped at the first credits error"
     ran_out = {entry["account_id"] for entry in case.ledger if entry["type"] == CREDITS_ERROR}
     if not ran_out:

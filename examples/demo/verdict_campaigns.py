@@ -10,8 +10,8 @@ NOT_THE_WORKS_OWN = {"rate_limited", "action_unavailable", "recipient_later"}
 
 
 def attempts_agree(case: Case) -> Check:
-    """Handed out as often as the enrollment says, the first time, the second and so on; what was
-    switched was an InMail before, and is counted anew. A rate limit is no attempt of the work's own."""
+    """The attempts of each enrollment in the journal are 1, 2 and so on, up to its own count. Switched work was
+    an InMail before, and is counted from 1 again. A rate limit is no attempt of the work's own."""
     handed = defaultdict(list)
     for row in sorted(case.books.operations.values(), key=lambda row: row["reserved_at"]):
         if row["outcome"] not in NOT_THE_WORKS_OWN:
@@ -27,7 +27,7 @@ def attempts_agree(case: Case) -> Check:
 
 
 def ended_as_they_should(case: Case) -> Check:
-    """Whoever got it is done, and what is done or sent by nobody knows whom waits for nobody."""
+    """Delivered work is `done`; work of unknown outcome is `parked`."""
     states = {key(row): row["state"] for row in case.books.enrollments}
     operations = case.books.operations.values()
     delivered = {key(row) for row in operations if row["state"] == "delivered"}
@@ -42,7 +42,7 @@ def ended_as_they_should(case: Case) -> Check:
 
 
 def accepted_first(case: Case) -> Check:
-    """Invite → InMail: only who was invited gets one there, after the invite."""
+    """Invite → InMail: only invited prospects get an InMail there, and only after the invitation."""
     invited = {
         (e["account_id"], e["prospect_id"]): number
         for number, e in enumerate(case.ledger)
@@ -56,7 +56,7 @@ def accepted_first(case: Case) -> Check:
     ]
     name = f"{INVITE_FIRST}: InMails only to who accepted"
     if not inmails:
-        return Check(name, None, "nobody's InMail was sent yet")
+        return Check(name, None, "no InMail was sent yet")
     early = [e for number, e in inmails if invited.get((e["account_id"], e["prospect_id"]), len(case.ledger)) > number]
     return Check(name, not early, f"{len(inmails)} calls, {len(early)} without an invite")
 
@@ -77,7 +77,7 @@ def only_connections_moved(case: Case) -> Check:
 
 
 def resumed(case: Case) -> Check:
-    """What the breaker had put off goes on by itself, on every account."""
+    """Work that the breaker had deferred goes on by itself, on every account."""
     deferred = case.at_month_end.deferred()
     name = "deferred work resumed on the 1st"
     if not deferred:

@@ -127,7 +127,7 @@ def watch(server: Server, seconds: float) -> Table:
 
 
 class Round:
-    """The scheduler's round, every minute; one that takes longer holds up nobody but the next one."""
+    """The scheduler's round, every minute; one that takes longer delays the next round only."""
 
     def __init__(self, server: Server):
         self.server = server

@@ -126,7 +126,7 @@ def ratios(rounds: Rounds, what: str) -> list[float]:
 
 
 def tables(found: dict) -> list[tuple[str, list[list[str]]]]:
-    """What was measured, by title; the first row of a table is its head."""
+    """The report's tables by title; the first row of a table is its head."""
     measured = found.get("throughput", {}) | found.get("batches", {})
     made = []
     if measured:

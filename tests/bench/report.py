@@ -1,4 +1,4 @@
-"""What was measured, as text for the terminal, as Markdown between markers, and as charts."""
+"""The report: text for the terminal, Markdown between markers, and charts."""
 
 import statistics
 from html import escape

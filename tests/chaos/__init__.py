@@ -1,11 +1,11 @@
-"""``make soak``: everybody works while somebody is killed. Read the modules in this order:
+"""``make soak``: workers and the daemon run while processes are killed. Read the modules in this order:
 
 - ``world``      what the processes share: sizes, the clock, who is how far
 - ``provider``   the truth: a ledger that is written before it answers
 - ``gate``       a session that repeats what got no answer
 - ``worker``     one by one, in batches, or a scheduler; may be killed at any moment
 - ``prepare``    accounts, caps, campaign work
-- ``people``     who settle what nobody knows
+- ``people``     operators, who settle unknown outcomes
 - ``crowd``      workers and the daemon as processes
 - ``kills``      who dies, and how
 - ``run``        day after day; then the books are closed

@@ -113,7 +113,7 @@ class Crowd:
         self.daemon = None
 
     def end(self) -> None:
-        """Leave nobody behind, whatever went wrong."""
+        """Kill every process that is left, also after an error."""
         for process in [*self.workers.values(), *([self.daemon] if self.daemon else [])]:
             if process.poll() is None:
                 kill(process)

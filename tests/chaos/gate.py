@@ -4,10 +4,10 @@ import time
 
 import psycopg
 
-# What an application repeats, with the same ids: the server is going, coming or full, or somebody
-# holds the account.
+# After these an application repeats its call with the same ids: the server stops, starts or is full, or another
+# session holds the account.
 REPEATED = ("08", "57P", "53", "SG3", "40001")
-# A server that is killed is back in seconds. Who waits longer waits in vain, and says so.
+# A killed server is back in seconds. After this time the call fails.
 PATIENCE_SECONDS = 120
 PAUSE_SECONDS = 0.02
 CONNECT_SECONDS = 5

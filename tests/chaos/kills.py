@@ -25,7 +25,7 @@ WEIGHTS = {
 SERVER_KILLS = ("postmaster", "immediate")
 WAIT_SECONDS = 60
 POLL_SECONDS = 0.01
-# Somebody else's connection may have taken the server's port while it was down, for a moment.
+# A connection of another program may take the server's port for a moment while the server is down.
 START_ATTEMPTS = 20
 
 VICTIMS = """
@@ -107,13 +107,13 @@ class Executioner:
         if kind == "immediate":
             self.cluster.stop("immediate")
             return
-        # It must not have another child meanwhile, whose end nobody would wait for.
+        # Stopped first, so that it forks no child that is missing from the list below.
         os.kill(pid, signal.SIGSTOP)
         children = children_of(pid)
         os.kill(pid, signal.SIGKILL)
         wait_for(lambda: not any(is_alive(child) for child in [pid, *children]), "the server's processes to end")
         if exists(pid):
-            # A zombie that nobody reaps yet (in a container, say) makes its lock files look alive.
+            # A zombie that has not been reaped yet (in a container, say) makes its lock files look alive.
             for lock in [self.cluster.datadir / "postmaster.pid", *self.cluster.socket_dir.glob(".*.lock")]:
                 lock.unlink()
 

@@ -1,5 +1,5 @@
-"""The people of a run: they settle what nobody knows by the provider's list, reconnect accounts, clear
-and probe breakers."""
+"""The operators of a run: they settle unknown outcomes by the provider's list, reconnect accounts, clear and
+probe breakers."""
 
 import random
 from pathlib import Path
@@ -8,7 +8,7 @@ from .gate import Gate
 from .provider import chat_of
 from .world import Board
 
-# Operations whose outcome nobody reported, and that are nobody's any more.
+# Operations without an outcome that no worker is at any more.
 UNKNOWN = """
 SELECT operation_id::text, account_id FROM sendgate.operations_unresolved WHERE expired OR state = 'indeterminate'"""
 RESOLVE = "SELECT sendgate.resolve_operation(%s, %s, %s, %s, 'by the provider''s list')"
@@ -41,7 +41,7 @@ class Operator:
         self.settle(lives)
 
     def probe(self, account: str) -> None:
-        """Where somebody cleared it meanwhile, there is nothing to probe."""
+        """Probe the breaker. If it was cleared meanwhile, there is nothing to probe."""
         import psycopg
 
         try:
@@ -51,8 +51,8 @@ class Operator:
                 raise
 
     def settle(self, lives: dict[int, int]) -> None:
-        """What was unknown at the last visit, once every worker that lived then has ended its round: who
-        has an operation in hand ends no round, so nobody can still send it."""
+        """Settle the operations that were unknown at the last visit, once every worker that lived then has ended
+        its round. A worker ends no round while it has an operation in hand, so none of them is sent afterwards."""
         if self.seen:
             rows, before = self.seen
             if all(then != now for then, now in zip(before, self.rounds(lives), strict=True)):
@@ -76,7 +76,7 @@ class Operator:
 
 
 def settle_once(connection, values) -> None:
-    """An answer that was lost may have been given: whoever finds it settled is content."""
+    """Settle an operation. It may be settled already: the answer of an earlier call can be lost."""
     import psycopg
 
     try:

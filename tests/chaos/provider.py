@@ -69,7 +69,7 @@ class Provider:
         self._now = now
 
     def send(self, calls: list[Call]) -> list[Answer]:
-        """Send all of them at once; what was accepted is on the disk before anybody hears of it."""
+        """Send all of them at once. Accepted sends are on the disk before the worker gets its answers."""
         manners = [self.choose(call) for call in calls]
         self.write(calls, manners)
         return [answer_of(call, manner) for call, manner in zip(calls, manners, strict=True)]
@@ -103,5 +103,5 @@ def answer_of(call: Call, manner: Manner) -> Answer:
 
 
 def chat_of(operation_id: str) -> str:
-    """The chat that a send opened: whoever settles it later finds it in the provider's own list."""
+    """The chat that a send opened. The provider's list shows it, so the send can be settled later."""
     return f"chat {operation_id}"

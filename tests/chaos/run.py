@@ -1,4 +1,4 @@
-"""A run: everybody works while somebody is killed, day after day; then the books are closed."""
+"""A run: workers and the daemon run while processes are killed, day after day; then the books are closed."""
 
 import random
 import time
@@ -24,14 +24,14 @@ STEP_SECONDS = 0.05
 VISIT_SECONDS = 1.5
 SWEEP_SECONDS = 3
 DAY_SECONDS = 0.5
-# Of the day's slots, but those for InMails: then there is nothing left to wait for.
+# When less than this share of the day's slots (without InMails) is left, the day is over.
 LEFT_OVER = 0.12
-# Nobody got anything for so long: the day is over as well; or, in the end, everything hangs.
+# Without a grant for the first of these times the day is over as well; for the second, the run hangs and fails.
 STALLED_SECONDS = 4
 HANGING_SECONDS = 180
 # From the evening, when the server comes back, until midnight.
 EVENING = timedelta(seconds=3)
-# After the last worker: longer than an operation has, so that what nobody answered is expired.
+# The clock's step after the last worker: longer than an operation's time, so that unanswered ones expire.
 AFTERWARDS = timedelta(minutes=20)
 
 LEFT = """
@@ -110,7 +110,7 @@ class Run:
         )
 
     def kill(self, kind: str) -> None:
-        """One kill; who is asked to die and is not there is somebody else's turn."""
+        """Kill one process of this kind, or a worker if there is none of this kind."""
         down = self.board.now()
         if kind == "worker":
             self.crowd.kill_worker()
@@ -142,7 +142,7 @@ class Run:
             self.moved = time.monotonic(), operations
         still = time.monotonic() - self.moved[0]
         if still > HANGING_SECONDS:
-            raise HarnessError(f"nobody got anything for {still:.0f} s; workers: {self.board.lines()}")
+            raise HarnessError(f"no slot was granted for {still:.0f} s; workers: {self.board.lines()}")
         [(left, slots)] = self.gate.ask(LEFT)
         is_evening = (self.board.now() + 2 * EVENING).date() != self.today
         if not is_evening and (left < LEFT_OVER * slots or still > STALLED_SECONDS):
@@ -189,7 +189,7 @@ class Run:
     # -- the end ------------------------------------------------------------------------------
 
     def close_books(self) -> None:
-        """Nobody is killed any more: all that is open comes to its end."""
+        """Stop killing, and settle or finish everything that is open."""
         self.crowd.stop_workers()
         leapt = self.board.now()
         self.set_clock(leapt + AFTERWARDS)

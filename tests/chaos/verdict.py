@@ -1,8 +1,8 @@
 """The verdict: what the books say, held against the provider's ledgers and what workers were told.
 
-Each check is two queries. ``seen`` counts what it looked at, or met of what it is about: a check that
-saw nothing says nothing. ``wrong`` names what should not be, one line each; the books are good if there
-is none. It is asked when nobody works any more, and everything unknown has been settled by the ledgers.
+Each check is two queries. ``seen`` counts the rows that the check looked at; a check that saw none shows
+nothing. ``wrong`` returns a line for each fault; the books are good if there is none. The checks run after
+the last worker has stopped and the ledgers have settled every unknown outcome.
 """
 
 from dataclasses import dataclass

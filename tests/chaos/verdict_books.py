@@ -1,4 +1,4 @@
-"""The books: counters, drift, alerts, heartbeats; and nobody met anything that was not planned."""
+"""The books: counters, drift, alerts, heartbeats; and workers met no error that was not planned."""
 
 # What an InMail alert of the audit may be about: at its moment these had no outcome, or the audit
 # counted before it was written down.
@@ -35,7 +35,7 @@ CHECKS = {
         "SELECT count(*) FROM sendgate.reconcile_runs WHERE job = 'reconcile_operations' AND state = 'ok'",
         "SELECT account_id, action, period, day, before, after, at FROM sendgate.counter_drift",
     ),
-    "alerts tell of what was so": (
+    "every alert was justified": (
         "SELECT count(*) FROM sendgate.alerts",
         f"""
         SELECT a.account_id, a.kind, a.day, a.opened_at, a.detail FROM sendgate.alerts a
@@ -61,5 +61,5 @@ CHECKS = {
            OR r.state <> 'crashed' AND EXISTS (
                 SELECT FROM chaos.downs d WHERE d.killed AND r.started_at < d.since AND r.finished_at > d.until)""",
     ),
-    "nobody met anything that was not planned": ("SELECT 1", "SELECT * FROM chaos.troubles"),
+    "no error was unplanned": ("SELECT 1", "SELECT * FROM chaos.troubles"),
 }

@@ -50,7 +50,7 @@ CHECKS = {
           AND coalesce((SELECT b.action FROM sendgate.breaker_log b
                 WHERE b.account_id = o.account_id AND b.action IN ('set', 'clear') AND b.at <= o.settled_at
                 ORDER BY b.at DESC, b.action DESC LIMIT 1), 'clear') <> 'set'
-          -- or somebody had cleared it since this operation was reserved.
+          -- or it was cleared by hand after this operation was reserved.
           AND NOT EXISTS (SELECT FROM sendgate.admin_log l WHERE l.account_id = o.account_id
                 AND l.verb = 'breaker_clear' AND l.at >= o.reserved_at AND l.at <= o.settled_at)
           AND NOT EXISTS (SELECT FROM sendgate.breaker_log b WHERE b.account_id = o.account_id

@@ -9,7 +9,7 @@ def diary(what: str) -> str:
     return f"SELECT count(*) FROM chaos.diary WHERE what = '{what}'"
 
 
-# How often an account came to its cap: a cap that nobody reaches is kept by everybody.
+# How often an account came to its cap. If none did, the check of the caps would show nothing.
 FULL_DAYS = """
 SELECT count(*) FROM (
     SELECT FROM sendgate.send_operations o JOIN chaos.caps c USING (account_id, action)

@@ -23,7 +23,7 @@ from chaos.world import ACTIONS, DAEMON, SENDER, Board, World
 PROSPECTS = 600
 # Least time that a worker wants before expires_at to send.
 MARGIN_SECONDS = 2
-# How long somebody who was refused does something else.
+# How long a worker that was refused does something else.
 REFUSED_SECONDS = 0.005
 IDLE_SECONDS = 0.05
 

@@ -50,7 +50,7 @@ class World:
 
 
 class Board:
-    """Numbers in shared memory, each written by one process alone; they survive whoever is killed."""
+    """Numbers in shared memory. One process writes each of them; they stay when that process is killed."""
 
     _CLOCK = struct.Struct("d")
     _LINE = struct.Struct("qqq")

@@ -32,7 +32,7 @@ class Line:
 
 @dataclass
 class Summary:
-    """What was done so far."""
+    """The steps so far, with their results."""
 
     lines: list[Line] = field(default_factory=list)
 

@@ -1,7 +1,7 @@
 """Runs one command in a root, in namespaces that ``unshare`` has just made; its argument is JSON.
 
-Mounts live in this process's mount namespace and end with it, however it ends: nothing is left to
-be unmounted, and removing the root can never reach what was mounted into it.
+Mounts live in this process's mount namespace and end with it, however it ends. Nothing is left to
+be unmounted, so removing the root can never reach a directory that was mounted into it.
 """
 
 import fcntl

@@ -10,7 +10,7 @@ _updated = False
 
 
 def install_packages(packages: list[str], why: str) -> None:
-    """Install packages as root; for anybody else, say which command would do it."""
+    """Install packages as root; as another user, raise an error that names the command."""
     command = f"apt-get install --no-install-recommends {' '.join(packages)}"
     if shutil.which("apt-get") is None:
         raise HarnessError(

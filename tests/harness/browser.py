@@ -23,7 +23,7 @@ START_SECONDS = 60
 ANSWER_SECONDS = 60
 # Longest wait for an element of a page that is just being loaded or replaced.
 REPLACED_SECONDS = 10
-# Root may not have a sandbox, and a test machine need not reach anybody's servers.
+# Chromium gives root no sandbox, and tests reach no server of other people.
 FLAGS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -175,7 +175,7 @@ class Browser:
         path.write_bytes(base64.b64decode(self.devtools("Page.captureScreenshot", **parameters)["data"]))
 
     def barriers(self) -> list[str]:
-        """What axe-core finds on the page that keeps somebody out."""
+        """The barriers to accessibility that axe-core finds on the page."""
         self.run(axe() + "\n;window.axe = axe;")
         found = self.run_async(
             "const done = arguments[arguments.length - 1];"

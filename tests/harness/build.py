@@ -1,6 +1,6 @@
 """Builds the extension with plain cargo and puts its files into an ``Install``.
 
-Also a command, which is ``make install``; with ``files PG_CONFIG LIBRARY`` it only copies what was built.
+Also a command, which is ``make install``; with ``files PG_CONFIG LIBRARY`` it only copies the built files.
 """
 
 import functools

@@ -327,7 +327,7 @@ class Cluster:
 def _signals_deferred():
     """Deliver Ctrl-C and SIGTERM afterwards.
 
-    Interrupted between fork and the pid file, pg_ctl would leave a server that nobody knows.
+    Interrupted between fork and the pid file, pg_ctl would leave a server that cannot be found again.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

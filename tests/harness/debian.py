@@ -1,6 +1,6 @@
 """What has to be there before a build: a linker, cargo, libclang, and PostgreSQL 15 for the tests.
 
-As root, missing packages are installed with apt-get. As anybody else, libclang comes from a wheel
+As root, missing packages are installed with apt-get. As another user, libclang comes from a wheel
 and PostgreSQL 15 is unpacked from its packages into ``.run``, without installing anything. Packages
 that would start a service, or write into the system's PostgreSQL, are only ever unpacked.
 """

@@ -138,7 +138,7 @@ class Driver:
                 process.wait()
 
     def _accept(self, results: Path, outcome: Outcome) -> None:
-        """Copy what came out over what was expected."""
+        """Copy the results over the expected output."""
         for name in list(outcome.failed):
             came_out = results / "results" / f"{name}.out"
             if came_out.exists():

@@ -15,7 +15,7 @@ from .postgres import Install
 from .progress import progress
 from .server import TEMPLATE, Server
 
-# Tests that count what was sent today by the real clock take less.
+# Tests that count today's sends by the real clock take less.
 BEFORE_MIDNIGHT_SECONDS = 120
 
 

@@ -1,7 +1,7 @@
 """Where private files live, and as whom PostgreSQL runs.
 
 PostgreSQL refuses to run as root. Root therefore starts servers as ``postgres``, or as ``nobody``
-where there is no such user; anybody else starts them as themselves. A clone below ``/root`` cannot
+where there is no such user; other users start them as themselves. A clone below ``/root`` cannot
 be entered by ``postgres``, so everything that a server touches then moves to a directory below the
 system's temporary one.
 """
@@ -149,7 +149,7 @@ def _stand_ins() -> list[Path]:
 
 
 def _own_directory(path: Path) -> None:
-    """Create a directory below a shared one, and refuse one that somebody else planted."""
+    """Create a directory below a shared one, and refuse one that another user planted."""
     with contextlib.suppress(FileExistsError):
         path.mkdir(mode=0o755)
     status = path.lstat()

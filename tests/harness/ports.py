@@ -11,10 +11,10 @@ ATTEMPTS = 100
 
 
 def free() -> int:
-    """A port of 127.0.0.1 that nobody listens on, and that no client is given as its own.
+    """A port of 127.0.0.1 on which nothing listens, below the range from which clients get theirs.
 
-    One from the range of the clients' would be lost now and then to somebody who connects while its
-    server restarts: not least to a client that asks that very port again and again.
+    A port of that range is sometimes taken by a connecting client while the server restarts, even by a
+    client that tries this very port again and again.
     """
     first_ephemeral = int(EPHEMERAL.read_text().split()[0]) if EPHEMERAL.exists() else 0
     for _ in range(ATTEMPTS if first_ephemeral > LOWEST else 0):

@@ -77,7 +77,7 @@ def _counted(report: Path) -> tuple[int, int]:
 
 
 def _reason(fault: ElementTree.Element) -> str:
-    """What failed in a few lines: which lines of the tests led to it, and what was said."""
+    """What failed in a few lines: which lines of the tests led to it, and the error's message."""
     text, said = fault.text or "", fault.get("message") or fault.tag
     places = re.findall(r"^(?:tests/)?(\S+\.py:\d+): ", text, re.MULTILINE)
     if fault.tag == "error" and (errors := re.findall(r"^E +(.*)", text, re.MULTILINE)):

@@ -36,7 +36,7 @@ def ensure(name: str = "venv", requirements: list[str] = REQUIREMENTS) -> Path:
             # Without pip inside: Debian's python3 has no ensurepip, and the pip outside can do it.
             quiet([sys.executable, "-m", "venv", "--without-pip", work], env=own_environment())
             for script in work.glob("bin/[aA]ctivate*"):
-                script.unlink()  # it names the directory before the rename; nobody needs it
+                script.unlink()  # it names the directory before the rename, and is not needed
             site = next(work.glob("lib/python*/site-packages"))
             command = pip() + ["install", "--only-binary=:all:", "--target", str(site)]
             try:

@@ -73,7 +73,7 @@ def end_as_named(report, job: Job) -> None:
 
 
 def test_the_end_of_a_run_says_what_failed_and_why(env):
-    """Whoever sees no more than its last lines knows where to begin."""
+    """Its last lines alone say where to begin."""
     said, _ = run("fail").communicate()
     told = said[said.index("\nstage of pg18") :]
     for word in (

@@ -198,7 +198,7 @@ class Books:
         return daily, weekly
 
     def same(self, action: str, prospect: str | None) -> list[Operation]:
-        """What was, or may have been, sent to a prospect."""
+        """Operations that sent, or may have sent, this action to a prospect."""
         return [o for o in self.journal if o.kept() and o.action == action and o.prospect == prospect]
 
     def sent_on(self, action: str, day: date) -> int:

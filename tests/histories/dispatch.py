@@ -1,8 +1,8 @@
 """The judge of dispatch in random histories.
 
-The contract leaves open which account comes first, and who of two that fell due at the same instant. So the
-model does not say what the answer is. It follows the answer row by row and asks of each whether the gate
-would have let it pass, and at the end of what was not handed out whether it had to stay.
+The contract leaves open which account comes first, and which of two enrollments that fell due at the same
+instant. So the model does not say what the answer is. It follows the answer row by row: for each row it asks
+whether the gate would have granted it, and at the end, for each enrollment that is left, whether it had to stay.
 """
 
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from .books import TTL, Operation
 from .verbs import Account
 from .work import NO_CREDITS, POISON, Enrollment
 
-# Refusals that leave a piece of work where it is, though they come after those that put it off.
+# Refusals that leave an enrollment where it is, though they come after those that postpone it.
 AFTER_THE_PROSPECT = ("pacing", "weekly_cap_reached", "daily_cap_reached", "daily_attempts_reached")
 
 
@@ -77,7 +77,7 @@ class Dispatch:
         return [e for e in account.due() if self.action in (None, e.action)]
 
     def consult(self, name: str, account: Account, witness: Witness, full: bool) -> None:
-        """Whoever comes to an InMail asks the breaker, which may clear itself."""
+        """Dispatch asks the breaker before an InMail, and the breaker may clear itself."""
         inmails = [e for e in self.due(account) if e.action == "inmail"]
         if account.stopped() or not inmails:
             return
@@ -116,7 +116,7 @@ class Dispatch:
         return e.prospect != POISON and account.look(e.action, e.prospect)[0] is None
 
     def stayed(self, account: Account, e: Enrollment, full: bool) -> None:
-        """Nobody who may send stays behind where there was room."""
+        """No enrollment that may be sent stays behind while the answer has room for it."""
         if not full and e not in self.released and self.passes(account, e):
             raise Wrong(f"{e} is left behind")
 

@@ -101,7 +101,7 @@ def reserve(rng: random.Random, number: int) -> tuple:
 
 
 def settle(rng: random.Random, reserved: int) -> tuple:
-    # Mostly what was reserved last; sometimes what nobody reserved.
+    # Mostly the operation that was reserved last; sometimes one that does not exist.
     number = max(reserved - int(rng.expovariate(0.7)), 1)
     chat = rng.choices((f"chat-{number}", None, "another"), (8, 2, 1))[0]
     told = rng.choice((chat, f"hand-{rng.randrange(9)}"))

@@ -62,7 +62,7 @@ class Breaker(Work):
         self.stamp = at
 
     def proves(self, operation: Operation, at: int) -> bool:
-        """Whether its event proves, to somebody who looks at ``at``, that there are credits."""
+        """Whether its event proves, for a reader at the instant ``at``, that there are credits."""
         event = operation.event
         return (
             event is not None

@@ -146,7 +146,7 @@ class FailsForEver(Account):
 
 
 class CountsTogether(Account):
-    """What was in flight when the failures began makes the silence longer."""
+    """Failures of operations that were in flight when the failures began make the silence longer."""
 
     def counts_as(self, operation, outcome):
         since, reserved_at = self.in_a_row[operation.action].since, operation.reserved_at
@@ -203,7 +203,7 @@ class ChargesTheLimit(Account):
 
 
 class RepeatsTheRejected(Account):
-    """What was rejected is tried again."""
+    """Rejected work is tried again."""
 
     def failed(self, operation, answer, retry_after=None):
         again = Answer("released") if answer.outcome == "rejected" else answer
@@ -240,7 +240,7 @@ class SendsAtOnce(Account):
 
 
 class CountsTwice(Account):
-    """A webhook about what was given back is a send of its own."""
+    """A webhook about an operation that was rolled back counts as a send of its own."""
 
     def delivery_of(self, same, at):
         return super().delivery_of([o for o in same if o.state != "released"], at)

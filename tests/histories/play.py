@@ -51,9 +51,9 @@ WHERE tgfoid = 'sendgate.append_only'::regproc"""
 # PostgreSQL refuses to write an operation for this prospect.
 POISONED = f"""ALTER TABLE sendgate.send_operations DROP CONSTRAINT IF EXISTS poison,
     ADD CONSTRAINT poison CHECK (prospect_id <> '{POISON}')"""
-# What says how much work it moved.
+# Calls that answer how much work they moved.
 MOVES = "cancel", "resume_deferred", "switch_action"
-# An operation and a request that nobody has.
+# Ids of an operation and of requests that do not exist.
 NOBODY = 10**12 - 1
 REQUESTS = 10**11
 
@@ -95,7 +95,7 @@ class Player:
                 continue
             self.take(at, world, name, step)
             if step[0] in ("reserve", "enqueue", "dispatch"):
-                # Which of two of the same instant is the later one is nobody's business.
+                # The contract does not order two rows of the same instant, so histories make none.
                 self.go_on(world, world.now + 1)
 
     def take(self, at: int, world: World, name: str, step: tuple) -> None:

@@ -48,7 +48,7 @@ CALLS = {
     "breaker_force": "SELECT sendgate.breaker_force(%s, %s, 'a note')",
     "breaker_check": "SELECT proceed, reason, retry_at, exhausted_at FROM sendgate.breaker_check(%s, %s, %s)",
     "breaker_report": "SELECT sendgate.breaker_report(%s, %s, %s, %s, %s)",
-    # Somebody writes today's counter past every verb, and layer 1 puts it right.
+    # Writes today's counter past every verb; layer 1 corrects it.
     "tamper": "WITH a AS (SELECT %s::text AS account) UPDATE sendgate.accounts"
     " SET inmails_sent_today = greatest(inmails_sent_today + %s, 0) FROM a"
     " WHERE id = a.account AND day = (sendgate.clock() AT TIME ZONE 'UTC')::date",

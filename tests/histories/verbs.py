@@ -182,7 +182,8 @@ class Account(Failing):
         return operation.unresolved() or unproven and at <= operation.settled_at + SKEW
 
     def delivery_of(self, same: list[Operation], at: int) -> Operation | None:
-        """What was reserved by then; what was given back; what was reserved a little later."""
+        """The operation that a delivery at ``at`` belongs to: one that was reserved by then, else one that was
+        rolled back, else one that was reserved a little later."""
         waiting = [o for o in same if self.waits_for(o, at)]
         returned = [o for o in same if o.state == "released" and o.outcome != "credits_exhausted"]
         returned = [o for o in returned if o.reserved_at < at <= o.reserved_at + LATE_DELIVERY]

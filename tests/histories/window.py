@@ -1,7 +1,7 @@
 """Sending windows as a person reads them from a clock on the wall, for the model of random histories.
 
 The windows of histories begin and end at quarters of an hour, and so do all changes of a zone's offset in
-their years. So whoever wants to know when a window opens may look at every quarter, and needs no rule.
+their years. So the model finds the next opening by looking at every quarter, and needs no rule.
 """
 
 from dataclasses import dataclass

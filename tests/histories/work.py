@@ -67,7 +67,8 @@ class Work(Books):
         return len(live)
 
     def switch_action(self, campaign: str, before: str, after: str) -> tuple[int, int]:
-        """What waits, and is not there under the new action, begins anew; what enqueue put off stays so."""
+        """Waiting work begins anew under the new action, unless it exists there. It keeps the time that enqueue
+        gave it."""
         waiting = [e for e in self.enrolled if e.state == "waiting" and e.action == before]
         waiting = [e for e in waiting if e.campaign == campaign]
         moved = [e for e in waiting if not self.piece(campaign, e.prospect, after)]
@@ -77,7 +78,7 @@ class Work(Books):
         return len(moved), len(waiting) - len(moved)
 
     def resume_deferred(self) -> tuple:
-        """What the breaker deferred, and what was parked for a known reason, is due."""
+        """Makes work due that the breaker deferred, or that is parked for a known reason."""
         parked = [e for e in self.enrolled if e.state == "parked" and e.reason not in UNKNOWN]
         for e in parked:
             e.becomes("waiting", self.now)
@@ -95,7 +96,7 @@ class Work(Books):
             e.due_at, e.reason = until, NO_CREDITS
 
     def release(self) -> int:
-        """What was deferred is due; how many were not so already."""
+        """Makes deferred work due; returns how many were not due already."""
         deferred = [e for e in self.deferred() if e.due_at > self.now]
         for e in deferred:
             e.due_at, e.reason = self.now, None
@@ -166,7 +167,7 @@ class Work(Books):
                 e.becomes("waiting", self.now)
 
     def expire(self, since) -> None:
-        """Nobody answered in time."""
+        """Parks the work of operations that were not settled in time."""
         for e in self.enrolled:
             if e.state == "sending" and e.operation.expired(self.now) and e.operation.counted_on >= since:
                 e.becomes("parked", None, "expired")

@@ -18,7 +18,7 @@ class World:
     def __init__(self, make: Callable[..., Account], *arguments):
         self.accounts = {name: make(*arguments) for name in NAMES}
         self.paused_campaigns: set[str] = set()
-        # By request id: what was asked, and what was answered.
+        # By request id: the arguments and the answer.
         self.requests: dict[int, tuple[tuple, list[Row]]] = {}
         for account in self.all():
             account.paused_campaigns = self.paused_campaigns
@@ -120,7 +120,7 @@ class World:
             self.requests[request] = asked, found
 
     def may_send(self, row: Row) -> bool:
-        """What was handed out is still in flight, and not stopped."""
+        """Whether this handed-out row is still in flight, and its account is not stopped."""
         account = self.accounts[row.account]
         operation = account.find(row.operation)
         in_time = operation.state == "reserved" and not operation.expired(account.now)

@@ -2,7 +2,7 @@
 
 One throwaway cluster. Times of the sweeps by active accounts, reserve beside the sweeps and across
 midnight, reserve against two writes by hand by size, and the daemon's memory. After each step the
-books are checked: what was planted was found, and nothing else was changed.
+books are checked: every planted fault was found, and nothing else was changed.
 """
 
 import argparse

@@ -27,7 +27,7 @@ def measure(server: Server, accounts: int, active: int, rounds: int, seconds: in
     for number in range(rounds):
         for sweeping in (False, True) if number % 2 == 0 else (True, False):
             progress(f"  reserve {'with' if sweeping else 'without'} sweeps, round {number + 1} of {rounds}")
-            # Whoever watches does so in both.
+            # Both are watched, so that watching costs both the same.
             sessions = [server.background(f"CALL bench.watch_on('{'beside' if sweeping else 'alone'}')")]
             if sweeping:
                 sessions.append(server.background("CALL bench.sweep_on('beside')"))
@@ -49,7 +49,7 @@ def measure(server: Server, accounts: int, active: int, rounds: int, seconds: in
 
 
 def notes(server: Server, ratio: float) -> list[str]:
-    """How the sweeps went, that they invented nothing, and what was waited for."""
+    """How the sweeps went, that they changed nothing that was right, and what they waited for."""
     swept = [server.swept(job, "beside") for job in LAYERS]
     for sweep in swept:
         same(f"what {sweep.job} found beside reserves, where nothing is wrong", sweep.changed, 0)

@@ -184,7 +184,7 @@ def load(server: Server, db: str, accounts: int) -> None:
 
 
 def activate(server: Server, accounts: int, active: int, before: int) -> None:
-    """Makes so many accounts active, spread over all, ``before`` of which already are."""
+    """Makes so many accounts active, spread over all; ``before`` of them are active already."""
     progress(f"  making {active:,} of {accounts:,} accounts active")
     step, old_step = accounts // active, accounts // before if before else 0
     server.sql(ACTIVATE.format(step=step, old_step=old_step, accounts=accounts))

@@ -10,7 +10,7 @@ from .report import Table
 from .server import Server, percentiles
 
 WANTED = 0.95
-# Nobody comes near his cap, and the contender's does not bind either.
+# No account comes near its cap, and the contender's cap does not bind either.
 BY_HAND = contenders.BY_HAND.replace("inmails_sent_today < 50", "inmails_sent_today < 10000")
 SCRIPTS = {"reserve": contenders.RESERVE, "by hand": BY_HAND}
 

@@ -33,7 +33,7 @@ UPDATE sendgate.accounts a SET {change}
 FROM bench.planted p WHERE p.id = a.id AND p.kind = '{kind}';
 """
 
-# Their counters agree, but nobody answered.
+# Their counters agree, but their outcomes were never reported.
 UNANSWERED = f"""
 INSERT INTO sendgate.send_operations (operation_id, reserved_at, expires_at, counted_on, account_id,
     prospect_id, action)
@@ -70,7 +70,7 @@ WHERE a.day = {today}
 
 
 class Planted:
-    """What was planted among the active accounts, and what has to be found."""
+    """The faults planted among the active accounts, and what the sweeps have to find of them."""
 
     def __init__(self, server: Server, active: int, today: str):
         self.server = server

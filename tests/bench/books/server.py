@@ -143,7 +143,7 @@ class Server:
         return round(ahead)
 
     def settle(self) -> None:
-        """Nothing of what was done before is left to be done during what is measured."""
+        """Vacuum, analyse and checkpoint now, so that the server does not do it while it is measured."""
         self.sql("VACUUM ANALYZE")
         self.sql("CHECKPOINT")
 

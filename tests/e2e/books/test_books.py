@@ -11,7 +11,7 @@ from e2e.support import at_once, equal, kill_backend, operation, provision, wait
 WORKERS = 20
 TURNS = 100
 ACCOUNTS = ("a", "b", "c")
-# When nobody ticks: of four days, two have none at all.
+# Between these instants no tick runs: two of the four days have none at all.
 OUTAGE = (datetime(2027, 1, 25, 12, tzinfo=UTC), datetime(2027, 1, 28, 12, tzinfo=UTC))
 # More than one batch of a job that tick runs.
 MANY = 1500
@@ -126,7 +126,7 @@ def test_a_month_passes(env):
     ticks, days = len(up), len({now.date() for now in up})
     due = {"audit_events": ticks, "midnight_reset": days, "prune": days, "reconcile_operations": ticks}
     equal(runs, [(job, count, count) for job, count in due.items()], "runs")
-    # Of one morning's operations nobody told the outcome: that is still to be settled.
+    # The operations of one morning have no outcome yet, so their alert stays open.
     equal(env.psql("SELECT account_id, kind FROM sendgate.open_alerts"), "a|operations_expired", "alerts")
     stale = "SELECT count(*), count(resolved_at) FROM sendgate.alerts WHERE kind = 'reconciler_stale'"
     equal(env.psql(stale), "1|1", "alerts about the outage, and resolved ones")
@@ -189,7 +189,7 @@ def interrupted(env, interrupt) -> None:
 
 
 def test_two_ticks_at_once_do_nothing_twice(env):
-    """While one is in the middle of a job the other does what is left, and waits for nobody."""
+    """While one is in the middle of a job the other does the jobs that are left, without waiting."""
     many_accounts(env)
     trap = Trap(env)
     first, second = env.connect(), env.connect()
@@ -220,7 +220,7 @@ RUNS = "SELECT job, state, checked, batches FROM sendgate.reconcile_runs ORDER B
 
 
 class Trap:
-    """Whoever writes down a corrected counter stops there, until the trap is opened."""
+    """A session that writes a corrected counter waits there until the trap is opened."""
 
     def __init__(self, env):
         self.env = env

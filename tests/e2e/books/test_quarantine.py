@@ -30,7 +30,7 @@ def test_the_daemon_checks_the_books_at_once_and_an_operator_resumes(env):
         wait_for(lambda: daemon.metrics()["sendgate_rounds_total"] > rounds, "one more round")
         runs = "SELECT count(*) FROM sendgate.reconcile_runs WHERE job = 'audit_events'"
         equal(env.psql(runs), "2", "sweeps of layer 2: no more than were needed")
-    equal(env.psql(PREVIEW), "paused_by_operator", "the gate, before anybody resumed")
+    equal(env.psql(PREVIEW), "paused_by_operator", "the gate, before an operator resumed")
     env.psql("SELECT sendgate.resume_all()")
     equal(env.psql(PREVIEW), "", "the gate")
 
@@ -52,7 +52,7 @@ def test_the_console_says_why_and_what_is_missing(env):
 
 
 def test_a_restored_dump_of_checked_books_is_not_checked(env):
-    """What was swept on the old server says nothing of these books."""
+    """Sweeps of the old server say nothing about these books."""
     provision(env)
     env.psql("SELECT sendgate.quarantine('an incident')")
     env.psql(SWEEPS)
@@ -68,8 +68,8 @@ def test_a_restored_dump_of_checked_books_is_not_checked(env):
 
 
 def test_the_procedure_after_a_restore_from_an_older_backup(env):
-    """The SQL of docs/operations.md, as it stands there: what was sent since the backup counts, and is not
-    handed out again; what was not goes on."""
+    """The SQL of docs/operations.md, as it stands there: sends since the backup count and are not handed out
+    again; work that was not sent goes on."""
     for account in ("a", "b"):
         provision(env, account, message=4)
         env.psql(f"SELECT sendgate.enqueue('k', '{account}' || n, '{account}', 'message') FROM generate_series(1, 5) n")
@@ -185,7 +185,7 @@ def as_documented(env, database: str, user: str, provider_list: str) -> str:
 
 
 def refused(connection) -> str | None:
-    """The SQLSTATE with which nobody may resume."""
+    """The SQLSTATE with which resume_all refuses; None if it does not."""
     try:
         connection.execute("SELECT sendgate.resume_all()")
     except Exception as error:

@@ -203,7 +203,7 @@ def pages_lead_to_everybody(env, daemon: Daemon) -> None:
     equal(sorted(found), env.psql(wanted).splitlines(), "unknown outcomes")
 
 
-# Whoever reads one of these whole reads what grows with the accounts.
+# These tables grow with the accounts, so no page may read one of them whole.
 GROWING = {
     "accounts", "send_operations", "linkedin_events", "campaign_events", "breaker_log", "counter_drift",
     "enrollments", "alerts", "reconcile_runs", "admin_log",
@@ -277,7 +277,7 @@ def nodes_of(node: dict):
 
 
 def test_hostile_text_is_text_everywhere(env):
-    """In every field that somebody else fills: as text on the page, whole in links, and never run."""
+    """In every field that other people fill: as text on the page, whole in links, and never run."""
     connection = env.connect()
     for n, text in enumerate(HOSTILE):
         identifier = text[:128]

@@ -90,7 +90,7 @@ def test_unknown_outcomes_are_settled(env):
         console.browser.click(console.browser.find(f"a[href*='do=not-sent'][href*='{operation(1)}']"))
         console.confirm("It was not sent", "not in the outbox")
         console.says("Every outcome is known.")
-        # Somebody else's old page.
+        # A page that another operator opened before.
         console.open(f"/act?do=sent&id=a&item={operation(0)}")
         console.says("This operation is settled")
     equal(env.psql(states).splitlines(), ["sent|delivered", "unsent|released"], "the journal")

@@ -17,7 +17,7 @@ HOT = "acc-000010"
 # A page of one account may read that account's own history, this often.
 READS_OF_ONE_MAX = 8
 SLOW_SECONDS = 20
-# Rows of a table that nobody minds reading whole; the huge ones have a hundred times as many.
+# A table of at most so many rows may be read whole; the huge ones have a hundred times as many.
 SMALL = 2_000
 CROWD = """
 SET session_replication_role = replica;
@@ -51,7 +51,7 @@ def test_crowds_of_one_kind(env):
     for name in FILTERS:
         pages += [f"/?filter={name}", f"/?filter={name}&after=acc-050000", f"/?filter={name}&after=acc-099999"]
     for age in ("40 days", "1 minute"):
-        # What the statistics say is what was there before.
+        # PostgreSQL's statistics are those of the rows before these.
         env.psql(CROWD.format(age=age))
         assert plans_of(env, pages, rows_max=30_000) > 3 * len(pages)
     with Daemon(env) as daemon:

@@ -1,4 +1,4 @@
-"""Forms that are sent twice, too late, while an account is held, or by somebody who went away."""
+"""Forms that are sent twice, too late, while an account is held, or by an operator who closed the page."""
 
 import re
 import socket
@@ -11,7 +11,7 @@ from e2e.support.console_client import TOKENS, Client, ConsoleDaemon, act_path, 
 NEWEST_ONLY = True
 # The first test builds the daemon.
 TIMEOUT_SECONDS = 1200
-# Nobody notices a page that comes within this time.
+# A person does not notice the wait for a page that comes within this time.
 QUICK_SECONDS = 2
 ACTS = "SELECT count(*) FROM sendgate.admin_log WHERE verb = '{}'"
 HOLD = "SELECT FROM sendgate.accounts WHERE id = 'a' FOR UPDATE"
@@ -49,7 +49,7 @@ def test_a_held_account_holds_up_its_own_act_alone(env):
             with Stopwatch() as watch:
                 equal(other.act("force-open", "b")[0], 303, "another account's act")
             slowest = max(slowest, watch.seconds)
-        assert slowest < QUICK_SECONDS, f"somebody else waited {slowest:.1f} s"
+        assert slowest < QUICK_SECONDS, f"an act on another account waited {slowest:.1f} s"
         status, text = answers[0]
         equal(status, 409, "the act")
         said = words(text)
@@ -80,7 +80,7 @@ def test_an_act_waits_for_an_account_that_is_held_for_a_moment(env):
 
 
 def is_waited_for(env, holder) -> bool:
-    """Whether somebody waits for what that connection holds."""
+    """Whether a session waits for a lock that this connection holds."""
     pid = holder.info.backend_pid
     return env.psql(f"SELECT count(*) > 0 FROM pg_stat_activity WHERE {pid} = ANY (pg_blocking_pids(pid))") == "t"
 
@@ -107,7 +107,7 @@ def test_a_form_that_is_sent_twice_acts_once(env):
 
 
 def test_what_somebody_asked_for_is_done_although_they_went_away(env):
-    """And logged: it was asked for, and the database may have done it already."""
+    """It is logged as well: the operator asked for it, and the database may have done it already."""
     provision(env)
     with ConsoleDaemon(env) as daemon:
         client = Client(daemon)
@@ -167,7 +167,7 @@ def test_two_consoles_of_one_host_do_not_sign_each_other_out(env):
 
 
 def test_signing_in_anew_ends_the_session_before(env):
-    """And a cookie that somebody else planted beside it does not hide it."""
+    """And a planted cookie of the same name does not hide it."""
     with ConsoleDaemon(env) as daemon:
         client = Client(daemon)
         client.sign_in()

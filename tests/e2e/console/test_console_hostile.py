@@ -44,7 +44,7 @@ MALFORMED = {
     b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n": 421,
     b"POST /sign-in " + HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcde": 400,
     b"POST /sign-in " + HEAD + b"Content-Length: -5\r\n\r\nabcde": 400,
-    # Whoever is fooled by the length sees a second request in the first one's body.
+    # A server that trusts the length sees a second request in the first one's body.
     b"POST /sign-in "
     + HEAD
     + b"Content-Length: 35\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET /healthz HTTP/1.1\r\nX: y\r\n\r\n": 403,
@@ -156,7 +156,7 @@ def test_numbers_are_for_hosts_that_nobody_can_rebind(env):
 
 
 def test_nobody_learns_where_the_database_is(env):
-    """Whoever may not see the console is told that it is away, and no more."""
+    """A client that may not see the console learns that it is away, and no more."""
     where = f"{env.cluster.host}:{env.cluster.port}"
     with (
         ConsoleDaemon(env, listen="0.0.0.0:0", SENDGATED_LISTEN_ANYWHERE="true") as reached,
@@ -277,7 +277,7 @@ def test_what_stands_in_the_way_is_said_without_names_of_functions(env):
                 assert name not in text, f"{name}: {text}"
             if pressed:
                 assert f"press “{pressed}”" in text.replace("Press", "press"), f"{pressed}: {text}"
-            assert "press “" not in words(stranger.get("/account?id=a")[1]).lower(), "nobody may press anything"
+            assert "press “" not in words(stranger.get("/account?id=a")[1]).lower(), "a stranger has nothing to press"
         env.psql(f"SELECT sendgate.resume_all(); SELECT sendgate.reserve('b', 'inmail', 'p', NULL, '{operation(1)}')")
         env.psql(f"SELECT sendgate.rollback('b', '{operation(1)}', 'slow down', NULL, 429)")
         assert "cools down" in words(client.get("/account?id=b")[1])

@@ -30,7 +30,7 @@ def test_it_works_without_javascript(env):
 
 
 def test_a_page_keeps_itself_fresh(env):
-    """What changed appears by itself; what somebody opened or is about to press stays under their hands."""
+    """Changes appear by themselves; an element that the operator opened or focused stays as it is."""
     provision(env)
     env.psql(f"SELECT sendgate.reserve('a', 'inmail', 'p', NULL, '{operation(1)}')")
     with Daemon(env) as daemon, Browser() as browser:
@@ -46,12 +46,13 @@ def test_a_page_keeps_itself_fresh(env):
         equal(browser.complaints(), [], "complaints")
 
 
-# As when somebody comes back to the window: the page refreshes at once.
+# As when a person comes back to the window: the page refreshes at once.
 REFRESH = "document.dispatchEvent(new Event('visibilitychange'))"
 
 
 def test_a_refresh_takes_nothing_from_under_the_hands(env):
-    """Not a table that was scrolled or has the keyboard, not what was marked; a link stays the same link."""
+    """A refresh leaves alone a table that was scrolled or has the keyboard, and marked text; a link stays the
+    same link."""
     provision(env)
     provision(env, "b")
 
@@ -78,7 +79,7 @@ def test_a_refresh_takes_nothing_from_under_the_hands(env):
         wait_for(lambda: "auto-resumes" in browser.text("main"), "the pill to appear")
         assert browser.run(f"return document.activeElement === {region}"), "the keyboard is elsewhere"
         equal(browser.run(f"return {region}.scrollLeft"), scrolled, "the table's place")
-        # Another alert comes before the one that somebody is about to acknowledge.
+        # Another alert appears above the one that the operator is about to acknowledge.
         browser.open(daemon.base + "/alerts")
         browser.run("document.querySelector('a[href*=acknowledge]').focus()")
         link = browser.run("return document.activeElement.getAttribute('href')")
@@ -87,7 +88,7 @@ def test_a_refresh_takes_nothing_from_under_the_hands(env):
         wait_for(lambda: len(browser.find_all("a[href*=acknowledge]")) == 2, "the other alert")
         equal(browser.run("return document.activeElement.getAttribute('href')"), link, "the link under the keyboard")
         # And one that is gone leaves the keyboard on no other.
-        equal(client.act("acknowledge", "a", re.search(r"item=([^&]+)", link)[1])[0], 303, "somebody else's act")
+        equal(client.act("acknowledge", "a", re.search(r"item=([^&]+)", link)[1])[0], 303, "another operator's act")
         browser.run(REFRESH)
         wait_for(lambda: len(browser.find_all("a[href*=acknowledge]")) == 1, "the alert to go")
         equal(browser.run("return document.activeElement.tagName"), "BODY", "where the keyboard is")
@@ -96,7 +97,7 @@ def test_a_refresh_takes_nothing_from_under_the_hands(env):
         alert(3, "a")
         browser.run(REFRESH)
         wait_for(lambda: browser.text("#age") != "0 s", "the age to grow")
-        equal(browser.run("return getSelection().toString()"), marked, "what was marked")
+        equal(browser.run("return getSelection().toString()"), marked, "the marked text")
         browser.run("getSelection().removeAllRanges();" + REFRESH)
         wait_for(lambda: len(browser.find_all("a[href*=acknowledge]")) == 2, "the page to go on")
         equal(browser.complaints(), [], "complaints")

@@ -40,7 +40,7 @@ def test_every_way_into_and_out_of_an_unknown_outcome(env):
     )
     equal(env.psql(LISTED), "0", "settled")
     equal(env.psql(UNRESOLVED), "0", "as the view has it")
-    # What nobody answered is listed by the next sweep, and once.
+    # The next sweep lists the operations that expired without an answer, each once.
     call("set_config('sendgate.now', (sendgate.clock() + interval '20 minutes')::text, false)")
     call("sendgate.reconcile_operations()")
     equal(env.psql(LISTED), "6", "expired")
@@ -71,7 +71,7 @@ def test_pages_lead_to_every_one_of_them(env):
         while page:
             status, text = client.get(page)
             equal(status, 200, page)
-            assert "do=sent" not in text, "nobody is signed in"
+            assert "do=sent" not in text, "this client is not signed in"
             found += re.findall(r"<bdi>(e\d+)</bdi>", text)
             page, pages = next_page(text), pages + 1
         equal(pages, 3, "pages")

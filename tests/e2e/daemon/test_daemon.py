@@ -1,4 +1,4 @@
-"""The daemon's jobs: what is due runs once, whoever asks and whatever dies meanwhile."""
+"""The daemon's jobs: a due job runs once, however many ask for it and whatever dies meanwhile."""
 
 import contextlib
 import os
@@ -111,7 +111,7 @@ def test_a_failing_job_is_recorded_and_stops_no_other(env):
     with Daemon(env) as daemon:
         wait_for(lambda: states(env, "prune") == ["ok"], "the last job to run")
         wait_for(lambda: daemon.metrics()["sendgate_rounds_total"] >= 2, "another round")
-        # Left alone for a while: a row for every few seconds would help nobody.
+        # A failed job is left alone for a while: a row every few seconds would only fill the table.
         equal(states(env, "audit_events"), ["failed"], "the failing job")
         equal(states(env, "reconcile_operations"), ["ok"], "the one after it")
     error = env.psql("SELECT error FROM sendgate.reconcile_runs WHERE state = 'failed'")

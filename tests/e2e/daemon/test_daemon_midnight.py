@@ -63,7 +63,7 @@ def test_midnight_with_the_daemon_up_while_workers_send(env):
 
 
 def test_midnight_with_the_daemon_down(env):
-    """It comes back three days later: midnight is written down once, and nobody waited for it."""
+    """It comes back three days later: midnight is written down once, and workers had their slots without it."""
     provision(env, inmail=CAP)
     use_up = "SELECT count(*) FILTER (WHERE (sendgate.reserve('a', 'inmail', {} || 'p' || n)).proceed) FROM generate_series(1, {}) n"
     run_the_clock_to(env, "22:00:00")
@@ -74,7 +74,7 @@ def test_midnight_with_the_daemon_down(env):
     run_the_clock_to(env, "3 days 22:00:00")
     stale = "SELECT count(*) FROM sendgate.reconciler_health WHERE stale"
     equal(env.psql(stale), "4", "stale jobs")
-    equal(env.psql(use_up.format("'later '", CAP + 5)), str(CAP), "slots while nobody has reset anything")
+    equal(env.psql(use_up.format("'later '", CAP + 5)), str(CAP), "slots before the daemon has reset anything")
     with Daemon(env):
         wait_for(lambda: env.psql(stale) == "0", "every job to catch up")
         for job in ("midnight_reset", "prune", "audit_events", "reconcile_operations"):

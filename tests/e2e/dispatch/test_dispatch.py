@@ -34,11 +34,12 @@ def test_twenty_dispatchers_hand_out_everything_once(env):
             operator(env)
 
     at_once(DISPATCHERS + ENQUEUERS + 1, work)
-    # Whoever stops when nothing is left for it may leave work that somebody else held just then.
+    # A dispatcher stops when it gets nothing, although another one may have held the account just then. This
+    # one hands out the rest.
     dispatcher(env, ledger, random.Random(99))
     check_books(env)
     equal(in_state(env, "sending"), 0, "enrollments that are still sending")
-    # What was given back waits for its back-off; then it goes the same way.
+    # Work that was rolled back waits for its back-off; then it is handed out in the same way.
     freeze(env, LATER)
     ledger.gives_back = False
     at_once(DISPATCHERS, lambda number: dispatcher(env, ledger, random.Random(100 + number)))
@@ -63,12 +64,12 @@ class Ledger:
         with self.lock:
             for row in rows:
                 key = row[:4]
-                assert key not in self.out, f"{key} was handed out while somebody has it"
+                assert key not in self.out, f"{key} was handed out while another worker has it"
                 assert key not in self.done, f"{key} was handed out after it was done"
                 self.out.add(key)
 
     def settle(self, rows, delivered: bool) -> None:
-        """To be called before the server is told: afterwards it may be somebody else's."""
+        """Forget these rows. Call it before the server is told: afterwards another worker may get them."""
         with self.lock:
             keys = {row[:4] for row in rows}
             self.out -= keys

@@ -94,7 +94,7 @@ def test_one_request_in_many_sessions_is_answered_once(env):
                 if getattr(error, "sqlstate", None) != "SG303":
                     raise
                 continue
-            if rows:  # whoever finds the account held gets nothing, and asks again
+            if rows:  # a call that finds the account held gets nothing, and asks again
                 return tuple(rows)
 
     answers = set(at_once(12, ask))
@@ -112,7 +112,7 @@ def test_a_statement_timeout_in_dispatch_leaves_nothing_behind(env):
 
 
 def cancelled(env, interrupt, setting: str = "SET statement_timeout = 0") -> None:
-    """Interrupted while it writes: the session goes on, and nobody waits for what it held."""
+    """Interrupted while it writes: the session goes on, and its locks are gone."""
     enqueue(env)
     env.psql(
         """CREATE FUNCTION public.doze() RETURNS trigger LANGUAGE plpgsql AS

@@ -1,6 +1,6 @@
-"""Dispatchers of all kinds among everybody else: autocommitted, several calls and savepoints in one
-transaction, stricter isolation levels; beside them work that comes, operators and the books. Nobody
-waits in a circle, nothing is handed out twice, and no work that may be sent is forgotten."""
+"""Dispatchers of all kinds at once: autocommitted, several calls and savepoints in one transaction, stricter
+isolation levels; beside them new work, operators and the books. There is no deadlock, nothing is handed out
+twice, and no work that may be sent is forgotten."""
 
 import random
 import threading
@@ -48,7 +48,7 @@ def test_nothing_is_forgotten_or_handed_out_twice(env):
 
 
 class HandedOut:
-    """What workers have at the moment; nobody else gets it before they answer."""
+    """The rows that workers have at the moment; no other worker gets one of them before they answer."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -57,11 +57,11 @@ class HandedOut:
     def take(self, rows) -> None:
         with self.lock:
             for row in rows:
-                assert row[:4] not in self.rows, f"{row[:4]} was handed out while somebody has it"
+                assert row[:4] not in self.rows, f"{row[:4]} was handed out while another worker has it"
                 self.rows.add(row[:4])
 
     def answer(self, connection, rows, rng) -> None:
-        """Forgotten before the server is told: afterwards it may be somebody else's."""
+        """Settle rows. They are forgotten before the server is told: afterwards another worker may get them."""
         for row in rows:
             with self.lock:
                 self.rows.remove(row[:4])

@@ -8,8 +8,8 @@ from e2e.support import equal, login, operation, provision
 SEEDS = range(1, 13)
 ACTIONS = ("inmail", "invite", "message")
 HANDED = "SELECT account_id, campaign_id, prospect_id, action, operation_id FROM sendgate.dispatch(1)"
-# What may be sent by the account of preview, one enrollment after the other. What waits for an event
-# counts too: if the event has come, somebody should have woken it.
+# The enrollments that may be sent now, by preview of each. One that waits for an event counts too: if the
+# event has come, the call that wrote it should have woken the enrollment.
 SENDABLE = """
 SELECT e.account_id, e.campaign_id, e.prospect_id, e.action FROM sendgate.enrollments e
 CROSS JOIN LATERAL sendgate.preview(e.account_id, e.action, e.prospect_id) p
@@ -183,7 +183,7 @@ def poison(env) -> None:
 
 
 def test_an_account_that_may_not_send_costs_one_row_a_day(env):
-    """5,000 due enrollments each, fifty calls over a day: the ticket is put off, and that is all."""
+    """5,000 due enrollments each, fifty calls over a day: they only move the ticket to a later time."""
     stopped = {
         "capped": "SELECT sendgate.set_cap('@', 'message', 0)",
         "used up": "SELECT sendgate.set_cap('@', 'message', 1); SELECT sendgate.reserve('@', 'message', 'x')",
@@ -210,7 +210,7 @@ def test_an_account_that_may_not_send_costs_one_row_a_day(env):
         for call in range(50):
             minutes = 1 + call * 28
             connection.execute(f"SET sendgate.now = '2026-05-20 {minutes // 60:02}:{minutes % 60:02}+00'")
-            # What was written before is told apart: it is forgotten some time after its commit.
+            # Writes before the call are subtracted: PostgreSQL drops them some time after their commit.
             written -= int(connection.execute(WRITES).fetchone()[0])
             rows = connection.execute("SELECT * FROM sendgate.dispatch(100, account_id => %s)", (account,)).fetchall()
             equal(rows, [], f"handed out by {account}")
@@ -330,14 +330,14 @@ def test_a_dispatcher_holds_only_the_accounts_that_it_needs(env):
         dispatchers.append(connection := env.connect(autocommit=False))
         ((account,),) = connection.execute("SELECT account_id FROM sendgate.dispatch(1)").fetchall()
         served.add(account)
-        equal(looking.execute(free).fetchone()[0], 29 - others, "accounts that nobody holds")
+        equal(looking.execute(free).fetchone()[0], 29 - others, "accounts that are not held")
         read = connection.execute(scans).fetchone()[0]
         # Passed over, taken, and written.
         assert read <= others + 2, f"{read} accounts read beside {others} others"
     equal(len(served), 5, "accounts that are served")
     for connection in dispatchers:
         connection.commit()
-    # Whoever wants many learns how much an account has, and holds a few more at most.
+    # A call that wants many slots learns how much work an account has, and holds a few accounts more at most.
     connection = dispatchers[0]
     connection.execute("SELECT count(*) FROM sendgate.dispatch(40)")
     connection.commit()

@@ -272,13 +272,13 @@ MUTANTS = {
     "sweeps corrected nothing": """
         UPDATE sendgate.accounts SET messages_sent_today = messages_sent_today + 1 WHERE id = 'a00002';
         SELECT sendgate.reconcile_operations()""",
-    "alerts tell of what was so": ALERT.format("counter_ahead_of_events", "sendgate.clock()"),
+    "every alert was justified": ALERT.format("counter_ahead_of_events", "sendgate.clock()"),
     "alerts are resolved when their cause is gone": ALERT.format("clock_behind_row", "NULL"),
     "runs that were killed say crashed": """
         INSERT INTO chaos.downs
         SELECT started_at + (finished_at - started_at) / 3, started_at + (finished_at - started_at) / 2, true
         FROM sendgate.reconcile_runs WHERE finished_at > started_at""",
-    "nobody met anything that was not planned": "INSERT INTO chaos.troubles VALUES ('x')",
+    "no error was unplanned": "INSERT INTO chaos.troubles VALUES ('x')",
     "an open breaker passed its probes alone": STOPPED,
     "one probe at a time": STOPPED
     + """

@@ -35,7 +35,7 @@ def test_a_clock_that_was_a_day_ahead_for_a_while(env):
         clock.swept(daemon)
         equal(clock.send("a", CAP + 3), [CAP, "daily_cap_reached"], "a day too early")
         wrong_day = env.psql(COUNTERS)
-        # What was in flight over the jump is expired, and still its worker's to settle.
+        # An operation that was in flight during the jump is expired, and its worker may still settle it.
         env.psql(f"SELECT sendgate.confirm('c', '{in_flight}')")
 
         clock.step(NOON)
@@ -46,7 +46,7 @@ def test_a_clock_that_was_a_day_ahead_for_a_while(env):
         equal(env.psql(COUNTERS), wrong_day, "counters after the jobs")
         equal(env.psql(ALERTS), "a clock_behind_row", "alerts")
         # Its row was rolled while the clock was wrong: what it sends now is taken from the next day.
-        equal(clock.send("b", CAP + 3), [CAP, "daily_cap_reached"], "whoever had slots of the wrong day left")
+        equal(clock.send("b", CAP + 3), [CAP, "daily_cap_reached"], "an account that had slots of the wrong day left")
 
         clock.step(NOON + DAY)
         equal(clock.send("a", 3) + clock.send("b", 3), [0, "daily_cap_reached"] * 2, "the second day, for good")
@@ -89,7 +89,7 @@ def test_a_clock_that_fell_back_by_a_day(env):
 
 
 def test_a_row_that_is_ahead_can_be_mended(env):
-    """Whoever calls repair_day has today's sends counted where they were made, and the next day back."""
+    """repair_day counts today's sends on today again, and gives the next day's slots back."""
     clock = Clock(env, NOON)
     equal(clock.send("a", CAP), [CAP, None], "today")
     clock.step(NOON + DAY)
@@ -127,7 +127,7 @@ class Clock:
         wait_for(lambda: self.env.psql(arrived) == "t", "the clock to be set")
 
     def reserve(self, account: str) -> str:
-        """A slot that nobody settles."""
+        """Take a slot that is not settled."""
         return self.env.psql(f"SELECT operation_id FROM sendgate.reserve('{account}', 'invite', 'slow')")
 
     def send(self, account: str, wanted: int) -> list:
@@ -148,7 +148,7 @@ class Clock:
         return self.connection.execute(sql, (account,)).fetchone()[0]
 
     def by_day(self, account: str) -> list[int]:
-        """What was sent, by the day on which it counts."""
+        """How many sends count on each day, in order of the days."""
         sql = """SELECT count(*) FROM sendgate.linkedin_events WHERE account_id = %s GROUP BY counted_on
             ORDER BY counted_on"""
         return [count for (count,) in self.connection.execute(sql, (account,)).fetchall()]

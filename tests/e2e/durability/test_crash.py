@@ -1,4 +1,4 @@
-"""What a crash may cost: nothing that was acknowledged, and no slot of what was not."""
+"""A crash loses nothing that was acknowledged, and no slot of a grant that was not."""
 
 import os
 import signal

@@ -99,7 +99,7 @@ def with_cuts(env, cut, last_only: bool = False) -> None:
             if last_only:
                 break
         assert stopped, f"{name} was never stopped"
-        # What was stopped is called again, from its beginning.
+        # The call that was stopped is made again, from its beginning.
         if not call.sql.startswith("CALL"):
             written(caller, call)
         equal(contents(observer), before, f"the tables after {name} was rolled back")

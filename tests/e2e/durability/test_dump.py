@@ -101,8 +101,8 @@ def check(env, target) -> None:
             equal(stock.rows(target, table), stock.rows(source, table), f"rows of {table}")
     told = catalog.differences(catalog.facts(target), catalog.facts(source))
     equal(told, [], "catalog of the restored database, against the dumped one")
-    # When a job last ran is not carried over: what was done to the old server's books says nothing
-    # about these, and whatever checks them has to run at once.
+    # A dump does not carry when a job last ran: sweeps of the old server's books say nothing about
+    # these, so the jobs that check them have to run at once.
     swept = "SELECT count(*) FROM sendgate.jobs WHERE coalesce(sweep_started_at, sweep_finished_at) IS NOT NULL"
     equal(target.execute(swept).fetchone(), (0,), "jobs that are not due after a restore")
     for statement in (

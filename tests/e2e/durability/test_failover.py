@@ -34,7 +34,7 @@ DAEMONS_LINE = "SELECT sendgate.breaker_arm(%s, 'test')"
 
 
 def test_a_synchronous_standby_takes_over_and_nothing_is_lost(env):
-    """Workers and the daemon go on by themselves; what was acknowledged is there, once."""
+    """Workers and the daemon go on by themselves; everything acknowledged is there, once."""
     import psycopg
 
     primary = env.cluster
@@ -60,7 +60,7 @@ def test_a_synchronous_standby_takes_over_and_nothing_is_lost(env):
                 held = len(world.provider)
                 equal(operator.execute("SELECT pg_promote()").fetchone()[0], True, "promoted")
                 joined(senders)
-                assert len(world.provider) > held, "nobody sent after the failover"
+                assert len(world.provider) > held, "no worker sent after the failover"
                 wait_for(daemon.ready, "the daemon to be ready")
                 operator.execute(DAEMONS_LINE, ("b",))
                 wait_for(lambda: len(daemon.lines()) == 2, "the second line")
@@ -92,8 +92,8 @@ def test_what_an_asynchronous_standby_forgets(env):
 
 
 def test_quarantine_after_a_failover_that_lost_transactions(env):
-    """Nobody sends before an operator has told the books what the provider knows; then no cap is passed
-    and nothing that was sent is sent again. The procedure of docs/operations.md."""
+    """No worker sends before an operator has told the books what the provider knows. Then no cap is passed
+    and no message is sent twice. The procedure of docs/operations.md."""
     import psycopg
 
     for account in ACCOUNTS:
@@ -103,8 +103,8 @@ def test_quarantine_after_a_failover_that_lost_transactions(env):
         world = World(two_hosts(env, primary, server), ACCOUNTS, limit=UNTIL)
         senders = started(world)
         wait_for(lambda: delivered(world, senders, BEFORE), "deliveries before the crash")
-        # From here on the standby hears of nothing, and in the end every worker holds a grant: of those at
-        # least one worker's own is later than what was on its way already.
+        # From here on the standby receives nothing, and in the end every worker holds a grant. At least one of
+        # these grants is later than everything that was on its way to the standby already.
         line.delay = WAIT_SECONDS
         unheard = len(world.granted) + 2 * WORKERS
         world.limit = unheard + WORKERS
@@ -121,7 +121,7 @@ def test_quarantine_after_a_failover_that_lost_transactions(env):
         with psycopg.connect(server.dsn(env.dbname), autocommit=True, options=opened) as operator:
             operator.execute("SELECT sendgate.quarantine('the standby was behind')")
             server.configure(default_transaction_read_only=None)
-            # What was on its way when the primary died is told by its worker, or is in the list.
+            # Sends that were on their way when the primary died are reported by their worker, or are in the list.
             wait_for(lambda: world.forgotten, "a worker to learn that its grant is forgotten")
             wait_for(lambda: all(refused(operator, account) for account in ACCOUNTS), "quarantine")
             settled = "SELECT count(*) FROM sendgate.send_operations WHERE state = 'reserved'"
@@ -138,7 +138,7 @@ def test_quarantine_after_a_failover_that_lost_transactions(env):
             equal(len(world.provider), sent, "sends in quarantine")
             operator.execute("SELECT sendgate.resume_all()")
             joined(senders)
-            equal(operator.execute(settled).fetchone()[0], 0, "slots that nobody answered")
+            equal(operator.execute(settled).fetchone()[0], 0, "slots that are not settled")
             check_books(world, operator)
     for account in ACCOUNTS:
         accepted = [send.prospect for send in world.provider if send.account == account]
@@ -194,7 +194,7 @@ def lossy_failover(env, servers: ExitStack, primary: Cluster, delay: float) -> t
     wait_for(lambda: delivered(world, senders, BEFORE), "deliveries before the crash")
     at = crash(primary, line)
     world.stop.set()
-    # By now nobody is told yes any more; the workers go on with the new primary.
+    # From now on no worker gets a grant; they go on with the new primary.
     granted, confirmed = list(world.granted), list(world.confirmed)
     with psycopg.connect(server.dsn(env.dbname), autocommit=True) as operator:
         equal(operator.execute("SELECT pg_promote()").fetchone()[0], True, "promoted")
@@ -247,7 +247,7 @@ def refused(connection, account: str) -> bool:
 
 
 def check_nothing_lost(world: World, connection) -> None:
-    """What was acknowledged is there once, and each account has sent exactly what it may."""
+    """Everything acknowledged is there once, and each account has sent exactly what it may."""
     equal(unknown(connection, "send_operations", world.granted), [], "acknowledged grants that are lost")
     equal(unknown(connection, "linkedin_events", world.confirmed), [], "acknowledged deliveries that are lost")
     equal(world.forgotten, [], "sends whose operation was not known")

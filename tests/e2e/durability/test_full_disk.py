@@ -51,7 +51,7 @@ def test_the_disk_of_the_tables_is_full(env):
 
 
 def test_the_disk_of_the_log_is_full(env):
-    """PostgreSQL stops rather than lose anything; what was acknowledged is there when it starts again."""
+    """PostgreSQL stops rather than lose anything; everything acknowledged is there when it starts again."""
     with server(env, MEBIBYTES, wal=True) as (cluster, disk):
         cluster.psql("CREATE DATABASE gate")
         prepare(cluster)
@@ -177,7 +177,7 @@ def dispatch_until_full(connection) -> str:
 
 
 def settle(connection, calls: list[tuple]) -> set[str]:
-    """Confirm what was granted; errors other than the disk's."""
+    """Confirm the granted operations; returns the errors other than the disk's."""
     import psycopg
 
     failed = set()
@@ -203,7 +203,7 @@ def check(cluster, workers: list[Worker]) -> None:
     """Nothing acknowledged is missing, no page and no index is corrupt, and the jobs find nothing."""
     with connect(cluster) as connection:
         slots = [slot for worker in workers for _account, _prospect, slot in worker.granted]
-        assert slots, "nobody got anything before the disk was full"
+        assert slots, "no slot was granted before the disk was full"
         missing = """SELECT n FROM unnest(%s::uuid[]) n
             WHERE NOT EXISTS (SELECT FROM sendgate.send_operations o WHERE o.operation_id = n)"""
         equal(connection.execute(missing, (slots,)).fetchall(), [], "grants that are missing")

@@ -1,5 +1,5 @@
-"""Connections that run out, and an account that somebody holds: everybody else gets on, and everybody does
-afterwards."""
+"""Connections that run out, and an account that one session holds: all others go on meanwhile, and afterwards
+those that waited do."""
 
 import threading
 
@@ -28,7 +28,7 @@ def test_workers_and_the_daemon_get_on_after_connections_ran_out(env):
         thread = threading.Thread(target=worker.work, daemon=True)
         thread.start()
         wait_for(lambda: worker.sent == SENDS // 2, "the worker to be in the middle")
-        wait_for(lambda: crowd.has_all_but([daemon.user, sender]), "nobody else to have a connection")
+        wait_for(lambda: crowd.has_all_but([daemon.user, sender]), "the crowd to have all other connections")
         worker.go_on.set()
         wait_for(lambda: TOO_MANY in worker.errors, "the worker to be refused")
         wait_for(lambda: not daemon.ready(), "readyz to notice")
@@ -74,7 +74,7 @@ def test_an_account_that_is_held_stops_no_other_and_no_sweep(env):
         equal(others.execute(handed).fetchall(), [("b", 3), ("c", 3)], "what dispatch hands out")
         healed = "SELECT string_agg(DISTINCT account_id, ' ') FROM sendgate.counter_drift"
         equal(env.psql(healed), "b c", "accounts that layer 1 corrected")
-        assert daemon.ready(), "the daemon waits for somebody"
+        assert daemon.ready(), "the daemon waits for the held account"
 
         holder.commit()
         make_due(env, *JOBS)

@@ -1,6 +1,6 @@
 """Why the gate is fast: how many statements a call runs, by which plans, and what it writes.
 
-Nothing here measures time. Whoever makes one of these worse makes the gate slower, on any machine.
+Nothing here measures time. A change that makes one of these worse makes the gate slower on any machine.
 """
 
 import json

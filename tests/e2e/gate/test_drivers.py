@@ -91,7 +91,7 @@ def work(env, driver, account: str, explicit: bool) -> None:
         equal(call(CONFIRM_MANY, both), [["2"]], f"confirm_many, {turn}")
     try:
         call(CONFIRM, operation(99), "chat")
-        raise AssertionError("an operation that nobody knows was confirmed")
+        raise AssertionError("an operation that does not exist was confirmed")
     except Refused as error:
         equal(error.sqlstate, "SG102", "SQLSTATE")
     if explicit:
@@ -135,12 +135,12 @@ def cut_short(env, driver, account: str, user: str, explicit: bool) -> None:
     driver.leave()
     holder.rollback()
     wait_for(lambda: not observer.execute(GONE, (user,)).fetchone()[0], "its call to end")
-    # All of it or nothing; in a transaction that nobody could commit, nothing.
+    # All of it or nothing; nothing in an explicit transaction, which the client could not commit any more.
     found = books(env, account)
     equal(found["counter"], found["journal"], "counter and journal after the client left")
     assert found["counter"] == 3 or found["counter"] == 4 and not explicit, found
     again = observer.execute("SELECT proceed FROM sendgate.reserve(%s, 'inmail', 'p5', 'k', %s)", (account, five))
-    equal(again.fetchone()[0], True, "asked again by somebody else")
+    equal(again.fetchone()[0], True, "asked again by another session")
     equal(books(env, account)["counter"], 4, "counter in the end")
 
 

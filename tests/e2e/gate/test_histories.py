@@ -26,7 +26,7 @@ MUTANT_STEPS_MAX = 9
 # Three failures in a row, the silence after them and the attempts behind it take more steps.
 LONGER_MUTANTS = {"AsksEveryHour": 12, "StaysSilent": 14}
 
-# Histories that told the two apart once, and what was wrong.
+# Histories in which the model and PostgreSQL differed once, and the fault that each of them found.
 ONCE_APART = [
     # The alert about expired operations stayed open on an account that was idle for two weeks.
     History(
@@ -50,7 +50,7 @@ ONCE_APART = [
             ("external", "invite", "p2", "chat-5", 0),
         ],
     ),
-    # An unknown probe was settled as not sent, and its permit lay there with nobody to take it.
+    # An unknown probe was settled as not sent, and its permit stayed although no worker could take it.
     History(
         15,
         1796208884030212,

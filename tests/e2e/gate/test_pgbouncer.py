@@ -56,8 +56,8 @@ def workers_behind_the_pool(env, threshold: int | None) -> None:
 
 
 def test_sweeps_find_nothing_while_workers_work_behind_the_pool(env):
-    """Two sweepers run layers 2 and 1 without a pause, workers crash, share few connections: no drift is
-    invented, nobody is accused, and every counter is what its parts say."""
+    """Two sweepers run layers 2 and 1 without a pause while workers crash and share few connections. The
+    sweeps report no drift and open no alert, and every counter is the sum of its parts."""
     import psycopg
 
     for account in ACCOUNTS:

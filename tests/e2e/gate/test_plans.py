@@ -28,7 +28,7 @@ MORE = (
     "SELECT sendgate.resume_deferred('open')",
     "SELECT count(*) FROM sendgate.dispatch(100)",
     "SELECT count(*) FROM sendgate.dispatch(100, 'message')",
-    # Answers of every kind for what was handed out, some of which others wait for.
+    # Answers of every kind for operations that dispatch handed out; other enrollments wait for some of them.
     """SELECT sendgate.rollback_many(array_agg(account_id ORDER BY operation_id),
            array_agg(operation_id ORDER BY operation_id), array_agg('deleted'::text), NULL, array_agg(422))
        FROM (SELECT account_id, operation_id FROM sendgate.send_operations WHERE campaign_id = 'big'

@@ -11,7 +11,7 @@ ATTEMPTS = 200
 
 
 def test_exactly_k_of_k_at_read_committed(env):
-    """Nobody sees a serialization error, so nothing is retried."""
+    """No call fails with a serialization error, so nothing is retried."""
     race(env, "READ COMMITTED", retry=False)
 
 
@@ -110,7 +110,7 @@ def test_one_prospect_is_reserved_once(env):
 
 
 def prepare(env) -> None:
-    """An account with CAP slots; the machine may be slow, and nobody is to time out over it."""
+    """An account with CAP slots. The lock timeout is long, so that no call times out on a slow machine."""
     provision(env, inmail=CAP)
     env.psql(f"ALTER DATABASE {env.dbname} SET sendgate.lock_timeout = '5min'")
 

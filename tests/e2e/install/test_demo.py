@@ -10,14 +10,14 @@ import sys
 from e2e.support import equal
 from harness import debian
 
-# The demo builds the extension for its own default version, if nobody has yet.
+# The demo builds the extension for its own default version, if it is not built yet.
 TIMEOUT_SECONDS = 1200
 SECONDS = 8
 # The mark of the workers' phase in the demo's output, and of the second act's beginning.
 SENDING = "workers are sending"
-NEXT_MONTH = "nobody tells the workers"
+NEXT_MONTH = "the workers are not told"
 CHECKS = 17
-# Which need something to have happened early enough: the breaker, who went on, the deferred work.
+# These need something to have happened early enough: the breaker, accounts that went on, the deferred work.
 CHECKS_THAT_MAY_WAIT = 3
 
 # It ends when its input does, which is after it was asked to stop.
@@ -51,8 +51,8 @@ def test_the_demo_plays_and_its_books_agree(env):
     ):
         assert shown in month, f"{shown!r} is not shown:\n{output}"
     assert "FAIL" not in verdict, output
-    # Some may have had nothing to check, and say so: a short month may end before the breaker has
-    # put off a thing, or before those who ran out had time to go on.
+    # Some checks may have found nothing to check, and say so: a short month may end before the breaker
+    # has deferred anything, or before accounts without credits had time to go on with other actions.
     equal(len(re.findall(r"^  (?:OK  |–   )", verdict, re.MULTILINE)), CHECKS, "checks")
     assert verdict.count("  OK  ") >= CHECKS - CHECKS_THAT_MAY_WAIT, output
     delivered = int(re.search(r"delivered = events \+ parked that were sent (\d+) =", verdict)[1])

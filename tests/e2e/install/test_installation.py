@@ -1,4 +1,4 @@
-"""Installing where somebody planted something, and dropping and creating while others work."""
+"""Installing where another user planted roles or a schema; dropping and creating while others work."""
 
 import re
 
@@ -17,7 +17,7 @@ def test_cargo_pgrx_joins_the_same_files(env):
 
 
 def test_planted_roles_stop_the_installation(env):
-    """A role that somebody else can use would take over what sendgate grants to it."""
+    """A role that another user controls would give that user the rights that sendgate grants to it."""
     with Cluster(env.install, conf=env.cluster.conf) as server:
         for role in OURS:
             for attribute in ("LOGIN", "SUPERUSER"):
@@ -39,7 +39,7 @@ def test_planted_roles_stop_the_installation(env):
 
 
 def test_a_planted_schema_stops_the_installation(env):
-    """Whoever owns the schema could drop the tables in it."""
+    """The owner of the schema could drop the tables in it."""
     with Cluster(env.install, conf=env.cluster.conf) as server:
         server.psql("CREATE ROLE planter LOGIN; CREATE SCHEMA sendgate AUTHORIZATION planter")
         message = failure(server, "CREATE EXTENSION sendgate")

@@ -29,7 +29,7 @@ LATE_SECONDS = 5
 
 
 def test_one_job_a_minute_keeps_the_books(env):
-    """The recipe, twice, as its header says; then the next full minute, with nobody else about."""
+    """The recipe, twice, as its header says; then the next full minute, without a daemon."""
     with server(env) as cluster:
         early_in_a_minute()
         for _ in range(2):
@@ -46,7 +46,7 @@ def test_one_job_a_minute_keeps_the_books(env):
             SELECT sendgate.breaker_arm('a' || n, 'test') FROM generate_series(4, 5) n""",
             "app",
         )
-        # And the second line of the header, for lines that nobody prints.
+        # And the second line of the header, for servers where no daemon prints the breaker's lines.
         recipe(cluster, forget_lines_after="7 days")
         lines = cluster.psql("SELECT jobid FROM cron.job WHERE jobname = 'forget old sendgate lines'")
         job = f"SELECT schedule, database, username FROM cron.job WHERE jobid = {lines}"

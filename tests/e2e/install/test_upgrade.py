@@ -155,7 +155,7 @@ def test_an_older_library_refuses_newer_sql(env):
         warm.execute("SELECT sendgate.preview('a', 'message')")
         warm.execute("SELECT sendgate.reserve('a', 'profile_view', 'p1')")
     with later(env):
-        # An upgrade that is taken back changes nothing for anybody, this session included.
+        # An upgrade that is aborted changes nothing for any session, this one included.
         with env.connect(autocommit=False) as undone:
             undone.execute(f"{UPDATE} TO '{LATER}'")
             refused(undone, VERBS[1], "Install the library")
@@ -200,7 +200,7 @@ def test_who_waits_for_an_upgrade_is_refused_after_it(env):
 
 
 def test_an_upgrade_and_a_sweep_do_not_wait_for_each_other(env):
-    """The one waits for somebody who reads accounts; the other begins meanwhile."""
+    """The upgrade waits for a session that reads accounts; the sweep begins meanwhile."""
     stock.fill(env.connect())
     reader, sweeper, upgrading = env.connect(autocommit=False), env.connect(), env.connect()
     for connection in (sweeper, upgrading):

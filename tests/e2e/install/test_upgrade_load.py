@@ -20,7 +20,7 @@ TRIES_MAX = 20
 
 
 def test_workers_go_on_after_an_upgrade_under_load(env):
-    """While the SQL is of another version than the library everybody is refused, and nobody in between."""
+    """Calls are refused only while the SQL and the library are of different versions."""
     for account in ACCOUNTS:
         provision(env, account, **{ACTION: CAP})
     user = login(env, f"sender_of_{env.dbname}", "sendgate_sender")

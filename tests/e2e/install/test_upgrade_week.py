@@ -6,8 +6,8 @@ from e2e.support import equal
 from harness.cluster import Cluster
 from upgrade import releases, stock
 
-# Two invitations on each of the six days before, of which the calendar week of 0.2.0 knows four, then
-# what does not count: an older one, one that was given back, one of another action, one of another account.
+# Two invitations on each of the six days before; the calendar week of 0.2.0 has counted four of them. Then
+# operations that do not count: an older one, a released one, one of another action, one of another account.
 SENDS = """
 INSERT INTO sendgate.accounts (id, tier, day, week, invites_sent_today, invites_sent_this_week, invite_daily_cap, invite_weekly_cap)
 SELECT 'busy', 'sales_navigator', '2026-05-19', '2026-05-18', 2, 4, 9, 14;

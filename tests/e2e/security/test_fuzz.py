@@ -1,8 +1,8 @@
-"""Every SQL function with whatever anybody might pass it, at any hour of history.
+"""Every SQL function with random arguments, valid and invalid, at any hour of history.
 
-An answer or an error with an SQLSTATE of its own, never an internal error, a crash or half a change.
-The same calls every time, so that a failure is a change's. SENDGATE_FUZZ_SEED=$RANDOM makes others,
-SENDGATE_FUZZ_CALLS=100000 more.
+Each call has to answer, or to fail with an SQLSTATE of its own; never with an internal error, a crash or half
+a change. The calls are the same every time, so that a new failure comes from a change of the code.
+SENDGATE_FUZZ_SEED=$RANDOM makes others, SENDGATE_FUZZ_CALLS=100000 makes more.
 """
 
 import os

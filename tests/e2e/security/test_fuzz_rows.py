@@ -90,7 +90,7 @@ def insert(chance: random.Random) -> tuple[str, list]:
 
 
 def several(chance: random.Random) -> tuple[str, list]:
-    """Rows of which one may be a duplicate of another, or of one that is there."""
+    """Several rows; one may be a duplicate of another, or of a row that is there."""
     name = table(chance)
     sql = f"""INSERT INTO public.{name} (account, action, prospect, operation)
         SELECT %s, %s, 'p' || n, {cast(name, "'00000000-0000-4000-8000-' || to_char(n, 'FM000000000000')")}
@@ -181,5 +181,5 @@ def test_triggers_declared_in_any_way(env):
                     break
             connection.execute("ROLLBACK")
         journal = "SELECT count(*) FROM sendgate.send_operations WHERE account_id = 'b'"
-        equal(connection.execute(journal).fetchone()[0], 0, "what was rolled back")
+        equal(connection.execute(journal).fetchone()[0], 0, "operations of undone transactions")
     assert codes.get("SG010", 0) > ROWS // 20 and codes.get("ok", 0) > ROWS // 10, f"seed {SEED}: {codes}"

@@ -110,7 +110,8 @@ def test_an_index_in_an_order_of_its_own_is_not_walked(env):
 
 
 def test_a_key_that_was_made_anew_is_refused_until_it_may_be_used(env):
-    """As long as somebody may see rows that it leaves out; nothing is granted, and the reason is told."""
+    """It is refused as long as a snapshot may see rows that the index leaves out. Nothing is granted, and the
+    error says why."""
     provision(env)
     old, connection = env.connect(autocommit=False), env.connect()
     old.execute("SELECT pg_catalog.pg_current_xact_id()")

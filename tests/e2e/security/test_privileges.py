@@ -55,7 +55,7 @@ WITH ours (kind, name, owner, acl, letter) AS (
     FROM pg_catalog.pg_proc p WHERE p.pronamespace = 'sendgate'::pg_catalog.regnamespace
     UNION ALL
     -- An array has no privileges of its own, it follows its element. The row type of a table or a view has
-    -- those of any new type: pg_dump cannot carry others, and without the schema nobody can name it.
+    -- those of any new type: pg_dump cannot carry others, and a role without the schema cannot name it.
     SELECT 'type', t.typname, t.typowner, t.typacl, 'T' FROM pg_catalog.pg_type t
     LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid
     WHERE t.typnamespace = 'sendgate'::pg_catalog.regnamespace AND t.typcategory <> 'A'

@@ -163,12 +163,12 @@ def test_the_actor_is_believed_only_from_the_daemon(env):
         connection = env.connect(user=user)
         connection.execute("SET sendgate.actor = 'alice'")
         equal(actor(env, connection, user), expected, f"actor of {user}")
-    # Whoever is connected stays who was connected.
+    # SET ROLE does not change the actor: it is the user who connected.
     connection = env.connect()
     connection.execute("SET sendgate.actor = 'alice'; SET ROLE sendgate_daemon")
     equal(actor(env, connection, "set role"), "postgres", "actor of a superuser in the daemon's role")
     connection = env.connect(user=daemon)
-    equal(actor(env, connection, "none named"), daemon, "actor of the daemon that names nobody")
+    equal(actor(env, connection, "none named"), daemon, "actor of the daemon that names no one")
     connection.execute("SET sendgate.actor = '  '")
     equal(actor(env, connection, "blank"), daemon, "actor of the daemon that names a blank")
 

@@ -1,8 +1,8 @@
-"""Whoever has a login, with one of the roles or with none, tries to get at more than it was granted.
+"""A login, with one of the roles or with none, tries to get more than it was granted.
 
-What is tried comes from the catalog, so that a new table, function, type, trigger or setting is tried
-as well. Everything is refused with 42501, or with the error that says it can never be done; and
-afterwards the catalog is what it was.
+The tricks come from the catalog, so a new table, function, type, trigger or setting is tried as well.
+Everything is refused with 42501, or with the error that says it can never be done; and afterwards the
+catalog is unchanged.
 """
 
 from e2e.security.test_privileges import READ_BY_ONE, READABLE
@@ -32,7 +32,7 @@ SETTINGS = "SELECT name, context, setting FROM pg_catalog.pg_settings WHERE name
 OPEN_SETTINGS = ["sendgate.actor", "sendgate.in_transaction"]
 
 REFUSED = "42501"
-# A view that PostgreSQL cannot write through is refused before anybody's rights are looked at.
+# PostgreSQL refuses a view that cannot be written through before it looks at any rights.
 NEVER = "55000"
 # Syntax, columns, objects, functions and tables that are not there.
 MALFORMED = ("42601", "42703", "42704", "42883", "42P01")
@@ -60,7 +60,7 @@ def test_nobody_gets_beyond_the_grants(env):
 
 
 def test_a_superuser_is_let_through(env):
-    """The tricks are well-formed: what nobody else may do fails for a superuser, if at all, by its outcome."""
+    """The tricks are well-formed: for a superuser each of them works, or fails for another reason than rights."""
     user = login(env, "trick_superuser")
     env.psql(f'ALTER ROLE "{user}" SUPERUSER')
     connection = env.connect(user=user, autocommit=False)
@@ -78,7 +78,7 @@ def test_no_role_makes_a_setting(env):
     known.execute("SELECT sendgate.clock()")
     settings = known.execute(SETTINGS).fetchall()
     assert len(settings) > 8, settings
-    equal([name for name, context, _ in settings if context == "user"], OPEN_SETTINGS, "anybody's settings")
+    equal([name for name, context, _ in settings if context == "user"], OPEN_SETTINGS, "settings open to every user")
     closed = [(name, context, value or "1s") for name, context, value in settings if context != "user"]
     for role in ROLES:
         user = login(env, f"setting_{role}", role)
@@ -91,7 +91,7 @@ def test_no_role_makes_a_setting(env):
             for sql in (f"ALTER SYSTEM SET {name} = '{value}'", f"ALTER DATABASE {env.dbname} SET {name} = '{value}'",
                         f"ALTER ROLE ALL SET {name} = '{value}'"):  # fmt: skip
                 equal(attempt(connection, sql), REFUSED, f"{role}: {sql}")
-        # Before the library is loaded PostgreSQL knows none of the names, and lets anybody make them up.
+        # Before the library is loaded PostgreSQL knows none of the names, and lets every user set them.
         early = env.connect(user=user)
         for name, _, _ in closed:
             attempt(early, f"SET {name} = '7'")
@@ -226,7 +226,7 @@ def elsewhere(env, user: str):
 
 
 def grants(env, user: str) -> list[str]:
-    """Hand on what one has, which nobody may."""
+    """Pass on a right that the role has; no role may."""
     relations = [row[1] for row in env.connect().execute(NAMES).fetchall() if row[0] != "i"]
     routines = [row[1] for row in env.connect().execute(ROUTINES).fetchall()]
     types = [row[1] for row in env.connect().execute(TYPES).fetchall()]
@@ -242,7 +242,7 @@ def grants(env, user: str) -> list[str]:
 
 
 def refused(*statements: str):
-    """Statements that nobody may run, with the one SQLSTATE for that."""
+    """Statements that no role may run, with the one SQLSTATE for that."""
     for sql in statements:
         yield sql, (REFUSED,)
 

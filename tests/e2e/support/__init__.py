@@ -48,8 +48,8 @@ def wait_for(condition: Callable[[], object], what: str, seconds: float = WAIT_S
 class Stopwatch:
     """``with Stopwatch() as watch:`` counts the ``seconds`` in which the machine went on.
 
-    It is for what somebody was promised to take no longer than so many seconds: a machine that stands
-    still, or has no time for this process either, stops the watch as well.
+    Use it to check a promised time: while the machine stands still, or has no time for this process either,
+    the watch stops as well.
     """
 
     def __init__(self):

@@ -47,7 +47,7 @@ class Program:
         self._tell({"sql": sql, "values": values, "name": name})
 
     def answer(self) -> list[list]:
-        """The rows of what was asked; everything is text."""
+        """The rows of the last statement; every value is text."""
         line = self.process.stdout.readline()
         assert line, f"the driver ended with status {self.process.wait()}"
         said = json.loads(line)

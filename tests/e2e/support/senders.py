@@ -34,9 +34,9 @@ class World:
     dsn: str
     accounts: list[str]
     stop: threading.Event = field(default_factory=threading.Event)
-    # Nobody begins a send when there are so many: however late the test is, slots are left for what comes.
+    # No worker begins a send beyond this many: however late the test is, slots are left for its next steps.
     limit: float = math.inf
-    # While it is set, whoever was granted a slot stays at the provider.
+    # While it is set, a worker with a slot stays at the provider.
     at_provider: threading.Event = field(default_factory=threading.Event)
     provider: list[Send] = field(default_factory=list)
     # Operation and when the database said yes.

@@ -1,8 +1,8 @@
 """A file system that can be full, for a server of its own.
 
-It is a tmpfs with a size, mounted in a mount namespace: nobody else sees it, and it is gone with its
-keeper. Root mounts it right away, anybody else in a user namespace. Only what the test puts there (the
-write-ahead log, or a tablespace) is on it; the data directory stays where others can read it.
+It is a tmpfs with a size, mounted in a mount namespace: other processes do not see it, and it is gone with
+its keeper. Root mounts it right away, other users in a user namespace. It holds only what the test puts there
+(the write-ahead log, or a tablespace); the data directory stays where other processes can read it.
 """
 
 import os
@@ -28,7 +28,7 @@ KEEP = 'mount -t tmpfs -o "size=$2m,mode=0777" none "$1" && echo ready && exec s
 
 
 class SmallDisk:
-    """So many MiB at a path, for whoever is put inside."""
+    """So many MiB at a path, for the processes that are put inside."""
 
     def __init__(self, path: Path, mebibytes: int, account):
         self.path = path
