@@ -98,9 +98,10 @@ def _batch(server: Server, script: str, accounts: int, seconds: float) -> Figure
     server.run(script, 1)
     before = batches.handed(server.cluster)
     cost = server.run(script, seconds)
-    slots = (batches.handed(server.cluster) - before) / cost.calls
-    if slots == 0:
-        raise HarnessError("dispatch handed nothing out")
+    after = batches.handed(server.cluster)
+    if after == accounts * batches.WORK_PER_ACCOUNT:
+        raise HarnessError("dispatch ran out of work: measure with more --accounts, or for fewer --seconds")
+    slots = (after - before) / cost.calls
     return Figure(cost.tps * slots, cost.cpu / slots)
 
 
