@@ -354,4 +354,4 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sendgate_repair_day';
 COMMENT ON FUNCTION sendgate.repair_day(text, text) IS
-'Brings a row whose day or week ran ahead of the clock back to today, counted again from the journal, makes due what was put off while it was ahead, and resolves its alert. Logged. Errors: SG001, SG002, SG101, SG209 the row is not ahead, SG301.';
+'Brings a row whose day or week ran ahead of the clock back to today, counted again from the journal, makes work due that was postponed while it was ahead, and resolves its alert. Logged. Errors: SG001, SG002, SG101, SG209 the row is not ahead, SG301.';

@@ -76,7 +76,7 @@ COMMENT ON COLUMN sendgate.send_operations.prospect_id IS
 COMMENT ON COLUMN sendgate.send_operations.action IS
 'inmail, invite, message, profile_view or engagement.';
 COMMENT ON COLUMN sendgate.send_operations.state IS
-'reserved (in flight or expired), delivered, released (the slot was given back) or indeterminate (nobody knows whether it was sent, so the slot stays taken).';
+'reserved (in flight or expired), delivered, released (the slot was given back) or indeterminate (it may or may not have been sent, so the slot stays taken).';
 COMMENT ON COLUMN sendgate.send_operations.origin IS
 'gate: through reserve or dispatch. external: sent by hand and recorded afterwards.';
 COMMENT ON COLUMN sendgate.send_operations.campaign_id IS
@@ -92,13 +92,13 @@ COMMENT ON COLUMN sendgate.send_operations.error_type IS
 COMMENT ON COLUMN sendgate.send_operations.error IS
 'The provider''s text, or an operator''s note, cut at 2,000 characters and marked where it was cut. Foreign text: escape it where you show it.';
 COMMENT ON CONSTRAINT send_operations_sound_check ON sendgate.send_operations IS
-'State, outcome and time of settling agree: what is in flight has none, what is delivered has no error outcome, what was given back says why.';
+'State, outcome and time of settling agree: an operation in flight has no outcome and no time, a delivered one has no error outcome, a released one has the outcome that says why.';
 COMMENT ON COLUMN sendgate.send_operations.attempt IS
 'Which hand-out of its enrollment it is, from 1. NULL: taken with reserve; of its outcomes only a delivery changes an enrollment.';
 COMMENT ON COLUMN sendgate.send_operations.awaited IS
 'True where other work for the same prospect and action waits until this operation is settled. NULL: none does.';
 COMMENT ON COLUMN sendgate.send_operations.unknown_since IS
-'Since when nobody knows whether it was sent: its answer said so, or reconcile_operations found that nobody had answered in time. NULL: it is in flight or settled.';
+'Since when its outcome is unknown: its answer said so, or reconcile_operations found it unanswered after its time. NULL: it is in flight or settled.';
 COMMENT ON COLUMN sendgate.send_operations.step IS
 'Which step of its campaign''s work it was handed out for, 1 to 1,000. NULL: taken with reserve, sent outside the gate, or handed out by a version before 0.3.0, where every step is 1.';
 
@@ -169,7 +169,7 @@ LANGUAGE c
 SECURITY DEFINER
 AS 'MODULE_PATHNAME', 'sendgate_preview';
 COMMENT ON FUNCTION sendgate.preview(text, text, text) IS
-'The answer that reserve would give now, with the counts as they are; takes and writes nothing, and works on a standby. Without a prospect the rules about prospects are left out. A yes is no promise: only reserve takes a slot. Errors: SG001, SG002, SG004, SG005, SG101; SG301 where somebody has locked a whole table.';
+'The answer that reserve would give now, with the counts as they are; takes and writes nothing, and works on a standby. Without a prospect the rules about prospects are left out. A yes is no promise: only reserve takes a slot. Errors: SG001, SG002, SG004, SG005, SG101; SG301 where another session has locked a whole table.';
 
 CREATE FUNCTION sendgate.confirm(
     account_id text,

@@ -83,7 +83,7 @@ CREATE TABLE sendgate.breaker_outbox (
     CONSTRAINT breaker_outbox_pkey PRIMARY KEY (account_id, id)
 ) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 COMMENT ON TABLE sendgate.breaker_outbox IS
-'Lines of breaker_log that nobody has taken with take_breaker_lines yet. Written in the transaction of the line itself, so a line that was rolled back is never printed.';
+'Lines of breaker_log that no call of take_breaker_lines has taken yet. Written in the transaction of the line itself, so a line that was rolled back is never printed.';
 COMMENT ON COLUMN sendgate.breaker_outbox.account_id IS 'The line''s account.';
 COMMENT ON COLUMN sendgate.breaker_outbox.id IS 'The line''s id in breaker_log.';
 SELECT pg_catalog.pg_extension_config_dump('sendgate.breaker_outbox', '');
@@ -110,7 +110,7 @@ SECURITY DEFINER
 AS 'MODULE_PATHNAME', 'sendgate_breaker_check';
 
 COMMENT ON FUNCTION sendgate.breaker_check(text, text, text) IS
-'Consults the switch and the InMail breaker of an account and nothing else, for applications that use nothing else of the gate. Clears a stamp of an earlier period, or one that a recent delivery disproves; otherwise logs the skip once per prospect, campaign and stamp, defers the enrollment of that prospect and campaign, and counts the repeats. A clear releases what was deferred. Takes no slot and does not see probes. Errors: SG001, SG002, SG101, SG301.';
+'Consults the switch and the InMail breaker of an account and nothing else, for applications that use nothing else of the gate. Clears a stamp of an earlier period, or one that a recent delivery disproves; otherwise logs the skip once per prospect, campaign and stamp, defers the enrollment of that prospect and campaign, and counts the repeats. A clear releases the deferred work. Takes no slot and does not see probes. Errors: SG001, SG002, SG101, SG301.';
 
 CREATE FUNCTION sendgate.breaker_report(
     account_id text,
@@ -178,7 +178,7 @@ SECURITY DEFINER
 ROWS 100
 AS 'MODULE_PATHNAME', 'sendgate_take_breaker_lines';
 COMMENT ON FUNCTION sendgate.take_breaker_lines(integer) IS
-'Takes up to max_rows lines of the breaker log that nobody has taken yet. Print them, then commit: rolled back, they are there again, and two takers never get the same. Errors: SG001, SG003 outside 1 to 10,000.';
+'Takes up to max_rows lines of the breaker log that were not taken before. Print them, then commit: after an abort they are there again, and two takers never get the same line. Errors: SG001, SG003 outside 1 to 10,000.';
 
 CREATE VIEW sendgate.breakers AS
 SELECT a.id AS account_id, a.display_name, a.breaker_mode AS mode, s.state,

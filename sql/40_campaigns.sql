@@ -89,7 +89,7 @@ CREATE TABLE sendgate.paused_campaigns (
     CONSTRAINT paused_campaigns_pkey PRIMARY KEY (campaign_id)
 );
 COMMENT ON TABLE sendgate.paused_campaigns IS
-'Campaigns of which dispatch hands out nothing: one is paused while it has a row. Written by pause_campaign and resume_campaign.';
+'Paused campaigns: dispatch hands out none of their work. A campaign is paused while it has a row here. Written by pause_campaign and resume_campaign.';
 COMMENT ON COLUMN sendgate.paused_campaigns.campaign_id IS 'The campaign; it need not have any work yet.';
 COMMENT ON COLUMN sendgate.paused_campaigns.paused_at IS 'Since when.';
 COMMENT ON COLUMN sendgate.paused_campaigns.actor IS
@@ -232,7 +232,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sendgate_switch_action';
 COMMENT ON FUNCTION sendgate.switch_action(text, text, text) IS
-'Turns a campaign''s waiting work into another action, with attempts from 0; what was deferred or had failed is due now, what enqueue put off stays put off. left_behind is what still waits under the old action: to message, prospects that are no connections, and whoever has work under the new action already. Work in other states stays. Holds all accounts with such work. Logged when something moved. Errors: SG001, SG002, SG004 unknown action, or twice the same, SG301, SG302 the same work is enqueued again and again meanwhile.';
+'Turns a campaign''s waiting work into another action, with attempts from 0; deferred and failed work is due now, work with a not_before of enqueue keeps it. left_behind counts the work that still waits under the old action: to message, prospects that are no connections, and prospects with work under the new action already. Work in other states stays. Holds all accounts with such work. Logged when something moved. Errors: SG001, SG002, SG004 unknown action, or twice the same, SG301, SG302 the same work is enqueued again and again meanwhile.';
 
 -- Today's skips by campaign: first ones and repeats.
 CREATE VIEW sendgate.skips_today AS
@@ -250,7 +250,7 @@ WHERE e.event_type = 'linkedin_skipped'
   )
 GROUP BY e.account_id, e.campaign_id, e.action, e.reason;
 COMMENT ON VIEW sendgate.skips_today IS
-'What campaigns were spared since 00:00 UTC, counted by account, campaign, action and reason: what was skipped today for the first time, or again.';
+'Skips of campaign work since 00:00 UTC, counted by account, campaign, action and reason: skipped today for the first time, or again.';
 COMMENT ON COLUMN sendgate.skips_today.account_id IS 'The account.';
 COMMENT ON COLUMN sendgate.skips_today.campaign_id IS 'The campaign. NULL: the caller named none.';
 COMMENT ON COLUMN sendgate.skips_today.action IS 'inmail, invite, message, profile_view or engagement.';

@@ -58,7 +58,7 @@ COMMENT ON COLUMN sendgate.reconcile_runs.job IS 'midnight_reset, audit_events, 
 COMMENT ON COLUMN sendgate.reconcile_runs.state IS
 'running, ok, failed (its caller recorded the error), or crashed: its process was gone when the next run began.';
 COMMENT ON COLUMN sendgate.reconcile_runs.started_at IS 'When it began.';
-COMMENT ON COLUMN sendgate.reconcile_runs.beat_at IS 'When it began, or ended its last batch. A run that is silent for a minute, while nobody holds its job, has died.';
+COMMENT ON COLUMN sendgate.reconcile_runs.beat_at IS 'When it began, or ended its last batch. A run that is silent for a minute, while no session holds its job, has died.';
 COMMENT ON COLUMN sendgate.reconcile_runs.finished_at IS 'When it ended, or was found dead; NULL while it runs.';
 COMMENT ON COLUMN sendgate.reconcile_runs.checked IS 'Rows looked at so far: accounts, or for prune rows removed.';
 COMMENT ON COLUMN sendgate.reconcile_runs.changed IS 'Accounts corrected or reset, alerts raised, or rows removed.';
@@ -90,7 +90,7 @@ CREATE TABLE sendgate.jobs (
     CONSTRAINT jobs_pkey PRIMARY KEY (job)
 );
 COMMENT ON TABLE sendgate.jobs IS
-'One row a job: whoever holds the row runs the job, and the row says when its last sweep was and where one that is under way goes on. Not dumped: after a restore every job is due.';
+'One row a job: the session that holds the row runs the job, and the row says when its last sweep was and where one that is under way goes on. Not dumped: after a restore every job is due.';
 COMMENT ON COLUMN sendgate.jobs.job IS 'midnight_reset, audit_events, reconcile_operations or prune.';
 COMMENT ON COLUMN sendgate.jobs.every IS 'How often it is due. A day means at 00:00 UTC.';
 COMMENT ON COLUMN sendgate.jobs.since IS 'When the job was installed: one that never ran is late from here on.';
@@ -99,7 +99,7 @@ COMMENT ON COLUMN sendgate.jobs.sweep_finished_at IS 'When the last sweep that c
 COMMENT ON COLUMN sendgate.jobs.next_day IS 'With next_account, the last row of the batch before; NULL when no sweep is under way.';
 COMMENT ON COLUMN sendgate.jobs.next_account IS 'The account after which the sweep goes on; of prune the table and page where it does, and how long it keeps. NULL when no sweep is under way.';
 COMMENT ON COLUMN sendgate.jobs.sweep_under IS 'The quarantine under which the last sweep began; NULL without one. Only of audit_events and reconcile_operations.';
-COMMENT ON COLUMN sendgate.jobs.sweep_passed_over IS 'Accounts that wanted a closer look and that the last sweep left to the next, because somebody held them.';
+COMMENT ON COLUMN sendgate.jobs.sweep_passed_over IS 'Accounts that wanted a closer look and that the last sweep left to the next, because another session held them.';
 COMMENT ON COLUMN sendgate.jobs.whole_under IS 'The last quarantine under which a sweep began, met every account and came to its end.';
 
 INSERT INTO sendgate.jobs (job, every)
@@ -134,7 +134,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sendgate_reconcile_operations';
 COMMENT ON FUNCTION sendgate.reconcile_operations(integer) IS
-'Layer 1, one batch: sets the counters of accounts that were active this week or the one before to what the journal counts, raised or lowered, never below what is in flight; each correction is a row of counter_drift. Parks campaign work whose operation nobody answered in time. Accounts that somebody holds are left to the next sweep. Errors: SG001, SG003.';
+'Layer 1, one batch: sets the counters of accounts that were active this week or the one before to what the journal counts, raised or lowered, never below what is in flight; each correction is a row of counter_drift. Parks campaign work whose operation was not settled in time. Accounts that another session holds are left to the next sweep. Errors: SG001, SG003.';
 
 CREATE FUNCTION sendgate.midnight_reset(
     max_accounts integer DEFAULT 1000,
@@ -162,7 +162,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sendgate_prune';
 COMMENT ON FUNCTION sendgate.prune(interval, interval, integer) IS
-'One batch: removes settled operations, logs, runs, resolved alerts and finished enrollments older than keep, and events older than keep_events; never unresolved operations, lines nobody has taken, nor anything of the last 32 days. Errors: SG001, SG003 max_rows outside 1 to 1,000,000, SG007 too short or with months.';
+'One batch: removes settled operations, logs, runs, resolved alerts and finished enrollments older than keep, and events older than keep_events; never unresolved operations, lines that were not taken, nor anything of the last 32 days. Errors: SG001, SG003 max_rows outside 1 to 1,000,000, SG007 too short or with months.';
 
 CREATE FUNCTION sendgate.record_run_failure(
     job text,
@@ -184,7 +184,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sendgate_begin_run';
 COMMENT ON FUNCTION sendgate.begin_run(text) IS
-'Whether a job is due now, by the database''s own record and clock, and nobody else runs it; if so, leaves the heartbeat of a run that has begun. Commit, then call the job while more is true. Runs whose process is gone are marked as crashed here. Errors: SG001, SG004 unknown job.';
+'Whether a job is due now, by the database''s own record and clock, and no other session runs it; if so, leaves the heartbeat of a run that has begun. Commit, then call the job while more is true. Runs whose process is gone are marked as crashed here. Errors: SG001, SG004 unknown job.';
 
 -- Runs all due jobs, for pg_cron. A procedure with the caller's rights, because it commits between batches,
 -- and one that is SECURITY DEFINER cannot.

@@ -14,19 +14,19 @@ CREATE TABLE sendgate.alerts (
     CONSTRAINT alerts_pkey PRIMARY KEY (account_id, alert_id)
 );
 COMMENT ON TABLE sendgate.alerts IS
-'What somebody should look at. At most one open alert per account, kind and day; closed ones stay as history.';
+'Things that an operator should look at. At most one open alert per account, kind and day; closed ones stay as history.';
 COMMENT ON COLUMN sendgate.alerts.alert_id IS 'The alert.';
 COMMENT ON COLUMN sendgate.alerts.account_id IS 'The account that it is about.';
 COMMENT ON COLUMN sendgate.alerts.kind IS
-'delivered_after_rollback: a slot was given back and the send arrived all the same. clock_behind_row: the account''s day is ahead of the clock; see repair_day. undecidable_account: dispatch cannot decide about it, because the server no longer knows its time zone; upsert_account with a time_zone resolves it. poisoned_enrollment: PostgreSQL refuses to hand out an enrollment and to park it; the others go out. counter_ahead_of_events, counter_behind_events: the InMail counter and the proven deliveries of the day differ. over_cap: the counter is at 120 percent of the cap or more, and the account cools down for an hour. unreserved_send: an InMail was proven that nobody asked the gate for. operations_expired: sends whose outcome nobody reported in time. failing: an action of the account failed again and again and is stopped for a while. action_unavailable: the account''s plan or seat does not include an action. provider_failing: so many accounts fail together that it is the provider; the account is *. reconciler_stale: jobs missed two runs; the account is *.';
+'delivered_after_rollback: a slot was given back and the send arrived all the same. clock_behind_row: the account''s day is ahead of the clock; see repair_day. undecidable_account: dispatch cannot decide about it, because the server no longer knows its time zone; upsert_account with a time_zone resolves it. poisoned_enrollment: PostgreSQL refuses to hand out an enrollment and to park it; the others go out. counter_ahead_of_events, counter_behind_events: the InMail counter and the proven deliveries of the day differ. over_cap: the counter is at 120 percent of the cap or more, and the account cools down for an hour. unreserved_send: an InMail was proven that has no grant. operations_expired: sends whose outcome was not reported in time. failing: an action of the account failed again and again and is stopped for a while. action_unavailable: the account''s plan or seat does not include an action. provider_failing: so many accounts fail together that it is the provider; the account is *. reconciler_stale: jobs missed two runs; the account is *.';
 COMMENT ON COLUMN sendgate.alerts.day IS
 'The UTC day that it is about: the day on which the slot counts, or today.';
 COMMENT ON COLUMN sendgate.alerts.detail IS
-'What was seen, in a sentence. It may hold ids of the application: escape it where you show it.';
+'The finding, in a sentence. It may hold ids of the application: escape it where you show it.';
 COMMENT ON COLUMN sendgate.alerts.opened_at IS 'When it was first seen.';
-COMMENT ON COLUMN sendgate.alerts.acknowledged_by IS 'Who took it on. NULL: nobody yet.';
+COMMENT ON COLUMN sendgate.alerts.acknowledged_by IS 'Who took it on. NULL: it is not acknowledged yet.';
 COMMENT ON COLUMN sendgate.alerts.acknowledged_at IS 'When it was taken on.';
-COMMENT ON COLUMN sendgate.alerts.acknowledge_note IS 'What was said then.';
+COMMENT ON COLUMN sendgate.alerts.acknowledge_note IS 'The note of the operator who acknowledged it.';
 COMMENT ON COLUMN sendgate.alerts.resolved_at IS
 'When what it warned of was over. NULL: it is open.';
 
@@ -95,9 +95,9 @@ COMMENT ON COLUMN sendgate.open_alerts.account_id IS 'The account that it is abo
 COMMENT ON COLUMN sendgate.open_alerts.kind IS 'What it warns of: the kinds that the comment on alerts.kind explains.';
 COMMENT ON COLUMN sendgate.open_alerts.day IS 'The UTC day that it is about.';
 COMMENT ON COLUMN sendgate.open_alerts.detail IS
-'What was seen, in a sentence. It may hold ids of the application: escape it where you show it.';
+'The finding, in a sentence. It may hold ids of the application: escape it where you show it.';
 COMMENT ON COLUMN sendgate.open_alerts.opened_at IS 'When it was first seen.';
-COMMENT ON COLUMN sendgate.open_alerts.acknowledged_by IS 'Who took it on. NULL: nobody yet.';
+COMMENT ON COLUMN sendgate.open_alerts.acknowledged_by IS 'Who took it on. NULL: it is not acknowledged yet.';
 
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON sendgate.admin_log
 FOR EACH ROW EXECUTE FUNCTION sendgate.append_only();

@@ -46,7 +46,7 @@ LEFT JOIN (
     GROUP BY t.account_id
 ) s ON s.account_id = a.id;
 COMMENT ON VIEW sendgate.account_cards IS
-'One line per account as a dashboard shows it: the InMail counter next to its cap and to what was proven, what is open, and in words why InMails stopped.';
+'One line per account as a dashboard shows it: the InMail counter next to its cap and to the proven deliveries, the operations that are open, and in words why InMails stopped.';
 COMMENT ON COLUMN sendgate.account_cards.account_id IS 'The account.';
 COMMENT ON COLUMN sendgate.account_cards.display_name IS 'What people call the account.';
 COMMENT ON COLUMN sendgate.account_cards.status IS 'connected, paused, restricted or disconnected.';

@@ -4,10 +4,55 @@
 -- ALTER EXTENSION sets the same by itself; said here, readers and pgspot need not know that.
 SET LOCAL search_path = pg_catalog, pg_temp;
 
--- Nobody decides while rules and tables change. The second statement changes nothing, and tells every
+-- No decision is made while rules and tables change. The second statement changes nothing, and tells every
 -- session of a change, so that one with the library of another version looks again, and refuses.
 LOCK TABLE sendgate.accounts IN ACCESS EXCLUSIVE MODE;
 ALTER TABLE sendgate.accounts SET (fillfactor = 70);
+
+-- What these are has not changed: their comments say it in plainer words.
+COMMENT ON FUNCTION sendgate.repair_day(text, text) IS
+'Brings a row whose day or week ran ahead of the clock back to today, counted again from the journal, makes work due that was postponed while it was ahead, and resolves its alert. Logged. Errors: SG001, SG002, SG101, SG209 the row is not ahead, SG301.';
+COMMENT ON COLUMN sendgate.send_operations.state IS
+'reserved (in flight or expired), delivered, released (the slot was given back) or indeterminate (it may or may not have been sent, so the slot stays taken).';
+COMMENT ON CONSTRAINT send_operations_sound_check ON sendgate.send_operations IS
+'State, outcome and time of settling agree: an operation in flight has no outcome and no time, a delivered one has no error outcome, a released one has the outcome that says why.';
+COMMENT ON COLUMN sendgate.send_operations.unknown_since IS
+'Since when its outcome is unknown: its answer said so, or reconcile_operations found it unanswered after its time. NULL: it is in flight or settled.';
+COMMENT ON FUNCTION sendgate.preview(text, text, text) IS
+'The answer that reserve would give now, with the counts as they are; takes and writes nothing, and works on a standby. Without a prospect the rules about prospects are left out. A yes is no promise: only reserve takes a slot. Errors: SG001, SG002, SG004, SG005, SG101; SG301 where another session has locked a whole table.';
+COMMENT ON TABLE sendgate.breaker_outbox IS
+'Lines of breaker_log that no call of take_breaker_lines has taken yet. Written in the transaction of the line itself, so a line that was rolled back is never printed.';
+COMMENT ON FUNCTION sendgate.breaker_check(text, text, text) IS
+'Consults the switch and the InMail breaker of an account and nothing else, for applications that use nothing else of the gate. Clears a stamp of an earlier period, or one that a recent delivery disproves; otherwise logs the skip once per prospect, campaign and stamp, defers the enrollment of that prospect and campaign, and counts the repeats. A clear releases the deferred work. Takes no slot and does not see probes. Errors: SG001, SG002, SG101, SG301.';
+COMMENT ON FUNCTION sendgate.take_breaker_lines(integer) IS
+'Takes up to max_rows lines of the breaker log that were not taken before. Print them, then commit: after an abort they are there again, and two takers never get the same line. Errors: SG001, SG003 outside 1 to 10,000.';
+COMMENT ON TABLE sendgate.paused_campaigns IS
+'Paused campaigns: dispatch hands out none of their work. A campaign is paused while it has a row here. Written by pause_campaign and resume_campaign.';
+COMMENT ON FUNCTION sendgate.switch_action(text, text, text) IS
+'Turns a campaign''s waiting work into another action, with attempts from 0; deferred and failed work is due now, work with a not_before of enqueue keeps it. left_behind counts the work that still waits under the old action: to message, prospects that are no connections, and prospects with work under the new action already. Work in other states stays. Holds all accounts with such work. Logged when something moved. Errors: SG001, SG002, SG004 unknown action, or twice the same, SG301, SG302 the same work is enqueued again and again meanwhile.';
+COMMENT ON VIEW sendgate.skips_today IS
+'Skips of campaign work since 00:00 UTC, counted by account, campaign, action and reason: skipped today for the first time, or again.';
+COMMENT ON COLUMN sendgate.reconcile_runs.beat_at IS 'When it began, or ended its last batch. A run that is silent for a minute, while no session holds its job, has died.';
+COMMENT ON TABLE sendgate.jobs IS
+'One row a job: the session that holds the row runs the job, and the row says when its last sweep was and where one that is under way goes on. Not dumped: after a restore every job is due.';
+COMMENT ON COLUMN sendgate.jobs.sweep_passed_over IS 'Accounts that wanted a closer look and that the last sweep left to the next, because another session held them.';
+COMMENT ON FUNCTION sendgate.reconcile_operations(integer) IS
+'Layer 1, one batch: sets the counters of accounts that were active this week or the one before to what the journal counts, raised or lowered, never below what is in flight; each correction is a row of counter_drift. Parks campaign work whose operation was not settled in time. Accounts that another session holds are left to the next sweep. Errors: SG001, SG003.';
+COMMENT ON FUNCTION sendgate.prune(interval, interval, integer) IS
+'One batch: removes settled operations, logs, runs, resolved alerts and finished enrollments older than keep, and events older than keep_events; never unresolved operations, lines that were not taken, nor anything of the last 32 days. Errors: SG001, SG003 max_rows outside 1 to 1,000,000, SG007 too short or with months.';
+COMMENT ON FUNCTION sendgate.begin_run(text) IS
+'Whether a job is due now, by the database''s own record and clock, and no other session runs it; if so, leaves the heartbeat of a run that has begun. Commit, then call the job while more is true. Runs whose process is gone are marked as crashed here. Errors: SG001, SG004 unknown job.';
+COMMENT ON TABLE sendgate.alerts IS
+'Things that an operator should look at. At most one open alert per account, kind and day; closed ones stay as history.';
+COMMENT ON COLUMN sendgate.alerts.detail IS
+'The finding, in a sentence. It may hold ids of the application: escape it where you show it.';
+COMMENT ON COLUMN sendgate.alerts.acknowledged_by IS 'Who took it on. NULL: it is not acknowledged yet.';
+COMMENT ON COLUMN sendgate.alerts.acknowledge_note IS 'The note of the operator who acknowledged it.';
+COMMENT ON COLUMN sendgate.open_alerts.detail IS
+'The finding, in a sentence. It may hold ids of the application: escape it where you show it.';
+COMMENT ON COLUMN sendgate.open_alerts.acknowledged_by IS 'Who took it on. NULL: it is not acknowledged yet.';
+COMMENT ON VIEW sendgate.account_cards IS
+'One line per account as a dashboard shows it: the InMail counter next to its cap and to the proven deliveries, the operations that are open, and in words why InMails stopped.';
 
 -- Row types of tables and views have the privileges of any new type again, and pg_dump has nothing to warn of.
 DO $row_types$
@@ -508,7 +553,7 @@ COMMENT ON COLUMN sendgate.dispatched.payload IS
 COMMENT ON FUNCTION sendgate.enqueue(text, text, text, text, timestamptz, boolean, integer, jsonb, integer) IS
 'Puts a prospect to a campaign''s work, due at dispatch_at or now: one step of a sequence (1 to 1,000), with a payload that dispatch returns with it (at most 8,192 bytes of text) and a priority (-100 to 100; the highest that is due goes first). True: it is new. False: the same campaign, prospect, account, action and step are there, in whatever state, and nothing changes but a connection flag that becomes true. Holds no account, except for that flag, so whole lists fit in one transaction. Errors: SG001, SG002, SG003 step, priority or size of the payload, SG004, SG007 dispatch_at is infinite, SG101, SG301 the same work is being put in by another transaction, or the account is held.';
 COMMENT ON FUNCTION sendgate.dispatch(integer, text, text, uuid, text) IS
-'Hands out up to max_operations (1 to 1,000) due enrollments, each with a slot, of accounts that every rule lets send; of one action, account or campaign if told. Of an account and action, the highest priority goes first, then what has been due longest. No row: nothing may be sent now. An account that somebody else holds is passed over, not waited for, and hides no other. A call defers at most 1,000 enrollments behind open breakers and moves about 10,000 that a rule about their prospect holds back; the next calls do the rest. The same request_id with the same arguments again returns those rows that are still in flight, in time and on a connected account. Commit before you call the provider, and settle every row. Errors: SG001, SG002, SG003, SG004, SG101 account_id is unknown, SG213 the request_id has other arguments, SG301, SG302 no batch held, SG303 another session answered the same request meanwhile: repeat.';
+'Hands out up to max_operations (1 to 1,000) due enrollments, each with a slot, of accounts that every rule lets send; of one action, account or campaign if told. Of an account and action, the highest priority goes first, then what has been due longest. No row: nothing may be sent now. An account that another session holds is passed over, not waited for, and hides no other. A call defers at most 1,000 enrollments behind open breakers and moves about 10,000 that a rule about their prospect holds back; the next calls do the rest. The same request_id with the same arguments again returns those rows that are still in flight, in time and on a connected account. Commit before you call the provider, and settle every row. Errors: SG001, SG002, SG003, SG004, SG101 account_id is unknown, SG213 the request_id has other arguments, SG301, SG302 no batch held, SG303 another session answered the same request meanwhile: repeat.';
 
 -- The pace of an account.
 CREATE FUNCTION sendgate.set_pace(
@@ -635,7 +680,7 @@ COMMENT ON COLUMN sendgate.counter_drift.day IS 'The UTC day whose counter it wa
 COMMENT ON COLUMN sendgate.counter_drift.after IS 'The counter from then on: delivered, reserved and indeterminate together, or the attempts.';
 COMMENT ON COLUMN sendgate.counter_drift.period IS 'day: slots of the day; attempts: grants of the day. Rows of before 0.3.0 may say week.';
 COMMENT ON COLUMN sendgate.alerts.kind IS
-'delivered_after_rollback: a slot was given back and the send arrived all the same. clock_behind_row: the account''s day is ahead of the clock; see repair_day. undecidable_account: dispatch cannot decide about it, because the server no longer knows its time zone; upsert_account with a time_zone resolves it. poisoned_enrollment: PostgreSQL refuses to hand out an enrollment and to park it; the others go out. counter_ahead_of_events, counter_behind_events: the InMail counter and the proven deliveries of the day differ. over_cap: the counter is at 120 percent of the cap or more, and the account cools down for an hour. unreserved_send: an InMail was proven that nobody asked the gate for. operations_expired: sends whose outcome nobody reported in time. failing: an action of the account failed again and again and is stopped for a while. action_unavailable: the account''s plan or seat does not include an action. provider_failing: so many accounts fail together that it is the provider; the account is *. reconciler_stale: jobs missed two runs; the account is *.';
+'delivered_after_rollback: a slot was given back and the send arrived all the same. clock_behind_row: the account''s day is ahead of the clock; see repair_day. undecidable_account: dispatch cannot decide about it, because the server no longer knows its time zone; upsert_account with a time_zone resolves it. poisoned_enrollment: PostgreSQL refuses to hand out an enrollment and to park it; the others go out. counter_ahead_of_events, counter_behind_events: the InMail counter and the proven deliveries of the day differ. over_cap: the counter is at 120 percent of the cap or more, and the account cools down for an hour. unreserved_send: an InMail was proven that has no grant. operations_expired: sends whose outcome was not reported in time. failing: an action of the account failed again and again and is stopped for a while. action_unavailable: the account''s plan or seat does not include an action. provider_failing: so many accounts fail together that it is the provider; the account is *. reconciler_stale: jobs missed two runs; the account is *.';
 -- resolve_unresolved
 CREATE FUNCTION sendgate.resolve_unresolved(
     sent boolean,

@@ -29,7 +29,7 @@ pub struct Options {
     #[arg(long, global = true, value_name = "SECONDS", env = "SENDGATED_POLL")]
     pub poll: Option<f64>,
     /// Who sees the console: read-only = everybody who reaches it, and who is signed in can act;
-    /// signed-in = nobody else; off = there is none [default: read-only]
+    /// signed-in = only who is signed in; off = there is none [default: read-only]
     #[arg(long, global = true, value_name = "WHO", env = "SENDGATED_CONSOLE")]
     pub console: Option<ConsoleMode>,
     /// Who may sign in: a TOML file (chmod 600) with the table [tokens] and a line name = "token" for

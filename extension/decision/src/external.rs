@@ -77,7 +77,7 @@ pub struct Candidate {
 /// A send that is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Told {
-    /// What was sent.
+    /// The action of the send.
     pub action: Action,
     /// Whether a chat id came with it.
     pub has_chat_id: bool,

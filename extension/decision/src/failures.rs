@@ -59,7 +59,8 @@ pub struct Failures {
 /// An action that fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failing {
-    /// When the failures reached the limit. What was reserved then or before says nothing new.
+    /// When the failures reached the limit. Answers about operations that were reserved then or before are not
+    /// counted again.
     pub since: Instant,
     /// Until when nothing passes: the end of the silence, or the `expires_at` of the one attempt.
     pub until: Instant,

@@ -65,8 +65,8 @@ pub(super) struct Failed {
     pub cooldowns: Vec<(OperationId, CooldownChange)>,
 }
 
-/// Parks the work of what expired on these accounts since `first`, and lists what was not listed before: by
-/// account, in the order in which the slots were taken.
+/// Parks the work of operations that expired on these accounts since `first`, and returns those that were not
+/// listed before: by account, in the order in which their slots were taken.
 pub(super) fn list(spi: &Spi, accounts: &[Held<'_>], first: Day, now: Instant) -> Vec<Vec<Operation>> {
     let mut listed: Vec<Vec<Operation>> = accounts.iter().map(|_| Vec::new()).collect();
     if accounts.is_empty() {

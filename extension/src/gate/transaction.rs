@@ -1,6 +1,6 @@
-//! A grant in a transaction that is never committed is a yes that nobody remembers: the worker sends, the
-//! transaction rolls back, and the slot is free again. Some drivers and frameworks begin a transaction by
-//! themselves, so the gate says so.
+//! A grant in a transaction that is never committed leaves no trace: the worker sends, the transaction is
+//! aborted, and the slot is free again. Some drivers and frameworks begin a transaction by themselves, so the
+//! gate warns of it.
 
 use crate::postgres::error::{Code, Error, Result, warn};
 use crate::postgres::gucs::{self, InTransaction};

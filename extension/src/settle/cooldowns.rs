@@ -10,7 +10,7 @@ use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{Action, CooldownCause};
 use sendgate_decision::settle::CooldownChange;
 
-/// The alert about an account of which an action fails again and again.
+/// The alert about an account when one of its actions fails again and again.
 pub const FAILING: &str = "failing";
 
 /// The alert about an action that the account's plan or seat does not include.

@@ -14,7 +14,7 @@ static COUNT: Statement = Statement::new(
     types![text, date, text, text, instant],
 );
 
-/// Counts one. Who holds the account waits for nobody here.
+/// Counts one. It never waits: only a session that holds the account writes the account's lines.
 pub fn count(spi: &Spi, account: Held<'_>, day: Day, action: Action, reason: Reason, now: Instant) {
     spi.run(&COUNT, params![account.id(), day, action.name(), reason.name(), now]);
 }

@@ -30,7 +30,7 @@ SELECT p.proname AS strict_function
 FROM pg_proc p
 WHERE p.pronamespace = 'sendgate'::regnamespace AND p.proisstrict;
 
--- Everything belongs to sendgate_owner, whom nobody can log in as.
+-- Everything belongs to sendgate_owner, a role without LOGIN.
 SELECT rolname, rolcanlogin, rolsuper
 FROM pg_roles
 WHERE rolname LIKE 'sendgate\_%'

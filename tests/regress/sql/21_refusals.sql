@@ -88,13 +88,13 @@ SELECT proceed, reason, retry_at, remaining FROM sendgate.reserve('refusals/zero
 -- An action that a tier does not name has a cap of 0.
 SELECT proceed, reason, retry_at, daily_cap FROM sendgate.reserve('refusals/all', 'message', 'p1');
 
--- A cap below what was sent already refuses; remaining is never negative.
+-- A cap below the counter refuses; remaining is never negative.
 SET sendgate.now = '2026-05-20 16:00:00+00';
 SELECT sendgate.set_cap('refusals/all', 'inmail', 1, 5);
 SELECT proceed, reason, sent_today, daily_cap, remaining FROM sendgate.reserve('refusals/all', 'inmail', 'p3');
 
 -- The prospect's cooldown is of one prospect and one action, starts at the reservation, and ends
--- with the setting; 0 switches it off. What was given back does not count.
+-- with the setting; 0 switches it off. A released operation does not count.
 SELECT sendgate.upsert_account('refusals/prospect', 'sales_navigator');
 SELECT proceed FROM sendgate.reserve('refusals/prospect', 'invite', 'p1', NULL, contract.op(1));
 SELECT sendgate.confirm('refusals/prospect', contract.op(1)) IS NOT NULL AS confirmed;

@@ -29,7 +29,7 @@ SELECT pg_current_xact_id_if_assigned() IS NULL AS wrote_nothing;
 COMMIT;
 SELECT contract.books() = :'before' AS nothing_changed;
 
--- An open breaker refuses, and no skip is logged: nobody was going to send.
+-- An open breaker refuses, and no skip is logged, because a preview is no attempt to send.
 SELECT sendgate.breaker_arm('preview/a', 'test');
 SELECT proceed, reason, retry_at FROM sendgate.preview('preview/a', 'inmail', 'p1');
 SELECT count(*) AS skips FROM sendgate.breaker_log WHERE account_id = 'preview/a' AND action = 'skip';

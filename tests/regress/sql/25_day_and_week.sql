@@ -141,7 +141,7 @@ SELECT proceed, reason, retry_at, sent_today FROM sendgate.reserve('day/paced', 
 SET sendgate.now = '2026-06-11 00:20:00+00';
 SELECT proceed, reason, retry_at, sent_today FROM sendgate.reserve('day/paced', 'invite', 'p2');
 
--- A row whose day is ahead of the clock (somebody's clock was wrong) never goes back by itself: it
+-- A row whose day is ahead of the clock (a clock was wrong) never goes back by itself: it
 -- goes on counting on its own day, and an alert says so.
 SET sendgate.now = '2026-06-12 12:00:00+00';
 SELECT sendgate.upsert_account('day/ahead', 'sales_navigator');

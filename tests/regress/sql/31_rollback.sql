@@ -1,4 +1,4 @@
--- rollback gives a slot back, or holds it where nobody knows whether it was used.
+-- rollback gives a slot back, or keeps it where the outcome is unknown.
 \getenv abs_srcdir PG_ABS_SRCDIR
 \set helpers :abs_srcdir '/include/helpers.sql'
 \i :helpers

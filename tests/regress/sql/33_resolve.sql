@@ -43,7 +43,7 @@ SELECT sendgate.resolve_operation('resolve/a', contract.op(6), true);
 SELECT * FROM contract.resolve_33 ORDER BY operation_id;
 SELECT action, sent_today FROM sendgate.counters WHERE account_id = 'resolve/a' AND action IN ('inmail', 'invite') ORDER BY action;
 
--- Nothing waits any more but what nobody looked at.
+-- Only operations that no operator has settled still wait.
 SELECT operation_id FROM sendgate.operations_unresolved WHERE account_id = 'resolve/a' ORDER BY operation_id;
 
 -- The same call again is a no-op; the opposite is an error.

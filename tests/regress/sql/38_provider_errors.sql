@@ -74,7 +74,7 @@ FROM (
         (14, NULL, NULL, '{"type": "about:blank", "status": 503}')
 ) AS a (n, error_type, http_status, message)
 ORDER BY a.n;
--- The journal keeps what was read from it.
+-- The journal keeps what the classifier read from it.
 SELECT proceed FROM sendgate.reserve('provider/a', 'invite', 'p1', NULL, contract.op(1));
 SELECT sendgate.rollback('provider/a', contract.op(1), '{"type": "errors/blocked_recipient", "status": 422, "title": "No"}');
 SELECT outcome, http_status, error_type, error FROM sendgate.send_operations WHERE account_id = 'provider/a';

@@ -70,7 +70,7 @@ CROSS JOIN LATERAL sendgate.rollback(
 ORDER BY n;
 SELECT state, exhausted_at, probe_operation_id FROM contract.probe_41 WHERE account_id = 'probe/empty';
 
--- An unknown outcome: nobody else passes until the lease lapses, never two at a time.
+-- An unknown outcome: no other InMail passes until the lease lapses, never two at a time.
 SELECT proceed FROM sendgate.reserve('probe/empty', 'inmail', 'p7', NULL, contract.op(7));
 SELECT sendgate.rollback('probe/empty', contract.op(7), 'Gateway Timeout', http_status => 504);
 SELECT proceed, reason FROM sendgate.reserve('probe/empty', 'inmail', 'p8');
@@ -89,7 +89,7 @@ SELECT proceed, reason FROM sendgate.reserve('probe/empty', 'inmail', 'p9');
 SELECT sendgate.confirm('probe/empty', contract.op(8), 'chat-8') IS NOT NULL AS confirmed;
 SELECT * FROM contract.probe_41 WHERE account_id = 'probe/empty';
 
--- A permit that nobody takes lapses too.
+-- A permit that is not taken lapses too.
 SET sendgate.now = '2026-05-24 12:00:00+00';
 SELECT sendgate.upsert_account('probe/unused', 'sales_navigator');
 SELECT sendgate.breaker_arm('probe/unused', 'test');

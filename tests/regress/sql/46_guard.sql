@@ -140,7 +140,7 @@ ALTER TABLE narrowed DROP COLUMN operation;
 COMMIT;
 SELECT prospect, state, outcome FROM journal WHERE account = '46d';
 
--- What was settled in the same transaction needs no row.
+-- An operation that was settled in the same transaction needs no row.
 SELECT sendgate.set_cap('46', 'inmail', 10);
 BEGIN;
 INSERT INTO outbox (id, account_id, prospect_id) VALUES (20, 46, 120);

@@ -2,7 +2,7 @@
 \set helpers :abs_srcdir '/include/helpers.sql'
 \i :helpers
 
--- A grant in a transaction that is never committed is a yes that nobody remembers. The other files set
+-- A grant in a transaction that is never committed leaves no trace. The other files set
 -- sendgate.in_transaction to allow, as a setting of the database.
 SELECT sendgate.upsert_account('block/a', 'recruiter');
 \set SHOW_CONTEXT never
@@ -118,7 +118,7 @@ COMMIT;
 SELECT count(operation) FROM contract.block_outbox;
 DROP TABLE contract.block_outbox;
 
--- allow: silence. Anybody may choose, for a session or a role, and only one of the three.
+-- allow: silence. Every user may choose one of the three, for a session or a role.
 SET sendgate.in_transaction = 'allow';
 BEGIN;
 SELECT proceed FROM sendgate.reserve('block/a', 'inmail', 'p31');

@@ -70,8 +70,8 @@ SELECT proceed FROM sendgate.reserve('hook/c', 'message', 'p2', NULL, contract.o
 SELECT sendgate.record_external_send('hook/c', 'message', 'p2', NULL, '2026-05-24 23:56:00+00') IS NOT NULL AS recorded;
 SELECT state, occurred_at FROM contract.hook_47 WHERE account_id = 'hook/c' AND prospect_id = 'p2';
 
--- An instant of other actions is the same within a second, an InMail by its chat, also what was told before by
--- an application's own row.
+-- Two reports are of the same send if their instants are within a second, for an InMail if the chat is the same;
+-- also if the first was reported by an application's own row.
 SELECT sendgate.record_external_send('hook/c', 'engagement', 'p3', NULL, '2026-05-24 20:00:00.4+00') AS event \gset
 SELECT sendgate.record_external_send('hook/c', 'engagement', 'p3', NULL, '2026-05-24 20:00:01+00') = :'event' AS same_event;
 SELECT sendgate.record_external_send('hook/c', 'engagement', 'p3', NULL, '2026-05-24 20:00:01.5+00') <> :'event' AS another;

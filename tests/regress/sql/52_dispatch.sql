@@ -27,7 +27,7 @@ WHERE o.account_id = 'dispatch/a'
 ORDER BY o.prospect_id;
 SELECT inmails_sent_today, inmails_sent_this_week FROM sendgate.linkedin_accounts WHERE id = 'dispatch/a';
 
--- Nobody gets the same work again; the rest comes with the next call, and then there is no more.
+-- The same work is not handed out again; the rest comes with the next call, and then there is no more.
 SELECT prospect_id FROM sendgate.dispatch(10);
 SELECT prospect_id FROM sendgate.dispatch(10);
 SELECT count(*) AS tickets FROM contract.tickets;
@@ -84,7 +84,7 @@ SELECT account_id, action, count(*) FROM sendgate.dispatch(1000) GROUP BY accoun
 SELECT count(*) FROM sendgate.dispatch(1000);
 SELECT account_id, sent_today, daily_cap FROM sendgate.counters WHERE account_id LIKE 'dispatch/many/%' AND action = 'invite' ORDER BY account_id;
 
--- An account that may not send stands in nobody's way, also at the head of the queue.
+-- An account that may not send does not hold up others, also at the head of the queue.
 SELECT sendgate.upsert_account('dispatch/blocked', 'sales_navigator');
 SELECT sendgate.upsert_account('dispatch/behind', 'sales_navigator');
 SELECT sendgate.set_status('dispatch/blocked', 'paused', 'test');

@@ -149,8 +149,8 @@ SELECT count(*) FROM sendgate.dispatch(100, NULL, 'waits/ramp');
 SELECT sendgate.upsert_account('waits/ramp', ramp => false);
 SELECT count(*) FROM sendgate.dispatch(100, NULL, 'waits/ramp');
 
--- An operation in flight has no time of its own: the enrollment waits without one until whoever holds
--- its prospect settles it.
+-- An operation in flight has no time at which it ends: the enrollment waits without one until the operation
+-- is settled.
 SET sendgate.now = '2026-05-22 12:00:00+00';
 SET sendgate.prospect_cooldown = 0;
 SELECT n, sendgate.upsert_account('waits/flight/' || n, 'sales_navigator') FROM generate_series(1, 4) AS n;
@@ -172,8 +172,8 @@ SELECT sendgate.resolve_operation('waits/flight/4', contract.op(4), true);
 SELECT n, d.prospect_id, d.attempt FROM generate_series(1, 4) AS n CROSS JOIN LATERAL sendgate.dispatch(10, NULL, 'waits/flight/' || n) AS d;
 RESET sendgate.prospect_cooldown;
 
--- A prospect who was written to of late is put off until the cooldown is over, to the instant, and
--- does not hold up those behind.
+-- A prospect in its cooldown is postponed to the instant at which the cooldown ends, and does not hold up
+-- those behind.
 SELECT sendgate.upsert_account('waits/prospect', 'sales_navigator');
 SELECT proceed FROM sendgate.reserve('waits/prospect', 'inmail', 'p1', NULL, contract.op(1));
 SELECT sendgate.confirm('waits/prospect', contract.op(1), 'chat-1') IS NOT NULL AS confirmed;

@@ -52,7 +52,7 @@ SELECT * FROM contract.work_55 WHERE account_id LIKE 'outcomes/delivered%' OR ac
 SELECT sendgate.confirm('outcomes/unproven', contract.handed('outcomes/unproven', 'p1'), 'chat-2') IS NOT NULL AS confirmed;
 SELECT * FROM contract.work_55 WHERE account_id = 'outcomes/unproven';
 
--- The back-off doubles from sendgate.retry_backoff, and after the fifth attempt somebody has to look.
+-- The back-off doubles from sendgate.retry_backoff, and after the fifth attempt the work is parked.
 SET sendgate.retry_backoff = '10min';
 DO $$
 DECLARE
@@ -185,7 +185,7 @@ SELECT sendgate.rollback('outcomes/transient', contract.handed('outcomes/transie
 SELECT sendgate.confirm('outcomes/delivered', contract.handed('outcomes/delivered', 'p1'), 'chat-1') IS NOT NULL AS confirmed;
 SELECT contract.books() = :'before' AS nothing_changed;
 
--- An operation that dispatch did not hand out is nobody's enrollment, though the names are the same.
+-- An operation that dispatch did not hand out settles no enrollment, though the names are the same.
 SELECT sendgate.upsert_account('outcomes/plain', 'sales_navigator');
 SELECT sendgate.enqueue('spring', 'p1', 'outcomes/plain', 'message', '2026-06-20 12:00+00') AS is_new;
 SELECT proceed FROM sendgate.reserve('outcomes/plain', 'message', 'p1', 'spring', contract.op(1));
@@ -210,7 +210,7 @@ SELECT prospect_id, state FROM sendgate.enrollments WHERE campaign_id = 'mixed' 
 SET sendgate.now = '2026-05-28 12:00:00+00';
 SELECT count(*) FROM sendgate.dispatch(10, NULL, 'out/mixed');
 
--- What was given up after too many attempts starts afresh when an operator resumes it.
+-- Work that was parked after too many attempts starts from 0 when an operator resumes it.
 SELECT sendgate.upsert_account('out/given-up', 'sales_navigator');
 SELECT sendgate.enqueue('given-up', 'p', 'out/given-up', 'message');
 UPDATE sendgate.enrollments SET attempts = 4 WHERE campaign_id = 'given-up';

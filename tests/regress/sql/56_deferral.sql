@@ -159,7 +159,7 @@ SELECT sendgate.breaker_force('deferral/forced', 'auto', 'test');
 SELECT count(*) FROM sendgate.dispatch(100, NULL, 'deferral/forced');
 SELECT count(*) AS skips FROM contract.skips_56 WHERE account_id = 'deferral/forced';
 
--- Forced closed: not consulted any more, so what was deferred goes on.
+-- Forced closed: the breaker is not consulted any more, so deferred work goes on.
 SELECT sendgate.breaker_force('deferral/forced', 'closed', 'test');
 SELECT due_at, reason, count(*) FROM contract.work_56 WHERE account_id = 'deferral/forced' GROUP BY due_at, reason;
 SELECT count(*) FROM sendgate.dispatch(100, NULL, 'deferral/forced');
@@ -168,7 +168,7 @@ SELECT count(*) FROM sendgate.dispatch(100, NULL, 'deferral/forced');
 SELECT sendgate.rollback('deferral/forced', contract.handed('deferral/forced', 'p1'), 'Not enough credits');
 SELECT * FROM contract.work_56 WHERE account_id = 'deferral/forced' AND prospect_id = 'p1';
 
--- Whoever asks by hand about campaign work defers it too: reserve and breaker_check.
+-- reserve and breaker_check defer campaign work too.
 SELECT contract.account_56('deferral/by_hand', 4);
 SELECT sendgate.breaker_arm('deferral/by_hand', 'test');
 SELECT proceed, reason, retry_at FROM sendgate.reserve('deferral/by_hand', 'inmail', 'p1', 'spring');
@@ -185,8 +185,8 @@ SELECT contract.books() AS before \gset
 SELECT proceed, reason FROM sendgate.preview('deferral/by_hand', 'inmail', 'p3');
 SELECT contract.books() = :'before' AS nothing_changed;
 
--- dispatch defers the two that are left. What was asked without the campaign, or for another, is a
--- line of its own.
+-- dispatch defers the two that are left. A skip without the campaign, or for another one, is a line of its
+-- own.
 SELECT count(*) FROM sendgate.dispatch(10, NULL, 'deferral/by_hand');
 SELECT prospect_id, campaign_id, repeats FROM contract.skips_56 WHERE account_id = 'deferral/by_hand' ORDER BY prospect_id, campaign_id;
 SELECT proceed FROM sendgate.reserve('deferral/by_hand', 'inmail', 'p3', 'spring');

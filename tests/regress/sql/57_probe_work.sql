@@ -68,7 +68,7 @@ SET sendgate.now = '2026-05-24 13:20:00+00';
 SELECT count(*) FROM sendgate.dispatch(10, NULL, 'probes/refused');
 SELECT * FROM contract.work_57 WHERE account_id = 'probes/refused' ORDER BY prospect_id;
 
--- Unknown: parked, and nobody else passes until the lease has lapsed.
+-- Unknown: parked, and no other InMail passes until the lease has lapsed.
 SELECT contract.account_57('probes/unknown');
 SELECT prospect_id FROM sendgate.dispatch(10, NULL, 'probes/unknown');
 SELECT sendgate.rollback('probes/unknown', contract.handed('probes/unknown', 'p1'), 'Gateway Timeout', http_status => 504);
@@ -94,7 +94,7 @@ SELECT sendgate.set_status('probes/auth_lost', 'connected', 'test');
 SELECT count(*) FROM sendgate.dispatch(10, NULL, 'probes/auth_lost');
 SELECT count(*) FROM sendgate.dispatch(10, NULL, 'probes/auth_lost');
 
--- A permit that nobody takes lapses; what was due for it is deferred again, once audited.
+-- A permit that is not taken lapses; the work that was due for it is deferred again, and logged once.
 SELECT contract.account_57('probes/unused');
 SET sendgate.now = '2026-05-24 13:15:00+00';
 SELECT count(*) FROM sendgate.dispatch(10, NULL, 'probes/unused');
@@ -129,7 +129,7 @@ SELECT sendgate.breaker_probe('probes/choice', 'test');
 SELECT prospect_id FROM sendgate.dispatch(10, NULL, 'probes/choice');
 SELECT sendgate.resume_campaign('probes/paused');
 
--- A probe of an account without deferred work is for whoever comes first.
+-- A probe of an account without deferred work goes to the first InMail.
 SET sendgate.now = '2026-05-24 12:00:00+00';
 SELECT sendgate.upsert_account('probes/later', 'sales_navigator');
 SELECT sendgate.breaker_arm('probes/later', 'test');

@@ -27,7 +27,7 @@ SELECT sendgate.cancel('cancel', 'p1');
 SELECT * FROM contract.work_58 WHERE campaign_id IN ('cancel', 'other') ORDER BY campaign_id, account_id, action;
 SELECT account_id, action FROM sendgate.dispatch(10, NULL, 'campaigns/a');
 
--- Again, or of what nobody knows: nothing is changed, and it is no error.
+-- Again, or of work that does not exist: nothing is changed, and it is no error.
 SELECT contract.books() AS before \gset
 SELECT sendgate.cancel('cancel', 'p1');
 SELECT sendgate.cancel('cancel', 'p2');
@@ -78,7 +78,7 @@ SELECT count(*) FROM sendgate.dispatch(10, 'profile_view', 'campaigns/a');
 SELECT sendgate.resume_campaign('paused');
 SELECT prospect_id, attempt FROM sendgate.dispatch(10, 'profile_view', 'campaigns/a');
 
--- The gate itself knows no campaigns: reserve is for whoever decides by himself.
+-- The gate itself knows no pause of a campaign: reserve is for applications that decide that themselves.
 SELECT sendgate.pause_campaign('paused');
 SELECT proceed FROM sendgate.reserve('campaigns/a', 'engagement', 'p8', 'paused', contract.op(8));
 SELECT sendgate.resume_campaign('paused');

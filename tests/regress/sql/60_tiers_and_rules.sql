@@ -97,7 +97,7 @@ WHERE verb IN ('pause_all', 'resume_all') AND note IS DISTINCT FROM 'test' AND a
 GROUP BY verb, before, after, note
 ORDER BY verb, note;
 
--- A member of sendgate_daemon acts on behalf of whom it names; an operator is what he is.
+-- A member of sendgate_daemon acts on behalf of the operator that it names; an operator cannot name another.
 CREATE ROLE regress_sendgate_daemon LOGIN;
 CREATE ROLE regress_sendgate_operator LOGIN;
 GRANT sendgate_daemon TO regress_sendgate_daemon;

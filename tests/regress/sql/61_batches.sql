@@ -50,7 +50,7 @@ BEGIN
 END
 $$;
 
--- The answers come in the order of the arrays, which is nobody's order but the caller's.
+-- The answers come in the order of the arrays, whatever that is.
 SET sendgate.now = '2026-05-20 12:00:00+00';
 SELECT sendgate.upsert_account('batches/' || n, 'sales_navigator') FROM unnest(ARRAY['a', 'b']) AS n;
 SELECT a.account, n, r.proceed
@@ -148,7 +148,7 @@ FROM contract.failures_61 AS f;
 SELECT * FROM contract.differs_61('batches/twin_1', 'batches/twin_2') ORDER BY relation, line;
 SELECT prospect_id, campaign_id, state, due_at, reason, error FROM contract.work WHERE account_id = 'batches/twin_2' ORDER BY prospect_id, campaign_id;
 
--- Then what was delivered: some of it without proof, some after it was given back.
+-- Then deliveries: some without proof, some of operations that were released.
 SET sendgate.now = '2026-05-20 14:00:00+00';
 SELECT contract.account_61('batches/twin_3', 5), contract.account_61('batches/twin_4', 5);
 SELECT sendgate.rollback(a.account, contract.handed(a.account, 'p2'), 'Service Unavailable', http_status => 503) FROM (VALUES ('batches/twin_3'), ('batches/twin_4')) AS a (account);

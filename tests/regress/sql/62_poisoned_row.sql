@@ -62,7 +62,7 @@ SELECT sendgate.set_status('poison/alone', 'connected', 'test');
 SELECT prospect_id FROM sendgate.dispatch(100, NULL, 'poison/alone');
 SELECT prospect_id, state, reason FROM contract.work_62 WHERE account_id = 'poison/alone' ORDER BY prospect_id;
 
--- A request_id remembers what was handed out, and not what was parked.
+-- A request_id remembers the work that was handed out, and not the work that was parked.
 SELECT contract.account_62('poison/request', 8);
 SELECT count(*) FROM sendgate.dispatch(100, NULL, 'poison/request', contract.op(6201));
 SELECT count(*) FROM sendgate.dispatch(100, NULL, 'poison/request', contract.op(6201));

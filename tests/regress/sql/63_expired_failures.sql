@@ -1,7 +1,7 @@
 \getenv abs_srcdir PG_ABS_SRCDIR
 \set helpers :abs_srcdir '/include/helpers.sql'
 \i :helpers
--- Layer 1 lists what nobody answered in time: that ends the attempt, and is one more failure in a row.
+-- Layer 1 lists operations that were not settled in time: that ends the attempt, and is one more failure in a row.
 SET sendgate.failure_limit = 3;
 CREATE FUNCTION pg_temp.sweep() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
@@ -67,7 +67,7 @@ SELECT id, action, count FROM pg_temp.failure;
 SELECT sendgate.confirm('xf-2', contract.op(1)) IS NOT NULL AS delivered;
 SELECT id, action, count FROM pg_temp.failure;
 
--- What was sent outside the gate is no attempt, and what an operator settles before it is listed counts nothing.
+-- A send outside the gate is no attempt, and an operation that an operator settles before it is listed counts nothing.
 SELECT count((sendgate.reserve('xf-3', 'invite', 'p' || n, NULL, contract.op(n))).operation_id)
 FROM generate_series(1, 3) n;
 SELECT sendgate.record_external_send('xf-3', 'invite', 'by hand', NULL, '2026-09-09 13:50+00') IS NOT NULL AS recorded;
@@ -76,7 +76,7 @@ SELECT sendgate.resolve_operation('xf-3', contract.op(n), false) FROM generate_s
 SELECT pg_temp.sweep();
 SELECT id, action, count, until FROM pg_temp.failure;
 
--- A correction and failures are one write; the drift says what was corrected, of which day.
+-- A correction and failures are one write; the drift names the counter and its day.
 SELECT count((sendgate.reserve('xf-4', 'invite', 'p' || n, NULL, contract.op(n))).operation_id)
 FROM generate_series(1, 3) n;
 UPDATE sendgate.accounts SET invites_sent_today = 9, invite_attempts_today = 1,

@@ -1,7 +1,7 @@
 \getenv abs_srcdir PG_ABS_SRCDIR
 \set helpers :abs_srcdir '/include/helpers.sql'
 \i :helpers
--- Layer 1: counters become what the journal counts, and what nobody answered is parked.
+-- Layer 1: counters become what the journal counts, and work of unanswered operations is parked.
 SET sendgate.now = '2026-07-15 12:00:00+00';
 SELECT sendgate.upsert_account('rec-' || n, 'sales_navigator') FROM generate_series(1, 4) n;
 
@@ -48,7 +48,7 @@ SELECT pg_temp.sweep();
 SELECT count(*) FROM sendgate.counter_drift WHERE account_id LIKE 'rec-%';
 SELECT inmails_sent_today, inmails_sent_this_week FROM sendgate.linkedin_accounts WHERE id = 'rec-1';
 
--- Work that was handed out and never answered is parked, and somebody is told; the slot is held.
+-- Work that was handed out and never answered is parked, with an alert; the slot stays taken.
 SET sendgate.now = '2026-07-16 09:00:00+00';
 SELECT sendgate.enqueue('rec', 'late', 'rec-3', 'inmail');
 SELECT attempt FROM sendgate.dispatch(1, NULL, 'rec-3');

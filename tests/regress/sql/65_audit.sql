@@ -32,7 +32,7 @@ SELECT * FROM pg_temp.alarm;
 -- One open per account, day and kind.
 SELECT pg_temp.audit();
 SELECT count(*) FROM pg_temp.alarm;
--- Out of their time, the ten that nobody answered are ahead as well.
+-- After their time, the ten unanswered operations are ahead as well.
 SET sendgate.now = '2026-08-12 12:15:00+00';
 SELECT pg_temp.audit();
 SELECT account_id, kind FROM pg_temp.alarm;
@@ -70,7 +70,7 @@ VALUES (contract.op(65), contract.op(65), '2026-08-12 12:00:00+00', '2026-08-12 
 SELECT pg_temp.audit();
 SELECT account_id, kind, detail FROM pg_temp.alarm WHERE account_id IN ('aud-1', 'aud-6');
 
--- Layer 1 heals, the next audit resolves; what tells of an event waits for somebody to see it.
+-- Layer 1 corrects, the next audit resolves its alert; an alert about an event stays until it is acknowledged.
 SELECT * FROM sendgate.reconcile_operations(10000) \gset
 SET sendgate.now = '2026-08-12 12:35:00+00';
 SELECT pg_temp.audit();

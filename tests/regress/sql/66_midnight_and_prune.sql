@@ -92,7 +92,7 @@ SELECT pg_temp.who_was_written() IS NOT NULL AS written;
 SET sendgate.now = '2026-09-10 00:00:00+00';
 SELECT pg_temp.midnight();
 SELECT pg_temp.who_was_written();
--- What was rolled is no drift.
+-- A rolled counter is no drift.
 SET sendgate.now = '2026-09-15 00:10:00+00';
 SELECT count(*) FROM sendgate.reconcile_operations(10000);
 SELECT count(*) FROM sendgate.counter_drift WHERE account_id LIKE 'mid-%';
@@ -168,8 +168,8 @@ SET sendgate.now = '2026-08-10 12:00:00+00';
 SELECT pg_temp.prune('90 days', '400 days', 10000);
 SELECT count(*) FROM pg_temp.prn;
 SELECT kept FROM pg_temp.prn WHERE kind IN ('4 campaign', '8 requests', '9 work');
--- Then what is settled leaves, in small batches. What is unresolved stays, and its work; so do open
--- alerts, events, what was settled of late, and lines that nobody has taken.
+-- Then settled operations are deleted, in small batches. Unresolved ones stay, with their work; so do open
+-- alerts, events, operations that were settled recently, and lines that were not taken.
 SET sendgate.now = '2026-08-30 12:00:01+00';
 SELECT pg_temp.prune('90 days', '400 days', 1);
 SELECT * FROM pg_temp.prn;
@@ -190,7 +190,7 @@ SELECT kept FROM pg_temp.prn WHERE kind = '1 journal';
 SELECT pg_temp.prune('90 days', '400 days', 10000);
 SELECT kept FROM pg_temp.prn WHERE kind = '2 events';
 
--- The current week and credit period stay: whatever somebody asks for, 32 days do.
+-- The current week and credit period stay: 32 days are kept, whatever the call asks for.
 SELECT input.arguments, e.code, e.message
 FROM (
     VALUES
@@ -256,7 +256,7 @@ RESET ROLE;
 SELECT count(*) FROM sendgate.alerts WHERE account_id = 'prn-3';
 
 -- Midnight looks at a week back from the end of its last sweep: idle accounts cost it nothing, and a row
--- that somebody held that night is rolled the next.
+-- that was held that night is rolled the next.
 SET sendgate.now = '2065-02-01 00:00:00+00';
 SELECT pg_temp.midnight();
 SET sendgate.now = '2065-03-01 12:00:00+00';

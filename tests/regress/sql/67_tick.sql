@@ -1,4 +1,4 @@
--- CALL sendgate.tick(): whatever is due by the database's own record, once a minute, by whomever.
+-- CALL sendgate.tick(), once a minute, from any session: it does what is due by the database's own record.
 \getenv abs_srcdir PG_ABS_SRCDIR
 \set helpers :abs_srcdir '/include/helpers.sql'
 \i :helpers
@@ -27,13 +27,13 @@ CREATE FUNCTION pg_temp.last_tick() RETURNS text LANGUAGE sql RETURN (
     SELECT string_agg(r.job || ' ' || r.state, ', ' ORDER BY r.run_id)
     FROM sendgate.reconcile_runs r WHERE r.started_at = sendgate.clock());
 
--- Nobody has ever run anything, and the view says so.
+-- No job has ever run, and the view says so.
 SELECT * FROM pg_temp.health;
 -- Everything is due, layer 2 before layer 1; each leaves its heartbeat, though nothing is to be found.
 CALL sendgate.tick();
 SELECT * FROM pg_temp.runs;
 SELECT * FROM pg_temp.health;
--- What was found is in it: nothing of this file's.
+-- It counts the findings: none of this file's.
 SELECT count(*) FROM sendgate.counter_drift WHERE account_id LIKE 'tick-%';
 -- At once again, nothing is due.
 DELETE FROM sendgate.reconcile_runs;
@@ -73,7 +73,7 @@ CALL pg_temp.tick_at('2026-11-20 03:27:00');
 SELECT pg_temp.last_tick();
 
 -- It does what the jobs do: a counter of yesterday, one that is far over its cap, an operation that
--- nobody answered, a row too old.
+-- was not settled, a row too old.
 CALL pg_temp.tick_at('2026-11-22 00:00:00');
 SET sendgate.now = '2026-11-22 12:00:00+00';
 SELECT proceed FROM sendgate.reserve('tick-1', 'inmail', 'p1');
@@ -134,7 +134,7 @@ SET sendgate.now = '2026-11-26 00:00:00+00';
 SELECT job, stale FROM pg_temp.health;
 SET sendgate.now = '2026-11-26 00:00:00.000001+00';
 SELECT job, stale FROM pg_temp.health;
--- After downtime the alert is raised by whoever comes first, and gone when all have caught up.
+-- After downtime the first job to run raises the alert; it is resolved when all have caught up.
 CALL pg_temp.tick_at('2026-11-27 08:00:00');
 SELECT pg_temp.last_tick();
 SELECT detail, opened_at, resolved_at FROM sendgate.alerts WHERE kind = 'reconciler_stale' AND day = '2026-11-27';
@@ -155,7 +155,7 @@ SELECT job, state, ran, ended, error FROM pg_temp.runs WHERE started = '27 09:20
 -- Whatever happened, the next tick is not held up.
 CALL pg_temp.tick_at('2026-11-27 09:21:00');
 SELECT pg_temp.last_tick();
--- A failure that nobody announced is a run of its own, and the last success stands.
+-- A failure without a begun run is a run of its own, and the last success stands.
 SET sendgate.now = '2026-11-27 09:22:00+00';
 SELECT sendgate.record_run_failure('prune', 'the disk was full');
 SELECT * FROM pg_temp.health WHERE job = 'prune';
@@ -185,7 +185,7 @@ FROM (
 ) AS input (n, call)
 CROSS JOIN LATERAL contract.error(format('SELECT sendgate.%s', input.call)) AS e
 ORDER BY input.n;
--- It commits between batches, so it cannot be part of somebody's transaction; nothing is left of it.
+-- It commits between batches, so it cannot run in a transaction; nothing is left of the attempt.
 BEGIN;
 \set VERBOSITY terse
 CALL sendgate.tick();
@@ -199,7 +199,7 @@ RESET ROLE;
 SELECT pg_temp.last_tick();
 SELECT job, last_state, stale FROM pg_temp.health;
 
--- A job that never came to its end is late from its installation on, and somebody is told.
+-- A job that has never finished is late from its installation on, and raises an alert.
 UPDATE sendgate.jobs SET sweep_started_at = NULL, sweep_finished_at = NULL, since = '2026-11-26 00:10:00+00' WHERE job = 'prune';
 SET sendgate.now = '2026-11-28 00:10:00+00';
 SELECT sendgate.begin_run('audit_events');

@@ -1,4 +1,4 @@
--- The breaker's lines for the daemon's output: what was committed appears, once, in its order.
+-- The breaker's lines for the daemon's output: each committed line appears once, in order.
 \getenv abs_srcdir PG_ABS_SRCDIR
 \set helpers :abs_srcdir '/include/helpers.sql'
 \i :helpers
@@ -49,7 +49,7 @@ SELECT * FROM pg_temp.take();
 -- Once.
 SELECT * FROM pg_temp.take();
 
--- The whole line is the log's, id included: whoever prints it twice after a crash prints the same id.
+-- The whole line is the log's, id included: a daemon that prints it twice after a crash prints the same id.
 SELECT sendgate.breaker_arm('box-2', 'empty');
 BEGIN;
 CREATE TEMPORARY TABLE first_taken AS SELECT * FROM sendgate.take_breaker_lines(10000);
@@ -67,7 +67,7 @@ SET sendgate.now = '2026-05-20 12:10:00+00';
 SELECT sendgate.breaker_report('box-3', 'p1', 'insufficient credits');
 SELECT reason FROM sendgate.breaker_check('box-3', 'p2', 'k');
 SELECT reason FROM sendgate.breaker_check('box-3', 'p2', 'k');
--- Without a prospect there is nobody to skip, and still a skip.
+-- Without a prospect no work is skipped, and the skip is counted all the same.
 SELECT reason FROM sendgate.breaker_check('box-3');
 SELECT account_id, action, reason, prospect_id, campaign_id FROM pg_temp.take();
 SET sendgate.now = '2026-05-20 12:11:00+00';

@@ -37,7 +37,7 @@ SELECT count(*) FROM sendgate.dispatch(10);
 SELECT sendgate.confirm('quarantine-1', contract.op(1), 'chat 1') IS NOT NULL AS confirmed;
 SELECT sendgate.record_external_send('quarantine-2', 'inmail', 'p9', 'chat 9', '2026-12-02 11:30:00+00') IS NOT NULL AS recorded;
 
--- Nobody gets out of it, and asking changes nothing.
+-- No call ends it early, and a refused call changes nothing.
 SELECT contract.books() AS before \gset
 \x on
 SELECT * FROM contract.error('SELECT sendgate.resume_all()');
@@ -77,7 +77,7 @@ UPDATE sendgate.jobs SET next_day = 'infinity' WHERE job = 'reconcile_operations
 SELECT code, detail FROM contract.error('SELECT sendgate.resume_all()');
 SELECT checked >= 3 AS from_the_first_account, more FROM sendgate.reconcile_operations();
 SELECT audited, reconciled FROM pg_temp.progress;
--- Called again it begins anew, and what was swept under the one before no longer counts.
+-- Called again it begins anew, and sweeps under the one before no longer count.
 SELECT sendgate.quarantine('more of the provider''s list has arrived');
 SELECT audited, reconciled, note FROM pg_temp.progress;
 SELECT code, detail FROM contract.error('SELECT sendgate.resume_all()');

@@ -69,7 +69,7 @@ ORDER BY id;
 SELECT inmails_sent_today AS sent, inmails_delivered_today AS delivered, in_flight, unresolved FROM sendgate.account_cards WHERE account_id = 'views/ada';
 SELECT action, sent_today, sent_this_week FROM sendgate.counters WHERE account_id = 'views/ada' AND sent_today + sent_this_week > 0 ORDER BY action;
 
--- In a new credit period the pill is gone at once, before anybody clears the stamp.
+-- In a new credit period the pill is gone at once, before a call clears the stamp.
 SET sendgate.now = '2026-06-09 00:00:00+00';
 SELECT account_id, pill FROM sendgate.account_cards WHERE account_id LIKE 'views/%' ORDER BY account_id;
 SELECT account_id, state, exhausted_at FROM sendgate.breakers WHERE account_id = 'views/bob';

@@ -20,7 +20,7 @@ SELECT sendgate.confirm('skips/b', contract.handed('skips/b', 'autumn1'), 'chat-
 SELECT account_id, campaign_id, action, reason, skipped, repeats, deferred_to, last_at
 FROM sendgate.skips_today WHERE account_id LIKE 'skips/%' ORDER BY account_id, campaign_id, reason;
 
--- The card says how it stands: in flight is what the worker still has, unresolved what nobody knows.
+-- The card shows both: operations in flight, which a worker still has, and unresolved ones.
 SELECT account_id, status, inmails_sent_today AS sent, inmail_daily_cap AS cap, inmails_delivered_today AS delivered, in_flight, unresolved, pill, breaker, resumes_at
 FROM sendgate.account_cards WHERE account_id LIKE 'skips/%' ORDER BY account_id;
 
@@ -43,7 +43,7 @@ SET TimeZone = 'UTC';
 SELECT sum(skipped) AS skipped FROM sendgate.skips_today WHERE account_id LIKE 'skips/%';
 SELECT account_id, inmails_sent_today AS sent, inmails_delivered_today AS delivered, in_flight, unresolved, pill FROM sendgate.account_cards WHERE account_id LIKE 'skips/%' ORDER BY account_id;
 
--- With the next credit period the pill is gone before anybody clears the stamp.
+-- With the next credit period the pill is gone before a call clears the stamp.
 SET sendgate.now = '2026-06-09 00:00:00+00';
 SELECT account_id, pill, breaker FROM sendgate.account_cards WHERE account_id = 'skips/a';
 SELECT count(*) FROM sendgate.dispatch(100, 'inmail', 'skips/a');

@@ -123,8 +123,8 @@ CROSS JOIN LATERAL contract.error('SELECT sendgate.' || input.statement) AS e
 ORDER BY input.n;
 \x off
 
--- The session's own lock_timeout is obeyed where it is shorter, and is as it was afterwards. Nobody
--- else is held up, and what only reads does not wait.
+-- The session's own lock_timeout is obeyed where it is shorter, and is unchanged afterwards. No other session
+-- is held up, and calls that only read do not wait.
 SET lock_timeout = '20ms';
 SELECT e.code, e.message FROM contract.error($$SELECT sendgate.reserve('errors/a', 'inmail', 'p6')$$) AS e;
 SHOW lock_timeout;

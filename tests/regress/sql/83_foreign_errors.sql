@@ -90,7 +90,7 @@ CREATE TRIGGER refuses_83 BEFORE INSERT ON sendgate.send_operations FOR EACH ROW
 SELECT prospect_id FROM sendgate.dispatch(100, NULL, 'foreign/b') ORDER BY prospect_id;
 SELECT prospect_id, state, reason, error FROM contract.work WHERE account_id = 'foreign/b' ORDER BY prospect_id;
 SELECT sent_today FROM sendgate.counters WHERE account_id = 'foreign/b' AND action = 'message';
--- Also where the server's log tells how what was tried is rolled back.
+-- Also at a level at which the server logs the abort of the subtransaction.
 SELECT sendgate.upsert_account('foreign/c', 'sales_navigator');
 SELECT sendgate.enqueue('spring', 'p' || n, 'foreign/c', 'message') FROM generate_series(2, 3) AS n;
 SET log_min_messages = 'debug5';

@@ -67,7 +67,7 @@ CROSS JOIN LATERAL contract.error(input.statement) AS e
 ORDER BY input.n;
 SELECT sendgate.clock();
 
--- Nobody can switch the test clock itself on or off but in the configuration file.
+-- The test clock itself is switched on or off in the configuration file only.
 SELECT e.code, e.message FROM contract.error('SET sendgate.test_clock = off') AS e;
 
 -- The other settings are a superuser's too, and have limits.

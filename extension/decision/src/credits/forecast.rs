@@ -44,7 +44,7 @@ pub struct Forecast {
     pub next_grant: Option<i32>,
     /// When they are used up at this pace; none = not before the next period, or nothing is counted.
     pub lasts_until: Option<Instant>,
-    /// Whether somebody is to be told, once a period: the account sends, and they will not last.
+    /// Whether to warn the operators, once a period: the account sends, and its credits will not last.
     pub warns: bool,
 }
 

@@ -39,8 +39,8 @@ pub enum Told {
 }
 
 impl Sending {
-    /// Whether it is given back at `at`, as far as the journal remembers: of what was delivered after
-    /// all, it does not.
+    /// Whether it is given back at `at`, as far as the journal remembers. The journal does not remember that a
+    /// send was given back before it turned out to be delivered.
     fn is_given_back(&self, at: Instant) -> bool {
         let given_back = matches!(self.fate, Fate::GivenBack | Fate::Refused);
         given_back && self.settled_at.is_some_and(|settled| settled <= at)

@@ -73,7 +73,7 @@ pub fn left(world: &World) -> Option<i32> {
         reset_day: reset_day(world, told),
         changed_at: world.history[..told].iter().filter_map(changed).next_back(),
     };
-    // What was in flight when the page was seen.
+    // The operations that were in flight when the page was seen.
     let open: Vec<_> = (0..world.ops.len()).filter(|&op| purse.is_open(op, page.observed_at, told)).collect();
     for op in open {
         purse.grant(op);

@@ -140,8 +140,8 @@ const NEVER: Rules = Rules {
 };
 
 proptest! {
-    /// Without a balance nothing is counted, nobody is refused but by the provider's stamp, and that is
-    /// set and cleared exactly as the breaker alone does it.
+    /// Without a balance nothing is counted, only the provider's stamp refuses, and it is set and cleared exactly
+    /// as the breaker alone does it.
     #[test]
     fn without_a_balance_it_is_as_before(steps in prop::collection::vec(any_step(), 1..80), reset in 1u8..=31) {
         use sendgate_decision::breaker::Breaker;

@@ -30,9 +30,9 @@ pub enum Step {
     TopUp {
         credits: i32,
     },
-    /// Somebody looks at the balance page.
+    /// A person looks at the balance page.
     Look,
-    /// What was seen is told: the last page, or any earlier one, once or again.
+    /// A page that was seen is reported: the last one or an earlier one, for the first time or again.
     Tell {
         back: usize,
     },
@@ -50,7 +50,7 @@ pub enum Step {
     },
 }
 
-/// Histories in which all is told in time and nobody lies, whatever is late or lost.
+/// Histories in which every balance is reported in time and is true, while answers are late or lost.
 pub fn honest() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => Just(Step::Reserve { forced: false }),

@@ -9,7 +9,7 @@ use sendgate_decision::credits::{Allowance, Calendar, Credits, Observation, Read
 
 pub const TTL: i64 = 15 * MINUTE;
 
-/// What was written, in order: the oracle's only source.
+/// All writes, in order: the oracle's only source.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Event {
     Granted { op: usize },
@@ -106,7 +106,7 @@ impl World {
         open.map(|op| op.sending.expires_at).min()
     }
 
-    /// The reset day before anybody changed it, which is the provider's.
+    /// The reset day before it was changed, which is the provider's.
     pub fn first_reset_day(&self) -> u8 {
         self.provider_day
     }
@@ -302,7 +302,7 @@ impl World {
         }
         let occurred_at = match self.untold.pop() {
             Some(at) => at,
-            // Nobody takes by hand what a worker was promised.
+            // A send by hand does not take a credit that a worker's grant has promised.
             None if self.balance > self.to_come() => {
                 self.balance -= 1;
                 self.now

@@ -48,14 +48,14 @@ impl Scan {
                 None => scan_key.sk_flags |= pg_sys::SK_ISNULL as i32,
             }
         }
-        let (columns, nobody) = (key.len() as i32, std::ptr::null_mut());
+        let (columns, no_owner) = (key.len() as i32, std::ptr::null_mut());
         let (index, scan, slot) = unsafe {
             let snapshot = pg_sys::GetActiveSnapshot();
             pg_guard_ffi_boundary(|| {
                 let index = raw::index_open(found.index, mode);
                 let scan = raw::begin_scan(table, index, snapshot, columns);
                 raw::index_rescan(scan, keys.as_mut_ptr(), columns, std::ptr::null_mut(), 0);
-                (index, scan, raw::table_slot_create(table, nobody))
+                (index, scan, raw::table_slot_create(table, no_owner))
             })
         };
         Scan { found, keys, key_columns: key.len(), table, index, scan, slot }

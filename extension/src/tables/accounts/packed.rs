@@ -1,8 +1,8 @@
 //! Two columns of the account row that hold many small values: what the six days before the row's day sent,
 //! and failures in a row with the cooldowns of single actions.
 //!
-//! As columns of their own they would be fifty, of which nearly all are 0 or NULL, and each grant would read
-//! them. Days are numbers of 7 bits a byte (LEB128), so a usual account needs 30 bytes. Failures are JSON that
+//! Separate columns would be fifty, nearly all of them 0 or NULL, and each grant would read them. Days are
+//! numbers of 7 bits a byte (LEB128), so a usual account needs 30 bytes. Failures are JSON that
 //! a DBA can read, and NULL for an account without any.
 
 use crate::postgres::function::show_instant;

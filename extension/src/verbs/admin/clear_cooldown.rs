@@ -25,7 +25,7 @@ sql_function!(sendgate_clear_cooldown, pg_finfo_sendgate_clear_cooldown, clear_c
 /// Stands for all accounts.
 const EVERY_ACCOUNT: &str = "*";
 
-/// Accounts of which an action has failures in a row.
+/// Accounts that have failures in a row of some action.
 static FAILING: Statement = Statement::new(
     "SELECT a.id FROM sendgate.accounts a
      WHERE a.failures IS NOT NULL AND pg_catalog.strpos(a.failures::pg_catalog.text, 'count')
