@@ -31,7 +31,7 @@ def layers(server: Server, accounts: int, levels: list[int]) -> tuple[Table, lis
 
 
 def drift(server: Server, active: int) -> tuple[list[Sweep], str]:
-    """Layers 2 and 1 where some hundred counters are wrong; returns what was checked."""
+    """Layers 2 and 1 where some hundred counters are wrong. Returns the sweeps, and the checks in words."""
     progress("  planting drift")
     planted = Planted(server, active, data.TODAY)
     audited = server.sweep("audit_events", "drift")
