@@ -46,8 +46,9 @@ def per_slot(cluster: Cluster, script: str, size: int, slots: int = SLOTS) -> fl
 
 
 def _calls(name: str, times: int) -> list[str]:
-    """A prepared call with other arguments each time, the same in every run."""
-    calls = (f"EXECUTE call('account-{n % ACCOUNTS + 1}', 'prospect-{times}-{n}')" for n in range(times))
+    """A prepared call with other arguments each time, the same for both revisions."""
+    prospect = f"{name}, {times} times"  # a prospect of an earlier run has an operation in flight
+    calls = (f"EXECUTE call('account-{n % ACCOUNTS + 1}', '{prospect}: {n}')" for n in range(times))
     return [f"PREPARE call(text, text) AS {PREPARE[name]}", *calls]
 
 
@@ -70,4 +71,6 @@ def _count(cluster: Cluster, statements: list[str]) -> int:
     found = re.search(r"I\s+refs:\s+([\d,]+)", done.stderr)
     if done.returncode != 0 or "ERROR:" in done.stderr or found is None:
         raise HarnessError(f"valgrind did not count:\n{done.stderr[-2000:]}")
+    if 'proceed = "f"' in done.stdout:
+        raise HarnessError("a call was refused, so its instructions are not those of a grant")
     return int(found[1].replace(",", ""))
