@@ -1,4 +1,4 @@
-//! The command line.
+//! The command line: options that all commands share, the commands, and the exit status.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;

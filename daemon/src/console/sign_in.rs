@@ -1,4 +1,4 @@
-//! Signing in and out.
+//! Signing in with a token, which begins a session, and signing out, which ends it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

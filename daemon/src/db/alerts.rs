@@ -1,4 +1,4 @@
-//! Alerts that are not resolved.
+//! Alerts that are not resolved: all, those of one account, and how many of each kind.
 
 use serde::{Deserialize, Serialize};
 use tokio_postgres::types::Type;

@@ -1,4 +1,4 @@
-//! The jobs' heartbeats and runs.
+//! The jobs' heartbeats, with their ages in seconds, and the last runs of each job.
 
 use serde::{Deserialize, Serialize};
 use tokio_postgres::types::Type;

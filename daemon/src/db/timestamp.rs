@@ -1,4 +1,4 @@
-//! Instants as the database has them.
+//! Instants as the database has them: microseconds, read from rows and from JSON, shown in UTC.
 
 use std::error::Error;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! TLS as libpq's `sslmode` means it.
+//! TLS as libpq's `sslmode` means it: from no encryption to a server whose name is verified.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Text that other people wrote.
+//! Text that other people wrote: shown without characters that could hide or turn the text beside it.
 
 use std::error::Error;
 use std::fmt::{self, Write};

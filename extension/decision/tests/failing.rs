@@ -355,7 +355,7 @@ proptest! {
     /// Whatever happened: a day and an operation's time later an attempt passes, and its delivery ends the
     /// silence.
     #[test]
-    fn no_silence_lasts_for_ever(
+    fn an_attempt_passes_a_day_after_any_silence(
         limits in limits(), steps in prop::collection::vec(step(), 1..60),
     ) {
         let mut world = World::new(limits);

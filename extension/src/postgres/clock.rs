@@ -1,4 +1,4 @@
-//! The one clock.
+//! The clock of every decision: the server's, or the test clock that a setting freezes or shifts.
 
 use crate::postgres::function::{Answer, Args, sql_reading};
 use crate::postgres::gucs;

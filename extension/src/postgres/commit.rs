@@ -1,4 +1,4 @@
-//! Commits that a crash must not forget.
+//! Commits that wait for the disk, so that a crash does not forget a slot that a worker was told of.
 
 use pgrx::pg_sys;
 

@@ -1,4 +1,4 @@
-//! Answers of several rows.
+//! Answers of composite types: one row, or a set of rows that PostgreSQL materializes.
 
 use crate::postgres::catalog;
 use crate::postgres::function::Args;

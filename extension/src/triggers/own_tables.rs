@@ -1,4 +1,5 @@
-//! Triggers of sendgate's own tables.
+//! Triggers of sendgate's own tables: append-only logs, changes of the configuration, events that an
+//! application inserts.
 
 use crate::postgres::clock;
 use crate::postgres::error::{Code, Error, Result};

@@ -1,4 +1,4 @@
-//! `confirm_many`.
+//! `confirm_many`: a batch of deliveries, all of them or none, in one statement a table.
 
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, TEXT_CHARACTERS_MAX, check_text, is_blank, sql_statements};

@@ -1,4 +1,4 @@
-//! `rollback_many`.
+//! `rollback_many`: a batch of failures with their errors, all of them or none, in one statement a table.
 
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, sql_statements};

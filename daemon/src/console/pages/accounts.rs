@@ -1,4 +1,4 @@
-//! The list of accounts, page by page.
+//! The list of accounts: a card each, filtered and searched, in pages by id.
 
 use std::sync::Arc;
 

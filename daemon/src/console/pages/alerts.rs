@@ -1,4 +1,4 @@
-//! The open alerts, newest first.
+//! The open alerts, newest first, each with its link to acknowledge it.
 
 use std::sync::Arc;
 

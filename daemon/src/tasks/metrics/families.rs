@@ -1,4 +1,4 @@
-//! The numbers of the database as metrics.
+//! The numbers of the database as metrics: name, help text, labels and value of each family.
 
 use std::fmt;
 use std::sync::Arc;

@@ -111,8 +111,8 @@ mutants! {
         "one_attempt_at_a_time_while_failing" in failing with Rules { decide: notes_no_attempt, ..REAL };
     any_answer_lets_the_next_one_pass:
         "one_attempt_at_a_time_while_failing" in failing with Rules { fail: lets_the_next_one_pass, ..REAL };
-    what_was_in_flight_ends_a_silence:
-        "a_silence_ends_for_a_reason" in failing with Rules { deliver: delivers_afresh, ..REAL };
+    an_attempt_from_before_ends_a_silence:
+        "silence_ends_only_by_a_fresh_attempt" in failing with Rules { deliver: delivers_afresh, ..REAL };
     a_cooldown_never_ends:
         "sendable_in_the_next_period" in crowd with Rules { fail: cools_down_for_ever, ..REAL };
 }

@@ -71,7 +71,7 @@ properties! {
     an_expiry_makes_the_silence_longer: false,
     nothing_passes_a_silence: false,
     one_attempt_at_a_time_while_failing: true,
-    a_silence_ends_for_a_reason: false,
+    silence_ends_only_by_a_fresh_attempt: false,
 }
 
 impl Transition<'_> {
@@ -337,7 +337,7 @@ fn one_attempt_at_a_time_while_failing(t: &Transition<'_>) -> bool {
 }
 
 /// It ends by a delivery, or by an answer about the recipient, of an attempt made after it began.
-fn a_silence_ends_for_a_reason(t: &Transition<'_>) -> bool {
+fn silence_ends_only_by_a_fresh_attempt(t: &Transition<'_>) -> bool {
     let Some(before) = failing(t.before).filter(|_| failing(t.after).is_none()) else { return true };
     let (Step::Confirm { op: place, .. } | Step::Rollback(place, Outcome::RecipientLater)) = t.step else {
         return false;

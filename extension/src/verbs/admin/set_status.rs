@@ -1,4 +1,4 @@
-//! `set_status`.
+//! `set_status`: an operator sets an account's status, and its waiting work is looked at again.
 
 use crate::postgres::function::{Answer, Args, VOID, sql_function, unknown_value};
 use crate::postgres::statement::Spi;

@@ -1,4 +1,4 @@
-//! Due enrollments of the picked accounts.
+//! Due enrollments of the accounts that were picked, with what the journal says about their prospects.
 
 use crate::postgres::jsonb::Jsonb;
 use crate::postgres::param::{Element, IntoParam, array, types};
