@@ -91,7 +91,7 @@ def runs(item) -> bool:
 def server(request):
     """A server of this worker's own, of the version that is the parameter."""
     major, config = request.param, request.config
-    # What takes minutes is seen while it happens.
+    # A build takes minutes, so its progress is shown while it runs.
     with config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         install = postgres.for_version(major, progress)
         if not config.option.built:

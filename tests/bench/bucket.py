@@ -12,7 +12,7 @@ from pyrate_limiter import Duration, PostgresBucket, Rate, RateItem
 
 connection, clients, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 pool = ConnectionPool(connection, min_size=clients, max_size=clients, open=True)
-# What a bucket holds it counts anew with each call: a day's cap of an account, as everybody else's.
+# The bucket counts its rows anew with each call: a day's cap of an account, as the other contenders have it.
 buckets = [PostgresBucket(pool, f"account_{n}", [Rate(50, Duration.DAY)]) for n in range(clients)]
 counts = [0] * clients
 until = time.monotonic() + seconds

@@ -120,7 +120,7 @@ BASELINES = {
 
 SCRIPTS = {name: script for name, script, _, _ in ROWS} | BASELINES
 
-# Everybody works as an ordinary login: no application is a superuser, whom PostgreSQL asks for no
+# Every contender works as an ordinary login: no application is a superuser, whom PostgreSQL asks for no
 # privileges.
 APPLICATION = "app"
 

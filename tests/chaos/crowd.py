@@ -17,7 +17,7 @@ DAEMON_POLL = "0.1"
 
 
 class Crowd:
-    """Everybody, by number; who ends without having been killed is noted."""
+    """All processes by number. One that ends without having been killed is noted as trouble."""
 
     def __init__(self, world: World, rng: random.Random):
         self.world = world
@@ -97,7 +97,7 @@ class Crowd:
             process.send_signal(signal.SIGTERM)
         for number, process in self.workers.items():
             wait_for(lambda process=process: process.poll() is not None, f"worker {number} to end its round")
-            # Who has only just been started does not listen yet, and has not begun a round.
+            # A worker that has only just been started does not listen yet, and has not begun a round.
             if process.returncode not in (0, -signal.SIGTERM):
                 trouble = self.directory / f"{number}-{self.incarnations[number]}.trouble"
                 said = trouble.read_text() if trouble.exists() else process.returncode

@@ -99,7 +99,7 @@ class Truth:
         return bytes.fromhex(operation.replace("-", "")) in self._accepted
 
     def read(self) -> None:
-        """What has been written since the last time; only whole lines are true."""
+        """The lines that were written since the last call. A line without its end is not read yet."""
         for path in self._directory.glob("*.ledger"):
             with path.open("rb") as file:
                 file.seek(self._read.get(path, 0))

@@ -173,7 +173,7 @@ class Run:
         )
 
     def set_clock(self, instant: datetime) -> None:
-        """Everybody's clock runs on from there."""
+        """The clock of every process runs on from there."""
         # The setting knows whole seconds.
         offset = round(instant.timestamp() - time.time())
         self.cluster.configure(sendgate__clock_offset=f"{offset} seconds")

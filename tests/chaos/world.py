@@ -1,4 +1,4 @@
-"""What the processes of a run share: its sizes, the clock, and how far everybody is."""
+"""What the processes of a run share: its sizes, the clock, and how far each of them is."""
 
 import json
 import mmap

@@ -78,7 +78,7 @@ def install_files(install: Install, library: Path) -> None:
     scripts = {f"{EXTENSION}--{default_version()}.sql": install_script().encode()}
     for delta in (REPO / "sql").glob(f"{EXTENSION}--*--*.sql"):
         scripts[delta.name] = delta.read_bytes()
-    # What stays is only ever replaced: a server of another run may be reading it.
+    # Files that stay are replaced, never truncated: a server of another run may be reading them.
     for found in extensions.glob(f"{EXTENSION}--*.sql"):
         if found.name not in scripts:
             found.unlink()

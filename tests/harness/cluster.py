@@ -42,7 +42,7 @@ class Cluster:
         self.port = 0
         self.host = "127.0.0.1"
         self.socket_dir: Path | None = None
-        # What runs the server's programs instead, such as in a namespace; it changes the user too.
+        # A command before the server's programs, such as one that enters a namespace; it changes the user too.
         self.inside: list[str] = []
         exists = self.datadir.exists() and any(self.datadir.iterdir())
         # A server must run as the owner of its data, who may have been chosen by an earlier run.

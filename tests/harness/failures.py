@@ -9,7 +9,7 @@ from .progress import CommandFailed, HarnessError
 
 LINES_MAX = 30
 BLOCK_START = re.compile(r"^error(\[\w+\])?: ")
-# What cargo adds about an error that was told before it.
+# Lines that cargo adds after the error itself.
 AFTERWORD = re.compile(r"^error: (could not compile|aborting due to|build failed)")
 BUILD_SCRIPT = re.compile(r"^error: failed to run custom build command for `([^`]+)`")
 PANIC = re.compile(r"^\s*thread '[^']*'(?: \(\d+\))? panicked at (.*)$")

@@ -51,7 +51,7 @@ class Account:
 
 
 def server_account() -> Account:
-    """Who runs PostgreSQL: yourself, or an unprivileged user if you are root."""
+    """The user that runs PostgreSQL: yourself, or an unprivileged user if you are root."""
     if os.geteuid() != 0:
         return _account(pwd.getpwuid(os.geteuid()))
     for name in ("postgres", "nobody"):

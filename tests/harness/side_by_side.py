@@ -84,6 +84,7 @@ def end_with_the_parent() -> None:
 
 
 def _end_with_the_run() -> None:
-    """Who asks the run to end, or kills it, reaches none of its jobs; they and their servers would go on."""
+    """End this process when its parent ends. A signal to the run does not reach its jobs, and they and their
+    servers would go on."""
     connection.wait([parent_process().sentinel])
     os.kill(os.getpid(), signal.SIGTERM)

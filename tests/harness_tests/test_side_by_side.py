@@ -55,7 +55,7 @@ def play() -> None:
 
 
 def end_as_named(report, job: Job) -> None:
-    """What such a job does."""
+    """The job that the tests hand out."""
     report.stage(f"{job.name}: work", lambda: (1, 0))
     match job.name:
         case "raises":

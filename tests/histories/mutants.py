@@ -156,7 +156,7 @@ class CountsTogether(Account):
 
 
 class LetsAllThrough(Account):
-    """Once a silence is over, everybody may send."""
+    """Once a silence is over, every attempt passes."""
 
     def one_at_a_time(self, action, expires_at):
         pass

@@ -147,11 +147,11 @@ class Player:
         values = plain(answer.fetchone())
         if verb in ("confirm_many", "rollback_many"):
             return tuple(values[0])
-        # What returns nothing returns the empty text.
+        # A function that returns void answers with the empty text.
         return (None,) if values == [""] else tuple(values)
 
     def handed(self, rows: list[tuple]) -> list[Row]:
-        """What dispatch answered."""
+        """The rows that dispatch answered."""
         return handed(rows)
 
     def same(self, at: int, what: str, found: object, expected: object) -> None:

@@ -107,7 +107,7 @@ SELECT a.id, a.status, a.breaker_mode, a.inmail_credits_exhausted_at, a.breaker_
                   cooldown_until timestamptz) ON true)
 FROM sendgate.accounts a ORDER BY a.id
 """
-# What dispatch is judged by, beside its answer.
+# The state by which dispatch is judged, beside its answer.
 PIECES = """SELECT account_id, campaign_id, prospect_id, action, state, next_dispatch_at, reason
 FROM sendgate.enrollments"""
 # How far the ramp is, right after something was counted.

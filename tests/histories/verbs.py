@@ -193,7 +193,7 @@ class Account(Failing):
         return None
 
     def set_status(self, status: str) -> None:
-        """What leaves a restriction ramps up anew."""
+        """Set the status. An account that leaves a restriction begins its ramp again."""
         self.note_cap()
         if self.status == "restricted" != status and self.ramp is not None:
             self.ramp = set()

@@ -49,7 +49,7 @@ class Work(Books):
         return next((e for e in self.enrolled if (e.campaign, e.prospect, e.action) == key), None)
 
     def due(self) -> list[Enrollment]:
-        """What dispatch may look at."""
+        """The work that dispatch may look at."""
         waiting = [e for e in self.enrolled if e.state == "waiting" and e.campaign not in self.paused_campaigns]
         return [e for e in waiting if e.due_at is not None and e.due_at <= self.now]
 
@@ -123,7 +123,7 @@ class Work(Books):
             e.becomes("done")
 
     def failed(self, operation: Operation, answer: Answer, retry_after: int | None = None) -> None:
-        """What became of the last hand-out of a piece, unless it was a delivery."""
+        """The outcome of the last hand-out of this work, unless it was a delivery."""
         e = next((e for e in self.enrolled if e.operation is operation), None)
         if e is None or e.state not in ("sending", "parked"):
             return

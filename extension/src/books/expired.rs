@@ -34,7 +34,7 @@ static PARK: Statement = Statement::new(
     types![texts, date, instant],
 );
 
-/// What expired becomes one of the unknown outcomes that operators list. It stays one until it is settled,
+/// An expired operation becomes one of the unknown outcomes that operators list. It stays one until it is settled,
 /// also when the sweep no longer looks back so far.
 static LIST: Statement = Statement::new(
     "UPDATE sendgate.send_operations o

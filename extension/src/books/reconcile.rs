@@ -88,7 +88,7 @@ fn with_expired(tallies: &[Tally]) -> impl Iterator<Item = (usize, i32)> {
     tallies.iter().map(|tally| tally.expired).enumerate().filter(|(_, expired)| *expired > 0)
 }
 
-/// What failures made of the cooldowns of an account: which of those in hand, and each change with its operation.
+/// How failures changed the cooldowns of an account: which of those in hand, and each change with its operation.
 type Failed = (usize, Vec<(OperationId, CooldownChange)>);
 
 /// Lists what expired and counts it as failures in the rows in hand. The accounts whose rows changed by that.

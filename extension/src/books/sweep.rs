@@ -85,7 +85,7 @@ pub(super) fn next(members: &[Member], limit: i32) -> Option<Cursor> {
 /// What the journal says of an account.
 #[derive(Default)]
 pub(super) struct Tally {
-    /// What counts, by action.
+    /// The operations that count, by action.
     pub counted: [Counted; ACTIONS],
     /// Expired operations.
     pub expired: i32,

@@ -1,4 +1,4 @@
-//! Who did it: the session user, or whom the daemon names.
+//! The actor that logs name: the session's user, or the operator whom the daemon names.
 
 use crate::postgres::gucs;
 use pgrx::pg_sys;

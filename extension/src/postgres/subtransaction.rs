@@ -6,7 +6,7 @@ use pgrx::pg_sys;
 use pgrx::pg_sys::panic::CaughtError;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-/// What became of an attempt.
+/// How an attempt ended.
 pub enum Attempt<T> {
     /// It stands.
     Kept(T),
@@ -66,7 +66,7 @@ fn attempt_but<T>(
     }
 }
 
-/// What has to be as it was when a subtransaction is over.
+/// The state of the backend that has to be restored when a subtransaction is over.
 struct Surroundings {
     context: pg_sys::MemoryContext,
     owner: pg_sys::ResourceOwner,

@@ -76,7 +76,7 @@ pub struct ExternalSend<'a> {
     pub event_follows: bool,
 }
 
-/// What became of it.
+/// The result of an external send.
 pub enum Recorded {
     /// It was told before, by this event where that is still there; nothing has changed.
     Already(Option<Id>),

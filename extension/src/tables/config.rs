@@ -1,4 +1,4 @@
-//! What seldom changes — tiers, error rules, the one switch — compiled once per backend.
+//! The configuration, which seldom changes: tiers, error rules and the one switch, compiled once per backend.
 //!
 //! A change sends every backend an invalidation when it commits, through the triggers
 //! `config_changed`; a backend looks for one before each decision and again after the write. It

@@ -93,7 +93,7 @@ pub struct NewOperation<'a> {
 
 /// An operation as the journal has it, with its event where there is one.
 pub struct JournalRow {
-    /// What settling it needs.
+    /// The part that settling it needs.
     pub operation: Operation,
     /// Whom it is for.
     pub prospect: String,

@@ -28,7 +28,7 @@ fn preview(args: &Args) -> Answer {
         loop {
             match judge(spi, &ask, &seen, &rule, [0; 16], now)? {
                 Verdict::Refuse(refusal) => return Ok(Decision::refuse(refusal)),
-                // What reserve would clear first is cleared in the copy.
+                // reserve would clear the stamp first; here it is cleared in the copy.
                 Verdict::ClearBreaker(_) => {
                     seen.row.account.breaker.clear(now);
                 }

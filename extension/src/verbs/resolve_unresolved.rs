@@ -46,8 +46,8 @@ macro_rules! find {
     };
 }
 
-/// What waits for a verdict, read without holding the accounts. The accounts by ascending id, so that the next
-/// call goes on with those that this one left.
+/// The operations that wait for a verdict, read without holding the accounts. The accounts come by ascending id,
+/// so that the next call goes on with those that this one left.
 static FIND_OF_ALL: Statement = find!("$3 IS NULL");
 
 static FIND_OF_ACCOUNT: Statement = find!("o.account_id OPERATOR(pg_catalog.=) $3");

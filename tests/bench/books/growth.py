@@ -14,7 +14,7 @@ WANTED = 0.95
 BY_HAND = contenders.BY_HAND.replace("inmails_sent_today < 50", "inmails_sent_today < 10000")
 SCRIPTS = {"reserve": contenders.RESERVE, "by hand": BY_HAND}
 
-# The day has begun for everybody: an account's first slot of a day moves its day as well, which is
+# The day has begun for every account: its first slot of a day moves its day as well, which is
 # indexed, and which the contender knows nothing of.
 SETUP = f"""
 SELECT sendgate.set_tier_cap('sales_navigator', 'inmail', 10000);

@@ -29,7 +29,7 @@ def test_status_shows_what_the_views_show(env):
     equal(done.returncode, 0, done.stderr)
     lines = done.stdout.splitlines()
     assert lines[0].startswith("2 accounts at "), lines
-    # What has something to see comes first.
+    # Accounts that need attention come first.
     assert lines[2].startswith("zed") and "credits exhausted" in lines[2], lines
     assert lines[3].startswith("calm") and "1/50" in lines[3], lines
     assert all(any(line.startswith(job) and " ok " in line for line in lines) for job in JOBS), lines

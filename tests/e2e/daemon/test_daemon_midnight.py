@@ -41,7 +41,7 @@ def test_midnight_with_the_daemon_up_while_workers_send(env):
         def work_through_midnight(number: int) -> None:
             if number < WORKERS:
                 return work(number)
-            # Midnight comes when the first day's cap is reached and everybody still asks for more.
+            # Midnight comes when the first day's cap is reached and all workers still ask for more.
             wait_for(lambda: books(env)["counter"] == CAP, "the first day's cap")
             run_the_clock_to(env, "23:59:58")
 

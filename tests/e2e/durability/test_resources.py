@@ -33,7 +33,7 @@ def test_workers_and_the_daemon_get_on_after_connections_ran_out(env):
         wait_for(lambda: TOO_MANY in worker.errors, "the worker to be refused")
         wait_for(lambda: not daemon.ready(), "readyz to notice")
         wait_for(lambda: is_full(daemon.get("/readyz")[1]), "readyz to say why")
-        # Who administers the server still gets in.
+        # A superuser still gets in: PostgreSQL reserves connections for that.
         make_due(env, *JOBS)
         crowd.go()
         thread.join()

@@ -102,7 +102,7 @@ class World:
         self.enqueue("invite", each)
 
     def at(self, instant: str, hours: int = 0) -> None:
-        """Stops everybody's clock there."""
+        """Stops the clock of all sessions there."""
         for session in (self.admin, *self.sessions):
             session.execute(
                 "SELECT set_config('sendgate.now', (%s::timestamptz + make_interval(hours => %s, secs => %s))::text,"
@@ -162,7 +162,7 @@ class World:
         return {account for (account,) in self.admin.execute(sql)}
 
     def prove(self, counts: bool) -> None:
-        """What must hold at the end of the first hour, for every account."""
+        """Checks of the end of the first hour, for every account."""
         provider, called = self.provider, self.provider.called()
         equal(set(called), set(self.accounts), "accounts that were tried")
         equal(self.failing(), set(self.accounts), "accounts whose invites cool down")

@@ -92,7 +92,7 @@ account_restricted auth_lost recipient_later
 """
 TO_BE_MET += ["set credits_exhausted", "set manual", "skip account_inmail_credits_exhausted"]
 TO_BE_MET += [f"clear {reason}" for reason in ("monthly_reset", "recent_success_evidence", "manual")]
-# What campaign work has to have come through.
+# The states through which campaign work has to have come.
 TO_BE_MET += ["cancel", "resume_deferred", "switch_action", "dispatch, answered before"]
 TO_BE_MET += ["handed out", "waiting, None", "sending, None", "done, None", "cancelled, None"]
 TO_BE_MET += [f"waiting, {reason}" for reason in WAITS_FOR.split()]

@@ -133,7 +133,7 @@ def test_no_call_meets_more_rows_than_it_wants(env):
             equal(handed, (size,), "slots")
     for plan in plans:
         for node in nodes(plan["Plan"]) if is_ours(plan["Query Text"]) else ():
-            # What prune reads by place in the table is each page once a sweep.
+            # prune reads by place in the table: each page once a sweep.
             if is_large(node) and node["Node Type"].startswith(("Index", "Bitmap", "Seq")) and too_many(node):
                 wasteful.append(f"{wasted(node)} in {plan['Query Text']}")
     wasteful = sorted({text for text in wasteful if not any(known in text for known in WASTEFUL)})

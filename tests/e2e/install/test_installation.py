@@ -32,7 +32,7 @@ def test_planted_roles_stop_the_installation(env):
             "CREATE ROLE sendgate_owner; CREATE ROLE planter; GRANT sendgate_owner TO planter",
             "sendgate_owner",
         )
-        # What sendgate would have created itself is accepted.
+        # A role as sendgate would have created it is accepted.
         server.psql("; ".join(f"CREATE ROLE {role} NOLOGIN" for role in OURS))
         server.psql("CREATE EXTENSION sendgate")
         equal(server.psql("SELECT count(*) FROM sendgate.tiers"), "30", "tiers")

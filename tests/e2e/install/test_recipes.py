@@ -45,7 +45,7 @@ def test_the_page_is_as_prometheus_wants_it_and_has_what_the_alerts_ask(env):
 
 
 def promtool(*arguments: str | Path, page: str | None = None) -> str:
-    """What promtool says; it has to be content."""
+    """Run promtool, which must find no fault; returns its output."""
     command = [debian.prometheus() / "promtool", *arguments]
     done = subprocess.run(command, input=page, capture_output=True, text=True)
     equal(done.returncode, 0, done.stdout + done.stderr)

@@ -32,7 +32,7 @@ VERBS = (
     "INSERT INTO sendgate.linkedin_events (event_type, account_id, prospect_id, occurred_at)"
     f" VALUES ('invite_sent', 'a', 'p99', '{stock.NOW}')",
 )
-# What comes to its accounts in a way of its own.
+# Calls that reach their accounts each in another way.
 WAITING = (
     "SELECT sendgate.reserve('a', 'profile_view', 'p77')",
     f"SELECT sendgate.confirm('a', '{stock.operation(1)}', 'chat')",

@@ -135,7 +135,8 @@ def column(chance: random.Random, name: str):
 
 
 def test_triggers_declared_in_any_way(env):
-    """What cannot guard is refused when it is declared or when the first row comes; nothing else happens."""
+    """A trigger that cannot guard is refused when it is declared or when the first row comes; nothing else
+    happens."""
     chance = random.Random(SEED)
     setup(env)
     env.psql(TABLES.format(name="any", id="uuid", mode="error"))

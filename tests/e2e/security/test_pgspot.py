@@ -34,7 +34,7 @@ def test_the_upgrade_scripts(env):
 
 
 def test_holes_are_found(env):
-    """What pgspot is there for, each put behind the install script."""
+    """Faults that pgspot has to find, each put behind the install script."""
     definer = "LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'"
     for hole, finding in (
         (f"CREATE FUNCTION sendgate.mine() RETURNS int {definer}", "PS003 mine"),

@@ -149,7 +149,7 @@ def test_every_setting_has_its_unit_its_limits_and_its_context(env):
 
 
 def test_the_actor_is_believed_only_from_the_daemon(env):
-    """From everybody else the log names who was connected, superusers and operators included."""
+    """For all other users the log names the connected user, superusers and operators included."""
     provision(env)
     daemon = login(env, "settings_daemon", "sendgate_daemon")
     operator = login(env, "settings_operator", "sendgate_operator")

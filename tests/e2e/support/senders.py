@@ -29,7 +29,7 @@ class Send:
 
 @dataclass
 class World:
-    """What everybody outside of the database knows."""
+    """The truth outside of the database: the provider's list, and the answers that workers got."""
 
     dsn: str
     accounts: list[str]

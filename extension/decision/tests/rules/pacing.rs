@@ -143,7 +143,7 @@ proptest! {
         }
     }
 
-    /// Who asks as soon as he may gets every slot of the day, in equal steps, and the last of them a step
+    /// A worker that asks as soon as it may gets every slot of the day, in equal steps, and the last of them a step
     /// before the window closes: or midnight, if that is first. A cap of seven days that leaves less is
     /// shared out in the same way.
     #[test]

@@ -51,7 +51,7 @@ pub fn outage_accounts() -> i32 {
     OUTAGE_ACCOUNTS.get()
 }
 
-/// What stops an account that fails. Not settable by those whom it stops.
+/// The settings that stop an account which fails. Senders cannot change them.
 pub(super) fn define() {
     define_number(
         c"sendgate.failure_limit",

@@ -23,11 +23,11 @@ pub(super) enum IdColumn<'a> {
     Name(&'a str),
 }
 
-/// What there is to be asked.
+/// How to ask a guarded table which operations its rows hold.
 enum Question {
     /// Nothing: the table or the column is gone, and with it all that it held.
     Gone,
-    /// The column is not what it was; who knows what its rows hold.
+    /// The column has another type now, so its rows cannot be read.
     Unclear,
     /// The text of the query, the type of its array and the table's owner.
     Ask(String, Element, pg_sys::Oid),

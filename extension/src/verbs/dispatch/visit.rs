@@ -110,7 +110,7 @@ enum Looked {
     Overtaken,
 }
 
-/// What became of writing a batch.
+/// How writing a batch ended.
 enum Written {
     /// It stands.
     Done,
