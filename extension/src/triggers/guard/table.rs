@@ -27,7 +27,7 @@ pub(super) enum IdColumn<'a> {
 enum Question {
     /// Nothing: the table or the column is gone, and with it all that it held.
     Gone,
-    /// The column has another type now, so its rows cannot be read.
+    /// The column is missing or has another type now, so its rows cannot be read.
     Unclear,
     /// The text of the query, the type of its array and the table's owner.
     Ask(String, Element, pg_sys::Oid),
