@@ -51,7 +51,7 @@ COMMENT ON COLUMN sendgate.enrollments.state IS
 COMMENT ON COLUMN sendgate.enrollments.operation_id IS
 'The operation of the last hand-out. A failure counts only if it is this one''s; a delivery counts whichever it is. NULL: never handed out, or not since the action was switched. A delivery that reserve took the slot for counts too, for the lowest step that is neither done nor cancelled, and leaves this as it is.';
 COMMENT ON COLUMN sendgate.enrollments.reason IS
-'Why it is in its state. waiting: account_inmail_credits_exhausted, operation_in_flight or prospect_cooldown, or the outcome of the attempt before. parked: that outcome, indeterminate, or poisoned (PostgreSQL refused to write it). done: inmail_eligibility or recipient_refused. NULL: new, sending, delivered, cancelled, or made due again by an event.';
+'Why it is in its state. waiting: account_inmail_credits_exhausted, operation_in_flight, prospect_cooldown or prospect_suppressed, or the outcome of the attempt before. parked: that outcome, indeterminate, or poisoned (PostgreSQL refused to write it). done: inmail_eligibility or recipient_refused. cancelled: prospect_suppressed. NULL: new, sending, delivered, cancelled by cancel, or made due again by an event.';
 COMMENT ON COLUMN sendgate.enrollments.error IS
 'The provider''s text, or its error type, of the last attempt that failed; for poisoned the SQLSTATE and the message. Cut at 2,000 characters and marked where it was cut. NULL: none, or delivered. Foreign text: escape it where you show it.';
 COMMENT ON COLUMN sendgate.enrollments.step IS
@@ -112,6 +112,7 @@ CREATE TABLE sendgate.campaign_events (
     reason text COLLATE "C" NOT NULL,
     operation_id uuid,
     detail text,
+    suppressed_at timestamptz,
     CONSTRAINT campaign_events_pkey PRIMARY KEY (account_id, id),
     CONSTRAINT campaign_events_type_check CHECK (event_type = 'linkedin_skipped')
 ) WITH (fillfactor = 85);
@@ -135,11 +136,13 @@ COMMENT ON COLUMN sendgate.campaign_events.action IS
 'inmail, invite, message, profile_view or engagement; the breaker skips inmail only.';
 COMMENT ON COLUMN sendgate.campaign_events.event_type IS 'linkedin_skipped.';
 COMMENT ON COLUMN sendgate.campaign_events.reason IS
-'account_inmail_credits_exhausted: the breaker. inmail_eligibility: the recipient''s side refuses InMails. recipient_refused: it refuses another action.';
+'account_inmail_credits_exhausted: the breaker. inmail_eligibility: the recipient''s side refuses InMails. recipient_refused: it refuses another action. prospect_suppressed: no account may write to the prospect.';
 COMMENT ON COLUMN sendgate.campaign_events.operation_id IS
 'The attempt that was refused. NULL for a skip of the breaker, which tried nothing.';
 COMMENT ON COLUMN sendgate.campaign_events.detail IS
 'The provider''s text, cut at 2,000 characters and marked where it was cut. NULL for a skip of the breaker. Foreign text: escape it where you show it.';
+COMMENT ON COLUMN sendgate.campaign_events.suppressed_at IS
+'Since when the prospect was suppressed. NULL where the reason is another.';
 COMMENT ON CONSTRAINT campaign_events_type_check ON sendgate.campaign_events IS
 'The seeds'' identifier; the only one so far.';
 
@@ -149,6 +152,12 @@ CREATE UNIQUE INDEX campaign_events_skip_key
     WHERE exhausted_at IS NOT NULL;
 COMMENT ON INDEX sendgate.campaign_events_skip_key IS
 'One row per prospect, campaign and stamp, however often the breaker skips the same; NULLs are equal here.';
+
+CREATE UNIQUE INDEX campaign_events_suppressed_key
+    ON sendgate.campaign_events (account_id, prospect_id, campaign_id, action, suppressed_at)
+    WHERE suppressed_at IS NOT NULL;
+COMMENT ON INDEX sendgate.campaign_events_suppressed_key IS
+'One row per prospect, campaign, action and suppression, however often it is met. Partial, so other rows cost it nothing.';
 
 CREATE INDEX campaign_events_campaign_idx ON sendgate.campaign_events (campaign_id, at);
 COMMENT ON INDEX sendgate.campaign_events_campaign_idx IS 'For the history of one campaign.';
@@ -177,7 +186,7 @@ LANGUAGE c
 SECURITY DEFINER
 AS 'MODULE_PATHNAME', 'sendgate_enqueue';
 COMMENT ON FUNCTION sendgate.enqueue(text, text, text, text, timestamptz, boolean, integer, jsonb, integer) IS
-'Puts a prospect to a campaign''s work, due at dispatch_at or now: one step of a sequence (1 to 1,000), with a payload that dispatch returns with it (at most 8,192 bytes of text) and a priority (-100 to 100; the highest that is due goes first). True: it is new. False: the same campaign, prospect, account, action and step are there, in whatever state, and nothing changes but a connection flag that becomes true. Holds no account, except for that flag, so whole lists fit in one transaction. Errors: SG001, SG002, SG003 step, priority or size of the payload, SG004, SG007 dispatch_at is infinite, SG101, SG301 the same work is being put in by another transaction, or the account is held.';
+'Puts a prospect to a campaign''s work, due at dispatch_at or now: one step of a sequence (1 to 1,000), with a payload that dispatch returns with it (at most 8,192 bytes of text) and a priority (-100 to 100; the highest that is due goes first). True: it is new. False: the same campaign, prospect, account, action and step are there, in whatever state, and nothing changes but a connection flag that becomes true; or the prospect is suppressed for good. Holds no account, except for that flag, so whole lists fit in one transaction. Errors: SG001, SG002, SG003 step, priority or size of the payload, SG004, SG007 dispatch_at is infinite, SG101, SG301 the same work is being put in by another transaction, or the account is held.';
 
 CREATE FUNCTION sendgate.cancel(
     campaign_id text,
@@ -255,7 +264,7 @@ COMMENT ON COLUMN sendgate.skips_today.account_id IS 'The account.';
 COMMENT ON COLUMN sendgate.skips_today.campaign_id IS 'The campaign. NULL: the caller named none.';
 COMMENT ON COLUMN sendgate.skips_today.action IS 'inmail, invite, message, profile_view or engagement.';
 COMMENT ON COLUMN sendgate.skips_today.reason IS
-'account_inmail_credits_exhausted, inmail_eligibility or recipient_refused.';
+'account_inmail_credits_exhausted, inmail_eligibility, recipient_refused or prospect_suppressed.';
 COMMENT ON COLUMN sendgate.skips_today.skipped IS
 'Events: attempts that were refused, or prospects that the breaker skipped, first or again.';
 COMMENT ON COLUMN sendgate.skips_today.repeats IS
@@ -268,7 +277,7 @@ COMMENT ON COLUMN sendgate.skips_today.last_at IS 'When the latest of these skip
 CREATE TRIGGER append_only
 BEFORE DELETE
 OR UPDATE OF id, at, deferred_to, exhausted_at, account_id, prospect_id, campaign_id, action, event_type,
-    reason, operation_id, detail
+    reason, operation_id, detail, suppressed_at
 ON sendgate.campaign_events
 FOR EACH ROW EXECUTE FUNCTION sendgate.append_only();
 ALTER TABLE sendgate.campaign_events ENABLE ALWAYS TRIGGER append_only;

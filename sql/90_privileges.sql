@@ -33,12 +33,14 @@ $owner$;
 ALTER TYPE sendgate.decision OWNER TO sendgate_owner;
 ALTER TYPE sendgate.breaker_answer OWNER TO sendgate_owner;
 ALTER TYPE sendgate.dispatched OWNER TO sendgate_owner;
+ALTER TYPE sendgate.suppression_signal OWNER TO sendgate_owner;
 ALTER SCHEMA sendgate OWNER TO sendgate_owner;
 
 REVOKE ALL ON SCHEMA sendgate FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA sendgate FROM PUBLIC;
 REVOKE ALL ON ALL ROUTINES IN SCHEMA sendgate FROM PUBLIC;
-REVOKE ALL ON TYPE sendgate.decision, sendgate.breaker_answer, sendgate.dispatched FROM PUBLIC;
+REVOKE ALL ON TYPE sendgate.decision, sendgate.breaker_answer, sendgate.dispatched, sendgate.suppression_signal
+FROM PUBLIC;
 
 GRANT USAGE ON SCHEMA sendgate TO sendgate_sender, sendgate_reader, sendgate_operator, sendgate_daemon;
 GRANT USAGE ON TYPE sendgate.decision, sendgate.breaker_answer, sendgate.dispatched
@@ -71,7 +73,7 @@ GRANT SELECT ON
     sendgate.send_operations, sendgate.breaker_log,
     sendgate.alerts, sendgate.enrollments, sendgate.campaign_events, sendgate.paused_campaigns,
     sendgate.skips_today, sendgate.counter_drift, sendgate.reconcile_runs, sendgate.reconciler_health,
-    sendgate.pause_switch, sendgate.quarantine_progress
+    sendgate.pause_switch, sendgate.quarantine_progress, sendgate.suppressions
 TO sendgate_reader;
 GRANT EXECUTE ON FUNCTION
     sendgate.clock(),
@@ -111,6 +113,8 @@ GRANT EXECUTE ON FUNCTION
     sendgate.resolve_operation(text, uuid, boolean, text, text),
     sendgate.resolve_unresolved(boolean, timestamptz, timestamptz, text, text, text),
     sendgate.acknowledge_alert(uuid, text),
+    sendgate.suppress_prospect(text, text, timestamptz),
+    sendgate.unsuppress_prospect(text, text),
     sendgate.pause_campaign(text),
     sendgate.resume_campaign(text),
     sendgate.resume_deferred(text),

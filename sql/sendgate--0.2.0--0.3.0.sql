@@ -1064,3 +1064,104 @@ REVOKE ALL ON FUNCTION sendgate.why(text, text) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION sendgate.why(text, text) TO sendgate_reader;
 COMMENT ON FUNCTION sendgate.why(text, text) IS
 'Why an account does or does not send: a line for each action, or for the one. proceed and reason are those of preview. since: since when it is so. until: when it lets go by itself; NULL: only an event ends it. Who or what made it so, in their own words: actor and note of a person; the operation, HTTP status, type and text of the provider''s answer (foreign text: escape it where you show it). advice: one sentence that says what can be done, with which function. With a yes, since, actor and note are those of the last act that let it go. Writes nothing and works on a standby. Errors: SG001, SG002, SG004, SG005, SG101.';
+
+-- Suppressions: prospects whom no account may write to.
+CREATE TABLE sendgate.suppressions (
+    suppressed_at timestamptz NOT NULL,
+    until timestamptz,
+    prospect_id sendgate.identifier NOT NULL,
+    actor text NOT NULL,
+    note text,
+    CONSTRAINT suppressions_pkey PRIMARY KEY (prospect_id)
+);
+COMMENT ON TABLE sendgate.suppressions IS
+'Prospects whom no account may write to: do not contact. Every decision about a send looks here, unless the table is empty. Written by suppress_prospect and unsuppress_prospect; what either changed is in admin_log. forget_prospect leaves a row here as it is.';
+COMMENT ON COLUMN sendgate.suppressions.suppressed_at IS
+'Since when. One that is changed while it lasts keeps its beginning.';
+COMMENT ON COLUMN sendgate.suppressions.until IS
+'When it ends by itself; the row stays. NULL: only unsuppress_prospect ends it.';
+COMMENT ON COLUMN sendgate.suppressions.prospect_id IS
+'Whom: the application''s own key, 1 to 128 characters. It need not be known otherwise.';
+COMMENT ON COLUMN sendgate.suppressions.actor IS
+'The session user, or the operator on whose behalf a member of sendgate_daemon acted.';
+COMMENT ON COLUMN sendgate.suppressions.note IS 'Why, in the operator''s words.';
+SELECT pg_catalog.pg_extension_config_dump('sendgate.suppressions', '');
+
+-- No column and no row: sessions are told of a change of the list through it.
+CREATE TYPE sendgate.suppression_signal AS ();
+COMMENT ON TYPE sendgate.suppression_signal IS
+'Nothing is stored in it. The commit of a change of suppressions tells every session through this type, which none ever opens; so none has to look up its tables anew.';
+
+CREATE FUNCTION sendgate.suppress_prospect(
+    prospect_id text,
+    note text,
+    until timestamptz DEFAULT NULL
+) RETURNS void
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_suppress_prospect';
+COMMENT ON FUNCTION sendgate.suppress_prospect(text, text, timestamptz) IS
+'Do not contact: from its commit, every decision that looks after it refuses the prospect, on every account and for every action, with prospect_suppressed; also breaker_check, and the replay of a grant. Work of campaigns waits until until, which has to be ahead; without until, dispatch cancels it where it meets it and enqueue takes no more. Called again it replaces until and note. What a worker has already may still be sent. Logged. Errors: SG001, SG002, SG007 until, SG301.';
+
+CREATE FUNCTION sendgate.unsuppress_prospect(
+    prospect_id text,
+    note text
+) RETURNS void
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_unsuppress_prospect';
+COMMENT ON FUNCTION sendgate.unsuppress_prospect(text, text) IS
+'Undoes suppress_prospect: work that waits for its end is due now; what was cancelled stays so. A no-op where the prospect is not suppressed. Holds the accounts that have waiting work for the prospect. Logged. Errors: SG001, SG002, SG301.';
+
+CREATE FUNCTION sendgate.suppressions_changed() RETURNS trigger
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'sendgate_suppressions_changed';
+COMMENT ON FUNCTION sendgate.suppressions_changed() IS
+'Trigger: tells every session at commit that the list of suppressions has changed.';
+
+CREATE TRIGGER suppressions_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON sendgate.suppressions
+FOR EACH STATEMENT EXECUTE FUNCTION sendgate.suppressions_changed();
+ALTER TABLE sendgate.suppressions ENABLE ALWAYS TRIGGER suppressions_changed;
+COMMENT ON TRIGGER suppressions_changed ON sendgate.suppressions IS
+'Sessions remember that the list is empty; a suppression holds from its commit, also one that is replicated or restored.';
+ALTER TABLE sendgate.suppressions OWNER TO sendgate_owner;
+ALTER TYPE sendgate.suppression_signal OWNER TO sendgate_owner;
+ALTER FUNCTION sendgate.suppress_prospect(text, text, timestamptz) OWNER TO sendgate_owner;
+ALTER FUNCTION sendgate.unsuppress_prospect(text, text) OWNER TO sendgate_owner;
+ALTER FUNCTION sendgate.suppressions_changed() OWNER TO sendgate_owner;
+REVOKE ALL ON sendgate.suppressions FROM PUBLIC;
+REVOKE ALL ON TYPE sendgate.suppression_signal FROM PUBLIC;
+REVOKE ALL ON FUNCTION sendgate.suppress_prospect(text, text, timestamptz),
+    sendgate.unsuppress_prospect(text, text), sendgate.suppressions_changed()
+FROM PUBLIC;
+GRANT SELECT ON sendgate.suppressions TO sendgate_reader;
+GRANT EXECUTE ON FUNCTION sendgate.suppress_prospect(text, text, timestamptz),
+    sendgate.unsuppress_prospect(text, text)
+TO sendgate_operator, sendgate_daemon;
+ALTER TABLE sendgate.campaign_events ADD COLUMN suppressed_at timestamptz;
+CREATE UNIQUE INDEX campaign_events_suppressed_key
+    ON sendgate.campaign_events (account_id, prospect_id, campaign_id, action, suppressed_at)
+    WHERE suppressed_at IS NOT NULL;
+COMMENT ON INDEX sendgate.campaign_events_suppressed_key IS
+'One row per prospect, campaign, action and suppression, however often it is met. Partial, so other rows cost it nothing.';
+CREATE OR REPLACE TRIGGER append_only
+BEFORE DELETE
+OR UPDATE OF id, at, deferred_to, exhausted_at, account_id, prospect_id, campaign_id, action, event_type,
+    reason, operation_id, detail, suppressed_at
+ON sendgate.campaign_events
+FOR EACH ROW EXECUTE FUNCTION sendgate.append_only();
+ALTER TABLE sendgate.campaign_events ENABLE ALWAYS TRIGGER append_only;
+COMMENT ON COLUMN sendgate.campaign_events.suppressed_at IS
+'Since when the prospect was suppressed. NULL where the reason is another.';
+COMMENT ON COLUMN sendgate.campaign_events.reason IS
+'account_inmail_credits_exhausted: the breaker. inmail_eligibility: the recipient''s side refuses InMails. recipient_refused: it refuses another action. prospect_suppressed: no account may write to the prospect.';
+COMMENT ON COLUMN sendgate.skips_today.reason IS
+'account_inmail_credits_exhausted, inmail_eligibility, recipient_refused or prospect_suppressed.';
+COMMENT ON COLUMN sendgate.enrollments.reason IS
+'Why it is in its state. waiting: account_inmail_credits_exhausted, operation_in_flight, prospect_cooldown or prospect_suppressed, or the outcome of the attempt before. parked: that outcome, indeterminate, or poisoned (PostgreSQL refused to write it). done: inmail_eligibility or recipient_refused. cancelled: prospect_suppressed. NULL: new, sending, delivered, cancelled by cancel, or made due again by an event.';
+COMMENT ON FUNCTION sendgate.enqueue(text, text, text, text, timestamptz, boolean, integer, jsonb, integer) IS
+'Puts a prospect to a campaign''s work, due at dispatch_at or now: one step of a sequence (1 to 1,000), with a payload that dispatch returns with it (at most 8,192 bytes of text) and a priority (-100 to 100; the highest that is due goes first). True: it is new. False: the same campaign, prospect, account, action and step are there, in whatever state, and nothing changes but a connection flag that becomes true; or the prospect is suppressed for good. Holds no account, except for that flag, so whole lists fit in one transaction. Errors: SG001, SG002, SG003 step, priority or size of the payload, SG004, SG007 dispatch_at is infinite, SG101, SG301 the same work is being put in by another transaction, or the account is held.';
+COMMENT ON FUNCTION sendgate.dispatch(integer, text, text, uuid, text) IS
+'Hands out up to max_operations (1 to 1,000) due enrollments, each with a slot, of accounts that every rule lets send; of one action, account or campaign if told. Of an account and action, the highest priority goes first, then what has been due longest. No row: nothing may be sent now. An account that another session holds is passed over, not waited for, and hides no other. A call defers at most 1,000 enrollments behind open breakers and moves about 10,000 that a rule about their prospect holds back; the next calls do the rest. The same request_id with the same arguments again returns those rows that are still in flight, in time, on a connected account and for a prospect that is not suppressed. Commit before you call the provider, and settle every row. Errors: SG001, SG002, SG003, SG004, SG101 account_id is unknown, SG213 the request_id has other arguments, SG301, SG302 no batch held, SG303 another session answered the same request meanwhile: repeat.';

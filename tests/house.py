@@ -49,6 +49,7 @@ WITHOUT_GRANT = {
     "append_only": "a trigger function: PostgreSQL calls it",
     "config_changed": "a trigger function: PostgreSQL calls it",
     "journal_event": "a trigger function: PostgreSQL calls it",
+    "suppressions_changed": "a trigger function: PostgreSQL calls it",
     "is_sound_account": "a CHECK calls it with the table owner's rights",
     "is_sound_history": "a CHECK calls it with the table owner's rights",
     "is_sound_operation": "a CHECK calls it with the table owner's rights",

@@ -10,6 +10,7 @@ pub fn explained(reason: &str) -> &str {
         "account_inmail_credits_exhausted" => "its InMail credits are exhausted",
         "account_cooldown" => "it cools down after a rate limit or an audit",
         "outside_sending_window" => "it is outside its sending window",
+        "prospect_suppressed" => "nobody may write to this prospect",
         "operation_in_flight" => "an operation for this prospect is in flight",
         "prospect_cooldown" => "this prospect was written to a short while ago",
         "pacing" => "its last send was a moment ago, and its tier wants a gap",
@@ -30,6 +31,7 @@ pub fn ended_by(reason: &str) -> Option<&'static str> {
         "breaker_forced_open" => "breaker_force with mode auto ends that",
         "account_inmail_credits_exhausted" => "breaker_probe tries one, breaker_clear if they are back",
         "account_cooldown" => "clear_cooldown ends that",
+        "prospect_suppressed" => "unsuppress_prospect ends that",
         _ => return None,
     })
 }

@@ -33,6 +33,7 @@ pub extern "C-unwind" fn _PG_init() {
     gate::refusals::prepare();
     postgres::catalog::watch();
     tables::config::watch();
+    tables::suppressions::watch();
     triggers::guard::unheld::watch();
 }
 

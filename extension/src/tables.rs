@@ -15,3 +15,4 @@ pub mod events;
 pub mod journal;
 pub mod observed_refusals;
 pub mod quarantine;
+pub mod suppressions;

@@ -47,4 +47,33 @@ PROVEN = History(
         ("external", "invite", "p1", "chat-5", 0),
     ],
 )
-DIRECTED = [PARKED, LATER, PROVEN]
+# Somebody is on leave until tomorrow, and back in an hour.
+BACK_EARLY = History(
+    1,
+    NOON,
+    [
+        ("enqueue", "c", "p1", "invite", None),
+        ("suppress_prospect", "p1", 86_400_000_000),
+        ("dispatch", 1, "invite", "a", None),
+        ("wait", "an hour"),
+        ("unsuppress_prospect", "p1"),
+        ("dispatch", 1, "invite", "a", None),
+    ],
+)
+# Somebody opts out for good; the application asks again, and its campaign still has work.
+OPTED_OUT = History(
+    1,
+    NOON,
+    [
+        ("enqueue", "c", "p1", "invite", None),
+        ("reserve", "inmail", "p1", "c", 1),
+        ("suppress_prospect", "p1", None),
+        ("reserve", "inmail", "p1", "c", 1),
+        ("reserve", "invite", "p1", "c", 2),
+        ("reserve", "invite", "p1", "c", 3),
+        ("dispatch", 1, "invite", "a", None),
+        ("enqueue", "d", "p1", "invite", None),
+        ("breaker_check", "p1", "c"),
+    ],
+)
+DIRECTED = [PARKED, LATER, PROVEN, BACK_EARLY, OPTED_OUT]

@@ -8,6 +8,7 @@ whether the gate would have granted it, and at the end, for each enrollment that
 from dataclasses import dataclass
 
 from .books import TTL, Operation
+from .people import SUPPRESSED
 from .verbs import Account
 from .work import NO_CREDITS, POISON, Enrollment
 
@@ -139,6 +140,10 @@ class Dispatch:
         if reason == NO_CREDITS and refused and refused[0] == NO_CREDITS:
             account.skip(e.prospect, e.campaign)
             account.defer(e.prospect, e.campaign)
+        elif refused and refused[0] == SUPPRESSED and reason == SUPPRESSED and not ahead:
+            if refused[1] is None:
+                account.spare(e.prospect, e.campaign, e.action)
+            e.becomes("cancelled" if refused[1] is None else "waiting", refused[1], reason)
         elif reason == "operation_in_flight" and not ahead and account.in_flight(e.action, e.prospect):
             e.becomes("waiting", None, reason)
         elif reason == "prospect_cooldown" and not ahead and account.warm_until(e.action, e.prospect):

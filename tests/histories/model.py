@@ -15,6 +15,7 @@ from .books import (
     day_of,
     start_of,
 )
+from .people import SUPPRESSED
 from .window import is_inside, next_change
 from .work import NO_CREDITS, PROSPECT_COOLDOWN, Work
 
@@ -141,6 +142,8 @@ class Model(Breaker):
             return "action_cooldown", quiet_until
         if self.window and not is_inside(self.window, self.zone, self.now):
             return "outside_sending_window", next_change(self.window, self.zone, self.now)
+        if suppressed := self.people.of(prospect, self.now):
+            return SUPPRESSED, suppressed.until
         if self.in_flight(action, prospect):
             return "operation_in_flight", None
         if warm_until := self.warm_until(action, prospect):
@@ -215,6 +218,8 @@ class Model(Breaker):
         if refused:
             if refused[0] == NO_CREDITS:
                 self.skip(prospect, campaign)
+            if refused[0] == SUPPRESSED and campaign:
+                self.spare(prospect, campaign, action)
             return self.answer(action, refused)
         expires_at = self.now + TTL
         operation = Operation(number, action, prospect, campaign, self.now, expires_at, self.today)
@@ -225,8 +230,8 @@ class Model(Breaker):
         if (operation.action, operation.prospect, operation.campaign) != (action, prospect, campaign):
             raise Problem("SG201")
         if operation.state == "reserved" and self.now < operation.expires_at:
-            reason = self.stopped()
-            if reason is None:
-                return self.answer(action, None, operation.expires_at)
-            return self.answer(action, (reason, None))
+            reason, suppressed = self.stopped(), self.people.of(prospect, self.now)
+            if reason or suppressed:
+                return self.answer(action, (reason, None) if reason else (SUPPRESSED, suppressed.until))
+            return self.answer(action, None, operation.expires_at)
         return self.answer(action, ("operation_resolved", None))

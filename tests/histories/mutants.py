@@ -3,8 +3,9 @@
 from datetime import timedelta
 
 from .books import HOUR, Answer, Operation
-from .directed import LATER, PROVEN
+from .directed import BACK_EARLY, LATER, OPTED_OUT, PROVEN
 from .dispatch import Row
+from .people import SUPPRESSED
 from .play import Player
 from .verbs import Account
 from .window import Window
@@ -246,6 +247,29 @@ class CountsTwice(Account):
         return super().delivery_of([o for o in same if o.state != "released"], at)
 
 
+class WritesToAnybody(Account):
+    """The list is not looked at."""
+
+    def refusal(self, action, prospect):
+        refused = super().refusal(action, prospect)
+        return None if refused and refused[0] == SUPPRESSED else refused
+
+
+class NeverWritesAgain(Account):
+    """What waits for the end of a suppression goes on waiting when that ends early."""
+
+    def may_be_written_to(self, prospect):
+        pass
+
+
+class SparesEachTime(Account):
+    """A suppression is noted again and again."""
+
+    def spare(self, prospect, campaign, action):
+        self.spared.clear()
+        super().spare(prospect, campaign, action)
+
+
 class Backwards(Player):
     """The database hands out the youngest first."""
 
@@ -304,7 +328,13 @@ WRONG_MODELS = {
     ClearsEverything: 399,
     Hurries: 17,
     SendsAtOnce: 10,
+    WritesToAnybody: 0,
 }
 # With a history by hand that tells each apart, because random ones seldom do.
-WRONG_MODELS_BY_HAND = {RefusesForGood: LATER, CountsTwice: PROVEN}
+WRONG_MODELS_BY_HAND = {
+    RefusesForGood: LATER,
+    CountsTwice: PROVEN,
+    NeverWritesAgain: BACK_EARLY,
+    SparesEachTime: OPTED_OUT,
+}
 WRONG_ANSWERS = {Backwards: 0, HandsOutTwice: 0, KeepsOne: 0, HandsOutNothing: 0}

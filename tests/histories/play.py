@@ -43,7 +43,7 @@ from .world import NAMES, World
 FORGOTTEN = (
     "accounts send_operations linkedin_events breaker_log breaker_outbox campaign_events alerts"
     " counter_drift enrollments reconcile_runs admin_log dispatch_queue dispatch_requests paused_campaigns"
-    " pause_switch cooldown_log"
+    " pause_switch cooldown_log suppressions"
 ).split()
 FORGET = ";".join(f"DELETE FROM sendgate.{table}" for table in FORGOTTEN)
 GUARDS = """SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname) FROM pg_trigger
@@ -217,6 +217,8 @@ def arguments(world: World, name: str, step: tuple) -> tuple:
 def arguments_of_all(world: World, verb: str, rest: tuple) -> tuple:
     if verb == "dispatch":
         return (*rest[:3], None if rest[3] is None else operation(REQUESTS + rest[3]))
+    if verb == "suppress_prospect":
+        return rest[0], None if rest[1] is None else moment(world.now + rest[1])
     if verb not in ("confirm_many", "rollback_many"):
         return rest
     batch = world.batch(rest[0])

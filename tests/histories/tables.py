@@ -64,6 +64,8 @@ CALLS_OF_ALL = {
     "switch_action": "SELECT moved, left_behind FROM sendgate.switch_action(%s, %s, %s)",
     "pause_campaign": "SELECT sendgate.pause_campaign(%s)",
     "resume_campaign": "SELECT sendgate.resume_campaign(%s)",
+    "suppress_prospect": "SELECT sendgate.suppress_prospect(%s, 'a note', %s)",
+    "unsuppress_prospect": "SELECT sendgate.unsuppress_prospect(%s, 'a note')",
     "pause_all": "SELECT sendgate.pause_all('a note')",
     "resume_all": "SELECT sendgate.resume_all()",
     "clear_failures": "SELECT sendgate.clear_cooldown('*', 'a note')",

@@ -19,6 +19,7 @@ from .books import (
     day_of,
 )
 from .failures import Failing
+from .people import SUPPRESSED
 from .window import Window, next_change
 
 
@@ -257,6 +258,8 @@ class Account(Failing):
         refused = self.consult()
         if refused and refused[0] == "account_inmail_credits_exhausted":
             self.skip(prospect, campaign)
+        if not refused and (suppressed := self.people.of(prospect, self.now)):
+            refused = SUPPRESSED, suppressed.until
         reason, retry_at = refused or (None, None)
         return refused is None, reason, retry_at, self.stamp
 

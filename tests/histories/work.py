@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from .books import ATTEMPTS_MAX, DAY, MINUTE, Answer, Books, Operation, Problem
+from .people import SUPPRESSED, People
 
 PROSPECT_COOLDOWN = DAY
 BACK_OFF = 5 * MINUTE
@@ -40,7 +41,11 @@ class Work(Books):
         self.handed: dict[tuple, list[Operation]] = {}
         # What the recipient's side refused, as the campaign is told.
         self.refused: list[tuple] = []
+        # What suppressions spared, to be told once.
+        self.spared: set[tuple] = set()
         self.paused_campaigns: set[str] = set()
+        # Who may not be written to.
+        self.people = People()
         # Actions whose due work a dispatch left where it was, because the account may not send.
         self.asleep: set[str] = set()
 
@@ -54,7 +59,8 @@ class Work(Books):
         return [e for e in waiting if e.due_at is not None and e.due_at <= self.now]
 
     def enqueue(self, campaign: str, prospect: str, action: str, later: int | None) -> tuple:
-        if self.piece(campaign, prospect, action):
+        suppressed = self.people.of(prospect, self.now)
+        if self.piece(campaign, prospect, action) or (suppressed and suppressed.until is None):
             return (False,)
         self.enrolled.append(Enrollment(campaign, prospect, action, self.now + (later or 0)))
         return (True,)
@@ -107,9 +113,24 @@ class Work(Books):
         for e in sorted(self.deferred(), key=lambda e: e.due_at):
             same = self.same("inmail", e.prospect)
             blocked = any(o.unresolved() or o.reserved_at > self.now - PROSPECT_COOLDOWN for o in same)
+            blocked = blocked or self.people.of(e.prospect, self.now)
             if not blocked and e.campaign not in self.paused_campaigns:
                 e.due_at = self.now
                 return
+
+    def may_be_written_to(self, prospect: str) -> None:
+        """The suppression is over: what waits for its end is due."""
+        for e in self.enrolled:
+            if (e.state, e.reason, e.prospect) == ("waiting", SUPPRESSED, prospect):
+                e.becomes("waiting", self.now)
+
+    def spare(self, prospect: str, campaign: str, action: str) -> None:
+        """Noted once for a suppression that does not end by itself."""
+        found = self.people.of(prospect, self.now)
+        key = prospect, campaign, action, found.since
+        if found.until is None and key not in self.spared:
+            self.spared.add(key)
+            self.refused.append((*key[:3], SUPPRESSED))
 
     def hand_out(self, e: Enrollment, operation: Operation) -> None:
         e.becomes("sending")

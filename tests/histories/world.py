@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from .books import Event, Problem
 from .dispatch import Dispatch, Row, Witness, Wrong
+from .people import People
 from .verbs import Account
 
 NAMES = ("a", "b")
@@ -20,8 +21,10 @@ class World:
         self.paused_campaigns: set[str] = set()
         # By request id: the arguments and the answer.
         self.requests: dict[int, tuple[tuple, list[Row]]] = {}
+        self.people = People()
         for account in self.all():
             account.paused_campaigns = self.paused_campaigns
+            account.people = self.people
 
     def all(self) -> list[Account]:
         return list(self.accounts.values())
@@ -51,6 +54,14 @@ class World:
 
     def resume_campaign(self, campaign: str) -> None:
         self.paused_campaigns.discard(campaign)
+
+    def suppress_prospect(self, prospect: str, later: int | None) -> None:
+        self.people.suppress(prospect, later, self.now)
+
+    def unsuppress_prospect(self, prospect: str) -> None:
+        if self.people.suppressed.pop(prospect, None):
+            for account in self.all():
+                account.may_be_written_to(prospect)
 
     def cancel(self, campaign: str, prospect: str, only: str | None) -> tuple:
         asked = self.all() if only is None else [self.accounts[only]]
@@ -124,4 +135,4 @@ class World:
         account = self.accounts[row.account]
         operation = account.find(row.operation)
         in_time = operation.state == "reserved" and not operation.expired(account.now)
-        return in_time and account.stopped() is None
+        return in_time and account.stopped() is None and self.people.of(row.prospect, self.now) is None

@@ -63,6 +63,9 @@ SELECT sendgate.reserve('b', 'profile_view', 'p32', NULL, '{operation(32)}');
 SELECT sendgate.rollback('b', '{operation(32)}', 'busy', NULL, 503);
 UPDATE sendgate.accounts SET messages_sent_today = 3 WHERE id = 'a';
 SELECT sendgate.audit_events(), sendgate.reconcile_operations();
+SELECT sendgate.suppress_prospect('gone', E'asked by\tmail');
+SELECT sendgate.suppress_prospect('away', 'on leave', '2031-01-01');
+SELECT sendgate.reserve('b', 'message', 'gone', 'k1');
 SELECT sendgate.pause_all('dumped while paused');
 """
 

@@ -57,6 +57,13 @@ pub struct Suppression {
     pub until: Option<Instant>,
 }
 
+impl Suppression {
+    /// Whether it refuses at this instant.
+    pub fn refuses(self, now: Instant) -> bool {
+        self.until.is_none_or(|at| at > now)
+    }
+}
+
 /// A campaign's part of the account's day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CampaignLimit {
@@ -258,8 +265,8 @@ fn outside_the_window(look: &Look<'_>) -> Option<Blocked> {
 }
 
 fn suppressed(look: &Look<'_>) -> Option<Blocked> {
-    let until = look.request.suppressed?.until;
-    until.is_none_or(|at| at > look.request.now).then_some((Reason::ProspectSuppressed, until))
+    let suppression = look.request.suppressed?;
+    suppression.refuses(look.request.now).then_some((Reason::ProspectSuppressed, suppression.until))
 }
 
 fn prospect_is_taken(look: &Look<'_>) -> Option<Blocked> {

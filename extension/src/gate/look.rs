@@ -8,6 +8,7 @@ use crate::postgres::row::Row;
 use crate::postgres::statement::Spi;
 use crate::tables::accounts::{self, AccountRow};
 use crate::tables::events;
+use crate::tables::suppressions::{self, Suppressed};
 use sendgate_decision::breaker::Reading;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::{ProspectHistory, Verdict};
@@ -71,13 +72,19 @@ pub struct Seen {
     pub earlier: Option<Earlier>,
     /// What the journal says about the prospect.
     pub history: Option<ProspectHistory>,
+    /// The prospect's suppression.
+    pub suppressed: Option<Suppressed>,
 }
 
-/// Reads everything on one snapshot, without holding the account.
+/// Reads everything on one snapshot, without holding the account; the suppression as of the last commit.
 ///
 /// # Errors
 /// `SG101` for an unknown account.
 pub fn look(ask: &Ask<'_>) -> Result<Seen> {
+    let suppressed = match ask.prospect {
+        Some(prospect) => suppressions::of(prospect)?,
+        None => None,
+    };
     index_scan::now(&[&accounts::ACCOUNT, &OF_PROSPECT], || {
         let row = accounts::read_now(ask.account)?;
         let (history, mut earlier) = match ask.prospect {
@@ -91,7 +98,7 @@ pub fn look(ask: &Ask<'_>) -> Result<Seen> {
                 read_operation(columns, state)
             });
         }
-        Ok(Seen { row, earlier, history })
+        Ok(Seen { row, earlier, history, suppressed })
     })
 }
 
@@ -144,5 +151,10 @@ pub fn judge(
         && open
         && breaker.exhausted_at.is_some_and(|stamp| events::has_evidence(spi, ask.account, stamp, now));
     let asked = rule::ask(rule, ask.account, &seen.row, evidence, ask.action, now)?;
-    Ok(asked.under(seen.row.enforcement()).decide(account, operation, seen.history))
+    Ok(asked.under(seen.row.enforcement()).decide(
+        account,
+        operation,
+        seen.history,
+        seen.suppressed.map(|found| found.rule),
+    ))
 }

@@ -10,7 +10,7 @@ use sendgate_decision::breaker::Reading;
 use sendgate_decision::budget::TierCap;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::failures::Limits;
-use sendgate_decision::gate::{ProspectHistory, Request, Verdict, decide_as};
+use sendgate_decision::gate::{ProspectHistory, Request, Suppression, Verdict, decide_as};
 use sendgate_decision::names::{Action, Enforcement, OperationId};
 use sendgate_decision::window::Zone;
 use std::rc::Rc;
@@ -70,13 +70,14 @@ impl Asked<'_> {
         Asked { enforcement, ..self }
     }
 
-    /// The verdict about a prospect, for an operation of this id; without a prospect, about the account
-    /// alone.
+    /// The verdict about a prospect and its suppression, for an operation of this id; without a prospect,
+    /// about the account alone.
     pub fn decide(
         &self,
         account: &Account,
         operation: OperationId,
         prospect: Option<ProspectHistory>,
+        suppressed: Option<Suppression>,
     ) -> Verdict {
         let request = Request {
             account_id: self.account_id,
@@ -86,7 +87,7 @@ impl Asked<'_> {
             paused: self.rule.config.paused,
             evidence: self.evidence,
             prospect,
-            suppressed: None,
+            suppressed,
             campaign: None,
             tier: self.tier,
             limits: self.rule.limits,

@@ -1,11 +1,15 @@
-//! An InMail that an open breaker skips: logged once, and its enrollment deferred.
+//! What is skipped: an InMail by an open breaker, logged once, and its enrollment deferred; a send of a campaign
+//! to a suppressed prospect, logged once.
 
+use crate::gate::look::Ask;
 use crate::postgres::error::Result;
 use crate::postgres::statement::Spi;
-use crate::tables::accounts;
+use crate::tables::accounts::{self, AccountRow};
 use crate::tables::breaker_log;
+use crate::tables::campaign_events::spared::{self, Spared};
 use crate::tables::campaign_events::{self, Skip, count_repeat};
 use crate::tables::enrollments;
+use crate::tables::suppressions::Suppressed;
 use sendgate_decision::clock::Instant;
 
 /// Logs a skip once per prospect, campaign and stamp, defers the enrollment, and only counts the
@@ -32,5 +36,34 @@ pub fn skip(spi: &Spi, skip: &Skip<'_>, now: Instant) -> Result<bool> {
     if let (Some(prospect), Some(campaign)) = (skip.prospect, skip.campaign) {
         enrollments::defer(spi, held, prospect, campaign, skip.retry_at, now);
     }
+    Ok(true)
+}
+
+/// Logs once per prospect, campaign, action and suppression that a campaign may not write to the prospect for
+/// good; `false` when the account has changed meanwhile and it is to be decided anew. Nothing is logged
+/// about a suppression that ends by itself: the work only waits.
+///
+/// # Errors
+/// `SG301` when another session holds the account for too long.
+pub fn spare(
+    spi: &Spi,
+    ask: &Ask<'_>,
+    seen: &AccountRow,
+    campaign: &str,
+    suppressed: Suppressed,
+    now: Instant,
+) -> Result<bool> {
+    let Some(prospect) = ask.prospect.filter(|_| suppressed.rule.until.is_none()) else {
+        return Ok(true);
+    };
+    if spared::is_noted(spi, ask.account, prospect, campaign, ask.action, suppressed.since) {
+        return Ok(true);
+    }
+    let (account, row) = accounts::hold(spi, ask.account)?;
+    if row.version != seen.version {
+        return Ok(false);
+    }
+    let action = ask.action;
+    spared::note(spi, &[Spared { account, prospect, campaign, action, since: suppressed.since }], now);
     Ok(true)
 }

@@ -35,6 +35,13 @@ pub(super) fn generation() -> u64 {
 
 /// The OID of a relation of the schema `sendgate`, watched from now on.
 pub(super) fn relation(name: &CStr) -> pg_sys::Oid {
+    let oid = oid(name);
+    watch_relation(oid);
+    oid
+}
+
+/// The OID of a relation of the schema `sendgate` at this moment.
+pub fn oid(name: &CStr) -> pg_sys::Oid {
     let oid = unsafe {
         let schema = pg_sys::get_namespace_oid(c"sendgate".as_ptr(), false);
         pg_sys::get_relname_relid(name.as_ptr(), schema)
@@ -46,7 +53,6 @@ pub(super) fn relation(name: &CStr) -> pg_sys::Oid {
             format!("relation \"sendgate.{}\" does not exist", name.to_string_lossy())
         );
     }
-    watch_relation(oid);
     oid
 }
 

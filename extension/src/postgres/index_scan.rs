@@ -208,10 +208,23 @@ pub fn now<T>(of: &[&Lookup], reads: impl FnOnce() -> Result<T>) -> Result<T> {
     on_snapshot(reads)
 }
 
+/// The same on the latest snapshot, also at REPEATABLE READ: for what counts from its commit.
+///
+/// # Errors
+/// As [`now`].
+pub fn latest<T>(of: &[&Lookup], reads: impl FnOnce() -> Result<T>) -> Result<T> {
+    waiting(|| of.iter().for_each(|lookup| lookup.lock(pg_sys::AccessShareLock)))?;
+    on(|| unsafe { pg_sys::GetLatestSnapshot() }, reads)
+}
+
 fn on_snapshot<T>(reads: impl FnOnce() -> T) -> T {
+    on(|| unsafe { pg_sys::GetTransactionSnapshot() }, reads)
+}
+
+fn on<T>(snapshot: impl FnOnce() -> pg_sys::Snapshot, reads: impl FnOnce() -> T) -> T {
     unsafe {
         pg_sys::CommandCounterIncrement();
-        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+        pg_sys::PushActiveSnapshot(snapshot());
         let answer = reads();
         pg_sys::PopActiveSnapshot();
         answer

@@ -1,6 +1,7 @@
 //! `campaign_events`: what a campaign's prospects were spared, and why.
 
 pub mod many;
+pub mod spared;
 
 use crate::postgres::error::Result;
 use crate::postgres::ids;

@@ -2,6 +2,7 @@
 //! whenever one of its enrollments changes, so dispatch may trust what it read.
 
 pub mod many;
+pub mod of_prospect;
 
 use crate::postgres::gucs;
 use crate::postgres::param::{Span, params, types};
@@ -156,6 +157,10 @@ static OFFER: Statement = Statement::new(
                  AND o.state OPERATOR(pg_catalog.<>) 'released'
                  AND (o.state OPERATOR(pg_catalog.<>) 'delivered'
                       OR o.reserved_at OPERATOR(pg_catalog.>) $3))
+           AND NOT EXISTS (
+               SELECT FROM sendgate.suppressions s
+               WHERE s.prospect_id OPERATOR(pg_catalog.=) w.prospect_id
+                 AND (s.until IS NULL OR s.until OPERATOR(pg_catalog.>) $2))
          ORDER BY w.next_dispatch_at USING OPERATOR(pg_catalog.<),
                   w.enqueued_at USING OPERATOR(pg_catalog.<), w.step USING OPERATOR(pg_catalog.<)
          LIMIT 1

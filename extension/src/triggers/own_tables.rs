@@ -14,12 +14,14 @@ use crate::postgres::trigger::{Column, Fired};
 use crate::postgres::version;
 use crate::settle::external::{ExternalSend, Recorded, already_recorded, check_chat_id, journal_send};
 use crate::tables::append_only;
+use crate::tables::suppressions;
 use pgrx::pg_sys;
 use sendgate_decision::clock::Day;
 use sendgate_decision::names::{Action, OperationId};
 
 sql_reading!(sendgate_append_only, pg_finfo_sendgate_append_only, append_only);
 sql_reading!(sendgate_config_changed, pg_finfo_sendgate_config_changed, config_changed);
+sql_reading!(sendgate_suppressions_changed, pg_finfo_sendgate_suppressions_changed, suppressions_changed);
 sql_reading!(sendgate_journal_event, pg_finfo_sendgate_journal_event, journal_event);
 
 static EVENT_EXISTS: Statement = Statement::new(
@@ -46,6 +48,14 @@ fn append_only(args: &Args) -> Answer {
 fn config_changed(args: &Args) -> Answer {
     if let Some(fired) = Fired::of(args) {
         unsafe { pg_sys::CacheInvalidateRelcacheByRelid(fired.relation()) };
+    }
+    Ok(Some(pg_sys::Datum::null()))
+}
+
+/// Tells every backend, when the transaction commits, that the list of suppressions has changed.
+fn suppressions_changed(args: &Args) -> Answer {
+    if Fired::of(args).is_some() {
+        suppressions::tell();
     }
     Ok(Some(pg_sys::Datum::null()))
 }

@@ -10,6 +10,7 @@ mod set_enforcement;
 mod set_pace;
 mod set_status;
 mod set_window;
+mod suppress_prospect;
 mod upsert_account;
 
 /// Largest cap: no provider lets an account send ten thousand a day, so more is a slip of the keys.

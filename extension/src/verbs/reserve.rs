@@ -23,6 +23,7 @@ use crate::tables::campaign_events::Skip;
 use crate::tables::config::{self, Config};
 use crate::tables::journal::{self, NewOperation};
 use crate::tables::observed_refusals;
+use crate::tables::suppressions;
 use sendgate_decision::clock::{Instant, SECOND};
 use sendgate_decision::gate::{Grant, Refusal, Verdict, counts, stopped};
 use sendgate_decision::names::{OperationId, OperationState, Origin, Reason};
@@ -62,7 +63,7 @@ fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Re
     let operation = ask.operation.unwrap_or_else(ids::fresh);
     for _ in 0..DECISIONS_MAX {
         let rule = Rule::new(config::current(spi));
-        let changes = config::changes();
+        let (changes, told) = (config::changes(), suppressions::changes());
         let seen = look(ask)?;
         let now = clock::now();
         if let Some(earlier) = &seen.earlier {
@@ -82,6 +83,12 @@ fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Re
                         continue;
                     }
                 }
+                if let (Reason::ProspectSuppressed, Some(campaign), Some(suppressed)) =
+                    (refusal.reason, campaign, seen.suppressed)
+                    && !skip::spare(spi, ask, &seen.row, campaign, suppressed, now)?
+                {
+                    continue;
+                }
                 return Ok(Decision::refuse(refusal));
             }
             Verdict::ClearBreaker(reason) => {
@@ -100,7 +107,7 @@ fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Re
                 // written is taken back and decided again.
                 let written_at = clock::now();
                 let holds = written_at < grant.valid_until.min(now.plus(DECISION_AGE_MAX));
-                if holds && config::changes() == changes {
+                if holds && config::changes() == changes && may_write_to(ask, told, written_at)? {
                     if seen.row.account.is_ahead_of(now) {
                         alerts::open_ahead(spi, held, now);
                     }
@@ -123,6 +130,15 @@ fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Re
         ),
         "Nothing was changed: try again. If it happens again, look at the server's clock.",
     ))
+}
+
+/// Whether the prospect may be written to, although the list has changed since that was looked at: the write
+/// may have waited for the row, and a suppression holds from its commit.
+fn may_write_to(ask: &Ask<'_>, told: u64, now: Instant) -> Result<bool> {
+    match ask.prospect {
+        Some(prospect) if suppressions::changes() != told => Ok(!suppressions::refuses(prospect, now)?),
+        _ => Ok(true),
+    }
 }
 
 /// Counts from the journal what the days before the row's own sent, with the row held, and writes it. An
@@ -188,9 +204,15 @@ fn replay(
     let tier = config.tier_cap(&seen.row.tier, ask.action);
     let counts = counts(account, ask.action, &tier, now);
     let in_flight = earlier.state == OperationState::Reserved && now < earlier.expires_at;
-    let reason = if in_flight { stopped(account, config.paused) } else { Some(Reason::OperationResolved) };
+    let suppressed = seen.suppressed.map(|found| found.rule).filter(|rule| rule.refuses(now));
+    let reason = match (in_flight, suppressed) {
+        (false, _) => Some((Reason::OperationResolved, None)),
+        (true, suppressed) => stopped(account, config.paused)
+            .map(|reason| (reason, None))
+            .or(suppressed.map(|rule| (Reason::ProspectSuppressed, rule.until))),
+    };
     Ok(match reason {
-        Some(reason) => Decision::refuse(Refusal { reason, retry_at: None, counts }),
+        Some((reason, retry_at)) => Decision::refuse(Refusal { reason, retry_at, counts }),
         None => Decision {
             operation: Some(operation),
             proceed: true,

@@ -82,7 +82,7 @@ ONCE_APART = [
 # What the fixed seeds, and the histories before them, must meet.
 TO_BE_MET = """
 paused_by_operator account_not_connected breaker_forced_open account_inmail_credits_exhausted
-account_cooldown action_cooldown daily_attempts_reached outside_sending_window operation_in_flight prospect_cooldown pacing weekly_cap_reached daily_cap_reached
+account_cooldown action_cooldown daily_attempts_reached outside_sending_window prospect_suppressed operation_in_flight prospect_cooldown pacing weekly_cap_reached daily_cap_reached
 operation_resolved SG001 SG003 SG006 SG007 SG102 SG201 SG202 SG203 SG204 SG206 SG207 SG208 SG213
 over_cap delivered_after_rollback operations_expired failing action_unavailable
 """.split()
@@ -97,6 +97,7 @@ TO_BE_MET += ["cancel", "resume_deferred", "switch_action", "dispatch, answered 
 TO_BE_MET += ["handed out", "waiting, None", "sending, None", "done, None", "cancelled, None"]
 TO_BE_MET += [f"waiting, {reason}" for reason in WAITS_FOR.split()]
 TO_BE_MET += [f"parked, {reason}" for reason in "poisoned expired indeterminate rejected transient".split()]
+TO_BE_MET += ["waiting, prospect_suppressed", "cancelled, prospect_suppressed"]
 TO_BE_MET += ["done, inmail_eligibility", "done, recipient_refused"]
 TO_BE_MET += [outcome for _, *outcomes in ERRORS.values() for outcome in outcomes]
 

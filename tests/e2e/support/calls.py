@@ -10,7 +10,7 @@ from e2e.support import equal, operation
 # Functions that write nothing: readings, what constraints call, and triggers that only refuse or tell.
 READING = """clock preview sent_as_of sent_in_seven_days_as_of sent_before_days effective_cap breaker_state
 next_credit_period window_days_array window_since why is_sound_account is_sound_history is_sound_operation refusal_counts append_only
-config_changed""".split()
+config_changed suppressions_changed""".split()
 
 NOON = "2026-05-20 12:00:00+00"
 FROZEN = f"SET sendgate.now = '{NOON}'"
@@ -57,6 +57,12 @@ CALLS: dict[str, Call] = {
     "set_window": _select("set_window('c', '09:00', '17:00', ARRAY[1, 2])"),
     "set_pace": _select("set_pace('c', '5 minutes', 20, true, 'like a person')"),
     "set_enforcement": _select("set_enforcement('c', 'observe', 'first week')"),
+    "suppress_prospect": _select("suppress_prospect('p100', 'asked by mail', '2099-01-01')"),
+    "unsuppress_prospect": _select(
+        "unsuppress_prospect('p60', 'back')",
+        before="INSERT INTO sendgate.suppressions (suppressed_at, prospect_id, actor) VALUES (now(), 'p60', 'x')",
+        after="DELETE FROM sendgate.suppressions",
+    ),
     "set_status": _select("set_status('c', 'paused', 'holiday')"),
     "set_cap": _select("set_cap('c', 'invite', 5)"),
     "set_tier_cap": _select("set_tier_cap('sales_navigator', 'invite', 7)"),

@@ -181,6 +181,9 @@ fn refused(decision: &Decision) -> Error {
         (Some(Reason::OperationResolved), _) => {
             "Every new attempt wants a new operation id; leave the column empty to get one."
         }
+        (Some(Reason::ProspectSuppressed), None) => {
+            "Nothing was inserted and no slot was taken. The prospect is not to be written to; only unsuppress_prospect ends that."
+        }
         (_, Some(_)) => "Nothing was inserted and no slot was taken. Insert the row again at retry_at.",
         (_, None) => {
             "Nothing was inserted and no slot was taken. Time alone does not change this; sendgate.account_cards says what the account waits for."

@@ -15,6 +15,7 @@ use crate::tables::campaign_events::Skip;
 use crate::tables::config;
 use crate::tables::events;
 use crate::tables::observed_refusals;
+use crate::tables::suppressions;
 use sendgate_decision::breaker::{ClearReason, Reading};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{Action, BreakerMode, Enforcement, Reason};
@@ -41,10 +42,27 @@ fn breaker_check(args: &Args) -> Answer {
     let account = args.id(0, "account_id")?;
     let prospect = args.optional_id(1, "prospect_id")?;
     let campaign = args.optional_id(2, "campaign_id")?;
-    let answer = Spi::connect_when_needed(|spi| consult(spi, account, prospect, campaign))?;
+    let mut answer = Spi::connect_when_needed(|spi| consult(spi, account, prospect, campaign))?;
+    if let (true, Some(prospect)) = (answer.proceed, prospect) {
+        answer = spare(prospect, answer)?;
+    }
     let fields =
         params![answer.proceed, answer.reason.map(Reason::name), answer.retry_at, answer.exhausted_at];
     Ok(Some(ANSWER.row(fields)))
+}
+
+/// A suppressed prospect is refused whatever the breaker says.
+fn spare(prospect: &str, answer: Consulted) -> Result<Consulted> {
+    let now = clock::now();
+    Ok(match suppressions::of(prospect)?.filter(|found| found.rule.refuses(now)) {
+        Some(found) => Consulted {
+            proceed: false,
+            reason: Some(Reason::ProspectSuppressed),
+            retry_at: found.rule.until,
+            exhausted_at: answer.exhausted_at,
+        },
+        None => answer,
+    })
 }
 
 fn is_closed(account: &str) -> Result<bool> {

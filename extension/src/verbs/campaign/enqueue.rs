@@ -9,6 +9,7 @@ use crate::postgres::param::{IntoParam, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::{self, unknown};
 use crate::tables::dispatch_queue;
+use crate::tables::suppressions;
 use crate::verbs::campaign::work;
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
@@ -74,7 +75,8 @@ fn enqueue(args: &Args) -> Answer {
     Ok(is_new.param())
 }
 
-/// Inserts the work; `false` when it is there already, and only its connection flag may change.
+/// Inserts the work; `false` when it is there already, and only its connection flag may change, or when its
+/// prospect is suppressed for good.
 fn insert(spi: &Spi, work: &Work<'_>) -> Result<bool> {
     if spi.run(&IS_ACCOUNT, params![work.account]).count() == 0 {
         return Err(unknown(work.account));
@@ -95,7 +97,8 @@ fn insert(spi: &Spi, work: &Work<'_>) -> Result<bool> {
         work.priority,
         work.payload.as_ref()
     ];
-    if spi.run_waiting(&INSERT, values)?.count() == 1 {
+    let spared = suppressions::of(prospect)?.is_some_and(|found| found.rule.until.is_none());
+    if !spared && spi.run_waiting(&INSERT, values)?.count() == 1 {
         dispatch_queue::ticket(spi, account, work.action, due_at);
         return Ok(true);
     }

@@ -1,8 +1,10 @@
 //! Due enrollments of the accounts that were picked, with what the journal says about their prospects.
 
+use crate::postgres::error::Result;
 use crate::postgres::jsonb::Jsonb;
 use crate::postgres::param::{Element, IntoParam, array, types};
 use crate::postgres::statement::{Spi, Statement};
+use crate::tables::suppressions::{self, Suppressed};
 use crate::verbs::dispatch::pick::{Outlook, Pair, Picked};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::ProspectHistory;
@@ -59,6 +61,8 @@ pub(super) struct Candidate {
     pub payload: Option<Jsonb>,
     /// What the journal says about the prospect.
     pub history: ProspectHistory,
+    /// The prospect's suppression.
+    pub suppressed: Option<Suppressed>,
 }
 
 /// The due work of the picked accounts.
@@ -74,13 +78,16 @@ pub(super) struct Found {
 /// Finds due enrollments: of accounts that may send, at most `limit`; of accounts whose breaker skips, at
 /// most `deferrals` that are to be deferred. This is a statement after the one that holds the accounts, so
 /// that no other session can have handed out these enrollments since.
+///
+/// # Errors
+/// `SG301` when another session has the table of suppressions locked for too long.
 pub(super) fn find(
     spi: &Spi,
     picked: &Picked,
     campaign: Option<&str>,
     (limit, deferrals): (usize, usize),
     now: Instant,
-) -> Found {
+) -> Result<Found> {
     let open = |pair: &Pair| match pair.outlook {
         Outlook::Open(room) => Some(room.min(limit as i32)),
         _ => None,
@@ -103,7 +110,11 @@ pub(super) fn find(
         skipped.iter().for_each(|candidate| looked_at[candidate.pair] = true);
         candidates.extend(skipped);
     }
-    Found { candidates, reached, looked_at }
+    let suppressed = suppressions::of_many(candidates.iter().map(|candidate| candidate.prospect.as_str()))?;
+    for (candidate, suppressed) in candidates.iter_mut().zip(suppressed) {
+        candidate.suppressed = suppressed;
+    }
+    Ok(Found { candidates, reached, looked_at })
 }
 
 fn read_due(
@@ -142,6 +153,7 @@ fn read_due(
                 unresolved: row.nullable().unwrap_or(false),
                 last_kept_at: row.nullable_instant(),
             },
+            suppressed: None,
         })
         .collect()
 }

@@ -11,6 +11,7 @@ use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{AccountRow, account_columns, read_columns};
 use crate::tables::events;
 use crate::tables::journal;
+use crate::tables::suppressions;
 use crate::verbs::dispatch::Filter;
 use pgrx::pg_sys;
 use sendgate_decision::breaker::Reading;
@@ -216,6 +217,8 @@ pub(super) struct Picked {
     pub pairs: Vec<Pair>,
     /// Where to go on; none when that was all.
     pub next: Option<Cursor>,
+    /// The number of the list of suppressions when the accounts were picked.
+    pub told: u64,
 }
 
 /// Reads the next tickets that were due at `until`, and holds their accounts; accounts that another session
@@ -263,7 +266,8 @@ pub(super) fn pick(
 }
 
 fn read(rows: &Rows<'_>) -> Picked {
-    let mut picked = Picked { accounts: Vec::new(), pairs: Vec::new(), next: None };
+    let told = suppressions::changes();
+    let mut picked = Picked { accounts: Vec::new(), pairs: Vec::new(), next: None, told };
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut seen: HashMap<(usize, Action), usize> = HashMap::new();
     for mut columns in rows.iter() {
@@ -336,7 +340,7 @@ fn look_out(rule: &Rule, visited: &Visited, action: Action, now: Instant) -> Out
         Err(why) => return Outlook::Undecidable(why.message().to_owned()),
     };
     loop {
-        match asked.decide(&account, NO_OPERATION, None) {
+        match asked.decide(&account, NO_OPERATION, None, None) {
             Verdict::ClearBreaker(_) => {
                 account.breaker.clear(now);
             }

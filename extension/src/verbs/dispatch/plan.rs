@@ -1,7 +1,9 @@
 //! What a batch of enrollments comes to: decided in memory, by the same pure rule as `reserve`.
 
 use crate::gate::rule::{Asked, Rule, ask};
+use crate::postgres::error::Result;
 use crate::postgres::ids;
+use crate::tables::suppressions;
 use crate::verbs::dispatch::candidates::Candidate;
 use crate::verbs::dispatch::pick::{Outlook, Pair, Visited};
 use sendgate_decision::account::Account;
@@ -29,6 +31,8 @@ pub(super) enum Fate {
     Granted(Slot),
     /// A rule about its prospect refuses until this instant; none = until an operation is settled.
     Postponed(Reason, Option<Instant>),
+    /// Its prospect is suppressed for good, since this instant: cancelled, and logged.
+    Spared(Instant),
     /// The breaker skips it: deferred to this instant, the next credit period, and logged.
     Skipped(Instant),
 }
@@ -55,6 +59,23 @@ pub(super) struct Plan {
     pub refusals: HashMap<usize, Refusal>,
     /// The plan holds if it is written before this instant.
     pub valid_until: Instant,
+}
+
+impl Plan {
+    /// Whether the suppressions that it was made by are those of now: its write may have waited, and a
+    /// suppression holds from its commit. They are looked up again only if the list has changed since it had
+    /// the number that was `told`.
+    ///
+    /// # Errors
+    /// `SG301` when another session has the table of suppressions locked for too long.
+    pub fn suppresses_as_now(&self, batch: &[Candidate], told: u64) -> Result<bool> {
+        if suppressions::changes() == told {
+            return Ok(true);
+        }
+        let decided = || self.fates.iter().map(|(i, _)| &batch[*i]);
+        let found = suppressions::of_many(decided().map(|candidate| candidate.prospect.as_str()))?;
+        Ok(decided().zip(found).all(|(candidate, found)| candidate.suppressed == found))
+    }
 }
 
 /// The state of the deciding.
@@ -124,11 +145,12 @@ impl<'a> Deciding<'a> {
             Some(_) => ProspectHistory { unresolved: true, ..candidate.history },
             None => candidate.history,
         };
+        let suppressed = candidate.suppressed.map(|found| found.rule);
         let operation = ids::fresh();
         loop {
             let current = self.plan.accounts[pair.account].as_ref();
             let account = current.unwrap_or(&self.visited[pair.account].row.account);
-            match asked.decide(account, operation, Some(history)) {
+            match asked.decide(account, operation, Some(history), suppressed) {
                 Verdict::ClearBreaker(reason) => self.clear(pair.account, reason),
                 // The days of every account that was picked are counted.
                 Verdict::NeedsCount => return false,
@@ -145,7 +167,7 @@ impl<'a> Deciding<'a> {
                     return true;
                 }
                 Verdict::Refuse(refusal) => {
-                    self.refuse(i, candidate.pair, refusal, taken);
+                    self.refuse(i, candidate, refusal, taken);
                     return false;
                 }
             }
@@ -166,8 +188,15 @@ impl<'a> Deciding<'a> {
         self.plan.clearings.push(Clearing { account, reason, exhausted_at });
     }
 
-    fn refuse(&mut self, i: usize, pair: usize, refusal: Refusal, taken: Option<usize>) {
+    fn refuse(&mut self, i: usize, candidate: &Candidate, refusal: Refusal, taken: Option<usize>) {
         match (refusal.reason, refusal.retry_at) {
+            (Reason::ProspectSuppressed, None) => {
+                let since = candidate.suppressed.map_or(self.now, |found| found.since);
+                self.plan.fates.push((i, Fate::Spared(since)));
+            }
+            (reason @ Reason::ProspectSuppressed, retry_at) => {
+                self.plan.fates.push((i, Fate::Postponed(reason, retry_at)));
+            }
             (Reason::CreditsExhausted, Some(retry_at)) => self.plan.fates.push((i, Fate::Skipped(retry_at))),
             (reason @ (Reason::OperationInFlight | Reason::ProspectCooldown), retry_at) => {
                 if let Some((_, Fate::Granted(slot))) = taken.and_then(|at| self.plan.fates.get_mut(at)) {
@@ -176,7 +205,7 @@ impl<'a> Deciding<'a> {
                 self.plan.fates.push((i, Fate::Postponed(reason, retry_at)));
             }
             _ => {
-                self.plan.refusals.insert(pair, refusal);
+                self.plan.refusals.insert(candidate.pair, refusal);
             }
         }
     }

@@ -5,6 +5,7 @@ use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::ids::{self, Id};
 use crate::postgres::param::{Element, IntoParam, array, params, types};
 use crate::postgres::statement::{Spi, Statement};
+use crate::tables::suppressions::{self, Suppressed};
 use crate::verbs::dispatch::{Filter, Handed};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::Action;
@@ -15,7 +16,8 @@ static READ: Statement = Statement::new(
     types![uuid],
 );
 
-/// Only what the worker may still act on: in flight, in time, on an account that is connected.
+/// Only what the worker may still act on: in flight, in time, on an account that is connected; those whose
+/// prospect is suppressed by now are left out afterwards.
 static REPLAY: Statement = Statement::new(
     "SELECT o.account_id, o.campaign_id, o.prospect_id, o.action, o.operation_id, o.expires_at, o.attempt,
             COALESCE(o.step, 1::pg_catalog.int2), e.payload
@@ -72,18 +74,25 @@ pub(super) fn replay(
         return Ok(Some(Vec::new()));
     }
     let rows = spi.run(&REPLAY, params![request, now]);
-    let handed = rows.iter().map(|mut row| Handed {
-        account: row.value(),
-        campaign: row.nullable().unwrap_or_default(),
-        prospect: row.value(),
-        action: row.one_of(Action::parse),
-        operation: row.nullable_uuid().unwrap_or_default(),
-        expires_at: row.instant(),
-        attempt: row.nullable::<i16>().map_or(0, i32::from),
-        step: row.value(),
-        payload: row.nullable(),
-    });
-    Ok(Some(handed.collect()))
+    let mut handed: Vec<Handed> = Vec::new();
+    for mut row in rows.iter() {
+        let one = Handed {
+            account: row.value(),
+            campaign: row.nullable().unwrap_or_default(),
+            prospect: row.value(),
+            action: row.one_of(Action::parse),
+            operation: row.nullable_uuid().unwrap_or_default(),
+            expires_at: row.instant(),
+            attempt: row.nullable::<i16>().map_or(0, i32::from),
+            step: row.value(),
+            payload: row.nullable(),
+        };
+        handed.push(one);
+    }
+    let suppressed = suppressions::of_many(handed.iter().map(|row| row.prospect.as_str()))?;
+    let refuses = |found: &Option<Suppressed>| found.is_some_and(|found| found.rule.refuses(now));
+    let allowed = handed.into_iter().zip(suppressed).filter(|(_, found)| !refuses(found));
+    Ok(Some(allowed.map(|(row, _)| row).collect()))
 }
 
 /// Remembers what a request got; one that got nothing may simply ask again.

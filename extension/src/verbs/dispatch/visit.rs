@@ -185,7 +185,7 @@ impl<'a> Visit<'a> {
             Attempt::TakenBack => return Ok(Looked::Overtaken),
             Attempt::Failed(_) => {
                 // One of them cannot be written. Which one is found out while the accounts are held.
-                let mut page = self.read(next);
+                let mut page = self.read(next)?;
                 let (picked, now) = (&mut page.picked, page.now);
                 if let Written::Overtaken = self.settle(picked, &page.found.candidates, &mut refused, now)? {
                     return Ok(Looked::Overtaken);
@@ -198,34 +198,34 @@ impl<'a> Visit<'a> {
     }
 
     /// Holds the accounts of a page and reads their due work.
-    fn read(&self, next: &NextPage<'_>) -> Page {
+    fn read(&self, next: &NextPage<'_>) -> Result<Page> {
         let at = (next.from, next.until);
         let (picked, now) = pick::pick(self.spi, &self.rule, self.filter, at, next.tickets);
         let deferrals = DEFERRALS_MAX.saturating_sub(self.deferred);
-        let found = candidates::find(self.spi, &picked, self.filter.campaign, (next.limit, deferrals), now);
-        Page { picked, found, now }
+        let found = candidates::find(self.spi, &picked, self.filter.campaign, (next.limit, deferrals), now)?;
+        Ok(Page { picked, found, now })
     }
 
     /// Reads a page and writes what it comes to, in one subtransaction: an account that was held in
     /// another one than it is written in would take a MultiXact.
     fn take(&self, next: &NextPage<'_>) -> Result<Attempt<(Page, Option<Plan>)>> {
         attempt(|| {
-            let page = self.read(next);
+            let page = self.read(next)?;
             if page.found.candidates.is_empty() {
                 return Ok(Some((page, None)));
             }
-            let plan = self.write(&page.picked, &page.found.candidates, page.now);
+            let plan = self.write(&page.picked, &page.found.candidates, page.now)?;
             Ok(plan.map(|plan| (page, Some(plan))))
         })
     }
 
     /// Decides about a batch and writes it; none when it was overtaken meanwhile. In a subtransaction.
-    fn write(&self, picked: &Picked, batch: &[Candidate], now: Instant) -> Option<Plan> {
+    fn write(&self, picked: &Picked, batch: &[Candidate], now: Instant) -> Result<Option<Plan>> {
         let plan = decide(&self.rule, &picked.accounts, &picked.pairs, batch, self.wanted(), now);
         let parts = Batch { visited: &picked.accounts, pairs: &picked.pairs, candidates: batch, now };
         write::write(self.spi, &parts, &plan);
         let holds = clock::now() < plan.valid_until && config::changes() == self.changes;
-        holds.then_some(plan)
+        Ok((holds && plan.suppresses_as_now(batch, picked.told)?).then_some(plan))
     }
 
     /// Puts the tickets of a page where they belong.
@@ -254,7 +254,7 @@ impl<'a> Visit<'a> {
         if batch.is_empty() {
             return Ok(Written::Done);
         }
-        match attempt(|| Ok(self.write(picked, batch, now)))? {
+        match attempt(|| self.write(picked, batch, now))? {
             Attempt::Kept(plan) => {
                 self.keep(picked, batch, plan, refused);
                 Ok(Written::Done)
@@ -306,6 +306,11 @@ impl<'a> Visit<'a> {
                 Fate::Granted(slot) => slot,
                 Fate::Postponed(reason, _) => {
                     refusals::count(pair.action, *reason);
+                    self.moved += 1;
+                    continue;
+                }
+                Fate::Spared(_) => {
+                    refusals::count(pair.action, Reason::ProspectSuppressed);
                     self.moved += 1;
                     continue;
                 }

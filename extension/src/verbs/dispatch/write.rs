@@ -7,6 +7,7 @@ use crate::tables::accounts::held::Held;
 use crate::tables::breaker_log::{self, BreakerLine, Cause};
 use crate::tables::campaign_events;
 use crate::tables::campaign_events::many::SkippedWork;
+use crate::tables::campaign_events::spared::{self, Spared};
 use crate::tables::enrollments;
 use crate::verbs::dispatch::candidates::Candidate;
 use crate::verbs::dispatch::pick::{Pair, Visited};
@@ -99,6 +100,7 @@ pub(super) fn write(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
     update_enrollments(spi, batch, plan);
     mark_awaited(spi, batch, plan);
     log_skips(spi, batch, plan);
+    log_spared(spi, batch, plan);
 }
 
 /// Clears are rare: once an account and credit period.
@@ -161,6 +163,9 @@ fn outcome_of(
             (EnrollmentState::Sending, None, attempts.saturating_add(1), None, Some(slot.operation))
         }
         Fate::Postponed(reason, until) => (EnrollmentState::Waiting, *until, attempts, Some(*reason), None),
+        Fate::Spared(_) => {
+            (EnrollmentState::Cancelled, None, attempts, Some(Reason::ProspectSuppressed), None)
+        }
         Fate::Skipped(until) => {
             (EnrollmentState::Waiting, Some(*until), attempts, Some(Reason::CreditsExhausted), None)
         }
@@ -237,5 +242,20 @@ fn log_skips(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
     if !skips.is_empty() {
         campaign_events::many::skipped(spi, &skips, batch.now);
         breaker_log::write_skips(spi, &skips, batch.now);
+    }
+}
+
+fn log_spared(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
+    let of = |(i, fate): &(usize, Fate)| {
+        let Fate::Spared(since) = *fate else { return None };
+        let candidate = &batch.candidates[*i];
+        let pair = &batch.pairs[candidate.pair];
+        let (account, action) = (batch.visited[pair.account].held(), pair.action);
+        let (prospect, campaign) = (candidate.prospect.as_str(), candidate.campaign.as_str());
+        Some(Spared { account, prospect, campaign, action, since })
+    };
+    let all: Vec<Spared<'_>> = plan.fates.iter().filter_map(of).collect();
+    if !all.is_empty() {
+        spared::note(spi, &all, batch.now);
     }
 }
