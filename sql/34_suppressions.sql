@@ -47,7 +47,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sendgate_unsuppress_prospect';
 COMMENT ON FUNCTION sendgate.unsuppress_prospect(text, text) IS
-'Undoes suppress_prospect: work that waits for its end is due now; what was cancelled stays so. A no-op where the prospect is not suppressed. Holds the accounts that have waiting work for the prospect. Logged. Errors: SG001, SG002, SG301.';
+'Undoes suppress_prospect: work that waits for its end is due now; cancelled work stays so. A no-op where the prospect is not suppressed. Holds the accounts that have waiting work for the prospect. Logged. Errors: SG001, SG002, SG301.';
 
 CREATE FUNCTION sendgate.suppressions_changed() RETURNS trigger
 LANGUAGE c
@@ -55,8 +55,13 @@ AS 'MODULE_PATHNAME', 'sendgate_suppressions_changed';
 COMMENT ON FUNCTION sendgate.suppressions_changed() IS
 'Trigger: tells every session at commit that the list of suppressions has changed.';
 
-CREATE TRIGGER suppressions_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON sendgate.suppressions
-FOR EACH STATEMENT EXECUTE FUNCTION sendgate.suppressions_changed();
+-- For each row, because logical replication fires no trigger for each statement.
+CREATE TRIGGER suppressions_changed AFTER INSERT OR UPDATE OR DELETE ON sendgate.suppressions
+FOR EACH ROW EXECUTE FUNCTION sendgate.suppressions_changed();
 ALTER TABLE sendgate.suppressions ENABLE ALWAYS TRIGGER suppressions_changed;
 COMMENT ON TRIGGER suppressions_changed ON sendgate.suppressions IS
 'Sessions remember that the list is empty; a suppression holds from its commit, also one that is replicated or restored.';
+CREATE TRIGGER suppressions_truncated AFTER TRUNCATE ON sendgate.suppressions
+FOR EACH STATEMENT EXECUTE FUNCTION sendgate.suppressions_changed();
+ALTER TABLE sendgate.suppressions ENABLE ALWAYS TRIGGER suppressions_truncated;
+COMMENT ON TRIGGER suppressions_truncated ON sendgate.suppressions IS 'The same for TRUNCATE, which fires no trigger for rows.';

@@ -63,7 +63,7 @@ COMMENT ON COLUMN sendgate.admin_log.verb IS
 'The function that was called; rollback where a provider''s answer changed the account''s status.';
 COMMENT ON COLUMN sendgate.admin_log.account_id IS 'The account. NULL where it is about all of them.';
 COMMENT ON COLUMN sendgate.admin_log.subject IS
-'What of it: an action, a field, tier/action, the order of a rule, an operation, or a campaign.';
+'What of it: an action, a field, tier/action, the order of a rule, an operation, a campaign, or a prospect.';
 COMMENT ON COLUMN sendgate.admin_log.before IS 'The value before. NULL: there was none.';
 COMMENT ON COLUMN sendgate.admin_log.after IS 'The value afterwards. NULL: there is none.';
 COMMENT ON COLUMN sendgate.admin_log.note IS 'Why, in the operator''s words; with rollback, the provider''s text.';

@@ -115,6 +115,8 @@ GRANT EXECUTE ON FUNCTION
     sendgate.acknowledge_alert(uuid, text),
     sendgate.suppress_prospect(text, text, timestamptz),
     sendgate.unsuppress_prospect(text, text),
+    sendgate.remove_account(text, text, integer),
+    sendgate.forget_prospect(text, text, integer),
     sendgate.pause_campaign(text),
     sendgate.resume_campaign(text),
     sendgate.resume_deferred(text),

@@ -1113,7 +1113,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sendgate_unsuppress_prospect';
 COMMENT ON FUNCTION sendgate.unsuppress_prospect(text, text) IS
-'Undoes suppress_prospect: work that waits for its end is due now; what was cancelled stays so. A no-op where the prospect is not suppressed. Holds the accounts that have waiting work for the prospect. Logged. Errors: SG001, SG002, SG301.';
+'Undoes suppress_prospect: work that waits for its end is due now; cancelled work stays so. A no-op where the prospect is not suppressed. Holds the accounts that have waiting work for the prospect. Logged. Errors: SG001, SG002, SG301.';
 
 CREATE FUNCTION sendgate.suppressions_changed() RETURNS trigger
 LANGUAGE c
@@ -1121,11 +1121,16 @@ AS 'MODULE_PATHNAME', 'sendgate_suppressions_changed';
 COMMENT ON FUNCTION sendgate.suppressions_changed() IS
 'Trigger: tells every session at commit that the list of suppressions has changed.';
 
-CREATE TRIGGER suppressions_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON sendgate.suppressions
-FOR EACH STATEMENT EXECUTE FUNCTION sendgate.suppressions_changed();
+-- For each row, because logical replication fires no trigger for each statement.
+CREATE TRIGGER suppressions_changed AFTER INSERT OR UPDATE OR DELETE ON sendgate.suppressions
+FOR EACH ROW EXECUTE FUNCTION sendgate.suppressions_changed();
 ALTER TABLE sendgate.suppressions ENABLE ALWAYS TRIGGER suppressions_changed;
 COMMENT ON TRIGGER suppressions_changed ON sendgate.suppressions IS
 'Sessions remember that the list is empty; a suppression holds from its commit, also one that is replicated or restored.';
+CREATE TRIGGER suppressions_truncated AFTER TRUNCATE ON sendgate.suppressions
+FOR EACH STATEMENT EXECUTE FUNCTION sendgate.suppressions_changed();
+ALTER TABLE sendgate.suppressions ENABLE ALWAYS TRIGGER suppressions_truncated;
+COMMENT ON TRIGGER suppressions_truncated ON sendgate.suppressions IS 'The same for TRUNCATE, which fires no trigger for rows.';
 ALTER TABLE sendgate.suppressions OWNER TO sendgate_owner;
 ALTER TYPE sendgate.suppression_signal OWNER TO sendgate_owner;
 ALTER FUNCTION sendgate.suppress_prospect(text, text, timestamptz) OWNER TO sendgate_owner;
@@ -1165,3 +1170,51 @@ COMMENT ON FUNCTION sendgate.enqueue(text, text, text, text, timestamptz, boolea
 'Puts a prospect to a campaign''s work, due at dispatch_at or now: one step of a sequence (1 to 1,000), with a payload that dispatch returns with it (at most 8,192 bytes of text) and a priority (-100 to 100; the highest that is due goes first). True: it is new. False: the same campaign, prospect, account, action and step are there, in whatever state, and nothing changes but a connection flag that becomes true; or the prospect is suppressed for good. Holds no account, except for that flag, so whole lists fit in one transaction. Errors: SG001, SG002, SG003 step, priority or size of the payload, SG004, SG007 dispatch_at is infinite, SG101, SG301 the same work is being put in by another transaction, or the account is held.';
 COMMENT ON FUNCTION sendgate.dispatch(integer, text, text, uuid, text) IS
 'Hands out up to max_operations (1 to 1,000) due enrollments, each with a slot, of accounts that every rule lets send; of one action, account or campaign if told. Of an account and action, the highest priority goes first, then what has been due longest. No row: nothing may be sent now. An account that another session holds is passed over, not waited for, and hides no other. A call defers at most 1,000 enrollments behind open breakers and moves about 10,000 that a rule about their prospect holds back; the next calls do the rest. The same request_id with the same arguments again returns those rows that are still in flight, in time, on a connected account and for a prospect that is not suppressed. Commit before you call the provider, and settle every row. Errors: SG001, SG002, SG003, SG004, SG101 account_id is unknown, SG213 the request_id has other arguments, SG301, SG302 no batch held, SG303 another session answered the same request meanwhile: repeat.';
+
+-- Leaving: an account with all its rows, and who a prospect was.
+
+CREATE FUNCTION sendgate.remove_account(
+    account_id text,
+    note text,
+    max_rows integer DEFAULT 10000
+) RETURNS integer
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_remove_account';
+COMMENT ON FUNCTION sendgate.remove_account(text, text, integer) IS
+'Removes an account with all its rows, logs too: sets it disconnected, and deletes at most max_rows rows (1 to 1,000,000); returns how many. Call it until it returns 0, which it does for an account that is gone, or never was. The account itself goes last. One line of admin_log stays, with the rows of each table. Cannot be undone. Holds the account. Errors: SG001, SG002, SG003, SG219 an operation is unresolved and in time, SG301.';
+
+CREATE FUNCTION sendgate.forget_prospect(
+    prospect_id text,
+    note text,
+    max_rows integer DEFAULT 10000
+) RETURNS integer
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_forget_prospect';
+COMMENT ON FUNCTION sendgate.forget_prospect(text, text, integer) IS
+'A request for erasure: cancels the prospect''s open work, replaces its id by a new random one in every table and log, and blanks the provider''s texts and the payloads of those rows; at most max_rows rows (1 to 1,000,000), returns how many. Call it until it returns 0. Counts, days and proofs stay, and so does a suppression, with the id. Logged under the new id. Cannot be undone. Holds the accounts that know the prospect, one after the other. Errors: SG001, SG002, SG003, SG219 an operation for it is unresolved and in time, SG301.';
+
+CREATE FUNCTION sendgate.account_leaves() RETURNS trigger
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'sendgate_account_leaves';
+COMMENT ON FUNCTION sendgate.account_leaves() IS
+'Trigger: an account''s row is deleted by remove_account alone, which takes everything else of it along.';
+
+CREATE TRIGGER account_leaves BEFORE DELETE ON sendgate.accounts
+FOR EACH ROW EXECUTE FUNCTION sendgate.account_leaves();
+COMMENT ON TRIGGER account_leaves ON sendgate.accounts IS
+'No foreign key holds an account''s rows together, since its lock would be a second one on the hot row; so a DELETE would leave them behind for ever. Not on a subscriber, where the rows of a removed account go one by one.';
+ALTER FUNCTION sendgate.remove_account(text, text, integer) OWNER TO sendgate_owner;
+ALTER FUNCTION sendgate.forget_prospect(text, text, integer) OWNER TO sendgate_owner;
+ALTER FUNCTION sendgate.account_leaves() OWNER TO sendgate_owner;
+REVOKE ALL ON FUNCTION sendgate.remove_account(text, text, integer),
+    sendgate.forget_prospect(text, text, integer), sendgate.account_leaves()
+FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sendgate.remove_account(text, text, integer),
+    sendgate.forget_prospect(text, text, integer)
+TO sendgate_operator, sendgate_daemon;
+COMMENT ON COLUMN sendgate.admin_log.subject IS
+'What of it: an action, a field, tier/action, the order of a rule, an operation, a campaign, or a prospect.';

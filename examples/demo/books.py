@@ -27,6 +27,7 @@ SKIPS = """
 SELECT account_id, prospect_id, campaign_id, action, exhausted_at, deferred_to
   FROM sendgate.campaign_events
 """
+SUPPRESSIONS = "SELECT prospect_id, suppressed_at FROM sendgate.suppressions"
 OUT_OF_CREDITS = "account_inmail_credits_exhausted"
 KEY = ("account_id", "prospect_id", "campaign_id", "action")
 UNRESOLVED = {"reserved", "indeterminate"}
@@ -57,11 +58,14 @@ class Books:
     enrollments: list[dict]
     breaker_log: list[dict]
     skips: list[dict]
+    suppressions: list[dict]
 
     @classmethod
     def read(cls, session: Session) -> "Books":
         """All of it as of one instant."""
-        operations, events, *others = session.snapshot(OPERATIONS, EVENTS, COUNTERS, ENROLLMENTS, BREAKER_LOG, SKIPS)
+        operations, events, *others = session.snapshot(
+            OPERATIONS, EVENTS, COUNTERS, ENROLLMENTS, BREAKER_LOG, SKIPS, SUPPRESSIONS
+        )
         by_id = ({row["operation_id"]: row for row in rows} for rows in (operations, events))
         return cls(*by_id, *others)
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from harness.cluster import Cluster
 
 from .children import EXAMPLES
+from .opt_out import OptOut
 from .stage import Session
 from .terminal import step
 
@@ -48,6 +49,9 @@ class Campaigns:
     accepted: set[tuple[str, str]] = field(default_factory=set)
     switched: bool = False
 
+    def __post_init__(self):
+        self.opt_out = OptOut(self.operator, self.reader)
+
     def start(self) -> None:
         """Enqueues every prospect in one statement. Workers go on sending meanwhile."""
         with PROSPECTS.open(encoding="utf-8") as file:
@@ -61,7 +65,7 @@ class Campaigns:
 
     def go_on(self) -> list[str]:
         """Reacts once to what happened in the campaigns. Returns what it did, in words."""
-        return [*self._follow_up(), *self._switch()]
+        return [*self._follow_up(), *self._switch(), *self.opt_out.look()]
 
     def _follow_up(self) -> list[str]:
         """Invite → InMail: a prospect who accepts becomes a connection and gets an InMail."""

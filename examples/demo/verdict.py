@@ -7,7 +7,7 @@ of the two, so it says in a few lines what it means by its name.
 from collections import Counter
 from datetime import datetime
 
-from . import verdict_campaigns, verdict_failing
+from . import opt_out, verdict_campaigns, verdict_failing
 from .books import HELD, UNRESOLVED, Case, Check
 
 TURNS_TO_GO_ON = 60
@@ -141,6 +141,7 @@ CHECKS = [
     others_went_on,
     *verdict_failing.CHECKS,
     *verdict_campaigns.CHECKS,
+    *opt_out.CHECKS,
 ]
 
 

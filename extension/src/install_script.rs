@@ -22,7 +22,8 @@ extension_sql_file!("../../sql/40_campaigns.sql", name = "campaigns", requires =
 extension_sql_file!("../../sql/41_dispatch.sql", name = "dispatch", requires = ["campaigns"]);
 extension_sql_file!("../../sql/50_books.sql", name = "books", requires = ["dispatch"]);
 extension_sql_file!("../../sql/51_alerts.sql", name = "alerts", requires = ["books"]);
-extension_sql_file!("../../sql/60_cards.sql", name = "cards", requires = ["alerts"]);
+extension_sql_file!("../../sql/52_leaving.sql", name = "leaving", requires = ["alerts"]);
+extension_sql_file!("../../sql/60_cards.sql", name = "cards", requires = ["leaving"]);
 extension_sql_file!("../../sql/61_why.sql", name = "why", requires = ["cards"]);
 extension_sql_file!("../../sql/70_defaults.sql", name = "defaults", requires = ["why"]);
 extension_sql_file!("../../sql/90_privileges.sql", name = "privileges", requires = ["defaults"]);

@@ -2,6 +2,7 @@
 //! sendgate, and no table of it.
 
 pub mod actor;
+pub mod arrivals;
 pub mod catalog;
 pub mod clock;
 pub mod commit;

@@ -7,6 +7,7 @@ pub mod campaign;
 pub mod confirm;
 pub mod confirm_many;
 pub mod dispatch;
+pub mod leaving;
 pub mod preview;
 pub mod record_external_send;
 pub mod reserve;

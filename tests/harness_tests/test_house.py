@@ -60,6 +60,10 @@ FAULTS = {
     "no comment": ({"sql/30_gate.sql": FUNCTION.split("COMMENT")[0]}, "reserve has no comment"),
     "no grant": ({"sql/90_privileges.sql": ""}, "no role may call reserve"),
     "no heading": ({"docs/reference.md": "reserve(account_id text)\n"}, "has no heading for reserve"),
+    "a table that stays": (
+        {"sql/30_gate.sql": FUNCTION + "CREATE TABLE sendgate.notes (\n    account_id text NOT NULL\n);\n"},
+        "notes has a column account_id, and remove_account would leave its rows behind",
+    ),
     "no test": ({"tests/regress/sql/20_reserve.sql": ""}, "no file of tests/regress/sql calls reserve"),
 }
 

@@ -47,7 +47,7 @@ PROVEN = History(
         ("external", "invite", "p1", "chat-5", 0),
     ],
 )
-# Somebody is on leave until tomorrow, and back in an hour.
+# A prospect is on leave until tomorrow, and back in an hour.
 BACK_EARLY = History(
     1,
     NOON,
@@ -60,7 +60,7 @@ BACK_EARLY = History(
         ("dispatch", 1, "invite", "a", None),
     ],
 )
-# Somebody opts out for good; the application asks again, and its campaign still has work.
+# A prospect opts out for good; the application asks again, and its campaign still has work.
 OPTED_OUT = History(
     1,
     NOON,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from .books import DAY, HOUR
 
 SUPPRESSED = "prospect_suppressed"
-# In one of so many histories somebody opts out.
+# In one of so many histories a prospect opts out.
 SELDOM = 5
 
 

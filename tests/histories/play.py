@@ -47,7 +47,7 @@ FORGOTTEN = (
 ).split()
 FORGET = ";".join(f"DELETE FROM sendgate.{table}" for table in FORGOTTEN)
 GUARDS = """SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname) FROM pg_trigger
-WHERE tgfoid = 'sendgate.append_only'::regproc"""
+WHERE tgfoid IN ('sendgate.append_only'::regproc, 'sendgate.account_leaves'::regproc)"""
 # PostgreSQL refuses to write an operation for this prospect.
 POISONED = f"""ALTER TABLE sendgate.send_operations DROP CONSTRAINT IF EXISTS poison,
     ADD CONSTRAINT poison CHECK (prospect_id <> '{POISON}')"""

@@ -155,7 +155,7 @@ fn keep(args: &Args, position: usize, name: &str) -> Result<i64> {
 fn delete(spi: &Spi, batch: &Batch, keep: Keep, limit: i32) -> Result<Done> {
     let (mut left, mut pages) = (i64::from(limit), PAGES_MAX);
     let mut at = Page::read(batch, keep);
-    append_only::pruning(|| {
+    append_only::deleting(|| {
         while at.table < TABLES.len() {
             let (name, statement) = &TABLES[at.table];
             let size = size(spi, name);

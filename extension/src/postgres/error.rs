@@ -93,6 +93,8 @@ sqlstates! {
     InTransaction = b"SG216",
     /// The same, refused.
     TransactionRefused = b"SG217",
+    /// An account or a prospect cannot leave while a send is under way.
+    SendUnderWay = b"SG219",
     /// A `retry_after` that makes no sense; a warning.
     SenselessWait = b"SG220",
     /// Another session held the account's row for too long.

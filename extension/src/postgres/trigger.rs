@@ -51,6 +51,14 @@ impl<'a> Fired<'a> {
         is_delete.then(|| pg_sys::Datum::from(self.data.tg_trigtuple))
     }
 
+    /// The new version of the row that is about to be updated, where that is what it is fired for: the answer
+    /// that lets it be.
+    pub fn updated(&self) -> Option<pg_sys::Datum> {
+        let is_update =
+            self.is(pg_sys::TRIGGER_EVENT_BEFORE | pg_sys::TRIGGER_EVENT_ROW | pg_sys::TRIGGER_EVENT_UPDATE);
+        is_update.then(|| pg_sys::Datum::from(self.data.tg_newtuple))
+    }
+
     /// Whether it is fired AFTER UPDATE FOR EACH ROW.
     pub fn is_after_update(&self) -> bool {
         self.is(pg_sys::TRIGGER_EVENT_AFTER | pg_sys::TRIGGER_EVENT_ROW | pg_sys::TRIGGER_EVENT_UPDATE)

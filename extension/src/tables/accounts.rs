@@ -211,9 +211,16 @@ pub fn read_now(id: &str) -> Result<AccountRow> {
 ///
 /// # Errors
 /// `SG101` for an unknown account, `SG301` when another session holds it for too long.
-pub fn hold<'a>(_spi: &'a Spi, id: &'a str) -> Result<(Held<'a>, AccountRow)> {
-    let row = ACCOUNT.hold(params![id], read_columns)?.ok_or_else(|| unknown(id))?;
-    Ok((Held::by_lock(id), row))
+pub fn hold<'a>(spi: &'a Spi, id: &'a str) -> Result<(Held<'a>, AccountRow)> {
+    hold_if_there(spi, id)?.ok_or_else(|| unknown(id))
+}
+
+/// The same for an account that may be gone.
+///
+/// # Errors
+/// `SG301` when another session holds it for too long.
+pub fn hold_if_there<'a>(_spi: &'a Spi, id: &'a str) -> Result<Option<(Held<'a>, AccountRow)>> {
+    Ok(ACCOUNT.hold(params![id], read_columns)?.map(|row| (Held::by_lock(id), row)))
 }
 
 /// Writes the account as decided on `version`, and holds it by that; none when the row is no longer that

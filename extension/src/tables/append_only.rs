@@ -1,25 +1,47 @@
-//! The one way to delete from the append-only logs.
+//! The ways past the triggers that keep rows: `prune` and `remove_account` delete, `forget_prospect` changes.
 
 use std::cell::Cell;
 
-thread_local! {
-    static PRUNING: Cell<bool> = const { Cell::new(false) };
+/// What the triggers let pass in this backend now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Allowed {
+    Nothing,
+    Deleting,
+    Changing,
 }
 
-/// Lets `prune` alone delete from the logs.
-pub fn pruning(work: impl FnOnce()) {
+thread_local! {
+    static ALLOWED: Cell<Allowed> = const { Cell::new(Allowed::Nothing) };
+}
+
+/// Lets `work` delete, for `prune` and `remove_account` alone.
+pub fn deleting<T>(work: impl FnOnce() -> T) -> T {
+    allowing(Allowed::Deleting, work)
+}
+
+/// Lets `work` change rows, for `forget_prospect` alone.
+pub fn changing<T>(work: impl FnOnce() -> T) -> T {
+    allowing(Allowed::Changing, work)
+}
+
+fn allowing<T>(what: Allowed, work: impl FnOnce() -> T) -> T {
     struct Stop;
     impl Drop for Stop {
         fn drop(&mut self) {
-            PRUNING.set(false);
+            ALLOWED.set(Allowed::Nothing);
         }
     }
     let _stop = Stop;
-    PRUNING.set(true);
-    work();
+    ALLOWED.set(what);
+    work()
 }
 
-/// Whether that is what this backend does now.
-pub fn is_pruning() -> bool {
-    PRUNING.get()
+/// Whether rows may be deleted now.
+pub fn may_delete() -> bool {
+    ALLOWED.get() == Allowed::Deleting
+}
+
+/// Whether rows may be changed now.
+pub fn may_change() -> bool {
+    ALLOWED.get() == Allowed::Changing
 }

@@ -39,7 +39,7 @@ fn read(row: &mut Row) -> Suppressed {
 thread_local! {
     /// Whether the table has rows; none when that is not known.
     static HAS_ROWS: Cell<Option<bool>> = const { Cell::new(None) };
-    /// Counts what was told, so that a change between a look and a write is noticed.
+    /// Counts the changes that this session heard of, so that a change between a look and a write is noticed.
     static CHANGES: Cell<u64> = const { Cell::new(0) };
     static SIGNAL_OID: Cell<pg_sys::Oid> = const { Cell::new(pg_sys::InvalidOid) };
     /// The transaction and subtransaction that have told of a change last: once is enough.

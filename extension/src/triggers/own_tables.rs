@@ -20,6 +20,7 @@ use sendgate_decision::clock::Day;
 use sendgate_decision::names::{Action, OperationId};
 
 sql_reading!(sendgate_append_only, pg_finfo_sendgate_append_only, append_only);
+sql_reading!(sendgate_account_leaves, pg_finfo_sendgate_account_leaves, account_leaves);
 sql_reading!(sendgate_config_changed, pg_finfo_sendgate_config_changed, config_changed);
 sql_reading!(sendgate_suppressions_changed, pg_finfo_sendgate_suppressions_changed, suppressions_changed);
 sql_reading!(sendgate_journal_event, pg_finfo_sendgate_journal_event, journal_event);
@@ -32,7 +33,9 @@ static EVENT_EXISTS: Statement = Statement::new(
 
 fn append_only(args: &Args) -> Answer {
     let fired = Fired::of(args);
-    if let Some(row) = fired.as_ref().filter(|_| append_only::is_pruning()).and_then(Fired::deleted) {
+    let deleted = fired.as_ref().filter(|_| append_only::may_delete()).and_then(Fired::deleted);
+    let updated = || fired.as_ref().filter(|_| append_only::may_change()).and_then(Fired::updated);
+    if let Some(row) = deleted.or_else(updated) {
         return Ok(Some(row));
     }
     let table = fired.map_or_else(String::new, |fired| fired.relation_name());
@@ -40,8 +43,23 @@ fn append_only(args: &Args) -> Answer {
         Code::AppendOnly,
         format!("sendgate.{table} is append-only"),
         "What happened stays written: rows are neither changed nor removed.",
-        "Add a new row instead; old rows leave by prune only.",
+        "Add a new row instead; old rows leave by prune, and by remove_account.",
     ))
+}
+
+/// An account leaves with all its rows, or not at all.
+fn account_leaves(args: &Args) -> Answer {
+    let row = Fired::of(args).filter(|_| append_only::may_delete()).and_then(|fired| fired.deleted());
+    row.map_or_else(|| Err(stays()), |row| Ok(Some(row)))
+}
+
+fn stays() -> Error {
+    Error::new(
+        Code::AppendOnly,
+        "a row of sendgate.accounts is not deleted by itself",
+        "Its operations, events, campaign work and logs would stay for ever, and count for the next account of that id.",
+        "Call sendgate.remove_account(account_id, note) until it returns 0.",
+    )
 }
 
 /// Tells every backend, when the transaction commits, to compile its configuration anew.

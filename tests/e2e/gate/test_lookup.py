@@ -71,7 +71,7 @@ def test_a_row_that_is_gone_when_its_holder_commits_is_unknown(env):
 
     for account, change in (
         ("a", "UPDATE sendgate.accounts SET id = 'z' WHERE id = 'a'"),
-        ("b", "DELETE FROM sendgate.accounts WHERE id = 'b'"),
+        ("b", "SET LOCAL session_replication_role = replica; DELETE FROM sendgate.accounts WHERE id = 'b'"),
     ):
         provision(env, account)
         connection, other = env.connect(), env.connect(autocommit=False)

@@ -41,7 +41,14 @@ MORE = (
 )
 # Read from end to end: all accounts when an operator drops the last rule of a tier, and the outbox, which
 # is emptied every few seconds and whose oldest lines are wanted.
-KNOWN = ("WHERE a.tier OPERATOR(pg_catalog.=) $1", "SELECT w.ctid FROM sendgate.breaker_outbox w")
+# A request for erasure reads the logs, because an index for it would cost every delivery an entry, and asks each account
+# by its index whether it knows the prospect.
+KNOWN = (
+    "SELECT a.id FROM sendgate.accounts a CROSS JOIN LATERAL",
+    "o.prospect_id OPERATOR(pg_catalog.=) $1 LIMIT $2",
+    "WHERE a.tier OPERATOR(pg_catalog.=) $1",
+    "SELECT w.ctid FROM sendgate.breaker_outbox w",
+)
 # Reads the index over all work of the accounts, also what is over, before PostgreSQL 18, which skips: rather
 # that than over all work of the campaign once for each page of accounts.
 # A verdict reads all operations of its range, whatever came of them: it is called once after an outage, and an index

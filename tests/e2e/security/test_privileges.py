@@ -10,13 +10,13 @@ dispatch cancel confirm_many rollback_many""".split()
 SENDERS_TRIGGERS = "guard_send settle_send".split()
 OPERATORS = """upsert_account set_window set_status set_cap set_tier_cap drop_tier_cap set_error_rule
 drop_error_rule pause_all quarantine resume_all clear_cooldown repair_day set_pace set_enforcement pause_campaign
-suppress_prospect unsuppress_prospect
+suppress_prospect unsuppress_prospect remove_account forget_prospect
 resume_campaign resolve_unresolved
 breaker_clear breaker_arm breaker_probe breaker_force resolve_operation resume_deferred switch_action
 acknowledge_alert""".split()
 DAEMONS = """audit_events reconcile_operations midnight_reset prune tick begin_run
 record_run_failure take_breaker_lines""".split()
-TRIGGERS = "append_only config_changed journal_event suppressions_changed".split()
+TRIGGERS = "append_only config_changed journal_event suppressions_changed account_leaves".split()
 # Views call functions with their reader's rights, so these pure readings are readers'; the clock is
 # everybody's who asks the gate.
 READINGS = """sent_as_of sent_in_seven_days_as_of sent_before_days effective_cap breaker_state next_credit_period

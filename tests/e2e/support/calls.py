@@ -10,7 +10,7 @@ from e2e.support import equal, operation
 # Functions that write nothing: readings, what constraints call, and triggers that only refuse or tell.
 READING = """clock preview sent_as_of sent_in_seven_days_as_of sent_before_days effective_cap breaker_state
 next_credit_period window_days_array window_since why is_sound_account is_sound_history is_sound_operation refusal_counts append_only
-config_changed suppressions_changed""".split()
+config_changed suppressions_changed account_leaves""".split()
 
 NOON = "2026-05-20 12:00:00+00"
 FROZEN = f"SET sendgate.now = '{NOON}'"
@@ -63,6 +63,8 @@ CALLS: dict[str, Call] = {
         before="INSERT INTO sendgate.suppressions (suppressed_at, prospect_id, actor) VALUES (now(), 'p60', 'x')",
         after="DELETE FROM sendgate.suppressions",
     ),
+    "remove_account": _select("remove_account('leaving', 'asked to leave', 5)"),
+    "forget_prospect": _select("forget_prospect('old', 'asked to be forgotten')"),
     "set_status": _select("set_status('c', 'paused', 'holiday')"),
     "set_cap": _select("set_cap('c', 'invite', 5)"),
     "set_tier_cap": _select("set_tier_cap('sales_navigator', 'invite', 7)"),
@@ -105,9 +107,12 @@ SELECT sendgate.set_tier_cap('mine', 'message', 5);
 SELECT sendgate.set_error_rule(8, 'transient', NULL, NULL, '418');
 SET sendgate.now = '2026-01-10 12:00:00+00';
 SELECT sendgate.upsert_account(id, 'sales_navigator')
-FROM unnest(ARRAY['a', 'open', 'c', 'cooling', 'ahead', 'yesterday', 'drifted']) id;
+FROM unnest(ARRAY['a', 'open', 'c', 'cooling', 'ahead', 'yesterday', 'drifted', 'leaving']) id;
 SELECT sendgate.reserve('yesterday', 'message', 'old', NULL, {_op(50)});
 SELECT sendgate.rollback('yesterday', {_op(50)});
+SELECT sendgate.reserve('leaving', 'message', 'old', 'k', {_op(55)});
+SELECT sendgate.confirm('leaving', {_op(55)});
+SELECT sendgate.enqueue('k', 'p' || n, 'leaving', 'message') FROM generate_series(1, 3) n;
 SET sendgate.now = '2026-08-25 12:00:00+00';
 SELECT sendgate.reserve('ahead', 'message', 'p', NULL, {_op(51)});
 SET sendgate.now = '2026-05-19 12:00:00+00';

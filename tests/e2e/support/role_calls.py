@@ -128,6 +128,8 @@ def operator_calls() -> list[str]:
         f"SELECT sendgate.suppress_prospect('q@', {note})",
         "SELECT s.until, s.note FROM sendgate.suppressions s WHERE s.prospect_id OPERATOR(pg_catalog.=) 'q@'",
         f"SELECT sendgate.unsuppress_prospect('q@', {note})",
+        f"SELECT sendgate.forget_prospect('q@', {note})",
+        f"SELECT sendgate.remove_account('gone@', {note})",
         f"SELECT sendgate.repair_day('@', {note})",
         "SELECT sendgate.resume_deferred('@')",
         "SELECT sendgate.pause_campaign('k@')",

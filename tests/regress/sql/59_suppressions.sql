@@ -37,7 +37,7 @@ SELECT sendgate.confirm('suppress/a', contract.op(1), 'chat-1') IS NOT NULL AS e
 SELECT proceed, reason FROM sendgate.reserve('suppress/a', 'inmail', 'somebody', NULL, contract.op(1));
 SELECT sendgate.unsuppress_prospect('somebody', 'a mistake');
 
--- What was sent outside is a fact all the same.
+-- A send outside the gate is a fact all the same.
 SELECT sendgate.record_external_send('suppress/b', 'message', 'opted-out', 'chat-x', sendgate.clock()) IS NOT NULL AS event;
 
 -- An account that is only observed refuses it too.
@@ -103,7 +103,7 @@ SELECT prospect_id FROM sendgate.dispatch(10, account_id => 'suppress/a', reques
 SET sendgate.now = '2026-05-26 08:00:00+00';
 SELECT prospect_id, attempt FROM sendgate.dispatch(10, account_id => 'suppress/a');
 
--- unsuppress_prospect makes waiting work due at once. What was cancelled stays so.
+-- unsuppress_prospect makes waiting work due at once. Cancelled work stays so.
 SELECT sendgate.suppress_prospect('waits', 'out of office', '2026-06-26 08:00+00');
 SELECT sendgate.enqueue('spring', 'waits', 'suppress/a', 'invite') AS is_new;
 SELECT sendgate.enqueue('autumn', 'waits', 'suppress/b', 'invite') AS is_new;
@@ -121,7 +121,7 @@ SELECT DISTINCT state FROM sendgate.enrollments WHERE prospect_id = 'soon-out';
 SELECT sendgate.unsuppress_prospect('nobody', 'test');
 SELECT count(*) AS logged FROM sendgate.admin_log WHERE subject = 'nobody';
 
--- A permit is not offered to somebody who may not be written to.
+-- A permit is not offered to a prospect who may not be written to.
 SELECT sendgate.upsert_account('suppress/probe', 'recruiter');
 SELECT sendgate.enqueue('probe', 'first', 'suppress/probe', 'inmail');
 SELECT sendgate.enqueue('probe', 'second', 'suppress/probe', 'inmail');

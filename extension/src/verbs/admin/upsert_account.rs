@@ -97,7 +97,10 @@ fn upsert(spi: &Spi, account: &str, change: &Change<'_>) -> Result<()> {
     let (held, before, earlier) = if let Some(held) = insert(spi, account, change)? {
         (held, Value::Null, None)
     } else {
-        let (held, row) = accounts::hold(spi, account)?;
+        let Some((held, row)) = accounts::hold_if_there(spi, account)? else {
+            // It was removed meanwhile, so this is a new one.
+            return upsert(spi, account, change);
+        };
         accounts::write_held(spi, held, row.version, &closed_until_now(spi, &row))?;
         let before = show(spi, account);
         update(spi, held, change);

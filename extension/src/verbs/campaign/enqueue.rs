@@ -1,6 +1,7 @@
 //! `enqueue`: adds a prospect to a campaign's work. It holds no account, so that a list of a million
 //! prospects in one transaction delays no sender.
 
+use crate::postgres::arrivals;
 use crate::postgres::clock;
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, sql_statements};
@@ -78,7 +79,8 @@ fn enqueue(args: &Args) -> Answer {
 /// Inserts the work; `false` when it is there already, and only its connection flag may change, or when its
 /// prospect is suppressed for good.
 fn insert(spi: &Spi, work: &Work<'_>) -> Result<bool> {
-    if spi.run(&IS_ACCOUNT, params![work.account]).count() == 0 {
+    arrivals::lock(work.account)?;
+    if spi.run_on_latest_snapshot(&IS_ACCOUNT, params![work.account]).count() == 0 {
         return Err(unknown(work.account));
     }
     let now = clock::now();

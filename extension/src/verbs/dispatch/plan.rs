@@ -37,6 +37,18 @@ pub(super) enum Fate {
     Skipped(Instant),
 }
 
+impl Fate {
+    /// The rule that refuses; none where it is granted.
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Fate::Granted(_) => None,
+            Fate::Postponed(reason, _) => Some(*reason),
+            Fate::Spared(_) => Some(Reason::ProspectSuppressed),
+            Fate::Skipped(_) => Some(Reason::CreditsExhausted),
+        }
+    }
+}
+
 /// An account's breaker that clears on the way.
 pub(super) struct Clearing {
     /// Index of the account.

@@ -18,7 +18,7 @@ use crate::verbs::dispatch::tickets;
 use crate::verbs::dispatch::write::{self, Batch};
 use crate::verbs::dispatch::{Filter, Handed};
 use sendgate_decision::clock::Instant;
-use sendgate_decision::names::{Action, Reason};
+use sendgate_decision::names::Action;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
@@ -304,19 +304,14 @@ impl<'a> Visit<'a> {
             let pair = &picked.pairs[candidate.pair];
             let slot = match fate {
                 Fate::Granted(slot) => slot,
-                Fate::Postponed(reason, _) => {
-                    refusals::count(pair.action, *reason);
-                    self.moved += 1;
-                    continue;
-                }
-                Fate::Spared(_) => {
-                    refusals::count(pair.action, Reason::ProspectSuppressed);
-                    self.moved += 1;
-                    continue;
-                }
-                Fate::Skipped(_) => {
-                    refusals::count(pair.action, Reason::CreditsExhausted);
-                    self.deferred += 1;
+                refused => {
+                    if let Some(reason) = refused.reason() {
+                        refusals::count(pair.action, reason);
+                    }
+                    match refused {
+                        Fate::Skipped(_) => self.deferred += 1,
+                        _ => self.moved += 1,
+                    }
                     continue;
                 }
             };
