@@ -1,6 +1,7 @@
 //! The InMail breaker of one account: stamp, mode, probe lease.
 
 use crate::clock::{HOUR, Instant, credit_period_start, next_credit_period};
+use crate::credits::stamp::Cause;
 use crate::names::{BreakerMode, OperationId};
 
 /// A proof of success must have occurred within this long before it is looked at.
@@ -17,6 +18,8 @@ pub struct Breaker {
     pub cleared_at: Option<Instant>,
     /// The one permit that may pass an open breaker.
     pub probe: Option<Probe>,
+    /// Who stamped it; without a stamp, as in [`Breaker::default`].
+    pub cause: Cause,
 }
 
 /// A leased permit for a single InMail through an open breaker.
@@ -30,7 +33,13 @@ pub struct Probe {
 
 impl Default for Breaker {
     fn default() -> Breaker {
-        Breaker { mode: BreakerMode::Auto, exhausted_at: None, cleared_at: None, probe: None }
+        Breaker {
+            mode: BreakerMode::Auto,
+            exhausted_at: None,
+            cleared_at: None,
+            probe: None,
+            cause: Cause::UNCOUNTED,
+        }
     }
 }
 
@@ -59,6 +68,8 @@ pub enum ClearReason {
     RecentSuccessEvidence,
     /// An operator said so.
     Manual,
+    /// The balance that is known says that there are credits.
+    BalanceEvidence,
 }
 
 impl ClearReason {
@@ -68,6 +79,7 @@ impl ClearReason {
             ClearReason::MonthlyReset => "monthly_reset",
             ClearReason::RecentSuccessEvidence => "recent_success_evidence",
             ClearReason::Manual => "manual",
+            ClearReason::BalanceEvidence => "balance_evidence",
         }
     }
 }
@@ -100,8 +112,18 @@ impl Breaker {
     /// same period is there already. An error of an earlier period stamps its own time, so that a
     /// late error on the 1st does not block the new month.
     pub fn arm(&mut self, reset_day: u8, reserved_at: Instant, now: Instant) -> Option<Armed> {
-        // A clear that lies ahead was written while the clock ran ahead, and proves nothing.
-        if self.cleared_at.is_some_and(|cleared| reserved_at < cleared && cleared <= now) {
+        self.arm_for(Cause::UNCOUNTED, reset_day, reserved_at, now)
+    }
+
+    /// The same, and notes who stamps it.
+    pub fn arm_for(
+        &mut self,
+        cause: Cause,
+        reset_day: u8,
+        reserved_at: Instant,
+        now: Instant,
+    ) -> Option<Armed> {
+        if self.is_stale(reserved_at, now) {
             return None;
         }
         let period = credit_period_start(reset_day, now);
@@ -113,8 +135,14 @@ impl Breaker {
         if cleared_lapsed {
             self.clear(now);
         }
-        self.exhausted_at = Some(stamp);
+        (self.exhausted_at, self.cause) = (Some(stamp), cause);
         Some(Armed { cleared_lapsed })
+    }
+
+    /// Whether an error of an operation reserved at `reserved_at` says nothing any more, because the breaker
+    /// was cleared since. A clear that lies ahead was written while the clock ran ahead, and proves nothing.
+    pub fn is_stale(&self, reserved_at: Instant, now: Instant) -> bool {
+        self.cleared_at.is_some_and(|cleared| reserved_at < cleared && cleared <= now)
     }
 
     /// Removes the stamp and any permit; `false` when there was no stamp.
@@ -123,6 +151,7 @@ impl Breaker {
         if was_armed {
             self.cleared_at = Some(now);
             self.probe = None;
+            self.cause = Cause::UNCOUNTED;
         }
         was_armed
     }

@@ -46,6 +46,9 @@ pub fn record(
         row.inmail_cap_today = row.inmail_cap_today.max(Budget::of(&row, action, tier).daily_cap);
     }
     row.roll(now);
+    if let (Action::Inmail, Some(credits)) = (action, &mut row.credits) {
+        credits.take_external(occurred_at);
+    }
     let mut recorded = Recorded { account: row, counted_on, breaker: Vec::new() };
     let breaker = &mut recorded.account.breaker;
     let proves = action == Action::Inmail && breaker.is_evidence(occurred_at, occurred_at, now);

@@ -4,8 +4,9 @@ use crate::account::Account;
 use crate::breaker::{ClearReason, Probe, Reading};
 use crate::budget::{Budget, TierCap};
 use crate::clock::{Day, Instant};
+use crate::credits::{self, Credits};
 use crate::failures::Limits;
-use crate::names::{Action, Enforcement, OperationId, Reason, Status};
+use crate::names::{Action, BreakerMode, Enforcement, OperationId, Reason, Status};
 use crate::pace::{self, paced_until};
 use crate::window::{WindowReading, Zone};
 
@@ -23,6 +24,9 @@ pub struct Request<'a> {
     pub paused: bool,
     /// Whether the event log proves a delivery after the breaker's stamp.
     pub evidence: bool,
+    /// When the first InMail that is unanswered and inside its TTL expires, if there is one; only looked at
+    /// where known credits are used up.
+    pub first_expiry: Option<Instant>,
     /// What the journal says about this prospect and action; none = nothing asked (`preview`).
     pub prospect: Option<ProspectHistory>,
     /// The prospect's suppression; none = writing is allowed.
@@ -101,6 +105,8 @@ pub struct Grant {
     pub expires_at: Instant,
     /// The answer holds for a row written before this instant; later it is to be decided again.
     pub valid_until: Instant,
+    /// Whether no credit was left for it; the journal notes it, because its delivery proves the books wrong.
+    pub beyond_credits: bool,
     /// The counts with this slot taken.
     pub counts: Counts,
     /// The rule that would have refused, where the account is only observed.
@@ -126,6 +132,11 @@ pub struct Refusal {
 pub enum Verdict {
     /// First remove the breaker's stamp for this reason, then ask again.
     ClearBreaker(ClearReason),
+    /// First stamp the breaker, because no known credits are left (`credits_spent`), then ask again.
+    ArmBreaker,
+    /// First carry the known credits over the start of a period ([`Account::credits_due`]), with the row
+    /// held, then ask again.
+    NeedsPeriod,
     /// First count the days before the row's own from the journal, with the row held, then ask again.
     NeedsCount,
     /// Go.
@@ -189,8 +200,8 @@ pub fn decide_as(enforcement: Enforcement, account: &Account, request: &Request<
     if budget.needs_count() {
         return Verdict::NeedsCount;
     }
-    if let Some(reason) = breaker_lets_go(&row, request) {
-        return Verdict::ClearBreaker(reason);
+    if let Some(first) = breaker_comes_first(&row, request) {
+        return first;
     }
     let window = row.window.map(|window| window.read(request.zone, request.now));
     let look = Look { row: &row, budget: &budget, window, request };
@@ -216,15 +227,34 @@ fn reading(row: &Account, request: &Request<'_>) -> Reading {
     }
 }
 
-/// Whether the breaker's stamp has to go before the rules are asked.
-fn breaker_lets_go(row: &Account, request: &Request<'_>) -> Option<ClearReason> {
-    if stopped(row, request.paused).is_some() {
+/// What has to happen to the breaker and the credits under it before the rules are asked.
+fn breaker_comes_first(row: &Account, request: &Request<'_>) -> Option<Verdict> {
+    if request.action != Action::Inmail || stopped(row, request.paused).is_some() {
         return None;
     }
-    match reading(row, request) {
+    if row.credits_due(request.now).is_some() {
+        return Some(Verdict::NeedsPeriod);
+    }
+    let clear = match reading(row, request) {
         Reading::Lapsed => Some(ClearReason::MonthlyReset),
         Reading::Open { .. } if request.evidence => Some(ClearReason::RecentSuccessEvidence),
+        Reading::Open { .. } if row.balance_lets_go(request.now) => Some(ClearReason::BalanceEvidence),
         _ => None,
+    };
+    let spent = credits_say(row, request) == credits::Reading::Spent;
+    clear.map(Verdict::ClearBreaker).or(spent.then_some(Verdict::ArmBreaker))
+}
+
+/// What known credits say to an InMail that no stamp stops. A breaker that an operator forced is not
+/// consulted.
+fn credits_say(row: &Account, request: &Request<'_>) -> credits::Reading {
+    let breaker = &row.breaker;
+    let consulted = request.action == Action::Inmail
+        && breaker.mode == BreakerMode::Auto
+        && breaker.exhausted_at.is_none();
+    match row.credits.as_ref().filter(|_| consulted) {
+        Some(credits) => credits.read(|| request.first_expiry),
+        None => credits::Reading::Enough,
     }
 }
 
@@ -239,7 +269,11 @@ fn breaker_is_open(look: &Look<'_>) -> Option<Blocked> {
         Reading::Open { retry_at } if !is_probe(look.row, look.request) => {
             Some((Reason::CreditsExhausted, Some(retry_at)))
         }
-        Reading::Open { .. } | Reading::Closed | Reading::Lapsed => None,
+        Reading::Open { .. } | Reading::Lapsed => None,
+        Reading::Closed => match credits_say(look.row, look.request) {
+            credits::Reading::Waits { retry_at } => Some((Reason::CreditsExhausted, Some(retry_at))),
+            credits::Reading::Enough | credits::Reading::Spent => None,
+        },
     }
 }
 
@@ -316,7 +350,9 @@ fn grant(mut row: Account, request: &Request<'_>, window: Option<WindowReading>)
     row.last_granted_at[i] = Some(now);
     row.failures[i].grant(&request.limits, expires_at, now);
     let budget = Budget::of(&row, request.action, &request.tier);
+    let mut beyond_credits = false;
     if request.action == Action::Inmail {
+        beyond_credits = row.credits.as_mut().is_some_and(Credits::take);
         row.inmail_cap_today = row.inmail_cap_today.max(budget.daily_cap);
     }
     if probing {
@@ -330,11 +366,14 @@ fn grant(mut row: Account, request: &Request<'_>, window: Option<WindowReading>)
         counted_on: row.day,
         expires_at,
         valid_until,
+        beyond_credits,
         counts: budget.into(),
         observed: None,
         account: row,
     }
 }
 
+#[cfg(test)]
+mod credits_tests;
 #[cfg(test)]
 mod tests;

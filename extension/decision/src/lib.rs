@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! gate → budget, breaker → pace, failures, window → account → clock        external → settle
-//! enrollment → classify → answer        credits (no caller yet)        books
+//! enrollment → classify → answer        gate, settle → credits → clock        books
 //! ```
 
 pub mod account;

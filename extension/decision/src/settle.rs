@@ -5,7 +5,9 @@
 
 use crate::account::Account;
 use crate::breaker::{ClearReason, Probe};
-use crate::clock::{Day, Instant, MINUTE};
+use crate::clock::{Day, Instant, MINUTE, credit_period_start};
+use crate::credits::Credits;
+use crate::credits::stamp::Cause;
 use crate::failures::{Attempt, Change, Limits};
 use crate::names::{Action, CooldownCause, OperationId, OperationState, Outcome, Scope, Status};
 
@@ -33,6 +35,10 @@ pub struct Operation {
     pub is_attempt: bool,
     /// Whether layer 1 listed it as expired: its end is counted then.
     pub listed: bool,
+    /// When it was delivered or given back; none while neither is known.
+    pub settled_at: Option<Instant>,
+    /// Whether it was granted where no known credit was left.
+    pub beyond_credits: bool,
 }
 
 impl Operation {
@@ -162,6 +168,9 @@ pub fn deliver(account: &Account, op: &Operation, delivery: Delivery, now: Insta
         if op.is_attempt && op.outcome == Some(Outcome::Released) {
             row.take_back_attempt(op.action, op.counted_on);
         }
+        if let (Action::Inmail, Some(credits), Some(at)) = (op.action, &mut row.credits, op.settled_at) {
+            credits.take_back(op.reserved_at, op.expires_at, at);
+        }
     }
     if op.action == Action::Inmail && !delivery.proven {
         let mut settled = Settled::new(row, OperationState::Indeterminate, Some(Outcome::Indeterminate));
@@ -182,13 +191,36 @@ pub fn deliver(account: &Account, op: &Operation, delivery: Delivery, now: Insta
         if proves && breaker.clear(now) {
             settled.breaker.push(BreakerChange::Clear(ClearReason::RecentSuccessEvidence));
         }
+        let row = &mut settled.account;
+        row.credits = row.credits.filter(|c| !c.is_contradicted_by(op.reserved_at, op.beyond_credits));
+        let_go_by_balance(&mut settled, now);
     }
     settled
+}
+
+/// Removes our own stamp where the credits that it was set for are there again, or are not counted any more.
+fn let_go_by_balance(settled: &mut Settled, now: Instant) {
+    if settled.account.balance_lets_go(now) && settled.account.breaker.clear(now) {
+        settled.breaker.push(BreakerChange::Clear(ClearReason::BalanceEvidence));
+    }
 }
 
 /// Settles an operation as failed; what is unknown holds its slot. For operations that are reserved or
 /// indeterminate: a definite answer that comes late still settles.
 pub fn fail(account: &Account, op: &Operation, failure: &Failure, limits: &Limits, now: Instant) -> Settled {
+    fail_among(account, op, failure, limits, 0, now)
+}
+
+/// The same, where the provider found no credits and a balance is counted: `others_unanswered` InMails are in
+/// flight beside this one.
+pub fn fail_among(
+    account: &Account,
+    op: &Operation,
+    failure: &Failure,
+    limits: &Limits,
+    others_unanswered: i32,
+    now: Instant,
+) -> Settled {
     let outcome = failure.outcome;
     let row = account.rolled(now);
     let mut settled = if outcome == Outcome::Indeterminate {
@@ -210,7 +242,9 @@ pub fn fail(account: &Account, op: &Operation, failure: &Failure, limits: &Limit
         _ => {}
     }
     if op.action == Action::Inmail {
-        settle_breaker(&mut settled, op, outcome, now);
+        let before = settle_credits(&mut settled, op, outcome, now);
+        settle_breaker(&mut settled, op, outcome, (before, others_unanswered), now);
+        let_go_by_balance(&mut settled, now);
     }
     settled
 }
@@ -244,7 +278,27 @@ fn release(mut row: Account, op: &Operation, outcome: Outcome) -> Settled {
     Settled::new(row, OperationState::Released, Some(outcome))
 }
 
-fn settle_breaker(settled: &mut Settled, op: &Operation, outcome: Outcome, now: Instant) {
+/// What a released InMail changes of known credits, which are returned as they were before.
+fn settle_credits(settled: &mut Settled, op: &Operation, outcome: Outcome, now: Instant) -> Option<Credits> {
+    let reset_day = settled.account.credit_reset_day;
+    let before = settled.account.credits;
+    if let Some(credits) = settled.account.credits.as_mut().filter(|_| outcome != Outcome::Indeterminate) {
+        let none_left =
+            outcome == Outcome::CreditsExhausted && credits.exhausted(op.reserved_at, reset_day, now);
+        if !none_left {
+            credits.give_back(op.reserved_at, op.expires_at);
+        }
+    }
+    before
+}
+
+fn settle_breaker(
+    settled: &mut Settled,
+    op: &Operation,
+    outcome: Outcome,
+    (credits, others_unanswered): (Option<Credits>, i32),
+    now: Instant,
+) {
     let reset_day = settled.account.credit_reset_day;
     let breaker = &mut settled.account.breaker;
     let was_probe = breaker.is_probe(&op.id);
@@ -253,11 +307,18 @@ fn settle_breaker(settled: &mut Settled, op: &Operation, outcome: Outcome, now: 
             // The probe found the account empty: the old stamp stays, the permit is used up.
             breaker.probe = None;
         }
-        if let Some(armed) = breaker.arm(reset_day, op.reserved_at, now) {
+        if credits.is_some_and(|credits| credits.outdates(op.reserved_at, now)) {
+            return;
+        }
+        let cause = Cause::provider(credits.as_ref(), others_unanswered);
+        let stands = breaker.exhausted_at.is_some() && !breaker.is_stale(op.reserved_at, now);
+        if let Some(armed) = breaker.arm_for(cause, reset_day, op.reserved_at, now) {
             if armed.cleared_lapsed {
                 settled.breaker.push(BreakerChange::Clear(ClearReason::MonthlyReset));
             }
             settled.breaker.push(BreakerChange::Set);
+        } else if stands && op.reserved_at >= credit_period_start(reset_day, now) {
+            breaker.cause = breaker.cause.and_provider(credits.as_ref(), others_unanswered);
         }
     } else if was_probe && settled.state == OperationState::Released {
         // Nothing was said about credits: the permit is back at once, for as long as a fresh one.

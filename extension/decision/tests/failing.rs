@@ -107,6 +107,8 @@ impl World {
             credit_reset_day: 1,
             breaker: Breaker::default(),
             window: None,
+            credits: None,
+            credit_reset_changed_at: None,
         };
         let now = day.start().plus(22 * HOUR);
         World { limits, now, account, journal: Vec::new(), in_a_row: 0, silence: None }
@@ -150,6 +152,7 @@ impl World {
             operation: id,
             paused: false,
             evidence: false,
+            first_expiry: None,
             prospect: Some(ProspectHistory::default()),
             suppressed: None,
             campaign: None,
@@ -175,6 +178,8 @@ impl World {
                         outcome: None,
                         is_attempt: true,
                         listed: false,
+                        settled_at: None,
+                        beyond_credits: false,
                     },
                     counted: false,
                     said_never_sent: false,

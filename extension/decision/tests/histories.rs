@@ -87,6 +87,8 @@ impl World {
             credit_reset_day: reset_day,
             breaker: Breaker::default(),
             window: None,
+            credits: None,
+            credit_reset_changed_at: None,
         };
         World { account, journal: Vec::new(), now: day.start().plus(20 * HOUR) }
     }
@@ -143,6 +145,7 @@ impl World {
                 operation: id,
                 paused: false,
                 evidence: self.evidence(),
+                first_expiry: None,
                 prospect: Some(history),
                 suppressed: None,
                 campaign: None,
@@ -156,7 +159,9 @@ impl World {
                 Verdict::ClearBreaker(_) => {
                     prop_assert!(self.account.breaker.clear(self.now), "nothing to clear");
                 }
-                Verdict::NeedsCount => prop_assert!(false, "all days are counted"),
+                Verdict::NeedsCount | Verdict::NeedsPeriod | Verdict::ArmBreaker => {
+                    prop_assert!(false, "all days are counted, and no credits");
+                }
                 Verdict::Refuse(_) => return Ok(false),
                 Verdict::Grant(grant) => {
                     self.check_grant(action, prospect, &grant)?;
@@ -171,6 +176,8 @@ impl World {
                             outcome: None,
                             is_attempt: true,
                             listed: false,
+                            settled_at: None,
+                            beyond_credits: false,
                         },
                         prospect,
                         delivered_at: None,

@@ -19,6 +19,9 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// The provider's refusal where nothing was counted.
+    pub const UNCOUNTED: Cause = Cause::Provider { above: 0 };
+
     /// The provider's refusal of an operation. `credits` are as before it is settled, and
     /// `others_unanswered` the InMails in flight beside it.
     pub fn provider(credits: Option<&Credits>, others_unanswered: i32) -> Cause {

@@ -17,6 +17,8 @@ fn op(account: &Account, state: OperationState) -> Operation {
         outcome: None,
         is_attempt: true,
         listed: false,
+        settled_at: None,
+        beyond_credits: false,
     }
 }
 

@@ -76,6 +76,8 @@ impl Ledger {
             credit_reset_day: 1,
             breaker: Breaker::default(),
             window: None,
+            credits: None,
+            credit_reset_changed_at: None,
         }
     }
 }
@@ -89,6 +91,7 @@ pub fn request(action: Action, now: DateTime<Utc>, tier: TierCap) -> Request<'st
         operation: [7; 16],
         paused: false,
         evidence: false,
+        first_expiry: None,
         prospect: Some(ProspectHistory::default()),
         suppressed: None,
         campaign: None,
@@ -105,8 +108,7 @@ pub fn ask(account: &Account, request: &Request<'_>) -> Result<Grant, Refusal> {
     match decide(account, request) {
         Verdict::Grant(grant) => Ok(*grant),
         Verdict::Refuse(refusal) => Err(refusal),
-        Verdict::NeedsCount => panic!("all days are counted"),
-        Verdict::ClearBreaker(reason) => panic!("there is no stamp to clear: {reason:?}"),
+        other => panic!("all days are counted, and there is no stamp to clear: {other:?}"),
     }
 }
 

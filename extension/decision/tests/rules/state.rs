@@ -71,6 +71,7 @@ impl State {
                 lease_until: instant(until),
                 taken_by: taken.then_some([9; 16]),
             }),
+            ..Breaker::default()
         };
         account.credit_reset_day = self.reset_day;
         account.cooldown_until = self.cooldown_until.map(instant);

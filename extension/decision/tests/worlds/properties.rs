@@ -240,6 +240,7 @@ fn sendable_in_the_next_period(t: &Transition<'_>) -> bool {
         operation: [255; 16],
         paused: false,
         evidence: false,
+        first_expiry: None,
         prospect: Some(ProspectHistory::default()),
         suppressed: None,
         campaign: None,
@@ -256,7 +257,7 @@ fn sendable_in_the_next_period(t: &Transition<'_>) -> bool {
                 row.roll(now);
                 row.breaker.clear(now);
             }
-            Verdict::Refuse(_) | Verdict::NeedsCount => return false,
+            _ => return false,
         }
     }
     false

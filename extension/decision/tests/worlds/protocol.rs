@@ -192,6 +192,7 @@ fn look(world: &World, state: &mut State, prospect: u8, now: Instant) -> bool {
         operation: id,
         paused: false,
         evidence: open && state.ops.iter().any(|op| (world.rules.proves)(breaker, op, now)),
+        first_expiry: None,
         prospect: Some((world.rules.history)(state, prospect, now)),
         suppressed: None,
         campaign: None,
@@ -202,13 +203,13 @@ fn look(world: &World, state: &mut State, prospect: u8, now: Instant) -> bool {
         zone: &Utc,
     };
     let plan = match (world.rules.decide)(&state.account, &request) {
-        Verdict::Refuse(_) | Verdict::NeedsCount => return false,
         Verdict::Grant(grant) => Plan::Grant(Rc::from(grant)),
         Verdict::ClearBreaker(_) => {
             let mut row = state.account.rolled(now);
             row.breaker.clear(now);
             Plan::Clear(Rc::new(row))
         }
+        _ => return false,
     };
     state.looks.push(Look { id, prospect, decided_at: now, stale: false, plan });
     true
@@ -237,6 +238,8 @@ fn write(world: &World, state: &mut State, place: usize, now: Instant) -> bool {
                     outcome: None,
                     is_attempt: true,
                     listed: false,
+                    settled_at: None,
+                    beyond_credits: false,
                 },
                 prospect: look.prospect,
                 external: false,

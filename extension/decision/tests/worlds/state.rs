@@ -126,6 +126,8 @@ impl State {
             credit_reset_day: 1,
             breaker: Breaker::default(),
             window: None,
+            credits: None,
+            credit_reset_changed_at: None,
         };
         State {
             at: 0,
