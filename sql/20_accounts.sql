@@ -61,6 +61,14 @@ CREATE TABLE sendgate.accounts (
     pace_jitter_percent smallint,
     pace_spread boolean,
     enforcement text COLLATE "C",
+    credits_left integer,
+    credits_base integer,
+    credits_since timestamptz,
+    credits_observed_at timestamptz,
+    credits_spent_at timestamptz,
+    credit_reset_changed_at timestamptz,
+    inmail_credits_stamp text COLLATE "C",
+    inmail_credits_above integer,
     CONSTRAINT accounts_pkey PRIMARY KEY (id),
     CONSTRAINT accounts_sound_check CHECK (
         sendgate.is_sound_account(window_start, window_end, window_days, probe_lease_until,
@@ -70,7 +78,12 @@ CREATE TABLE sendgate.accounts (
     CONSTRAINT accounts_pace_check CHECK (
         pace_gap BETWEEN interval '0' AND interval '31 days' AND pace_jitter_percent BETWEEN 0 AND 100
     ),
-    CONSTRAINT accounts_enforcement_check CHECK (enforcement IN ('enforce', 'observe'))
+    CONSTRAINT accounts_enforcement_check CHECK (enforcement IN ('enforce', 'observe')),
+    CONSTRAINT accounts_credits_check CHECK (
+        num_nulls(credits_left, credits_base, credits_since, credits_observed_at) IN (0, 4)
+        AND (credits_spent_at IS NULL OR credits_left IS NOT NULL)
+        AND inmail_credits_stamp IN ('provider', 'credits_spent', 'manual')
+    )
 ) WITH (fillfactor = 70);
 
 COMMENT ON TABLE sendgate.accounts IS
@@ -189,6 +202,24 @@ COMMENT ON COLUMN sendgate.accounts.pace_spread IS
 'Whether the slots of a day are spread over the time in which the account may send. NULL: no.';
 COMMENT ON COLUMN sendgate.accounts.enforcement IS
 'enforce or observe: whether a refusal refuses, or is only counted. NULL: as the setting sendgate.enforcement says.';
+COMMENT ON COLUMN sendgate.accounts.credits_left IS
+'InMail credits left of the last balance that was told, each grant counted; may be negative while more InMails are in flight than it covered. NULL: no balance is counted. Read the view credits for its value now.';
+COMMENT ON COLUMN sendgate.accounts.credits_base IS
+'The balance that counts from credits_since on; the journal is counted against it.';
+COMMENT ON COLUMN sendgate.accounts.credits_since IS
+'From when on the journal counts: the observation, or the start of a later credit period.';
+COMMENT ON COLUMN sendgate.accounts.credits_observed_at IS
+'When the last balance that was told was observed. An older observation changes nothing.';
+COMMENT ON COLUMN sendgate.accounts.credits_spent_at IS
+'When the provider last found no credits since credits_since: from there on the count begins at 0. NULL: it did not.';
+COMMENT ON COLUMN sendgate.accounts.credit_reset_changed_at IS
+'When credit_reset_day was last changed: a credit period that started at or before it adds nothing to a balance.';
+COMMENT ON COLUMN sendgate.accounts.inmail_credits_stamp IS
+'Who stamped inmail_credits_exhausted_at: provider, credits_spent (none were left by the balance that was told) or manual. NULL: no stamp, or one of before 0.3.0.';
+COMMENT ON COLUMN sendgate.accounts.inmail_credits_above IS
+'Under a stamp of the provider: only a balance above this clears it, because a balance page may lag. NULL: any above 0.';
+COMMENT ON CONSTRAINT accounts_credits_check ON sendgate.accounts IS
+    'A balance has all of its parts or none, and a stamp comes from the provider, from the count or from an operator.';
 COMMENT ON CONSTRAINT accounts_packed_check ON sendgate.accounts IS
     'The two packed columns can be read, in Rust.';
 COMMENT ON CONSTRAINT accounts_sound_check ON sendgate.accounts IS

@@ -29,9 +29,9 @@ COMMENT ON COLUMN sendgate.tier_defaults.ramp_step_percent IS
 COMMENT ON COLUMN sendgate.tier_defaults.minimum_gap IS
 'Least time between two grants of the action on one account; 0 means none.';
 COMMENT ON COLUMN sendgate.tier_defaults.credits_a_month IS
-'InMail credits that the provider grants a month. Shown to people, not enforced: the provider''s own answer is the truth.';
+'InMail credits that the provider grants a month: added to a balance that was told when a credit period begins. Otherwise shown to people, not enforced: the provider''s own answer is the truth.';
 COMMENT ON COLUMN sendgate.tier_defaults.credits_ceiling IS
-'How many credits can pile up by rolling over. Shown, not enforced.';
+'How many credits can pile up by rolling over; a grant fills a balance up to no more.';
 
 -- Users' caps, dumped and kept by upgrades. A row here replaces the shipped one as a whole.
 CREATE TABLE sendgate.tier_overrides (
@@ -153,9 +153,9 @@ COMMENT ON COLUMN sendgate.tiers.ramp_step_percent IS
 COMMENT ON COLUMN sendgate.tiers.minimum_gap IS
 'Least time between two grants of the action on one account; 0 means none.';
 COMMENT ON COLUMN sendgate.tiers.credits_a_month IS
-'InMail credits that the provider grants a month; shown, not enforced. NULL for a tier of your own.';
+'InMail credits that the provider grants a month. NULL for a tier of your own.';
 COMMENT ON COLUMN sendgate.tiers.credits_ceiling IS
-'How many credits can pile up by rolling over; shown, not enforced. NULL for a tier of your own.';
+'How many credits can pile up by rolling over. NULL for a tier of your own.';
 COMMENT ON COLUMN sendgate.tiers.overridden IS 'Whether the line is yours rather than the shipped one.';
 
 CREATE VIEW sendgate.counters AS

@@ -54,6 +54,7 @@ CREATE TABLE sendgate.send_operations (
     awaited boolean,
     unknown_since timestamptz,
     step smallint,
+    beyond_credits boolean,
     CONSTRAINT send_operations_pkey PRIMARY KEY (account_id, operation_id),
     CONSTRAINT send_operations_sound_check
         CHECK (sendgate.is_sound_operation(state, outcome, settled_at, reserved_at, expires_at))
@@ -101,6 +102,8 @@ COMMENT ON COLUMN sendgate.send_operations.unknown_since IS
 'Since when its outcome is unknown: its answer said so, or reconcile_operations found it unanswered after its time. NULL: it is in flight or settled.';
 COMMENT ON COLUMN sendgate.send_operations.step IS
 'Which step of its campaign''s work it was handed out for, 1 to 1,000. NULL: taken with reserve, sent outside the gate, or handed out by a version before 0.3.0, where every step is 1.';
+COMMENT ON COLUMN sendgate.send_operations.beyond_credits IS
+'True where an InMail was granted while no known credit was left: a probe, a forced breaker, an account that is only observed. Its delivery proves the count wrong and ends it. NULL: no.';
 
 CREATE INDEX send_operations_prospect_idx
     ON sendgate.send_operations (account_id, prospect_id, action, reserved_at);

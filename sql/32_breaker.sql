@@ -46,7 +46,7 @@ COMMENT ON COLUMN sendgate.breaker_log.account_id IS 'The account whose breaker 
 COMMENT ON COLUMN sendgate.breaker_log.action IS
 'set: stamped. clear: the stamp was removed. skip: an InMail was refused because of the stamp.';
 COMMENT ON COLUMN sendgate.breaker_log.reason IS
-'For set: credits_exhausted, or manual. For clear: monthly_reset, recent_success_evidence or manual. For skip: account_inmail_credits_exhausted.';
+'For set: credits_exhausted (the provider), credits_spent (none are left of the balance that was told) or manual. For clear: monthly_reset, recent_success_evidence, balance_evidence or manual. For skip: account_inmail_credits_exhausted.';
 COMMENT ON COLUMN sendgate.breaker_log.actor IS
 'The session user, or the operator on whose behalf a member of sendgate_daemon acted.';
 COMMENT ON COLUMN sendgate.breaker_log.exhausted_at IS

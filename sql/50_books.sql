@@ -14,7 +14,7 @@ CREATE TABLE sendgate.counter_drift (
     action sendgate.action_name NOT NULL,
     period text COLLATE "C" NOT NULL,
     CONSTRAINT counter_drift_pkey PRIMARY KEY (account_id, id),
-    CONSTRAINT counter_drift_period_check CHECK (period IN ('day', 'week', 'attempts'))
+    CONSTRAINT counter_drift_period_check CHECK (period IN ('day', 'week', 'attempts', 'credits'))
 );
 COMMENT ON TABLE sendgate.counter_drift IS
 'Each counter that layer 1 corrected: what it was, what the journal counts, and of what that is made up. Append-only; prune removes old rows.';
@@ -22,13 +22,13 @@ COMMENT ON COLUMN sendgate.counter_drift.id IS 'A UUID of version 7: later rows 
 COMMENT ON COLUMN sendgate.counter_drift.at IS 'When it was corrected.';
 COMMENT ON COLUMN sendgate.counter_drift.day IS 'The UTC day whose counter it was; with week, its Monday.';
 COMMENT ON COLUMN sendgate.counter_drift.before IS 'The counter as it was found, in slots.';
-COMMENT ON COLUMN sendgate.counter_drift.after IS 'The counter from then on: delivered, reserved and indeterminate together, or the attempts.';
+COMMENT ON COLUMN sendgate.counter_drift.after IS 'The counter from then on: delivered, reserved and indeterminate together, or the attempts, or the credits left.';
 COMMENT ON COLUMN sendgate.counter_drift.delivered IS 'Operations delivered on the day or in the week.';
 COMMENT ON COLUMN sendgate.counter_drift.reserved IS 'Operations in flight or expired: they hold their slots.';
 COMMENT ON COLUMN sendgate.counter_drift.indeterminate IS 'Operations of unknown outcome: they hold their slots too.';
 COMMENT ON COLUMN sendgate.counter_drift.account_id IS 'The account.';
 COMMENT ON COLUMN sendgate.counter_drift.action IS 'Whose counter: inmail, invite, message, profile_view or engagement.';
-COMMENT ON COLUMN sendgate.counter_drift.period IS 'day: slots of the day; attempts: grants of the day. Rows of before 0.3.0 may say week.';
+COMMENT ON COLUMN sendgate.counter_drift.period IS 'day: slots of the day; attempts: grants of the day; credits: what is left of a balance that was told, where the parts are 0. Rows of before 0.3.0 may say week.';
 
 CREATE INDEX counter_drift_at_idx ON sendgate.counter_drift USING brin (at);
 SELECT pg_catalog.pg_extension_config_dump('sendgate.counter_drift', '');

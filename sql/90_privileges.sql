@@ -60,6 +60,7 @@ GRANT EXECUTE ON FUNCTION
     sendgate.cancel(text, text, text),
     sendgate.confirm_many(text[], uuid[], text[]),
     sendgate.rollback_many(text[], uuid[], text[], text[], integer[], interval[]),
+    sendgate.record_credit_balance(text, integer, timestamptz, text),
     sendgate.record_external_send(text, text, text, text, timestamptz),
     sendgate.guard_send(),
     sendgate.settle_send()
@@ -70,7 +71,7 @@ GRANT SELECT ON
     sendgate.linkedin_accounts, sendgate.account_cards, sendgate.breakers, sendgate.counters,
     sendgate.delivered_daily, sendgate.operations_unresolved, sendgate.open_alerts, sendgate.tiers,
     sendgate.error_rules, sendgate.observed_refusals, sendgate.cooldown_log, sendgate.cooldowns, sendgate.linkedin_events,
-    sendgate.send_operations, sendgate.breaker_log,
+    sendgate.send_operations, sendgate.breaker_log, sendgate.credit_balances, sendgate.credits,
     sendgate.alerts, sendgate.enrollments, sendgate.campaign_events, sendgate.paused_campaigns,
     sendgate.skips_today, sendgate.counter_drift, sendgate.reconcile_runs, sendgate.reconciler_health,
     sendgate.pause_switch, sendgate.quarantine_progress, sendgate.suppressions
@@ -86,6 +87,8 @@ GRANT EXECUTE ON FUNCTION
     sendgate.window_days_array(integer),
     sendgate.window_since(time, time, smallint, text, timestamptz),
     sendgate.why(text, text),
+    sendgate.credit_forecast(integer, integer, timestamptz, timestamptz, timestamptz, integer,
+        timestamptz, integer, integer, timestamptz[], timestamptz[], timestamptz[], integer, timestamptz),
     sendgate.refusal_counts()
 TO sendgate_reader;
 
@@ -110,6 +113,8 @@ GRANT EXECUTE ON FUNCTION
     sendgate.repair_day(text, text),
     sendgate.set_pace(text, interval, integer, boolean, text),
     sendgate.set_enforcement(text, text, text),
+    sendgate.record_credit_balance(text, integer, timestamptz, text),
+    sendgate.forget_credit_balance(text, text),
     sendgate.resolve_operation(text, uuid, boolean, text, text),
     sendgate.resolve_unresolved(boolean, timestamptz, timestamptz, text, text, text),
     sendgate.acknowledge_alert(uuid, text),

@@ -60,6 +60,7 @@ WITHOUT_GRANT = {
 # Functions that docs/reference.md names without a heading of their own, each with the reason.
 WITHOUT_HEADING = {
     **dict.fromkeys(WITHOUT_GRANT, "internal: PostgreSQL calls it, people do not"),
+    "credit_forecast": "described with the clock and readings: views call it",
     "breaker_state": "described with the clock and readings: views call it",
     "clock": "described with the clock and readings",
     "effective_cap": "described with the clock and readings: views call it",

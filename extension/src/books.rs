@@ -2,6 +2,8 @@
 //! one transaction, safe at any time, any number of times, twice at once.
 
 pub mod audit;
+pub mod credits;
+pub mod credits_low;
 pub mod expired;
 pub mod midnight;
 pub mod outage;

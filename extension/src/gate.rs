@@ -2,10 +2,11 @@
 //! `preview`, `dispatch` and `breaker_check`.
 //!
 //! `look` reads, `rule` asks, `take` writes a slot, `skip` and `clear` write what an open breaker comes to;
-//! `decision` is the answer in SQL, and `refusals` counts the answers that write nothing.
+//! `known_credits` what a balance that was told does to it; `decision` is the answer in SQL, and `refusals` counts the answers that write nothing.
 
 pub mod clear;
 pub mod decision;
+pub mod known_credits;
 pub mod look;
 pub mod refusals;
 pub mod rule;

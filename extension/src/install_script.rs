@@ -17,7 +17,8 @@ extension_sql_file!("../../sql/30_gate.sql", name = "gate", requires = ["linkedi
 extension_sql_file!("../../sql/31_events.sql", name = "events", requires = ["gate"]);
 extension_sql_file!("../../sql/32_breaker.sql", name = "breaker", requires = ["events"]);
 extension_sql_file!("../../sql/33_cooldowns.sql", name = "cooldowns", requires = ["breaker"]);
-extension_sql_file!("../../sql/34_suppressions.sql", name = "suppressions", requires = ["cooldowns"]);
+extension_sql_file!("../../sql/34_credits.sql", name = "credits", requires = ["cooldowns"]);
+extension_sql_file!("../../sql/34_suppressions.sql", name = "suppressions", requires = ["credits"]);
 extension_sql_file!("../../sql/40_campaigns.sql", name = "campaigns", requires = ["suppressions"]);
 extension_sql_file!("../../sql/41_dispatch.sql", name = "dispatch", requires = ["campaigns"]);
 extension_sql_file!("../../sql/50_books.sql", name = "books", requires = ["dispatch"]);

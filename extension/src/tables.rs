@@ -9,6 +9,8 @@ pub mod breaker_log;
 pub mod campaign_events;
 pub mod config;
 pub mod cooldown_log;
+pub mod credit_balances;
+pub mod credits;
 pub mod dispatch_queue;
 pub mod enrollments;
 pub mod events;

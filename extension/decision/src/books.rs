@@ -3,6 +3,7 @@
 
 use crate::account::{Account, DAYS_BEFORE, SentBefore};
 use crate::clock::{DAY, Day, HOUR, Instant, MINUTE};
+use crate::credits::journal::{self, Sending};
 use crate::names::{ACTIONS, Action};
 
 /// How far the counter may be ahead of the event log before an alert opens, in slots: answers on their way
@@ -49,6 +50,8 @@ pub enum Counter {
     Sent,
     /// Attempts made.
     Attempts,
+    /// InMail credits left; they are no slots, so their parts are 0.
+    Credits,
 }
 
 /// A counter that is corrected.
@@ -95,6 +98,20 @@ pub fn reconcile(account: &mut Account, counted: &[Counted; ACTIONS]) -> Vec<Cor
         correct(Counter::Attempts, 0, &mut account.attempts_today[i], counted[i].attempts);
     }
     corrections
+}
+
+/// Sets the known credits of an account that is rolled to now to what the journal counts (`sendings`: the InMails
+/// whose `expires_at` is after the credits' `since`), and says what that corrected. A balance that lies ahead of
+/// the clock is left alone.
+pub fn reconcile_credits(account: &mut Account, sendings: &[Sending], now: Instant) -> Option<Correction> {
+    let day = account.day;
+    let credits = account.credits.as_mut().filter(|credits| !credits.is_ahead_of(now))?;
+    let (before, after) = (credits.left, journal::left(credits, sendings, now));
+    credits.left = after;
+    let parts = Parts::default();
+    let correction =
+        Correction { action: Action::Inmail, counter: Counter::Credits, day, before, after, parts };
+    (before != after).then_some(correction)
 }
 
 /// What the audit sees of an account's InMails of one day.

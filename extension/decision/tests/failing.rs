@@ -4,14 +4,12 @@
 
 use proptest::prelude::*;
 use sendgate_decision::account::{Account, DAYS_BEFORE, Pace};
-use sendgate_decision::breaker::Breaker;
 use sendgate_decision::budget::TierCap;
 use sendgate_decision::clock::{DAY, Day, HOUR, Instant, MINUTE};
 use sendgate_decision::failures::{Failures, Limits};
 use sendgate_decision::gate::{ProspectHistory, Request, Verdict, decide};
 use sendgate_decision::names::{ACTIONS, Action, OperationState, Outcome, Reason, Scope, Status};
 use sendgate_decision::settle::{Delivery, Failure, Operation, deliver, expire, fail};
-use sendgate_decision::window::Utc;
 
 const ACTION: Action = Action::Invite;
 const I: usize = ACTION.index();
@@ -105,7 +103,7 @@ impl World {
             failures: [Failures::default(); ACTIONS],
             pace: Pace::default(),
             credit_reset_day: 1,
-            breaker: Breaker::default(),
+            breaker: Default::default(),
             window: None,
             credits: None,
             credit_reset_changed_at: None,
@@ -160,7 +158,7 @@ impl World {
             limits: self.limits,
             prospect_cooldown: DAY,
             operation_ttl: TTL,
-            zone: &Utc,
+            zone: &sendgate_decision::window::Utc,
         };
         let blocked = self.limits.failure_limit > 0 && self.blocked_until().is_some_and(|at| at > self.now);
         match decide(&self.account, &request) {

@@ -1,6 +1,7 @@
 //! `audit_events`, layer 2: today's InMail counters against the event log. Tells people, and lets an
 //! account cool down whose counter is far over its cap. It changes no counter.
 
+use crate::books::credits_low;
 use crate::books::outage;
 use crate::books::run::{self, Batch, Done, Job};
 use crate::books::sweep::{self, Member, Seen};
@@ -123,8 +124,10 @@ fn audit(spi: &Spi, batch: &Batch, limit: i32) -> Result<Done> {
     let ahead: HashSet<&str> = ahead.map(|member| member.id.as_str()).collect();
     let findings: Vec<(&str, &Finding)> = findings.iter().map(|f| (seen[f.at].0, f)).collect();
     resolve(spi, batch, &all, &findings, ahead);
+    changed += credits_low::look(spi, batch, &members)?;
     if next.is_none() {
         spi.run(&RESOLVE_OLD, params![today, batch.now]);
+        credits_low::resolve_old(spi, batch.now);
         changed += i64::from(outage::look(spi, batch.now));
     }
     let passed_over = in_other_hands.len() as i64;

@@ -97,6 +97,8 @@ fn read(row: &mut Row) -> Operation {
         outcome: None,
         is_attempt: row.value(),
         listed: false,
+        settled_at: None,
+        beyond_credits: false,
     }
 }
 

@@ -55,7 +55,7 @@ macro_rules! prune_statement {
 type Table = (&'static str, Statement);
 
 /// What is pruned, in the order of a sweep: settled operations, what hangs on nothing, proven deliveries.
-static TABLES: [Table; 12] = [
+static TABLES: [Table; 13] = [
     prune_statement!(
         "send_operations",
         "o.reserved_at OPERATOR(pg_catalog.<) $1
@@ -72,6 +72,7 @@ static TABLES: [Table; 12] = [
     ),
     prune_statement!("campaign_events", "o.at OPERATOR(pg_catalog.<) $1"),
     prune_statement!("cooldown_log", "o.at OPERATOR(pg_catalog.<) $1"),
+    prune_statement!("credit_balances", "o.recorded_at OPERATOR(pg_catalog.<) $1"),
     prune_statement!("counter_drift", "o.at OPERATOR(pg_catalog.<) $1"),
     prune_statement!("admin_log", "o.at OPERATOR(pg_catalog.<) $1"),
     prune_statement!("reconcile_runs", "o.finished_at OPERATOR(pg_catalog.<) $1"),

@@ -1,6 +1,8 @@
 //! `reconcile_operations`, layer 1: counters become what the journal counts; what expired is listed, counts as
 //! a failure, and its work is parked.
 
+use crate::books::credits;
+use crate::books::credits::Counted;
 use crate::books::expired;
 use crate::books::run::{self, Batch, Done, Job};
 use crate::books::sweep::{self, Member, Seen, Tally};
@@ -21,7 +23,7 @@ use sendgate_decision::books::{Correction, Counter, reconcile};
 use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::names::OperationId;
 use sendgate_decision::settle::{CooldownChange, Operation};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 sql_statements!(sendgate_reconcile_operations, pg_finfo_sendgate_reconcile_operations, reconcile_operations);
 
@@ -57,7 +59,8 @@ fn sweep(spi: &Spi, batch: &Batch, limit: i32) -> Result<Done> {
     let tallies = sweep::count(spi, &seen, first, batch.now);
     let expired: Vec<&str> = with_expired(&tallies).map(|(i, _)| seen[i].0).collect();
     let drifted = corrections(&seen, &tallies, batch.now).into_iter().map(|(i, _, _)| seen[i].0);
-    let suspects: HashSet<&str> = drifted.chain(expired.iter().copied()).collect();
+    let miscounted = credits::suspects(spi, &seen, batch.now);
+    let suspects: HashSet<&str> = drifted.chain(expired.iter().copied()).chain(miscounted).collect();
     // Held now, and counted again in a new statement: what a reserve did meanwhile is no drift.
     let mut in_hand = many::hold(spi, suspects.iter().copied(), Busy::Skip)?;
     let passed_over = (suspects.len() - in_hand.len()) as i64;
@@ -69,9 +72,11 @@ fn sweep(spi: &Spi, batch: &Batch, limit: i32) -> Result<Done> {
     let in_other_hands = expired.into_iter().filter(|id| !ids.contains(id));
     let expired: Vec<(Held<'_>, i32)> = with_expired(&tallies).map(|(i, n)| (in_hand[i].0, n)).collect();
     let failed = count_failures(spi, &mut in_hand, &expired, first, batch.now);
+    let counted = credits::count(spi, &mut in_hand, batch.now);
     let seen: Vec<Seen<'_>> = in_hand.iter().map(|(held, row)| (held.id(), row)).collect();
     let corrected = corrections(&seen, &tallies, batch.now);
-    write(spi, &in_hand, &corrected, &failed, batch.now);
+    write(spi, &in_hand, &corrected, &failed, &counted, batch.now);
+    credits::tell(spi, &in_hand, &counted, batch.now);
     let all: Vec<&str> = members.iter().map(|member| member.id.as_str()).collect();
     let still = in_other_hands.chain(expired.iter().map(|(held, _)| held.id())).collect();
     expired::resolve(spi, &all, &still, batch.now);
@@ -79,7 +84,9 @@ fn sweep(spi: &Spi, batch: &Batch, limit: i32) -> Result<Done> {
     if next.is_none() {
         expired::resolve_old(spi, batch.now);
     }
-    let (checked, changed) = (members.len() as i64, corrected.len() as i64);
+    let of_credits = counted.iter().filter(|counted| counted.correction.is_some()).map(|counted| counted.at);
+    let changed: HashSet<usize> = corrected.iter().map(|(i, _, _)| *i).chain(of_credits).collect();
+    let (checked, changed) = (members.len() as i64, changed.len() as i64);
     Ok(Done { checked, changed, next, passed_over, more: false })
 }
 
@@ -116,11 +123,20 @@ fn count_failures(
 
 /// Writes what changed: the counters as the journal has them, and failures. Logs the drift and the cooldowns,
 /// and wakes the work of corrected accounts.
-fn write(spi: &Spi, in_hand: &[InHand<'_>], corrected: &[Corrected], failed: &[Failed], now: Instant) {
-    let failures = failed.iter().map(|(i, _)| (*i, &in_hand[*i].1.account));
-    // A corrected account has the failures in it already.
-    let changed: BTreeMap<usize, &Account> =
-        failures.chain(corrected.iter().map(|(i, account, _)| (*i, account))).collect();
+fn write(
+    spi: &Spi,
+    in_hand: &[InHand<'_>],
+    corrected: &[Corrected],
+    failed: &[Failed],
+    counted: &[Counted],
+    now: Instant,
+) {
+    let in_place = failed.iter().map(|(i, _)| *i).chain(counted.iter().map(|counted| counted.at));
+    // A corrected account has the failures and the credits in it already.
+    let changed: BTreeMap<usize, &Account> = in_place
+        .map(|i| (i, &in_hand[i].1.account))
+        .chain(corrected.iter().map(|(i, account, _)| (*i, account)))
+        .collect();
     let written: Vec<(Held<'_>, &Account)> =
         changed.iter().map(|(&i, &account)| (in_hand[i].0, account)).collect();
     many::write(spi, &written);
@@ -131,13 +147,20 @@ fn write(spi: &Spi, in_hand: &[InHand<'_>], corrected: &[Corrected], failed: &[F
             cooldowns::tell(spi, *held, &row.account, &[*change], why, now);
         }
     }
-    if corrected.is_empty() {
+    let of_counters = corrected.iter().flat_map(|(i, _, corrections)| corrections.iter().map(|c| (*i, c)));
+    let of_credits = counted.iter().filter_map(|counted| Some((counted.at, counted.correction.as_ref()?)));
+    let lines: Vec<(Held<'_>, &Correction)> =
+        of_counters.chain(of_credits).map(|(i, correction)| (in_hand[i].0, correction)).collect();
+    if lines.is_empty() {
         return;
     }
-    let lines =
-        corrected.iter().flat_map(|(i, _, corrections)| corrections.iter().map(|c| (in_hand[*i].0, c)));
-    log_drift(spi, &lines.collect::<Vec<_>>(), now);
-    dispatch_queue::wake_many(spi, corrected.iter().map(|(i, _, _)| in_hand[*i].0), now);
+    log_drift(spi, &lines, now);
+    let woken: BTreeSet<&str> = lines.iter().map(|(held, _)| held.id()).collect();
+    dispatch_queue::wake_many(
+        spi,
+        in_hand.iter().map(|(held, _)| *held).filter(|held| woken.contains(held.id())),
+        now,
+    );
 }
 
 /// Those of the accounts whose counters are not what the journal counts.
@@ -174,5 +197,6 @@ fn period(counter: Counter) -> &'static str {
     match counter {
         Counter::Sent => "day",
         Counter::Attempts => "attempts",
+        Counter::Credits => "credits",
     }
 }

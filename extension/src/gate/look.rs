@@ -7,6 +7,7 @@ use crate::postgres::param::params;
 use crate::postgres::row::Row;
 use crate::postgres::statement::Spi;
 use crate::tables::accounts::{self, AccountRow};
+use crate::tables::credits;
 use crate::tables::events;
 use crate::tables::suppressions::{self, Suppressed};
 use sendgate_decision::breaker::Reading;
@@ -151,6 +152,9 @@ pub fn judge(
         && open
         && breaker.exhausted_at.is_some_and(|stamp| events::has_evidence(spi, ask.account, stamp, now));
     let asked = rule::ask(rule, ask.account, &seen.row, evidence, ask.action, now)?;
+    if ask.action == Action::Inmail {
+        asked.in_flight_until(credits::first_expiry(spi, ask.account, &seen.row, now));
+    }
     Ok(asked.under(seen.row.enforcement()).decide(
         account,
         operation,

@@ -13,6 +13,7 @@ use sendgate_decision::failures::Limits;
 use sendgate_decision::gate::{ProspectHistory, Request, Suppression, Verdict, decide_as};
 use sendgate_decision::names::{Action, Enforcement, OperationId};
 use sendgate_decision::window::Zone;
+use std::cell::Cell;
 use std::rc::Rc;
 
 /// What all decisions of a call have in common: the configuration and the settings as they are.
@@ -40,6 +41,7 @@ pub struct Asked<'a> {
     action: Action,
     now: Instant,
     evidence: bool,
+    first_expiry: Cell<Option<Instant>>,
     tier: TierCap,
     zone: Box<dyn Zone>,
 }
@@ -61,13 +63,20 @@ pub fn ask<'a>(
     let zone = zone::load(if needs_zone { &row.time_zone } else { "UTC" })?;
     let tier = rule.config.tier_cap(&row.tier, action);
     let enforcement = Enforcement::Enforce;
-    Ok(Asked { rule, account_id, enforcement, action, now, evidence, tier, zone })
+    let first_expiry = Cell::new(None);
+    Ok(Asked { rule, account_id, enforcement, action, now, evidence, first_expiry, tier, zone })
 }
 
 impl Asked<'_> {
     /// The same, as the account is enforced. Without this the rules refuse, as they always do in `dispatch`.
     pub fn under(self, enforcement: Enforcement) -> Self {
         Asked { enforcement, ..self }
+    }
+
+    /// Notes that an unanswered InMail of the account expires then.
+    pub fn in_flight_until(&self, expires_at: Option<Instant>) {
+        let first = self.first_expiry.get().into_iter().chain(expires_at).min();
+        self.first_expiry.set(first);
     }
 
     /// The verdict about a prospect and its suppression, for an operation of this id; without a prospect,
@@ -86,6 +95,7 @@ impl Asked<'_> {
             operation,
             paused: self.rule.config.paused,
             evidence: self.evidence,
+            first_expiry: self.first_expiry.get(),
             prospect,
             suppressed,
             campaign: None,

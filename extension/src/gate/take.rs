@@ -1,7 +1,7 @@
 //! Taking a slot: the account and the journal in one statement.
 //!
-//! Nearly every grant changes two counters, the time of the last one, the cap that the audit goes by, and
-//! nothing else. That has a statement of its own, one for each action; setting up one that writes every
+//! Nearly every grant changes two counters, the time of the last one, the cap that the audit goes by, an
+//! InMail's also the credits left, and nothing else. That has a statement of its own, one for each action; setting up one that writes every
 //! column costs more than the write. Any other grant, the first of a day for instance, takes two
 //! statements.
 
@@ -18,7 +18,7 @@ use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{ACTIONS, Action};
 
 const TAKE_TYPES: &[pg_sys::Oid] =
-    types![text, int8, xid, int4, int4, instant, uuid, instant, date, text, text, int4, int8];
+    types![text, int8, xid, int4, int4, instant, uuid, instant, date, text, text, int4, int8, int4];
 
 /// A statement that takes a slot of one action, where the account is still the version that was
 /// decided on.
@@ -51,7 +51,12 @@ macro_rules! take {
 }
 
 static TAKE: [Statement; ACTIONS] = [
-    take!("inmail", "inmail_cap_today = $12, inmails_sent_today", "inmail_attempts_today", "inmail_last_at"),
+    take!(
+        "inmail",
+        "inmail_cap_today = $12, credits_left = $14, inmails_sent_today",
+        "inmail_attempts_today",
+        "inmail_last_at"
+    ),
     take!("invite", "invites_sent_today", "invite_attempts_today", "invite_last_at"),
     take!("message", "messages_sent_today", "message_attempts_today", "message_last_at"),
     take!("profile_view", "profile_views_sent_today", "profile_view_attempts_today", "profile_view_last_at"),
@@ -69,7 +74,7 @@ pub fn take<'a>(
     after: &Account,
     new: &NewOperation<'a>,
 ) -> Result<Option<Held<'a>>> {
-    if *after != counted(&seen.account, after, new.action, new.reserved_at) {
+    if new.beyond_credits || *after != counted(&seen.account, after, new.action, new.reserved_at) {
         let written = accounts::write(spi, new.account, seen.version, after)?;
         if let Some(held) = written {
             journal::insert(spi, held, new);
@@ -93,7 +98,8 @@ pub fn take<'a>(
             new.prospect,
             new.campaign,
             after.inmail_cap_today,
-            seen.version.count() + 1
+            seen.version.count() + 1,
+            after.credits.map(|credits| credits.left)
         ],
     )?;
     Ok(Held::by_write(new.account, written.count()))
@@ -108,6 +114,9 @@ fn counted(before: &Account, after: &Account, action: Action, at: Instant) -> Ac
     account.last_granted_at[i] = Some(at);
     if action == Action::Inmail {
         account.inmail_cap_today = after.inmail_cap_today;
+        if let (Some(credits), Some(after)) = (&mut account.credits, after.credits) {
+            credits.left = after.left;
+        }
     }
     account
 }

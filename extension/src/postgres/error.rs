@@ -97,6 +97,8 @@ sqlstates! {
     SendUnderWay = b"SG219",
     /// A `retry_after` that makes no sense; a warning.
     SenselessWait = b"SG220",
+    /// A clear of a breaker that the next InMail stamps again; a warning.
+    NoCreditsLeft = b"SG221",
     /// Another session held the account's row for too long.
     LockTimeout = b"SG301",
     /// The decision was overtaken again and again.

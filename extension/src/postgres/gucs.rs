@@ -88,6 +88,9 @@ pub(super) fn clock_offset() -> i64 {
     if TEST_CLOCK.get() { CLOCK.offset.get() } else { 0 }
 }
 
+/// The longest `sendgate.operation_ttl`, in microseconds.
+pub const OPERATION_TTL_MAX: i64 = OPERATION_TTL_SECONDS_MAX as i64 * SECOND;
+
 /// `sendgate.operation_ttl` in microseconds.
 pub fn operation_ttl() -> i64 {
     i64::from(OPERATION_TTL.get()) * SECOND

@@ -21,7 +21,7 @@ macro_rules! datum_param {
         fn param(self) -> Param { self.into_datum() }
     })+ };
 }
-datum_param!(&str, i16, i32, i64, bool);
+datum_param!(&str, i16, i32, i64, f64, bool);
 
 impl IntoParam for Instant {
     fn param(self) -> Param {

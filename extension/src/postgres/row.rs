@@ -7,7 +7,7 @@ use pgrx::{FromDatum, pg_sys};
 use sendgate_decision::clock::{Day, Instant};
 
 /// Most columns of one row.
-pub(super) const COLUMNS_MAX: usize = 64;
+pub(super) const COLUMNS_MAX: usize = 80;
 
 /// A row, read column by column in the order of the statement's list.
 pub struct Row {

@@ -12,6 +12,7 @@ use crate::settle::delivery::{self, Report};
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::many::Busy;
 use crate::tables::accounts::{self, AccountRow};
+use crate::tables::credits;
 use crate::tables::enrollments;
 use crate::tables::enrollments::many::Change;
 use crate::tables::events::Event;
@@ -20,7 +21,7 @@ use crate::tables::journal::{self, ErrorNote, JournalRow};
 use pgrx::datum::Uuid;
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
-use sendgate_decision::names::{OperationId, OperationState, Outcome};
+use sendgate_decision::names::{Action, OperationId, OperationState, Outcome};
 use sendgate_decision::settle::Failure;
 use std::collections::{BTreeMap, HashMap};
 
@@ -116,7 +117,7 @@ impl<'a> Batch<'a> {
     /// `SG101`, `SG102` for the first element whose account or operation is unknown; `SG301`.
     pub fn hold(spi: &'a Spi, keys: &'a Keys) -> Result<Batch<'a>> {
         let ids = keys.accounts.iter().map(String::as_str);
-        let accounts: HashMap<&str, Entry<'_>> = accounts::many::hold(spi, ids, Busy::Wait)?
+        let mut accounts: HashMap<&str, Entry<'_>> = accounts::many::hold(spi, ids, Busy::Wait)?
             .into_iter()
             .map(|(held, row)| (held.id(), Entry { held, row, changed: false }))
             .collect();
@@ -131,6 +132,9 @@ impl<'a> Batch<'a> {
             first.entry((key.0.as_str(), *key.1)).or_insert(i);
         }
         let now = clock::now();
+        for (id, entry) in &mut accounts {
+            credits::roll(spi, id, &mut entry.row, now);
+        }
         Ok(Batch {
             spi,
             keys,
@@ -155,6 +159,25 @@ impl<'a> Batch<'a> {
     /// The account of an element, as the elements before it left it.
     pub fn account(&self, i: usize) -> &Account {
         &self.entry(i).row.account
+    }
+
+    /// How many InMails of an element's account are in flight beside it, as the elements before it left them.
+    pub fn others_unanswered(&self, i: usize) -> i32 {
+        let (account, op) = (self.keys.accounts[i].as_str(), &self.row(i).operation);
+        let credits = self.account(i).credits;
+        let in_journal = credits::others_unanswered(self.spi, account, credits, Some(op.id), self.now);
+        // Those that this batch has settled are not written yet.
+        let settled = self.settlements.values().filter(|settled| {
+            let was = &settled.before;
+            let in_flight =
+                was.state.is_unresolved() && was.reserved_at <= self.now && was.expires_at > self.now;
+            settled.account.id() == account
+                && was.id != op.id
+                && was.action == Action::Inmail
+                && in_flight
+                && !settled.state.is_unresolved()
+        });
+        in_journal.saturating_sub(settled.count() as i32)
     }
 
     /// The proof that the account of an element is held.
@@ -184,6 +207,7 @@ impl<'a> Batch<'a> {
         let row = &mut self.rows[place];
         let before = row.operation;
         (row.operation.state, row.operation.outcome) = (state, outcome);
+        row.operation.settled_at = (!state.is_unresolved()).then_some(self.now);
         let (before, note) = match self.settlements.remove(&place) {
             Some(earlier) => (earlier.before, note.over(earlier.note)),
             None => (before, note),

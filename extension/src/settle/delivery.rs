@@ -7,11 +7,14 @@ use crate::postgres::function::{show_instant, shown};
 use crate::postgres::ids::{self, Id};
 use crate::postgres::statement::Spi;
 use crate::settle::cooldowns;
+use crate::settle::known_credits;
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{self, AccountRow};
 use crate::tables::alerts;
 use crate::tables::breaker_log::{self, BreakerLine, Cause};
 use crate::tables::cooldown_log::Why;
+use crate::tables::credits;
+use crate::tables::dispatch_queue;
 use crate::tables::enrollments;
 use crate::tables::events;
 use crate::tables::journal::{self, ErrorNote, JournalRow};
@@ -41,13 +44,17 @@ pub struct Report<'a> {
 
 /// Settles the operation as delivered. Holds the account also where its counters do not change.
 pub fn settle_delivered(spi: &Spi, report: &Report<'_>, note: &ErrorNote) -> Result<Option<Id>> {
-    let (held, account) = accounts::hold(spi, report.account)?;
+    let (held, mut account) = accounts::hold(spi, report.account)?;
     let row = journal::read(spi, report.account, report.operation)?;
     if row.event.is_some() {
         check_same_chat(&row, report.operation, report.chat_id)?;
         return Ok(row.event);
     }
-    settle_held(spi, report, note, (held, &account), &row)
+    let now = clock::now();
+    if row.operation.action == Action::Inmail {
+        credits::roll(spi, report.account, &mut account, now);
+    }
+    settle_held(spi, report, note, (held, &account), &row, now)
 }
 
 fn settle_held(
@@ -56,8 +63,8 @@ fn settle_held(
     note: &ErrorNote,
     (held, before): (Held<'_>, &AccountRow),
     row: &JournalRow,
+    now: Instant,
 ) -> Result<Option<Id>> {
-    let now = clock::now();
     let Some(planned) = plan(report, note, &before.account, row, now)? else {
         warn_unproven(report);
         return Ok(None);
@@ -168,6 +175,9 @@ pub fn log_delivery(
     breaker_log::write_changes(spi, &settled.breaker, before.breaker.exhausted_at, None, &line, now);
     if !settled.breaker.is_empty() {
         enrollments::release(spi, account, now);
+    } else if row.operation.action == Action::Inmail && known_credits::wants_a_look(before, &settled.account)
+    {
+        dispatch_queue::wake(spi, account, Some(Action::Inmail), now);
     }
     let why = Why { operation: Some(row.operation.id), ..Why::default() };
     cooldowns::tell(spi, account, &settled.account, &settled.cooldowns, why, now);

@@ -15,6 +15,7 @@ use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{self, AccountRow};
 use crate::tables::breaker_log::{self, BreakerLine, Cause};
 use crate::tables::config;
+use crate::tables::credits;
 use crate::tables::enrollments;
 use crate::tables::events;
 use crate::tables::journal::{self, ErrorNote, JournalRow};
@@ -111,8 +112,9 @@ pub fn check_chat_id(action: Action, chat_id: Option<&str>) -> Result<Option<&st
 /// # Errors
 /// `SG007` for a send that has not happened yet, and those of [`accounts::hold`].
 pub fn journal_send(spi: &Spi, send: &ExternalSend<'_>) -> Result<Recorded> {
-    let (held, before) = accounts::hold(spi, send.account)?;
+    let (held, mut before) = accounts::hold(spi, send.account)?;
     let now = clock::now();
+    credits::roll(spi, send.account, &mut before, now);
     // A provider's clock may be ahead by a little: such a send counts now.
     let Some(occurred_at) = counts_at(send.occurred_at, now) else {
         return Err(in_the_future(send.occurred_at, now));
@@ -236,6 +238,8 @@ fn journal_row(send: &ExternalSend<'_>, id: OperationId, counted_on: Day) -> Jou
         outcome: None,
         is_attempt: false,
         listed: false,
+        settled_at: None,
+        beyond_credits: false,
     };
     let campaign = send.campaign.map(str::to_owned);
     JournalRow {

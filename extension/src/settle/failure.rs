@@ -6,12 +6,14 @@ use crate::postgres::gucs;
 use crate::postgres::ids;
 use crate::postgres::statement::Spi;
 use crate::settle::cooldowns;
+use crate::settle::known_credits;
 use crate::tables::accounts;
 use crate::tables::accounts::held::Held;
 use crate::tables::admin_log;
 use crate::tables::breaker_log::{self, BreakerLine, Cause};
 use crate::tables::config;
 use crate::tables::cooldown_log::Why;
+use crate::tables::credits;
 use crate::tables::enrollments;
 use crate::tables::journal::{self, ErrorNote, JournalRow, cut};
 use pgrx::datum::Interval;
@@ -20,7 +22,7 @@ use sendgate_decision::answer::{Answer, ProviderError};
 use sendgate_decision::classify::{self, Rule, classify};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{OperationId, OperationState, Outcome};
-use sendgate_decision::settle::{Failure, Settled, fail};
+use sendgate_decision::settle::{Failure, Settled, fail_among};
 use serde_json::json;
 
 /// A failed attempt as the caller reports it.
@@ -58,11 +60,13 @@ pub fn settle_failed(
     operation: OperationId,
     report: &Report<'_>,
 ) -> Result<Outcome> {
-    let (held, before) = accounts::hold(spi, account)?;
+    let (held, mut before) = accounts::hold(spi, account)?;
     let row = journal::read(spi, account, operation)?;
     let now = clock::now();
+    credits::roll(spi, account, &mut before, now);
+    let in_flight = || credits::others_unanswered(spi, account, before.account.credits, Some(operation), now);
     let config = config::current(spi);
-    let failed = match plan(&config.rules, &before.account, &row, report, now)? {
+    let failed = match plan(&config.rules, &before.account, &row, report, in_flight, now)? {
         Planned::Repeated(outcome) => return Ok(outcome),
         Planned::Failed(failed) => failed,
     };
@@ -95,7 +99,8 @@ pub struct Failed {
     pub note: ErrorNote,
 }
 
-/// Decides what a failed attempt changes.
+/// Decides what a failed attempt changes. `in_flight` counts the InMails in flight beside it; it is only asked
+/// where the provider found no credits.
 ///
 /// # Errors
 /// `SG203` when it was delivered.
@@ -104,6 +109,7 @@ pub fn plan(
     account: &Account,
     row: &JournalRow,
     report: &Report<'_>,
+    in_flight: impl FnOnce() -> i32,
     now: Instant,
 ) -> Result<Planned> {
     let (op, error) = (&row.operation, &report.error);
@@ -124,7 +130,8 @@ pub fn plan(
     }
     let wait = classified.wait(report.retry_after, gucs::rate_limit_cooldown());
     let failure = Failure { outcome, scope: classified.scope, wait };
-    let settled = fail(account, op, &failure, &gucs::limits(), now);
+    let others = if outcome == Outcome::CreditsExhausted { in_flight() } else { 0 };
+    let settled = fail_among(account, op, &failure, &gucs::limits(), others, now);
     let note = ErrorNote {
         message: error.message.map(cut),
         error_type: answer.error_type.as_deref().map(cut),
@@ -158,6 +165,7 @@ pub fn log_failure(
     };
     let stamps = (before.breaker.exhausted_at, after.breaker.exhausted_at);
     breaker_log::write_changes(spi, &failed.settled.breaker, stamps.0, stamps.1, &line, now);
+    known_credits::wake(spi, account, before, &failed.settled, now);
     let (operation, error) = (Some(row.operation.id), Some(&failed.note));
     cooldowns::tell(
         spi,

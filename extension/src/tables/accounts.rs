@@ -3,6 +3,7 @@
 //! A write names the version that it was decided on, and fails if another session wrote the row first. So a
 //! decision may be made before the row is held, and still be about the row as it is.
 
+pub mod credits;
 pub mod held;
 pub mod many;
 pub mod packed;
@@ -44,7 +45,9 @@ macro_rules! account_columns {
          a.cooldown_until, a.credit_reset_day, a.breaker_mode, a.inmail_credits_exhausted_at,
          a.breaker_cleared_at, a.probe_lease_until, a.probe_operation_id,
          a.window_start, a.window_end, a.window_days,
-         a.failures, a.pace_gap, a.pace_jitter_percent, a.pace_spread, a.enforcement"
+         a.failures, a.pace_gap, a.pace_jitter_percent, a.pace_spread, a.enforcement,
+         a.credits_left, a.credits_base, a.credits_since, a.credits_observed_at, a.credits_spent_at,
+         a.credit_reset_changed_at, a.inmail_credits_stamp, a.inmail_credits_above"
     };
 }
 pub(crate) use account_columns;
@@ -64,13 +67,15 @@ static WRITE: Statement = Statement::new(
          profile_view_last_at = $21, engagement_last_at = $22,
          cooldown_until = $23, breaker_mode = $24, inmail_credits_exhausted_at = $25,
          breaker_cleared_at = $26, probe_lease_until = $27, probe_operation_id = $28,
-         failures = $30::pg_catalog.jsonb
+         failures = $30::pg_catalog.jsonb, credits_left = $31, credits_base = $32, credits_since = $33,
+         credits_observed_at = $34, credits_spent_at = $35, inmail_credits_stamp = $36,
+         inmail_credits_above = $37
      WHERE a.id OPERATOR(pg_catalog.=) $1 AND a.version OPERATOR(pg_catalog.=) $2
        AND a.xmin OPERATOR(pg_catalog.=) $29",
     types![
         text, int8, text, date, bytes, int4, int4, int4, int4, int4, int4, int4, int4, int4, int4, int4,
         int4, instant, instant, instant, instant, instant, instant, text, instant, instant, instant, uuid,
-        xid, text
+        xid, text, int4, int4, instant, instant, instant, text, int4
     ],
 );
 
@@ -134,12 +139,15 @@ pub fn read_columns(row: &mut Row) -> AccountRow {
     let weekly: [Option<i32>; ACTIONS] = [(); ACTIONS].map(|()| row.nullable());
     let cooldown_until = row.nullable_instant();
     let credit_reset_day = row.value::<i16>() as u8;
-    let breaker = read_breaker(row);
+    let mut breaker = read_breaker(row);
     let (start, end, days) = (row.nullable::<i64>(), row.nullable::<i64>(), row.nullable::<i16>());
     let window = start.zip(end).zip(days).and_then(|((s, e), d)| Window::new(s, e, d as u8).ok());
     let (failures, action_cooldown_until) = read_failures(row);
     let pace = read_pace(row);
     let enforcement = row.nullable::<&str>().and_then(Enforcement::parse);
+    let credits = credits::read(row);
+    let credit_reset_changed_at = row.nullable_instant();
+    breaker.cause = credits::read_cause(row);
     let mut caps = [CapOverride::default(); ACTIONS];
     for (i, cap) in caps.iter_mut().enumerate() {
         *cap = CapOverride { daily: daily[i], weekly: weekly[i] };
@@ -162,6 +170,8 @@ pub fn read_columns(row: &mut Row) -> AccountRow {
         credit_reset_day,
         breaker,
         window,
+        credits,
+        credit_reset_changed_at,
     };
     AccountRow { version, tier, time_zone, enforcement, account }
 }
@@ -176,7 +186,7 @@ fn read_breaker(row: &mut Row) -> Breaker {
     let (exhausted_at, cleared_at) = (row.nullable_instant(), row.nullable_instant());
     let (lease_until, taken_by) = (row.nullable_instant(), row.nullable_uuid());
     let probe = lease_until.map(|lease_until| Probe { lease_until, taken_by });
-    Breaker { mode, exhausted_at, cleared_at, probe }
+    Breaker { mode, exhausted_at, cleared_at, probe, ..Breaker::default() }
 }
 
 /// Failures in a row and cooldowns of single actions. The table's CHECK lets nothing in that cannot be read.
@@ -231,7 +241,8 @@ pub fn hold_if_there<'a>(_spi: &'a Spi, id: &'a str) -> Result<Option<(Held<'a>,
 pub fn write<'a>(spi: &'a Spi, id: &'a str, version: Version, account: &Account) -> Result<Option<Held<'a>>> {
     commit::synchronously();
     let (today, attempts, last) = (account.sent_today, account.attempts_today, account.last_granted_at);
-    let breaker = &account.breaker;
+    let (breaker, credits) = (&account.breaker, account.credits);
+    let (stamp, above) = credits::cause_columns(breaker);
     let written = spi.run_waiting(
         &WRITE,
         params![
@@ -265,6 +276,13 @@ pub fn write<'a>(spi: &'a Spi, id: &'a str, version: Version, account: &Account)
             breaker.probe.as_ref().and_then(|probe| probe.taken_by),
             Xid(version.transaction),
             packed::pack_failures(account).as_deref(),
+            credits.map(|c| c.left),
+            credits.map(|c| c.base),
+            credits.map(|c| c.since),
+            credits.map(|c| c.observed_at),
+            credits.and_then(|c| c.spent_at),
+            stamp,
+            above
         ],
     )?;
     Ok(Held::by_write(id, written.count()))

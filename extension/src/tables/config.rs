@@ -11,6 +11,7 @@ use pgrx::pg_sys;
 use sendgate_decision::budget::TierCap;
 use sendgate_decision::classify::{Rule, StatusPattern, folded};
 use sendgate_decision::clock::DAY;
+use sendgate_decision::credits::Allowance;
 use sendgate_decision::names::{ACTIONS, Action, Outcome, Scope};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -20,7 +21,7 @@ static SWITCH: Statement = Statement::new("SELECT 1 FROM sendgate.pause_switch",
 
 static TIERS: Statement = Statement::new(
     "SELECT t.tier, t.action, t.daily_cap, t.weekly_cap, t.ramp_start_percent, t.ramp_step_percent,
-            pg_catalog.date_part('epoch', t.minimum_gap)
+            pg_catalog.date_part('epoch', t.minimum_gap), t.credits_a_month, t.credits_ceiling
      FROM sendgate.tiers t",
     &[],
 );
@@ -47,6 +48,7 @@ pub struct Config {
     /// Whether `pause_all` is on.
     pub paused: bool,
     tiers: HashMap<String, [Option<TierCap>; ACTIONS]>,
+    allowances: HashMap<String, Allowance>,
     /// The classifier's rules, in order.
     pub rules: Vec<Rule>,
 }
@@ -55,6 +57,11 @@ impl Config {
     /// What a tier allows for an action; nothing where the tier does not name it.
     pub fn tier_cap(&self, tier: &str, action: Action) -> TierCap {
         self.tiers.get(tier).and_then(|caps| caps[action.index()]).unwrap_or(TierCap::NOTHING)
+    }
+
+    /// What a tier grants at the start of a credit period; a tier of the users' own says nothing of it.
+    pub fn allowance(&self, tier: &str) -> Allowance {
+        self.allowances.get(tier).copied().unwrap_or(Allowance { monthly: None, ceiling: None })
     }
 
     /// Whether a tier exists.
@@ -123,7 +130,9 @@ fn load(spi: &Spi) -> Config {
     let mut config =
         Config { paused: spi.run_on_latest_snapshot(&SWITCH, &[]).count() > 0, ..Config::default() };
     for mut row in spi.run_on_latest_snapshot(&TIERS, &[]).iter() {
-        let (tier, action, cap) = read_tier(&mut row);
+        let (tier, action, cap): (String, _, _) = read_tier(&mut row);
+        let allowance = Allowance { monthly: row.nullable(), ceiling: row.nullable() };
+        config.allowances.insert(tier.clone(), allowance);
         config.tiers.entry(tier).or_default()[action.index()] = Some(cap);
     }
     config.rules =

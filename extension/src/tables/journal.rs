@@ -29,7 +29,7 @@ static OPERATION: Lookup = Lookup::new(
     c"send_operations",
     &[index_scan::text(c"account_id"), index_scan::uuid(c"operation_id")],
     "action, state, counted_on, reserved_at, expires_at, outcome, origin, unknown_since, prospect_id, campaign_id,
-     attempt, step, awaited",
+     attempt, step, awaited, settled_at, beyond_credits",
 );
 
 static EVENT: Lookup = Lookup::new(
@@ -47,6 +47,13 @@ static SETTLE: Statement = Statement::new(
      WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.operation_id OPERATOR(pg_catalog.=) $2
        AND o.state OPERATOR(pg_catalog.=) $3",
     types![text, uuid, text, text, instant, text, text, text, int4],
+);
+
+/// Rare: a probe, a forced breaker, an account that is only observed.
+static MARK_BEYOND: Statement = Statement::new(
+    "UPDATE sendgate.send_operations o SET beyond_credits = true
+     WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.operation_id OPERATOR(pg_catalog.=) $2",
+    types![text, uuid],
 );
 
 static FORGET: Statement = Statement::new(
@@ -89,6 +96,8 @@ pub struct NewOperation<'a> {
     pub expires_at: Instant,
     /// The day its slot counts on.
     pub counted_on: Day,
+    /// Whether no known credit was left for it.
+    pub beyond_credits: bool,
 }
 
 /// An operation as the journal has it, with its event where there is one.
@@ -146,6 +155,14 @@ pub fn insert(spi: &Spi, account: Held<'_>, new: &NewOperation<'_>) {
             new.campaign
         ],
     );
+    if new.beyond_credits {
+        mark_beyond(spi, account, new.id);
+    }
+}
+
+/// Notes that no known credit was left for an operation: its delivery proves the books wrong.
+pub fn mark_beyond(spi: &Spi, account: Held<'_>, operation: OperationId) {
+    spi.run(&MARK_BEYOND, params![account.id(), operation]);
 }
 
 /// Takes back an operation that this very call wrote and whose decision did not hold.
@@ -174,7 +191,7 @@ fn read_columns(row: &mut Row, id: OperationId) -> JournalRow {
 }
 
 fn read_operation(row: &mut Row, id: OperationId) -> JournalRow {
-    let operation = Operation {
+    let mut operation = Operation {
         id,
         action: row.one_of(Action::parse),
         state: row.one_of(OperationState::parse),
@@ -184,16 +201,15 @@ fn read_operation(row: &mut Row, id: OperationId) -> JournalRow {
         outcome: row.nullable::<&str>().and_then(Outcome::parse),
         is_attempt: row.one_of(Origin::parse) == Origin::Gate,
         listed: row.nullable_instant().is_some(),
+        settled_at: None,
+        beyond_credits: false,
     };
-    JournalRow {
-        operation,
-        prospect: row.value(),
-        campaign: row.nullable(),
-        step: read_step(row),
-        awaited: row.nullable().unwrap_or(false),
-        event: None,
-        chat_id: None,
-    }
+    let (prospect, campaign, step) = (row.value(), row.nullable(), read_step(row));
+    let awaited = row.nullable().unwrap_or(false);
+    let settled_at = row.nullable_instant();
+    operation.settled_at = settled_at.filter(|_| !operation.state.is_unresolved());
+    operation.beyond_credits = row.nullable().unwrap_or(false);
+    JournalRow { operation, prospect, campaign, step, awaited, event: None, chat_id: None }
 }
 
 /// Reads `attempt` and `step`. What an older version handed out is step 1 and does not say so.

@@ -4,6 +4,7 @@ mod acknowledge_alert;
 mod caps;
 mod clear_cooldown;
 mod error_rules;
+mod forget_credit_balance;
 mod pause_all;
 mod repair_day;
 mod set_enforcement;

@@ -2,12 +2,14 @@
 //! nothing, and works on a standby.
 
 use crate::gate::decision::Decision;
+use crate::gate::known_credits;
 use crate::gate::look::{Ask, judge, look};
 use crate::gate::rule::Rule;
 use crate::postgres::clock;
 use crate::postgres::function::{Answer, Args, sql_function};
 use crate::postgres::statement::Spi;
 use crate::tables::config;
+use crate::tables::credits;
 use crate::tables::journal;
 use sendgate_decision::gate::{Verdict, counts};
 
@@ -31,6 +33,11 @@ fn preview(args: &Args) -> Answer {
                 // reserve would clear the stamp first; here it is cleared in the copy.
                 Verdict::ClearBreaker(_) => {
                     seen.row.account.breaker.clear(now);
+                }
+                // What reserve would stamp first is stamped in the copy.
+                Verdict::ArmBreaker => known_credits::arm(&mut seen.row.account, now),
+                Verdict::NeedsPeriod => {
+                    credits::roll(spi, ask.account, &mut seen.row, now);
                 }
                 // The days are counted in the copy, too.
                 Verdict::NeedsCount => {

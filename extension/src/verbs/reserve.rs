@@ -6,6 +6,7 @@
 
 use crate::gate::clear::clear_by_rule;
 use crate::gate::decision::Decision;
+use crate::gate::known_credits;
 use crate::gate::look::{Ask, Earlier, Seen, judge, look};
 use crate::gate::refusals;
 use crate::gate::rule::Rule;
@@ -76,7 +77,11 @@ fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Re
                 {
                     continue;
                 }
-                if let (Reason::CreditsExhausted, Some(retry_at)) = (refusal.reason, refusal.retry_at) {
+                // Without a stamp it only waits for the InMails that are in flight.
+                let stamped = seen.row.account.breaker.exhausted_at.is_some();
+                if let (Reason::CreditsExhausted, Some(retry_at), true) =
+                    (refusal.reason, refusal.retry_at, stamped)
+                {
                     let (account, prospect) = (ask.account, ask.prospect);
                     let skip = Skip { account, seen: &seen.row, prospect, campaign, retry_at };
                     if !skip::skip(spi, &skip, now)? {
@@ -96,7 +101,14 @@ fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Re
                     accounts::hold(spi, ask.account)?;
                 }
             }
+            Verdict::ArmBreaker => {
+                let attempt = (ask.prospect, campaign);
+                if !known_credits::arm_by_rule(spi, ask.account, &seen.row, attempt, now)? {
+                    accounts::hold(spi, ask.account)?;
+                }
+            }
             Verdict::NeedsCount => count_days(spi, ask.account)?,
+            Verdict::NeedsPeriod => known_credits::begin_periods(spi, ask.account)?,
             Verdict::Grant(grant) => {
                 let new = new_operation(ask, campaign, operation, &grant, now);
                 let Some(held) = take::take(spi, &seen.row, &grant.account, &new)? else {
@@ -168,6 +180,7 @@ fn new_operation<'a>(
         reserved_at: now,
         expires_at: grant.expires_at,
         counted_on: grant.counted_on,
+        beyond_credits: grant.beyond_credits,
     }
 }
 

@@ -8,9 +8,11 @@ use crate::postgres::ids;
 use crate::postgres::statement::Spi;
 use crate::settle::delivery::{self, Report, settle_delivered};
 use crate::settle::failure::offer_permit;
+use crate::settle::known_credits::tell_resolved;
 use crate::settle::verdict::{Verdict, is_awaited};
 use crate::tables::accounts;
 use crate::tables::admin_log;
+use crate::tables::credits;
 use crate::tables::enrollments;
 use crate::tables::journal::{self, JournalRow};
 use sendgate_decision::names::{Action, OperationId, OperationState};
@@ -36,10 +38,11 @@ fn resolve(
     chat_id: Option<&str>,
     verdict: Verdict<'_>,
 ) -> Result<()> {
-    let (held, before) = accounts::hold(spi, account)?;
+    let (held, mut before) = accounts::hold(spi, account)?;
     let row = journal::read(spi, account, operation)?;
     let op = &row.operation;
     let now = clock::now();
+    credits::roll(spi, account, &mut before, now);
     let sent = verdict.sent;
     let repeats = op.state == verdict.state();
     // A sent InMail without proof has no event yet; its chat id may still come.
@@ -64,6 +67,7 @@ fn resolve(
         let settled = fail(&before.account, op, &Failure::NOT_SENT, &gucs::limits(), now);
         journal::settle(spi, held, op, settled.state, settled.outcome, &error_note, now)?;
         accounts::write_held(spi, held, before.version, &settled.account)?;
+        tell_resolved(spi, held, &row, &before.account, &settled, now);
         enrollments::failed(spi, held, &row, &Failure::NOT_SENT, &settled.account, &error_note, now);
         offer_permit(spi, held, &row, &before.account, &settled.account, now);
     }

@@ -10,6 +10,7 @@ use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
 use crate::settle::batch::{ANSWERS_MAX, Batch, Keys, at};
 use crate::settle::delivery::Report;
+use crate::settle::known_credits::tell_resolved;
 use crate::settle::verdict::{Verdict, is_awaited};
 use crate::tables::accounts;
 use crate::tables::accounts::held::Held;
@@ -121,6 +122,7 @@ fn resolve(spi: &Spi, range: &Range<'_>, verdict: Verdict<'_>) -> Result<i32> {
             if batch.account(i).breaker.is_probe(&op.id) {
                 probes.push(i);
             }
+            tell_resolved(spi, batch.held(i), batch.row(i), batch.account(i), &settled, batch.now);
             batch.enrollment(i, Some(Failure::NOT_SENT), error_note().message, None);
             batch.settle(i, settled.state, settled.outcome, error_note(), Some(settled.account));
         } else if op.action == Action::Inmail {

@@ -81,7 +81,8 @@ fn settle(spi: &Spi, keys: &Keys, errors: &Errors) -> Result<Vec<Outcome>> {
     let mut probes = Vec::new();
     for i in 0..keys.accounts.len() {
         let row = batch.row(i);
-        let planned = plan(&config.rules, batch.account(i), row, &errors.of(i), batch.now);
+        let in_flight = || batch.others_unanswered(i);
+        let planned = plan(&config.rules, batch.account(i), row, &errors.of(i), in_flight, batch.now);
         let failed = match at(i, planned)? {
             Planned::Repeated(outcome) => {
                 outcomes.push(outcome);

@@ -112,6 +112,7 @@ def check(env, target) -> None:
         "DELETE FROM sendgate.campaign_events",
         "TRUNCATE sendgate.counter_drift",
         "DELETE FROM sendgate.cooldown_log",
+        "DELETE FROM sendgate.credit_balances",
         "TRUNCATE sendgate.cooldown_log",
     ):
         try:

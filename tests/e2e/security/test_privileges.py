@@ -10,7 +10,7 @@ dispatch cancel confirm_many rollback_many""".split()
 SENDERS_TRIGGERS = "guard_send settle_send".split()
 OPERATORS = """upsert_account set_window set_status set_cap set_tier_cap drop_tier_cap set_error_rule
 drop_error_rule pause_all quarantine resume_all clear_cooldown repair_day set_pace set_enforcement pause_campaign
-suppress_prospect unsuppress_prospect remove_account forget_prospect
+forget_credit_balance suppress_prospect unsuppress_prospect remove_account forget_prospect
 resume_campaign resolve_unresolved
 breaker_clear breaker_arm breaker_probe breaker_force resolve_operation resume_deferred switch_action
 acknowledge_alert""".split()
@@ -20,7 +20,7 @@ TRIGGERS = "append_only config_changed journal_event suppressions_changed accoun
 # Views call functions with their reader's rights, so these pure readings are readers'; the clock is
 # everybody's who asks the gate.
 READINGS = """sent_as_of sent_in_seven_days_as_of sent_before_days effective_cap breaker_state next_credit_period
-window_days_array window_since""".split()
+window_days_array window_since credit_forecast""".split()
 # Called by constraints, which check as the table's owner.
 INTERNAL = "is_sound_account is_sound_history is_sound_operation".split()
 GRANTEES = (
@@ -29,6 +29,7 @@ GRANTEES = (
     | dict.fromkeys(DAEMONS, {DAEMON})
     | dict.fromkeys(READINGS, {READER})
     | dict.fromkeys(TRIGGERS + INTERNAL, set())
+    | {"record_credit_balance": {SENDER, OPERATOR, DAEMON}}
     # The contract's table names only the sender, its console answers from a preview.
     | {"clock": {SENDER, READER}, "preview": {SENDER, OPERATOR, DAEMON}, "refusal_counts": {READER}, "why": {READER}}
 )
@@ -37,7 +38,8 @@ READ_BY_ONE = {"admin_log": OPERATOR, "breaker_outbox": DAEMON}
 READABLE = """linkedin_accounts account_cards breakers counters reconciler_health open_alerts
 delivered_daily skips_today operations_unresolved tiers error_rules linkedin_events campaign_events
 breaker_log counter_drift alerts reconcile_runs send_operations enrollments paused_campaigns
-pause_switch quarantine_progress cooldown_log cooldowns observed_refusals suppressions""".split()
+pause_switch quarantine_progress cooldown_log cooldowns observed_refusals suppressions
+credit_balances credits""".split()
 # The hot path: a SET clause costs more than the gate itself, so these name every object and operator
 # with its schema instead. Each was read for that, and test_hostile.py attacks each.
 AUDITED = """reserve preview confirm rollback breaker_check breaker_report enqueue dispatch cancel

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from e2e.support import equal, operation
 
 # Functions that write nothing: readings, what constraints call, and triggers that only refuse or tell.
-READING = """clock preview sent_as_of sent_in_seven_days_as_of sent_before_days effective_cap breaker_state
+READING = """clock preview credit_forecast sent_as_of sent_in_seven_days_as_of sent_before_days effective_cap breaker_state
 next_credit_period window_days_array window_since why is_sound_account is_sound_history is_sound_operation refusal_counts append_only
 config_changed suppressions_changed account_leaves""".split()
 
@@ -47,6 +47,8 @@ CALLS: dict[str, Call] = {
     "confirm_many": _select(f"confirm_many(ARRAY['a', 'a'], {_ops(4, 5)}, ARRAY['chat 4', 'chat 5'])"),
     "rollback_many": _select(f"rollback_many(ARRAY['a', 'a'], {_ops(6, 7)})"),
     "record_external_send": _select(f"record_external_send('a', 'message', 'p40', 'chat 40', '{NOON}')"),
+    "record_credit_balance": _select("record_credit_balance('a', 40, NULL, 'told')"),
+    "forget_credit_balance": _select("forget_credit_balance('counted', 'the page is wrong')"),
     "breaker_check": _select("breaker_check('open', 'p21', 'k')"),
     "breaker_report": _select("breaker_report('c', 'p50', 'no credits', 'errors/insufficient_credits')"),
     "breaker_clear": _select("breaker_clear('open', 'topped up')"),
@@ -107,7 +109,7 @@ SELECT sendgate.set_tier_cap('mine', 'message', 5);
 SELECT sendgate.set_error_rule(8, 'transient', NULL, NULL, '418');
 SET sendgate.now = '2026-01-10 12:00:00+00';
 SELECT sendgate.upsert_account(id, 'sales_navigator')
-FROM unnest(ARRAY['a', 'open', 'c', 'cooling', 'ahead', 'yesterday', 'drifted', 'leaving']) id;
+FROM unnest(ARRAY['a', 'open', 'c', 'cooling', 'ahead', 'yesterday', 'drifted', 'leaving', 'counted']) id;
 SELECT sendgate.reserve('yesterday', 'message', 'old', NULL, {_op(50)});
 SELECT sendgate.rollback('yesterday', {_op(50)});
 SELECT sendgate.reserve('leaving', 'message', 'old', 'k', {_op(55)});
@@ -118,6 +120,8 @@ SELECT sendgate.reserve('ahead', 'message', 'p', NULL, {_op(51)});
 SET sendgate.now = '2026-05-19 12:00:00+00';
 SELECT sendgate.reserve('yesterday', 'message', 'p', NULL, {_op(52)});
 {FROZEN};
+SELECT sendgate.record_credit_balance('counted', 0, NULL, 'empty');
+SELECT sendgate.breaker_check('counted');
 SELECT sendgate.enqueue('k', 'p2', 'a', 'inmail', '2031-01-01');
 SELECT sendgate.reserve('a', 'inmail', 'p' || n, 'k', ('00000000-0000-4000-8000-00000000000' || n)::uuid)
 FROM generate_series(1, 8) n;

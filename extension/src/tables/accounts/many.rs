@@ -5,10 +5,12 @@ use crate::postgres::error::Result;
 use crate::postgres::param::{Element, Param, array, types};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
+use crate::tables::accounts::credits::cause_columns;
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{AccountRow, account_columns, packed, read_columns};
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::Instant;
+use sendgate_decision::credits::Credits;
 use sendgate_decision::names::ACTIONS;
 use std::collections::HashSet;
 
@@ -33,9 +35,13 @@ static HOLD: Statement = hold!("FOR NO KEY UPDATE");
 
 static HOLD_FREE: Statement = hold!("FOR NO KEY UPDATE SKIP LOCKED");
 
-/// The same columns as the statement for one account. No version is compared: the rows are held.
-static WRITE: Statement = Statement::new(
-    "UPDATE sendgate.accounts a
+/// The same columns as the statement for one account. No version is compared: the rows are held. The arguments
+/// are what the columns of known credits become, their arrays, the names of these, and their types.
+macro_rules! write {
+    ($credits:literal, $arrays:literal, $names:literal, $types:expr) => {
+        Statement::new(
+            concat!(
+                "UPDATE sendgate.accounts a
      SET version = a.version OPERATOR(pg_catalog.+) 1, status = u.status, day = u.day, sent_before = u.before,
          inmails_sent_today = u.d1, invites_sent_today = u.d2, messages_sent_today = u.d3,
          profile_views_sent_today = u.d4, engagements_sent_today = u.d5,
@@ -46,8 +52,9 @@ static WRITE: Statement = Statement::new(
          profile_view_last_at = u.l4, engagement_last_at = u.l5,
          cooldown_until = u.cooldown, breaker_mode = u.mode, inmail_credits_exhausted_at = u.exhausted,
          breaker_cleared_at = u.cleared, probe_lease_until = u.lease, probe_operation_id = u.probe,
-         failures = u.failures::pg_catalog.jsonb
-     FROM unnest(
+         failures = u.failures::pg_catalog.jsonb, ",
+                $credits,
+                " FROM unnest(
          $1::pg_catalog.text[], $2::pg_catalog.text[], $3::pg_catalog.date[], $4::pg_catalog.bytea[],
          $5::pg_catalog.int4[], $6::pg_catalog.int4[], $7::pg_catalog.int4[], $8::pg_catalog.int4[],
          $9::pg_catalog.int4[], $10::pg_catalog.int4[], $11::pg_catalog.int4[], $12::pg_catalog.int4[],
@@ -55,15 +62,44 @@ static WRITE: Statement = Statement::new(
          $17::pg_catalog.timestamptz[], $18::pg_catalog.timestamptz[], $19::pg_catalog.timestamptz[],
          $20::pg_catalog.timestamptz[], $21::pg_catalog.timestamptz[], $22::pg_catalog.timestamptz[],
          $23::pg_catalog.text[], $24::pg_catalog.timestamptz[], $25::pg_catalog.timestamptz[],
-         $26::pg_catalog.timestamptz[], $27::pg_catalog.uuid[], $28::pg_catalog.text[])
-         AS u (id, status, day, before, d1, d2, d3, d4, d5, a1, a2, a3, a4, a5, cap, ramp, l1, l2, l3, l4, l5,
-               cooldown, mode, exhausted, cleared, lease, probe, failures)
-     WHERE a.id OPERATOR(pg_catalog.=) u.id",
+         $26::pg_catalog.timestamptz[], $27::pg_catalog.uuid[], $28::pg_catalog.text[]",
+                $arrays,
+                ") AS u (id, status, day, before, d1, d2, d3, d4, d5, a1, a2, a3, a4, a5, cap, ramp, l1, l2, l3, l4, l5,
+               cooldown, mode, exhausted, cleared, lease, probe, failures",
+                $names,
+                ") WHERE a.id OPERATOR(pg_catalog.=) u.id"
+            ),
+            $types,
+        )
+    };
+}
+
+static WRITE: Statement = write!(
+    "credits_left = u.c_left, credits_base = u.c_base, credits_since = u.c_since,
+     credits_observed_at = u.c_observed, credits_spent_at = u.c_spent, inmail_credits_stamp = u.stamp,
+     inmail_credits_above = u.above",
+    ", $29::pg_catalog.int4[], $30::pg_catalog.int4[], $31::pg_catalog.timestamptz[],
+     $32::pg_catalog.timestamptz[], $33::pg_catalog.timestamptz[], $34::pg_catalog.text[],
+     $35::pg_catalog.int4[]",
+    ", c_left, c_base, c_since, c_observed, c_spent, stamp, above",
+    types![
+        texts, texts, dates, bytes_many, int4s, int4s, int4s, int4s, int4s, int4s, int4s, int4s, int4s,
+        int4s, int4s, int4s, instants, instants, instants, instants, instants, instants, texts, instants,
+        instants, instants, uuids, texts, int4s, int4s, instants, instants, instants, texts, int4s
+    ]
+);
+
+/// For accounts none of which has a balance or a stamp: seven arrays less, which cost as much as the others.
+static WRITE_WITHOUT_CREDITS: Statement = write!(
+    "credits_left = NULL, credits_base = NULL, credits_since = NULL, credits_observed_at = NULL,
+     credits_spent_at = NULL, inmail_credits_stamp = NULL, inmail_credits_above = NULL",
+    "",
+    "",
     types![
         texts, texts, dates, bytes_many, int4s, int4s, int4s, int4s, int4s, int4s, int4s, int4s, int4s,
         int4s, int4s, int4s, instants, instants, instants, instants, instants, instants, texts, instants,
         instants, instants, uuids, texts
-    ],
+    ]
 );
 
 /// What to do about an account that another transaction holds.
@@ -128,6 +164,33 @@ pub fn write(spi: &Spi, accounts: &[(Held<'_>, &Account)]) {
     values.push(instants(&|a| a.breaker.probe.as_ref().map(|probe| probe.lease_until)));
     values.push(array(Element::Uuid, all().map(|a| a.breaker.probe.as_ref().and_then(|p| p.taken_by))));
     values.push(array(Element::Text, all().map(packed::pack_failures)));
-    let written = spi.run(&WRITE, &values);
+    let counted = |account: &Account| account.credits.is_some() || account.breaker.exhausted_at.is_some();
+    let statement = if all().any(counted) {
+        values.extend(credits(accounts));
+        &WRITE
+    } else {
+        &WRITE_WITHOUT_CREDITS
+    };
+    let written = spi.run(statement, &values);
     assert_eq!(written.count(), accounts.len(), "a held account was not written");
+}
+
+/// The columns of known credits, and who stamped the breakers.
+fn credits(accounts: &[(Held<'_>, &Account)]) -> [Param; 7] {
+    let known = |of: &dyn Fn(&Credits) -> Option<i32>| {
+        array(Element::Int4, accounts.iter().map(|(_, account)| account.credits.as_ref().and_then(of)))
+    };
+    let instants = |of: &dyn Fn(&Credits) -> Option<Instant>| {
+        array(Element::Timestamp, accounts.iter().map(|(_, account)| account.credits.as_ref().and_then(of)))
+    };
+    let causes = || accounts.iter().map(|(_, account)| cause_columns(&account.breaker));
+    [
+        known(&|c| Some(c.left)),
+        known(&|c| Some(c.base)),
+        instants(&|c| Some(c.since)),
+        instants(&|c| Some(c.observed_at)),
+        instants(&|c| c.spent_at),
+        array(Element::Text, causes().map(|(stamp, _)| stamp)),
+        array(Element::Int4, causes().map(|(_, above)| above)),
+    ]
 }

@@ -13,7 +13,8 @@ use sendgate_decision::settle::Operation;
 
 static READ: Statement = Statement::new(
     "SELECT u.n::pg_catalog.int4, o.action, o.state, o.counted_on, o.reserved_at, o.expires_at, o.outcome,
-            o.origin, o.unknown_since, o.prospect_id, o.campaign_id, o.attempt, o.step, o.awaited, e.id, e.chat_id
+            o.origin, o.unknown_since, o.prospect_id, o.campaign_id, o.attempt, o.step, o.awaited,
+            o.settled_at, o.beyond_credits, e.id, e.chat_id
      FROM unnest($1::pg_catalog.text[], $2::pg_catalog.uuid[]) WITH ORDINALITY
           AS u (account_id, operation_id, n)
      JOIN sendgate.send_operations o

@@ -14,6 +14,7 @@ use crate::tables::accounts::{self, AccountRow};
 use crate::tables::admin_log;
 use crate::tables::alerts::{self, About};
 use crate::tables::config::{self, Config};
+use crate::tables::credits;
 use crate::tables::dispatch_queue;
 use crate::tables::enrollments;
 use crate::tables::journal;
@@ -39,9 +40,11 @@ static UPDATE: Statement = Statement::new(
      SET version = a.version OPERATOR(pg_catalog.+) 1,
          tier = COALESCE($2, a.tier), display_name = COALESCE($3, a.display_name),
          time_zone = COALESCE($4, a.time_zone), credit_reset_day = COALESCE($5, a.credit_reset_day),
+         credit_reset_changed_at = CASE WHEN $5 OPERATOR(pg_catalog.<>) a.credit_reset_day THEN $7
+                                        ELSE a.credit_reset_changed_at END,
          ramp = COALESCE($6, a.ramp), ramp_days = CASE WHEN $6 AND NOT a.ramp THEN 0 ELSE a.ramp_days END
      WHERE a.id OPERATOR(pg_catalog.=) $1",
-    types![text, text, text, text, int2, bool],
+    types![text, text, text, text, int2, bool, instant],
 );
 
 static SHOW: Statement = Statement::new(
@@ -97,10 +100,12 @@ fn upsert(spi: &Spi, account: &str, change: &Change<'_>) -> Result<()> {
     let (held, before, earlier) = if let Some(held) = insert(spi, account, change)? {
         (held, Value::Null, None)
     } else {
-        let Some((held, row)) = accounts::hold_if_there(spi, account)? else {
+        let Some((held, mut row)) = accounts::hold_if_there(spi, account)? else {
             // It was removed meanwhile, so this is a new one.
             return upsert(spi, account, change);
         };
+        // A period that has begun is of the tier and the day of before.
+        credits::roll(spi, account, &mut row, clock::now());
         accounts::write_held(spi, held, row.version, &closed_until_now(spi, &row))?;
         let before = show(spi, account);
         update(spi, held, change);
@@ -174,7 +179,8 @@ fn update(spi: &Spi, account: Held<'_>, change: &Change<'_>) {
             change.display_name,
             change.time_zone,
             change.credit_reset_day,
-            change.ramp
+            change.ramp,
+            clock::now()
         ],
     );
 }

@@ -1,6 +1,7 @@
 //! `breaker_check`: consults the breaker alone, for applications that use nothing else of the gate.
 
 use crate::gate::clear::clear_by_rule;
+use crate::gate::known_credits;
 use crate::gate::skip;
 use crate::postgres::clock;
 use crate::postgres::error::Result;
@@ -10,14 +11,16 @@ use crate::postgres::param::params;
 use crate::postgres::record::CompositeType;
 use crate::postgres::row::Row;
 use crate::postgres::statement::Spi;
-use crate::tables::accounts;
+use crate::tables::accounts::{self, AccountRow};
 use crate::tables::campaign_events::Skip;
 use crate::tables::config;
+use crate::tables::credits::first_expiry;
 use crate::tables::events;
 use crate::tables::observed_refusals;
 use crate::tables::suppressions;
 use sendgate_decision::breaker::{ClearReason, Reading};
 use sendgate_decision::clock::Instant;
+use sendgate_decision::credits;
 use sendgate_decision::names::{Action, BreakerMode, Enforcement, Reason};
 
 sql_function!(sendgate_breaker_check, pg_finfo_sendgate_breaker_check, breaker_check);
@@ -25,8 +28,11 @@ sql_function!(sendgate_breaker_check, pg_finfo_sendgate_breaker_check, breaker_c
 static ANSWER: CompositeType = CompositeType::new(c"breaker_answer");
 
 /// Whether there is anything to consult at all: nearly always there is not.
-static BREAKER: Lookup =
-    Lookup::new(c"accounts", &[index_scan::text(c"id")], "breaker_mode, inmail_credits_exhausted_at");
+static BREAKER: Lookup = Lookup::new(
+    c"accounts",
+    &[index_scan::text(c"id")],
+    "breaker_mode, inmail_credits_exhausted_at, credits_left",
+);
 
 /// The breaker's answer.
 struct Consulted {
@@ -67,9 +73,21 @@ fn spare(prospect: &str, answer: Consulted) -> Result<Consulted> {
 
 fn is_closed(account: &str) -> Result<bool> {
     let closed = |row: &mut Row| {
-        row.one_of(BreakerMode::parse) != BreakerMode::Open && row.nullable_instant().is_none()
+        row.one_of(BreakerMode::parse) != BreakerMode::Open
+            && row.nullable_instant().is_none()
+            && row.nullable::<i32>().is_none_or(|left| left > 0)
     };
     index_scan::now(&[&BREAKER], || Ok(BREAKER.one(params![account], closed).unwrap_or(false)))
+}
+
+/// What known credits say where no stamp stops InMails. A breaker that is forced closed is not consulted.
+fn known(spi: &Spi, account: &str, row: &AccountRow, now: Instant) -> credits::Reading {
+    let breaker = &row.account.breaker;
+    let consulted = breaker.mode == BreakerMode::Auto && breaker.exhausted_at.is_none();
+    match row.account.credits.as_ref().filter(|_| consulted) {
+        Some(credits) => credits.read(|| first_expiry(spi, account, row, now)),
+        None => credits::Reading::Enough,
+    }
 }
 
 fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&str>) -> Result<Consulted> {
@@ -89,34 +107,56 @@ fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&s
         if paused {
             return refuse(Reason::PausedByOperator, None);
         }
-        let clear = match (breaker.read(row.account.credit_reset_day, now), exhausted_at) {
+        if row.account.credits_due(now).is_some() {
+            known_credits::begin_periods(spi, account)?;
+            row = accounts::read(spi, account)?;
+            continue;
+        }
+        let (clear, refused) = match (breaker.read(row.account.credit_reset_day, now), exhausted_at) {
             (Reading::ForcedOpen, _) => return refuse(Reason::BreakerForcedOpen, None),
-            (Reading::Closed, _) | (_, None) => {
-                return Ok(Consulted { proceed: true, reason: None, retry_at: None, exhausted_at });
-            }
-            (Reading::Lapsed, _) => ClearReason::MonthlyReset,
+            (Reading::Lapsed, _) => (Some(ClearReason::MonthlyReset), None),
             (Reading::Open { retry_at }, Some(stamp)) => {
-                if !events::has_evidence(spi, account, stamp, now) {
-                    if row.enforcement() == Enforcement::Observe {
-                        let reason = Reason::CreditsExhausted;
-                        let (held, latest) = accounts::hold(spi, account)?;
-                        if latest.version != row.version {
-                            row = latest;
-                            continue;
-                        }
-                        observed_refusals::count(spi, held, now.day(), Action::Inmail, reason, now);
-                        let (reason, retry_at) = (Some(reason), Some(retry_at));
-                        return Ok(Consulted { proceed: true, reason, retry_at, exhausted_at });
-                    }
-                    let skip = Skip { account, seen: &row, prospect, campaign, retry_at };
-                    if skip::skip(spi, &skip, now)? {
-                        return refuse(Reason::CreditsExhausted, Some(retry_at));
-                    }
+                let proven = events::has_evidence(spi, account, stamp, now);
+                let clear = proven.then_some(ClearReason::RecentSuccessEvidence);
+                (clear.or_else(|| known_credits::let_go(&row, now)), Some(retry_at))
+            }
+            (Reading::Closed, _) | (_, None) => match known(spi, account, &row, now) {
+                credits::Reading::Enough => {
+                    return Ok(Consulted { proceed: true, reason: None, retry_at: None, exhausted_at });
+                }
+                credits::Reading::Waits { retry_at } => (None, Some(retry_at)),
+                credits::Reading::Spent => {
+                    known_credits::arm_by_rule(spi, account, &row, (prospect, campaign), now)?;
                     row = accounts::read(spi, account)?;
                     continue;
                 }
-                ClearReason::RecentSuccessEvidence
+            },
+        };
+        let Some(clear) = clear else {
+            let reason = Reason::CreditsExhausted;
+            if row.enforcement() == Enforcement::Observe {
+                let (held, latest) = accounts::hold(spi, account)?;
+                if latest.version != row.version {
+                    row = latest;
+                    continue;
+                }
+                observed_refusals::count(spi, held, now.day(), Action::Inmail, reason, now);
+                return Ok(Consulted {
+                    proceed: true,
+                    reason: Some(reason),
+                    retry_at: refused,
+                    exhausted_at,
+                });
             }
+            // Without a stamp the InMail only waits for those that are in flight.
+            if let (Some(retry_at), true) = (refused, exhausted_at.is_some()) {
+                let skip = Skip { account, seen: &row, prospect, campaign, retry_at };
+                if !skip::skip(spi, &skip, now)? {
+                    row = accounts::read(spi, account)?;
+                    continue;
+                }
+            }
+            return refuse(reason, refused);
         };
         if clear_by_rule(spi, account, &row, clear, prospect, now)? {
             if config::changes() == changes {

@@ -1,6 +1,6 @@
 //! What an operator does to a breaker by hand: clear, arm, probe, force.
 
-use crate::postgres::error::{Code, Error};
+use crate::postgres::error::{Code, Error, warn};
 use crate::postgres::function::{Answer, Args, VOID, show_instant, shown, sql_function, unknown_value};
 use crate::postgres::gucs;
 use crate::postgres::statement::Spi;
@@ -12,6 +12,7 @@ use crate::tables::dispatch_queue;
 use crate::tables::enrollments;
 use sendgate_decision::breaker::{ClearReason, Probe, Reading};
 use sendgate_decision::clock::Instant;
+use sendgate_decision::credits::stamp::Cause as StampedBy;
 use sendgate_decision::names::{Action, BreakerMode};
 use serde_json::{Value, json};
 
@@ -52,10 +53,22 @@ fn breaker_clear(args: &Args) -> Answer {
             breaker_log::write(spi, "clear", &line(done.held, before, note), done.at);
         }
         enrollments::release(spi, done.held, done.at);
+        if done.after.credits.is_some_and(|credits| credits.left <= 0) {
+            warn_none_left(account);
+        }
         admin_log::write(spi, "breaker_clear", Some(account), None, (stamp(before), stamp(None)), note);
         Ok(())
     })?;
     VOID
+}
+
+fn warn_none_left(account: &str) {
+    warn(Error::new(
+        Code::NoCreditsLeft,
+        format!("account \"{}\" has no InMail credits left by the balance that was told", shown(account)),
+        "The breaker is cleared, but the next InMail stamps it again with the reason credits_spent.",
+        "Tell the balance with record_credit_balance(account_id, balance), or end the counting with forget_credit_balance(account_id, note).",
+    ));
 }
 
 fn breaker_arm(args: &Args) -> Answer {
@@ -63,7 +76,7 @@ fn breaker_arm(args: &Args) -> Answer {
     Spi::connect(|spi| {
         let mut armed = None;
         let done = accounts::change(spi, account, |row, now| {
-            armed = row.breaker.arm(row.credit_reset_day, now, now);
+            armed = row.breaker.arm_for(StampedBy::Manual, row.credit_reset_day, now, now);
             Ok(())
         })?;
         let (before, after) = (done.before.breaker.exhausted_at, done.after.breaker.exhausted_at);

@@ -9,10 +9,12 @@ use crate::postgres::statement::Spi;
 use crate::tables::accounts;
 use crate::tables::breaker_log::{self, BreakerLine, Cause};
 use crate::tables::config;
+use crate::tables::credits;
 use crate::tables::journal;
 use sendgate_decision::answer::{Answer, ProviderError};
 use sendgate_decision::breaker::ClearReason;
 use sendgate_decision::classify::classify;
+use sendgate_decision::credits::stamp::Cause as StampedBy;
 use sendgate_decision::names::{Action, Outcome};
 use sendgate_decision::settle::BreakerChange;
 
@@ -40,13 +42,26 @@ fn report(spi: &Spi, account: &str, prospect: &str, error: &ProviderError<'_>) -
         accounts::read(spi, account)?;
         return Ok(outcome);
     }
-    let (held, row) = accounts::hold(spi, account)?;
+    let (held, mut row) = accounts::hold(spi, account)?;
     let now = clock::now();
+    credits::roll(spi, account, &mut row, now);
     let mut after = row.account.rolled(now);
-    let Some(armed) = after.breaker.arm(after.credit_reset_day, now, now) else {
+    // The InMail that was refused is not among those that are counted.
+    let others = credits::others_unanswered(spi, account, after.credits, None, now).saturating_sub(1);
+    let cause = StampedBy::provider(after.credits.as_ref(), others);
+    let armed = after.breaker.arm_for(cause, after.credit_reset_day, now, now);
+    if armed.is_none() {
+        after.breaker.cause = after.breaker.cause.and_provider(after.credits.as_ref(), others);
+    }
+    if let Some(credits) = &mut after.credits {
+        credits.exhausted(now, after.credit_reset_day, now);
+    }
+    if after != row.account {
+        accounts::write_held(spi, held, row.version, &after)?;
+    }
+    let Some(armed) = armed else {
         return Ok(outcome);
     };
-    accounts::write_held(spi, held, row.version, &after)?;
     let mut changes = Vec::new();
     if armed.cleared_lapsed {
         changes.push(BreakerChange::Clear(ClearReason::MonthlyReset));

@@ -1,6 +1,7 @@
 //! Which accounts to look at, holding them, and what each of them says before any prospect is asked
 //! about.
 
+use crate::gate::known_credits;
 use crate::gate::rule::{Rule, ask};
 use crate::postgres::clock;
 use crate::postgres::ids::Id;
@@ -9,6 +10,7 @@ use crate::postgres::row::Row;
 use crate::postgres::statement::{Rows, Spi, Statement};
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{AccountRow, account_columns, read_columns};
+use crate::tables::credits;
 use crate::tables::events;
 use crate::tables::journal;
 use crate::tables::suppressions;
@@ -169,6 +171,8 @@ pub(super) struct Visited {
     pub row: AccountRow,
     /// Whether the event log proves a delivery after its breaker's stamp.
     pub evidence: bool,
+    /// When its first unanswered InMail expires, where its known credits are used up.
+    pub first_expiry: Option<Instant>,
 }
 
 impl Visited {
@@ -258,6 +262,7 @@ pub(super) fn pick(
     let now = clock::now();
     find_evidence(spi, &mut picked, now);
     count_days(spi, &mut picked);
+    count_credits(spi, &mut picked, now);
     let Picked { accounts, pairs, .. } = &mut picked;
     for pair in pairs {
         pair.outlook = look_out(rule, &accounts[pair.account], pair.action, now);
@@ -274,7 +279,12 @@ fn read(rows: &Rows<'_>) -> Picked {
         let cursor = read_ticket(&mut columns);
         let account = *places.entry(cursor.account.clone()).or_insert_with(|| {
             let row = read_columns(&mut columns);
-            picked.accounts.push(Visited { id: cursor.account.clone(), row, evidence: false });
+            picked.accounts.push(Visited {
+                id: cursor.account.clone(),
+                row,
+                evidence: false,
+                first_expiry: None,
+            });
             picked.accounts.len() - 1
         });
         if let Some(action) = Action::parse(&cursor.action) {
@@ -333,21 +343,38 @@ fn count_days(spi: &Spi, picked: &mut Picked) {
     }
 }
 
+/// Carries known credits over a period's start, and looks for InMails in flight where they are used up. What is
+/// written of such an account holds them.
+fn count_credits(spi: &Spi, picked: &mut Picked, now: Instant) {
+    let Picked { accounts, pairs, .. } = picked;
+    for pair in pairs.iter().filter(|pair| pair.action == Action::Inmail) {
+        let Visited { id, row, first_expiry, .. } = &mut accounts[pair.account];
+        credits::roll(spi, id, row, now);
+        *first_expiry = credits::first_expiry(spi, id, row, now);
+    }
+}
+
 fn look_out(rule: &Rule, visited: &Visited, action: Action, now: Instant) -> Outlook {
     let mut account = visited.row.account.clone();
     let asked = match ask(rule, visited.id(), &visited.row, visited.evidence, action, now) {
         Ok(asked) => asked,
         Err(why) => return Outlook::Undecidable(why.message().to_owned()),
     };
+    asked.in_flight_until(visited.first_expiry);
     loop {
         match asked.decide(&account, NO_OPERATION, None, None) {
             Verdict::ClearBreaker(_) => {
                 account.breaker.clear(now);
             }
+            Verdict::ArmBreaker => known_credits::arm(&mut account, now),
+            Verdict::NeedsPeriod => return Outlook::Refused(Reason::CreditsExhausted, None),
             Verdict::NeedsCount => return Outlook::Refused(Reason::WeeklyCapReached, None),
             Verdict::Grant(_) if asked.takes_one_at_a_time(&account) => return Outlook::Open(1),
             Verdict::Grant(grant) => return Outlook::Open(grant.counts.remaining.saturating_add(1)),
-            Verdict::Refuse(refusal) if refusal.reason == Reason::CreditsExhausted => {
+            // Without a stamp it only waits for the InMails that are in flight.
+            Verdict::Refuse(refusal)
+                if refusal.reason == Reason::CreditsExhausted && account.breaker.exhausted_at.is_some() =>
+            {
                 return Outlook::Skipping;
             }
             Verdict::Refuse(refusal) => return Outlook::Refused(refusal.reason, refusal.retry_at),

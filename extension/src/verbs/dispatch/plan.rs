@@ -1,5 +1,6 @@
 //! What a batch of enrollments comes to: decided in memory, by the same pure rule as `reserve`.
 
+use crate::gate::known_credits;
 use crate::gate::rule::{Asked, Rule, ask};
 use crate::postgres::error::Result;
 use crate::postgres::ids;
@@ -23,6 +24,8 @@ pub(super) struct Slot {
     pub counted_on: Day,
     /// Whether other work waits for it already.
     pub awaited: bool,
+    /// Whether no known credit was left for it.
+    pub beyond_credits: bool,
 }
 
 /// What becomes of an enrollment.
@@ -67,6 +70,8 @@ pub(super) struct Plan {
     pub fates: Vec<(usize, Fate)>,
     /// Breakers that clear.
     pub clearings: Vec<Clearing>,
+    /// Accounts, by their index, whose breakers are stamped because no known credits are left.
+    pub spent: Vec<usize>,
     /// Refusals of whole accounts, by pair.
     pub refusals: HashMap<usize, Refusal>,
     /// The plan holds if it is written before this instant.
@@ -98,6 +103,8 @@ struct Deciding<'a> {
     plan: Plan,
     /// Operations of this plan, by account, action and prospect: for later candidates they are in flight.
     taken: HashMap<(usize, Action, &'a str), usize>,
+    /// When the first unanswered InMail of each account expires, those of this plan included.
+    in_flight: Vec<Option<Instant>>,
 }
 
 /// Decides about the candidates in their order; at most `room` slots are taken.
@@ -113,10 +120,12 @@ pub(super) fn decide<'a>(
         accounts: visited.iter().map(|_| None).collect(),
         fates: Vec::new(),
         clearings: Vec::new(),
+        spent: Vec::new(),
         refusals: HashMap::new(),
         valid_until: Instant::MAX,
     };
-    let mut deciding = Deciding { visited, pairs, now, plan, taken: HashMap::new() };
+    let in_flight = visited.iter().map(|visited| visited.first_expiry).collect();
+    let mut deciding = Deciding { visited, pairs, now, plan, taken: HashMap::new(), in_flight };
     let mut asked: Option<(usize, Asked<'_>)> = None;
     let mut granted = 0;
     for (i, candidate) in candidates.iter().enumerate() {
@@ -134,6 +143,7 @@ pub(super) fn decide<'a>(
             let Ok(found) = ask(rule, visited.id(), &visited.row, visited.evidence, pair.action, now) else {
                 continue;
             };
+            found.in_flight_until(deciding.in_flight[pair.account]);
             asked = Some((candidate.pair, found));
         }
         if let Some((_, asked)) = &asked {
@@ -164,15 +174,22 @@ impl<'a> Deciding<'a> {
             let account = current.unwrap_or(&self.visited[pair.account].row.account);
             match asked.decide(account, operation, Some(history), suppressed) {
                 Verdict::ClearBreaker(reason) => self.clear(pair.account, reason),
-                // The days of every account that was picked are counted.
-                Verdict::NeedsCount => return false,
+                Verdict::ArmBreaker => self.arm(pair.account),
+                // The days and credits of every account that was picked are counted.
+                Verdict::NeedsCount | Verdict::NeedsPeriod => return false,
                 Verdict::Grant(grant) => {
                     let slot = Slot {
                         operation,
                         expires_at: grant.expires_at,
                         counted_on: grant.counted_on,
                         awaited: false,
+                        beyond_credits: grant.beyond_credits,
                     };
+                    if pair.action == Action::Inmail {
+                        asked.in_flight_until(Some(grant.expires_at));
+                        let first = &mut self.in_flight[pair.account];
+                        *first = (*first).into_iter().chain(Some(grant.expires_at)).min();
+                    }
                     self.taken.insert(key, self.plan.fates.len());
                     self.plan.fates.push((i, Fate::Granted(slot)));
                     self.grant(pair.account, *grant);
@@ -200,7 +217,19 @@ impl<'a> Deciding<'a> {
         self.plan.clearings.push(Clearing { account, reason, exhausted_at });
     }
 
+    fn arm(&mut self, account: usize) {
+        let now = self.now;
+        let row = self.account(account);
+        row.roll(now);
+        known_credits::arm(row, now);
+        self.plan.spent.push(account);
+    }
+
     fn refuse(&mut self, i: usize, candidate: &Candidate, refusal: Refusal, taken: Option<usize>) {
+        // Without a stamp an InMail only waits for those that are in flight, and the account with it.
+        let of = self.pairs[candidate.pair].account;
+        let account = self.plan.accounts[of].as_ref().unwrap_or(&self.visited[of].row.account);
+        let stamped = account.breaker.exhausted_at.is_some();
         match (refusal.reason, refusal.retry_at) {
             (Reason::ProspectSuppressed, None) => {
                 let since = candidate.suppressed.map_or(self.now, |found| found.since);
@@ -209,7 +238,9 @@ impl<'a> Deciding<'a> {
             (reason @ Reason::ProspectSuppressed, retry_at) => {
                 self.plan.fates.push((i, Fate::Postponed(reason, retry_at)));
             }
-            (Reason::CreditsExhausted, Some(retry_at)) => self.plan.fates.push((i, Fate::Skipped(retry_at))),
+            (Reason::CreditsExhausted, Some(retry_at)) if stamped => {
+                self.plan.fates.push((i, Fate::Skipped(retry_at)))
+            }
             (reason @ (Reason::OperationInFlight | Reason::ProspectCooldown), retry_at) => {
                 if let Some((_, Fate::Granted(slot))) = taken.and_then(|at| self.plan.fates.get_mut(at)) {
                     slot.awaited = true;

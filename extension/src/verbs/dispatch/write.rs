@@ -1,5 +1,6 @@
 //! Writes a plan: a statement a table, whatever the number of rows.
 
+use crate::gate::known_credits;
 use crate::postgres::param::{Element, IntoParam, Param, array, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts;
@@ -9,6 +10,7 @@ use crate::tables::campaign_events;
 use crate::tables::campaign_events::many::SkippedWork;
 use crate::tables::campaign_events::spared::{self, Spared};
 use crate::tables::enrollments;
+use crate::tables::journal;
 use crate::verbs::dispatch::candidates::Candidate;
 use crate::verbs::dispatch::pick::{Pair, Visited};
 use crate::verbs::dispatch::plan::{Clearing, Fate, Plan, Slot};
@@ -96,6 +98,9 @@ pub(super) fn write(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
     for clearing in &plan.clearings {
         clear(spi, batch, clearing);
     }
+    for &account in &plan.spent {
+        arm(spi, batch, account);
+    }
     insert_operations(spi, batch, plan);
     update_enrollments(spi, batch, plan);
     mark_awaited(spi, batch, plan);
@@ -121,6 +126,22 @@ fn clear(spi: &Spi, batch: &Batch<'_>, clearing: &Clearing) {
     if clearing.reason != ClearReason::MonthlyReset {
         enrollments::release(spi, account, batch.now);
     }
+}
+
+/// Once an account and credit period, as rare as a clear.
+fn arm(spi: &Spi, batch: &Batch<'_>, account: usize) {
+    let (account, exhausted_at) = (batch.visited[account].held(), Some(batch.now));
+    let reason = known_credits::SPENT;
+    let line = BreakerLine {
+        account,
+        reason,
+        exhausted_at,
+        prospect: None,
+        campaign: None,
+        note: None,
+        cause: Cause::default(),
+    };
+    breaker_log::write(spi, "set", &line, batch.now);
 }
 
 fn insert_operations(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
@@ -150,6 +171,10 @@ fn insert_operations(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
         ],
     );
     assert_eq!(written.count(), slots.len(), "a slot was not journalled");
+    for (i, slot) in slots.iter().filter(|(_, slot)| slot.beyond_credits) {
+        let account = batch.visited[batch.pairs[batch.candidates[*i].pair].account].held();
+        journal::mark_beyond(spi, account, slot.operation);
+    }
 }
 
 /// What an enrollment becomes: state, due, attempts, reason, operation.
@@ -230,11 +255,15 @@ fn log_skips(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
                 return None;
             }
             let visited = &batch.visited[batch.pairs[candidate.pair].account];
+            let account = batch.pairs[candidate.pair].account;
+            let visited = &batch.visited[account];
+            // The plan itself may have stamped it.
+            let row = plan.accounts[account].as_ref().unwrap_or(&visited.row.account);
             Some(SkippedWork {
                 account: visited.held(),
                 prospect: &candidate.prospect,
                 campaign: &candidate.campaign,
-                exhausted_at: visited.row.account.breaker.exhausted_at,
+                exhausted_at: row.breaker.exhausted_at,
                 until: *until,
             })
         })

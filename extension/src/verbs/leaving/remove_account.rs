@@ -66,13 +66,14 @@ macro_rules! rows_of {
 }
 
 /// All tables with rows of an account but its own.
-static TABLES: [Table; 13] = [
+static TABLES: [Table; 14] = [
     rows_of!("send_operations"),
     rows_of!("breaker_outbox"),
     rows_of!("breaker_log"),
     rows_of!("campaign_events"),
     rows_of!("cooldown_log"),
     rows_of!("counter_drift"),
+    rows_of!("credit_balances"),
     rows_of!(
         "admin_log",
         "o.account_id OPERATOR(pg_catalog.=) $1 AND o.verb OPERATOR(pg_catalog.<>) 'remove_account'"
