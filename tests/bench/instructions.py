@@ -40,9 +40,11 @@ def per_slot(cluster: Cluster, script: str, size: int, slots: int = SLOTS) -> fl
     """Instructions of one slot of a statement that hands out ``size`` of them, on a stopped cluster."""
     calls = max(1, min(CALLS_MAX, slots // 2 // size))
     reset = batches.RESET.format(accounts=ACCOUNTS, work=batches.WORK_PER_ACCOUNT).split(";")
-    before = [*reset, "VACUUM ANALYZE"]
-    once, twice = (_count(cluster, [*before, *[script] * times]) for times in (calls, 2 * calls))
-    return (twice - once) / (calls * size)
+    counts = []
+    for times in (calls, 2 * calls):
+        _run(cluster, [*reset, "VACUUM ANALYZE"])
+        counts.append(_count(cluster, [script] * times))
+    return (counts[1] - counts[0]) / (calls * size)
 
 
 def _calls(name: str, times: int) -> list[str]:
@@ -54,8 +56,18 @@ def _calls(name: str, times: int) -> list[str]:
 
 def _count(cluster: Cluster, statements: list[str]) -> int:
     """Instructions of a backend that runs these statements."""
-    command = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
-    command += [str(cluster.install.program("postgres")), "--single", "-D", str(cluster.datadir), "postgres"]
+    said = _run(
+        cluster, statements, "valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"
+    )
+    found = re.search(r"I\s+refs:\s+([\d,]+)", said)
+    if found is None:
+        raise HarnessError(f"valgrind did not count:\n{said[-2000:]}")
+    return int(found[1].replace(",", ""))
+
+
+def _run(cluster: Cluster, statements: list[str], *under: str) -> str:
+    """Runs statements in a backend of its own, under another program if one is named; what both wrote to their logs."""
+    command = [*under, str(cluster.install.program("postgres")), "--single", "-D", str(cluster.datadir), "postgres"]
     # In single-user mode a statement ends with its line.
     text = "".join(" ".join(statement.split()) + "\n" for statement in statements if statement.strip())
     done = subprocess.run(
@@ -68,9 +80,8 @@ def _count(cluster: Cluster, statements: list[str]) -> int:
         errors="replace",
         **cluster.account.as_popen(),
     )
-    found = re.search(r"I\s+refs:\s+([\d,]+)", done.stderr)
-    if done.returncode != 0 or "ERROR:" in done.stderr or found is None:
-        raise HarnessError(f"valgrind did not count:\n{done.stderr[-2000:]}")
+    if done.returncode != 0 or "ERROR:" in done.stderr:
+        raise HarnessError(f"a backend failed:\n{done.stderr[-2000:]}")
     if 'proceed = "f"' in done.stdout:
         raise HarnessError("a call was refused, so its instructions are not those of a grant")
-    return int(found[1].replace(",", ""))
+    return done.stderr
