@@ -25,7 +25,7 @@ COMMENT ON COLUMN sendgate.dispatched.expires_at IS
 COMMENT ON COLUMN sendgate.dispatched.attempt IS 'Which hand-out of this enrollment it is, from 1.';
 COMMENT ON COLUMN sendgate.dispatched.step IS 'Which message of the sequence, 1 to 1,000, as enqueue was told.';
 COMMENT ON COLUMN sendgate.dispatched.payload IS
-'What was enqueued with it. NULL: nothing.';
+'The payload of its enqueue. NULL: none.';
 
 -- Tickets: "look at this account's work of this action no later than then". There may be several of
 -- one account and action; dispatch reduces them to one again. A call that adds work looks for a ticket that

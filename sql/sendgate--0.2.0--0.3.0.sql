@@ -549,7 +549,7 @@ COMMENT ON COLUMN sendgate.dispatch_requests.campaign_id IS 'Its argument. NULL:
 ALTER TYPE sendgate.dispatched ADD ATTRIBUTE step integer, ADD ATTRIBUTE payload jsonb;
 COMMENT ON COLUMN sendgate.dispatched.step IS 'Which message of the sequence, 1 to 1,000, as enqueue was told.';
 COMMENT ON COLUMN sendgate.dispatched.payload IS
-'What was enqueued with it. NULL: nothing.';
+'The payload of its enqueue. NULL: none.';
 COMMENT ON FUNCTION sendgate.enqueue(text, text, text, text, timestamptz, boolean, integer, jsonb, integer) IS
 'Puts a prospect to a campaign''s work, due at dispatch_at or now: one step of a sequence (1 to 1,000), with a payload that dispatch returns with it (at most 8,192 bytes of text) and a priority (-100 to 100; the highest that is due goes first). True: it is new. False: the same campaign, prospect, account, action and step are there, in whatever state, and nothing changes but a connection flag that becomes true. Holds no account, except for that flag, so whole lists fit in one transaction. Errors: SG001, SG002, SG003 step, priority or size of the payload, SG004, SG007 dispatch_at is infinite, SG101, SG301 the same work is being put in by another transaction, or the account is held.';
 COMMENT ON FUNCTION sendgate.dispatch(integer, text, text, uuid, text) IS

@@ -67,7 +67,7 @@ struct Handed {
     pub attempt: i32,
     /// Which step of the campaign's work.
     pub step: i16,
-    /// What was enqueued with it.
+    /// The payload of its enqueue.
     pub payload: Option<Jsonb>,
 }
 

@@ -13,7 +13,7 @@ SELECT sendgate.enqueue('spring', 'p1', 'steps/a', 'message', step => 1) AS is_n
 SELECT sendgate.enqueue('spring', 'p1', 'steps/a', 'message', step => 2, priority => 50) AS is_new;
 SELECT step, priority, state, next_dispatch_at, payload FROM sendgate.enrollments WHERE account_id = 'steps/a' ORDER BY step;
 
--- Each is handed out when it is due, with what was enqueued; the journal says which it was.
+-- Each step is handed out when it is due, with its payload; the journal says which step it was.
 SELECT account_id, campaign_id, prospect_id, action, attempt, step, payload FROM sendgate.dispatch(10, account_id => 'steps/a');
 SELECT step, attempt, state FROM sendgate.send_operations WHERE account_id = 'steps/a';
 SELECT sendgate.confirm('steps/a', contract.handed('steps/a', 'p1', 'message'), 'chat 1') IS NOT NULL AS confirmed;

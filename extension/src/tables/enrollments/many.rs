@@ -156,7 +156,7 @@ fn next_of<'a>(
     now: Instant,
 ) -> Vec<Moved<'a>> {
     let mut next = Vec::new();
-    // What was delivered in this batch already: the next delivery without a step ends the one behind it.
+    // Work that this batch has delivered already: the next delivery without a step ends the one behind it.
     let mut delivered = HashSet::new();
     for mut row in in_order(spi, work) {
         let (change, step) = (work[row.place], row.step);
