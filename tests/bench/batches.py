@@ -12,20 +12,28 @@ SIZES = (1, 10, 100, 1000)
 ACCOUNTS_MAX = 40_000
 
 
-RESET = """
-TRUNCATE sendgate.enrollments, sendgate.dispatch_queue, sendgate.send_operations;
-UPDATE sendgate.accounts
-SET inmails_sent_today = 0, inmail_attempts_today = 0, inmail_last_at = NULL
-WHERE inmails_sent_today > 0;
+# Counters of the account row; which of them exist depends on the revision (compare.py measures an earlier one).
+COUNTERS = "'inmails_sent_today', 'inmails_sent_this_week', 'inmail_attempts_today'"
+RESET = (
+    "TRUNCATE sendgate.enrollments, sendgate.dispatch_queue, sendgate.send_operations",
+    f"""
+DO $$ BEGIN
+    EXECUTE (
+        SELECT 'UPDATE sendgate.accounts SET inmail_last_at = NULL, ' || string_agg(attname || ' = 0', ', ')
+               || ' WHERE inmails_sent_today > 0'
+        FROM pg_attribute WHERE attrelid = 'sendgate.accounts'::regclass AND attname IN ({COUNTERS}));
+END $$""",
+    """
 INSERT INTO sendgate.enrollments
     (enqueued_at, changed_at, next_dispatch_at, account_id, prospect_id, campaign_id, action)
 SELECT now(), now(), now() - interval '1 hour' + n * interval '1 ms', 'account-' || n,
        'prospect-' || n || '-' || k, 'campaign-' || k, 'inmail'
-FROM generate_series(1, {accounts}) n, generate_series(1, {work}) k;
+FROM generate_series(1, {accounts}) n, generate_series(1, {work}) k""",
+    """
 INSERT INTO sendgate.dispatch_queue (due_at, ticket_id, account_id, action)
 SELECT now() - interval '1 hour' + n * interval '1 ms', gen_random_uuid(), 'account-' || n, 'inmail'
-FROM generate_series(1, {accounts}) n;
-"""
+FROM generate_series(1, {accounts}) n""",
+)
 
 DISPATCH = "SELECT count(*) FROM sendgate.dispatch({size});"
 CONFIRM = """
@@ -52,9 +60,14 @@ def size_of(name: str) -> int:
     return int(SIZE.search(name)[1])
 
 
+def reset_statements(accounts: int) -> list[str]:
+    """The statements that make the same work again."""
+    return [sql.replace("{accounts}", str(accounts)).replace("{work}", str(WORK_PER_ACCOUNT)) for sql in RESET]
+
+
 def reset(cluster, accounts: int) -> None:
     """The same work again."""
-    cluster.psql(RESET.format(accounts=accounts, work=WORK_PER_ACCOUNT), "postgres")
+    cluster.psql(";\n".join(reset_statements(accounts)), "postgres")
     cluster.psql("VACUUM ANALYZE", "postgres")
     cluster.psql("CHECKPOINT", "postgres")
 

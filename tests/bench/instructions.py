@@ -39,10 +39,9 @@ def per_call(cluster: Cluster, name: str, calls: int = CALLS_MAX) -> float:
 def per_slot(cluster: Cluster, script: str, size: int, slots: int = SLOTS) -> float:
     """Instructions of one slot of a statement that hands out ``size`` of them, on a stopped cluster."""
     calls = max(1, min(CALLS_MAX, slots // 2 // size))
-    reset = batches.RESET.format(accounts=ACCOUNTS, work=batches.WORK_PER_ACCOUNT).split(";")
     counts = []
     for times in (calls, 2 * calls):
-        _run(cluster, [*reset, "VACUUM ANALYZE"])
+        _run(cluster, [*batches.reset_statements(ACCOUNTS), "VACUUM ANALYZE"])
         counts.append(_count(cluster, [script] * times))
     return (counts[1] - counts[0]) / (calls * size)
 
