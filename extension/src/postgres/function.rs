@@ -254,7 +254,7 @@ impl Args {
 
 /// Passes a length of time from 0 to `days_max` days, in microseconds. Months are refused: they have
 /// no length.
-pub fn check_interval(interval: &Interval, name: &str, days_max: i64) -> Result<i64> {
+fn check_interval(interval: &Interval, name: &str, days_max: i64) -> Result<i64> {
     let (months, days, micros) = (interval.months(), interval.days(), interval.micros());
     let total = i64::from(days)
         .checked_mul(sendgate_decision::clock::DAY)

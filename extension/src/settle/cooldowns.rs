@@ -14,7 +14,7 @@ use sendgate_decision::settle::CooldownChange;
 pub const FAILING: &str = "failing";
 
 /// The alert about an action that the account's plan or seat does not include.
-pub const UNAVAILABLE: &str = "action_unavailable";
+const UNAVAILABLE: &str = "action_unavailable";
 
 /// Logs the changes, opens and resolves the alerts about them, and wakes the work of an action that may go on
 /// sooner than it was told. `after` is the account with the changes.
