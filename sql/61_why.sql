@@ -152,7 +152,7 @@ LEFT JOIN LATERAL (
      ORDER BY l.at DESC, l.id DESC
      LIMIT 1)
     UNION ALL
-    -- The breaker's stamp. What was stamped before 0.3.0 names no operation: it is the one of the prospect.
+    -- The breaker's stamp. The log of a version before 0.3.0 names no operation: it is the one of the prospect.
     SELECT a.inmail_credits_exhausted_at, NULL, b.actor, CASE WHEN b.reason <> 'credits_exhausted' THEN b.note END,
            coalesce(o.http_status, b.http_status), coalesce(o.error_type, b.error_type),
            CASE WHEN b.reason = 'credits_exhausted' THEN coalesce(o.error, b.note) END, o.operation_id,

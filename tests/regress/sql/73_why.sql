@@ -49,7 +49,7 @@ SELECT sendgate.rollback('why/6', contract.op(73006), 'not enough credits', 'err
 SET sendgate.now = '2026-05-20 14:00:00+00';
 SELECT (sendgate.reserve('why/6', 'inmail', 'skipped ' || n)).reason FROM generate_series(1, 3) n;
 SELECT * FROM pg_temp.why('why/6', 'inmail');
--- What was stamped before the log named operations is found by its prospect.
+-- The operation of a stamp that is older than its name in the log is found by its prospect.
 ALTER TABLE sendgate.breaker_log DISABLE TRIGGER append_only;
 UPDATE sendgate.breaker_log SET operation_id = NULL, http_status = NULL, error_type = NULL WHERE account_id = 'why/6' AND action = 'set';
 ALTER TABLE sendgate.breaker_log ENABLE ALWAYS TRIGGER append_only;
