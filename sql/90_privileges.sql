@@ -92,6 +92,11 @@ GRANT EXECUTE ON FUNCTION
     sendgate.refusal_counts()
 TO sendgate_reader;
 
+-- Copies of the database: who may see that it is one, and who may say that it sends.
+GRANT SELECT ON sendgate.home_database TO sendgate_reader;
+GRANT EXECUTE ON FUNCTION sendgate.copied_database() TO sendgate_reader;
+GRANT EXECUTE ON FUNCTION sendgate.adopt_database(text) TO sendgate_operator, sendgate_daemon;
+
 -- People who have to explain why an account does not send ask the gate itself.
 GRANT EXECUTE ON FUNCTION sendgate.preview(text, text, text) TO sendgate_operator, sendgate_daemon;
 

@@ -2,6 +2,7 @@
 //! one transaction, safe at any time, any number of times, twice at once.
 
 pub mod audit;
+pub mod copied;
 pub mod credits;
 pub mod credits_low;
 pub mod expired;

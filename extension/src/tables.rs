@@ -14,6 +14,7 @@ pub mod credits;
 pub mod dispatch_queue;
 pub mod enrollments;
 pub mod events;
+pub mod home_database;
 pub mod journal;
 pub mod observed_refusals;
 pub mod quarantine;

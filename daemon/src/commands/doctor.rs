@@ -8,6 +8,7 @@ use crate::db::checkup::Server;
 use crate::db::{Purpose, Session};
 use crate::error::Result;
 use crate::terminal::{Style, Tone, print, stripped};
+use crate::words::COPIED;
 
 /// Largest difference of clocks, in seconds. A larger one makes logs of several machines hard to read;
 /// decisions use only the database's clock.
@@ -213,6 +214,14 @@ async fn look_at_settings(session: &Session, findings: &mut Findings) -> Result<
 }
 
 async fn look_at_books(session: &Session, findings: &mut Findings) -> Result<()> {
+    if session.is_copy().await? {
+        findings.bad(
+            COPIED,
+            "SELECT sendgate.adopt_database('…'), if the original sends no more: two copies count apart",
+        );
+    } else {
+        findings.good("the books were written in this database");
+    }
     for job in session.heartbeats().await? {
         let name = &job.job;
         let state = job.last_state.as_deref().unwrap_or("never");

@@ -12,6 +12,7 @@ use crate::db::status::AccountCard;
 use crate::db::{Purpose, Session, Untrusted};
 use crate::error::{Error, Result};
 use crate::terminal::{Cell, Style, Tone, json_line, print, stripped, table};
+use crate::words::COPIED;
 
 /// Most open alerts that are shown; there are rarely so many.
 const ALERTS_MAX: i64 = 20;
@@ -41,19 +42,23 @@ pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
         session.close().await;
         return Err(Error::Usage(format!("there is no account {} to go on after", stripped(account))));
     }
+    let copied = session.is_copy().await?;
     let (cards, accounts) = session.cards(arguments.limit, after).await?;
     let jobs = session.heartbeats().await?;
     let alerts = session.open_alerts(None, ALERTS_MAX).await?;
     session.close().await;
     let kept = !jobs.iter().any(|job| job.stale);
     if arguments.json {
-        let all = json!({ "at": now.to_iso(), "accounts": accounts, "cards": cards, "jobs": jobs, "alerts": alerts });
+        let all = json!({ "at": now.to_iso(), "copied_database": copied, "accounts": accounts, "cards": cards, "jobs": jobs, "alerts": alerts });
         print(&json_line(&all));
         return Ok(kept);
     }
     let style = Style::of_stdout();
     let mut out =
         format!("{}\n", style.paint(&format!("{accounts} accounts at {}", now.to_iso()), Tone::Strong));
+    if copied {
+        out += &format!("{}\n", style.paint(COPIED, Tone::Bad));
+    }
     out += &cards_table(style, &cards);
     out += &more(&cards, accounts, arguments);
     out += &format!("\n{}", jobs_table(style, &jobs));

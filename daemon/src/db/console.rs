@@ -26,7 +26,7 @@ const FUNCTIONS: [&str; 7] = [
     "resume_all",
 ];
 
-/// The state that every page shows: the clock, the pause switch, open alerts and unknown outcomes (counted up
+/// The state that every page shows: the clock, the pause switch, whether this is a copy, open alerts and unknown outcomes (counted up
 /// to a bound), jobs that are late, and granted functions.
 const FRAME: &str = "SELECT c.at, p.paused_at, p.actor, p.note,
        (SELECT count(*) FROM (SELECT FROM sendgate.open_alerts AS o ORDER BY o.opened_at LIMIT 100) AS a),
@@ -37,7 +37,8 @@ const FRAME: &str = "SELECT c.at, p.paused_at, p.actor, p.note,
        q.quarantined_at, q.audited AND q.reconciled,
        (SELECT count(*) FROM (
            SELECT FROM sendgate.send_operations AS u
-           WHERE u.unknown_since IS NOT NULL ORDER BY u.unknown_since LIMIT 100) AS n)
+           WHERE u.unknown_since IS NOT NULL ORDER BY u.unknown_since LIMIT 100) AS n),
+       sendgate.copied_database()
 FROM (SELECT sendgate.clock() AS at) AS c
 LEFT JOIN sendgate.pause_switch AS p ON true
 LEFT JOIN sendgate.quarantine_progress AS q ON true";
@@ -49,6 +50,8 @@ pub struct Frame {
     pub at: Timestamp,
     /// The pause switch, if it is on.
     pub paused: Option<Paused>,
+    /// Whether the books were written in another database, so that nothing is sent from here.
+    pub copied: bool,
     /// Open alerts, counted up to [`COUNTED_MAX`] and one.
     pub alerts: i64,
     /// Unknown outcomes, counted in the same way.
@@ -97,6 +100,7 @@ impl Session {
         Ok(Frame {
             at: row.get(0),
             paused,
+            copied: row.get(10),
             alerts: row.get(4),
             unknown: row.get(9),
             stale_jobs: row.get(5),

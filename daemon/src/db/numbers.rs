@@ -8,9 +8,10 @@ use super::heartbeats::Heartbeat;
 use super::{Session, Timestamp};
 use crate::error::Result;
 
-/// The database's clock, and whether it is a test's. The clock comes first, because the call loads the
+/// The database's clock, whether it is a test's, and whether this is a copy. The clock comes first, because the call loads the
 /// library that knows the setting.
-const CLOCK: &str = "SELECT c.at, coalesce(current_setting('sendgate.test_clock', true), 'off') = 'on'
+const CLOCK: &str = "SELECT c.at, coalesce(current_setting('sendgate.test_clock', true), 'off') = 'on',
+       sendgate.copied_database()
 FROM (SELECT sendgate.clock() AS at) AS c";
 
 /// Breakers that the credits hold open; found by the index of exhausted accounts.
@@ -57,6 +58,8 @@ const OUTBOX_ESTIMATE: &str = "SELECT pg_stat_get_live_tuples('sendgate.breaker_
 pub struct Numbers {
     /// Whether the test clock is on.
     pub test_clock: bool,
+    /// Whether the books were written in another database.
+    pub copied: bool,
     /// Breakers that are open because credits are exhausted.
     pub breakers_open: i64,
     /// Accounts by status and breaker mode.
@@ -91,6 +94,7 @@ impl Session {
         let accounts = self.rows(what, ACCOUNTS, &[]).await?;
         Ok(Numbers {
             test_clock: clock.get(1),
+            copied: clock.get(2),
             breakers_open: self.row(what, BREAKERS_OPEN, &[]).await?.get(0),
             accounts: accounts.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect(),
             slots_used: std::array::from_fn(|n| slots.get(n)),

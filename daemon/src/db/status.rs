@@ -10,6 +10,9 @@ use crate::error::Result;
 /// The clock.
 const NOW: &str = "SELECT sendgate.clock()";
 
+/// Whether the books were written in another database, so that nothing is sent from here.
+const COPIED: &str = "SELECT sendgate.copied_database()";
+
 /// Accounts that cannot send or have an open alert come first, then all others, both by id. The ranking reads
 /// each account once and only cheap columns; cards are made only for the accounts that are shown. The next
 /// page begins after the account in $2.
@@ -86,6 +89,11 @@ impl Session {
     /// The database's clock.
     pub async fn now(&self) -> Result<Timestamp> {
         Ok(self.row("reading the clock", NOW, &[]).await?.get(0))
+    }
+
+    /// Whether the books were written in another database, so that nothing is sent from here.
+    pub async fn is_copy(&self) -> Result<bool> {
+        Ok(self.row("asking whose books these are", COPIED, &[]).await?.get(0))
     }
 
     /// The first `rows_max` cards, or those after an account; and how many accounts there are.

@@ -1,6 +1,7 @@
 //! `audit_events`, layer 2: today's InMail counters against the event log. Tells people, and lets an
 //! account cool down whose counter is far over its cap. It changes no counter.
 
+use crate::books::copied;
 use crate::books::credits_low;
 use crate::books::outage;
 use crate::books::run::{self, Batch, Done, Job};
@@ -66,7 +67,8 @@ static RESOLVE_OLD: Statement = Statement::new(
     "UPDATE sendgate.alerts l SET resolved_at = $2
      WHERE l.resolved_at IS NULL AND l.day OPERATOR(pg_catalog.<) $1
        AND l.kind OPERATOR(pg_catalog.=) ANY (
-           ARRAY['counter_ahead_of_events', 'counter_behind_events', 'over_cap', 'provider_failing'])",
+           ARRAY['counter_ahead_of_events', 'counter_behind_events', 'over_cap', 'provider_failing',
+                 'copied_database'])",
     types![date, instant],
 );
 
@@ -129,6 +131,7 @@ fn audit(spi: &Spi, batch: &Batch, limit: i32) -> Result<Done> {
         spi.run(&RESOLVE_OLD, params![today, batch.now]);
         credits_low::resolve_old(spi, batch.now);
         changed += i64::from(outage::look(spi, batch.now));
+        changed += i64::from(copied::look(spi, &config, batch.now));
     }
     let passed_over = in_other_hands.len() as i64;
     Ok(Done { checked: members.len() as i64, changed, next, passed_over, more: false })

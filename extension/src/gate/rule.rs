@@ -93,7 +93,7 @@ impl Asked<'_> {
             action: self.action,
             now: self.now,
             operation,
-            paused: self.rule.config.paused,
+            paused: self.rule.config.paused(),
             evidence: self.evidence,
             first_expiry: self.first_expiry.get(),
             prospect,

@@ -7,7 +7,7 @@ mod failures;
 mod modes;
 
 pub use failures::{late_delivery, limits, outage_accounts};
-pub use modes::{InTransaction, enforcement, in_transaction};
+pub use modes::{InTransaction, copy_check, enforcement, in_transaction};
 
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::pg_sys;

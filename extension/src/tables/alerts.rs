@@ -16,6 +16,9 @@ const NO_ACCOUNT: &str = "*";
 /// The alert about so many accounts that fail together that it is the provider; it is about no account.
 pub const PROVIDER_FAILING: &str = "provider_failing";
 
+/// The alert about books that were written in another database; it is about no account.
+pub const COPIED_DATABASE: &str = "copied_database";
+
 /// The alert about a row whose day is ahead of the clock.
 const AHEAD: &str = "clock_behind_row";
 

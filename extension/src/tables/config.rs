@@ -1,13 +1,16 @@
-//! The configuration, which seldom changes: tiers, error rules and the one switch, compiled once per backend.
+//! The configuration, which seldom changes: tiers, error rules, the one switch and whose books these are, compiled
+//! once per backend.
 //!
 //! A change sends every backend an invalidation when it commits, through the triggers
 //! `config_changed`; a backend looks for one before each decision and again after the write. It
 //! reads with the latest snapshot, also at REPEATABLE READ: an operator's `pause_all` counts from
 //! its commit, not from the next transaction.
 
+use crate::postgres::gucs;
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
-use pgrx::pg_sys;
+use crate::tables::home_database::{self, Database};
+use pgrx::{log, pg_sys};
 use sendgate_decision::budget::TierCap;
 use sendgate_decision::classify::{Rule, StatusPattern, folded};
 use sendgate_decision::clock::DAY;
@@ -38,7 +41,7 @@ static TABLES: Statement = Statement::new(
      JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
      WHERE n.nspname OPERATOR(pg_catalog.=) 'sendgate'::pg_catalog.name
        AND c.relname OPERATOR(pg_catalog.=) ANY (ARRAY['tier_defaults', 'tier_overrides',
-           'error_rule_defaults', 'error_rule_overrides', 'pause_switch']::pg_catalog.name[])",
+           'error_rule_defaults', 'error_rule_overrides', 'pause_switch', 'home_database']::pg_catalog.name[])",
     &[],
 );
 
@@ -46,7 +49,11 @@ static TABLES: Statement = Statement::new(
 #[derive(Debug, Default)]
 pub struct Config {
     /// Whether `pause_all` is on.
-    pub paused: bool,
+    switched_off: bool,
+    /// Whether the books know where they belong: not before the first account is provisioned.
+    pub has_home: bool,
+    /// Whether that is another database than this one.
+    copied: bool,
     tiers: HashMap<String, [Option<TierCap>; ACTIONS]>,
     allowances: HashMap<String, Allowance>,
     /// The classifier's rules, in order.
@@ -54,6 +61,16 @@ pub struct Config {
 }
 
 impl Config {
+    /// Whether nothing is granted: `pause_all` is on, or this is a copy of the books.
+    pub fn paused(&self) -> bool {
+        self.switched_off || self.is_copy()
+    }
+
+    /// Whether the books belong to another database, and `sendgate.copy_check` is on.
+    pub fn is_copy(&self) -> bool {
+        self.copied && gucs::copy_check()
+    }
+
     /// What a tier allows for an action; nothing where the tier does not name it.
     pub fn tier_cap(&self, tier: &str, action: Action) -> TierCap {
         self.tiers.get(tier).and_then(|caps| caps[action.index()]).unwrap_or(TierCap::NOTHING)
@@ -118,6 +135,11 @@ pub fn current(spi: &Spi) -> Rc<Config> {
         }
         let config = Rc::new(load(spi));
         if changes() == before {
+            if config.is_copy() {
+                log!(
+                    "sendgate: the books of this database were written in another one, so this is a copy, and nothing is sent from it until an operator calls sendgate.adopt_database(note)"
+                );
+            }
             CURRENT.set(Some(Rc::clone(&config)));
             return config;
         }
@@ -127,8 +149,10 @@ pub fn current(spi: &Spi) -> Rc<Config> {
 fn load(spi: &Spi) -> Config {
     let watched = spi.run_on_latest_snapshot(&TABLES, &[]).iter().map(|mut row| row.value()).collect();
     WATCHED.set(watched);
-    let mut config =
-        Config { paused: spi.run_on_latest_snapshot(&SWITCH, &[]).count() > 0, ..Config::default() };
+    let switched_off = spi.run_on_latest_snapshot(&SWITCH, &[]).count() > 0;
+    let home = home_database::read(spi);
+    let copied = home.is_some_and(Database::is_elsewhere);
+    let mut config = Config { switched_off, has_home: home.is_some(), copied, ..Config::default() };
     for mut row in spi.run_on_latest_snapshot(&TIERS, &[]).iter() {
         let (tier, action, cap): (String, _, _) = read_tier(&mut row);
         let allowance = Allowance { monthly: row.nullable(), ceiling: row.nullable() };

@@ -1,6 +1,7 @@
 //! What operators do: accounts, caps, error rules, the switch for everything, alerts.
 
 mod acknowledge_alert;
+mod adopt_database;
 mod caps;
 mod clear_cooldown;
 mod error_rules;

@@ -102,7 +102,7 @@ fn answer(spi: &Spi, max: usize, filter: &Filter<'_>, request: Option<Id>) -> Re
     if let Some(account) = filter.account {
         accounts::read(spi, account)?;
     }
-    let paused = config::current(spi).paused;
+    let paused = config::current(spi).paused();
     if let Some(request) = request
         && let Some(handed) = requests::replay(spi, request, max, filter, paused, clock::now())?
     {

@@ -220,7 +220,7 @@ fn replay(
     let suppressed = seen.suppressed.map(|found| found.rule).filter(|rule| rule.refuses(now));
     let reason = match (in_flight, suppressed) {
         (false, _) => Some((Reason::OperationResolved, None)),
-        (true, suppressed) => stopped(account, config.paused)
+        (true, suppressed) => stopped(account, config.paused())
             .map(|reason| (reason, None))
             .or(suppressed.map(|rule| (Reason::ProspectSuppressed, rule.until))),
     };

@@ -64,6 +64,8 @@ def test_a_restored_dump_of_checked_books_is_not_checked(env):
     equal(refused(env.connect(target)), "SG215", "SQLSTATE of resume_all")
     env.psql("CALL sendgate.tick()", target)
     env.psql("SELECT sendgate.resume_all()", target)
+    equal(env.psql(PREVIEW, target), "paused_by_operator", "a copy that nobody has adopted")
+    env.psql("SELECT sendgate.adopt_database('the old server is gone')", target)
     equal(env.psql(PREVIEW, target), "", "the gate")
 
 
@@ -89,6 +91,7 @@ def test_the_procedure_after_a_restore_from_an_older_backup(env):
     said = as_documented(env, target, user, "\n".join(lines))
     equal(said.splitlines()[-1], "f|f", "quarantine_progress, when it begins anew")
     env.psql("CALL sendgate.tick()", target)
+    env.psql("SELECT sendgate.adopt_database('the lost server is fenced')", target, user)
     env.psql("SELECT sendgate.resume_all()", target, user)
     counted = "SELECT account_id, sent_today FROM sendgate.counters WHERE action = 'message' ORDER BY 1"
     equal(env.psql(counted, target), env.psql(counted), "counters, restored and lost")

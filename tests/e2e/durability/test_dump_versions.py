@@ -57,4 +57,5 @@ def check(env, source: Cluster, name: str) -> None:
     granted = [line for line in told if "SELECT to dump_reports" in line and "linkedin_events" in line]
     equal(told, granted, "catalog of the restored database, against a fresh one with a DBA's grant")
     equal(len(granted), 1, "the DBA's grant")
+    target.execute("SELECT sendgate.adopt_database('the newer server is the one that sends')")
     stock.goes_on(target)

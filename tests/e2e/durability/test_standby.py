@@ -85,6 +85,8 @@ def test_a_promoted_standby_goes_on_with_the_gate(env):
         with psycopg.connect(server.dsn(env.dbname), autocommit=True) as connection:
             caught_up(env.cluster, connection)
             connection.execute("SELECT pg_promote()")
+            # It has its primary's system identifier, so it is no copy.
+            equal(connection.execute("SELECT sendgate.copied_database()").fetchone(), (False,), "a copy")
             equal(connection.execute(reserve, ("p1", operation(1))).fetchone(), granted, "replay")
             equal(connection.execute(reserve, ("p2", operation(2))).fetchone()[0], True, "second")
             third = connection.execute(reserve, ("p3", operation(3))).fetchone()

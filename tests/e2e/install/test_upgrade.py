@@ -126,6 +126,12 @@ def upgrade(server: Cluster, name: str, version: str) -> None:
             kept = [{column: row[column] for column in rows[0] if column in row} for row in after]
             key = lambda row: json.dumps(row, sort_keys=True)  # noqa: E731
             equal(sorted(kept, key=key), sorted(rows, key=key), f"rows of {table} after the upgrade of {version}")
+    home = "SELECT count(*), count(*) FILTER (WHERE sendgate.copied_database()) FROM sendgate.home_database"
+    # The rows of the release that never was come from another database, and say so.
+    elsewhere = int("home_database" in before)
+    equal(warm.execute(home).fetchone(), (1, elsewhere), f"whose books they are, after the upgrade of {version}")
+    if elsewhere:
+        warm.execute("SELECT sendgate.adopt_database('upgraded')")
     warm.execute(f"SET sendgate.now = '{stock.NOW}'")
     answer = warm.execute("SELECT reason FROM sendgate.preview('a', 'inmail')").fetchone()
     equal(answer, ("paused_by_operator",), "a session from before the upgrade")
@@ -142,6 +148,8 @@ def check_backups(env, upgraded, old: releases.Release) -> None:
             equal(restored, stock.rows(upgraded, table), f"restored rows of {table}")
     newer = env.fresh_database()
     env.psql(old.data, newer)
+    # A backup of a release that knew it brings the database from which it is.
+    env.psql("SELECT sendgate.adopt_database('restored')", newer)
     stock.goes_on(env.connect(newer))
 
 

@@ -41,7 +41,7 @@ FUNCTIONS = {
     "int4": "pg_stat_get_activity take_breaker_lines audit_events",
 }
 AGGREGATES = {"bool": "bool_or bool_and", "timestamptz": "max min", "int4": "max sum", "any": "count"}
-TEMPORARY = """accounts send_operations linkedin_events breaker_log alerts admin_log pause_switch
+TEMPORARY = """accounts send_operations linkedin_events breaker_log alerts admin_log pause_switch home_database
 tier_overrides tier_defaults tiers error_rules error_rule_overrides error_rule_defaults enrollments
 dispatch_queue dispatch_requests paused_campaigns campaign_events counter_drift cooldown_log reconcile_runs jobs credit_balances
 breaker_outbox pg_class pg_namespace

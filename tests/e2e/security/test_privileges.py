@@ -14,6 +14,7 @@ forget_credit_balance suppress_prospect unsuppress_prospect remove_account forge
 resume_campaign resolve_unresolved
 breaker_clear breaker_arm breaker_probe breaker_force resolve_operation resume_deferred switch_action
 acknowledge_alert""".split()
+OPERATORS += ["adopt_database"]
 DAEMONS = """audit_events reconcile_operations midnight_reset prune tick begin_run
 record_run_failure take_breaker_lines""".split()
 TRIGGERS = "append_only config_changed journal_event suppressions_changed account_leaves".split()
@@ -31,7 +32,13 @@ GRANTEES = (
     | dict.fromkeys(TRIGGERS + INTERNAL, set())
     | {"record_credit_balance": {SENDER, OPERATOR, DAEMON}}
     # The contract's table names only the sender, its console answers from a preview.
-    | {"clock": {SENDER, READER}, "preview": {SENDER, OPERATOR, DAEMON}, "refusal_counts": {READER}, "why": {READER}}
+    | {
+        "clock": {SENDER, READER},
+        "preview": {SENDER, OPERATOR, DAEMON},
+        "refusal_counts": {READER},
+        "copied_database": {READER},
+        "why": {READER},
+    }
 )
 # The admin log is the operators'; how much of the outbox waits is what the daemon watches.
 READ_BY_ONE = {"admin_log": OPERATOR, "breaker_outbox": DAEMON}
@@ -40,6 +47,7 @@ delivered_daily skips_today operations_unresolved tiers error_rules linkedin_eve
 breaker_log counter_drift alerts reconcile_runs send_operations enrollments paused_campaigns
 pause_switch quarantine_progress cooldown_log cooldowns observed_refusals suppressions
 credit_balances credits""".split()
+READABLE += ["home_database"]
 # The hot path: a SET clause costs more than the gate itself, so these name every object and operator
 # with its schema instead. Each was read for that, and test_hostile.py attacks each.
 AUDITED = """reserve preview confirm rollback breaker_check breaker_report enqueue dispatch cancel

@@ -15,6 +15,7 @@ SUPERUSERS = {
     "sendgate.prospect_cooldown": "0",
     "sendgate.rate_limit_cooldown": "1s",
     "sendgate.lock_timeout": "1ms",
+    "sendgate.copy_check": "off",
 }
 TIME = "SELECT abs(extract(epoch FROM sendgate.clock() - clock_timestamp())) < 600"
 

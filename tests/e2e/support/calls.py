@@ -12,6 +12,8 @@ READING = """clock preview credit_forecast sent_as_of sent_in_seven_days_as_of s
 next_credit_period window_days_array window_since why is_sound_account is_sound_history is_sound_operation refusal_counts append_only
 config_changed suppressions_changed account_leaves""".split()
 
+READING += ["copied_database"]
+
 NOON = "2026-05-20 12:00:00+00"
 FROZEN = f"SET sendgate.now = '{NOON}'"
 ALERT = "00000000-0000-4000-8000-00000000a1e7"
@@ -77,6 +79,9 @@ CALLS: dict[str, Call] = {
     "quarantine": _select("quarantine('restored')"),
     "resume_all": _select(
         "resume_all()", before="SELECT sendgate.pause_all('stop')", after="DELETE FROM sendgate.pause_switch"
+    ),
+    "adopt_database": _select(
+        "adopt_database('the original is gone')", before="UPDATE sendgate.home_database SET database_oid = 1"
     ),
     "clear_cooldown": _select("clear_cooldown('cooling', 'false alarm')"),
     "repair_day": _select("repair_day('ahead', 'the clock is right again')"),

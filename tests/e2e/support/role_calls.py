@@ -143,6 +143,7 @@ def operator_calls() -> list[str]:
         "SELECT s.moved, s.left_behind FROM sendgate.switch_action('k@', 'profile_view', 'message') s",
         f"SELECT sendgate.pause_all({note})",
         "SELECT sendgate.resume_all()",
+        f"SELECT sendgate.copied_database(), sendgate.adopt_database({note})",
         "SELECT c.status, c.tier, c.inmails_sent_today, c.inmail_daily_cap, c.pill, c.breaker"
         " FROM sendgate.account_cards c WHERE c.account_id OPERATOR(pg_catalog.=) '@'",
         "SELECT k.action, k.sent_today, k.daily_cap, k.sent_this_week, k.weekly_cap"

@@ -17,13 +17,17 @@ use crate::db::numbers::Numbers;
 const SKIP_REASONS: [(&str, &str); 2] =
     [("inmail", "account_inmail_credits_exhausted"), ("inmail", "inmail_eligibility")];
 /// Kinds of alerts that are shown even if none is open.
-const ALERT_KINDS: [&str; 8] = [
+const ALERT_KINDS: [&str; 12] = [
+    "action_unavailable",
     "clock_behind_row",
+    "copied_database",
     "counter_ahead_of_events",
     "counter_behind_events",
     "delivered_after_rollback",
+    "failing",
     "operations_expired",
     "over_cap",
+    "provider_failing",
     "reconciler_stale",
     "unreserved_send",
 ];
@@ -47,6 +51,8 @@ impl Collector for Counted {
         page.gauge("sendgate_numbers_age_seconds", help, age.as_secs_f64())?;
         let help = "Whether a test's clock is on; never in production.";
         page.gauge("sendgate_test_clock_on", help, i64::from(numbers.test_clock))?;
+        let help = "Whether the books were written in another database, so that nothing is sent from here.";
+        page.gauge("sendgate_copied_database", help, i64::from(numbers.copied))?;
         accounts(&mut page, numbers)?;
         today(&mut page, numbers)?;
         alerts(&mut page, numbers)?;

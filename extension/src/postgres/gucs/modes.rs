@@ -1,4 +1,5 @@
-//! The settings that are words: what to do about a transaction block, and whether rules are enforced.
+//! The settings that say how far the gate is in force: in a transaction block, where rules are only observed, in
+//! a copy of the books.
 
 use pgrx::PostgresGucEnum;
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
@@ -31,6 +32,8 @@ static IN_TRANSACTION: GucSetting<InTransaction> = GucSetting::<InTransaction>::
 
 static ENFORCEMENT: GucSetting<Mode> = GucSetting::<Mode>::new(Mode::Enforce);
 
+static COPY_CHECK: GucSetting<bool> = GucSetting::<bool>::new(true);
+
 /// `sendgate.in_transaction`.
 pub fn in_transaction() -> InTransaction {
     IN_TRANSACTION.get()
@@ -42,6 +45,11 @@ pub fn enforcement() -> Enforcement {
         Mode::Enforce => Enforcement::Enforce,
         Mode::Observe => Enforcement::Observe,
     }
+}
+
+/// `sendgate.copy_check`: whether a copy of the books is refused everything.
+pub fn copy_check() -> bool {
+    COPY_CHECK.get()
 }
 
 /// Defines these settings.
@@ -59,6 +67,14 @@ pub(super) fn define() {
         c"Whether the rules refuse, or are only observed; for accounts without a mode of their own.",
         c"dispatch always enforces.",
         &ENFORCEMENT,
+        GucContext::Suset,
+        GucFlags::default(),
+    );
+    GucRegistry::define_bool_guc(
+        c"sendgate.copy_check",
+        c"Whether everything is refused in a database other than the one in which the books were written.",
+        c"Until adopt_database: a restored dump must not send beside its original.",
+        &COPY_CHECK,
         GucContext::Suset,
         GucFlags::default(),
     );

@@ -1,5 +1,6 @@
 //! `upsert_account`: provisions an account, or changes what is named and nothing else.
 
+use crate::postgres::actor;
 use crate::postgres::clock;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{
@@ -17,6 +18,7 @@ use crate::tables::config::{self, Config};
 use crate::tables::credits;
 use crate::tables::dispatch_queue;
 use crate::tables::enrollments;
+use crate::tables::home_database;
 use crate::tables::journal;
 use crate::verbs::admin::set_window;
 use sendgate_decision::account::Account;
@@ -90,6 +92,9 @@ fn upsert_account(args: &Args) -> Answer {
 }
 
 fn upsert(spi: &Spi, account: &str, change: &Change<'_>) -> Result<()> {
+    if !config::current(spi).has_home {
+        home_database::record(spi, &actor::name(), clock::now())?;
+    }
     if let Some(tier) = change.tier {
         spi.run_waiting(&KEEP_TIER, params![tier])?;
         check_tier(&config::current(spi), tier)?;

@@ -91,13 +91,13 @@ fn known(spi: &Spi, account: &str, row: &AccountRow, now: Instant) -> credits::R
 }
 
 fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&str>) -> Result<Consulted> {
-    let paused = config::current(spi).paused;
+    let paused = config::current(spi).paused();
     if !paused && is_closed(account)? {
         return Ok(Consulted { proceed: true, reason: None, retry_at: None, exhausted_at: None });
     }
     let mut row = accounts::read(spi, account)?;
     loop {
-        let paused = config::current(spi).paused;
+        let paused = config::current(spi).paused();
         let changes = config::changes();
         let now = clock::now();
         let breaker = &row.account.breaker;

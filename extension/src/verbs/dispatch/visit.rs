@@ -129,7 +129,7 @@ impl<'a> Visit<'a> {
     /// Goes round until there is enough, or until a round neither finds nor moves anything.
     pub fn run(mut self) -> Result<Vec<Handed>> {
         let (mut overtaken, mut round) = (0, 0);
-        while self.wanted() > 0 && !self.rule.config.paused {
+        while self.wanted() > 0 && !self.rule.config.paused() {
             let moved = self.moved;
             match self.go_round(round)? {
                 Written::Done if self.moved > moved && self.moved < MOVED_MAX => round += 1,
