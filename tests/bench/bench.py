@@ -29,7 +29,6 @@ from harness.cluster import Cluster
 from harness.places import RESULTS
 from harness.progress import HarnessError, duration, ended, progress
 
-PARTS = ("throughput", "batches", "crowds", "causes", "memory")
 QUICK = {"accounts": 20_000, "seconds": 2, "rounds": 2, "calls": 50_000}
 
 
@@ -42,18 +41,10 @@ def main() -> int:
     install = postgres.for_version(options.pg)
     build.build_and_install(install)
     found: dict = {"machine": machine(install, options)}
-    failed = []
     with Cluster(install, conf=CONF) as cluster:
         progress(f"  loading {options.accounts:,} accounts")
         server = Server(cluster, options.accounts)
-        for part in PARTS:
-            if part in options.parts:
-                progress(f"== {part}")
-                try:
-                    found[part] = MEASURE[part](server, options)
-                except HarnessError as error:
-                    failed.append(part)
-                    progress(f"FAILED: {error}")
+        failed = measured(MEASURE, server, options, found)
     found["machine"]["took"] = duration(time.monotonic() - started)
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "bench.json").write_text(json.dumps(found, indent=1))
@@ -63,6 +54,20 @@ def main() -> int:
     if options.write:
         report.write(found)
     return 0
+
+
+def measured(parts: dict, subject, options: argparse.Namespace, found: dict) -> list[str]:
+    """Measures the parts that were asked for into ``found``; returns those that failed."""
+    failed = []
+    for part, measure in parts.items():
+        if part in options.parts:
+            progress(f"== {part}")
+            try:
+                found[part] = measure(subject, options)
+            except HarnessError as error:
+                failed.append(part)
+                progress(f"FAILED: {error}")
+    return failed
 
 
 def against(options: argparse.Namespace) -> int:
@@ -81,11 +86,13 @@ def against(options: argparse.Namespace) -> int:
         progress(f"  loading {options.accounts:,} accounts, twice")
         clusters = zip(compare.SIDES, (before, after), strict=True)
         servers = {side: Server(cluster, options.accounts, compare.SETUP) for side, cluster in clusters}
-        found |= compare.measure(servers, options)
+        failed = measured(compare.MEASURE, servers, options, found)
     found["machine"]["took"] = duration(time.monotonic() - started)
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "bench-against.json").write_text(json.dumps(found, indent=1, default=vars))
     print("\n" + report.comparison(found))
+    if failed:
+        raise HarnessError(f"not measured: {', '.join(failed)}")
     if options.write:
         report.write_comparison(found)
     return 0
@@ -102,7 +109,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="everything, but small: to see that it runs")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md and the charts")
     parser.add_argument(
-        "--parts", help=f"which of {', '.join(PARTS)}; with --against which of {', '.join(compare.PARTS)}"
+        "--parts", help=f"which of {', '.join(MEASURE)}; with --against which of {', '.join(compare.MEASURE)}"
     )
     parser.add_argument("--against", metavar="COMMIT", help="measure this revision and the present one in turn")
     parser.add_argument("--build-only", action="store_true", help="with --against: build that revision, and no more")
@@ -111,7 +118,7 @@ def arguments() -> argparse.Namespace:
     for name, value in (QUICK if options.quick else usual).items():
         if getattr(options, name) is None:
             setattr(options, name, value)
-    parts = compare.PARTS if options.against else PARTS
+    parts = compare.MEASURE if options.against else MEASURE
     options.parts = options.parts.split(",") if options.parts else list(parts)
     if unknown := set(options.parts) - set(parts):
         parser.error(f"--parts: {', '.join(unknown)} is not one of {', '.join(parts)}")

@@ -14,7 +14,6 @@ from harness.progress import HarnessError, progress
 from . import batches, contenders, instructions
 from .server import Server
 
-PARTS = ("throughput", "batches", "instructions")
 SIDES = ("before", "after")
 
 # Calls as both revisions have them. Since 0.3.0 a row counts the six days before its own as well; filled in, as
@@ -55,24 +54,21 @@ def turns(rounds: int, rows: Sequence[str]) -> list[tuple[int, str, tuple[str, s
     ]
 
 
-def measure(servers: dict[str, Server], options) -> dict:
-    """The figures of all parts that were asked for, by part and row."""
-    found: dict = {}
-    if "throughput" in options.parts:
-        rows = {name: script for name, script, _, _ in contenders.ROWS}
-        for side, server in servers.items():
-            for name, script in rows.items():
-                progress(f"  warming up: {name}, {side}")
-                server.run(script, 1)
-        found["throughput"] = _in_turn(servers, rows, options.rounds, lambda *run: _single(*run, options.seconds))
-    if "batches" in options.parts:
-        accounts, seconds = min(options.accounts, batches.ACCOUNTS_MAX), min(options.seconds, 3)
-        rounds = min(options.rounds, 4)
-        rows = batches.scripts()
-        found["batches"] = _in_turn(servers, rows, rounds, lambda *run: _batch(*run, accounts, seconds))
-    if "instructions" in options.parts:
-        found["instructions"] = _instructions(servers, options)
-    return found
+def throughput(servers: dict[str, Server], options) -> dict[str, Rounds]:
+    """Calls of one slot, or of none."""
+    rows = {name: script for name, script, _, _ in contenders.ROWS}
+    for side, server in servers.items():
+        for name, script in rows.items():
+            progress(f"  warming up: {name}, {side}")
+            server.run(script, 1)
+    return _in_turn(servers, rows, options.rounds, lambda *run: _single(*run, options.seconds))
+
+
+def of_batches(servers: dict[str, Server], options) -> dict[str, Rounds]:
+    """Calls of many slots, which are what is counted."""
+    accounts, seconds = min(options.accounts, batches.ACCOUNTS_MAX), min(options.seconds, 3)
+    rows, rounds = batches.scripts(), min(options.rounds, 4)
+    return _in_turn(servers, rows, rounds, lambda *run: _batch(*run, accounts, seconds))
 
 
 def _in_turn(servers: dict[str, Server], rows: dict[str, str], rounds: int, run: Callable) -> dict[str, Rounds]:
@@ -105,8 +101,8 @@ def _batch(server: Server, script: str, accounts: int, seconds: float) -> Figure
     return Figure(cost.tps * slots, cost.cpu / slots)
 
 
-def _instructions(servers: dict[str, Server], options) -> dict[str, dict[str, float]]:
-    """Instructions for one call or slot on each side; afterwards the servers are stopped."""
+def of_instructions(servers: dict[str, Server], options) -> dict[str, dict[str, float]]:
+    """Instructions for one call or slot on each side. The servers are stopped for it."""
     found: dict[str, dict[str, float]] = {}
     for side, server in servers.items():
         server.cluster.stop()
@@ -118,6 +114,10 @@ def _instructions(servers: dict[str, Server], options) -> dict[str, dict[str, fl
             size = batches.size_of(name)
             found.setdefault(name, {})[side] = instructions.per_slot(server.cluster, script, size)
     return found
+
+
+# The parts of a comparison; the last one stops the servers.
+MEASURE = {"throughput": throughput, "batches": of_batches, "instructions": of_instructions}
 
 
 def ratios(rounds: Rounds, what: str) -> list[float]:
