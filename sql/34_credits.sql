@@ -20,7 +20,7 @@ COMMENT ON COLUMN sendgate.credit_balances.recorded_at IS 'When it was told.';
 COMMENT ON COLUMN sendgate.credit_balances.balance IS 'Credits, 0 to 100,000.';
 COMMENT ON COLUMN sendgate.credit_balances.account_id IS 'The account.';
 COMMENT ON COLUMN sendgate.credit_balances.actor IS 'The session user, or the person on whose behalf the daemon acted.';
-COMMENT ON COLUMN sendgate.credit_balances.note IS 'What was said with it.';
+COMMENT ON COLUMN sendgate.credit_balances.note IS 'The note that came with it.';
 COMMENT ON CONSTRAINT credit_balances_balance_check ON sendgate.credit_balances IS
 'No provider shows a negative balance, and none grants a hundred thousand InMails.';
 
@@ -59,7 +59,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sendgate_forget_credit_balance';
 COMMENT ON FUNCTION sendgate.forget_credit_balance(text, text) IS
-'Ends the counting of InMail credits: the account is as one of which no balance was told, and a stamp that was set by the count is removed. Logged; nothing happens where no balance is counted. Errors: SG001, SG002, SG101, SG301.';
+'Ends the counting of InMail credits: the account is again one without a told balance, and a stamp that the count set is removed. Logged; nothing happens where no balance is counted. Errors: SG001, SG002, SG101, SG301.';
 
 -- Rolls a balance to an instant and looks ahead; the arrays are the InMails that may have been in flight at a
 -- period's start since, which only a balance that has yet to be rolled asks for.

@@ -14,7 +14,7 @@ use sendgate_decision::breaker::ClearReason;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::credits::journal::Sending;
 
-/// What was done to the credits of an account in hand.
+/// How the credits of an account in hand were changed.
 pub(super) struct Counted {
     /// Which of them.
     pub at: usize,

@@ -24,7 +24,7 @@ static WRITE: Statement = Statement::new(
 /// A line of the log.
 #[derive(Clone, Copy, Debug)]
 pub struct Line {
-    /// What was told.
+    /// The balance, and when it was observed.
     pub told: Observation,
     /// When it was written.
     pub recorded_at: Instant,

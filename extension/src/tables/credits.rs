@@ -1,7 +1,7 @@
 //! What the journal says of an account's known InMail credits: who is unanswered, who took one.
 //!
-//! Nothing here is asked about an account of which no balance was told, and of others only where a period began,
-//! where the credits are used up, where a balance is told, and in layer 1.
+//! Nothing here is asked about an account without a told balance. About others it is asked only where a period
+//! began, where the credits are used up, where a balance is told, and in layer 1.
 
 use crate::postgres::gucs::OPERATION_TTL_MAX;
 use crate::postgres::param::{Element, array, params, types};

@@ -79,15 +79,15 @@ SET sendgate.now = '2026-05-21 10:06:00+00';
 SELECT sendgate.record_external_send('cred/c', 'inmail', 'by hand after', 'chat-j', '2026-05-21 10:05:30+00') IS NOT NULL AS by_hand;
 SELECT "left" FROM contract.credits_43 WHERE account_id = 'cred/c';
 
--- The provider has the last word: none are left, whatever was counted. His stamp is cleared only by a balance above what was counted,
--- or one that rose meanwhile: a page may lag.
+-- The provider has the last word: none are left, whatever the count says. Its stamp is cleared only by a balance above the count,
+-- or by one that rose meanwhile: a page may lag.
 SELECT sendgate.rollback('cred/c', contract.op(3), 'no credits', 'errors/insufficient_credits', 422) AS old_news;
 SELECT "left" FROM contract.credits_43 WHERE account_id = 'cred/c';
 SELECT r.proceed FROM generate_series(7, 8) n CROSS JOIN LATERAL sendgate.reserve('cred/c', 'inmail', 'p' || n, NULL, contract.op(n)) r;
 SELECT sendgate.rollback('cred/c', contract.op(8), 'no credits', 'errors/insufficient_credits', 422);
 SELECT "left", state FROM contract.credits_43 WHERE account_id = 'cred/c';
 SELECT inmail_credits_stamp, inmail_credits_above FROM sendgate.accounts WHERE id = 'cred/c';
--- What was reserved before gives nothing back.
+-- An operation that was reserved before gives nothing back.
 SELECT sendgate.rollback('cred/c', contract.op(7));
 SELECT "left" FROM contract.credits_43 WHERE account_id = 'cred/c';
 SET sendgate.now = '2026-05-21 10:10:00+00';
@@ -140,7 +140,7 @@ SELECT sendgate.confirm('cred/e', contract.op(2), 'chat-2') IS NOT NULL AS deliv
 SELECT state FROM contract.credits_43 WHERE account_id = 'cred/e';
 SELECT proceed FROM sendgate.preview('cred/e', 'inmail');
 
--- A new credit period brings the tier's credits, up to its ceiling; whoever looks first sees them, before anything is written.
+-- A new credit period brings the tier's credits, up to its ceiling. The first reader sees them, before anything is written.
 SELECT sendgate.record_credit_balance('cred/f', 2);
 SELECT r.proceed FROM sendgate.reserve('cred/f', 'inmail', 'p1', NULL, contract.op(1)) r;
 SET sendgate.now = '2026-06-01 00:00:00+00';

@@ -50,7 +50,7 @@ SELECT sendgate.repair_day('rcr-2', 'the clock is right again');
 SELECT credits_left FROM sendgate.accounts WHERE id = 'rcr-2';
 SELECT sendgate.record_credit_balance('rcr-2', 20);
 
--- A period that nobody asked about is written down, and that is no drift.
+-- A period in which no call came is written down, and that is no drift.
 SET sendgate.now = '2026-08-01 00:10:00+00';
 SELECT proceed FROM sendgate.reserve('rcr-2', 'message', 'm');
 SELECT pg_temp.sweep('reconcile_operations');
@@ -76,7 +76,7 @@ SELECT sendgate.record_credit_balance('rcr-3', 1);
 SELECT pg_temp.sweep('audit_events');
 SELECT account_id FROM sendgate.open_alerts WHERE kind = 'credits_low' AND account_id LIKE 'rcr-%' ORDER BY account_id;
 
--- The log is pruned like the others, and by nobody else.
+-- The log is pruned like the others, and only prune deletes from it.
 SELECT code FROM contract.error($$DELETE FROM sendgate.credit_balances$$);
 SELECT code FROM contract.error($$UPDATE sendgate.credit_balances SET balance = 1$$);
 SELECT code FROM contract.error($$TRUNCATE sendgate.credit_balances$$);

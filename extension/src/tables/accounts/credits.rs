@@ -1,5 +1,5 @@
-//! Known credits in the account row, and who stamped its breaker. An account of which no balance was told has
-//! NULL in all these columns.
+//! Known credits in the account row, and who stamped its breaker. An account without a told balance has NULL in
+//! all these columns.
 
 use crate::postgres::row::Row;
 use sendgate_decision::breaker::Breaker;

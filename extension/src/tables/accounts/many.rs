@@ -89,7 +89,7 @@ static WRITE: Statement = write!(
     ]
 );
 
-/// For accounts none of which has a balance or a stamp: seven arrays less, which cost as much as the others.
+/// For batches without any balance or stamp: seven arrays less, which cost as much as the others.
 static WRITE_WITHOUT_CREDITS: Statement = write!(
     "credits_left = NULL, credits_base = NULL, credits_since = NULL, credits_observed_at = NULL,
      credits_spent_at = NULL, inmail_credits_stamp = NULL, inmail_credits_above = NULL",

@@ -1,5 +1,5 @@
-//! `forget_credit_balance`: an operator ends the counting of credits; the account is as one of which no balance was
-//! told.
+//! `forget_credit_balance`: an operator ends the counting of credits; the account is again one without a told
+//! balance.
 
 use crate::postgres::function::{Answer, Args, VOID, show_instant, sql_function};
 use crate::postgres::statement::Spi;
