@@ -1,5 +1,6 @@
 """Histories that are written by hand, for what random ones seldom meet."""
 
+from .books import HOUR
 from .history import History
 
 # A Tuesday at noon, UTC.
@@ -76,4 +77,14 @@ OPTED_OUT = History(
         ("breaker_check", "p1", "c"),
     ],
 )
-DIRECTED = [PARKED, LATER, PROVEN, BACK_EARLY, OPTED_OUT]
+# A paced account with work of two actions: they take turns.
+TURNS = History(
+    1,
+    NOON,
+    [
+        ("set_pace", 2 * HOUR, False),
+        *(("enqueue", "c", f"p{n}", action, None) for n in (1, 2, 3) for action in ("inmail", "invite")),
+        *(("dispatch", 1, None, "a", None), ("wait", "the end of the pace")) * 4,
+    ],
+)
+DIRECTED = [PARKED, LATER, PROVEN, BACK_EARLY, OPTED_OUT, TURNS]

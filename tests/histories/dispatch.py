@@ -7,7 +7,7 @@ whether the gate would have granted it, and at the end, for each enrollment that
 
 from dataclasses import dataclass
 
-from .books import TTL, Operation
+from .books import DAY, TTL, Operation
 from .people import SUPPRESSED
 from .verbs import Account
 from .work import NO_CREDITS, POISON, Enrollment
@@ -104,6 +104,9 @@ class Dispatch:
         for other in older:
             if other not in self.released and self.passes(account, other):
                 raise Wrong(f"{row} comes before {other}, which is older")
+        for other in self.due(account):
+            if other not in self.released and account.before(other.action, e.action) and self.passes(account, other):
+                raise Wrong(f"{row} comes before {other}, whose action was granted longer ago")
         refused, probing = account.look(e.action, e.prospect)
         if refused or e.prospect == POISON:
             raise Wrong(f"{row}: {refused}")
@@ -164,3 +167,7 @@ class Dispatch:
                 account.asleep.discard(action)
             elif not full or account.look(action, None)[0]:
                 account.asleep.add(action)
+                until = (account.look(action, None)[0] or (None, account.now))[1]
+                # What wakes it earlier is not in the model, so this is the latest that it can be.
+                latest = account.now + DAY if until is None else min(until, account.now + DAY)
+                account.asleep_until[action] = max(latest, account.asleep_until.get(action, 0))

@@ -173,6 +173,12 @@ class Model(Breaker):
         last = max(self.granted.values())
         return max(until, last + gap, last + (self.share(action, last) if spread else 0))
 
+    def before(self, action: str, other: str) -> bool:
+        """Whether it is the turn of one action before the other: an account with a pace of its own takes turns."""
+        if not any(self.pace) or action == other or self.asleep_until.get(action, 0) > self.now:
+            return False
+        return self.granted.get(action, -1) < self.granted.get(other, -1)
+
     def share(self, action: str, last: int) -> int:
         """The part of the open time that is left, by the slots that are left and one."""
         end, left = start_of(day_of(last) + timedelta(days=1)), self.counts(action)[2]

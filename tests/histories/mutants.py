@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from .books import HOUR, Answer, Operation
-from .directed import BACK_EARLY, LATER, OPTED_OUT, PROVEN
+from .directed import BACK_EARLY, LATER, OPTED_OUT, PROVEN, TURNS
 from .dispatch import Row
 from .people import SUPPRESSED
 from .play import Player
@@ -233,6 +233,13 @@ class Hurries(Account):
         super().set_pace(0, spread)
 
 
+class TakesNoTurns(Account):
+    """Of a paced account comes first what was granted last."""
+
+    def before(self, action, other):
+        return super().before(other, action)
+
+
 class SendsAtOnce(Account):
     """The day's slots are not spread."""
 
@@ -334,6 +341,7 @@ WRONG_MODELS = {
 WRONG_MODELS_BY_HAND = {
     RefusesForGood: LATER,
     CountsTwice: PROVEN,
+    TakesNoTurns: TURNS,
     NeverWritesAgain: BACK_EARLY,
     SparesEachTime: OPTED_OUT,
 }

@@ -48,6 +48,8 @@ class Work(Books):
         self.people = People()
         # Actions whose due work a dispatch left where it was, because the account may not send.
         self.asleep: set[str] = set()
+        # Until when at the latest.
+        self.asleep_until: dict[str, int] = {}
 
     def piece(self, campaign: str, prospect: str, action: str) -> Enrollment | None:
         key = campaign, prospect, action

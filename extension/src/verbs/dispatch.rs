@@ -9,6 +9,7 @@
 //! ```
 
 mod candidates;
+mod paced;
 mod pick;
 mod plan;
 mod requests;

@@ -65,6 +65,57 @@ SELECT max(due_at) AS due FROM contract.tickets WHERE account_id = 'pace/work' \
 SET sendgate.now = :'due';
 SELECT count(*) FROM sendgate.dispatch(10, NULL, 'pace/work');
 SELECT count(DISTINCT action) AS actions, count(*) AS handed_out FROM sendgate.send_operations WHERE account_id = 'pace/work';
+-- Whose turn it is does not follow the order in which tickets fall due, nor the names of the actions: with a gap
+-- alone all of them fall due together. A ticket that lies behind the page is met as well: dispatch(1) reads one.
+CREATE TABLE pg_temp.turns (n int GENERATED ALWAYS AS IDENTITY, account_id text, action text, prospect_id text);
+CREATE PROCEDURE pg_temp.turns(account text, calls int, many int DEFAULT 1) LANGUAGE plpgsql AS $$
+DECLARE
+    due timestamptz;
+BEGIN
+    FOR i IN 1 .. calls LOOP
+        INSERT INTO pg_temp.turns (account_id, action, prospect_id)
+        SELECT d.account_id, d.action, d.prospect_id FROM sendgate.dispatch(many, NULL, account) d;
+        -- Whose turn it was is looked at again, and waits as the others do.
+        PERFORM sendgate.dispatch(many, NULL, account);
+        SELECT min(t.due_at) INTO due FROM contract.tickets t WHERE t.account_id = account;
+        PERFORM set_config('sendgate.now', due::text, false);
+    END LOOP;
+END
+$$;
+SET sendgate.now = '2026-05-21 13:00:00+00';
+SELECT sendgate.upsert_account('pace/turns', 'sales_navigator');
+SELECT sendgate.set_pace('pace/turns', '10 minutes');
+SELECT count(sendgate.enqueue('spring', a || n, 'pace/turns', a)) FROM unnest(ARRAY['profile_view', 'message', 'invite', 'inmail']) a CROSS JOIN generate_series(1, 3) n;
+CALL pg_temp.turns('pace/turns', 8);
+SELECT string_agg(prospect_id, ' ' ORDER BY n) AS turns FROM pg_temp.turns;
+SHOW sendgate.now;
+-- Also where reserve took one in between: that was this action's turn.
+SELECT proceed FROM sendgate.reserve('pace/turns', 'inmail', 'somebody');
+SET sendgate.now = '2026-05-21 14:35:00+00';
+TRUNCATE pg_temp.turns;
+CALL pg_temp.turns('pace/turns', 1, 10);
+SELECT string_agg(prospect_id, ' ' ORDER BY n) AS turns FROM pg_temp.turns;
+SET sendgate.now = '2026-05-21 14:35:00+00';
+SELECT t.action, p.reason, t.due_at = p.retry_at AS agree
+FROM contract.tickets t CROSS JOIN LATERAL sendgate.preview('pace/turns', t.action) p
+WHERE t.account_id = 'pace/turns' ORDER BY t.action;
+-- An action whose work is done, paused or waits for its prospect gives its turn away, in the same call.
+SELECT sendgate.upsert_account('pace/gone', 'sales_navigator');
+SELECT sendgate.set_pace('pace/gone', '10 minutes');
+SET sendgate.now = '2026-05-21 15:00:00+00';
+SELECT sendgate.enqueue('paused', 'g1', 'pace/gone', 'inmail'), sendgate.enqueue('spring', 'g2', 'pace/gone', 'invite'),
+       sendgate.enqueue('spring', 'g3', 'pace/gone', 'message'), sendgate.enqueue('spring', 'g4', 'pace/gone', 'profile_view');
+SELECT sendgate.pause_campaign('paused'), sendgate.cancel('spring', 'g2');
+SELECT sendgate.record_external_send('pace/gone', 'message', 'g3', 'chat', '2026-05-21 14:40:00+00') IS NOT NULL AS sent;
+TRUNCATE pg_temp.turns;
+CALL pg_temp.turns('pace/gone', 1);
+SELECT string_agg(prospect_id, ' ' ORDER BY n) AS turns FROM pg_temp.turns;
+SELECT sendgate.resume_campaign('paused');
+-- Asked for one action alone, it is that one's turn.
+SET sendgate.now = '2026-05-21 16:00:00+00';
+SELECT prospect_id FROM sendgate.dispatch(5, 'profile_view', 'pace/turns');
+SET sendgate.now = :'due';
+
 -- No argument: no pace of its own, and the waiting work is due.
 SELECT sendgate.set_pace('pace/work');
 SELECT pace_gap, pace_jitter_percent, pace_spread FROM sendgate.accounts WHERE id = 'pace/work';

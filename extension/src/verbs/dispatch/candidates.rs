@@ -99,7 +99,9 @@ pub(super) fn find(
     let most = deferrals as i32;
     let skipping = |pair: &Pair| matches!(pair.outlook, Outlook::Skipping).then_some(most);
     let skips: Vec<bool> = picked.pairs.iter().map(|pair| skipping(pair).is_some()).collect();
-    let mut looked_at: Vec<bool> = skips.iter().enumerate().map(|(i, skips)| i < reached && !skips).collect();
+    let behind = |i: usize| matches!(picked.pairs[i].outlook, Outlook::Behind);
+    let looked_at = skips.iter().enumerate().map(|(i, skips)| i < reached && !skips && !behind(i));
+    let mut looked_at: Vec<bool> = looked_at.collect();
     // What the breaker skips wants no slot, so it is not kept waiting by those who take them. Where
     // there is more of it than a call defers, the rest is left as it lies.
     if deferrals > 0 && skips.contains(&true) {

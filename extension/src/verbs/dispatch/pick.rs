@@ -191,6 +191,8 @@ impl Visited {
 pub(super) enum Outlook {
     /// It may send: this many slots are free.
     Open(i32),
+    /// It may send, but another action of the account comes first: one at a time, by its pace.
+    Behind,
     /// The breaker skips whatever is due.
     Skipping,
     /// A rule about the account refuses; the instant at which it stops refusing, if there is one.
@@ -226,15 +228,13 @@ pub(super) struct Picked {
 }
 
 /// Reads the next tickets that were due at `until`, and holds their accounts; accounts that another session
-/// holds are left out. Tickets that are moved meanwhile lie behind `until`, so a round ends. Also returns
-/// the instant, after the accounts were held, at which they were decided about.
+/// holds are left out. Tickets that are moved meanwhile lie behind `until`, so a round ends.
 pub(super) fn pick(
     spi: &Spi,
-    rule: &Rule,
     filter: &Filter<'_>,
     (from, until): (&Cursor, Instant),
     limit: usize,
-) -> (Picked, Instant) {
+) -> Picked {
     let statement = match filter {
         Filter { account: Some(_), campaign: Some(_), .. } => &PICK_OF_ACCOUNT_AND_CAMPAIGN,
         Filter { campaign: Some(_), .. } => &PICK_OF_CAMPAIGN,
@@ -259,15 +259,20 @@ pub(super) fn pick(
     if rows.count() < limit {
         picked.next = None;
     }
+    picked
+}
+
+/// Asks the accounts about their actions; the instant, after they were held, at which they were asked.
+pub(super) fn ask_accounts(spi: &Spi, rule: &Rule, picked: &mut Picked) -> Instant {
     let now = clock::now();
-    find_evidence(spi, &mut picked, now);
-    count_days(spi, &mut picked);
-    count_credits(spi, &mut picked, now);
-    let Picked { accounts, pairs, .. } = &mut picked;
+    find_evidence(spi, picked, now);
+    count_days(spi, picked);
+    count_credits(spi, picked, now);
+    let Picked { accounts, pairs, .. } = picked;
     for pair in pairs {
         pair.outlook = look_out(rule, &accounts[pair.account], pair.action, now);
     }
-    (picked, now)
+    now
 }
 
 fn read(rows: &Rows<'_>) -> Picked {
@@ -354,7 +359,8 @@ fn count_credits(spi: &Spi, picked: &mut Picked, now: Instant) {
     }
 }
 
-fn look_out(rule: &Rule, visited: &Visited, action: Action, now: Instant) -> Outlook {
+/// What an account that is held says about an action.
+pub(super) fn look_out(rule: &Rule, visited: &Visited, action: Action, now: Instant) -> Outlook {
     let mut account = visited.row.account.clone();
     let asked = match ask(rule, visited.id(), &visited.row, visited.evidence, action, now) {
         Ok(asked) => asked,

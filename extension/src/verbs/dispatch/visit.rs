@@ -12,7 +12,8 @@ use crate::tables::alerts;
 use crate::tables::config;
 use crate::tables::journal;
 use crate::verbs::dispatch::candidates::{self, Candidate, DEFERRALS_MAX, Found};
-use crate::verbs::dispatch::pick::{self, Cursor, Outlook, Picked};
+use crate::verbs::dispatch::paced::{self, Passed};
+use crate::verbs::dispatch::pick::{Cursor, Outlook, Picked};
 use crate::verbs::dispatch::plan::{Fate, Plan, decide};
 use crate::verbs::dispatch::tickets;
 use crate::verbs::dispatch::write::{self, Batch};
@@ -23,9 +24,8 @@ use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 /// Most tickets of a page. A page reads as many as are needed for the wanted slots, judged by the work that an
-/// account had on the session's last page, and a quarter more, because accounts differ; four times as many
-/// after each page without work. Their accounts are held until the transaction ends, and other dispatchers
-/// pass over them.
+/// account had on the session's last page, and a quarter more; four times as many after each page without work.
+/// Their accounts are held until the transaction ends, and other dispatchers pass over them.
 const TICKETS_MAX: usize = 256;
 
 const MORE_FOR_EACH: usize = 4;
@@ -39,12 +39,10 @@ const FORGETS_AT_ONCE: usize = 4;
 /// Most due enrollments that are read for one account in one round.
 const CANDIDATES_MAX: usize = 1_000;
 
-/// How often a call starts again because the configuration or the day had moved on before its slots
-/// were written.
+/// How often a call starts again because the configuration or the day had moved on before it wrote.
 const OVERTAKEN_MAX: usize = 16;
 
-/// Most enrollments that a call postpones: the accounts are held meanwhile, and the next call goes on where
-/// this one ends.
+/// Most enrollments that a call postpones: the accounts are held meanwhile, and the next call goes on.
 const MOVED_MAX: usize = 10_000;
 
 static PARK: Statement = Statement::new(
@@ -80,6 +78,7 @@ pub(super) struct Visit<'a> {
     moved: usize,
     /// Enrollments that the breaker deferred.
     deferred: usize,
+    passed: Passed,
 }
 
 /// Accounts that are held, and their due work.
@@ -123,16 +122,18 @@ impl<'a> Visit<'a> {
     pub fn new(spi: &'a Spi, max: usize, filter: &'a Filter<'a>) -> Visit<'a> {
         let changes = config::changes();
         let rule = Rule::new(config::current(spi));
-        Visit { spi, max, filter, handed: Vec::new(), rule, changes, moved: 0, deferred: 0 }
+        let passed = Passed::new();
+        Visit { spi, max, filter, handed: Vec::new(), rule, changes, moved: 0, deferred: 0, passed }
     }
 
     /// Goes round until there is enough, or until a round neither finds nor moves anything.
     pub fn run(mut self) -> Result<Vec<Handed>> {
         let (mut overtaken, mut round) = (0, 0);
         while self.wanted() > 0 && !self.rule.config.paused() {
-            let moved = self.moved;
+            let (moved, passed) = (self.moved, self.passed.len());
             match self.go_round(round)? {
                 Written::Done if self.moved > moved && self.moved < MOVED_MAX => round += 1,
+                Written::Done if self.passed.len() > passed => (),
                 Written::Done => break,
                 Written::Overtaken => {
                     overtaken += 1;
@@ -175,7 +176,7 @@ impl<'a> Visit<'a> {
     fn look(&mut self, next: &NextPage<'_>) -> Result<Looked> {
         let mut refused = HashMap::new();
         let handed = self.handed.len();
-        let page = match self.take(next)? {
+        let mut page = match self.take(next)? {
             Attempt::Kept((mut page, plan)) => {
                 if let Some(plan) = plan {
                     self.keep(&mut page.picked, &page.found.candidates, plan, &mut refused);
@@ -194,13 +195,16 @@ impl<'a> Visit<'a> {
             }
         };
         learn(&self.handed[handed..], self.wanted());
+        let Page { picked, found, now } = &mut page;
+        let handed = &self.handed[handed..];
+        paced::take_turns(&self.rule, picked, found, *now, &refused, handed, &mut self.passed);
         self.put_back(page, &refused)
     }
 
     /// Holds the accounts of a page and reads their due work.
     fn read(&self, next: &NextPage<'_>) -> Result<Page> {
         let at = (next.from, next.until);
-        let (picked, now) = pick::pick(self.spi, &self.rule, self.filter, at, next.tickets);
+        let (picked, now) = paced::pick(self.spi, &self.rule, self.filter, at, next.tickets, &self.passed);
         let deferrals = DEFERRALS_MAX.saturating_sub(self.deferred);
         let found = candidates::find(self.spi, &picked, self.filter.campaign, (next.limit, deferrals), now)?;
         Ok(Page { picked, found, now })
@@ -235,8 +239,7 @@ impl<'a> Visit<'a> {
             return Ok(Looked::Overtaken);
         }
         self.raise_alerts(&picked, now);
-        // Continue after the last pair reached: some candidates may have been refused, so that the worker
-        // still needs work.
+        // After the last pair reached: candidates may have been refused, so the worker still needs work.
         let reached_all = found.reached == picked.pairs.len();
         let last = found.reached.checked_sub(1).map(|last| picked.pairs[last].at.clone());
         Ok(Looked::UpTo(if reached_all { picked.next } else { last }))
