@@ -21,7 +21,8 @@ SELECT a.id, a.display_name, a.status, a.tier, a.time_zone,
        a.probe_operation_id, a.credit_reset_day::integer AS credit_reset_day, a.cooldown_until,
        a.window_start, a.window_end, sendgate.window_days_array(a.window_days) AS window_days,
        a.ramp, a.ramp_days, a.day AS counters_day,
-       (a.day - 6)::sendgate.week_start AS counters_week
+       (a.day - 6)::sendgate.week_start AS counters_week,
+       a.enforcement
 FROM sendgate.accounts a
 CROSS JOIN (SELECT sendgate.clock() AS at) c;
 
@@ -76,3 +77,5 @@ COMMENT ON COLUMN sendgate.linkedin_accounts.counters_day IS
 'The UTC day of the row''s last write. Ahead of today: the clock went back, see repair_day.';
 COMMENT ON COLUMN sendgate.linkedin_accounts.counters_week IS
 'The first of the seven UTC days that ended with the row''s last write.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.enforcement IS
+'enforce or observe, the account''s own mode; enforcement_of says what holds. NULL: as the setting sendgate.enforcement says.';

@@ -328,7 +328,7 @@ CREATE FUNCTION sendgate.refusal_counts() RETURNS TABLE (
 LANGUAGE c
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
-ROWS 60
+ROWS 80
 AS 'MODULE_PATHNAME', 'sendgate_refusal_counts';
 COMMENT ON FUNCTION sendgate.refusal_counts() IS
 'How often reserve, dispatch and guard_send refused, by action and reason, since the server started, over all its databases: a line for every action and reason, noughts too. Of dispatch counts each enrollment that was refused or skipped, and an account that refuses as a whole once. No rows unless sendgate is in shared_preload_libraries: the counts are in shared memory, because a refusal writes nothing.';

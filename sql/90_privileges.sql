@@ -97,6 +97,9 @@ GRANT SELECT ON sendgate.home_database TO sendgate_reader;
 GRANT EXECUTE ON FUNCTION sendgate.copied_database() TO sendgate_reader;
 GRANT EXECUTE ON FUNCTION sendgate.adopt_database(text) TO sendgate_operator, sendgate_daemon;
 
+-- Who is only observed is said to all who look.
+GRANT EXECUTE ON FUNCTION sendgate.enforcement_of(text) TO sendgate_reader;
+
 -- People who have to explain why an account does not send ask the gate itself.
 GRANT EXECUTE ON FUNCTION sendgate.preview(text, text, text) TO sendgate_operator, sendgate_daemon;
 

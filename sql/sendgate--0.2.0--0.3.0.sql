@@ -191,6 +191,27 @@ COMMENT ON COLUMN sendgate.accounts.enforcement IS
 COMMENT ON CONSTRAINT accounts_packed_check ON sendgate.accounts IS
     'The two packed columns can be read, in Rust.';
 
+-- Who is only observed, at once.
+CREATE INDEX accounts_observed_idx ON sendgate.accounts (id)
+WHERE enforcement = 'observe';
+COMMENT ON INDEX sendgate.accounts_observed_idx IS
+'For operators who have to see which accounts are only observed, at once. It changes with set_enforcement, not when a slot is taken.';
+
+CREATE FUNCTION sendgate.enforcement_of(
+    own text
+) RETURNS text
+LANGUAGE c
+STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sendgate_enforcement_of';
+ALTER FUNCTION sendgate.enforcement_of(text) OWNER TO sendgate_owner;
+REVOKE ALL ON FUNCTION sendgate.enforcement_of(text) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sendgate.enforcement_of(text) TO sendgate_reader;
+COMMENT ON FUNCTION sendgate.enforcement_of(text) IS
+'enforce or observe: an account''s own mode, or where that is NULL the setting sendgate.enforcement. Made for the views.';
+
+-- Five actions, sixteen reasons.
+ALTER FUNCTION sendgate.refusal_counts() ROWS 80;
+
 -- Whose books these are. They are this database's, where it has accounts: what it was copied from is not known.
 CREATE TABLE sendgate.home_database (
     only_row boolean NOT NULL DEFAULT true,
@@ -304,7 +325,8 @@ SELECT a.id, a.display_name, a.status, a.tier, a.time_zone,
        a.probe_operation_id, a.credit_reset_day::integer AS credit_reset_day, a.cooldown_until,
        a.window_start, a.window_end, sendgate.window_days_array(a.window_days) AS window_days,
        a.ramp, a.ramp_days, a.day AS counters_day,
-       (a.day - 6)::sendgate.week_start AS counters_week
+       (a.day - 6)::sendgate.week_start AS counters_week,
+       a.enforcement
 FROM sendgate.accounts a
 CROSS JOIN (SELECT sendgate.clock() AS at) c;
 COMMENT ON VIEW sendgate.linkedin_accounts IS
@@ -321,6 +343,8 @@ COMMENT ON COLUMN sendgate.linkedin_accounts.engagements_sent_this_week IS
 'Engagement slots taken in the last seven UTC days, today included. NULL: the days before are not counted yet.';
 COMMENT ON COLUMN sendgate.linkedin_accounts.counters_week IS
 'The first of the seven UTC days that ended with the row''s last write.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.enforcement IS
+'enforce or observe, the account''s own mode; enforcement_of says what holds. NULL: as the setting sendgate.enforcement says.';
 
 CREATE OR REPLACE VIEW sendgate.counters AS
 SELECT a.id AS account_id, n.action, greatest(a.day, (c.at AT TIME ZONE 'UTC')::date) AS day,

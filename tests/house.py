@@ -63,6 +63,7 @@ WITHOUT_HEADING = {
     "credit_forecast": "described with the clock and readings: views call it",
     "breaker_state": "described with the clock and readings: views call it",
     "clock": "described with the clock and readings",
+    "enforcement_of": "described with the clock and readings: views call it",
     "effective_cap": "described with the clock and readings: views call it",
     "next_credit_period": "described with the clock and readings: views call it",
     "sent_as_of": "described with the clock and readings: views call it",

@@ -4,6 +4,9 @@
 /// What is said of books that were written in another database.
 pub const COPIED: &str = "this database is a copy: its books were written in another one, and nothing is sent from it before adopt_database(note)";
 
+/// What is said while the setting lets every account be observed.
+pub const OBSERVED_BY_SETTING: &str = "the rules are only observed: sendgate.enforcement is observe, so what they would refuse is granted and counted";
+
 /// A reason of the gate's closed list in words; a reason of a later version stays as it is.
 pub fn explained(reason: &str) -> &str {
     match reason {

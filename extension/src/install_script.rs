@@ -20,7 +20,8 @@ extension_sql_file!("../../sql/33_cooldowns.sql", name = "cooldowns", requires =
 extension_sql_file!("../../sql/34_credits.sql", name = "credits", requires = ["cooldowns"]);
 extension_sql_file!("../../sql/34_suppressions.sql", name = "suppressions", requires = ["credits"]);
 extension_sql_file!("../../sql/35_home_database.sql", name = "home_database", requires = ["suppressions"]);
-extension_sql_file!("../../sql/40_campaigns.sql", name = "campaigns", requires = ["home_database"]);
+extension_sql_file!("../../sql/36_observed.sql", name = "observed", requires = ["home_database"]);
+extension_sql_file!("../../sql/40_campaigns.sql", name = "campaigns", requires = ["observed"]);
 extension_sql_file!("../../sql/41_dispatch.sql", name = "dispatch", requires = ["campaigns"]);
 extension_sql_file!("../../sql/50_books.sql", name = "books", requires = ["dispatch"]);
 extension_sql_file!("../../sql/51_alerts.sql", name = "alerts", requires = ["books"]);

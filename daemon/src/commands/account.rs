@@ -36,6 +36,8 @@ struct Report {
     /// The clock by which all of it is read.
     #[serde(serialize_with = "to_the_second")]
     at: Timestamp,
+    /// Whether the account is only observed: its rules refuse nothing.
+    observed: bool,
     card: AccountCard,
     /// What the gate would answer, by action; none if this login may not ask it.
     #[serde(rename = "actions", serialize_with = "by_action")]
@@ -67,6 +69,7 @@ pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
 
 async fn report(session: &Session, id: &str) -> Result<Option<Report>> {
     let at = session.now().await?;
+    let observed = session.is_observed(id).await?;
     let (Some(card), Some(account)) = (session.card(id).await?, session.account(id, ROWS_MAX).await?) else {
         return Ok(None);
     };
@@ -75,7 +78,7 @@ async fn report(session: &Session, id: &str) -> Result<Option<Report>> {
         Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => None,
         Err(error) => return Err(error),
     };
-    Ok(Some(Report { at, card, decisions, account }))
+    Ok(Some(Report { at, observed, card, decisions, account }))
 }
 
 fn to_the_second<S: Serializer>(at: &Timestamp, serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -93,9 +96,10 @@ fn by_action<S: Serializer>(
 }
 
 fn as_text(style: Style, report: &Report) -> String {
-    let Report { at, card, decisions, account } = report;
+    let Report { at, observed, card, decisions, account } = report;
     let (id, name, tier) = (shown(&card.account_id), shown_or_nothing(&card.display_name), shown(&card.tier));
-    let title = format!("{id} {name} ({tier}, {}) at {}", card.status, at.to_iso());
+    let observed = if *observed { ", only observed" } else { "" };
+    let title = format!("{id} {name} ({tier}, {}{observed}) at {}", card.status, at.to_iso());
     let mut out = format!("{}\n\n", style.paint(title.trim(), Tone::Strong));
     match decisions {
         Some(decisions) => {

@@ -8,7 +8,7 @@ use crate::db::checkup::Server;
 use crate::db::{Purpose, Session};
 use crate::error::Result;
 use crate::terminal::{Style, Tone, print, stripped};
-use crate::words::COPIED;
+use crate::words::{self, COPIED};
 
 /// Largest difference of clocks, in seconds. A larger one makes logs of several machines hard to read;
 /// decisions use only the database's clock.
@@ -221,6 +221,16 @@ async fn look_at_books(session: &Session, findings: &mut Findings) -> Result<()>
         );
     } else {
         findings.good("the books were written in this database");
+    }
+    let observed = session.observed().await?;
+    if observed.by_setting {
+        findings.note(words::OBSERVED_BY_SETTING);
+    }
+    if !observed.accounts.is_empty() {
+        findings.note(format!(
+            "{} only observed: what a rule would refuse is granted and counted in sendgate.observed_refusals; set_enforcement ends it",
+            observed.counted()
+        ));
     }
     for job in session.heartbeats().await? {
         let name = &job.job;

@@ -8,12 +8,14 @@ use serde_json::json;
 use crate::config::target::Target;
 use crate::db::alerts::Alert;
 use crate::db::heartbeats::Heartbeat;
-use crate::db::status::AccountCard;
+use crate::db::status::{AccountCard, Observed};
 use crate::db::{Purpose, Session, Untrusted};
 use crate::error::{Error, Result};
 use crate::terminal::{Cell, Style, Tone, json_line, print, stripped, table};
-use crate::words::COPIED;
+use crate::words::{self, COPIED};
 
+/// Most observed accounts that are named.
+const NAMED_MAX: usize = 5;
 /// Most open alerts that are shown; there are rarely so many.
 const ALERTS_MAX: i64 = 20;
 
@@ -43,13 +45,14 @@ pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
         return Err(Error::Usage(format!("there is no account {} to go on after", stripped(account))));
     }
     let copied = session.is_copy().await?;
+    let observed = session.observed().await?;
     let (cards, accounts) = session.cards(arguments.limit, after).await?;
     let jobs = session.heartbeats().await?;
     let alerts = session.open_alerts(None, ALERTS_MAX).await?;
     session.close().await;
     let kept = !jobs.iter().any(|job| job.stale);
     if arguments.json {
-        let all = json!({ "at": now.to_iso(), "copied_database": copied, "accounts": accounts, "cards": cards, "jobs": jobs, "alerts": alerts });
+        let all = json!({ "at": now.to_iso(), "copied_database": copied, "observed": observed, "accounts": accounts, "cards": cards, "jobs": jobs, "alerts": alerts });
         print(&json_line(&all));
         return Ok(kept);
     }
@@ -58,6 +61,9 @@ pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
         format!("{}\n", style.paint(&format!("{accounts} accounts at {}", now.to_iso()), Tone::Strong));
     if copied {
         out += &format!("{}\n", style.paint(COPIED, Tone::Bad));
+    }
+    for line in observed_lines(&observed) {
+        out += &format!("{}\n", style.paint(&line, Tone::Notable));
     }
     out += &cards_table(style, &cards);
     out += &more(&cards, accounts, arguments);
@@ -68,6 +74,21 @@ pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
     };
     print(&out);
     Ok(kept)
+}
+
+/// Who is only observed.
+fn observed_lines(observed: &Observed) -> Vec<String> {
+    let mut lines = Vec::new();
+    if observed.by_setting {
+        lines.push(words::OBSERVED_BY_SETTING.to_owned());
+    }
+    if !observed.accounts.is_empty() {
+        let named: Vec<String> =
+            observed.accounts.iter().take(NAMED_MAX).map(|id| stripped(id.raw())).collect();
+        let more = if observed.accounts.len() > NAMED_MAX { ", …" } else { "" };
+        lines.push(format!("only observed, {}: {}{more}", observed.counted(), named.join(", ")));
+    }
+    lines
 }
 
 /// The command that shows the next accounts, if there may be more.

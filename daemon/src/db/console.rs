@@ -8,6 +8,7 @@ pub mod logs;
 
 use tokio_postgres::types::Type;
 
+use super::status::Observed;
 use super::{Session, Timestamp, Untrusted};
 use crate::error::Result;
 
@@ -38,7 +39,9 @@ const FRAME: &str = "SELECT c.at, p.paused_at, p.actor, p.note,
        (SELECT count(*) FROM (
            SELECT FROM sendgate.send_operations AS u
            WHERE u.unknown_since IS NOT NULL ORDER BY u.unknown_since LIMIT 100) AS n),
-       sendgate.copied_database()
+       sendgate.copied_database(), sendgate.enforcement_of(NULL) = 'observe',
+       ARRAY(SELECT a.id::text FROM sendgate.linkedin_accounts AS a
+             WHERE a.enforcement = 'observe' ORDER BY a.id LIMIT 100)
 FROM (SELECT sendgate.clock() AS at) AS c
 LEFT JOIN sendgate.pause_switch AS p ON true
 LEFT JOIN sendgate.quarantine_progress AS q ON true";
@@ -52,6 +55,8 @@ pub struct Frame {
     pub paused: Option<Paused>,
     /// Whether the books were written in another database, so that nothing is sent from here.
     pub copied: bool,
+    /// Who is only observed.
+    pub observed: Observed,
     /// Open alerts, counted up to [`COUNTED_MAX`] and one.
     pub alerts: i64,
     /// Unknown outcomes, counted in the same way.
@@ -101,6 +106,7 @@ impl Session {
             at: row.get(0),
             paused,
             copied: row.get(10),
+            observed: Observed { by_setting: row.get(11), accounts: row.get(12) },
             alerts: row.get(4),
             unknown: row.get(9),
             stale_jobs: row.get(5),

@@ -11,15 +11,16 @@ use crate::error::Result;
 /// The database's clock, whether it is a test's, and whether this is a copy. The clock comes first, because the call loads the
 /// library that knows the setting.
 const CLOCK: &str = "SELECT c.at, coalesce(current_setting('sendgate.test_clock', true), 'off') = 'on',
-       sendgate.copied_database()
+       sendgate.copied_database(), sendgate.enforcement_of(NULL) = 'observe'
 FROM (SELECT sendgate.clock() AS at) AS c";
 
 /// Breakers that the credits hold open; found by the index of exhausted accounts.
 const BREAKERS_OPEN: &str = "SELECT count(*) FROM sendgate.breakers AS b
 WHERE b.exhausted_at IS NOT NULL AND b.state = 'open'";
 
-/// All accounts by status and breaker mode.
-const ACCOUNTS: &str = "SELECT a.status::text, a.breaker_mode::text, count(*)
+/// All accounts by status and breaker mode, and how many of them are only observed.
+const ACCOUNTS: &str = "SELECT a.status::text, a.breaker_mode::text, count(*),
+       count(*) FILTER (WHERE coalesce(a.enforcement, sendgate.enforcement_of(NULL)) = 'observe')
 FROM sendgate.linkedin_accounts AS a GROUP BY 1, 2";
 
 /// Slots used today. Only accounts whose counters are of today have used any.
@@ -60,6 +61,10 @@ pub struct Numbers {
     pub test_clock: bool,
     /// Whether the books were written in another database.
     pub copied: bool,
+    /// Whether the setting lets every account without a mode of its own be observed.
+    pub observes: bool,
+    /// Accounts that are only observed, by the setting or their own mode.
+    pub observed: i64,
     /// Breakers that are open because credits are exhausted.
     pub breakers_open: i64,
     /// Accounts by status and breaker mode.
@@ -95,6 +100,8 @@ impl Session {
         Ok(Numbers {
             test_clock: clock.get(1),
             copied: clock.get(2),
+            observes: clock.get(3),
+            observed: accounts.iter().map(|row| row.get::<_, i64>(3)).sum(),
             breakers_open: self.row(what, BREAKERS_OPEN, &[]).await?.get(0),
             accounts: accounts.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect(),
             slots_used: std::array::from_fn(|n| slots.get(n)),

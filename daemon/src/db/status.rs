@@ -13,6 +13,15 @@ const NOW: &str = "SELECT sendgate.clock()";
 /// Whether the books were written in another database, so that nothing is sent from here.
 const COPIED: &str = "SELECT sendgate.copied_database()";
 
+/// What the setting says, and the accounts that are set to be observed, found by their index.
+const OBSERVED: &str = "SELECT sendgate.enforcement_of(NULL),
+       ARRAY(SELECT a.id::text FROM sendgate.linkedin_accounts AS a
+             WHERE a.enforcement = 'observe' ORDER BY a.id LIMIT $1)";
+
+/// Whether one account is only observed.
+const IS_OBSERVED: &str = "SELECT sendgate.enforcement_of(a.enforcement) = 'observe'
+FROM sendgate.linkedin_accounts AS a WHERE a.id = $1";
+
 /// Accounts that cannot send or have an open alert come first, then all others, both by id. The ranking reads
 /// each account once and only cheap columns; cards are made only for the accounts that are shown. The next
 /// page begins after the account in $2.
@@ -46,6 +55,34 @@ const IS_KNOWN: &str = "SELECT EXISTS (SELECT FROM sendgate.linkedin_accounts AS
 
 /// One account's card.
 const CARD: &str = "SELECT to_jsonb(c) FROM sendgate.account_cards AS c WHERE c.account_id = $1";
+
+/// Who is only observed: their rules refuse nothing.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Observed {
+    /// Whether all accounts without a mode of their own are, by the setting.
+    pub by_setting: bool,
+    /// Those that are by their own mode, up to [`OBSERVED_MAX`].
+    pub accounts: Vec<Untrusted>,
+}
+
+impl Observed {
+    /// Whether anything is to be said.
+    pub fn is_any(&self) -> bool {
+        self.by_setting || !self.accounts.is_empty()
+    }
+
+    /// How many accounts are, by their own mode.
+    pub fn counted(&self) -> String {
+        match self.accounts.len() {
+            1 => "1 account".to_owned(),
+            more if more as i64 == OBSERVED_MAX => format!("{} accounts or more", more),
+            more => format!("{more} accounts"),
+        }
+    }
+}
+
+/// Accounts that are only observed are counted up to here.
+pub const OBSERVED_MAX: i64 = 100;
 
 /// A line of the view `account_cards`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -94,6 +131,18 @@ impl Session {
     /// Whether the books were written in another database, so that nothing is sent from here.
     pub async fn is_copy(&self) -> Result<bool> {
         Ok(self.row("asking whose books these are", COPIED, &[]).await?.get(0))
+    }
+
+    /// Who is only observed.
+    pub async fn observed(&self) -> Result<Observed> {
+        let row = self.row("asking who is observed", OBSERVED, &[(&OBSERVED_MAX, Type::INT8)]).await?;
+        Ok(Observed { by_setting: row.get::<_, &str>(0) == "observe", accounts: row.get(1) })
+    }
+
+    /// Whether one account is only observed; `false` for one that is not there.
+    pub async fn is_observed(&self, account: &str) -> Result<bool> {
+        let rows = self.rows("asking who is observed", IS_OBSERVED, &[(&account, Type::TEXT)]).await?;
+        Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 
     /// The first `rows_max` cards, or those after an account; and how many accounts there are.

@@ -2,6 +2,7 @@
 
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, null_argument, sql_reading, unknown_value};
+use crate::postgres::gucs;
 use crate::postgres::zone;
 use crate::tables::accounts::packed;
 use pgrx::{IntoDatum, JsonB, pg_sys};
@@ -9,7 +10,7 @@ use sendgate_decision::account::DAYS_BEFORE;
 use sendgate_decision::breaker::{Breaker, Reading};
 use sendgate_decision::budget;
 use sendgate_decision::clock::{Day, Instant, next_credit_period};
-use sendgate_decision::names::{BreakerMode, OperationState, Outcome};
+use sendgate_decision::names::{BreakerMode, Enforcement, OperationState, Outcome};
 use sendgate_decision::window::Window;
 
 sql_reading!(sendgate_sent_as_of, pg_finfo_sendgate_sent_as_of, sent_as_of);
@@ -26,9 +27,21 @@ sql_reading!(sendgate_next_credit_period, pg_finfo_sendgate_next_credit_period, 
 sql_reading!(sendgate_window_days_array, pg_finfo_sendgate_window_days_array, window_days_array);
 sql_reading!(sendgate_window_since, pg_finfo_sendgate_window_since, window_since);
 
+sql_reading!(sendgate_enforcement_of, pg_finfo_sendgate_enforcement_of, enforcement_of);
+
 sql_reading!(sendgate_is_sound_account, pg_finfo_sendgate_is_sound_account, is_sound_account);
 sql_reading!(sendgate_is_sound_history, pg_finfo_sendgate_is_sound_history, is_sound_history);
 sql_reading!(sendgate_is_sound_operation, pg_finfo_sendgate_is_sound_operation, is_sound_operation);
+
+fn enforcement_of(args: &Args) -> Answer {
+    let mode = match args.optional::<&str>(0) {
+        Some(own) => {
+            Enforcement::parse(own).ok_or_else(|| unknown_value("own", own, &Enforcement::allowed()))?
+        }
+        None => gucs::enforcement(),
+    };
+    Ok(mode.name().into_datum())
+}
 
 fn day(args: &Args, position: usize) -> Result<Day> {
     let date: pgrx::datum::Date = args.required(position, "marker")?;

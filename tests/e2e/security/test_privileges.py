@@ -22,6 +22,7 @@ TRIGGERS = "append_only config_changed journal_event suppressions_changed accoun
 # everybody's who asks the gate.
 READINGS = """sent_as_of sent_in_seven_days_as_of sent_before_days effective_cap breaker_state next_credit_period
 window_days_array window_since credit_forecast""".split()
+READINGS += ["enforcement_of"]
 # Called by constraints, which check as the table's owner.
 INTERNAL = "is_sound_account is_sound_history is_sound_operation".split()
 GRANTEES = (

@@ -12,7 +12,7 @@ READING = """clock preview credit_forecast sent_as_of sent_in_seven_days_as_of s
 next_credit_period window_days_array window_since why is_sound_account is_sound_history is_sound_operation refusal_counts append_only
 config_changed suppressions_changed account_leaves""".split()
 
-READING += ["copied_database"]
+READING += ["copied_database", "enforcement_of"]
 
 NOON = "2026-05-20 12:00:00+00"
 FROZEN = f"SET sendgate.now = '{NOON}'"

@@ -23,6 +23,14 @@ CROSS JOIN LATERAL contract.error('SELECT sendgate.' || input.statement) AS e
 ORDER BY input.n;
 \x off
 
+-- What holds, for those who look: the account's own mode before the setting.
+SELECT a.id, a.enforcement, sendgate.enforcement_of(a.enforcement) FROM sendgate.linkedin_accounts a
+WHERE a.id IN ('observe/a', 'observe/b') ORDER BY a.id;
+SET sendgate.enforcement = 'observe';
+SELECT sendgate.enforcement_of(NULL), sendgate.enforcement_of('enforce');
+RESET sendgate.enforcement;
+SELECT code, message FROM contract.error($$SELECT sendgate.enforcement_of('off')$$);
+
 -- The first observed reason, and its retry_at, with a yes; the counts are true.
 SELECT proceed, operation_id IS NOT NULL AS taken, reason, retry_at, sent_today, daily_cap, remaining
 FROM sendgate.reserve('observe/a', 'inmail', 'p1', NULL, contract.op(1));

@@ -6,9 +6,10 @@ use tokio_postgres::types::Type;
 use crate::db::{Session, Untrusted};
 use crate::error::Result;
 
-/// Its window and zone.
+/// Its window and zone, and whether it is only observed.
 const WINDOW: &str = "SELECT a.time_zone::text, to_char(a.window_start, 'HH24:MI'),
-       to_char(a.window_end, 'HH24:MI'), a.window_days
+       to_char(a.window_end, 'HH24:MI'), a.window_days,
+       sendgate.enforcement_of(a.enforcement) = 'observe'
 FROM sendgate.linkedin_accounts AS a WHERE a.id = $1";
 
 /// Slots taken and sends proven in each quarter of an hour of the day $2. A row that counts on the day but
@@ -51,6 +52,8 @@ pub struct Window {
     pub hours: Option<(String, String)>,
     /// The window's days, from 1 for Monday.
     pub days: Option<Vec<i32>>,
+    /// Whether the account is only observed: its rules refuse nothing.
+    pub observed: bool,
 }
 
 /// A quarter of an hour in which something happened.
@@ -83,6 +86,7 @@ impl Session {
             zone: row.get(0),
             hours: row.get::<_, Option<String>>(1).zip(row.get(2)),
             days: row.get(3),
+            observed: row.get(4),
         }))
     }
 

@@ -53,6 +53,11 @@ impl Collector for Counted {
         page.gauge("sendgate_test_clock_on", help, i64::from(numbers.test_clock))?;
         let help = "Whether the books were written in another database, so that nothing is sent from here.";
         page.gauge("sendgate_copied_database", help, i64::from(numbers.copied))?;
+        let help =
+            "Whether the setting sendgate.enforcement is observe: the rules refuse nothing by themselves.";
+        page.gauge("sendgate_enforcement_observe", help, i64::from(numbers.observes))?;
+        let help = "Accounts that are only observed, by the setting or their own mode.";
+        page.gauge("sendgate_accounts_observed", help, numbers.observed)?;
         accounts(&mut page, numbers)?;
         today(&mut page, numbers)?;
         alerts(&mut page, numbers)?;
