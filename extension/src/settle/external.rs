@@ -20,7 +20,7 @@ use crate::tables::enrollments;
 use crate::tables::events;
 use crate::tables::journal::{self, ErrorNote, JournalRow};
 use pgrx::datum::Uuid;
-use sendgate_decision::clock::{Day, Instant};
+use sendgate_decision::clock::{DAY, Day, Instant};
 use sendgate_decision::external::{Candidate, Reading, Told, counts_at, read, record};
 use sendgate_decision::names::{Action, OperationId, OperationState, Origin, Outcome};
 use sendgate_decision::settle::Operation;
@@ -28,6 +28,9 @@ use sendgate_decision::settle::Operation;
 /// Under which the ids of external operations are made. Never changes: the same send must get the
 /// same id from every version.
 const NAMESPACE: uuid::Uuid = uuid::uuid!("5c2a6f0e-9d1b-4e67-8a3f-7b1d40c9e2f5");
+
+/// How far the stamps of one old InMail may lie apart: its event is looked for in this time alone.
+const STAMPS_DIFFER_MAX: i64 = 7 * DAY;
 
 /// What is known of the send already. Its event is kept longer than the journal, or the other way
 /// round.
@@ -130,7 +133,10 @@ pub fn journal_send(spi: &Spi, send: &ExternalSend<'_>) -> Result<Recorded> {
     match read(&candidates(spi, send), &told, gucs::late_delivery()) {
         Reading::Known(event) => Ok(Recorded::Already(Some(event))),
         Reading::Delivers(operation) => deliver(spi, send, operation),
-        Reading::New => count(spi, send, (held, &before), id, now),
+        Reading::New => match told_before(spi, send, now) {
+            Some(event) => Ok(Recorded::Already(Some(event))),
+            None => count(spi, send, (held, &before), id, now),
+        },
     }
 }
 
@@ -169,6 +175,18 @@ fn candidates(spi: &Spi, send: &ExternalSend<'_>) -> Vec<Candidate> {
             event: row.nullable_uuid().zip(row.nullable()),
         })
         .collect()
+}
+
+/// The event of an InMail whose journal row may be pruned, by its chat id: a webhook that comes again rounds its
+/// stamp. The journal keeps a month at least, so a younger InMail would have been found there.
+fn told_before(spi: &Spi, send: &ExternalSend<'_>, now: Instant) -> Option<Id> {
+    let chat = send.chat_id.filter(|_| send.action == Action::Inmail)?;
+    let kept = i64::from(gucs::KEEP_DAYS_MIN) * DAY - STAMPS_DIFFER_MAX;
+    if send.occurred_at > now.plus(-kept) {
+        return None;
+    }
+    let between = (send.occurred_at.plus(-STAMPS_DIFFER_MAX), send.occurred_at.plus(STAMPS_DIFFER_MAX));
+    events::of_chat(spi, (send.account, send.prospect, chat), between)
 }
 
 /// The echo of an operation that waits for its outcome, or for its proof.

@@ -17,6 +17,16 @@ static INSERT: Statement = Statement::new(
     types![uuid, uuid, instant, instant, date, text, text, text, text, text],
 );
 
+/// The InMail of a chat, told of that occurred from $4 to $5.
+static OF_CHAT: Statement = Statement::new(
+    "SELECT e.id FROM sendgate.linkedin_events e
+     WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) $2
+       AND e.event_type OPERATOR(pg_catalog.=) 'inmail_sent' AND e.chat_id OPERATOR(pg_catalog.=) $3
+       AND e.occurred_at OPERATOR(pg_catalog.>=) $4 AND e.occurred_at OPERATOR(pg_catalog.<=) $5
+     ORDER BY e.occurred_at LIMIT 1",
+    types![text, text, text, instant, instant],
+);
+
 static INSERT_MANY: Statement = Statement::new(
     "INSERT INTO sendgate.linkedin_events (id, operation_id, occurred_at, recorded_at, counted_on,
          account_id, prospect_id, event_type, chat_id, campaign_id)
@@ -143,6 +153,16 @@ pub fn insert_many(spi: &Spi, events: &[Event<'_>], now: Instant) {
             array(Element::Text, all().map(|e| e.campaign.as_deref())),
         ],
     );
+}
+
+/// The event of an InMail by its chat id, that occurred between these instants.
+pub fn of_chat(
+    spi: &Spi,
+    (account, prospect, chat): (&str, &str, &str),
+    between: (Instant, Instant),
+) -> Option<Id> {
+    let values = params![account, prospect, chat, between.0, between.1];
+    spi.run(&OF_CHAT, values).first().and_then(|mut row| row.nullable_uuid())
 }
 
 /// Whether the event log proves a delivery after the breaker's stamp.

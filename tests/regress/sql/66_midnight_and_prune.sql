@@ -272,3 +272,15 @@ SET sendgate.now = '2065-03-20 00:00:00+00';
 SELECT * FROM sendgate.midnight_reset();
 SET sendgate.now = '2065-03-21 00:00:00+00';
 SELECT * FROM sendgate.midnight_reset();
+
+-- An event outlives its journal row: a webhook about an old InMail that comes again, with a rounded stamp, is still
+-- about the same one. Another chat is another InMail.
+SET sendgate.now = '2027-04-10 12:00:30+00';
+SELECT sendgate.upsert_account('prn-5', 'sales_navigator');
+SELECT sendgate.record_external_send('prn-5', 'inmail', 'p', 'chat-5', '2027-04-10 12:00:29.5+00') AS event \gset
+SET sendgate.now = '2027-08-01 12:00:00+00';
+SELECT pg_temp.prune('90 days', '400 days', 10000);
+SELECT count(*) AS in_the_journal FROM sendgate.send_operations WHERE account_id = 'prn-5';
+SELECT sendgate.record_external_send('prn-5', 'inmail', 'p', 'chat-5', '2027-04-10 12:00:00+00') = :'event' AS same_event;
+SELECT sendgate.record_external_send('prn-5', 'inmail', 'p', 'chat-6', '2027-04-10 12:00:00+00') = :'event' AS same_event;
+SELECT chat_id, count(*) FROM sendgate.linkedin_events WHERE account_id = 'prn-5' GROUP BY 1 ORDER BY 1;
