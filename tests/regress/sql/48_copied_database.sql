@@ -29,6 +29,7 @@ UPDATE sendgate.home_database SET database_oid = 1;
 SELECT sendgate.copied_database();
 SELECT proceed, reason, retry_at FROM sendgate.preview('copy', 'message', 'p3');
 SELECT proceed, reason, retry_at FROM sendgate.reserve('copy', 'message', 'p3');
+SELECT reason, since, advice FROM sendgate.why('copy', 'message');
 -- Not even again.
 SELECT proceed, reason FROM sendgate.reserve('copy', 'inmail', 'p1', 'k', contract.op(1));
 SELECT proceed, reason FROM sendgate.breaker_check('copy');
