@@ -110,7 +110,7 @@ SECURITY DEFINER
 AS 'MODULE_PATHNAME', 'sendgate_breaker_check';
 
 COMMENT ON FUNCTION sendgate.breaker_check(text, text, text) IS
-'Consults the switch and the InMail breaker of an account and nothing else, for applications that use nothing else of the gate. Clears a stamp of an earlier period, or one that a recent delivery disproves; otherwise logs the skip once per prospect, campaign and stamp, defers the enrollment of that prospect and campaign, and counts the repeats. A clear releases the deferred work. Takes no slot and does not see probes. Errors: SG001, SG002, SG101, SG301.';
+'Consults the switch and the InMail breaker of an account, and whether the prospect is suppressed, for applications that use nothing else of the gate. Clears a stamp of an earlier period, or one that a recent delivery disproves; otherwise logs the skip once per prospect, campaign and stamp, defers the enrollment of that prospect and campaign, and counts the repeats. A clear releases the deferred work. Takes no slot and does not see probes. Errors: SG001, SG002, SG101, SG301.';
 
 CREATE FUNCTION sendgate.breaker_report(
     account_id text,
