@@ -74,6 +74,18 @@ WITHOUT_HEADING = {
 }
 
 
+# Where people have to find every refusal reason, each with what it says there.
+TOLD = {
+    "daemon/src/words.rs": "the console and the terminal show it in words",
+    "docs/reference.md": "the table of reasons says when it holds and until when",
+    "docs/application.md": "the table says what a worker does about it",
+}
+# Reasons that one of these does not need, each with the reason.
+UNTOLD = {
+    ("daemon/src/words.rs", "operation_resolved"): "an answer about one operation, which no page shows of an account",
+}
+
+
 @dataclass
 class Module:
     """One Rust file: its path inside the crate, and the modules that it imports, each with a line number."""
@@ -287,11 +299,20 @@ def complete() -> Iterator[str]:
         yield f"extension/src: {symbol} is exported, but no SQL function uses it. Remove it, or define its function."
 
 
+def reasons() -> Iterator[str]:
+    """Refusal reasons that a page or the console does not explain."""
+    names = REPO / "extension/decision/src/names.rs"
+    listed = re.search(r"^    Reason \{\n(.*?)^    \}", names.read_text(), re.M | re.S) if names.exists() else None
+    for reason in re.findall(r'=> "(\w+)"', listed[1]) if listed else ():
+        for place, what in TOLD.items():
+            if (place, reason) not in UNTOLD and not re.search(rf"\b{reason}\b", (REPO / place).read_text()):
+                yield f"{shown(names)}: {place} does not name the reason {reason}. Add it there: {what}."
+
+
 def faults() -> list[str]:
     """Everything that is not in order."""
     found = [fault for crate in FLOORS for fault in (*floors(crate), *circles(crate))]
-    found += [*sizes(), *complete()]
-    return found + list(leaving_tables.faults(REPO))
+    return found + [*sizes(), *complete(), *reasons(), *leaving_tables.faults(REPO)]
 
 
 def main() -> int:

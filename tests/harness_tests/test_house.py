@@ -64,6 +64,15 @@ FAULTS = {
         {"sql/30_gate.sql": FUNCTION + "CREATE TABLE sendgate.notes (\n    account_id text NOT NULL\n);\n"},
         "notes has a column account_id, and remove_account would leave its rows behind",
     ),
+    "a reason that the console does not explain": (
+        {
+            "extension/decision/src/names.rs": 'closed_list! {\n    Reason {\n        Full => "full",\n    }\n}\n',
+            "daemon/src/words.rs": '"fully" => "…"',
+            "docs/reference.md": ORDERLY["docs/reference.md"] + "`full`\n",
+            "docs/application.md": "`full`\n",
+        },
+        "names.rs: daemon/src/words.rs does not name the reason full",
+    ),
     "no test": ({"tests/regress/sql/20_reserve.sql": ""}, "no file of tests/regress/sql calls reserve"),
 }
 
