@@ -234,7 +234,7 @@ class Hurries(Account):
 
 
 class TakesNoTurns(Account):
-    """Of a paced account comes first what was granted last."""
+    """Of a paced account the action that was granted last comes first."""
 
     def before(self, action, other):
         return super().before(other, action)

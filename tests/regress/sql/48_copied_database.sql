@@ -42,7 +42,7 @@ SELECT code, message, detail FROM contract.error($$INSERT INTO pg_temp.outbox VA
 SELECT sendgate.confirm('copy', contract.op(1), 'chat 1') IS NOT NULL AS confirmed;
 SELECT sendgate.upsert_account('copy-3', 'sales_navigator');
 SELECT sendgate.copied_database();
--- Nor does the switch: that is somebody else's reason.
+-- Nor does the switch: it has a reason of its own.
 SELECT sendgate.resume_all();
 SELECT sendgate.pause_all('on top');
 SELECT sendgate.resume_all();

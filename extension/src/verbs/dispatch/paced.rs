@@ -1,7 +1,7 @@
 //! Accounts with a pace of their own: one slot at a time, of the action granted longest ago.
 //!
 //! Tickets are in the order in which they fall due, which says nothing about that: actions of a paced account
-//! mostly fall due together. So whoever meets one of them looks at all of them.
+//! mostly fall due together. So a call that meets one of them looks at all of them.
 
 use crate::gate::rule::Rule;
 use crate::postgres::ids::Id;
