@@ -116,6 +116,9 @@ fn as_text(style: Style, report: &Report) -> String {
         out += &format!("{}\n", counted(counter));
     }
     out += &format!("\nBreaker: {}\n", breaker(style, &account.breaker, *at));
+    if let Some(said) = account.credits.as_ref().and_then(|credits| credits.sentence(Timestamp::to_iso)) {
+        out += &format!("Credits: {}\n", stripped(&said));
+    }
     out += &work(style, card);
     out += &list(style, "What happened to its breaker", &account.breaker_history, changed);
     out += &list(style, "Skipped today", &account.skips_today, skipped);

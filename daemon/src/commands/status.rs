@@ -127,6 +127,7 @@ fn cards_table(style: Style, cards: &[AccountCard]) -> String {
             count(card.waiting, Tone::Plain),
             count(card.parked, Tone::Bad),
             count(card.skipped_today, Tone::Notable),
+            credits(card),
             Cell::text(card.pill.as_ref().map_or("", Untrusted::raw)).in_tone(Tone::Notable),
         ]
     };
@@ -142,9 +143,20 @@ fn cards_table(style: Style, cards: &[AccountCard]) -> String {
         "waiting",
         "parked",
         "skipped",
+        "credits",
         "",
     ];
     table(style, &headings, &cards.iter().map(row).collect::<Vec<_>>())
+}
+
+/// What is left of a balance that was told; nothing where none is counted.
+fn credits(card: &AccountCard) -> Cell {
+    let left = card.credits_left.map_or_else(String::new, |left| left.to_string());
+    match card.credits_state.as_str() {
+        "exhausted" => Cell::number(&left).in_tone(Tone::Bad),
+        "low" => Cell::number(&format!("{left} low")).in_tone(Tone::Notable),
+        _ => Cell::number(&left),
+    }
 }
 
 fn jobs_table(style: Style, jobs: &[Heartbeat]) -> String {

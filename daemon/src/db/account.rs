@@ -15,6 +15,9 @@ pub const ACTIONS: [&str; 5] = ["inmail", "invite", "message", "profile_view", "
 /// Its breaker.
 const BREAKER: &str = "SELECT to_jsonb(b) FROM sendgate.breakers AS b WHERE b.account_id = $1";
 
+/// Its InMail credits.
+const CREDITS: &str = "SELECT to_jsonb(c) FROM sendgate.credits AS c WHERE c.account_id = $1";
+
 /// Its counters in the order of $2, with the deliveries of today.
 const COUNTERS: &str = "SELECT to_jsonb(k) || jsonb_build_object('delivered_today', (
     SELECT count(*) FROM sendgate.linkedin_events AS e
@@ -58,6 +61,8 @@ pub type Others = Map<String, Value>;
 pub struct Account {
     /// Its breaker.
     pub breaker: Breaker,
+    /// Its InMail credits.
+    pub credits: Option<Credits>,
     /// Its counters, in the order of [`ACTIONS`].
     pub counters: Vec<Counter>,
     /// When its breaker was set and cleared, newest first.
@@ -90,6 +95,47 @@ pub struct Breaker {
     /// The view's other columns.
     #[serde(flatten)]
     pub others: Others,
+}
+
+/// The InMail credits of an account, as the view `credits` has them.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct Credits {
+    /// What is left of the balance that was told; none if none is counted.
+    pub credits_left: Option<i32>,
+    /// InMails of the last seven UTC days; none until the days before are counted.
+    pub used_last_7_days: Option<i32>,
+    /// Start of the next credit period that grants something.
+    pub next_grant_at: Option<Timestamp>,
+    /// How many credits that adds.
+    pub next_grant: Option<i32>,
+    /// How many can pile up.
+    pub ceiling: Option<i32>,
+    /// When they are used up at this pace; none if not before the next credit period.
+    pub lasts_until: Option<Timestamp>,
+    /// `untracked`, `ok`, `low` or `exhausted`.
+    pub state: String,
+    /// The view's other columns.
+    #[serde(flatten)]
+    pub others: Others,
+}
+
+impl Credits {
+    /// What is left, until when it lasts and what comes next, in a sentence; none where no balance is counted.
+    /// `show` writes an instant.
+    pub fn sentence(&self, show: impl Fn(Timestamp) -> String) -> Option<String> {
+        let left = self.credits_left?;
+        let used = self.used_last_7_days.unwrap_or(0);
+        let lasting = match self.lasts_until {
+            Some(_) if left == 0 => "no InMail goes out".to_owned(),
+            Some(until) => format!("at this pace they last until {}", show(until)),
+            None => "they last until the next credit period".to_owned(),
+        };
+        let next = match (self.next_grant_at, self.next_grant) {
+            (Some(at), Some(grant)) => format!("{grant} more at {}", show(at)),
+            _ => "no grant is known to come".to_owned(),
+        };
+        Some(format!("{left} left, {used} went in seven days: {lasting}; {next}"))
+    }
 }
 
 impl Breaker {
@@ -234,8 +280,9 @@ impl Session {
         let one = parameters(&account);
         let some = [(&account as _, Type::TEXT), (&rows_max as _, Type::INT8)];
         let what = "reading the account";
-        let (breaker, counters, breaker_history, skips_today, unresolved, corrections, alerts) = tokio::try_join!(
+        let (breaker, credits, counters, breaker_history, skips_today, unresolved, corrections, alerts) = tokio::try_join!(
             self.account_breaker(account),
+            self.objects::<Credits>(what, CREDITS, &one),
             self.account_counters(account),
             self.objects(what, BREAKER_HISTORY, &some),
             self.objects(what, SKIPS, &one),
@@ -245,6 +292,7 @@ impl Session {
         )?;
         Ok(breaker.map(|breaker| Account {
             breaker,
+            credits: credits.into_iter().next(),
             counters,
             breaker_history,
             skips_today,

@@ -43,7 +43,9 @@ const CARDS: &str = "WITH ranked AS (
 SELECT k.card FROM page AS p
 CROSS JOIN LATERAL (
     -- OFFSET keeps this from being joined with all cards at once.
-    SELECT to_jsonb(c) AS card FROM sendgate.account_cards AS c WHERE c.account_id = p.id OFFSET 0
+    SELECT to_jsonb(c) || jsonb_build_object('credits_left', r.credits_left, 'credits_state', r.state) AS card
+    FROM sendgate.account_cards AS c JOIN sendgate.credits AS r ON r.account_id = c.account_id
+    WHERE c.account_id = p.id AND r.account_id = p.id OFFSET 0
 ) AS k
 ORDER BY p.calm, p.id";
 
@@ -54,7 +56,10 @@ const ACCOUNTS: &str = "SELECT count(*) FROM sendgate.linkedin_accounts AS a";
 const IS_KNOWN: &str = "SELECT EXISTS (SELECT FROM sendgate.linkedin_accounts AS a WHERE a.id = $1)";
 
 /// One account's card.
-const CARD: &str = "SELECT to_jsonb(c) FROM sendgate.account_cards AS c WHERE c.account_id = $1";
+const CARD: &str =
+    "SELECT to_jsonb(c) || jsonb_build_object('credits_left', r.credits_left, 'credits_state', r.state)
+FROM sendgate.account_cards AS c JOIN sendgate.credits AS r ON r.account_id = c.account_id
+WHERE c.account_id = $1 AND r.account_id = $1";
 
 /// Who is only observed: their rules refuse nothing.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -115,6 +120,10 @@ pub struct AccountCard {
     pub parked: i64,
     /// Prospects skipped today.
     pub skipped_today: i64,
+    /// InMail credits that are left; none where no balance is counted.
+    pub credits_left: Option<i64>,
+    /// `untracked`, `ok`, `low` or `exhausted`.
+    pub credits_state: String,
     /// Why InMails are stopped, in the database's words.
     pub pill: Option<Untrusted>,
     /// The view's other columns.

@@ -200,6 +200,24 @@ impl AccountPage {
         format!("{start}–{end} on {}", days.join(", "))
     }
 
+    /// What is left of the InMail credits, until when it lasts and what comes next; none where no balance is
+    /// counted.
+    fn credits(&self) -> Option<String> {
+        self.facts.account.credits.as_ref()?.sentence(|at| at.to_string())
+    }
+
+    fn credits_are_low(&self) -> bool {
+        self.facts.account.credits.as_ref().is_some_and(|credits| credits.state != "ok")
+    }
+
+    /// What is left of the most that the account can have, in percent.
+    fn credits_share(&self) -> i32 {
+        self.facts.account.credits.as_ref().map_or(0, |credits| {
+            let left = credits.credits_left.unwrap_or(0);
+            percent(left, credits.ceiling.unwrap_or(left).max(left))
+        })
+    }
+
     fn bar(&self, counter: &Counter) -> i32 {
         percent(counter.sent_today, counter.daily_cap)
     }

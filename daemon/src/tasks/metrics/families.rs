@@ -17,12 +17,13 @@ use crate::db::numbers::Numbers;
 const SKIP_REASONS: [(&str, &str); 2] =
     [("inmail", "account_inmail_credits_exhausted"), ("inmail", "inmail_eligibility")];
 /// Kinds of alerts that are shown even if none is open.
-const ALERT_KINDS: [&str; 12] = [
+const ALERT_KINDS: [&str; 13] = [
     "action_unavailable",
     "clock_behind_row",
     "copied_database",
     "counter_ahead_of_events",
     "counter_behind_events",
+    "credits_low",
     "delivered_after_rollback",
     "failing",
     "operations_expired",
