@@ -3,7 +3,8 @@
 accounts.csv is written by hand. Its `credits` are what the mock provider lets an account spend in
 this month, `renewal` what it gets on the 1st. Two of the accounts hold so few that they run dry in
 the first seconds of the demo. Two more meet a provider that fails: ivan-petrov's invites are over LinkedIn's
-weekly limit, and clara-nunes sends invites whose text is too long (`trouble`).
+weekly limit, and clara-nunes sends invites whose text is too long (`trouble`). The provider shows the InMail balance of
+one of its products for sofia-novak (`balance`), and answers each of her InMails without a fault.
 """
 
 import csv
@@ -26,10 +27,12 @@ FAILING = 60
 """Invites of each account in trouble, enough to see that few of them are tried."""
 MESSAGES = 8
 """Messages of each of these accounts, to see that they go on."""
+KNOWN = 24
+"""InMails of each account whose balance is known: more than it has credits for, before and after a top-up."""
 COLUMNS = ["campaign_id", "prospect_id", "account_id", "action", "is_connection"]
 
 
-def rows(accounts: list[str], senders: list[str], troubled: list[str]):
+def rows(accounts: list[str], senders: list[str], troubled: list[str], known: list[str]):
     """Prospects dealt to the accounts in turn, so that every account is busy from the start."""
     dice = random.Random(SEED)
     for number in range(INMAILS):
@@ -47,6 +50,9 @@ def rows(accounts: list[str], senders: list[str], troubled: list[str]):
             yield "failing", f"failing-{account}-{number + 1:03}", account, "invite", "no"
         for number in range(MESSAGES):
             yield "failing", f"connected-{account}-{number + 1:03}", account, "message", "yes"
+    for account in known:
+        for number in range(KNOWN):
+            yield "known-credits", f"known-{account}-{number + 1:03}", account, "inmail", "no"
 
 
 def main() -> None:
@@ -54,13 +60,14 @@ def main() -> None:
     with open(HERE / "accounts.csv", encoding="utf-8") as file:
         accounts = list(csv.DictReader(file))
     troubled = [row["account_id"] for row in accounts if row["trouble"]]
-    sound = [row for row in accounts if not row["trouble"]]
+    known = [row["account_id"] for row in accounts if row["balance"]]
+    sound = [row for row in accounts if not row["trouble"] and not row["balance"]]
     everybody = [row["account_id"] for row in sound]
     senders = [row["account_id"] for row in sound if row["tier"] != "free"]  # free sends no InMails
     with open(HERE / "prospects.csv", "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(rows(everybody, senders, troubled))
+        writer.writerows(rows(everybody, senders, troubled, known))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ prints `listening on http://127.0.0.1:PORT` and serves until SIGTERM:
 
     POST /api/v1/messages   {account_id, prospect_id, action, operation_id} → 201, 422, 429, 50x or silence
     GET  /api/v1/accepted   the invites that were accepted so far
+    GET  /api/v1/linkedin/inmail_balance?account_id=…   InMail credits: a number or null for each product
+    POST /topup?account_id=…&credits=…   somebody buys credits
     POST /renew             the first of the month: every account gets the credits of its contract
     GET  /ledger            every request so far and whether it was truly delivered
 
@@ -22,6 +24,7 @@ import signal
 import sys
 import threading
 import time
+import urllib.parse
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -51,6 +54,8 @@ FAULTS = [
     (5, EVERY, "hang_up"),
     (3, EVERY, "silence"),
 ]
+PRODUCTS = ("premium", "recruiter", "sales_navigator")
+"""That a seat may have, each with InMail credits of its own."""
 ACCEPTED_PER_MILLE = 400
 """Of the invites that were delivered."""
 ANSWER_SECONDS = (0.3, 1.1)
@@ -77,6 +82,16 @@ def problem(status: int, error_type: str, title: str, detail: str, **more) -> An
     return Answer(status, {"type": error_type, "title": title, "detail": detail, **more})
 
 
+def out_of_credits() -> Answer:
+    """What an InMail gets without credits."""
+    return problem(
+        422,
+        "errors/insufficient_credits",
+        "Not enough credits",
+        "Provider cannot execute request because of insufficient credits.",
+    )
+
+
 @dataclass
 class Provider:
     """The provider's own state: credits left, requests seen, and the ledger of both."""
@@ -86,6 +101,8 @@ class Provider:
     ledger_path: str
     seed: str
     troubles: dict[str, str] = field(default_factory=dict)
+    balances: dict[str, str] = field(default_factory=dict)
+    """Accounts whose balance can be asked for: the product that has it."""
     lock: threading.Lock = field(default_factory=threading.Lock)
     attempts: Counter = field(default_factory=Counter)
     ledger: list[dict] = field(default_factory=list)
@@ -127,6 +144,8 @@ class Provider:
             if action == "invite":
                 return problem(*trouble, f"{trouble[2]}: {account}.")
             return Answer(201, {"chat_id": f"chat-{prospect}-{attempt}"}, delivered=True)
+        if account in self.balances:
+            return self.by_credits(account, prospect, action, attempt)
         fault = self.pick(FAULTS, action, prospect, "fault", attempt)
         name = fault[2] if fault else None
         if name == "too_many_requests":
@@ -142,12 +161,7 @@ class Provider:
         if refusal := self.pick(REFUSALS, action, prospect, "refusal"):
             return problem(422, refusal[2], refusal[3], f"{refusal[3]}: {prospect}.")
         if action == "inmail" and self.credits[account] == 0:
-            return problem(
-                422,
-                "errors/insufficient_credits",
-                "Not enough credits",
-                "Provider cannot execute request because of insufficient credits.",
-            )
+            return out_of_credits()
         delivered = name is None or self.roll("truly sent", prospect, action, attempt) < 500
         if delivered and action == "inmail":
             self.credits[account] -= 1
@@ -168,6 +182,26 @@ class Provider:
                 answer = Answer(201, {"chat_id": chat_id})
         answer.delivered = delivered
         return answer
+
+    def by_credits(self, account: str, prospect: str, action: str, attempt: int) -> Answer:
+        """An account without faults: an InMail goes out while there are credits."""
+        if action == "inmail":
+            if self.credits[account] == 0:
+                return out_of_credits()
+            self.credits[account] -= 1
+        return Answer(201, {"chat_id": f"chat-{prospect}-{attempt}"}, delivered=True)
+
+    def balance(self, account: str) -> dict:
+        """InMail credits of each product; null where the seat has no such product, or does not show them."""
+        with self.lock:
+            shown = self.balances.get(account)
+            return {product: self.credits[account] if product == shown else None for product in PRODUCTS}
+
+    def top_up(self, account: str, credits: int) -> dict:
+        """Somebody buys credits."""
+        with self.lock:
+            self.credits[account] += credits
+        return self.balance(account)
 
     def accepted(self) -> list[dict]:
         """Delivered invites whose prospects said yes: the truth, also where the caller got no answer."""
@@ -210,6 +244,9 @@ class Handler(BaseHTTPRequestHandler):
         """One message, invite or InMail; or a new month."""
         if self.path == "/renew":
             return self.reply(200, self.server.provider.renew())
+        if self.path.startswith("/topup?"):
+            asked = self.query()
+            return self.reply(200, self.server.provider.top_up(asked["account_id"], int(asked["credits"])))
         length = self.headers.get("Content-Length", "")
         if self.path != "/api/v1/messages" or not length.isdigit() or int(length) > BODY_BYTES_MAX:
             self.close_connection = True  # the body stays unread
@@ -228,11 +265,20 @@ class Handler(BaseHTTPRequestHandler):
         """Which invitations were accepted, for the application; the ledger, for the demo's verdict."""
         if self.path == "/api/v1/accepted":
             return self.reply(200, self.server.provider.accepted())
+        if self.path.startswith("/api/v1/linkedin/inmail_balance?"):
+            account = self.query().get("account_id", "")
+            if account not in self.server.provider.credits:
+                return self.reply(404, {"type": "errors/resource_not_found"})
+            return self.reply(200, self.server.provider.balance(account))
         if self.path != "/ledger":
             return self.reply(404, {"type": "errors/resource_not_found"})
         with self.server.provider.lock:
             ledger = list(self.server.provider.ledger)
         return self.reply(200, ledger)
+
+    def query(self) -> dict[str, str]:
+        """The parameters of the address."""
+        return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(self.path).query))
 
     def reply(self, status: int, body) -> None:
         """Answers in JSON; a caller that has gone away is no error of ours."""
@@ -273,7 +319,7 @@ def stop_with_stdin() -> None:
 def main() -> None:
     """Reads the accounts, takes a free port, says which, and serves."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--accounts", required=True, help="CSV with account_id, credits, renewal, trouble")
+    parser.add_argument("--accounts", required=True, help="CSV with account_id, credits, renewal, trouble, balance")
     parser.add_argument("--ledger", required=True, help="JSON lines file to append to")
     parser.add_argument("--seed", default="sendgate", help="another seed, other faults")
     parser.add_argument("--stop-with-stdin", action="store_true", help="end when stdin is closed")
@@ -283,7 +329,8 @@ def main() -> None:
     credits, renewal = ({row["account_id"]: int(row[name]) for row in accounts} for name in ("credits", "renewal"))
     server = Server(("127.0.0.1", 0), Handler)
     troubles = {row["account_id"]: row["trouble"] for row in accounts if row.get("trouble")}
-    server.provider = Provider(credits, renewal, arguments.ledger, arguments.seed, troubles)
+    balances = {row["account_id"]: row["balance"] for row in accounts if row.get("balance")}
+    server.provider = Provider(credits, renewal, arguments.ledger, arguments.seed, troubles, balances)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     if arguments.stop_with_stdin:
         threading.Thread(target=stop_with_stdin, daemon=True).start()

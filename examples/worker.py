@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+import urllib.parse
 import urllib.request
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -18,12 +19,15 @@ import psycopg
 from psycopg.rows import namedtuple_row
 
 MESSAGES_URL = os.environ["PROVIDER_URL"] + "/api/v1/messages"
+BALANCE_URL = os.environ["PROVIDER_URL"] + "/api/v1/linkedin/inmail_balance?account_id="
 PROVIDER_TIMEOUT = timedelta(seconds=4)
 BATCH = 4  # sent at the same time; a worker that dies leaves so many unknown at most
 IDLE_SECONDS = 1
+BALANCE_SECONDS = 60 * 60  # between two looks at an account's InMail credits
 RETRY_SECONDS = [0.2, 0.4, 0.8, 1.6, *[4] * 7, None]  # half a minute of restart or failover
 CHAT_ID_CHARACTERS_MAX = 2000  # this and the next are what the gate accepts
 RETRY_AFTER_SECONDS_MAX = 366 * 24 * 60 * 60
+BALANCE = "SELECT sendgate.record_credit_balance(%s, %s, %s)"
 DISPATCH = "SELECT * FROM sendgate.dispatch(%s, request_id => %s)"
 CONFIRM = "SELECT sendgate.confirm_many(%s::text[], %s::uuid[], %s::text[])"
 ROLLBACK = """SELECT sendgate.rollback_many(%s::text[], %s::uuid[], %s::text[], %s::text[], %s::int[],
@@ -34,6 +38,7 @@ provider = urllib.request.OpenerDirector()
 provider.add_handler(urllib.request.HTTPHandler())
 provider.add_handler(urllib.request.HTTPSHandler())
 connection = None
+looked_at = {}  # when this worker met an account with InMails, or last told its balance
 
 
 def gate(sql, *values):
@@ -96,6 +101,29 @@ def call_provider(row):
         return answer.status, said if isinstance(said, dict) else {}
 
 
+def tell_balances(rows):
+    """Tells the InMail credits that the provider shows, once an hour for each account that this worker has met. The
+    application tells the first balance, when it sets the account up. Nothing depends on this one: it may fail."""
+    now = time.monotonic()
+    for row in rows:
+        if row.action == "inmail":
+            looked_at.setdefault(row.account_id, now)
+    for account in [account for account, at in looked_at.items() if now - at >= BALANCE_SECONDS]:
+        looked_at[account] = now
+        try:
+            # Before the question: what is sent meanwhile must not be missed, and may be counted twice.
+            observed_at = datetime.now(UTC)
+            request = urllib.request.Request(BALANCE_URL + urllib.parse.quote(account, safe=""))
+            with provider.open(request, timeout=PROVIDER_TIMEOUT.total_seconds()) as answer:
+                said = json.load(answer) if answer.status == 200 else {}
+            # A number or null for each product. With two of them, say here which one your InMails use.
+            credits = [number for number in said.values() if type(number) is int]
+            if len(credits) == 1:
+                gate(BALANCE, account, credits[0], observed_at)
+        except (OSError, ValueError, AttributeError, psycopg.Error) as error:
+            print(f"the balance of {account}: {error!r}", file=sys.stderr)
+
+
 def text(value):
     """A value from JSON as text that PostgreSQL can hold: no NUL, no half of a surrogate pair."""
     if value is None:
@@ -131,6 +159,7 @@ def main():
             answers = list(pool.map(send, rows))
             delivered, failed = ([values for call, values in answers if call is sql] for sql in (CONFIRM, ROLLBACK))
             taken = report(CONFIRM, delivered) + report(ROLLBACK, failed)
+            tell_balances(rows)
             if rows and not taken:
                 sys.exit("the gate took none of the answers: going on would only use up slots")
             if not delivered:

@@ -58,7 +58,8 @@ def this_month(scene: Scene, seconds: float) -> Books:
             halfway = float("inf")
 
     def seen() -> bool:
-        return scene.campaigns.switched and bool(Books.read(scene.reader).deferred())
+        campaigns = scene.campaigns
+        return campaigns.switched and bool(campaigns.topped_up) and bool(Books.read(scene.reader).deferred())
 
     _watch(scene, seconds, seen, disturb)
     return Books.read(scene.reader)

@@ -23,6 +23,7 @@ SELECT account_id, prospect_id, campaign_id, action, state, attempts, is_connect
   FROM sendgate.enrollments
 """
 BREAKER_LOG = "SELECT account_id, action, reason, at, exhausted_at FROM sendgate.breaker_log ORDER BY at"
+BALANCES = "SELECT account_id, balance, observed_at, note FROM sendgate.credit_balances ORDER BY id"
 SKIPS = """
 SELECT account_id, prospect_id, campaign_id, action, exhausted_at, deferred_to
   FROM sendgate.campaign_events
@@ -59,13 +60,13 @@ class Books:
     breaker_log: list[dict]
     skips: list[dict]
     suppressions: list[dict]
+    balances: list[dict]
 
     @classmethod
     def read(cls, session: Session) -> "Books":
         """All of it as of one instant."""
-        operations, events, *others = session.snapshot(
-            OPERATIONS, EVENTS, COUNTERS, ENROLLMENTS, BREAKER_LOG, SKIPS, SUPPRESSIONS
-        )
+        queries = (OPERATIONS, EVENTS, COUNTERS, ENROLLMENTS, BREAKER_LOG, SKIPS, SUPPRESSIONS, BALANCES)
+        operations, events, *others = session.snapshot(*queries)
         by_id = ({row["operation_id"]: row for row in rows} for rows in (operations, events))
         return cls(*by_id, *others)
 

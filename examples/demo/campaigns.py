@@ -5,6 +5,7 @@ acceptances, the operator who switches a campaign, and the calendar.
 import csv
 import json
 import math
+import urllib.parse
 import urllib.request
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,9 @@ from .stage import Session
 from .terminal import step
 
 PROSPECTS = EXAMPLES / "prospects.csv"
-INVITE_FIRST, SWITCHED = "invite-first", "switched"
+INVITE_FIRST, SWITCHED, KNOWN = "invite-first", "switched", "known-credits"
+TOPPED_UP = 5
+"""Credits that the company buys for an account whose known credits are gone."""
 ENQUEUE = """
 SELECT count(*) FILTER (
            WHERE sendgate.enqueue(campaign_id, prospect_id, account_id, action, dispatch_at, is_connection)
@@ -34,6 +37,13 @@ SELECT 1
  LIMIT 1
 """
 SWITCH = "SELECT * FROM sendgate.switch_action(%s, 'inmail', 'message')"
+SPENT = """
+SELECT c.account_id
+  FROM sendgate.credits c
+  JOIN sendgate.breakers b USING (account_id)
+ WHERE c.credits_left = 0 AND b.state = 'open'
+"""
+TELL = "SELECT sendgate.record_credit_balance(%s, %s, sendgate.clock(), %s)"
 AHEAD_OF_OTHERS = timedelta(hours=1)
 PROVIDER_SECONDS_MAX = 30
 
@@ -48,6 +58,7 @@ class Campaigns:
     provider_url: str
     accepted: set[tuple[str, str]] = field(default_factory=set)
     switched: bool = False
+    topped_up: set[str] = field(default_factory=set)
 
     def __post_init__(self):
         self.opt_out = OptOut(self.operator, self.reader)
@@ -56,8 +67,18 @@ class Campaigns:
         """Enqueues every prospect in one statement. Workers go on sending meanwhile."""
         with PROSPECTS.open(encoding="utf-8") as file:
             work = list(csv.DictReader(file))
+        for account in sorted({row["account_id"] for row in work if row["campaign_id"] == KNOWN}):
+            self.tell(account, "set up")
         count = self.enqueue(work)
         step(f"{count:,} prospects enqueued in {len({row['campaign_id'] for row in work})} campaigns")
+
+    def tell(self, account: str, note: str) -> int:
+        """Tells the gate the balance that the provider shows; how many credits that is."""
+        query = urllib.parse.urlencode({"account_id": account})
+        shown = ask(f"{self.provider_url}/api/v1/linkedin/inmail_balance?{query}")
+        (credits,) = [number for number in shown.values() if number is not None]
+        self.application.rows(TELL, [account, credits, note])
+        return credits
 
     def enqueue(self, work: list[dict]) -> int:
         """Puts work to the campaigns; what is there already stays as it is."""
@@ -65,7 +86,7 @@ class Campaigns:
 
     def go_on(self) -> list[str]:
         """Reacts once to what happened in the campaigns. Returns what it did, in words."""
-        return [*self._follow_up(), *self._switch(), *self.opt_out.look()]
+        return [*self._follow_up(), *self._switch(), *self.opt_out.look(), *self._top_up()]
 
     def _follow_up(self) -> list[str]:
         """Invite → InMail: a prospect who accepts becomes a connection and gets an InMail."""
@@ -91,6 +112,18 @@ class Campaigns:
             f"{SWITCHED}: out of credits; the operator lets {answer['moved']} connections get a message, "
             f"{answer['left_behind']} wait for credits"
         ]
+
+    def _top_up(self) -> list[str]:
+        """Somebody buys credits once known ones are gone, and tells the gate: no test InMail is needed."""
+        news = []
+        for account in [row["account_id"] for row in self.reader.rows(SPENT)]:
+            if account not in self.topped_up:
+                self.topped_up.add(account)
+                query = urllib.parse.urlencode({"account_id": account, "credits": TOPPED_UP})
+                ask(f"{self.provider_url}/topup?{query}", b"")
+                told = self.tell(account, "topped up")
+                news.append(f"{account}: its known credits were used up, no call was refused; {told} more are bought")
+        return news
 
 
 def next_month(server: Cluster, reader: Session, provider_url: str) -> datetime:

@@ -7,7 +7,7 @@ of the two, so it says in a few lines what it means by its name.
 from collections import Counter
 from datetime import datetime
 
-from . import opt_out, verdict_campaigns, verdict_failing
+from . import opt_out, verdict_campaigns, verdict_failing, verdict_known
 from .books import HELD, UNRESOLVED, Case, Check
 
 TURNS_TO_GO_ON = 60
@@ -108,10 +108,11 @@ def others_went_on(case: Case) -> Check:
     """The breaker is about InMails: the same accounts went on with everything else."""
     name = "their invites and messages went on"
     turns = [row["reserved_at"] for row in case.at_month_end.operations.values()]
+    ran_out = {entry["account_id"] for entry in case.ledger if entry["type"] == CREDITS_ERROR}
     stops = [
         (account, since, until)
         for account, since, until in case.books.stops()
-        if until and sum(at > since for at in turns) >= TURNS_TO_GO_ON
+        if account in ran_out and until and sum(at > since for at in turns) >= TURNS_TO_GO_ON
     ]
     delivered = [case.books.operations[id] for id in case.books.events]
     after = Counter(
@@ -139,6 +140,7 @@ CHECKS = [
     counters_agree,
     breaker_stopped,
     others_went_on,
+    *verdict_known.CHECKS,
     *verdict_failing.CHECKS,
     *verdict_campaigns.CHECKS,
     *opt_out.CHECKS,
