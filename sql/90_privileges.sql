@@ -96,6 +96,9 @@ TO sendgate_reader;
 GRANT SELECT ON sendgate.home_database TO sendgate_reader;
 GRANT EXECUTE ON FUNCTION sendgate.copied_database() TO sendgate_reader;
 GRANT EXECUTE ON FUNCTION sendgate.adopt_database(text) TO sendgate_operator, sendgate_daemon;
+-- How applications' triggers are declared.
+GRANT SELECT ON sendgate.guard_triggers TO sendgate_reader;
+GRANT EXECUTE ON FUNCTION sendgate.judge_trigger(oid, oid) TO sendgate_reader;
 
 -- Who is only observed is said to all who look.
 GRANT EXECUTE ON FUNCTION sendgate.enforcement_of(text) TO sendgate_reader;

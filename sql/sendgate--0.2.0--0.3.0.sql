@@ -1493,3 +1493,72 @@ GRANT EXECUTE ON FUNCTION sendgate.remove_account(text, text, integer),
 TO sendgate_operator, sendgate_daemon;
 COMMENT ON COLUMN sendgate.admin_log.subject IS
 'What of it: an action, a field, tier/action, the order of a rule, an operation, a campaign, or a prospect.';
+-- Triggers on UPDATE, with more of the provider's answer, and what is wrong with their declarations.
+COMMENT ON FUNCTION sendgate.guard_send() IS
+'Trigger BEFORE INSERT OR UPDATE FOR EACH ROW on a table of your own: guard_send(''account_column'', ''action or column'', ''prospect_column'', ''campaign_column'', ''operation_id_column'', ''mode''). Asks reserve about each row; where workers claim a row by an update, the trigger is for UPDATE with a WHEN. A grant fills the operation id column (uuid, text, varchar or char, with a UNIQUE index on it: two rows with the same id would pass as one grant). An inserted row with an id is that operation, so that a repeated insert is the same grant; an updated row whose operation was given back gets a new one, and is refused while its operation is unresolved (operation_in_flight) or was delivered (operation_resolved). A refusal raises SG401 with the reason as message and retry_at in DETAIL (mode error), or lets the row in without operation id and with the reason in a text column (mode reason:column; SG401 is a WARNING where an id leaves its row). The second argument is an action where it spells one; an empty campaign column means none. A grant of an update empties what settle_send''s columns have from before. What is granted to a row that ON CONFLICT or another trigger drops is given back before the commit. Inserted rows must stay in their partition. Errors: SG010 the trigger is declared in another way, SG401, those of reserve.';
+COMMENT ON FUNCTION sendgate.settle_send() IS
+'Trigger AFTER UPDATE FOR EACH ROW on a guarded table: settle_send(''account_column'', ''operation_id_column'', ''chat_id_column'', ''error_column'' [, ''error_type_column'', ''http_status_column'', ''retry_after_column'']). Confirms the row''s operation when a chat id appears, or else rolls it back when an error does, with its text as the provider''s message and, where those columns are named, with the provider''s type, status (a number) and wait (an interval, or seconds). Rows without operation id, and blank values, are passed over; an id that the same update takes out of the row counts. Errors: SG010, those of confirm and rollback; warning SG220.';
+CREATE FUNCTION sendgate.judge_trigger(
+    table_oid oid,
+    trigger_oid oid,
+    OUT fault text,
+    OUT detail text,
+    OUT hint text,
+    OUT operation_column smallint
+)
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_judge_trigger';
+COMMENT ON FUNCTION sendgate.judge_trigger(oid, oid) IS
+'What is wrong with the declaration of a trigger that calls guard_send or settle_send, as the first statement that fires it would say in SG010, and the number of its operation id column; it is not fired. All NULL: nothing to judge. For the view guard_triggers, which asks about all of them.';
+
+CREATE VIEW sendgate.guard_triggers AS
+SELECT n.nspname::text AS schema_name, c.relname::text AS table_name, t.tgname::text AS trigger_name,
+       p.proname::text AS function, pg_get_triggerdef(t.oid) AS definition,
+       v.fault, v.detail, v.hint,
+       CASE
+           WHEN t.tgenabled = 'D' THEN 'It is disabled: rows pass it unseen.'
+           WHEN t.tgenabled = 'R' THEN 'It fires only under session_replication_role = replica: other rows pass it unseen.'
+           WHEN v.fault IS NOT NULL OR p.proname <> 'guard_send' THEN NULL
+           WHEN c.relpersistence = 'u' THEN
+               'The table is unlogged: a crash empties it, and nobody knows any more what the operations of its rows came to.'
+           WHEN t.tgtype & 16 <> 0 AND t.tgqual IS NULL AND cardinality(t.tgattr::smallint[]) = 0 THEN
+               'It asks at every update of a row, also at one that reports an outcome: give it a WHEN, such as WHEN (NEW.status = ''sending'' AND OLD.status IS DISTINCT FROM ''sending'').'
+           WHEN NOT EXISTS (
+               SELECT FROM pg_index i
+               WHERE i.indrelid = t.tgrelid AND i.indisvalid AND i.indkey[0] = v.operation_column
+                 AND (i.indisunique AND i.indnkeyatts = 1 AND i.indpred IS NULL OR c.relkind = 'p')
+           ) THEN
+               'The operation id column has no unique index of its own: each commit reads the whole table, and two rows with one id pass as one grant.'
+           WHEN NOT EXISTS (
+               SELECT FROM pg_trigger s
+               WHERE s.tgrelid = t.tgrelid AND s.tgfoid = 'sendgate.settle_send()'::regprocedure
+           ) THEN 'No settle_send reports the outcomes of this table: workers have to call confirm and rollback.'
+       END AS advice
+FROM pg_trigger t
+JOIN pg_proc p
+    ON p.oid = t.tgfoid AND p.oid IN ('sendgate.guard_send()'::regprocedure, 'sendgate.settle_send()'::regprocedure)
+JOIN pg_class c ON c.oid = t.tgrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+CROSS JOIN LATERAL sendgate.judge_trigger(t.tgrelid, t.oid) v
+-- Of a partitioned table the trigger itself, and those of its partitions that are faulty.
+WHERE NOT pg_is_other_temp_schema(n.oid) AND (t.tgparentid = 0 OR v.fault IS NOT NULL);
+COMMENT ON VIEW sendgate.guard_triggers IS
+'The triggers by which tables of applications are guarded (guard_send, settle_send), and what is wrong with the declaration of each; none of them is fired.';
+COMMENT ON COLUMN sendgate.guard_triggers.schema_name IS 'The schema of the table.';
+COMMENT ON COLUMN sendgate.guard_triggers.table_name IS 'The table.';
+COMMENT ON COLUMN sendgate.guard_triggers.trigger_name IS 'The trigger.';
+COMMENT ON COLUMN sendgate.guard_triggers.function IS 'guard_send or settle_send.';
+COMMENT ON COLUMN sendgate.guard_triggers.definition IS 'The declaration, as CREATE TRIGGER.';
+COMMENT ON COLUMN sendgate.guard_triggers.fault IS
+'What is wrong: every statement that fires the trigger fails with this as the message of SG010. NULL: nothing.';
+COMMENT ON COLUMN sendgate.guard_triggers.detail IS 'Why that is wrong.';
+COMMENT ON COLUMN sendgate.guard_triggers.hint IS 'How to declare it.';
+COMMENT ON COLUMN sendgate.guard_triggers.advice IS 'What works, and is perhaps not what was meant. NULL: nothing.';
+ALTER FUNCTION sendgate.judge_trigger(oid, oid) OWNER TO sendgate_owner;
+ALTER VIEW sendgate.guard_triggers OWNER TO sendgate_owner;
+REVOKE ALL ON FUNCTION sendgate.judge_trigger(oid, oid) FROM PUBLIC;
+REVOKE ALL ON sendgate.guard_triggers FROM PUBLIC;
+GRANT SELECT ON sendgate.guard_triggers TO sendgate_reader;
+GRANT EXECUTE ON FUNCTION sendgate.judge_trigger(oid, oid) TO sendgate_reader;

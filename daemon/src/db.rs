@@ -3,7 +3,7 @@
 //! | file | statements of |
 //! | --- | --- |
 //! | [`account`], [`alerts`], [`heartbeats`] | rows that commands and console both show |
-//! | [`status`], [`checkup`] | the commands `status` and `doctor` |
+//! | [`status`], [`checkup`], [`guards`] | the commands `status` and `doctor` |
 //! | [`console`] | the console's other pages and the acts |
 //! | [`jobs`], [`outbox`], [`numbers`] | the tasks: jobs, the breaker's lines, `/metrics` |
 //! | [`cursor`] | a place in a list that is read page by page |
@@ -13,6 +13,7 @@ pub mod alerts;
 pub mod checkup;
 pub mod console;
 pub mod cursor;
+pub mod guards;
 pub mod heartbeats;
 pub mod jobs;
 pub mod numbers;

@@ -15,6 +15,7 @@ extension_sql_file!(
 );
 extension_sql_file!("../../sql/30_gate.sql", name = "gate", requires = ["linkedin_accounts"]);
 extension_sql_file!("../../sql/31_events.sql", name = "events", requires = ["gate"]);
+extension_sql_file!("../../sql/34_guard_triggers.sql", name = "guard_triggers", requires = ["events"]);
 extension_sql_file!("../../sql/32_breaker.sql", name = "breaker", requires = ["events"]);
 extension_sql_file!("../../sql/33_cooldowns.sql", name = "cooldowns", requires = ["breaker"]);
 extension_sql_file!("../../sql/34_credits.sql", name = "credits", requires = ["cooldowns"]);
@@ -29,4 +30,8 @@ extension_sql_file!("../../sql/52_leaving.sql", name = "leaving", requires = ["a
 extension_sql_file!("../../sql/60_cards.sql", name = "cards", requires = ["leaving"]);
 extension_sql_file!("../../sql/61_why.sql", name = "why", requires = ["cards"]);
 extension_sql_file!("../../sql/70_defaults.sql", name = "defaults", requires = ["why"]);
-extension_sql_file!("../../sql/90_privileges.sql", name = "privileges", requires = ["defaults"]);
+extension_sql_file!(
+    "../../sql/90_privileges.sql",
+    name = "privileges",
+    requires = ["defaults", "guard_triggers"]
+);

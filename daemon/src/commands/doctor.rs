@@ -82,6 +82,7 @@ pub async fn examine(target: &Arc<Target>) -> Result<bool> {
         look_at_grants(&session, &server, &mut findings).await?;
         look_at_settings(&session, &mut findings).await?;
         look_at_books(&session, &mut findings).await?;
+        look_at_guards(&session, &mut findings).await?;
     }
     session.close().await;
     print(&findings.show(Style::of_stdout()));
@@ -250,6 +251,27 @@ async fn look_at_books(session: &Session, findings: &mut Findings) -> Result<()>
     }
     for (kind, count) in session.alerts_by_kind().await? {
         findings.note(format!("{count} open alerts: {kind}; see sendgated status"));
+    }
+    Ok(())
+}
+
+/// The declarations of applications' triggers. A faulty one is found here before a row meets it.
+async fn look_at_guards(session: &Session, findings: &mut Findings) -> Result<()> {
+    let guards = session.guards().await?;
+    for guard in &guards {
+        let what = format!("trigger {} on {} ({})", guard.trigger, guard.table, guard.function);
+        if let Some(fault) = &guard.fault {
+            findings.bad(format!("{what}: {}. {}", fault.message, fault.detail), &fault.hint);
+        }
+        if let Some(advice) = &guard.advice {
+            findings.note(format!("{what}: {advice}"));
+        }
+    }
+    if !guards.is_empty() && guards.iter().all(|guard| guard.fault.is_none()) {
+        findings.good(match guards.len() {
+            1 => "the trigger that guards a table of an application is well declared".to_owned(),
+            several => format!("{several} triggers that guard tables of applications are well declared"),
+        });
     }
     Ok(())
 }

@@ -141,6 +141,16 @@ impl Error {
     pub fn message(&self) -> &str {
         &self.message
     }
+
+    /// Why that is so.
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// What to do next.
+    pub fn hint(&self) -> &str {
+        &self.hint
+    }
 }
 
 unsafe extern "C-unwind" {

@@ -1,5 +1,5 @@
-//! The row that a trigger is fired for, on whatever table: columns by name, values of any type
-//! through their text output.
+//! A trigger on whatever table: how it is declared, and the row that it is fired for, with columns by name
+//! and values of any type through their text output.
 
 use crate::postgres::function::Args;
 use crate::postgres::param::Param;
@@ -13,6 +13,13 @@ pub struct Fired<'a> {
     data: &'a pg_sys::TriggerData,
 }
 
+/// A trigger as it is declared, and its table: of a call, or from the catalog, without one.
+#[derive(Clone, Copy)]
+pub struct Declared<'a> {
+    trigger: &'a pg_sys::Trigger,
+    table: &'a pg_sys::RelationData,
+}
+
 /// A column of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
@@ -24,6 +31,8 @@ pub struct Column {
     pub modifier: i32,
     /// Whether it is computed: `s` for stored, `v` for virtual, 0 for neither.
     pub generated: u8,
+    /// Whether it must not be NULL.
+    pub is_required: bool,
 }
 
 impl<'a> Fired<'a> {
@@ -59,9 +68,9 @@ impl<'a> Fired<'a> {
         is_update.then(|| pg_sys::Datum::from(self.data.tg_newtuple))
     }
 
-    /// Whether it is fired AFTER UPDATE FOR EACH ROW.
-    pub fn is_after_update(&self) -> bool {
-        self.is(pg_sys::TRIGGER_EVENT_AFTER | pg_sys::TRIGGER_EVENT_ROW | pg_sys::TRIGGER_EVENT_UPDATE)
+    /// Whether it is fired BEFORE UPDATE FOR EACH ROW.
+    pub fn is_before_update(&self) -> bool {
+        self.is(pg_sys::TRIGGER_EVENT_BEFORE | pg_sys::TRIGGER_EVENT_ROW | pg_sys::TRIGGER_EVENT_UPDATE)
     }
 
     fn is(&self, event: u32) -> bool {
@@ -75,47 +84,19 @@ impl<'a> Fired<'a> {
         unsafe { (*self.data.tg_relation).rd_id }
     }
 
-    /// The relation's entry in `pg_class`.
-    pub fn class(&self) -> &pg_sys::FormData_pg_class {
-        unsafe { &*(*self.data.tg_relation).rd_rel }
+    /// How the trigger is declared.
+    pub fn declared(&self) -> Declared<'_> {
+        unsafe { Declared { trigger: &*self.data.tg_trigger, table: &*self.data.tg_relation } }
     }
 
     /// The table's name, for messages.
     pub fn relation_name(&self) -> String {
-        show(self.class().relname.data.as_ptr())
-    }
-
-    /// The trigger's name, for messages.
-    pub fn trigger_name(&self) -> String {
-        show(unsafe { (*self.data.tg_trigger).tgname })
-    }
-
-    /// The arguments that `CREATE TRIGGER` gave.
-    pub fn arguments(&self) -> Vec<String> {
-        unsafe {
-            let trigger = &*self.data.tg_trigger;
-            (0..trigger.tgnargs as usize).map(|i| show(*trigger.tgargs.add(i))).collect()
-        }
+        self.declared().relation_name()
     }
 
     /// The column of this name; none where the table has none, and for system columns.
     pub fn column(&self, name: &str) -> Option<Column> {
-        let name = CString::new(name).ok()?;
-        let number = self.number(&name);
-        if number <= 0 {
-            return None;
-        }
-        let columns = unsafe { PgTupleDesc::from_pg_unchecked(self.descriptor()) };
-        columns.get(number as usize - 1).map(|attribute| Column {
-            number,
-            type_oid: attribute.atttypid,
-            modifier: attribute.atttypmod,
-            generated: attribute.attgenerated as u8,
-        })
-    }
-
-    fn number(&self, name: &CStr) -> i32 {
-        unsafe { pg_sys::SPI_fnumber(self.descriptor(), name.as_ptr()) }
+        self.declared().column(name)
     }
 
     fn descriptor(&self) -> pg_sys::TupleDesc {
@@ -124,7 +105,7 @@ impl<'a> Fired<'a> {
 
     /// Whether the row that is to be inserted has a value in this column.
     pub fn has_value(&self, name: &CStr) -> bool {
-        let number = self.number(name);
+        let number = self.declared().number(name);
         unsafe { number > 0 && !pg_sys::heap_attisnull(self.data.tg_trigtuple, number, self.descriptor()) }
     }
 
@@ -135,7 +116,7 @@ impl<'a> Fired<'a> {
 
     /// The row before the update.
     pub fn before(&self) -> Row<'_> {
-        self.inserted()
+        Row { tuple: self.data.tg_trigtuple, fired: self }
     }
 
     /// The row after the update.
@@ -144,10 +125,117 @@ impl<'a> Fired<'a> {
     }
 }
 
+impl<'a> Declared<'a> {
+    /// What `work` says about a trigger of a table; none where there is no such trigger. Waits for a session
+    /// that has the table locked.
+    pub fn in_catalog<T>(
+        table: pg_sys::Oid,
+        trigger: pg_sys::Oid,
+        work: impl FnOnce(&Declared<'_>) -> T,
+    ) -> Option<T> {
+        let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+        unsafe {
+            let relation = pg_sys::try_relation_open(table, lock);
+            let table = relation.as_ref()?;
+            let answer =
+                Declared::all_of(table).find(|one| one.trigger.tgoid == trigger).map(|one| work(&one));
+            pg_sys::relation_close(relation, lock);
+            answer
+        }
+    }
+
+    fn all_of(table: &'a pg_sys::RelationData) -> impl Iterator<Item = Declared<'a>> {
+        let triggers = match unsafe { table.trigdesc.as_ref() } {
+            Some(all) if all.numtriggers > 0 => unsafe {
+                std::slice::from_raw_parts(all.triggers, all.numtriggers as usize)
+            },
+            _ => &[],
+        };
+        triggers.iter().map(move |trigger| Declared { trigger, table })
+    }
+
+    /// The triggers of the same table that fire, this one among them.
+    pub fn neighbours(&self) -> impl Iterator<Item = Declared<'a>> {
+        Declared::all_of(self.table).filter(|one| one.trigger.tgenabled as u8 != pg_sys::TRIGGER_DISABLED)
+    }
+
+    /// Whether it calls the function of this name in the schema `sendgate`.
+    pub fn calls(&self, function: &str) -> bool {
+        unsafe {
+            let (name, schema) = (
+                pg_sys::get_func_name(self.trigger.tgfoid),
+                pg_sys::get_namespace_oid(c"sendgate".as_ptr(), true),
+            );
+            !name.is_null()
+                && show(name) == function
+                && pg_sys::get_func_namespace(self.trigger.tgfoid) == schema
+        }
+    }
+
+    /// When it is fired and for what: the bits of `pg_trigger.tgtype`.
+    pub fn moments(&self) -> u32 {
+        self.trigger.tgtype as u32
+    }
+
+    /// What kind of relation its table is: `pg_class.relkind`.
+    pub fn relation_kind(&self) -> u8 {
+        unsafe { (*self.table.rd_rel).relkind as u8 }
+    }
+
+    /// Whether its table is a partition.
+    pub fn is_on_partition(&self) -> bool {
+        unsafe { (*self.table.rd_rel).relispartition }
+    }
+
+    /// The table's name, for messages.
+    pub fn relation_name(&self) -> String {
+        show(unsafe { (*self.table.rd_rel).relname.data.as_ptr() })
+    }
+
+    /// The trigger's name, for messages.
+    pub fn trigger_name(&self) -> String {
+        show(self.trigger.tgname)
+    }
+
+    /// The arguments that `CREATE TRIGGER` gave.
+    pub fn arguments(&self) -> Vec<String> {
+        let trigger = self.trigger;
+        (0..trigger.tgnargs as usize).map(|i| show(unsafe { *trigger.tgargs.add(i) })).collect()
+    }
+
+    /// The column of this name; none where the table has none, and for system columns.
+    pub fn column(&self, name: &str) -> Option<Column> {
+        let name = CString::new(name).ok()?;
+        let number = self.number(&name);
+        if number <= 0 {
+            return None;
+        }
+        let columns = unsafe { PgTupleDesc::from_pg_unchecked(self.table.rd_att) };
+        columns.get(number as usize - 1).map(|attribute| Column {
+            number,
+            type_oid: attribute.atttypid,
+            modifier: attribute.atttypmod,
+            generated: attribute.attgenerated as u8,
+            is_required: attribute.attnotnull,
+        })
+    }
+
+    fn number(&self, name: &CStr) -> i32 {
+        unsafe { pg_sys::SPI_fnumber(self.table.rd_att, name.as_ptr()) }
+    }
+}
+
 /// A row of the trigger's table.
 pub struct Row<'a> {
     tuple: pg_sys::HeapTuple,
     fired: &'a Fired<'a>,
+}
+
+impl Column {
+    /// The type of its values: of a domain, the type below it.
+    pub fn base_type(&self) -> pg_sys::Oid {
+        unsafe { pg_sys::getBaseType(self.type_oid) }
+    }
 }
 
 impl Row<'_> {
@@ -166,7 +254,7 @@ impl Row<'_> {
             pg_sys::getTypeOutputInfo(column.type_oid, &mut output, &mut is_varlena);
             show(pg_sys::OidOutputFunctionCall(output, datum))
         };
-        let is_filled_up = unsafe { pg_sys::getBaseType(column.type_oid) } == pg_sys::BPCHAROID;
+        let is_filled_up = column.base_type() == pg_sys::BPCHAROID;
         Some(if is_filled_up { text.trim_end_matches(' ').to_owned() } else { text })
     }
 

@@ -2,6 +2,7 @@
 
 use crate::postgres::clock;
 use crate::postgres::error::{Code, Error, Result, warn};
+use crate::postgres::function::shown;
 use crate::postgres::gucs;
 use crate::postgres::ids;
 use crate::postgres::statement::Spi;
@@ -20,7 +21,7 @@ use pgrx::datum::Interval;
 use sendgate_decision::account::Account;
 use sendgate_decision::answer::{Answer, ProviderError};
 use sendgate_decision::classify::{self, Rule, classify};
-use sendgate_decision::clock::Instant;
+use sendgate_decision::clock::{Instant, SECOND};
 use sendgate_decision::names::{OperationId, OperationState, Outcome};
 use sendgate_decision::settle::{Failure, Settled, fail_among};
 use serde_json::json;
@@ -38,11 +39,23 @@ pub struct Report<'a> {
 /// provider said about the send is not lost over it.
 pub fn sensible_wait(retry_after: Interval) -> Option<i64> {
     let (months, days, micros) = (retry_after.months(), retry_after.days(), retry_after.micros());
+    sensible(months, days, micros, || format!("{months} months, {days} days and {micros} microseconds"))
+}
+
+/// The same for a number of seconds, as the header `Retry-After` has it.
+pub fn sensible_seconds(retry_after: &str) -> Option<i64> {
+    // Beyond the range of i64 the nearest number is as senseless.
+    let micros = retry_after.trim().parse::<f64>().ok().filter(|seconds| seconds.is_finite());
+    let micros = micros.map_or(-1, |seconds| (seconds * SECOND as f64).round() as i64);
+    sensible(0, 0, micros, || format!("\"{}\"", shown(retry_after)))
+}
+
+fn sensible(months: i32, days: i32, micros: i64, what: impl FnOnce() -> String) -> Option<i64> {
     let wait = classify::sensible_wait(months, days, micros);
     if wait.is_none() {
         warn(Error::new(
             Code::SenselessWait,
-            format!("retry_after makes no sense: {months} months, {days} days and {micros} microseconds"),
+            format!("retry_after makes no sense: {}", what()),
             format!(
                 "It is taken as not given. Allowed are 0 to {} days without months.",
                 classify::WAIT_DAYS_MAX

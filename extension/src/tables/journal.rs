@@ -190,6 +190,14 @@ fn read_columns(row: &mut Row, id: OperationId) -> JournalRow {
     JournalRow { event: row.nullable_uuid(), chat_id: row.nullable(), ..operation }
 }
 
+/// The state of an operation, without its account being held; none where the journal does not know it.
+pub fn state(account: &str, operation: OperationId) -> Result<Option<OperationState>> {
+    index_scan::now(&[&OPERATION], || {
+        let key = params![account, operation];
+        Ok(OPERATION.one(key, |columns| read_operation(columns, operation).operation.state))
+    })
+}
+
 fn read_operation(row: &mut Row, id: OperationId) -> JournalRow {
     let mut operation = Operation {
         id,

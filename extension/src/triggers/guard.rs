@@ -8,6 +8,14 @@
 //!     sendgate.settle_send('account_id', 'operation_id', 'chat_id', 'error');
 //! ```
 //!
+//! Where workers claim a row by an update, that update is guarded:
+//!
+//! ```sql
+//! CREATE TRIGGER guard BEFORE UPDATE ON outbox FOR EACH ROW
+//!     WHEN (NEW.status = 'sending' AND OLD.status IS DISTINCT FROM 'sending') EXECUTE FUNCTION
+//!     sendgate.guard_send('account_id', 'inmail', 'prospect_id', 'campaign_id', 'operation_id', 'error');
+//! ```
+//!
 //! Columns may be of any type: a `bigint` account key reads as its digits. The operation id column
 //! is `uuid`, `text`, `varchar` or `char`, and wants an index: before the transaction commits, the
 //! operations that were granted are looked up in it.
@@ -17,3 +25,4 @@ mod send;
 mod settle;
 mod table;
 pub mod unheld;
+mod verdict;

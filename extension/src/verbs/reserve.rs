@@ -47,28 +47,55 @@ fn reserve(args: &Args) -> Answer {
     };
     let campaign = args.optional_id(3, "campaign_id")?;
     transaction::check("reserve")?;
-    let decision = Spi::connect_when_needed(|spi| decide_and_write(spi, &ask, campaign))?;
+    let decision = Spi::connect_when_needed(|spi| decide_and_write(spi, &ask, campaign, KnownId::Replays))?;
     Ok(Some(decision.into_datum()))
 }
 
+/// What it means that the journal knows the operation id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnownId {
+    /// The same call comes again: the answer is the same grant, while it is in flight.
+    Replays,
+    /// It is left from an earlier attempt: one that was given back makes way for a new one, any other refuses.
+    IsSpent,
+}
+
 /// Decides, and takes the slot where the answer is yes. A refusal is counted.
-pub fn decide_and_write(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Result<Decision> {
-    let decision = decide_until_it_holds(spi, ask, campaign)?;
+pub fn decide_and_write(
+    spi: &Spi,
+    ask: &Ask<'_>,
+    campaign: Option<&str>,
+    known: KnownId,
+) -> Result<Decision> {
+    let decision = decide_until_it_holds(spi, ask, campaign, known)?;
     if let (false, Some(reason)) = (decision.proceed, decision.reason) {
         refusals::count(ask.action, reason);
     }
     Ok(decision)
 }
 
-fn decide_until_it_holds(spi: &Spi, ask: &Ask<'_>, campaign: Option<&str>) -> Result<Decision> {
-    let operation = ask.operation.unwrap_or_else(ids::fresh);
+fn decide_until_it_holds(
+    spi: &Spi,
+    ask: &Ask<'_>,
+    campaign: Option<&str>,
+    known: KnownId,
+) -> Result<Decision> {
+    let mut operation = ask.operation.unwrap_or_else(ids::fresh);
     for _ in 0..DECISIONS_MAX {
         let rule = Rule::new(config::current(spi));
         let (changes, told) = (config::changes(), suppressions::changes());
         let seen = look(ask)?;
         let now = clock::now();
-        if let Some(earlier) = &seen.earlier {
-            return replay(ask, campaign, operation, &seen, earlier, &rule.config, now);
+        match (&seen.earlier, known) {
+            (Some(earlier), KnownId::Replays) => {
+                return replay(ask, campaign, operation, &seen, earlier, &rule.config, now);
+            }
+            (Some(earlier), KnownId::IsSpent) if earlier.state != OperationState::Released => {
+                return Ok(spent(ask, &seen, earlier, &rule.config, now));
+            }
+            // Whatever the look before this one found: an id that is in the journal is not used again.
+            (Some(_), KnownId::IsSpent) => operation = ids::fresh(),
+            (None, _) => {}
         }
         match judge(spi, ask, &seen, &rule, operation, now)? {
             Verdict::Refuse(refusal) => {
@@ -194,6 +221,15 @@ fn granted(operation: OperationId, grant: &Grant) -> Decision {
         counts: grant.counts,
         taken: true,
     }
+}
+
+/// An earlier attempt of the same row that was sent, or may have been.
+fn spent(ask: &Ask<'_>, seen: &Seen, earlier: &Earlier, config: &Config, now: Instant) -> Decision {
+    let reason =
+        if earlier.state.is_unresolved() { Reason::OperationInFlight } else { Reason::OperationResolved };
+    let tier = config.tier_cap(&seen.row.tier, ask.action);
+    let counts = counts(&seen.row.account, ask.action, &tier, now);
+    Decision::refuse(Refusal { reason, retry_at: None, counts })
 }
 
 /// The same call again: the same grant while it is in flight, otherwise a refusal for good.

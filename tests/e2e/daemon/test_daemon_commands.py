@@ -249,6 +249,40 @@ def test_doctor_says_what_to_do(env):
     equal(done.stdout.count("BAD"), done.stdout.count("to do: "), "advice")
 
 
+def test_doctor_judges_the_triggers_of_applications(env):
+    """Without firing them, and before a row meets them."""
+    env.cluster.configure(sendgate__test_clock=None, fsync=None)
+    run(env, "tick")
+    columns = "'account', 'invite', 'prospect', '', 'operation', 'error'"
+    env.psql(
+        f"""CREATE TABLE public."out\x1bbox" (account text, prospect text, operation uuid UNIQUE, chat text, error text);
+        CREATE TRIGGER guard BEFORE UPDATE ON public."out\x1bbox" FOR EACH ROW WHEN (NEW.chat IS NULL)
+            EXECUTE FUNCTION sendgate.guard_send({columns});
+        CREATE TRIGGER settle AFTER UPDATE ON public."out\x1bbox" FOR EACH ROW
+            EXECUTE FUNCTION sendgate.settle_send('account', 'operation', 'chat', 'error')"""
+    )
+    done = run(env, "doctor")
+    equal(done.returncode, 0, done.stdout + done.stderr)
+    assert "2 triggers that guard tables of applications are well declared" in done.stdout, done.stdout
+    env.psql(
+        f"""ALTER TABLE public."out\x1bbox" RENAME COLUMN error TO "Error";
+        CREATE TRIGGER late AFTER UPDATE ON public."out\x1bbox" FOR EACH ROW
+            EXECUTE FUNCTION sendgate.guard_send({columns});
+        ALTER TABLE public."out\x1bbox" DISABLE TRIGGER guard"""
+    )
+    done = run(env, "doctor")
+    equal(done.returncode, 1, done.stdout + done.stderr)
+    for text in (
+        'error_column: table "out�box" has no column "error"',
+        'trigger "late" is not BEFORE INSERT OR UPDATE FOR EACH ROW',
+        "to do: Write: CREATE TRIGGER … AFTER UPDATE FOR EACH ROW EXECUTE FUNCTION sendgate.settle_send(",
+        "It is disabled",
+        "2 things to do",
+    ):
+        assert text in done.stdout, f"{text} is missing in\n{done.stdout}"
+    assert not harmful(done.stdout), harmful(done.stdout)
+
+
 def test_doctor_without_extension_or_rights(env):
     bare = env.fresh_database(extension=False)
     url = url_of(env, "postgres").rsplit("/", 1)[0] + f"/{bare}"

@@ -156,8 +156,9 @@ def test_triggers_declared_in_any_way(env):
     with env.connect() as connection:
         connection.execute(f"SET statement_timeout = '{CALL_SECONDS}s'; SET sendgate.now = '{HOURS[2]}'")
         for number in range(ROWS // 4):
-            function, count = chance.choice((("guard_send", 6), ("settle_send", 4)))
-            usual = (*COLUMNS[:5], "error") if function == "guard_send" else ("account", "operation", "chat", "error")
+            function, count = chance.choice((("guard_send", 6), ("settle_send", 4), ("settle_send", 7)))
+            settled = ("account", "operation", "chat", "error", "why", "number", "")[:count]
+            usual = (*COLUMNS[:5], "error") if function == "guard_send" else settled
             arguments = [word if chance.random() < 0.7 else chance.choice(words + STRANGE[:20]) for word in usual]
             arguments = arguments[: count if chance.random() < 0.9 else chance.randint(0, count)]
             when = chance.choices(("BEFORE INSERT", "AFTER UPDATE", "AFTER INSERT", "BEFORE UPDATE", "BEFORE INSERT OR UPDATE",

@@ -31,6 +31,7 @@ GRANTEES = (
     | dict.fromkeys(DAEMONS, {DAEMON})
     | dict.fromkeys(READINGS, {READER})
     | dict.fromkeys(TRIGGERS + INTERNAL, set())
+    | {"judge_trigger": {READER}}
     | {"record_credit_balance": {SENDER, OPERATOR, DAEMON}}
     # The contract's table names only the sender, its console answers from a preview.
     | {
@@ -43,7 +44,7 @@ GRANTEES = (
 )
 # The admin log is the operators'; how much of the outbox waits is what the daemon watches.
 READ_BY_ONE = {"admin_log": OPERATOR, "breaker_outbox": DAEMON}
-READABLE = """linkedin_accounts account_cards breakers counters reconciler_health open_alerts
+READABLE = """linkedin_accounts guard_triggers account_cards breakers counters reconciler_health open_alerts
 delivered_daily skips_today operations_unresolved tiers error_rules linkedin_events campaign_events
 breaker_log counter_drift alerts reconcile_runs send_operations enrollments paused_campaigns
 pause_switch quarantine_progress cooldown_log cooldowns observed_refusals suppressions

@@ -1,7 +1,8 @@
 //! Gives back the operations that no row holds.
 //!
 //! BEFORE INSERT fires before `ON CONFLICT DO NOTHING`, or another trigger, drops the row, and
-//! before `DO UPDATE` keeps the id of an older operation. So the operations that `guard_send`
+//! before `DO UPDATE` keeps the id of an older operation; BEFORE UPDATE fires before another trigger drops
+//! the update or writes the column. So the operations that `guard_send`
 //! granted are looked up once more before the transaction commits or is prepared, and those that no
 //! row holds are given back: their ids are stored nowhere else, so they could never be settled.
 
@@ -74,7 +75,7 @@ pub(super) fn remember(
     account: String,
     operation: OperationId,
 ) {
-    let root = fired.class().relispartition.then(|| root_of(fired.relation())).flatten();
+    let root = fired.declared().is_on_partition().then(|| root_of(fired.relation())).flatten();
     let target = Target {
         table: fired.relation().to_u32(),
         root,
@@ -84,6 +85,11 @@ pub(super) fn remember(
     let (subtransaction, owner) = unsafe { (pg_sys::GetCurrentSubTransactionId(), pg_sys::GetUserId()) };
     let granted = Granted { target, account, operation, subtransaction, owner };
     GRANTED.with_borrow_mut(|all| all.push(granted));
+}
+
+/// Whether this transaction took the slot for a row.
+pub(super) fn is_remembered(operation: OperationId) -> bool {
+    GRANTED.with_borrow(|all| all.iter().any(|one| one.operation == operation))
 }
 
 /// The partitioned table above all, where the table is a partition and is there.
