@@ -3,6 +3,8 @@
 
 -- CREATE EXTENSION sets the same; the statement shows it to readers and to pgspot.
 SET LOCAL search_path = pg_catalog, pg_temp;
+-- The gate reads its tables below the planner, and knows heap alone.
+SET LOCAL default_table_access_method = heap;
 
 -- Texts are cut, compared and lowered as UTF-8. In another encoding, limits in characters would have
 -- another meaning.

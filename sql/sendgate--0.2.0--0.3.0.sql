@@ -3,6 +3,8 @@
 
 -- ALTER EXTENSION sets the same by itself; said here, readers and pgspot need not know that.
 SET LOCAL search_path = pg_catalog, pg_temp;
+-- The gate reads its tables below the planner, and knows heap alone.
+SET LOCAL default_table_access_method = heap;
 
 -- No decision is made while rules and tables change. The second statement changes nothing, and tells every
 -- session of a change, so that one with the library of another version looks again, and refuses.

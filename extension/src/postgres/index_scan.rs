@@ -16,6 +16,7 @@ use crate::postgres::row::{COLUMNS_MAX, Row};
 use crate::postgres::statement::waiting;
 use crate::postgres::version;
 use pgrx::pg_sys;
+use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 use std::cell::RefCell;
@@ -148,6 +149,7 @@ impl Lookup {
         // If this session waited for the table's lock, it may have waited for an upgrade.
         version::check();
         let table = catalog::relation(self.table);
+        unsafe { refuse_other_than_plain(table, self.table) };
         let attributes: Vec<pg_sys::AttrNumber> = self
             .columns
             .split(',')
@@ -195,6 +197,45 @@ fn refuse(table: &CStr, columns: &[String]) -> ! {
         .set_hint(format!("Create a btree index on sendgate.{table} ({columns}); if there is one, wait for the transactions that are older."))
         .report(PgLogLevel::ERROR);
     unreachable!("an ERROR does not return")
+}
+
+/// Passes a table of PostgreSQL's own kind whose rows are all in it. What has its rows elsewhere (a partitioned
+/// or foreign table, a view) has no methods to read them by, and using those that are not there ends the
+/// server; rows of a table that inherits from it are in no index of its own.
+unsafe fn refuse_other_than_plain(table: pg_sys::Oid, name: &CStr) {
+    const MODE: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    let what = unsafe {
+        let relation = pg_sys::try_relation_open(table, MODE);
+        let Some(class) = relation.as_ref().map(|relation| &*relation.rd_rel) else {
+            // Gone since it was found; opening it to be read says so.
+            return;
+        };
+        let what = if class.relkind as u8 != pg_sys::RELKIND_RELATION {
+            Some("It is a view, a partitioned table or a foreign one: its rows are not in it.")
+        } else if class.relam != pg_sys::HEAP_TABLE_AM_OID {
+            Some("It has an access method other than heap.")
+        } else if class.relhassubclass && has_heirs(table) {
+            Some("Other tables inherit from it, and their rows are in none of its indexes.")
+        } else {
+            None
+        };
+        pg_sys::relation_close(relation, MODE);
+        what
+    };
+    if let Some(what) = what {
+        let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+        let message = format!("sendgate.{} is no plain table", name.to_string_lossy());
+        ErrorReport::new(code, message, "sendgate")
+            .set_detail(format!("{what} The gate reads it by an index, below the planner."))
+            .set_hint("Put the table that the extension made back in its place.")
+            .report(PgLogLevel::ERROR);
+    }
+}
+
+/// Whether tables inherit from this one.
+unsafe fn has_heirs(table: pg_sys::Oid) -> bool {
+    const UNLOCKED: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
+    unsafe { !pg_guard_ffi_boundary(|| raw::find_inheritance_children(table, UNLOCKED)).is_null() }
 }
 
 /// Runs reads of these on a snapshot that is taken now (at READ COMMITTED) and sees what this

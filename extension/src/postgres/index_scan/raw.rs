@@ -19,6 +19,7 @@ unsafe extern "C-unwind" {
         slot: *mut TupleTableSlot,
     ) -> bool;
     pub fn index_endscan(scan: IndexScanDesc);
+    pub fn find_inheritance_children(parent: Oid, mode: LOCKMODE) -> *mut List;
     #[cfg(feature = "pg18")]
     fn index_beginscan(
         table: Relation,
