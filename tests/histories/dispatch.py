@@ -130,13 +130,17 @@ class Dispatch:
         if e.action in account.asleep or e in self.released or behind_the_probe:
             return
         refused, whole = account.look(e.action, e.prospect)[0], account.look(e.action, None)[0]
-        if whole is None or whole[0] == NO_CREDITS:
+        # Without a stamp, InMails wait where they are for those in flight.
+        if whole is None or whole[0] == NO_CREDITS and account.is_open():
             raise Wrong(f"{e} stayed where it was: {refused}")
 
     def put_off(self, name: str, account: Account, e: Enrollment, found: tuple) -> None:
         """Moved, and not handed out: there is a rule that says so."""
         ahead, _ = account.look(e.action, None)
-        if ahead and ahead[0] in AFTER_THE_PROSPECT or name in self.permitted and e.action == "inmail":
+        # The last known credit may have gone to one that was met later.
+        used_up = ahead and ahead[0] == NO_CREDITS and not account.is_open()
+        after = used_up or ahead and ahead[0] in AFTER_THE_PROSPECT
+        if after or name in self.permitted and e.action == "inmail":
             ahead = None
         refused, _ = account.look(e.action, e.prospect)
         reason = found[2]

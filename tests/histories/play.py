@@ -43,7 +43,7 @@ from .world import NAMES, World
 FORGOTTEN = (
     "accounts send_operations linkedin_events breaker_log breaker_outbox campaign_events alerts"
     " counter_drift enrollments reconcile_runs admin_log dispatch_queue dispatch_requests paused_campaigns"
-    " pause_switch cooldown_log suppressions"
+    " pause_switch cooldown_log suppressions credit_balances"
 ).split()
 FORGET = ";".join(f"DELETE FROM sendgate.{table}" for table in FORGOTTEN)
 GUARDS = """SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname) FROM pg_trigger
@@ -204,6 +204,8 @@ def arguments(world: World, name: str, step: tuple) -> tuple:
         rest = (known(account, rest[0]), *rest[1:])
     elif verb == "external":
         rest = (*rest[:3], ago(rest[3]))
+    elif verb == "tell_balance":
+        rest = rest[0], ago(rest[1])
     elif verb == "set_pace":
         rest = f"{rest[0]} microseconds", rest[1]
     elif verb == "breaker_report":

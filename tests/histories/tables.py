@@ -48,6 +48,8 @@ CALLS = {
     "breaker_force": "SELECT sendgate.breaker_force(%s, %s, 'a note')",
     "breaker_check": "SELECT proceed, reason, retry_at, exhausted_at FROM sendgate.breaker_check(%s, %s, %s)",
     "breaker_report": "SELECT sendgate.breaker_report(%s, %s, %s, %s, %s)",
+    "tell_balance": "SELECT sendgate.record_credit_balance(%s, %s, %s)",
+    "forget_balance": "SELECT sendgate.forget_credit_balance(%s, 'a note')",
     # Writes today's counter past every verb; layer 1 corrects it.
     "tamper": "WITH a AS (SELECT %s::text AS account) UPDATE sendgate.accounts"
     " SET inmails_sent_today = greatest(inmails_sent_today + %s, 0) FROM a"

@@ -12,12 +12,15 @@ import time
 from harness.progress import progress
 from histories.directed import DIRECTED
 from histories.history import ERRORS, History, make
+from histories.known import MUTANTS, KnownCredits, KnownPlayer, make_known
 from histories.mutants import WRONG_ANSWERS, WRONG_MODELS, WRONG_MODELS_BY_HAND
 from histories.play import Player, goes_apart, shrink
 
 NEWEST_ONLY = True
 TIMEOUT_SECONDS = 6 * 3_600
 FIXED_SEEDS = 400
+# Of those in which balances are told.
+KNOWN_SEEDS = 300
 # With a seed and no number.
 FRESH_SEEDS = 100
 # A wrong model is found within so many histories, and what is left of it is a few steps.
@@ -121,6 +124,32 @@ def test_model_and_database_agree(env):
     progress(
         f"    {player.played} histories, {player.steps} steps, {seconds:.0f} s" + (f"; from {fresh}" if new else "")
     )
+
+
+def test_known_credits_agree(env):
+    """The same with balances that are told, also late, twice, and against the provider's word."""
+    asked, begin = os.environ.get("SENDGATE_HISTORIES"), os.environ.get("SENDGATE_SEED")
+    begin = int(begin or (random.SystemRandom().randrange(10**9) if asked else 0))
+    player = KnownPlayer(env.connect(), KnownCredits)
+    for seed in range(begin, begin + int(asked or KNOWN_SEEDS)):
+        if different := goes_apart(player, make_known(seed)):
+            raise AssertionError(f"SENDGATE_SEED={seed}:\n{shorter(player, make_known(seed))}\n{different}")
+    to_be_met = {"set credits_spent", "clear balance_evidence", "SG007"}
+    assert asked or to_be_met <= player.met, f"never met {sorted(to_be_met - player.met)}"
+    progress(f"    {player.played} histories, {player.steps} steps; from {begin}")
+
+
+def shorter(player: Player, history: History) -> str:
+    return shrink(player, history)[0].told()
+
+
+def test_a_wrong_count_of_credits_is_told_apart(env):
+    """What these histories find."""
+    for mutant in MUTANTS:
+        player = KnownPlayer(env.connect(), mutant)
+        seed = next((seed for seed in range(MUTANT_SEEDS) if goes_apart(player, make_known(seed))), None)
+        assert seed is not None, f"{mutant.__name__}: {MUTANT_SEEDS} histories agree with it"
+        progress(f"    {mutant.__name__}: seed {seed}")
 
 
 def test_a_wrong_model_is_told_apart(env):
