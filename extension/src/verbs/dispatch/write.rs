@@ -254,7 +254,6 @@ fn log_skips(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
             if !seen.insert((candidate.pair, &candidate.prospect, &candidate.campaign)) {
                 return None;
             }
-            let visited = &batch.visited[batch.pairs[candidate.pair].account];
             let account = batch.pairs[candidate.pair].account;
             let visited = &batch.visited[account];
             // The plan itself may have stamped it.
