@@ -126,12 +126,33 @@ pub fn changes() -> u64 {
     CHANGES.get()
 }
 
+/// The configuration as it was read for a decision.
+pub struct Reading {
+    /// The configuration.
+    pub config: Rc<Config>,
+    /// The number of changes from before it was read.
+    changes: u64,
+}
+
+impl Reading {
+    /// Whether nothing has changed since. A yes is given only after this: the call may have waited, for a row
+    /// or a table, while an operator paused everything.
+    pub fn still_holds(&self) -> bool {
+        changes() == self.changes
+    }
+}
+
 /// The configuration as of now.
 pub fn current(spi: &Spi) -> Rc<Config> {
+    read(spi).config
+}
+
+/// The same for a decision, which has to look whether it still holds in the end.
+pub fn read(spi: &Spi) -> Reading {
     loop {
         let before = changes();
         if let Some(config) = CURRENT.with_borrow(Clone::clone) {
-            return config;
+            return Reading { config, changes: before };
         }
         let config = Rc::new(load(spi));
         if changes() == before {
@@ -141,7 +162,7 @@ pub fn current(spi: &Spi) -> Rc<Config> {
                 );
             }
             CURRENT.set(Some(Rc::clone(&config)));
-            return config;
+            return Reading { config, changes: before };
         }
     }
 }

@@ -103,9 +103,8 @@ fn answer(spi: &Spi, max: usize, filter: &Filter<'_>, request: Option<Id>) -> Re
     if let Some(account) = filter.account {
         accounts::read(spi, account)?;
     }
-    let paused = config::current(spi).paused();
     if let Some(request) = request
-        && let Some(handed) = requests::replay(spi, request, max, filter, paused, clock::now())?
+        && let Some(handed) = replay(spi, max, filter, request)?
     {
         return Ok(handed);
     }
@@ -114,4 +113,15 @@ fn answer(spi: &Spi, max: usize, filter: &Filter<'_>, request: Option<Id>) -> Re
         requests::remember(spi, request, max, filter, &handed, clock::now())?;
     }
     Ok(handed)
+}
+
+/// What the request got before, under the configuration as it is when the answer is given.
+fn replay(spi: &Spi, max: usize, filter: &Filter<'_>, request: Id) -> Result<Option<Vec<Handed>>> {
+    loop {
+        let reading = config::read(spi);
+        let handed = requests::replay(spi, request, max, filter, reading.config.paused(), clock::now())?;
+        if handed.as_ref().is_none_or(Vec::is_empty) || reading.still_holds() {
+            return Ok(handed);
+        }
+    }
 }

@@ -6,12 +6,14 @@ use crate::gate::known_credits;
 use crate::gate::look::{Ask, judge, look};
 use crate::gate::rule::Rule;
 use crate::postgres::clock;
+use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, sql_function};
 use crate::postgres::statement::Spi;
 use crate::tables::config;
 use crate::tables::credits;
 use crate::tables::journal;
 use sendgate_decision::gate::{Verdict, counts};
+use std::rc::Rc;
 
 sql_function!(sendgate_preview, pg_finfo_sendgate_preview, preview);
 
@@ -23,40 +25,50 @@ fn preview(args: &Args) -> Answer {
         operation: None,
     };
     let decision = Spi::connect_when_needed(|spi| {
-        let rule = Rule::new(config::current(spi));
-        let mut seen = look(&ask)?;
-        let now = clock::now();
-        let tier = rule.config.tier_cap(&seen.row.tier, ask.action);
         loop {
-            match judge(spi, &ask, &seen, &rule, [0; 16], now)? {
-                Verdict::Refuse(refusal) => return Ok(Decision::refuse(refusal)),
-                // reserve would clear the stamp first; here it is cleared in the copy.
-                Verdict::ClearBreaker(_) => {
-                    seen.row.account.breaker.clear(now);
-                }
-                // What reserve would stamp first is stamped in the copy.
-                Verdict::ArmBreaker => known_credits::arm(&mut seen.row.account, now),
-                Verdict::NeedsPeriod => {
-                    credits::roll(spi, ask.account, &mut seen.row, now);
-                }
-                // The days are counted in the copy, too.
-                Verdict::NeedsCount => {
-                    let of = [(ask.account, seen.row.account.day)];
-                    seen.row.account.sent_before = journal::many::days_before(spi, &of).pop();
-                }
-                Verdict::Grant(grant) => {
-                    return Ok(Decision {
-                        operation: None,
-                        proceed: true,
-                        reason: grant.observed.map(|(reason, _)| reason),
-                        retry_at: grant.observed.and_then(|(_, retry_at)| retry_at),
-                        expires_at: None,
-                        counts: counts(&seen.row.account, ask.action, &tier, now),
-                        taken: false,
-                    });
-                }
+            let reading = config::read(spi);
+            let decision = look_ahead(spi, &ask, Rule::new(Rc::clone(&reading.config)))?;
+            if !decision.proceed || reading.still_holds() {
+                return Ok(decision);
             }
         }
     })?;
     Ok(Some(decision.into_datum()))
+}
+
+/// The answer under this rule.
+fn look_ahead(spi: &Spi, ask: &Ask<'_>, rule: Rule) -> Result<Decision> {
+    let mut seen = look(ask)?;
+    let now = clock::now();
+    let tier = rule.config.tier_cap(&seen.row.tier, ask.action);
+    loop {
+        match judge(spi, ask, &seen, &rule, [0; 16], now)? {
+            Verdict::Refuse(refusal) => return Ok(Decision::refuse(refusal)),
+            // reserve would clear the stamp first; here it is cleared in the copy.
+            Verdict::ClearBreaker(_) => {
+                seen.row.account.breaker.clear(now);
+            }
+            // What reserve would stamp first is stamped in the copy.
+            Verdict::ArmBreaker => known_credits::arm(&mut seen.row.account, now),
+            Verdict::NeedsPeriod => {
+                credits::roll(spi, ask.account, &mut seen.row, now);
+            }
+            // The days are counted in the copy, too.
+            Verdict::NeedsCount => {
+                let of = [(ask.account, seen.row.account.day)];
+                seen.row.account.sent_before = journal::many::days_before(spi, &of).pop();
+            }
+            Verdict::Grant(grant) => {
+                return Ok(Decision {
+                    operation: None,
+                    proceed: true,
+                    reason: grant.observed.map(|(reason, _)| reason),
+                    retry_at: grant.observed.and_then(|(_, retry_at)| retry_at),
+                    expires_at: None,
+                    counts: counts(&seen.row.account, ask.action, &tier, now),
+                    taken: false,
+                });
+            }
+        }
+    }
 }

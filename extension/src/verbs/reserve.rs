@@ -28,6 +28,7 @@ use crate::tables::suppressions;
 use sendgate_decision::clock::{Instant, SECOND};
 use sendgate_decision::gate::{Grant, Refusal, Verdict, counts, stopped};
 use sendgate_decision::names::{OperationId, OperationState, Origin, Reason};
+use std::rc::Rc;
 
 /// How often a decision is made anew before the call gives up. The row is held from the second
 /// time on, so only midnight, a closing window or a new configuration can still come between.
@@ -82,13 +83,18 @@ fn decide_until_it_holds(
 ) -> Result<Decision> {
     let mut operation = ask.operation.unwrap_or_else(ids::fresh);
     for _ in 0..DECISIONS_MAX {
-        let rule = Rule::new(config::current(spi));
-        let (changes, told) = (config::changes(), suppressions::changes());
+        let reading = config::read(spi);
+        let rule = Rule::new(Rc::clone(&reading.config));
+        let told = suppressions::changes();
         let seen = look(ask)?;
         let now = clock::now();
         match (&seen.earlier, known) {
             (Some(earlier), KnownId::Replays) => {
-                return replay(ask, campaign, operation, &seen, earlier, &rule.config, now);
+                let decision = replay(ask, campaign, operation, &seen, earlier, &rule.config, now)?;
+                if decision.proceed && !(reading.still_holds() && may_write_to(ask, told, clock::now())?) {
+                    continue;
+                }
+                return Ok(decision);
             }
             (Some(earlier), KnownId::IsSpent) if earlier.state != OperationState::Released => {
                 return Ok(spent(ask, &seen, earlier, &rule.config, now));
@@ -146,7 +152,7 @@ fn decide_until_it_holds(
                 // written is taken back and decided again.
                 let written_at = clock::now();
                 let holds = written_at < grant.valid_until.min(now.plus(DECISION_AGE_MAX));
-                if holds && config::changes() == changes && may_write_to(ask, told, written_at)? {
+                if holds && reading.still_holds() && may_write_to(ask, told, written_at)? {
                     if seen.row.account.is_ahead_of(now) {
                         alerts::open_ahead(spi, held, now);
                     }

@@ -91,20 +91,19 @@ fn known(spi: &Spi, account: &str, row: &AccountRow, now: Instant) -> credits::R
 }
 
 fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&str>) -> Result<Consulted> {
-    let paused = config::current(spi).paused();
-    if !paused && is_closed(account)? {
+    let reading = config::read(spi);
+    if !reading.config.paused() && is_closed(account)? && reading.still_holds() {
         return Ok(Consulted { proceed: true, reason: None, retry_at: None, exhausted_at: None });
     }
     let mut row = accounts::read(spi, account)?;
     loop {
-        let paused = config::current(spi).paused();
-        let changes = config::changes();
+        let reading = config::read(spi);
         let now = clock::now();
         let breaker = &row.account.breaker;
         let exhausted_at = breaker.exhausted_at;
         let refuse =
             |reason, retry_at| Ok(Consulted { proceed: false, reason: Some(reason), retry_at, exhausted_at });
-        if paused {
+        if reading.config.paused() {
             return refuse(Reason::PausedByOperator, None);
         }
         if row.account.credits_due(now).is_some() {
@@ -136,7 +135,7 @@ fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&s
             let reason = Reason::CreditsExhausted;
             if row.enforcement() == Enforcement::Observe {
                 let (held, latest) = accounts::hold(spi, account)?;
-                if latest.version != row.version {
+                if latest.version != row.version || !reading.still_holds() {
                     row = latest;
                     continue;
                 }
@@ -159,7 +158,7 @@ fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&s
             return refuse(reason, refused);
         };
         if clear_by_rule(spi, account, &row, clear, prospect, now)? {
-            if config::changes() == changes {
+            if reading.still_holds() {
                 return Ok(Consulted { proceed: true, reason: None, retry_at: None, exhausted_at: None });
             }
             // An operator paused everything while the clear waited for the row.

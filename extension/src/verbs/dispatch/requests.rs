@@ -51,7 +51,7 @@ static REMEMBER: Statement = Statement::new(
 /// The rows of a request that was answered before; none when it is new.
 ///
 /// # Errors
-/// `SG213` when it was made with other arguments.
+/// `SG213` when it was made with other arguments, `SG301` when a table is locked for too long.
 pub(super) fn replay(
     spi: &Spi,
     request: Id,
@@ -60,7 +60,7 @@ pub(super) fn replay(
     paused: bool,
     now: Instant,
 ) -> Result<Option<Vec<Handed>>> {
-    let Some(mut row) = spi.run(&READ, params![request]).first() else {
+    let Some(mut row) = spi.run_waiting(&READ, params![request])?.first() else {
         return Ok(None);
     };
     let same = row.value::<i32>() as usize == max
@@ -73,7 +73,7 @@ pub(super) fn replay(
     if paused {
         return Ok(Some(Vec::new()));
     }
-    let rows = spi.run(&REPLAY, params![request, now]);
+    let rows = spi.run_waiting(&REPLAY, params![request, now])?;
     let mut handed: Vec<Handed> = Vec::new();
     for mut row in rows.iter() {
         let one = Handed {
