@@ -12,6 +12,7 @@ pub mod gucs;
 pub mod ids;
 pub mod index_scan;
 pub mod jsonb;
+pub mod lock_timeout;
 pub mod param;
 pub mod planner;
 pub mod record;

@@ -8,7 +8,7 @@
 use crate::postgres::commit;
 use crate::postgres::error::Result;
 use crate::postgres::param::{Xid, params, types};
-use crate::postgres::statement::{Spi, Statement};
+use crate::postgres::statement::{Spi, Statement, dropped};
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{self, AccountRow};
 use crate::tables::journal::{self, NewOperation};
@@ -76,8 +76,9 @@ pub fn take<'a>(
 ) -> Result<Option<Held<'a>>> {
     if new.beyond_credits || *after != counted(&seen.account, after, new.action, new.reserved_at) {
         let written = accounts::write(spi, new.account, seen.version, after)?;
-        if let Some(held) = written {
-            journal::insert(spi, held, new);
+        match written {
+            Some(held) => journal::insert(spi, held, new),
+            None => check_left_out(spi, new.account, seen)?,
         }
         return Ok(written);
     }
@@ -102,7 +103,25 @@ pub fn take<'a>(
             after.credits.map(|credits| credits.left)
         ],
     )?;
-    Ok(Held::by_write(new.account, written.count()))
+    let held = Held::by_write(new.account, written.count());
+    if held.is_none() {
+        check_left_out(spi, new.account, seen)?;
+    }
+    Ok(held)
+}
+
+/// Passes a write that found the account moved on. Where it did not move, or moved by this write alone, a row
+/// was left out.
+fn check_left_out(spi: &Spi, account: &str, seen: &AccountRow) -> Result<()> {
+    let now = accounts::read(spi, account)?.version;
+    if now == seen.version {
+        dropped("accounts", 1, 0);
+    }
+    let own = unsafe { pg_sys::TransactionIdIsCurrentTransactionId(now.transaction().into()) };
+    if own && now.count() == seen.version.count() + 1 {
+        dropped("send_operations", 1, 0);
+    }
+    Ok(())
 }
 
 /// The account as the one statement leaves it: only the columns that it writes differ from `before`.

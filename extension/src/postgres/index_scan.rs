@@ -216,6 +216,10 @@ unsafe fn refuse_other_than_plain(table: pg_sys::Oid, name: &CStr) {
             Some("It has an access method other than heap.")
         } else if class.relhassubclass && has_heirs(table) {
             Some("Other tables inherit from it, and their rows are in none of its indexes.")
+        } else if class.relrowsecurity && class.relforcerowsecurity {
+            Some(
+                "Its row security is forced on its owner too, and hides its rows from the gate's statements.",
+            )
         } else {
             None
         };
@@ -227,7 +231,7 @@ unsafe fn refuse_other_than_plain(table: pg_sys::Oid, name: &CStr) {
         let message = format!("sendgate.{} is no plain table", name.to_string_lossy());
         ErrorReport::new(code, message, "sendgate")
             .set_detail(format!("{what} The gate reads it by an index, below the planner."))
-            .set_hint("Put the table that the extension made back in its place.")
+            .set_hint("Put the table that the extension made back in its place, as it was.")
             .report(PgLogLevel::ERROR);
     }
 }

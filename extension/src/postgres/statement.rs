@@ -5,12 +5,13 @@
 
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::gucs;
+use crate::postgres::lock_timeout::Lent;
 use crate::postgres::param::Param;
 use crate::postgres::planner::Planning;
 use crate::postgres::row::Row;
-use pgrx::PgSqlErrorCode;
 use pgrx::pg_sys;
-use pgrx::pg_sys::panic::CaughtError;
+use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
+use pgrx::{PgLogLevel, PgSqlErrorCode};
 use std::any::Any;
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -115,6 +116,7 @@ impl Spi {
 
     /// Runs a statement on the latest snapshot, also at REPEATABLE READ.
     pub fn run_on_latest_snapshot(&self, statement: &Statement, params: &[Param]) -> Rows<'_> {
+        self.lock_tables(statement);
         unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
         let rows = self.execute(statement, params, true);
         unsafe { pg_sys::PopActiveSnapshot() };
@@ -125,7 +127,7 @@ impl Spi {
     /// held account beside its row. A dispatch that only put work off has not written the row, so the
     /// hold could not tell that the transaction's own snapshot is too old to see it.
     pub fn write_on_latest_snapshot(&self, statement: &Statement, params: &[Param]) -> Rows<'_> {
-        self.open();
+        self.lock_tables(statement);
         let (mut values, nulls) = arguments(statement, params);
         let _planning = Planning::of(&statement.sql);
         let none = std::ptr::null_mut();
@@ -136,6 +138,19 @@ impl Spi {
                 pg_sys::SPI_execute_snapshot(plan, values, nulls.as_ptr(), latest, none, false, true, 0);
             assert!(code >= 0, "SPI_execute_snapshot failed with code {code}");
             Rows { table: pg_sys::SPI_tuptable, count: pg_sys::SPI_processed as usize, _spi: self }
+        }
+    }
+
+    /// Locks the tables of a statement, as running it does, until the transaction ends. A session that has one
+    /// locked may rewrite it meanwhile, and on a snapshot from before that it would be empty.
+    fn lock_tables(&self, statement: &Statement) {
+        self.open();
+        let _planning = Planning::of(&statement.sql);
+        unsafe {
+            let plan = pg_sys::SPI_plan_get_cached_plan(statement.plan());
+            if !plan.is_null() {
+                pg_sys::ReleaseCachedPlan(plan, pg_sys::CurrentResourceOwner);
+            }
         }
     }
 
@@ -182,12 +197,10 @@ fn arguments(
 /// # Errors
 /// `SG301` when the wait took too long.
 pub(super) fn waiting<T>(work: impl FnOnce() -> T) -> Result<T> {
-    let session_timeout = unsafe { pg_sys::LockTimeout };
-    let own_timeout = gucs::lock_timeout_ms();
-    let timeout = if session_timeout > 0 { session_timeout.min(own_timeout) } else { own_timeout };
-    unsafe { pg_sys::LockTimeout = timeout };
+    let lent = Lent::new(gucs::lock_timeout_ms());
+    let timeout = lent.milliseconds();
     let outcome = catch_unwind(AssertUnwindSafe(work));
-    unsafe { pg_sys::LockTimeout = session_timeout };
+    lent.give_back();
     outcome.or_else(
         |panic| {
             if is_lock_timeout(&*panic) { Err(lock_timeout(timeout)) } else { resume_unwind(panic) }
@@ -211,6 +224,19 @@ fn lock_timeout(timeout_ms: i32) -> Error {
     )
 }
 
+/// The error for rows that PostgreSQL left out without one.
+pub fn dropped(table: &str, rows: usize, written: usize) -> ! {
+    let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+    let message = format!("{written} of {rows} rows of sendgate.{table} were written");
+    ErrorReport::new(code, message, "sendgate")
+        .set_detail(
+            "A trigger on the table leaves rows out, or its row security hides them. Nothing was changed.",
+        )
+        .set_hint(format!("Remove the trigger or the policy from sendgate.{table}."))
+        .report(PgLogLevel::ERROR);
+    unreachable!("an ERROR does not return")
+}
+
 /// The rows of a statement.
 pub struct Rows<'spi> {
     table: *mut pg_sys::SPITupleTable,
@@ -222,6 +248,14 @@ impl Rows<'_> {
     /// How many rows there are, or were written.
     pub fn count(&self) -> usize {
         self.count
+    }
+
+    /// Raises an error where not so many rows of a table were written: what the books leave out, they would
+    /// forget.
+    pub fn must_be(&self, count: usize, table: &str) {
+        if self.count != count {
+            dropped(table, count, self.count);
+        }
     }
 
     /// The first row.

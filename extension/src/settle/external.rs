@@ -222,10 +222,11 @@ fn count(
     // Work of the campaign that the application names is done: the prospect has got it.
     enrollments::delivered(spi, account, &row, now);
     let action = send.action.name();
-    spi.run(
+    let written = spi.run(
         &INSERT,
         params![operation, occurred_at, counted_on, account.id(), send.prospect, action, send.campaign, now],
     );
+    written.must_be(1, "send_operations");
     let line = BreakerLine {
         account,
         reason: "",

@@ -114,7 +114,7 @@ pub fn insert(
     now: Instant,
 ) -> Id {
     let id = ids::fresh();
-    spi.run(
+    let written = spi.run(
         &INSERT,
         params![
             id,
@@ -129,6 +129,7 @@ pub fn insert(
             row.campaign.as_ref()
         ],
     );
+    written.must_be(1, "linkedin_events");
     id
 }
 
@@ -138,7 +139,7 @@ pub fn insert_many(spi: &Spi, events: &[Event<'_>], now: Instant) {
         return;
     }
     let all = || events.iter();
-    spi.run(
+    let written = spi.run(
         &INSERT_MANY,
         &[
             now.param(),
@@ -153,6 +154,7 @@ pub fn insert_many(spi: &Spi, events: &[Event<'_>], now: Instant) {
             array(Element::Text, all().map(|e| e.campaign.as_deref())),
         ],
     );
+    written.must_be(events.len(), "linkedin_events");
 }
 
 /// The event of an InMail by its chat id, that occurred between these instants.

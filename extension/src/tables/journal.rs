@@ -142,7 +142,7 @@ impl ErrorNote {
 
 /// Writes a new operation.
 pub fn insert(spi: &Spi, account: Held<'_>, new: &NewOperation<'_>) {
-    spi.run(
+    let written = spi.run(
         &INSERT,
         params![
             new.id,
@@ -155,6 +155,7 @@ pub fn insert(spi: &Spi, account: Held<'_>, new: &NewOperation<'_>) {
             new.campaign
         ],
     );
+    written.must_be(1, "send_operations");
     if new.beyond_credits {
         mark_beyond(spi, account, new.id);
     }

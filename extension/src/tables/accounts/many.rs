@@ -172,7 +172,7 @@ pub fn write(spi: &Spi, accounts: &[(Held<'_>, &Account)]) {
         &WRITE_WITHOUT_CREDITS
     };
     let written = spi.run(statement, &values);
-    assert_eq!(written.count(), accounts.len(), "a held account was not written");
+    written.must_be(accounts.len(), "accounts");
 }
 
 /// The columns of known credits, and who stamped the breakers.

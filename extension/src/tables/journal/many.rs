@@ -134,5 +134,5 @@ pub fn settle<'a>(spi: &Spi, settlements: impl Iterator<Item = &'a Settlement<'a
             array(Element::Int4, all().map(|s| s.note.http_status)),
         ],
     );
-    assert_eq!(written.count(), count, "an operation was settled without its account being held");
+    written.must_be(count, "send_operations");
 }

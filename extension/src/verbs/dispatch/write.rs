@@ -170,7 +170,7 @@ fn insert_operations(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
             array(Element::Bool, slots.iter().map(|(_, slot)| slot.awaited)),
         ],
     );
-    assert_eq!(written.count(), slots.len(), "a slot was not journalled");
+    written.must_be(slots.len(), "send_operations");
     for (i, slot) in slots.iter().filter(|(_, slot)| slot.beyond_credits) {
         let account = batch.visited[batch.pairs[batch.candidates[*i].pair].account].held();
         journal::mark_beyond(spi, account, slot.operation);
@@ -220,7 +220,7 @@ fn update_enrollments(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
             array(Element::Uuid, outcomes.iter().map(|o| o.4)),
         ],
     );
-    assert_eq!(written.count(), plan.fates.len(), "an enrollment changed while its account was held");
+    written.must_be(plan.fates.len(), "enrollments");
 }
 
 /// Account, prospect, campaign and action of these candidates, each as an array.

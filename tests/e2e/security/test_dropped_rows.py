@@ -1,0 +1,106 @@
+"""A trigger of somebody's that leaves rows of our tables out, or row security that hides them: an error, and no grant
+without its row in the journal."""
+
+import psycopg
+
+from e2e.support import books, equal, operation, provision
+
+LEAVE_OUT = """
+CREATE OR REPLACE FUNCTION public.leave_out() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
+CREATE TRIGGER leave_out BEFORE INSERT OR UPDATE ON sendgate.{0} FOR EACH ROW EXECUTE FUNCTION public.leave_out()"""
+
+
+def test_a_trigger_that_leaves_rows_out(env):
+    provision(env)
+    env.psql("SELECT sendgate.enqueue('k', 'p9', 'a', 'message')")
+    first = "SELECT sendgate.reserve('a', 'inmail', 'p1')"
+    connection = env.connect()
+    for call, tables in (
+        # The first grant of a day takes two statements, any other one.
+        (first, ("send_operations", "accounts")),
+        ("SELECT sendgate.reserve('a', 'message', 'p3')", ("send_operations", "accounts")),
+        (f"SELECT sendgate.confirm('a', '{operation(1)}', 'c')", ("linkedin_events", "send_operations")),
+        (
+            f"SELECT sendgate.confirm_many('{{a}}', '{{{operation(1)}}}', '{{c}}')",
+            ("linkedin_events", "send_operations"),
+        ),
+        (f"SELECT sendgate.rollback('a', '{operation(1)}')", ("send_operations", "accounts")),
+        (f"SELECT sendgate.rollback_many('{{a}}', '{{{operation(1)}}}')", ("send_operations", "accounts")),
+        (
+            "SELECT sendgate.record_external_send('a', 'message', 'p4', 'c4', sendgate.clock())",
+            ("send_operations", "linkedin_events"),
+        ),
+    ):
+        for table in tables:
+            if call == first:
+                env.psql("UPDATE sendgate.accounts SET day = day - 1")
+            before = everything(env)
+            env.psql(LEAVE_OUT.format(table))
+            try:
+                answer = connection.execute(call).fetchall()
+            except psycopg.Error as error:
+                assert error.sqlstate in ("55000", "SG102"), f"{call} without rows of {table}: {error!r}"
+            else:
+                raise AssertionError(f"{call} without rows of {table} answered {answer}")
+            env.psql(f"DROP TRIGGER leave_out ON sendgate.{table}")
+            equal(everything(env), before, f"the books after {call} without rows of {table}")
+        if call == first:
+            connection.execute(f"SELECT sendgate.reserve('a', 'message', 'p2', NULL, '{operation(1)}')")
+            connection.execute("SELECT sendgate.reserve('a', 'message', 'p5')")
+    equal(books(env, action="message")["journal"], 2, "the journal")
+
+
+def test_dispatch_hands_out_nothing_that_is_not_in_the_journal(env):
+    provision(env)
+    env.psql("SELECT sendgate.enqueue('k', 'p1', 'a', 'message')")
+    connection = env.connect()
+    for table in ("send_operations", "accounts", "enrollments"):
+        before = everything(env)
+        env.psql(LEAVE_OUT.format(table))
+        try:
+            answer = connection.execute("SELECT * FROM sendgate.dispatch(1)").fetchall()
+        except psycopg.errors.ObjectNotInPrerequisiteState as error:
+            equal(error.diag.message_primary, f"0 of 1 rows of sendgate.{table} were written", "message")
+        else:
+            raise AssertionError(f"dispatch without rows of {table} answered {answer}")
+        env.psql(f"DROP TRIGGER leave_out ON sendgate.{table}")
+        equal(everything(env), before, f"the books after a dispatch without rows of {table}")
+    equal(env.psql("SELECT count(*) FROM sendgate.dispatch(1)"), "1", "handed out without the trigger")
+
+
+def test_row_security_that_is_forced(env):
+    provision(env)
+    connection = env.connect()
+    for table in ("accounts", "send_operations"):
+        equal(
+            connection.execute("SELECT proceed FROM sendgate.preview('a', 'inmail', 'p1')").fetchone(),
+            (True,),
+            "preview",
+        )
+        # The owner passes row security that is not forced on it.
+        env.psql(f"ALTER TABLE sendgate.{table} ENABLE ROW LEVEL SECURITY")
+        equal(
+            connection.execute("SELECT proceed FROM sendgate.preview('a', 'inmail', 'p1')").fetchone(),
+            (True,),
+            "preview",
+        )
+        env.psql(f"ALTER TABLE sendgate.{table} FORCE ROW LEVEL SECURITY")
+        for call in ("reserve('a', 'inmail', 'p1')", "preview('a', 'inmail', 'p1')"):
+            try:
+                connection.execute(f"SELECT sendgate.{call}")
+            except psycopg.errors.ObjectNotInPrerequisiteState as error:
+                assert "Its row security is forced on its owner too" in error.diag.message_detail, (
+                    error.diag.message_detail
+                )
+            else:
+                raise AssertionError(f"{call} answered under forced row security of {table}")
+        env.psql(f"ALTER TABLE sendgate.{table} NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY")
+
+
+def everything(env) -> str:
+    return env.psql(
+        """SELECT (SELECT string_agg(a::text, '' ORDER BY id) FROM sendgate.accounts a)
+            || coalesce((SELECT string_agg(o::text, '' ORDER BY operation_id) FROM sendgate.send_operations o), '')
+            || coalesce((SELECT string_agg(e::text, '' ORDER BY id) FROM sendgate.linkedin_events e), '')
+            || coalesce((SELECT string_agg(e::text, '' ORDER BY prospect_id) FROM sendgate.enrollments e), '')"""
+    )
