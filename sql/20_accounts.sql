@@ -61,6 +61,7 @@ CREATE TABLE sendgate.accounts (
     pace_jitter_percent smallint,
     pace_spread boolean,
     enforcement text COLLATE "C",
+    turns jsonb,
     credits_left integer,
     credits_base integer,
     credits_since timestamptz,
@@ -220,6 +221,8 @@ COMMENT ON COLUMN sendgate.accounts.inmail_credits_above IS
 'Under a stamp of the provider: only a balance above this clears it, because a balance page may lag. NULL: any above 0.';
 COMMENT ON CONSTRAINT accounts_credits_check ON sendgate.accounts IS
     'A balance has all of its parts or none, and a stamp comes from the provider, from the count or from an operator.';
+COMMENT ON COLUMN sendgate.accounts.turns IS
+'Whose turn it is between campaigns that share the account: by action and priority, the campaign that dispatch handed out last. NULL: no two campaigns share it.';
 COMMENT ON CONSTRAINT accounts_packed_check ON sendgate.accounts IS
     'The two packed columns can be read, in Rust.';
 COMMENT ON CONSTRAINT accounts_sound_check ON sendgate.accounts IS

@@ -71,10 +71,10 @@ COMMENT ON INDEX sendgate.enrollments_due_idx IS
 'For dispatch: when an account''s next work of one action is due. Partial, so that work that does not wait for a time costs it nothing, and without the state, so that settling stays a heap-only update.';
 
 CREATE INDEX enrollments_order_idx
-    ON sendgate.enrollments (account_id, action, priority DESC, next_dispatch_at, step)
+    ON sendgate.enrollments (account_id, action, priority DESC, campaign_id, next_dispatch_at, step)
     WHERE next_dispatch_at IS NOT NULL;
 COMMENT ON INDEX sendgate.enrollments_order_idx IS
-'For dispatch: the order in which an account''s work of one action is handed out. Partial like enrollments_due_idx, so that work in a worker''s hands has no entry.';
+'For dispatch: the order in which an account''s work of one action is handed out, campaign by campaign, so that a reading jumps from one campaign to the next, whatever waits between them. Partial like enrollments_due_idx, so that work in a worker''s hands has no entry.';
 
 CREATE INDEX enrollments_campaign_idx ON sendgate.enrollments (campaign_id, prospect_id);
 COMMENT ON INDEX sendgate.enrollments_campaign_idx IS

@@ -73,6 +73,7 @@ GRANT SELECT ON
     sendgate.error_rules, sendgate.observed_refusals, sendgate.cooldown_log, sendgate.cooldowns, sendgate.linkedin_events,
     sendgate.send_operations, sendgate.breaker_log, sendgate.credit_balances, sendgate.credits,
     sendgate.alerts, sendgate.enrollments, sendgate.campaign_events, sendgate.paused_campaigns,
+    sendgate.campaigns, sendgate.campaigns_today,
     sendgate.skips_today, sendgate.counter_drift, sendgate.reconcile_runs, sendgate.reconciler_health,
     sendgate.pause_switch, sendgate.quarantine_progress, sendgate.suppressions
 TO sendgate_reader;
@@ -126,6 +127,7 @@ GRANT EXECUTE ON FUNCTION
     sendgate.set_enforcement(text, text, text),
     sendgate.record_credit_balance(text, integer, timestamptz, text),
     sendgate.forget_credit_balance(text, text),
+    sendgate.set_campaign(text, integer, integer, integer, integer, integer, text),
     sendgate.resolve_operation(text, uuid, boolean, text, text),
     sendgate.resolve_unresolved(boolean, timestamptz, timestamptz, text, text, text),
     sendgate.acknowledge_alert(uuid, text),

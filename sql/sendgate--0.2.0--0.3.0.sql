@@ -137,6 +137,7 @@ ALTER TABLE sendgate.accounts
     ADD COLUMN pace_jitter_percent smallint,
     ADD COLUMN pace_spread boolean,
     ADD COLUMN enforcement text COLLATE "C",
+    ADD COLUMN turns jsonb,
     ADD CONSTRAINT accounts_packed_check CHECK (sendgate.is_sound_history(sent_before, failures)),
     ADD CONSTRAINT accounts_pace_check CHECK (
         pace_gap BETWEEN interval '0' AND interval '31 days' AND pace_jitter_percent BETWEEN 0 AND 100
@@ -190,6 +191,8 @@ COMMENT ON COLUMN sendgate.accounts.pace_spread IS
 'Whether the slots of a day are spread over the time in which the account may send. NULL: no.';
 COMMENT ON COLUMN sendgate.accounts.enforcement IS
 'enforce or observe: whether a refusal refuses, or is only counted. NULL: as the setting sendgate.enforcement says.';
+COMMENT ON COLUMN sendgate.accounts.turns IS
+'Whose turn it is between campaigns that share the account: by action and priority, the campaign that dispatch handed out last. NULL: no two campaigns share it.';
 COMMENT ON CONSTRAINT accounts_packed_check ON sendgate.accounts IS
     'The two packed columns can be read, in Rust.';
 
@@ -623,10 +626,10 @@ COMMENT ON COLUMN sendgate.enrollments.payload IS
 COMMENT ON INDEX sendgate.enrollments_due_idx IS
 'For dispatch: when an account''s next work of one action is due. Partial, so that work that does not wait for a time costs it nothing, and without the state, so that settling stays a heap-only update.';
 CREATE INDEX enrollments_order_idx
-    ON sendgate.enrollments (account_id, action, priority DESC, next_dispatch_at, step)
+    ON sendgate.enrollments (account_id, action, priority DESC, campaign_id, next_dispatch_at, step)
     WHERE next_dispatch_at IS NOT NULL;
 COMMENT ON INDEX sendgate.enrollments_order_idx IS
-'For dispatch: the order in which an account''s work of one action is handed out. Partial like enrollments_due_idx, so that work in a worker''s hands has no entry.';
+'For dispatch: the order in which an account''s work of one action is handed out, campaign by campaign, so that a reading jumps from one campaign to the next, whatever waits between them. Partial like enrollments_due_idx, so that work in a worker''s hands has no entry.';
 ALTER TABLE sendgate.send_operations ADD COLUMN step smallint;
 COMMENT ON COLUMN sendgate.send_operations.step IS
 'Which step of its campaign''s work it was handed out for, 1 to 1,000. NULL: taken with reserve, sent outside the gate, or handed out by a version before 0.3.0, where every step is 1.';
@@ -639,7 +642,7 @@ COMMENT ON COLUMN sendgate.dispatched.payload IS
 COMMENT ON FUNCTION sendgate.enqueue(text, text, text, text, timestamptz, boolean, integer, jsonb, integer) IS
 'Puts a prospect to a campaign''s work, due at dispatch_at or now: one step of a sequence (1 to 1,000), with a payload that dispatch returns with it (at most 8,192 bytes of text) and a priority (-100 to 100; the highest that is due goes first). True: it is new. False: the same campaign, prospect, account, action and step are there, in whatever state, and nothing changes but a connection flag that becomes true. Holds no account, except for that flag, so whole lists fit in one transaction. Errors: SG001, SG002, SG003 step, priority or size of the payload, SG004, SG007 dispatch_at is infinite, SG101, SG301 the same work is being put in by another transaction, or the account is held.';
 COMMENT ON FUNCTION sendgate.dispatch(integer, text, text, uuid, text) IS
-'Hands out up to max_operations (1 to 1,000) due enrollments, each with a slot, of accounts that every rule lets send; of one action, account or campaign if told. Of an account and action, the highest priority goes first, then what has been due longest. No row: nothing may be sent now. An account that another session holds is passed over, not waited for, and hides no other. A call defers at most 1,000 enrollments behind open breakers and moves about 10,000 that a rule about their prospect holds back; the next calls do the rest. The same request_id with the same arguments again returns those rows that are still in flight, in time and on a connected account. Commit before you call the provider, and settle every row. Errors: SG001, SG002, SG003, SG004, SG101 account_id is unknown, SG213 the request_id has other arguments, SG301, SG302 no batch held, SG303 another session answered the same request meanwhile: repeat.';
+'Hands out up to max_operations (1 to 1,000) due enrollments, each with a slot, of accounts that every rule lets send; of one action, account or campaign if told. Of an account and action, the highest priority goes first; among equals the campaigns take turns, each with what has been due longest, and one that has taken its part of the account''s day is passed over. No row: nothing may be sent now. An account that another session holds is passed over, not waited for, and hides no other. A call defers at most 1,000 enrollments behind open breakers and moves about 10,000 that a rule about their prospect holds back; the next calls do the rest. The same request_id with the same arguments again returns those rows that are still in flight, in time and on a connected account. Commit before you call the provider, and settle every row. Errors: SG001, SG002, SG003, SG004, SG101 account_id is unknown, SG213 the request_id has other arguments, SG301, SG302 no batch held, SG303 another session answered the same request meanwhile: repeat.';
 
 -- The pace of an account.
 CREATE FUNCTION sendgate.set_pace(
@@ -659,6 +662,124 @@ GRANT EXECUTE ON FUNCTION sendgate.set_pace(text, interval, integer, boolean, te
 TO sendgate_operator, sendgate_daemon;
 COMMENT ON FUNCTION sendgate.set_pace(text, interval, integer, boolean, text) IS
 'Sets the pace of an account, all of it: the least time between two grants of the account, whatever the action (0 to 31 days, no months), by how many percent that may be longer at random (0 to 100), and whether a day''s slots are spread over the time in which the account may send. Without arguments it has no pace of its own; the tier''s gaps hold beside it. Logged. Errors: SG001, SG002, SG003 jitter_percent, SG007 minimum_gap, SG101, SG301.';
+
+-- What campaigns may take of each account's day.
+CREATE TABLE sendgate.campaigns (
+    set_at timestamptz NOT NULL,
+    inmail_limit sendgate.slot_count,
+    invite_limit sendgate.slot_count,
+    message_limit sendgate.slot_count,
+    profile_view_limit sendgate.slot_count,
+    engagement_limit sendgate.slot_count,
+    campaign_id sendgate.identifier NOT NULL,
+    actor text NOT NULL,
+    note text,
+    CONSTRAINT campaigns_pkey PRIMARY KEY (campaign_id),
+    CONSTRAINT campaigns_limit_check CHECK (
+        pg_catalog.num_nonnulls(inmail_limit, invite_limit, message_limit, profile_view_limit, engagement_limit) > 0
+    )
+);
+COMMENT ON TABLE sendgate.campaigns IS
+'How many slots a campaign may take of each account''s UTC day, by action. A campaign without a limit has no row; while the table is empty, no decision looks into it. Written by set_campaign.';
+COMMENT ON COLUMN sendgate.campaigns.set_at IS 'When its limits were set last.';
+COMMENT ON COLUMN sendgate.campaigns.inmail_limit IS
+'InMails of an account''s day that it may take; 0: none. NULL: the account''s caps alone hold.';
+COMMENT ON COLUMN sendgate.campaigns.invite_limit IS 'The same for invites.';
+COMMENT ON COLUMN sendgate.campaigns.message_limit IS 'The same for messages.';
+COMMENT ON COLUMN sendgate.campaigns.profile_view_limit IS 'The same for profile views.';
+COMMENT ON COLUMN sendgate.campaigns.engagement_limit IS 'The same for engagements.';
+COMMENT ON COLUMN sendgate.campaigns.campaign_id IS 'The campaign; it need not have any work yet.';
+COMMENT ON COLUMN sendgate.campaigns.actor IS
+'The session user, or the operator on whose behalf a member of sendgate_daemon acted.';
+COMMENT ON COLUMN sendgate.campaigns.note IS 'The operator''s words, or NULL.';
+COMMENT ON CONSTRAINT campaigns_limit_check ON sendgate.campaigns IS
+'A campaign without a limit has no row.';
+SELECT pg_catalog.pg_extension_config_dump('sendgate.campaigns', '');
+
+CREATE FUNCTION sendgate.set_campaign(
+    campaign_id text,
+    inmail_limit integer DEFAULT NULL,
+    invite_limit integer DEFAULT NULL,
+    message_limit integer DEFAULT NULL,
+    profile_view_limit integer DEFAULT NULL,
+    engagement_limit integer DEFAULT NULL,
+    note text DEFAULT NULL
+) RETURNS void
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_set_campaign';
+COMMENT ON FUNCTION sendgate.set_campaign(text, integer, integer, integer, integer, integer, text) IS
+'Sets the daily limits of a campaign, all of them: how many slots of each account''s UTC day it may take, by action (0 to 10,000; NULL: no limit). Beyond one, reserve for this campaign answers campaign_limit_reached and dispatch passes over its work; a slot that is given back can be taken again. A limit counts what the campaign took today before it was set, and holds from its commit; a decision at the same moment may still go by the one before. Without arguments it has no limits. Logged. Errors: SG001, SG002, SG003, SG301.';
+
+-- What is due, what is out and what is done, by campaign and action.
+CREATE VIEW sendgate.campaigns_today AS
+SELECT t.campaign_id, t.action,
+       sum(t.waiting)::bigint AS waiting, sum(t.sending)::bigint AS sending, sum(t.done)::bigint AS done_today,
+       sum(t.deferred)::bigint AS deferred, sum(t.parked)::bigint AS parked, sum(t.cancelled)::bigint AS cancelled,
+       sum(t.sent)::bigint AS sent_today, min(t.daily_limit) AS daily_limit,
+       EXISTS (SELECT FROM sendgate.paused_campaigns p WHERE p.campaign_id = t.campaign_id) AS paused,
+       min(t.due_at) AS oldest_due
+FROM (
+    SELECT e.campaign_id, e.action,
+           (e.state = 'waiting' AND NOT d.deferred)::integer AS waiting, (e.state = 'sending')::integer AS sending,
+           (e.state = 'done' AND e.changed_at >= c.midnight AND e.changed_at < c.midnight + interval '1 day')::integer AS done,
+           d.deferred::integer AS deferred, (e.state = 'parked')::integer AS parked,
+           (e.state = 'cancelled')::integer AS cancelled, 0 AS sent, NULL::integer AS daily_limit,
+           CASE WHEN e.next_dispatch_at <= c.at THEN e.next_dispatch_at END AS due_at
+    FROM sendgate.enrollments e
+    CROSS JOIN (
+        SELECT k.at, pg_catalog.date_trunc('day', k.at, 'UTC') AS midnight FROM (SELECT sendgate.clock() AS at) k
+    ) c
+    CROSS JOIN LATERAL (
+        SELECT e.state = 'waiting' AND e.next_dispatch_at > c.at
+               AND coalesce(e.reason = 'account_inmail_credits_exhausted', false) AS deferred
+    ) d
+    UNION ALL
+    SELECT o.campaign_id, o.action, 0, 0, 0, 0, 0, 0, 1, NULL, NULL
+    FROM sendgate.send_operations o
+    CROSS JOIN (SELECT pg_catalog.date_trunc('day', sendgate.clock(), 'UTC') AS midnight) c
+    WHERE o.campaign_id IS NOT NULL AND o.state <> 'released'
+      AND o.reserved_at >= c.midnight AND o.reserved_at < c.midnight + interval '1 day'
+      AND o.counted_on = (c.midnight AT TIME ZONE 'UTC')::date
+    UNION ALL
+    SELECT k.campaign_id, l.action, 0, 0, 0, 0, 0, 0, 0, l.daily_limit, NULL
+    FROM sendgate.campaigns k
+    CROSS JOIN LATERAL (
+        VALUES ('inmail', k.inmail_limit), ('invite', k.invite_limit), ('message', k.message_limit),
+               ('profile_view', k.profile_view_limit), ('engagement', k.engagement_limit)
+    ) l (action, daily_limit)
+    WHERE l.daily_limit IS NOT NULL
+) t
+GROUP BY t.campaign_id, t.action;
+COMMENT ON VIEW sendgate.campaigns_today IS
+'How far each campaign is, by action: its work by state, what it took today on all accounts, its limit, and the oldest work that is due. Read it with a campaign: without one it counts all work that there is.';
+COMMENT ON COLUMN sendgate.campaigns_today.campaign_id IS 'The campaign.';
+COMMENT ON COLUMN sendgate.campaigns_today.action IS 'inmail, invite, message, profile_view or engagement.';
+COMMENT ON COLUMN sendgate.campaigns_today.waiting IS 'Work that waits, due or not, except what is deferred.';
+COMMENT ON COLUMN sendgate.campaigns_today.sending IS 'Work that a worker has.';
+COMMENT ON COLUMN sendgate.campaigns_today.done_today IS
+'Work that was done since 00:00 UTC: delivered, or refused by the recipient''s side.';
+COMMENT ON COLUMN sendgate.campaigns_today.deferred IS
+'InMails that wait for the account''s next credit period because its breaker is open.';
+COMMENT ON COLUMN sendgate.campaigns_today.parked IS 'Work that waits for a person.';
+COMMENT ON COLUMN sendgate.campaigns_today.cancelled IS 'Work that was taken out of the campaign.';
+COMMENT ON COLUMN sendgate.campaigns_today.sent_today IS
+'Slots that it holds of today, on all accounts together: delivered, in flight or unknown, taken by dispatch or reserve.';
+COMMENT ON COLUMN sendgate.campaigns_today.daily_limit IS
+'Slots of each account''s day that it may take. NULL: no limit.';
+COMMENT ON COLUMN sendgate.campaigns_today.paused IS 'Whether pause_campaign holds it back.';
+COMMENT ON COLUMN sendgate.campaigns_today.oldest_due IS
+'When its oldest work that is due now fell due. NULL: nothing is due.';
+
+ALTER TABLE sendgate.campaigns OWNER TO sendgate_owner;
+ALTER VIEW sendgate.campaigns_today OWNER TO sendgate_owner;
+ALTER FUNCTION sendgate.set_campaign(text, integer, integer, integer, integer, integer, text) OWNER TO sendgate_owner;
+REVOKE ALL ON sendgate.campaigns, sendgate.campaigns_today FROM PUBLIC;
+REVOKE ALL ON FUNCTION sendgate.set_campaign(text, integer, integer, integer, integer, integer, text) FROM PUBLIC;
+GRANT SELECT ON sendgate.campaigns, sendgate.campaigns_today TO sendgate_reader;
+GRANT EXECUTE ON FUNCTION sendgate.set_campaign(text, integer, integer, integer, integer, integer, text)
+TO sendgate_operator, sendgate_daemon;
 
 -- Cooldowns: the log, and what lasts now.
 CREATE TABLE sendgate.cooldown_log (
@@ -1446,7 +1567,7 @@ COMMENT ON COLUMN sendgate.enrollments.reason IS
 COMMENT ON FUNCTION sendgate.enqueue(text, text, text, text, timestamptz, boolean, integer, jsonb, integer) IS
 'Puts a prospect to a campaign''s work, due at dispatch_at or now: one step of a sequence (1 to 1,000), with a payload that dispatch returns with it (at most 8,192 bytes of text) and a priority (-100 to 100; the highest that is due goes first). True: it is new. False: the same campaign, prospect, account, action and step are there, in whatever state, and nothing changes but a connection flag that becomes true; or the prospect is suppressed for good. Holds no account, except for that flag, so whole lists fit in one transaction. Errors: SG001, SG002, SG003 step, priority or size of the payload, SG004, SG007 dispatch_at is infinite, SG101, SG301 the same work is being put in by another transaction, or the account is held.';
 COMMENT ON FUNCTION sendgate.dispatch(integer, text, text, uuid, text) IS
-'Hands out up to max_operations (1 to 1,000) due enrollments, each with a slot, of accounts that every rule lets send; of one action, account or campaign if told. Of an account and action, the highest priority goes first, then what has been due longest. No row: nothing may be sent now. An account that another session holds is passed over, not waited for, and hides no other. A call defers at most 1,000 enrollments behind open breakers and moves about 10,000 that a rule about their prospect holds back; the next calls do the rest. The same request_id with the same arguments again returns those rows that are still in flight, in time, on a connected account and for a prospect that is not suppressed. Commit before you call the provider, and settle every row. Errors: SG001, SG002, SG003, SG004, SG101 account_id is unknown, SG213 the request_id has other arguments, SG301, SG302 no batch held, SG303 another session answered the same request meanwhile: repeat.';
+'Hands out up to max_operations (1 to 1,000) due enrollments, each with a slot, of accounts that every rule lets send; of one action, account or campaign if told. Of an account and action, the highest priority goes first; among equals the campaigns take turns, each with what has been due longest, and one that has taken its part of the account''s day is passed over. No row: nothing may be sent now. An account that another session holds is passed over, not waited for, and hides no other. A call defers at most 1,000 enrollments behind open breakers and moves about 10,000 that a rule about their prospect holds back; the next calls do the rest. The same request_id with the same arguments again returns those rows that are still in flight, in time, on a connected account and for a prospect that is not suppressed. Commit before you call the provider, and settle every row. Errors: SG001, SG002, SG003, SG004, SG101 account_id is unknown, SG213 the request_id has other arguments, SG301, SG302 no batch held, SG303 another session answered the same request meanwhile: repeat.';
 
 -- Leaving: an account with all its rows, and who a prospect was.
 

@@ -43,6 +43,7 @@ pub fn ended_by(reason: &str) -> Option<&'static str> {
         "account_inmail_credits_exhausted" => "breaker_probe tries one, breaker_clear if they are back",
         "account_cooldown" | "action_cooldown" => "clear_cooldown ends that",
         "prospect_suppressed" => "unsuppress_prospect ends that",
+        "campaign_limit_reached" => "set_campaign raises its limit",
         _ => return None,
     })
 }

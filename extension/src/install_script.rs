@@ -24,7 +24,8 @@ extension_sql_file!("../../sql/35_home_database.sql", name = "home_database", re
 extension_sql_file!("../../sql/36_observed.sql", name = "observed", requires = ["home_database"]);
 extension_sql_file!("../../sql/40_campaigns.sql", name = "campaigns", requires = ["observed"]);
 extension_sql_file!("../../sql/41_dispatch.sql", name = "dispatch", requires = ["campaigns"]);
-extension_sql_file!("../../sql/50_books.sql", name = "books", requires = ["dispatch"]);
+extension_sql_file!("../../sql/42_shares.sql", name = "shares", requires = ["dispatch"]);
+extension_sql_file!("../../sql/50_books.sql", name = "books", requires = ["shares"]);
 extension_sql_file!("../../sql/51_alerts.sql", name = "alerts", requires = ["books"]);
 extension_sql_file!("../../sql/52_leaving.sql", name = "leaving", requires = ["alerts"]);
 extension_sql_file!("../../sql/60_cards.sql", name = "cards", requires = ["leaving"]);

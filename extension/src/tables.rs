@@ -7,6 +7,7 @@ pub mod alerts;
 pub mod append_only;
 pub mod breaker_log;
 pub mod campaign_events;
+pub mod campaigns;
 pub mod config;
 pub mod cooldown_log;
 pub mod credit_balances;

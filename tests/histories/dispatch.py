@@ -53,12 +53,22 @@ class Dispatch:
         self.permitted = {name for name, a in self.accounts.items() if a.permitted()}
         # What a clear on the way made due; the next call has it, if this one does not.
         self.released: set[Enrollment] = set()
+        # By account and action: what the account refused before anything was handed out.
+        self.ahead: dict[tuple[str, str], tuple | None] = {}
 
     def judge(self, rows: list[Row], witness: Witness) -> None:
         if len(rows) > self.many:
             raise Wrong("more than asked for")
         for name, account in self.accounts.items():
             self.consult(name, account, witness, full=len(rows) == self.many)
+        for account in self.accounts.values():
+            self.forget_who_waits_no_more(account)
+        # A grant may silence its action, and does not undo what was put off before it.
+        self.ahead = {
+            (name, action): account.look(action, None)[0]
+            for name, account in self.accounts.items()
+            for action in ("inmail", "invite")
+        }
         for row in rows:
             self.grant(row)
         for name, account in self.accounts.items():
@@ -71,6 +81,7 @@ class Dispatch:
                 elif len(rows) < self.many:
                     self.had_to_stay(name, account, e)
             self.fall_asleep(account, full=len(rows) == self.many)
+            self.forget_who_waits_no_more(account)
 
     def due(self, account: Account) -> list[Enrollment]:
         if account.paused:
@@ -83,7 +94,8 @@ class Dispatch:
         if account.stopped() or not inmails:
             return
         # What is written on the way to a poisoned piece alone is taken back with it.
-        may_pass = any(e.prospect != POISON for e in inmails) and account.refusal("inmail", None) is None
+        met = [e for e in inmails if e.prospect != POISON and not account.part_is_taken("inmail", e.campaign)]
+        may_pass = bool(met) and account.refusal("inmail", None) is None
         must = not full and "inmail" not in account.asleep and may_pass
         if must or witness.stamps[name] != account.stamp:
             before = [e for e in account.deferred() if e.due_at > account.now]
@@ -91,7 +103,7 @@ class Dispatch:
             self.released |= {e for e in before if e.due_at <= account.now}
 
     def grant(self, row: Row) -> None:
-        """A piece that was handed out was due, the oldest of its kind, and passed every rule."""
+        """A piece that was handed out was due, came in its turn, and passed every rule."""
         account = self.accounts.get(row.account)
         e = account and account.piece(row.campaign, row.prospect, row.action)
         if e is None or e not in self.due(account):
@@ -100,14 +112,11 @@ class Dispatch:
             raise Wrong(f"{row} has an operation that is known")
         if (row.expires_at, row.attempt) != (account.now + TTL, e.attempts + 1):
             raise Wrong(f"{row}: it expires at {account.now + TTL}, and is attempt {e.attempts + 1}")
-        older = [o for o in self.due(account) if o.action == e.action and o.due_at < e.due_at]
-        for other in older:
-            if other not in self.released and self.passes(account, other):
-                raise Wrong(f"{row} comes before {other}, which is older")
+        self.in_turn(account, row, e)
         for other in self.due(account):
             if other not in self.released and account.before(other.action, e.action) and self.passes(account, other):
                 raise Wrong(f"{row} comes before {other}, whose action was granted longer ago")
-        refused, probing = account.look(e.action, e.prospect)
+        refused, probing = account.look(e.action, e.prospect, e.campaign)
         if refused or e.prospect == POISON:
             raise Wrong(f"{row}: {refused}")
         operation = Operation(
@@ -116,8 +125,41 @@ class Dispatch:
         account.take(operation, probing)
         account.hand_out(e, operation)
 
+    def in_turn(self, account: Account, row: Row, e: Enrollment) -> None:
+        """The highest priority first, each campaign's oldest, and no campaign waits longer than a round."""
+        same = [o for o in self.due(account) if o.action == e.action and o not in self.released]
+        for other in same:
+            ahead = other.priority > e.priority
+            if other.campaign == e.campaign and other.priority == e.priority:
+                ahead = other.due_at < e.due_at
+            if ahead and self.passes(account, other):
+                raise Wrong(f"{row} comes before {other}")
+        rivals = [o for o in same if o.priority == e.priority and o.campaign != e.campaign]
+        # A piece that PostgreSQL refuses to write takes its campaign's turn.
+        poisoned = {o.campaign for o in rivals if o.prospect == POISON}
+        waiting = {o.campaign for o in rivals if self.passes(account, o)} - poisoned
+        level = e.action, e.priority
+        account.passed = {
+            key: times
+            for key, times in account.passed.items()
+            if key[:2] != level or key[2] in waiting and key[2] != e.campaign
+        }
+        for campaign in waiting:
+            key = (*level, campaign, e.campaign)
+            account.passed[key] = account.passed.get(key, 0) + 1
+            account.noted.add("a turn")
+            if account.passed[key] > 1:
+                raise Wrong(f"{row}: {campaign} waits longer than a round")
+        if any(o.priority < e.priority for o in same):
+            account.noted.add("a priority")
+
+    def forget_who_waits_no_more(self, account: Account) -> None:
+        due = [e for e in account.due() if not account.paused and self.passes(account, e)]
+        waiting = {(e.action, e.priority, e.campaign) for e in due}
+        account.passed = {key: times for key, times in account.passed.items() if key[:3] in waiting}
+
     def passes(self, account: Account, e: Enrollment) -> bool:
-        return e.prospect != POISON and account.look(e.action, e.prospect)[0] is None
+        return e.prospect != POISON and account.look(e.action, e.prospect, e.campaign)[0] is None
 
     def stayed(self, account: Account, e: Enrollment, full: bool) -> None:
         """No enrollment that may be sent stays behind while the answer has room for it."""
@@ -129,6 +171,9 @@ class Dispatch:
         behind_the_probe = name in self.permitted and e.action == "inmail"
         if e.action in account.asleep or e in self.released or behind_the_probe:
             return
+        # All of its campaign is passed over, whatever the rules about its prospect say.
+        if account.part_is_taken(e.action, e.campaign):
+            return
         refused, whole = account.look(e.action, e.prospect)[0], account.look(e.action, None)[0]
         # Without a stamp, InMails wait where they are for those in flight.
         if whole is None or whole[0] == NO_CREDITS and account.is_open():
@@ -136,7 +181,7 @@ class Dispatch:
 
     def put_off(self, name: str, account: Account, e: Enrollment, found: tuple) -> None:
         """Moved, and not handed out: there is a rule that says so."""
-        ahead, _ = account.look(e.action, None)
+        ahead = self.ahead[name, e.action]
         # The last known credit may have gone to one that was met later.
         used_up = ahead and ahead[0] == NO_CREDITS and not account.is_open()
         after = used_up or ahead and ahead[0] in AFTER_THE_PROSPECT

@@ -188,7 +188,7 @@ class Model(Breaker):
             end = min(end, next_change(self.window, self.zone, last) or end)
         return -(-(end - last) // (left + 1)) if left else 0
 
-    def look(self, action: str, prospect: str | None) -> tuple[tuple | None, bool]:
+    def look(self, action: str, prospect: str | None, campaign: str | None = None) -> tuple[tuple | None, bool]:
         """(refusal, whether it would be the probe), once the breaker was consulted."""
         reason = self.stopped()
         if reason:
@@ -200,12 +200,12 @@ class Model(Breaker):
             probing = self.is_open() and self.permitted()
             if self.is_open() and not probing:
                 return (NO_CREDITS, self.next_period(self.now)), False
-        return self.refusal(action, prospect), probing
+        return self.refusal(action, prospect) or self.part_is_taken(action, campaign), probing
 
-    def decide(self, action: str, prospect: str | None) -> tuple[tuple | None, bool]:
+    def decide(self, action: str, prospect: str | None, campaign: str | None = None) -> tuple[tuple | None, bool]:
         if action == "inmail" and not self.stopped():
             self.consult()
-        return self.look(action, prospect)
+        return self.look(action, prospect, campaign)
 
     def take(self, operation: Operation, probing: bool) -> None:
         """A slot, and the permit if that let it pass."""
@@ -220,7 +220,7 @@ class Model(Breaker):
         for operation in self.journal:
             if operation.number == number:
                 return self.replay(operation, action, prospect, campaign)
-        refused, probing = self.decide(action, prospect)
+        refused, probing = self.decide(action, prospect, campaign)
         if refused:
             if refused[0] == NO_CREDITS:
                 self.skip(prospect, campaign)

@@ -43,7 +43,7 @@ from .world import NAMES, World
 FORGOTTEN = (
     "accounts send_operations linkedin_events breaker_log breaker_outbox campaign_events alerts"
     " counter_drift enrollments reconcile_runs admin_log dispatch_queue dispatch_requests paused_campaigns"
-    " pause_switch cooldown_log suppressions credit_balances"
+    " pause_switch cooldown_log suppressions campaigns credit_balances"
 ).split()
 FORGET = ";".join(f"DELETE FROM sendgate.{table}" for table in FORGOTTEN)
 GUARDS = """SELECT format('ALTER TABLE %s DISABLE TRIGGER %I', tgrelid::regclass, tgname) FROM pg_trigger
@@ -94,7 +94,7 @@ class Player:
                 self.go_on(world, wait(world.accounts[name], step[1]))
                 continue
             self.take(at, world, name, step)
-            if step[0] in ("reserve", "enqueue", "dispatch"):
+            if step[0] in ("reserve", "enqueue", "put", "dispatch"):
                 # The contract does not order two rows of the same instant, so histories make none.
                 self.go_on(world, world.now + 1)
 
@@ -122,6 +122,7 @@ class Player:
         for account in accounts:
             self.met |= {f"{action} {reason}" for action, reason in account.lines}
             self.met |= {kind for kind, _ in account.alerts}
+            self.met |= account.noted
             self.met |= {f"{piece.state}, {piece.reason}" for piece in account.enrolled}
 
     def go_on(self, world: World, now: int) -> None:
@@ -193,8 +194,8 @@ def arguments(world: World, name: str, step: tuple) -> tuple:
 
     if verb == "reserve":
         rest = (*rest[:3], operation(rest[3]))
-    elif verb == "enqueue" and rest[3] is not None:
-        rest = (*rest[:3], moment(world.now + rest[3]))
+    elif verb in ("enqueue", "put") and rest[3] is not None:
+        rest = (*rest[:3], moment(world.now + rest[3]), *rest[4:])
     elif verb == "confirm":
         rest = known(account, rest[0]), rest[1], ago(rest[2])
     elif verb == "rollback":

@@ -30,6 +30,8 @@ CALLS = {
     " FROM sendgate.preview(%s, %s, %s)",
     "enqueue": "SELECT sendgate.enqueue(account_id => %s, campaign_id => %s, prospect_id => %s, action => %s,"
     " dispatch_at => %s)",
+    "put": "SELECT sendgate.enqueue(account_id => %s, campaign_id => %s, prospect_id => %s, action => %s,"
+    " dispatch_at => %s, priority => %s)",
     "confirm": "SELECT sendgate.confirm(%s, %s, %s, %s)",
     "rollback": "SELECT sendgate.rollback(%s, %s, %s, %s, %s, %s)",
     "resolve": "SELECT sendgate.resolve_operation(%s, %s, %s, %s, 'a note')",
@@ -68,6 +70,7 @@ CALLS_OF_ALL = {
     "resume_campaign": "SELECT sendgate.resume_campaign(%s)",
     "suppress_prospect": "SELECT sendgate.suppress_prospect(%s, 'a note', %s)",
     "unsuppress_prospect": "SELECT sendgate.unsuppress_prospect(%s, 'a note')",
+    "set_campaign": "SELECT sendgate.set_campaign(%s, %s, %s)",
     "pause_all": "SELECT sendgate.pause_all('a note')",
     "resume_all": "SELECT sendgate.resume_all()",
     "clear_failures": "SELECT sendgate.clear_cooldown('*', 'a note')",

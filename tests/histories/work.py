@@ -1,8 +1,9 @@
 """The campaign work of one account in the model: what waits until when, and what an outcome does to it."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
-from .books import ATTEMPTS_MAX, DAY, MINUTE, Answer, Books, Operation, Problem
+from .books import ATTEMPTS_MAX, DAY, MINUTE, Answer, Books, Operation, Problem, start_of
 from .people import SUPPRESSED, People
 
 PROSPECT_COOLDOWN = DAY
@@ -26,6 +27,7 @@ class Enrollment:
     reason: str | None = None
     attempts: int = 0
     operation: Operation | None = None
+    priority: int = 0
 
     def becomes(self, state: str, due_at: int | None = None, reason: str | None = None) -> None:
         self.state, self.due_at, self.reason = state, due_at, reason
@@ -46,6 +48,12 @@ class Work(Books):
         self.paused_campaigns: set[str] = set()
         # Who may not be written to.
         self.people = People()
+        # By campaign, and then by action: slots of the day that it may take. None: no limit.
+        self.campaign_limits: dict[str, dict[str, int | None]] = {}
+        # By action, priority, the campaign that waits and one that was handed out meanwhile: how often.
+        self.passed: dict[tuple, int] = {}
+        # What a history came through that neither an answer nor a table says.
+        self.noted: set[str] = set()
         # Actions whose due work a dispatch left where it was, because the account may not send.
         self.asleep: set[str] = set()
         # Until when at the latest.
@@ -66,6 +74,24 @@ class Work(Books):
             return (False,)
         self.enrolled.append(Enrollment(campaign, prospect, action, self.now + (later or 0)))
         return (True,)
+
+    def put(self, campaign: str, prospect: str, action: str, later: int | None, priority: int) -> tuple:
+        answer = self.enqueue(campaign, prospect, action, later)
+        if answer == (True,):
+            self.enrolled[-1].priority = priority
+        return answer
+
+    def part_is_taken(self, action: str, campaign: str | None) -> tuple[str, int | None] | None:
+        """The campaign has had its part of the day; the last of the gate's rules."""
+        limit = self.campaign_limits.get(campaign, {}).get(action)
+        if limit is None or self.taken_today(action, campaign) < limit:
+            return None
+        self.noted.add("a part of the day")
+        return "campaign_limit_reached", start_of(self.today + timedelta(days=1)) if limit else None
+
+    def taken_today(self, action: str, campaign: str) -> int:
+        of_day = [o for o in self.journal if o.kept() and o.counted_on == self.today]
+        return sum((o.action, o.campaign) == (action, campaign) for o in of_day)
 
     def cancel(self, campaign: str, prospect: str) -> int:
         live = [e for e in self.enrolled if (e.campaign, e.prospect) == (campaign, prospect)]

@@ -19,12 +19,14 @@ class World:
     def __init__(self, make: Callable[..., Account], *arguments):
         self.accounts = {name: make(*arguments) for name in NAMES}
         self.paused_campaigns: set[str] = set()
+        self.campaign_limits: dict[str, dict[str, int | None]] = {}
         # By request id: the arguments and the answer.
         self.requests: dict[int, tuple[tuple, list[Row]]] = {}
         self.people = People()
         for account in self.all():
             account.paused_campaigns = self.paused_campaigns
             account.people = self.people
+            account.campaign_limits = self.campaign_limits
 
     def all(self) -> list[Account]:
         return list(self.accounts.values())
@@ -62,6 +64,9 @@ class World:
         if self.people.suppressed.pop(prospect, None):
             for account in self.all():
                 account.may_be_written_to(prospect)
+
+    def set_campaign(self, campaign: str, inmail: int | None, invite: int | None) -> None:
+        self.campaign_limits[campaign] = {"inmail": inmail, "invite": invite}
 
     def cancel(self, campaign: str, prospect: str, only: str | None) -> tuple:
         asked = self.all() if only is None else [self.accounts[only]]

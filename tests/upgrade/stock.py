@@ -63,6 +63,7 @@ SELECT count(*) FROM sendgate.dispatch(1, 'profile_view', 'a', '{operation(20)}'
 SELECT sendgate.cancel('k1', 'p21');
 SELECT sendgate.enqueue('k1', 'p23', 'a', 'profile_view');
 SELECT sendgate.pause_campaign('k2');
+SELECT sendgate.set_campaign('k3', 3, profile_view_limit => 0, note => 'a part of the day');
 SELECT sendgate.record_external_send('b', 'message', 'p30', NULL, '{NOW}');
 SELECT sendgate.reserve('b', 'message', 'p31', NULL, '{operation(31)}');
 SELECT sendgate.rollback('b', '{operation(31)}', 'slower', 'mine/slow', 429);

@@ -77,6 +77,13 @@ pub struct CampaignLimit {
     pub taken: i32,
 }
 
+impl CampaignLimit {
+    /// Slots that are left.
+    pub fn left(self) -> usize {
+        usize::try_from(self.limit.saturating_sub(self.taken)).unwrap_or(0)
+    }
+}
+
 /// The counts that go with every answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Counts {

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! gate → budget, breaker → pace, failures, window → account → clock        external → settle
-//! enrollment → classify → answer        gate, settle → credits → clock        books
+//! enrollment → classify → answer        gate, settle → credits → clock        books        turns
 //! ```
 
 pub mod account;
@@ -24,4 +24,5 @@ pub mod literal;
 pub mod names;
 pub mod pace;
 pub mod settle;
+pub mod turns;
 pub mod window;

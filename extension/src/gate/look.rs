@@ -2,11 +2,12 @@
 
 use crate::gate::rule::{self, Rule};
 use crate::postgres::error::Result;
-use crate::postgres::index_scan::{self, Lookup};
+use crate::postgres::index_scan::{self, Lookup, key};
 use crate::postgres::param::params;
 use crate::postgres::row::Row;
 use crate::postgres::statement::Spi;
 use crate::tables::accounts::{self, AccountRow};
+use crate::tables::campaigns;
 use crate::tables::credits;
 use crate::tables::events;
 use crate::tables::suppressions::{self, Suppressed};
@@ -26,14 +27,14 @@ macro_rules! operation_columns {
 /// What the journal says about the prospect and action.
 static OF_PROSPECT: Lookup = Lookup::new(
     c"send_operations",
-    &[index_scan::text(c"account_id"), index_scan::text(c"prospect_id"), index_scan::text(c"action")],
+    &[key::text(c"account_id"), key::text(c"prospect_id"), key::text(c"action")],
     operation_columns!(),
 );
 
 /// An operation of the id that the worker chose.
 static REPLAYED: Lookup = Lookup::new(
     c"send_operations",
-    &[index_scan::text(c"account_id"), index_scan::uuid(c"operation_id")],
+    &[key::text(c"account_id"), key::uuid(c"operation_id")],
     operation_columns!(),
 );
 
@@ -121,6 +122,17 @@ fn look_at_prospect(ask: &Ask<'_>, prospect: &str) -> (Option<ProspectHistory>, 
     (Some(history), earlier)
 }
 
+/// The table that [`history`] reads.
+pub fn journal() -> &'static Lookup {
+    &OF_PROSPECT
+}
+
+/// What the journal says about a prospect. Inside [`index_scan::now`] of [`journal`].
+pub fn history(account: &str, action: Action, prospect: &str) -> ProspectHistory {
+    let ask = Ask { account, action, prospect: Some(prospect), operation: None };
+    look_at_prospect(&ask, prospect).0.unwrap_or_default()
+}
+
 fn read_head(columns: &mut Row) -> (Option<OperationId>, OperationState, Instant) {
     (columns.nullable_uuid(), columns.one_of(OperationState::parse), columns.instant())
 }
@@ -136,10 +148,11 @@ fn read_operation(columns: &mut Row, state: OperationState) -> Earlier {
     }
 }
 
-/// Asks the rule about the rows that were read.
+/// Asks the rule about the rows that were read, on behalf of a campaign if the worker names one.
 pub fn judge(
     spi: &Spi,
     ask: &Ask<'_>,
+    campaign: Option<&str>,
     seen: &Seen,
     rule: &Rule,
     operation: OperationId,
@@ -155,10 +168,15 @@ pub fn judge(
     if ask.action == Action::Inmail {
         asked.in_flight_until(credits::first_expiry(spi, ask.account, &seen.row, now));
     }
-    Ok(asked.under(seen.row.enforcement()).decide(
-        account,
-        operation,
-        seen.history,
-        seen.suppressed.map(|found| found.rule),
-    ))
+    let asked = asked.under(seen.row.enforcement());
+    let suppressed = seen.suppressed.map(|found| found.rule);
+    let verdict = asked.decide(account, operation, seen.history, suppressed, None);
+    // The campaign's part of the day is the last rule, so it is counted only where all others let go. Whatever
+    // is taken or given back meanwhile changes the row's version.
+    if let (Verdict::Grant(grant), Some(campaign)) = (&verdict, campaign)
+        && let Some(part) = campaigns::part_of_day(ask.account, campaign, ask.action, grant.counted_on)?
+    {
+        return Ok(asked.decide(account, operation, seen.history, suppressed, Some(part)));
+    }
+    Ok(verdict)
 }

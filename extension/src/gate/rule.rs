@@ -10,7 +10,7 @@ use sendgate_decision::breaker::Reading;
 use sendgate_decision::budget::TierCap;
 use sendgate_decision::clock::Instant;
 use sendgate_decision::failures::Limits;
-use sendgate_decision::gate::{ProspectHistory, Request, Suppression, Verdict, decide_as};
+use sendgate_decision::gate::{CampaignLimit, ProspectHistory, Request, Suppression, Verdict, decide_as};
 use sendgate_decision::names::{Action, Enforcement, OperationId};
 use sendgate_decision::window::Zone;
 use std::cell::Cell;
@@ -80,13 +80,14 @@ impl Asked<'_> {
     }
 
     /// The verdict about a prospect and its suppression, for an operation of this id; without a prospect,
-    /// about the account alone.
+    /// about the account alone. `campaign` is what the campaign may take of the row's day; none without a limit.
     pub fn decide(
         &self,
         account: &Account,
         operation: OperationId,
         prospect: Option<ProspectHistory>,
         suppressed: Option<Suppression>,
+        campaign: Option<CampaignLimit>,
     ) -> Verdict {
         let request = Request {
             account_id: self.account_id,
@@ -98,7 +99,7 @@ impl Asked<'_> {
             first_expiry: self.first_expiry.get(),
             prospect,
             suppressed,
-            campaign: None,
+            campaign,
             tier: self.tier,
             limits: self.rule.limits,
             prospect_cooldown: self.rule.prospect_cooldown,

@@ -5,11 +5,13 @@
 //! a snapshot, walk the index, test visibility, and for a row that is to be held, lock its latest
 //! version. The functions run as the tables' owner, so there is no privilege to check beyond their own.
 
+pub mod key;
 mod raw;
 mod scan;
 
 use crate::postgres::catalog;
 use crate::postgres::error::Result;
+use crate::postgres::index_scan::key::{KeyColumn, index_on};
 use crate::postgres::index_scan::scan::{Found, KEY_COLUMNS_MAX, Scan};
 use crate::postgres::param::Param;
 use crate::postgres::row::{COLUMNS_MAX, Row};
@@ -23,34 +25,14 @@ use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::rc::Rc;
 
-/// PostgreSQL's own order of UUIDs, whose number has no name in its headers.
-const UUID_FAMILY: pg_sys::Oid = pg_sys::Oid::from_u32(2968);
-
-/// A column of a key.
-pub struct KeyColumn {
-    name: &'static CStr,
-    /// The function that compares it.
-    equal: u32,
-    /// The order that its index has to have: operators and collation. A DBA's own index may have others,
-    /// and a walk along it would end too early.
-    order: (pg_sys::Oid, pg_sys::Oid),
-}
-
-/// A column of text in a key.
-pub const fn text(name: &'static CStr) -> KeyColumn {
-    let order = (pg_sys::TEXT_BTREE_FAM_OID, pg_sys::C_COLLATION_OID);
-    KeyColumn { name, equal: pg_sys::F_TEXTEQ, order }
-}
-
-/// A column of UUIDs in a key.
-pub const fn uuid(name: &'static CStr) -> KeyColumn {
-    KeyColumn { name, equal: pg_sys::F_UUID_EQ, order: (UUID_FAMILY, pg_sys::InvalidOid) }
-}
-
 /// Columns of a table, read by the leading columns of one of its indexes.
 pub struct Lookup {
     table: &'static CStr,
     key: &'static [KeyColumn],
+    /// The columns of the index after the key, where the order of the rows matters.
+    order: &'static [KeyColumn],
+    /// A column that is not NULL in any row that is looked for: the index may leave out the others.
+    present: Option<&'static CStr>,
     /// As in a statement's list: separated by commas, with or without an alias.
     columns: &'static str,
     found: RefCell<Option<Rc<Found>>>,
@@ -62,7 +44,19 @@ unsafe impl Sync for Lookup {}
 impl Lookup {
     /// These columns of a table of the schema `sendgate`, by this key.
     pub const fn new(table: &'static CStr, key: &'static [KeyColumn], columns: &'static str) -> Lookup {
-        Lookup { table, key, columns, found: RefCell::new(None) }
+        Lookup { table, key, order: &[], present: None, columns, found: RefCell::new(None) }
+    }
+
+    /// The same, with the rows of a key in the order of the columns that the index has after the key's, for rows in
+    /// which `present` is not NULL: the index need not have any others.
+    pub const fn ordered(
+        table: &'static CStr,
+        key: &'static [KeyColumn],
+        order: &'static [KeyColumn],
+        present: &'static CStr,
+        columns: &'static str,
+    ) -> Lookup {
+        Lookup { table, key, order, present: Some(present), columns, found: RefCell::new(None) }
     }
 
     /// Every row of that key that is visible now; `each` says whether to go on. Inside [`now`].
@@ -80,6 +74,18 @@ impl Lookup {
             false
         });
         found
+    }
+
+    /// Whether the table has no page, so that no row of it is visible to anybody: asking costs less than
+    /// a walk along an index. Inside [`now`].
+    pub fn table_is_empty(&self) -> bool {
+        const KEEP: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
+        let (_, table) = self.open_table(pg_sys::AccessShareLock);
+        unsafe {
+            let pages = pg_sys::RelationGetNumberOfBlocksInFork(table, pg_sys::ForkNumber::MAIN_FORKNUM);
+            pg_sys::table_close(table, KEEP);
+            pages == 0
+        }
     }
 
     /// Holds the row of that key until the transaction ends, as `FOR NO KEY UPDATE` does, and reads it
@@ -169,15 +175,18 @@ impl Lookup {
             unsafe {
                 let before = pg_sys::MemoryContextSwitchTo(pg_sys::TopMemoryContext);
                 let (number, null) = ((i + 1) as pg_sys::AttrNumber, pg_sys::Datum::null());
-                let equal = pg_sys::BTEqualStrategyNumber as pg_sys::StrategyNumber;
-                pg_sys::ScanKeyInit(&mut keys[i], number, equal, column.equal.into(), null);
+                let strategy = column.strategy as pg_sys::StrategyNumber;
+                pg_sys::ScanKeyInit(&mut keys[i], number, strategy, column.compare.into(), null);
                 pg_sys::MemoryContextSwitchTo(before);
             }
         }
-        let index = unsafe { index_on(table, &key_attributes[..self.key.len()], self.key) };
+        let all: Vec<&KeyColumn> = self.key.iter().chain(self.order).collect();
+        let order: Vec<pg_sys::AttrNumber> = all.iter().map(|column| attribute(table, column.name)).collect();
+        let present = self.present.map(|name| attribute(table, name));
+        let index = unsafe { index_on(table, &order, (&all, !self.order.is_empty()), present) };
         let index = index.unwrap_or_else(|| {
             let columns: Vec<String> =
-                self.key.iter().map(|column| column.name.to_string_lossy().into_owned()).collect();
+                all.iter().map(|column| column.name.to_string_lossy().into_owned()).collect();
             refuse(self.table, &columns)
         });
         catalog::watch_relation(index);
@@ -280,38 +289,4 @@ fn attribute(table: pg_sys::Oid, name: &CStr) -> pg_sys::AttrNumber {
     let number = unsafe { pg_sys::get_attnum(table, name.as_ptr()) };
     assert!(number != 0, "the column {} is missing", name.to_string_lossy());
     number
-}
-
-/// A btree index that begins with these columns in their order and that every transaction may use by now.
-unsafe fn index_on(
-    table: pg_sys::Oid,
-    attributes: &[pg_sys::AttrNumber],
-    key: &[KeyColumn],
-) -> Option<pg_sys::Oid> {
-    const MODE: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
-    unsafe {
-        let relation = pg_sys::table_open(table, MODE);
-        let list = pg_sys::RelationGetIndexList(relation);
-        let length = if list.is_null() { 0 } else { (*list).length as usize };
-        let found = (0..length).map(|i| (*(*list).elements.add(i)).oid_value).find(|&index| {
-            let index = pg_sys::index_open(index, MODE);
-            let about = (*index).rd_index;
-            let columns = (*about).indkey.values.as_slice((*about).indnkeyatts as usize);
-            let fits = (*(*index).rd_rel).relam == pg_sys::BTREE_AM_OID
-                && (*about).indisvalid
-                && (!(*about).indcheckxmin || {
-                    let made_by = pg_sys::HeapTupleHeaderGetXmin((*(*index).rd_indextuple).t_data);
-                    pg_sys::TransactionIdPrecedes(made_by, pg_sys::TransactionXmin)
-                })
-                && columns.starts_with(attributes)
-                && key.iter().enumerate().all(|(i, column)| {
-                    (*(*index).rd_opfamily.add(i), *(*index).rd_indcollation.add(i)) == column.order
-                })
-                && pg_sys::RelationGetIndexPredicate(index).is_null();
-            pg_sys::index_close(index, MODE);
-            fits
-        });
-        pg_sys::table_close(relation, MODE);
-        found
-    }
 }

@@ -7,13 +7,14 @@ pub mod credits;
 pub mod held;
 pub mod many;
 pub mod packed;
+pub mod turns;
 
 use crate::postgres::clock;
 use crate::postgres::commit;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::shown;
 use crate::postgres::gucs;
-use crate::postgres::index_scan::{self, Lookup};
+use crate::postgres::index_scan::{self, Lookup, key};
 use crate::postgres::param::{Xid, params, types};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement, dropped};
@@ -53,7 +54,7 @@ macro_rules! account_columns {
 pub(crate) use account_columns;
 
 /// The account by its id.
-pub static ACCOUNT: Lookup = Lookup::new(c"accounts", &[index_scan::text(c"id")], account_columns!());
+pub static ACCOUNT: Lookup = Lookup::new(c"accounts", &[key::text(c"id")], account_columns!());
 
 static WRITE: Statement = Statement::new(
     "UPDATE sendgate.accounts a

@@ -6,7 +6,7 @@ use crate::postgres::commit;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{TEXT_CHARACTERS_MAX, shown};
 use crate::postgres::ids::{self, Id};
-use crate::postgres::index_scan::{self, Lookup};
+use crate::postgres::index_scan::{self, Lookup, key};
 use crate::postgres::param::{params, types};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
@@ -27,16 +27,13 @@ static INSERT: Statement = Statement::new(
 
 static OPERATION: Lookup = Lookup::new(
     c"send_operations",
-    &[index_scan::text(c"account_id"), index_scan::uuid(c"operation_id")],
+    &[key::text(c"account_id"), key::uuid(c"operation_id")],
     "action, state, counted_on, reserved_at, expires_at, outcome, origin, unknown_since, prospect_id, campaign_id,
      attempt, step, awaited, settled_at, beyond_credits",
 );
 
-static EVENT: Lookup = Lookup::new(
-    c"linkedin_events",
-    &[index_scan::text(c"account_id"), index_scan::uuid(c"operation_id")],
-    "id, chat_id",
-);
+static EVENT: Lookup =
+    Lookup::new(c"linkedin_events", &[key::text(c"account_id"), key::uuid(c"operation_id")], "id, chat_id");
 
 /// What an earlier answer said about the error stays, unless there is something new.
 static SETTLE: Statement = Statement::new(

@@ -6,7 +6,7 @@
 
 use crate::postgres::catalog;
 use crate::postgres::error::Result;
-use crate::postgres::index_scan::{self, Lookup};
+use crate::postgres::index_scan::{self, Lookup, key};
 use crate::postgres::param::params;
 use crate::postgres::row::Row;
 use pgrx::pg_sys;
@@ -21,7 +21,7 @@ const SIGNAL: &CStr = c"suppression_signal";
 static ANY: Lookup = Lookup::new(c"suppressions", &[], "prospect_id");
 
 static OF_PROSPECT: Lookup =
-    Lookup::new(c"suppressions", &[index_scan::text(c"prospect_id")], "suppressed_at, until");
+    Lookup::new(c"suppressions", &[key::text(c"prospect_id")], "suppressed_at, until");
 
 /// A prospect's suppression. By the clock it may be over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ mod error_rules;
 mod forget_credit_balance;
 mod pause_all;
 mod repair_day;
+mod set_campaign;
 mod set_enforcement;
 mod set_pace;
 mod set_status;

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! pick      due tickets, holding their accounts; what each account says about itself
-//! candidates  due enrollments of those that may send, and what the journal says about their prospects
+//! candidates  due enrollments of those that may send, campaign by campaign in turn, and what the journal says
+//!           about their prospects; waiting reads them by index, shares knows which campaigns are held back
 //! plan      the same rule as reserve's, in memory, one enrollment after the other
 //! write     a statement a table, in a subtransaction that is taken back if the plan was overtaken
 //! tickets   when to look at each account again
@@ -13,8 +14,10 @@ mod paced;
 mod pick;
 mod plan;
 mod requests;
+mod shares;
 mod tickets;
 mod visit;
+mod waiting;
 mod write;
 
 use crate::gate::transaction;

@@ -42,7 +42,7 @@ fn look_ahead(spi: &Spi, ask: &Ask<'_>, rule: Rule) -> Result<Decision> {
     let now = clock::now();
     let tier = rule.config.tier_cap(&seen.row.tier, ask.action);
     loop {
-        match judge(spi, ask, &seen, &rule, [0; 16], now)? {
+        match judge(spi, ask, None, &seen, &rule, [0; 16], now)? {
             Verdict::Refuse(refusal) => return Ok(Decision::refuse(refusal)),
             // reserve would clear the stamp first; here it is cleared in the copy.
             Verdict::ClearBreaker(_) => {

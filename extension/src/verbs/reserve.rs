@@ -103,7 +103,7 @@ fn decide_until_it_holds(
             (Some(_), KnownId::IsSpent) => operation = ids::fresh(),
             (None, _) => {}
         }
-        match judge(spi, ask, &seen, &rule, operation, now)? {
+        match judge(spi, ask, campaign, &seen, &rule, operation, now)? {
             Verdict::Refuse(refusal) => {
                 if seen.row.account.is_ahead_of(now)
                     && !alerts::open_ahead_of_seen(spi, ask.account, &seen.row, now)?

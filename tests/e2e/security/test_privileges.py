@@ -9,7 +9,7 @@ dispatch cancel confirm_many rollback_many""".split()
 # An application hangs these on its own tables, and creating a trigger asks for EXECUTE.
 SENDERS_TRIGGERS = "guard_send settle_send".split()
 OPERATORS = """upsert_account set_window set_status set_cap set_tier_cap drop_tier_cap set_error_rule
-drop_error_rule pause_all quarantine resume_all clear_cooldown repair_day set_pace set_enforcement pause_campaign
+drop_error_rule pause_all quarantine resume_all clear_cooldown repair_day set_pace set_enforcement set_campaign pause_campaign
 forget_credit_balance suppress_prospect unsuppress_prospect remove_account forget_prospect
 resume_campaign resolve_unresolved
 breaker_clear breaker_arm breaker_probe breaker_force resolve_operation resume_deferred switch_action
@@ -48,7 +48,7 @@ READABLE = """linkedin_accounts guard_triggers account_cards breakers counters r
 delivered_daily skips_today operations_unresolved tiers error_rules linkedin_events campaign_events
 breaker_log counter_drift alerts reconcile_runs send_operations enrollments paused_campaigns
 pause_switch quarantine_progress cooldown_log cooldowns observed_refusals suppressions
-credit_balances credits""".split()
+campaigns campaigns_today credit_balances credits""".split()
 READABLE += ["home_database"]
 # The hot path: a SET clause costs more than the gate itself, so these name every object and operator
 # with its schema instead. Each was read for that, and test_hostile.py attacks each.

@@ -89,6 +89,7 @@ CALLS: dict[str, Call] = {
     "enqueue": _select("enqueue('k', 'p60', 'a', 'message', step => 2, payload => '{}')"),
     "dispatch": Call(f"SELECT * FROM sendgate.dispatch(5, 'message', 'a', {_op(101)})"),
     "cancel": _select("cancel('k', 'p30')"),
+    "set_campaign": _select("set_campaign('k', message_limit => 9, note => 'half')"),
     "pause_campaign": _select("pause_campaign('k')"),
     "resume_campaign": _select("resume_campaign('paused')"),
     "resume_deferred": _select("resume_deferred('open')"),

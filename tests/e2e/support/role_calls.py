@@ -138,6 +138,10 @@ def operator_calls() -> list[str]:
         f"SELECT sendgate.remove_account('gone@', {note})",
         f"SELECT sendgate.repair_day('@', {note})",
         "SELECT sendgate.resume_deferred('@')",
+        f"SELECT sendgate.set_campaign('k@', 3, note => {note})",
+        "SELECT c.waiting, c.sending, c.sent_today, c.daily_limit FROM sendgate.campaigns_today c"
+        " WHERE c.campaign_id OPERATOR(pg_catalog.=) 'k@' ORDER BY c.action",
+        "SELECT sendgate.set_campaign('k@')",
         "SELECT sendgate.pause_campaign('k@')",
         "SELECT sendgate.resume_campaign('k@')",
         "SELECT s.moved, s.left_behind FROM sendgate.switch_action('k@', 'profile_view', 'message') s",

@@ -24,8 +24,8 @@ BEGIN
             found, account, found, CASE found WHEN 'sendgate.accounts'::regclass THEN 'id' ELSE 'account_id' END, account
         );
     END LOOP;
-    -- Of the tickets only the earliest says something.
-    RETURN QUERY SELECT 'tickets', q.action || ' ' || min(q.due_at) FROM sendgate.dispatch_queue q WHERE q.account_id = account GROUP BY q.action;
+    -- Of the tickets only the earliest says something, and of one that is due, only that it is.
+    RETURN QUERY SELECT 'tickets', q.action || ' ' || greatest(min(q.due_at), sendgate.clock()) FROM sendgate.dispatch_queue q WHERE q.account_id = account GROUP BY q.action;
 END
 $$;
 -- What is written about one account and not about the other.

@@ -9,7 +9,7 @@ use pgrx::{PgLogLevel, PgSqlErrorCode, ereport};
 use std::rc::Rc;
 
 /// Most columns of a key.
-pub(super) const KEY_COLUMNS_MAX: usize = 3;
+pub(super) const KEY_COLUMNS_MAX: usize = 4;
 
 /// What the catalog says about a look-up.
 pub(super) struct Found {

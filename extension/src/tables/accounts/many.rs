@@ -102,6 +102,36 @@ static WRITE_WITHOUT_CREDITS: Statement = write!(
     ]
 );
 
+/// The same, with the turns of campaigns that share the accounts.
+static WRITE_TURNS: Statement = write!(
+    "credits_left = u.c_left, credits_base = u.c_base, credits_since = u.c_since,
+     credits_observed_at = u.c_observed, credits_spent_at = u.c_spent, inmail_credits_stamp = u.stamp,
+     inmail_credits_above = u.above, turns = u.turns::pg_catalog.jsonb",
+    ", $29::pg_catalog.int4[], $30::pg_catalog.int4[], $31::pg_catalog.timestamptz[],
+     $32::pg_catalog.timestamptz[], $33::pg_catalog.timestamptz[], $34::pg_catalog.text[],
+     $35::pg_catalog.int4[], $36::pg_catalog.text[]",
+    ", c_left, c_base, c_since, c_observed, c_spent, stamp, above, turns",
+    types![
+        texts, texts, dates, bytes_many, int4s, int4s, int4s, int4s, int4s, int4s, int4s, int4s, int4s,
+        int4s, int4s, int4s, instants, instants, instants, instants, instants, instants, texts, instants,
+        instants, instants, uuids, texts, int4s, int4s, instants, instants, instants, texts, int4s, texts
+    ]
+);
+
+/// And for accounts without credits, as above.
+static WRITE_TURNS_WITHOUT_CREDITS: Statement = write!(
+    "credits_left = NULL, credits_base = NULL, credits_since = NULL, credits_observed_at = NULL,
+     credits_spent_at = NULL, inmail_credits_stamp = NULL, inmail_credits_above = NULL,
+     turns = u.turns::pg_catalog.jsonb",
+    ", $29::pg_catalog.text[]",
+    ", turns",
+    types![
+        texts, texts, dates, bytes_many, int4s, int4s, int4s, int4s, int4s, int4s, int4s, int4s, int4s,
+        int4s, int4s, int4s, instants, instants, instants, instants, instants, instants, texts, instants,
+        instants, instants, uuids, texts, texts
+    ]
+);
+
 /// What to do about an account that another transaction holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Busy {
@@ -139,6 +169,15 @@ pub fn hold<'a>(
 
 /// Writes these accounts.
 pub fn write(spi: &Spi, accounts: &[(Held<'_>, &Account)]) {
+    write_all(spi, accounts, None);
+}
+
+/// The same, and for each of them the turns of the campaigns that share it, as [`super::turns::pack`] has them.
+pub fn write_with_turns(spi: &Spi, accounts: &[(Held<'_>, &Account)], turns: &[Option<String>]) {
+    write_all(spi, accounts, Some(turns));
+}
+
+fn write_all(spi: &Spi, accounts: &[(Held<'_>, &Account)], turns: Option<&[Option<String>]>) {
     if accounts.is_empty() {
         return;
     }
@@ -165,11 +204,18 @@ pub fn write(spi: &Spi, accounts: &[(Held<'_>, &Account)]) {
     values.push(array(Element::Uuid, all().map(|a| a.breaker.probe.as_ref().and_then(|p| p.taken_by))));
     values.push(array(Element::Text, all().map(packed::pack_failures)));
     let counted = |account: &Account| account.credits.is_some() || account.breaker.exhausted_at.is_some();
-    let statement = if all().any(counted) {
+    let is_counted = all().any(counted);
+    if is_counted {
         values.extend(credits(accounts));
-        &WRITE
-    } else {
-        &WRITE_WITHOUT_CREDITS
+    }
+    if let Some(turns) = turns {
+        values.push(array(Element::Text, turns.iter().map(Option::as_deref)));
+    }
+    let statement = match (is_counted, turns.is_some()) {
+        (true, false) => &WRITE,
+        (false, false) => &WRITE_WITHOUT_CREDITS,
+        (true, true) => &WRITE_TURNS,
+        (false, true) => &WRITE_TURNS_WITHOUT_CREDITS,
     };
     let written = spi.run(statement, &values);
     written.must_be(accounts.len(), "accounts");

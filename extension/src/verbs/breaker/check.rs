@@ -6,7 +6,7 @@ use crate::gate::skip;
 use crate::postgres::clock;
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, sql_function};
-use crate::postgres::index_scan::{self, Lookup};
+use crate::postgres::index_scan::{self, Lookup, key};
 use crate::postgres::param::params;
 use crate::postgres::record::CompositeType;
 use crate::postgres::row::Row;
@@ -28,11 +28,8 @@ sql_function!(sendgate_breaker_check, pg_finfo_sendgate_breaker_check, breaker_c
 static ANSWER: CompositeType = CompositeType::new(c"breaker_answer");
 
 /// Whether there is anything to consult at all: nearly always there is not.
-static BREAKER: Lookup = Lookup::new(
-    c"accounts",
-    &[index_scan::text(c"id")],
-    "breaker_mode, inmail_credits_exhausted_at, credits_left",
-);
+static BREAKER: Lookup =
+    Lookup::new(c"accounts", &[key::text(c"id")], "breaker_mode, inmail_credits_exhausted_at, credits_left");
 
 /// The breaker's answer.
 struct Consulted {

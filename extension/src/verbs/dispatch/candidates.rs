@@ -1,48 +1,23 @@
-//! Due enrollments of the accounts that were picked, with what the journal says about their prospects.
+//! Due enrollments of the accounts that were picked, in the order in which they are handed out, with what the journal
+//! says about their prospects.
 
+use crate::gate::look;
 use crate::postgres::error::Result;
+use crate::postgres::index_scan;
 use crate::postgres::jsonb::Jsonb;
-use crate::postgres::param::{Element, IntoParam, array, types};
-use crate::postgres::statement::{Spi, Statement};
 use crate::tables::suppressions::{self, Suppressed};
+use crate::verbs::dispatch::Handed;
 use crate::verbs::dispatch::pick::{Outlook, Pair, Picked};
+use crate::verbs::dispatch::shares::{self, Place, Shares};
+use crate::verbs::dispatch::waiting::{self, Waiting, Work};
 use sendgate_decision::clock::Instant;
-use sendgate_decision::gate::ProspectHistory;
+use sendgate_decision::gate::{CampaignLimit, ProspectHistory};
+use sendgate_decision::turns::{Order, in_turn};
+use std::collections::HashMap;
 
 /// Most enrollments that the breaker defers in one call. The others stay due, and the next calls defer them,
 /// so that no call takes long because of a backlog.
 pub(super) const DEFERRALS_MAX: usize = 1_000;
-
-/// Due enrollments of several held accounts, in the order of the list, of each account the highest priority and
-/// then the oldest first, and what the journal says about their prospects. Reads no further than it has to.
-static DUE: Statement = Statement::new(
-    "SELECT u.pair, e.prospect_id, e.campaign_id, e.step, e.attempts, e.payload, h.unresolved, h.last_kept_at
-     FROM unnest($1::pg_catalog.int4[], $2::pg_catalog.text[], $3::pg_catalog.text[],
-                            $4::pg_catalog.int4[]) AS u (pair, account_id, action, most)
-     CROSS JOIN LATERAL (
-         SELECT w.prospect_id, w.campaign_id, w.step, w.attempts, w.payload
-         FROM sendgate.enrollments w
-         WHERE w.account_id OPERATOR(pg_catalog.=) u.account_id AND w.action OPERATOR(pg_catalog.=) u.action
-           AND w.next_dispatch_at OPERATOR(pg_catalog.<=) $5
-           AND (w.campaign_id OPERATOR(pg_catalog.=) $7 OR $7 IS NULL)
-           AND NOT EXISTS (
-               SELECT FROM sendgate.paused_campaigns p
-               WHERE p.campaign_id OPERATOR(pg_catalog.=) w.campaign_id)
-         ORDER BY w.priority DESC, w.next_dispatch_at, w.step
-         LIMIT u.most
-     ) e
-     CROSS JOIN LATERAL (
-         SELECT pg_catalog.bool_or(o.state OPERATOR(pg_catalog.<>) 'delivered') AS unresolved,
-                pg_catalog.max(o.reserved_at) AS last_kept_at
-         FROM sendgate.send_operations o
-         WHERE o.account_id OPERATOR(pg_catalog.=) u.account_id
-           AND o.prospect_id OPERATOR(pg_catalog.=) e.prospect_id
-           AND o.action OPERATOR(pg_catalog.=) u.action
-           AND o.state OPERATOR(pg_catalog.<>) 'released'
-     ) h
-     LIMIT $6",
-    types![int4s, texts, texts, int4s, instant, int8, text],
-);
 
 /// A due enrollment.
 #[derive(Clone)]
@@ -55,6 +30,8 @@ pub(super) struct Candidate {
     pub campaign: String,
     /// Which step of it.
     pub step: i16,
+    /// Its priority.
+    pub priority: i16,
     /// Attempts so far.
     pub attempts: i32,
     /// What the worker gets with it.
@@ -63,7 +40,21 @@ pub(super) struct Candidate {
     pub history: ProspectHistory,
     /// The prospect's suppression.
     pub suppressed: Option<Suppressed>,
+    /// What its campaign may take of the account's day; none without a limit.
+    pub limit: Option<CampaignLimit>,
 }
+
+/// Which campaigns share a pair.
+pub(super) struct Sharing {
+    /// The lowest priority that was looked at.
+    pub lowest: i32,
+    /// The priorities at which at least two campaigns have due work.
+    pub shared: Vec<i32>,
+}
+
+/// The order of the candidates of a pair, by their places in the list: whose turn it is depends on what is handed
+/// out.
+pub(super) type Orders = HashMap<usize, Order<usize>>;
 
 /// The due work of the picked accounts.
 pub(super) struct Found {
@@ -73,89 +64,149 @@ pub(super) struct Found {
     pub reached: usize,
     /// Which pairs were looked at.
     pub looked_at: Vec<bool>,
+    /// By pair, which campaigns take turns; nothing where only one campaign was asked for.
+    pub sharing: HashMap<usize, Sharing>,
+    /// By pair, in which order they do.
+    pub orders: Orders,
 }
 
 /// Finds due enrollments: of accounts that may send, at most `limit`; of accounts whose breaker skips, at
-/// most `deferrals` that are to be deferred. This is a statement after the one that holds the accounts, so
+/// most `deferrals` that are to be deferred. The snapshot is younger than the statement that holds the accounts, so
 /// that no other session can have handed out these enrollments since.
 ///
 /// # Errors
-/// `SG301` when another session has the table of suppressions locked for too long.
+/// `SG301` when another session has a table locked for too long.
 pub(super) fn find(
-    spi: &Spi,
     picked: &Picked,
     campaign: Option<&str>,
     (limit, deferrals): (usize, usize),
     now: Instant,
 ) -> Result<Found> {
-    let open = |pair: &Pair| match pair.outlook {
-        Outlook::Open(room) => Some(room.min(limit as i32)),
-        _ => None,
-    };
-    let mut candidates = read_due(spi, picked, campaign, open, limit, now);
-    let full = candidates.len() >= limit;
-    let last = candidates.last().map(|candidate| candidate.pair);
-    let reached = if full { last.map_or(0, |pair| pair + 1) } else { picked.pairs.len() };
-    let most = deferrals as i32;
-    let skipping = |pair: &Pair| matches!(pair.outlook, Outlook::Skipping).then_some(most);
-    let skips: Vec<bool> = picked.pairs.iter().map(|pair| skipping(pair).is_some()).collect();
-    let behind = |i: usize| matches!(picked.pairs[i].outlook, Outlook::Behind);
-    let looked_at = skips.iter().enumerate().map(|(i, skips)| i < reached && !skips && !behind(i));
-    let mut looked_at: Vec<bool> = looked_at.collect();
-    // What the breaker skips wants no slot, so it is not kept waiting by those who take them. Where
-    // there is more of it than a call defers, the rest is left as it lies.
-    if deferrals > 0 && skips.contains(&true) {
-        let skipped = read_due(spi, picked, campaign, skipping, deferrals, now);
-        if skipped.len() < deferrals {
-            (0..skips.len()).filter(|&i| skips[i]).for_each(|i| looked_at[i] = true);
+    let [paused, limits, journal] = shares::tables();
+    let mut found = index_scan::now(&[waiting::table(), paused, limits, journal, look::journal()], || {
+        let shares = Shares::new(campaign);
+        let mut reading = Reading { picked, now, shares, candidates: Vec::new(), orders: HashMap::new() };
+        let (sharing, read) = reading.read_open(limit);
+        let last = reading.candidates.last().map(|candidate| candidate.pair);
+        let full = read >= limit;
+        let reached = if full { last.map_or(0, |pair| pair + 1) } else { picked.pairs.len() };
+        let is_skipped = |pair: &Pair| matches!(pair.outlook, Outlook::Skipping);
+        let skips: Vec<bool> = picked.pairs.iter().map(is_skipped).collect();
+        let behind = |i: usize| matches!(picked.pairs[i].outlook, Outlook::Behind);
+        let looked_at = skips.iter().enumerate().map(|(i, skips)| i < reached && !skips && !behind(i));
+        let mut looked_at: Vec<bool> = looked_at.collect();
+        // What the breaker skips wants no slot, so it is not kept waiting by those who take them. Where
+        // there is more of it than a call defers, the rest is left as it lies.
+        if deferrals > 0 && skips.contains(&true) {
+            let open = reading.candidates.len();
+            reading.read_skipped(deferrals);
+            let skipped = &reading.candidates[open..];
+            if skipped.len() < deferrals {
+                (0..skips.len()).filter(|&i| skips[i]).for_each(|i| looked_at[i] = true);
+            }
+            skipped.iter().for_each(|candidate| looked_at[candidate.pair] = true);
         }
-        skipped.iter().for_each(|candidate| looked_at[candidate.pair] = true);
-        candidates.extend(skipped);
-    }
-    let suppressed = suppressions::of_many(candidates.iter().map(|candidate| candidate.prospect.as_str()))?;
-    for (candidate, suppressed) in candidates.iter_mut().zip(suppressed) {
+        let sharing = if campaign.is_none() { sharing } else { HashMap::new() };
+        Ok(Found { candidates: reading.candidates, reached, looked_at, sharing, orders: reading.orders })
+    })?;
+    let prospects = found.candidates.iter().map(|candidate| candidate.prospect.as_str());
+    let suppressed = suppressions::of_many(prospects)?;
+    for (candidate, suppressed) in found.candidates.iter_mut().zip(suppressed) {
         candidate.suppressed = suppressed;
     }
-    Ok(Found { candidates, reached, looked_at })
+    Ok(found)
 }
 
-fn read_due(
-    spi: &Spi,
-    picked: &Picked,
-    campaign: Option<&str>,
-    most: impl Fn(&Pair) -> Option<i32>,
-    limit: usize,
+/// The reading of a page.
+struct Reading<'a> {
+    picked: &'a Picked,
     now: Instant,
-) -> Vec<Candidate> {
-    let asked: Vec<(usize, i32)> =
-        picked.pairs.iter().enumerate().filter_map(|(i, pair)| most(pair).map(|most| (i, most))).collect();
-    if asked.is_empty() {
-        return Vec::new();
+    shares: Shares<'a>,
+    candidates: Vec<Candidate>,
+    orders: Orders,
+}
+
+impl<'a> Reading<'a> {
+    fn place(&self, pair: &Pair) -> Place<'a> {
+        let visited = &self.picked.accounts[pair.account];
+        Place { account: visited.id(), action: pair.action, day: visited.day(self.now) }
     }
-    let pair = |&(i, _): &(usize, i32)| &picked.pairs[i];
-    let values = [
-        array(Element::Int4, asked.iter().map(|&(i, _)| i as i32)),
-        array(Element::Text, asked.iter().map(|a| picked.accounts[pair(a).account].id())),
-        array(Element::Text, asked.iter().map(|a| pair(a).action.name())),
-        array(Element::Int4, asked.iter().map(|&(_, most)| most)),
-        now.param(),
-        (limit as i64).param(),
-        campaign.param(),
-    ];
-    let rows = spi.run(&DUE, &values);
-    rows.iter()
-        .map(|mut row| Candidate {
-            pair: row.value::<i32>() as usize,
-            prospect: row.value(),
-            campaign: row.value(),
-            step: row.value(),
-            attempts: row.value(),
-            payload: row.nullable(),
-            history: ProspectHistory {
-                unresolved: row.nullable().unwrap_or(false),
-                last_kept_at: row.nullable_instant(),
-            },
+
+    /// Work of accounts that may send, until there is enough; how much of it can be handed out at most.
+    fn read_open(&mut self, limit: usize) -> (HashMap<usize, Sharing>, usize) {
+        let (mut sharing, mut read) = (HashMap::new(), 0);
+        let picked = self.picked;
+        for (i, pair) in picked.pairs.iter().enumerate() {
+            let Outlook::Open(room) = pair.outlook else { continue };
+            let most = limit.saturating_sub(read).min(usize::try_from(room).unwrap_or(0));
+            if most == 0 {
+                continue;
+            }
+            let place = self.place(pair);
+            let mut waiting = Waiting::new(place, &mut self.shares, self.now);
+            waiting.read_together(most);
+            let turns = &picked.accounts[pair.account].turns[pair.action.index()];
+            let found = in_turn(&mut waiting, turns, most);
+            if let Some(lowest) = found.lowest {
+                sharing.insert(i, Sharing { lowest, shared: found.shared });
+            }
+            let (list, order) = found.order.listed(self.candidates.len());
+            read += list.len().min(most);
+            self.orders.insert(i, order);
+            for due in list {
+                self.push(i, place, due.work);
+            }
+        }
+        (sharing, read)
+    }
+
+    /// Work of accounts whose breaker skips.
+    fn read_skipped(&mut self, deferrals: usize) {
+        let before = self.candidates.len();
+        let picked = self.picked;
+        for (i, pair) in picked.pairs.iter().enumerate() {
+            let most = deferrals.saturating_sub(self.candidates.len() - before);
+            if most == 0 || !matches!(pair.outlook, Outlook::Skipping) {
+                continue;
+            }
+            let place = self.place(pair);
+            for work in Waiting::new(place, &mut self.shares, self.now).oldest_of_all(most) {
+                self.push(i, place, work);
+            }
+        }
+    }
+
+    fn push(&mut self, pair: usize, place: Place<'_>, work: Work) {
+        let history = look::history(place.account, place.action, &work.prospect);
+        let Work { priority, campaign, prospect, step, attempts, payload, limit, .. } = work;
+        self.candidates.push(Candidate {
+            pair,
+            prospect,
+            campaign,
+            step,
+            priority,
+            attempts,
+            payload,
+            history,
             suppressed: None,
-        })
-        .collect()
+            limit,
+        });
+    }
+}
+
+/// Candidates after others of their batch were handed out: those prospects have an operation in flight, and those
+/// campaigns have taken more of the day.
+pub(super) fn in_the_light_of(handed: &[Handed], picked: &Picked, batch: &[Candidate]) -> Vec<Candidate> {
+    let mut batch = batch.to_vec();
+    for candidate in &mut batch {
+        let pair = &picked.pairs[candidate.pair];
+        let id = picked.accounts[pair.account].id();
+        for row in handed.iter().filter(|row| row.account == id && row.action == pair.action) {
+            candidate.history.unresolved |= row.prospect == candidate.prospect;
+            if let Some(limit) = candidate.limit.as_mut().filter(|_| row.campaign == candidate.campaign) {
+                limit.taken += 1;
+            }
+        }
+    }
+    batch
 }

@@ -9,6 +9,7 @@ use crate::postgres::param::{params, types};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Rows, Spi, Statement};
 use crate::tables::accounts::held::Held;
+use crate::tables::accounts::turns::{self, AllTurns};
 use crate::tables::accounts::{AccountRow, account_columns, read_columns};
 use crate::tables::credits;
 use crate::tables::events;
@@ -25,7 +26,7 @@ use std::collections::{HashMap, HashSet};
 /// The columns of a ticket with its account, as [`read`] expects them.
 macro_rules! picked_columns {
     () => {
-        concat!("SELECT q.due_at, q.ticket_id, q.account_id, q.action, ", account_columns!())
+        concat!("SELECT q.due_at, q.ticket_id, q.account_id, q.action, a.turns, ", account_columns!())
     };
 }
 
@@ -173,12 +174,19 @@ pub(super) struct Visited {
     pub evidence: bool,
     /// When its first unanswered InMail expires, where its known credits are used up.
     pub first_expiry: Option<Instant>,
+    /// Whose turn it is between campaigns that share it.
+    pub turns: AllTurns,
 }
 
 impl Visited {
     /// Its id.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The day that its slots count on.
+    pub fn day(&self, now: Instant) -> Day {
+        self.row.account.rolled(now).day
     }
 
     /// The proof that it is held.
@@ -283,12 +291,14 @@ fn read(rows: &Rows<'_>) -> Picked {
     for mut columns in rows.iter() {
         let cursor = read_ticket(&mut columns);
         let account = *places.entry(cursor.account.clone()).or_insert_with(|| {
+            let turns = turns::unpack(columns.nullable());
             let row = read_columns(&mut columns);
             picked.accounts.push(Visited {
                 id: cursor.account.clone(),
                 row,
                 evidence: false,
                 first_expiry: None,
+                turns,
             });
             picked.accounts.len() - 1
         });
@@ -368,7 +378,7 @@ pub(super) fn look_out(rule: &Rule, visited: &Visited, action: Action, now: Inst
     };
     asked.in_flight_until(visited.first_expiry);
     loop {
-        match asked.decide(&account, NO_OPERATION, None, None) {
+        match asked.decide(&account, NO_OPERATION, None, None, None) {
             Verdict::ClearBreaker(_) => {
                 account.breaker.clear(now);
             }

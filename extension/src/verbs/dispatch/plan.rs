@@ -4,13 +4,14 @@ use crate::gate::known_credits;
 use crate::gate::rule::{Asked, Rule, ask};
 use crate::postgres::error::Result;
 use crate::postgres::ids;
+use crate::tables::accounts::turns::AllTurns;
 use crate::tables::suppressions;
-use crate::verbs::dispatch::candidates::Candidate;
+use crate::verbs::dispatch::candidates::{Candidate, Orders, Sharing};
 use crate::verbs::dispatch::pick::{Outlook, Pair, Visited};
 use sendgate_decision::account::Account;
 use sendgate_decision::breaker::ClearReason;
 use sendgate_decision::clock::{Day, Instant};
-use sendgate_decision::gate::{Grant, ProspectHistory, Refusal, Verdict};
+use sendgate_decision::gate::{CampaignLimit, Grant, ProspectHistory, Refusal, Verdict};
 use sendgate_decision::names::{Action, OperationId, Reason};
 use std::collections::HashMap;
 
@@ -72,6 +73,8 @@ pub(super) struct Plan {
     pub clearings: Vec<Clearing>,
     /// Accounts, by their index, whose breakers are stamped because no known credits are left.
     pub spent: Vec<usize>,
+    /// Whose turn it is afterwards, by account; none where that does not change.
+    pub turns: Vec<Option<AllTurns>>,
     /// Refusals of whole accounts, by pair.
     pub refusals: HashMap<usize, Refusal>,
     /// The plan holds if it is written before this instant.
@@ -101,23 +104,58 @@ struct Deciding<'a> {
     pairs: &'a [Pair],
     now: Instant,
     plan: Plan,
+    /// Slots of this plan for campaigns with a limit, by pair and campaign.
+    parts: HashMap<(usize, &'a str), i32>,
     /// Operations of this plan, by account, action and prospect: for later candidates they are in flight.
     taken: HashMap<(usize, Action, &'a str), usize>,
     /// When the first unanswered InMail of each account expires, those of this plan included.
     in_flight: Vec<Option<Instant>>,
 }
 
-/// Decides about the candidates in their order; at most `room` slots are taken.
+/// The candidates one after the other.
+struct Sequence<'a> {
+    candidates: &'a [Candidate],
+    orders: Orders,
+    at: usize,
+}
+
+impl Sequence<'_> {
+    fn next(&mut self) -> Option<usize> {
+        while let Some(candidate) = self.candidates.get(self.at) {
+            let Some(order) = self.orders.get_mut(&candidate.pair) else {
+                self.at += 1;
+                return Some(self.at - 1);
+            };
+            if let Some(next) = order.next_due() {
+                return Some(next.work);
+            }
+            // What comes next of this pair depends on work that was not read.
+            let others = self.candidates[self.at..].iter().position(|other| other.pair != candidate.pair);
+            self.at = others.map_or(self.candidates.len(), |others| self.at + others);
+        }
+        None
+    }
+
+    /// The next one of this pair is another campaign's.
+    fn handed_out(&mut self, pair: usize) {
+        if let Some(order) = self.orders.get_mut(&pair) {
+            order.handed_out();
+        }
+    }
+}
+
+/// Decides about the candidates, where there are `orders` by these, else as they lie; at most `room` slots are taken.
 pub(super) fn decide<'a>(
     rule: &'a Rule,
     visited: &'a [Visited],
     pairs: &'a [Pair],
-    candidates: &'a [Candidate],
+    (candidates, sharing, orders): (&'a [Candidate], &HashMap<usize, Sharing>, Orders),
     room: usize,
     now: Instant,
 ) -> Plan {
     let plan = Plan {
         accounts: visited.iter().map(|_| None).collect(),
+        turns: visited.iter().map(|_| None).collect(),
         fates: Vec::new(),
         clearings: Vec::new(),
         spent: Vec::new(),
@@ -125,10 +163,13 @@ pub(super) fn decide<'a>(
         valid_until: Instant::MAX,
     };
     let in_flight = visited.iter().map(|visited| visited.first_expiry).collect();
-    let mut deciding = Deciding { visited, pairs, now, plan, taken: HashMap::new(), in_flight };
+    let (parts, taken) = (HashMap::new(), HashMap::new());
+    let mut deciding = Deciding { visited, pairs, now, plan, parts, taken, in_flight };
     let mut asked: Option<(usize, Asked<'_>)> = None;
     let mut granted = 0;
-    for (i, candidate) in candidates.iter().enumerate() {
+    let mut sequence = Sequence { candidates, orders, at: 0 };
+    while let Some(i) = sequence.next() {
+        let candidate = &candidates[i];
         // A skip needs no slot, so it is deferred even when the worker has enough.
         if granted == room && !matches!(pairs[candidate.pair].outlook, Outlook::Skipping) {
             continue;
@@ -146,10 +187,14 @@ pub(super) fn decide<'a>(
             found.in_flight_until(deciding.in_flight[pair.account]);
             asked = Some((candidate.pair, found));
         }
-        if let Some((_, asked)) = &asked {
-            granted += usize::from(deciding.take(i, candidate, asked));
+        if let Some((_, asked)) = &asked
+            && deciding.take(i, candidate, asked)
+        {
+            granted += 1;
+            sequence.handed_out(candidate.pair);
         }
     }
+    deciding.take_turns(candidates, sharing);
     deciding.plan
 }
 
@@ -168,11 +213,14 @@ impl<'a> Deciding<'a> {
             None => candidate.history,
         };
         let suppressed = candidate.suppressed.map(|found| found.rule);
+        let part = (candidate.pair, candidate.campaign.as_str());
+        let granted = self.parts.get(&part).copied().unwrap_or(0);
+        let limit = candidate.limit.map(|limit| CampaignLimit { taken: limit.taken + granted, ..limit });
         let operation = ids::fresh();
         loop {
             let current = self.plan.accounts[pair.account].as_ref();
             let account = current.unwrap_or(&self.visited[pair.account].row.account);
-            match asked.decide(account, operation, Some(history), suppressed) {
+            match asked.decide(account, operation, Some(history), suppressed, limit) {
                 Verdict::ClearBreaker(reason) => self.clear(pair.account, reason),
                 Verdict::ArmBreaker => self.arm(pair.account),
                 // The days and credits of every account that was picked are counted.
@@ -190,6 +238,9 @@ impl<'a> Deciding<'a> {
                         let first = &mut self.in_flight[pair.account];
                         *first = (*first).into_iter().chain(Some(grant.expires_at)).min();
                     }
+                    if limit.is_some() {
+                        self.parts.insert(part, granted + 1);
+                    }
                     self.taken.insert(key, self.plan.fates.len());
                     self.plan.fates.push((i, Fate::Granted(slot)));
                     self.grant(pair.account, *grant);
@@ -206,6 +257,32 @@ impl<'a> Deciding<'a> {
     fn grant(&mut self, account: usize, grant: Grant) {
         self.plan.valid_until = self.plan.valid_until.min(grant.valid_until);
         self.plan.accounts[account] = Some(grant.account);
+    }
+
+    /// Remembers which campaigns were handed out last, where several share an account.
+    fn take_turns(&mut self, candidates: &[Candidate], sharing: &HashMap<usize, Sharing>) {
+        let mut granted: HashMap<usize, Vec<&Candidate>> = HashMap::new();
+        for (i, fate) in &self.plan.fates {
+            if let Fate::Granted(_) = fate {
+                granted.entry(candidates[*i].pair).or_default().push(&candidates[*i]);
+            }
+        }
+        for (i, granted) in granted {
+            let Some(Sharing { lowest, shared }) = sharing.get(&i) else { continue };
+            let (account, action) = (self.pairs[i].account, self.pairs[i].action.index());
+            let before = self.plan.turns[account].as_ref().unwrap_or(&self.visited[account].turns);
+            if shared.is_empty() && before[action].is_empty() {
+                continue;
+            }
+            let mut after = before.clone();
+            for candidate in granted.iter().filter(|c| shared.contains(&i32::from(c.priority))) {
+                after[action].handed_out(i32::from(candidate.priority), &candidate.campaign);
+            }
+            after[action].forget(*lowest, shared);
+            if after[action] != before[action] {
+                self.plan.turns[account] = Some(after);
+            }
+        }
     }
 
     fn clear(&mut self, account: usize, reason: ClearReason) {
@@ -241,6 +318,8 @@ impl<'a> Deciding<'a> {
             (Reason::CreditsExhausted, Some(retry_at)) if stamped => {
                 self.plan.fates.push((i, Fate::Skipped(retry_at)))
             }
+            // Its other work is as far as this. What is not read at all waits like this, without a trace.
+            (Reason::CampaignLimitReached, _) => {}
             (reason @ (Reason::OperationInFlight | Reason::ProspectCooldown), retry_at) => {
                 if let Some((_, Fate::Granted(slot))) = taken.and_then(|at| self.plan.fates.get_mut(at)) {
                     slot.awaited = true;

@@ -1,15 +1,21 @@
 //! Puts the tickets of the accounts that were looked at where they belong.
 
 use crate::gate::refusals;
+use crate::postgres::error::Result;
 use crate::postgres::ids::Id;
+use crate::postgres::index_scan;
 use crate::postgres::param::{Element, Param, array, params, types};
 use crate::postgres::statement::{Spi, Statement};
+use crate::tables::campaigns;
 use crate::tables::config;
 use crate::tables::dispatch_queue::SLEEP_MAX;
 use crate::verbs::dispatch::pick::{Outlook, Picked};
+use crate::verbs::dispatch::shares::{self, Place, Shares};
+use crate::verbs::dispatch::waiting::{self, NextDue, Waiting};
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
-use std::collections::{HashMap, HashSet};
+use sendgate_decision::names::Reason;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Locks the picked tickets that no enqueue holds. Locked tickets, and those that were added since the pick,
 /// stay due. Also returns whether the pair has another due ticket.
@@ -28,31 +34,6 @@ static HOLD: Statement = Statement::new(
             AND q.due_at OPERATOR(pg_catalog.<=) $5
      FOR UPDATE OF q SKIP LOCKED",
     types![int4s, texts, texts, uuids, instant],
-);
-
-/// When the next enrollment is due, of campaigns that are not paused and of any; read when the
-/// tickets are held, so that no work is missed that relies on one of them. What waits for an event
-/// gets its ticket from that event.
-static NEXT_DUE: Statement = Statement::new(
-    "SELECT u.n::pg_catalog.int4,
-         (SELECT w.next_dispatch_at
-          FROM sendgate.enrollments w
-          WHERE w.account_id OPERATOR(pg_catalog.=) u.account_id AND w.action OPERATOR(pg_catalog.=) u.action
-            AND w.next_dispatch_at IS NOT NULL
-            AND NOT EXISTS (
-                SELECT FROM sendgate.paused_campaigns p
-                WHERE p.campaign_id OPERATOR(pg_catalog.=) w.campaign_id)
-          ORDER BY w.next_dispatch_at
-          LIMIT 1),
-         (SELECT w.next_dispatch_at
-          FROM sendgate.enrollments w
-          WHERE w.account_id OPERATOR(pg_catalog.=) u.account_id AND w.action OPERATOR(pg_catalog.=) u.action
-            AND w.next_dispatch_at IS NOT NULL
-          ORDER BY w.next_dispatch_at
-          LIMIT 1)
-     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[]) WITH ORDINALITY
-          AS u (account_id, action, n)",
-    types![texts, texts],
 );
 
 static PAUSED: Statement = Statement::new("SELECT pg_catalog.count(*) FROM sendgate.paused_campaigns p", &[]);
@@ -105,14 +86,14 @@ pub(super) fn put_back(
     refused: &HashMap<usize, Option<Instant>>,
     changes: u64,
     now: Instant,
-) -> bool {
+) -> Result<bool> {
     let looked_at: Vec<usize> = (0..looked_at.len()).filter(|&i| looked_at[i]).collect();
     if looked_at.is_empty() {
-        return true;
+        return Ok(true);
     }
     let tickets = hold(spi, picked, &looked_at, now);
     if config::changes() != changes {
-        return false;
+        return Ok(false);
     }
     let mut due = HashMap::new();
     let open = |i: &usize| !tickets.spare.contains(i);
@@ -129,9 +110,9 @@ pub(super) fn put_back(
     count_refusals(picked, due.keys());
     let open: HashSet<usize> =
         tickets.all.iter().map(|&(i, _)| i).filter(open).filter(|i| !due.contains_key(i)).collect();
-    due.extend(next_due(spi, picked, &open.into_iter().collect::<Vec<_>>(), now));
+    due.extend(next_due(spi, picked, &open.into_iter().collect::<Vec<_>>(), now)?);
     write(spi, picked, &tickets.all, &due);
-    true
+    Ok(true)
 }
 
 /// Counts refusals of whole accounts, whose enrollments were not asked about one by one.
@@ -184,27 +165,60 @@ fn keys(picked: &Picked, pairs: impl Iterator<Item = usize> + Clone) -> [Param; 
     ]
 }
 
-/// When each pair is to be looked at next; none where nothing is going to be due by itself.
-fn next_due(spi: &Spi, picked: &Picked, pairs: &[usize], now: Instant) -> HashMap<usize, Option<Instant>> {
+/// When each pair is to be looked at next; none where nothing is going to be due by itself. What waits for an
+/// event gets its ticket from that event. Read when the tickets are held, so that no work is missed that relies on
+/// one of them.
+fn next_due(
+    spi: &Spi,
+    picked: &Picked,
+    pairs: &[usize],
+    now: Instant,
+) -> Result<HashMap<usize, Option<Instant>>> {
     if pairs.is_empty() {
-        return HashMap::new();
+        return Ok(HashMap::new());
     }
-    let values = keys(picked, pairs.iter().copied());
-    let rows = spi.run_on_latest_snapshot(&NEXT_DUE, &values);
-    let found: Vec<(usize, Option<Instant>, Option<Instant>)> = rows
+    let [paused, limits, journal] = shares::tables();
+    let found = index_scan::latest(&[waiting::table(), paused, limits, journal], || {
+        let mut shares = Shares::new(None);
+        let of_pair = |&i: &usize| {
+            let pair = &picked.pairs[i];
+            let visited = &picked.accounts[pair.account];
+            let place = Place { account: visited.id(), action: pair.action, day: visited.day(now) };
+            (i, Waiting::new(place, &mut shares, now).next_due())
+        };
+        Ok(pairs.iter().map(of_pair).collect::<Vec<_>>())
+    })?;
+    let is_resumed = found.iter().any(|(_, next)| next.as_ref().is_some_and(|next| next.is_paused))
+        && is_being_resumed(spi);
+    let limited: BTreeSet<&str> = found
         .iter()
-        .map(|mut row| {
-            let pair = pairs[row.value::<i32>() as usize - 1];
-            (pair, row.nullable_instant(), row.nullable_instant())
-        })
+        .filter_map(|(_, next)| next.as_ref())
+        .flat_map(|next| next.limited.iter().map(String::as_str))
         .collect();
-    let held_back = |(_, due, any): &(usize, Option<Instant>, Option<Instant>)| due != any;
-    let being_resumed = found.iter().any(held_back) && is_being_resumed(spi);
-    let next = |of: (usize, Option<Instant>, Option<Instant>)| {
-        let due = if being_resumed && held_back(&of) { of.2 } else { of.1 };
-        (of.0, due.map(|due| asleep(Some(due), now)))
-    };
-    found.into_iter().map(next).collect()
+    let is_changed = !limited.is_empty() && !campaigns::keep_limits(spi, limited.iter().copied());
+    let mut due = HashMap::new();
+    for (i, next) in &found {
+        let at = next.as_ref().and_then(|next| {
+            let is_moving = next.is_paused && is_resumed || !next.limited.is_empty() && is_changed;
+            if is_moving {
+                Some(next.of_any)
+            } else {
+                next.of_open.into_iter().chain(midnight(next, picked, *i, now)).min()
+            }
+        });
+        if next.as_ref().is_some_and(|next| !next.limited.is_empty()) {
+            refusals::count(picked.pairs[*i].action, Reason::CampaignLimitReached);
+        }
+        due.insert(*i, at.map(|at| asleep(Some(at), now)));
+    }
+    Ok(due)
+}
+
+/// When campaigns that have taken their part of the day are to be looked at again; none where there are none. A
+/// limit of 0 waits for an operator, who wakes the work; it is looked at all the same, once a day.
+fn midnight(next: &NextDue, picked: &Picked, pair: usize, now: Instant) -> Option<Instant> {
+    let visited = &picked.accounts[picked.pairs[pair].account];
+    (!next.limited.is_empty()).then(|| visited.day(now).next().start())
 }
 
 /// Whether a session is about to resume a campaign: its work then counts as not paused, so that dispatch

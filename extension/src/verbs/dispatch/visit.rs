@@ -11,7 +11,7 @@ use crate::postgres::subtransaction::{Attempt, attempt};
 use crate::tables::alerts;
 use crate::tables::config;
 use crate::tables::journal;
-use crate::verbs::dispatch::candidates::{self, Candidate, DEFERRALS_MAX, Found};
+use crate::verbs::dispatch::candidates::{self, Candidate, DEFERRALS_MAX, Found, Orders, Sharing};
 use crate::verbs::dispatch::paced::{self, Passed};
 use crate::verbs::dispatch::pick::{Cursor, Outlook, Picked};
 use crate::verbs::dispatch::plan::{Fate, Plan, decide};
@@ -19,7 +19,6 @@ use crate::verbs::dispatch::tickets;
 use crate::verbs::dispatch::write::{self, Batch};
 use crate::verbs::dispatch::{Filter, Handed};
 use sendgate_decision::clock::Instant;
-use sendgate_decision::names::Action;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
@@ -109,6 +108,9 @@ enum Looked {
     Overtaken,
 }
 
+/// Enrollments to be decided about, and which campaigns share their accounts.
+type Work<'a> = (&'a [Candidate], &'a HashMap<usize, Sharing>);
+
 /// How writing a batch ended.
 enum Written {
     /// It stands.
@@ -188,7 +190,9 @@ impl<'a> Visit<'a> {
                 // One of them cannot be written. Which one is found out while the accounts are held.
                 let mut page = self.read(next)?;
                 let (picked, now) = (&mut page.picked, page.now);
-                if let Written::Overtaken = self.settle(picked, &page.found.candidates, &mut refused, now)? {
+                if let Written::Overtaken =
+                    self.settle(picked, (&page.found.candidates, &page.found.sharing), &mut refused, now)?
+                {
                     return Ok(Looked::Overtaken);
                 }
                 page
@@ -206,7 +210,7 @@ impl<'a> Visit<'a> {
         let at = (next.from, next.until);
         let (picked, now) = paced::pick(self.spi, &self.rule, self.filter, at, next.tickets, &self.passed);
         let deferrals = DEFERRALS_MAX.saturating_sub(self.deferred);
-        let found = candidates::find(self.spi, &picked, self.filter.campaign, (next.limit, deferrals), now)?;
+        let found = candidates::find(&picked, self.filter.campaign, (next.limit, deferrals), now)?;
         Ok(Page { picked, found, now })
     }
 
@@ -214,28 +218,32 @@ impl<'a> Visit<'a> {
     /// another one than it is written in would take a MultiXact.
     fn take(&self, next: &NextPage<'_>) -> Result<Attempt<(Page, Option<Plan>)>> {
         attempt(|| {
-            let page = self.read(next)?;
+            let mut page = self.read(next)?;
             if page.found.candidates.is_empty() {
                 return Ok(Some((page, None)));
             }
-            let plan = self.write(&page.picked, &page.found.candidates, page.now)?;
+            let orders = std::mem::take(&mut page.found.orders);
+            let found = &page.found;
+            let work = (found.candidates.as_slice(), &found.sharing);
+            let plan = self.write(&page.picked, work, orders, page.now)?;
             Ok(plan.map(|plan| (page, Some(plan))))
         })
     }
 
     /// Decides about a batch and writes it; none when it was overtaken meanwhile. In a subtransaction.
-    fn write(&self, picked: &Picked, batch: &[Candidate], now: Instant) -> Result<Option<Plan>> {
-        let plan = decide(&self.rule, &picked.accounts, &picked.pairs, batch, self.wanted(), now);
-        let parts = Batch { visited: &picked.accounts, pairs: &picked.pairs, candidates: batch, now };
+    fn write(&self, picked: &Picked, batch: Work<'_>, orders: Orders, now: Instant) -> Result<Option<Plan>> {
+        let work = (batch.0, batch.1, orders);
+        let plan = decide(&self.rule, &picked.accounts, &picked.pairs, work, self.wanted(), now);
+        let parts = Batch { visited: &picked.accounts, pairs: &picked.pairs, candidates: batch.0, now };
         write::write(self.spi, &parts, &plan);
         let holds = clock::now() < plan.valid_until && config::changes() == self.changes;
-        Ok((holds && plan.suppresses_as_now(batch, picked.told)?).then_some(plan))
+        Ok((holds && plan.suppresses_as_now(batch.0, picked.told)?).then_some(plan))
     }
 
     /// Puts the tickets of a page where they belong.
     fn put_back(&mut self, page: Page, refused: &HashMap<usize, Option<Instant>>) -> Result<Looked> {
         let Page { picked, found, now } = page;
-        if !tickets::put_back(self.spi, &picked, &found.looked_at, refused, self.changes, now) {
+        if !tickets::put_back(self.spi, &picked, &found.looked_at, refused, self.changes, now)? {
             return Ok(Looked::Overtaken);
         }
         self.raise_alerts(&picked, now);
@@ -250,14 +258,14 @@ impl<'a> Visit<'a> {
     fn settle(
         &mut self,
         picked: &mut Picked,
-        batch: &[Candidate],
+        (batch, sharing): Work<'_>,
         refused: &mut HashMap<usize, Option<Instant>>,
         now: Instant,
     ) -> Result<Written> {
         if batch.is_empty() {
             return Ok(Written::Done);
         }
-        match attempt(|| self.write(picked, batch, now))? {
+        match attempt(|| self.write(picked, (batch, sharing), Orders::new(), now))? {
             Attempt::Kept(plan) => {
                 self.keep(picked, batch, plan, refused);
                 Ok(Written::Done)
@@ -270,28 +278,13 @@ impl<'a> Visit<'a> {
             Attempt::Failed(_) => {
                 let (first, second) = batch.split_at(batch.len() / 2);
                 let handed = self.handed.len();
-                if let Written::Overtaken = self.settle(picked, first, refused, now)? {
+                if let Written::Overtaken = self.settle(picked, (first, sharing), refused, now)? {
                     return Ok(Written::Overtaken);
                 }
-                let second = self.in_the_light_of(handed, picked, second);
-                self.settle(picked, &second, refused, now)
+                let second = candidates::in_the_light_of(&self.handed[handed..], picked, second);
+                self.settle(picked, (&second, sharing), refused, now)
             }
         }
-    }
-
-    /// Candidates after the first half was handed out: its prospects have an operation in flight.
-    fn in_the_light_of(&self, handed: usize, picked: &Picked, batch: &[Candidate]) -> Vec<Candidate> {
-        let taken: HashSet<(&str, Action, &str)> = self.handed[handed..]
-            .iter()
-            .map(|row| (row.account.as_str(), row.action, row.prospect.as_str()))
-            .collect();
-        let mut batch = batch.to_vec();
-        for candidate in &mut batch {
-            let pair = &picked.pairs[candidate.pair];
-            let id = picked.accounts[pair.account].id();
-            candidate.history.unresolved |= taken.contains(&(id, pair.action, &candidate.prospect));
-        }
-        batch
     }
 
     /// Takes over a plan that was written.
@@ -333,6 +326,11 @@ impl<'a> Visit<'a> {
         for (visited, account) in picked.accounts.iter_mut().zip(plan.accounts) {
             if let Some(account) = account {
                 visited.row.account = account;
+            }
+        }
+        for (visited, turns) in picked.accounts.iter_mut().zip(plan.turns) {
+            if let Some(turns) = turns {
+                visited.turns = turns;
             }
         }
         for (pair, refusal) in plan.refusals {

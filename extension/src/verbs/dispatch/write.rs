@@ -5,6 +5,7 @@ use crate::postgres::param::{Element, IntoParam, Param, array, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts;
 use crate::tables::accounts::held::Held;
+use crate::tables::accounts::turns;
 use crate::tables::breaker_log::{self, BreakerLine, Cause};
 use crate::tables::campaign_events;
 use crate::tables::campaign_events::many::SkippedWork;
@@ -94,7 +95,16 @@ pub(super) fn write(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
         .zip(&plan.accounts)
         .filter_map(|(visited, account)| Some((visited.held(), account.as_ref()?)))
         .collect();
-    accounts::many::write(spi, &changed);
+    if plan.turns.iter().any(Option::is_some) {
+        let all = batch.visited.iter().zip(&plan.turns).zip(&plan.accounts);
+        let turns: Vec<Option<String>> = all
+            .filter(|(_, account)| account.is_some())
+            .map(|((visited, turns), _)| turns::pack(turns.as_ref().unwrap_or(&visited.turns)))
+            .collect();
+        accounts::many::write_with_turns(spi, &changed, &turns);
+    } else {
+        accounts::many::write(spi, &changed);
+    }
     for clearing in &plan.clearings {
         clear(spi, batch, clearing);
     }

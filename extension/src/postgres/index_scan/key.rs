@@ -1,0 +1,129 @@
+//! The columns of a key, how they are compared, and the index that has them.
+
+use pgrx::pg_sys;
+use std::ffi::CStr;
+
+/// PostgreSQL's own orders, whose numbers have no names in its headers: of UUIDs, of days and instants, of
+/// integers.
+const UUID_FAMILY: pg_sys::Oid = pg_sys::Oid::from_u32(2968);
+const DATETIME_FAMILY: pg_sys::Oid = pg_sys::Oid::from_u32(434);
+const INTEGER_FAMILY: pg_sys::Oid = pg_sys::Oid::from_u32(1976);
+
+/// A column of a key.
+pub struct KeyColumn {
+    pub(super) name: &'static CStr,
+    /// The function that compares it.
+    pub(super) compare: u32,
+    /// What that function has to say about the rows that are looked for.
+    pub(super) strategy: u32,
+    /// The order that its index has to have: operators and collation. A DBA's own index may have others,
+    /// and a walk along it would end too early.
+    order: (pg_sys::Oid, pg_sys::Oid),
+    /// Whether the index has to have the largest first, where the order of the rows matters.
+    descending: bool,
+}
+
+const fn column(name: &'static CStr, compare: u32, order: (pg_sys::Oid, pg_sys::Oid)) -> KeyColumn {
+    KeyColumn { name, compare, strategy: pg_sys::BTEqualStrategyNumber, order, descending: false }
+}
+
+/// A column of text in a key.
+pub const fn text(name: &'static CStr) -> KeyColumn {
+    column(name, pg_sys::F_TEXTEQ, (pg_sys::TEXT_BTREE_FAM_OID, pg_sys::C_COLLATION_OID))
+}
+
+/// A column of UUIDs in a key.
+pub const fn uuid(name: &'static CStr) -> KeyColumn {
+    column(name, pg_sys::F_UUID_EQ, (UUID_FAMILY, pg_sys::InvalidOid))
+}
+
+/// A column of days in a key.
+pub const fn date(name: &'static CStr) -> KeyColumn {
+    column(name, pg_sys::F_DATE_EQ, (DATETIME_FAMILY, pg_sys::InvalidOid))
+}
+
+/// A column of instants in a key.
+pub const fn instant(name: &'static CStr) -> KeyColumn {
+    column(name, pg_sys::F_TIMESTAMPTZ_EQ, (DATETIME_FAMILY, pg_sys::InvalidOid))
+}
+
+/// A column of small integers in a key.
+pub const fn int2(name: &'static CStr) -> KeyColumn {
+    column(name, pg_sys::F_INT2EQ, (INTEGER_FAMILY, pg_sys::InvalidOid))
+}
+
+/// The same, the largest first in its index.
+pub const fn int2_descending(name: &'static CStr) -> KeyColumn {
+    KeyColumn { descending: true, ..int2(name) }
+}
+
+/// The same column with the numbers below the key's, as the last of a key.
+pub const fn int2_below(name: &'static CStr) -> KeyColumn {
+    let equal = int2_descending(name);
+    KeyColumn { compare: pg_sys::F_INT2LT, strategy: pg_sys::BTLessStrategyNumber, ..equal }
+}
+
+/// A column of text with what comes after the key's, byte by byte, as the last of a key.
+pub const fn text_after(name: &'static CStr) -> KeyColumn {
+    KeyColumn { compare: pg_sys::F_TEXT_GT, strategy: pg_sys::BTGreaterStrategyNumber, ..text(name) }
+}
+
+/// A btree index that begins with these columns in their order and that every transaction may use by now. It has
+/// all rows, or all in which `present` is not NULL. Which way it goes matters only where rows are read in its order.
+pub(super) unsafe fn index_on(
+    table: pg_sys::Oid,
+    attributes: &[pg_sys::AttrNumber],
+    (key, in_order): (&[&KeyColumn], bool),
+    present: Option<pg_sys::AttrNumber>,
+) -> Option<pg_sys::Oid> {
+    const MODE: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    unsafe {
+        let relation = pg_sys::table_open(table, MODE);
+        let list = pg_sys::RelationGetIndexList(relation);
+        let length = if list.is_null() { 0 } else { (*list).length as usize };
+        let found = (0..length).map(|i| (*(*list).elements.add(i)).oid_value).find(|&index| {
+            let index = pg_sys::index_open(index, MODE);
+            let about = (*index).rd_index;
+            let columns = (*about).indkey.values.as_slice((*about).indnkeyatts as usize);
+            let fits = (*(*index).rd_rel).relam == pg_sys::BTREE_AM_OID
+                && (*about).indisvalid
+                && (!(*about).indcheckxmin || {
+                    let made_by = pg_sys::HeapTupleHeaderGetXmin((*(*index).rd_indextuple).t_data);
+                    pg_sys::TransactionIdPrecedes(made_by, pg_sys::TransactionXmin)
+                })
+                && columns.starts_with(attributes)
+                && key.iter().enumerate().all(|(i, column)| {
+                    let descending = *(*index).rd_indoption.add(i) & pg_sys::INDOPTION_DESC as i16 != 0;
+                    (*(*index).rd_opfamily.add(i), *(*index).rd_indcollation.add(i)) == column.order
+                        && (!in_order || descending == column.descending)
+                })
+                && has_all_rows(index, present);
+            pg_sys::index_close(index, MODE);
+            fits
+        });
+        pg_sys::table_close(relation, MODE);
+        found
+    }
+}
+
+/// Whether the index leaves out no row, or only those in which the column is NULL.
+unsafe fn has_all_rows(index: pg_sys::Relation, present: Option<pg_sys::AttrNumber>) -> bool {
+    unsafe {
+        let predicate = pg_sys::RelationGetIndexPredicate(index);
+        if predicate.is_null() {
+            return true;
+        }
+        let Some(present) = present.filter(|_| (*predicate).length == 1) else {
+            return false;
+        };
+        let node: *mut pg_sys::Node = (*(*predicate).elements).ptr_value.cast();
+        if (*node).type_ != pg_sys::NodeTag::T_NullTest {
+            return false;
+        }
+        let test: *mut pg_sys::NullTest = node.cast();
+        let tested: *mut pg_sys::Node = (*test).arg.cast();
+        (*test).nulltesttype == pg_sys::NullTestType::IS_NOT_NULL
+            && (*tested).type_ == pg_sys::NodeTag::T_Var
+            && (*tested.cast::<pg_sys::Var>()).varattno == present
+    }
+}

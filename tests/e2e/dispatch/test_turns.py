@@ -1,0 +1,91 @@
+"""Campaigns that share an account: what a call reads does not grow with the work, nor with the campaigns, behind it."""
+
+from e2e.support import equal, provision
+
+NEWEST_ONLY = True
+# A call for one row: where each campaign begins, the row, the next of another; and the ticket.
+READ_MAX = 16
+FETCHED = "SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE schemaname = 'sendgate' AND relname = 'enrollments'"
+
+
+def enqueue(env, campaign: str, count: int, first: str = "1 hour") -> None:
+    env.psql(
+        f"""SELECT count(sendgate.enqueue('{campaign}', '{campaign}-' || n, 'a', 'message',
+                                           sendgate.clock() - interval '{first}' + n * interval '1 ms'))
+            FROM generate_series(1, {count}) n"""
+    )
+
+
+def fetched(env, call: str) -> tuple[list, int]:
+    """The answer of a call, and how many rows of the work were read for it."""
+    with env.connect(autocommit=False) as connection:
+        connection.execute("SET sendgate.in_transaction = 'allow'")
+        before = connection.execute(FETCHED).fetchone()[0]
+        answer = connection.execute(call).fetchall()
+        return answer, connection.execute(FETCHED).fetchone()[0] - before
+
+
+def test_a_backlog_is_not_read_for_another_campaigns_row(env):
+    provision(env, "a", message=1000)
+    enqueue(env, "large", 10_000)
+    enqueue(env, "small", 1, "1 second")
+    for expected in ("large", "small", "large"):
+        rows, read = fetched(env, "SELECT campaign_id FROM sendgate.dispatch(1)")
+        equal(rows, [(expected,)], "handed out")
+        assert read <= READ_MAX, f"{read} rows were read for one"
+
+
+def test_a_campaign_at_its_limit_is_passed_over_as_a_whole(env):
+    provision(env, "a", message=1000)
+    enqueue(env, "large", 10_000)
+    enqueue(env, "small", 3, "1 second")
+    env.psql("SELECT sendgate.set_campaign('large', message_limit => 1)")
+    for expected in (["large"], ["small"], ["small"], ["small"], []):
+        rows, read = fetched(env, "SELECT campaign_id FROM sendgate.dispatch(1)")
+        equal([campaign for (campaign,) in rows], expected, "handed out")
+        assert read <= READ_MAX, f"{read} rows were read for {expected}"
+    equal(env.psql("SELECT count(*) FROM sendgate.dispatch_queue WHERE due_at <= sendgate.clock()"), "0", "due tickets")
+    equal(
+        env.psql("SELECT state, count(*) FROM sendgate.enrollments WHERE campaign_id = 'large' GROUP BY 1 ORDER BY 1"),
+        "sending|1\nwaiting|9999",
+        "its work",
+    )
+
+
+def test_a_thousand_campaigns_cost_what_two_do(env):
+    provision(env, "a", message=2000)
+    env.psql(
+        """SELECT count(sendgate.enqueue('c' || c, 'p' || c || '-' || n, 'a', 'message'))
+           FROM generate_series(1000, 1999) c, generate_series(1, 2) n"""
+    )
+    for number in range(1000, 1010):
+        rows, read = fetched(env, "SELECT campaign_id FROM sendgate.dispatch(1)")
+        equal(rows, [(f"c{number}",)], "handed out")
+        assert read <= READ_MAX, f"{read} rows were read for one"
+    rows, read = fetched(env, "SELECT campaign_id FROM sendgate.dispatch(1000)")
+    equal([rows[0], rows[989], rows[990], rows[999]], [("c1010",), ("c1999",), ("c1000",), ("c1009",)], "the round")
+    assert read <= 4_000, f"{read} rows were read for a thousand"
+
+
+def test_a_turn_is_written_where_two_share_and_nowhere_else(env):
+    provision(env, "a", message=1000)
+    enqueue(env, "alone", 20)
+    env.psql("SELECT count(*) FROM sendgate.dispatch(5)")
+    equal(env.psql("SELECT turns IS NULL FROM sendgate.accounts"), "t", "nothing is remembered")
+    with env.connect(autocommit=False) as connection:
+        connection.execute("SET sendgate.in_transaction = 'allow'")
+        connection.execute("SELECT count(*) FROM sendgate.dispatch(5)")
+        updates = (
+            "SELECT n_tup_upd FROM pg_stat_xact_user_tables WHERE schemaname = 'sendgate' AND relname = 'accounts'"
+        )
+        equal(connection.execute(updates).fetchone(), (1,), "writes of the account")
+    enqueue(env, "second", 1)
+    with env.connect(autocommit=False) as connection:
+        connection.execute("SET sendgate.in_transaction = 'allow'")
+        connection.execute("SELECT count(*) FROM sendgate.dispatch(5)")
+        equal(connection.execute(updates).fetchone(), (1,), "writes of the account, the turn in the same")
+        equal(
+            connection.execute("SELECT turns FROM sendgate.accounts").fetchone(),
+            ({"message": {"0": "alone"}},),
+            "turns",
+        )
