@@ -7,7 +7,7 @@ prints `listening on http://127.0.0.1:PORT` and serves until SIGTERM:
     POST /api/v1/messages   {account_id, prospect_id, action, operation_id} → 201, 422, 429, 50x or silence
     GET  /api/v1/accepted   the invites that were accepted so far
     GET  /api/v1/linkedin/inmail_balance?account_id=…   InMail credits: a number or null for each product
-    POST /topup?account_id=…&credits=…   somebody buys credits
+    POST /topup?account_id=…&credits=…   buys credits
     POST /renew             the first of the month: every account gets the credits of its contract
     GET  /ledger            every request so far and whether it was truly delivered
 
@@ -198,7 +198,7 @@ class Provider:
             return {product: self.credits[account] if product == shown else None for product in PRODUCTS}
 
     def top_up(self, account: str, credits: int) -> dict:
-        """Somebody buys credits."""
+        """Adds bought credits to an account."""
         with self.lock:
             self.credits[account] += credits
         return self.balance(account)

@@ -1678,7 +1678,7 @@ COMMENT ON COLUMN sendgate.guard_triggers.fault IS
 'What is wrong: every statement that fires the trigger fails with this as the message of SG010. NULL: nothing.';
 COMMENT ON COLUMN sendgate.guard_triggers.detail IS 'Why that is wrong.';
 COMMENT ON COLUMN sendgate.guard_triggers.hint IS 'How to declare it.';
-COMMENT ON COLUMN sendgate.guard_triggers.advice IS 'What works, and is perhaps not what was meant. NULL: nothing.';
+COMMENT ON COLUMN sendgate.guard_triggers.advice IS 'Something that works, and may not be intended. NULL: nothing.';
 ALTER FUNCTION sendgate.judge_trigger(oid, oid) OWNER TO sendgate_owner;
 ALTER VIEW sendgate.guard_triggers OWNER TO sendgate_owner;
 REVOKE ALL ON FUNCTION sendgate.judge_trigger(oid, oid) FROM PUBLIC;

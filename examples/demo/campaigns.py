@@ -114,7 +114,7 @@ class Campaigns:
         ]
 
     def _top_up(self) -> list[str]:
-        """Somebody buys credits once known ones are gone, and tells the gate: no test InMail is needed."""
+        """Buys credits once the known ones are gone, and tells the gate: no test InMail is needed."""
         news = []
         for account in [row["account_id"] for row in self.reader.rows(SPENT)]:
             if account not in self.topped_up:

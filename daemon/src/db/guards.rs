@@ -23,7 +23,7 @@ pub struct Guard {
     pub table: String,
     /// What is wrong with its declaration, if something is.
     pub fault: Option<Fault>,
-    /// What works, and is perhaps not what was meant.
+    /// Something that works, and may not be intended.
     pub advice: Option<String>,
 }
 

@@ -156,7 +156,7 @@ def work(driver, provider: Provider) -> None:
 
 def dead_workers(env, way: str, url: str) -> None:
     """A worker that dies before it commits has claimed nothing; one that dies after that may have sent, so its row
-    is refused to everybody else until somebody knows."""
+    is refused to every other worker until its outcome is known."""
     env.psql("INSERT INTO public.outbox VALUES (1001, 'a', 1001), (1002, 'a', 1002)")
     with drivers(way, url, 1) as (driver,):
         if way != "SQLAlchemy":  # which has no statement outside of its transaction

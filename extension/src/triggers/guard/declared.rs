@@ -12,7 +12,7 @@ pub(super) struct Usage {
     pub function: &'static str,
     /// When it has to be fired.
     pub timing: &'static str,
-    /// The same as bits of `pg_trigger.tgtype`: those that have to be there, and those of which one has to be.
+    /// The same as bits of `pg_trigger.tgtype`: those that all have to be there, and those that need one of them.
     pub moments: (u32, u32),
     /// Its arguments.
     pub arguments: &'static [&'static str],
