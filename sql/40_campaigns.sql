@@ -35,7 +35,7 @@ COMMENT ON COLUMN sendgate.enrollments.changed_at IS
 COMMENT ON COLUMN sendgate.enrollments.next_dispatch_at IS
 'When it is due. NULL while waiting: until the operation that is in flight for the same prospect and action is settled. NULL in every other state. A due row may still be held back by its account, its campaign or the switch, which leave no trace here.';
 COMMENT ON COLUMN sendgate.enrollments.attempts IS
-'How often it was handed out. A failure that may be tried again parks it from the fifth on; resume_deferred and switch_action begin at 0 again.';
+'How often it was handed out. A failure that may be tried again parks it from the fifth on; resume_deferred, requeue and switch_action begin at 0 again.';
 COMMENT ON COLUMN sendgate.enrollments.is_connection IS
 'Whether the prospect is connected to the account. switch_action moves only such work to message. Never turns false again.';
 COMMENT ON COLUMN sendgate.enrollments.account_id IS
@@ -47,7 +47,7 @@ COMMENT ON COLUMN sendgate.enrollments.campaign_id IS
 COMMENT ON COLUMN sendgate.enrollments.action IS
 'inmail, invite, message, profile_view or engagement; switch_action changes it while the row waits.';
 COMMENT ON COLUMN sendgate.enrollments.state IS
-'waiting, sending, done, parked or cancelled. sending outlasts the operation''s time: without an answer it stays until the operation is settled. parked ends when its operation is settled, or with resume_deferred. Only a delivery leads out of cancelled, and nothing out of done.';
+'waiting, sending, done, parked or cancelled. sending outlasts the operation''s time: without an answer it stays until the operation is settled. parked ends when its operation is settled, with resume_deferred or with requeue. Only a delivery or requeue leads out of cancelled, and only an operator''s requeue out of done.';
 COMMENT ON COLUMN sendgate.enrollments.operation_id IS
 'The operation of the last hand-out. A failure counts only if it is this one''s; a delivery counts whichever it is. NULL: never handed out, or not since the action was switched. A delivery that reserve took the slot for counts too, for the lowest step that is neither done nor cancelled, and leaves this as it is.';
 COMMENT ON COLUMN sendgate.enrollments.reason IS
@@ -188,6 +188,26 @@ AS 'MODULE_PATHNAME', 'sendgate_enqueue';
 COMMENT ON FUNCTION sendgate.enqueue(text, text, text, text, timestamptz, boolean, integer, jsonb, integer) IS
 'Puts a prospect to a campaign''s work, due at dispatch_at or now: one step of a sequence (1 to 1,000), with a payload that dispatch returns with it (at most 8,192 bytes of text) and a priority (-100 to 100; the highest that is due goes first). True: it is new. False: the same campaign, prospect, account, action and step are there, in whatever state, and nothing changes but a connection flag that becomes true; or the prospect is suppressed for good. Holds no account, except for that flag, so whole lists fit in one transaction. Errors: SG001, SG002, SG003 step, priority or size of the payload, SG004, SG007 dispatch_at is infinite, SG101, SG301 the same work is being put in by another transaction, or the account is held.';
 
+CREATE FUNCTION sendgate.enqueue_many(
+    campaign_ids text[],
+    prospect_ids text[],
+    account_ids text[],
+    actions text[],
+    dispatch_ats timestamptz[] DEFAULT NULL,
+    are_connections boolean[] DEFAULT NULL,
+    steps integer[] DEFAULT NULL,
+    payloads jsonb[] DEFAULT NULL,
+    priorities integer[] DEFAULT NULL,
+    OUT element integer,
+    OUT result text
+) RETURNS SETOF record
+LANGUAGE c
+SECURITY DEFINER
+ROWS 1000
+AS 'MODULE_PATHNAME', 'sendgate_enqueue_many';
+COMMENT ON FUNCTION sendgate.enqueue_many(text[], text[], text[], text[], timestamptz[], boolean[], integer[], jsonb[], integer[]) IS
+'enqueue for a list of up to 10,000 in one call. A row for each element, in order: new, exists (there already, or twice in the list; a connection flag may become true), unknown_account, suppressed (the prospect, for good), or invalid: and what enqueue would have raised. A bad element stops none of the others. The last five arrays may be NULL as a whole. Work is put in in one order, so that two calls with the same work do not deadlock. Errors: SG001 an array is NULL, SG020 unequal lengths, or too many, SG301, SG302 the same work is enqueued again and again meanwhile.';
+
 CREATE FUNCTION sendgate.cancel(
     campaign_id text,
     prospect_id text,
@@ -197,7 +217,32 @@ LANGUAGE c
 SECURITY DEFINER
 AS 'MODULE_PATHNAME', 'sendgate_cancel';
 COMMENT ON FUNCTION sendgate.cancel(text, text, text) IS
-'Takes a prospect out of a campaign, for every action, on one account or all: waiting, sending and parked become cancelled. Returns how many. What a worker has already may still be sent, and a delivery makes it done all the same. Cannot be undone. Holds the accounts. Errors: SG001, SG002, SG101 account_id is unknown, SG301.';
+'Takes a prospect out of a campaign, for every action, on one account or all: waiting, sending and parked become cancelled. Returns how many. What a worker has already may still be sent, and a delivery makes it done all the same. requeue puts it back. Holds the accounts. Errors: SG001, SG002, SG101 account_id is unknown, SG301.';
+
+CREATE FUNCTION sendgate.cancel_prospect(
+    prospect_id text
+) RETURNS integer
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_cancel_prospect';
+COMMENT ON FUNCTION sendgate.cancel_prospect(text) IS
+'cancel in every campaign and on every account: all of a prospect''s work that is waiting, sending or parked becomes cancelled. Returns how many. Holds those accounts. Errors: SG001, SG002, SG301.';
+
+CREATE FUNCTION sendgate.requeue(
+    campaign_id text,
+    prospect_id text,
+    account_id text,
+    action text,
+    step integer DEFAULT 1,
+    dispatch_at timestamptz DEFAULT NULL
+) RETURNS boolean
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_requeue';
+COMMENT ON FUNCTION sendgate.requeue(text, text, text, text, integer, timestamptz) IS
+'Puts parked or cancelled work back: it waits again, due at dispatch_at or now, with attempts from 0. Operators may put back what is done, too. True: it is back. False: there is no such work, it waits or is being sent, or its prospect is suppressed for good. Holds the account. An operator''s is logged. Errors: SG001, SG002, SG003 step, SG004, SG007 dispatch_at is infinite, SG101, SG218 nobody knows the outcome of one of its operations yet, SG301, 42501 it is done and the caller is no operator.';
 
 CREATE FUNCTION sendgate.pause_campaign(
     campaign_id text

@@ -58,6 +58,7 @@ GRANT EXECUTE ON FUNCTION
     sendgate.enqueue(text, text, text, text, timestamptz, boolean, integer, jsonb, integer),
     sendgate.dispatch(integer, text, text, uuid, text),
     sendgate.cancel(text, text, text),
+    sendgate.enqueue_many(text[], text[], text[], text[], timestamptz[], boolean[], integer[], jsonb[], integer[]),
     sendgate.confirm_many(text[], uuid[], text[]),
     sendgate.rollback_many(text[], uuid[], text[], text[], integer[], interval[]),
     sendgate.record_credit_balance(text, integer, timestamptz, text),
@@ -144,6 +145,12 @@ GRANT EXECUTE ON FUNCTION
     sendgate.breaker_probe(text, text),
     sendgate.breaker_force(text, text, text)
 TO sendgate_operator, sendgate_daemon;
+
+-- Work that is taken out or put back, by applications and by people.
+GRANT EXECUTE ON FUNCTION
+    sendgate.cancel_prospect(text),
+    sendgate.requeue(text, text, text, text, integer, timestamptz)
+TO sendgate_sender, sendgate_operator, sendgate_daemon;
 
 -- The jobs and the outbox.
 GRANT EXECUTE ON FUNCTION

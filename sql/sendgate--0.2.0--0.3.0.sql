@@ -615,6 +615,10 @@ ALTER TABLE sendgate.enrollments
     ADD CONSTRAINT enrollments_pkey PRIMARY KEY (account_id, prospect_id, campaign_id, action, step);
 COMMENT ON TABLE sendgate.enrollments IS
 'Campaign work, one row per account, prospect, campaign, action and step. Put in by enqueue, handed out by dispatch, moved on by the outcome of its operation. A row is changed only while its account is held. Written by sendgate''s functions only.';
+COMMENT ON COLUMN sendgate.enrollments.attempts IS
+'How often it was handed out. A failure that may be tried again parks it from the fifth on; resume_deferred, requeue and switch_action begin at 0 again.';
+COMMENT ON COLUMN sendgate.enrollments.state IS
+'waiting, sending, done, parked or cancelled. sending outlasts the operation''s time: without an answer it stays until the operation is settled. parked ends when its operation is settled, with resume_deferred or with requeue. Only a delivery or requeue leads out of cancelled, and only an operator''s requeue out of done.';
 COMMENT ON COLUMN sendgate.enrollments.operation_id IS
 'The operation of the last hand-out. A failure counts only if it is this one''s; a delivery counts whichever it is. NULL: never handed out, or not since the action was switched. A delivery that reserve took the slot for counts too, for the lowest step that is neither done nor cancelled, and leaves this as it is.';
 COMMENT ON COLUMN sendgate.enrollments.step IS
@@ -643,6 +647,61 @@ COMMENT ON FUNCTION sendgate.enqueue(text, text, text, text, timestamptz, boolea
 'Puts a prospect to a campaign''s work, due at dispatch_at or now: one step of a sequence (1 to 1,000), with a payload that dispatch returns with it (at most 8,192 bytes of text) and a priority (-100 to 100; the highest that is due goes first). True: it is new. False: the same campaign, prospect, account, action and step are there, in whatever state, and nothing changes but a connection flag that becomes true. Holds no account, except for that flag, so whole lists fit in one transaction. Errors: SG001, SG002, SG003 step, priority or size of the payload, SG004, SG007 dispatch_at is infinite, SG101, SG301 the same work is being put in by another transaction, or the account is held.';
 COMMENT ON FUNCTION sendgate.dispatch(integer, text, text, uuid, text) IS
 'Hands out up to max_operations (1 to 1,000) due enrollments, each with a slot, of accounts that every rule lets send; of one action, account or campaign if told. Of an account and action, the highest priority goes first; among equals the campaigns take turns, each with what has been due longest, and one that has taken its part of the account''s day is passed over. No row: nothing may be sent now. An account that another session holds is passed over, not waited for, and hides no other. A call defers at most 1,000 enrollments behind open breakers and moves about 10,000 that a rule about their prospect holds back; the next calls do the rest. The same request_id with the same arguments again returns those rows that are still in flight, in time and on a connected account. Commit before you call the provider, and settle every row. Errors: SG001, SG002, SG003, SG004, SG101 account_id is unknown, SG213 the request_id has other arguments, SG301, SG302 no batch held, SG303 another session answered the same request meanwhile: repeat.';
+
+-- Lists of work, work that is taken out everywhere, work that is put back.
+CREATE FUNCTION sendgate.enqueue_many(
+    campaign_ids text[],
+    prospect_ids text[],
+    account_ids text[],
+    actions text[],
+    dispatch_ats timestamptz[] DEFAULT NULL,
+    are_connections boolean[] DEFAULT NULL,
+    steps integer[] DEFAULT NULL,
+    payloads jsonb[] DEFAULT NULL,
+    priorities integer[] DEFAULT NULL,
+    OUT element integer,
+    OUT result text
+) RETURNS SETOF record
+LANGUAGE c
+SECURITY DEFINER
+ROWS 1000
+AS 'MODULE_PATHNAME', 'sendgate_enqueue_many';
+COMMENT ON FUNCTION sendgate.enqueue_many(text[], text[], text[], text[], timestamptz[], boolean[], integer[], jsonb[], integer[]) IS
+'enqueue for a list of up to 10,000 in one call. A row for each element, in order: new, exists (there already, or twice in the list; a connection flag may become true), unknown_account, suppressed (the prospect, for good), or invalid: and what enqueue would have raised. A bad element stops none of the others. The last five arrays may be NULL as a whole. Work is put in in one order, so that two calls with the same work do not deadlock. Errors: SG001 an array is NULL, SG020 unequal lengths, or too many, SG301, SG302 the same work is enqueued again and again meanwhile.';
+CREATE FUNCTION sendgate.cancel_prospect(
+    prospect_id text
+) RETURNS integer
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_cancel_prospect';
+COMMENT ON FUNCTION sendgate.cancel_prospect(text) IS
+'cancel in every campaign and on every account: all of a prospect''s work that is waiting, sending or parked becomes cancelled. Returns how many. Holds those accounts. Errors: SG001, SG002, SG301.';
+CREATE FUNCTION sendgate.requeue(
+    campaign_id text,
+    prospect_id text,
+    account_id text,
+    action text,
+    step integer DEFAULT 1,
+    dispatch_at timestamptz DEFAULT NULL
+) RETURNS boolean
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_requeue';
+COMMENT ON FUNCTION sendgate.requeue(text, text, text, text, integer, timestamptz) IS
+'Puts parked or cancelled work back: it waits again, due at dispatch_at or now, with attempts from 0. Operators may put back what is done, too. True: it is back. False: there is no such work, it waits or is being sent, or its prospect is suppressed for good. Holds the account. An operator''s is logged. Errors: SG001, SG002, SG003 step, SG004, SG007 dispatch_at is infinite, SG101, SG218 nobody knows the outcome of one of its operations yet, SG301, 42501 it is done and the caller is no operator.';
+COMMENT ON FUNCTION sendgate.cancel(text, text, text) IS
+'Takes a prospect out of a campaign, for every action, on one account or all: waiting, sending and parked become cancelled. Returns how many. What a worker has already may still be sent, and a delivery makes it done all the same. requeue puts it back. Holds the accounts. Errors: SG001, SG002, SG101 account_id is unknown, SG301.';
+ALTER FUNCTION sendgate.enqueue_many(text[], text[], text[], text[], timestamptz[], boolean[], integer[], jsonb[], integer[]) OWNER TO sendgate_owner;
+REVOKE ALL ON FUNCTION sendgate.enqueue_many(text[], text[], text[], text[], timestamptz[], boolean[], integer[], jsonb[], integer[]) FROM PUBLIC;
+ALTER FUNCTION sendgate.cancel_prospect(text) OWNER TO sendgate_owner;
+REVOKE ALL ON FUNCTION sendgate.cancel_prospect(text) FROM PUBLIC;
+ALTER FUNCTION sendgate.requeue(text, text, text, text, integer, timestamptz) OWNER TO sendgate_owner;
+REVOKE ALL ON FUNCTION sendgate.requeue(text, text, text, text, integer, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sendgate.enqueue_many(text[], text[], text[], text[], timestamptz[], boolean[], integer[], jsonb[], integer[]) TO sendgate_sender;
+GRANT EXECUTE ON FUNCTION sendgate.cancel_prospect(text), sendgate.requeue(text, text, text, text, integer, timestamptz)
+TO sendgate_sender, sendgate_operator, sendgate_daemon;
 
 -- The pace of an account.
 CREATE FUNCTION sendgate.set_pace(

@@ -131,6 +131,8 @@ class Operation:
     counted: bool = False
     # A send from outside, as it was told first: chat id and instant.
     told_as: tuple | None = None
+    # Of its campaign's work; none where it was not handed out.
+    step: int | None = None
 
     def kept(self) -> bool:
         return self.state != "released"

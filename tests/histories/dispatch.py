@@ -31,13 +31,14 @@ class Row:
     operation: str
     expires_at: int
     attempt: int
+    step: int
 
 
 @dataclass
 class Witness:
     """How the database stands after the call."""
 
-    # By account, campaign, prospect and action: state, due at, reason.
+    # By account, campaign, prospect, action and step: state, due at, reason.
     pieces: dict[tuple, tuple]
     # By account: the breaker's stamp.
     stamps: dict[str, int | None]
@@ -55,6 +56,8 @@ class Dispatch:
         self.released: set[Enrollment] = set()
         # By account and action: what the account refused before anything was handed out.
         self.ahead: dict[tuple[str, str], tuple | None] = {}
+        # Whose skip this call has noted: two steps of a prospect are one.
+        self.skipped: set[tuple] = set()
 
     def judge(self, rows: list[Row], witness: Witness) -> None:
         if len(rows) > self.many:
@@ -74,7 +77,7 @@ class Dispatch:
         for name, account in self.accounts.items():
             left = self.due(account)
             for e in left:
-                found = witness.pieces[name, e.campaign, e.prospect, e.action]
+                found = witness.pieces[name, e.campaign, e.prospect, e.action, e.step]
                 self.stayed(account, e, full=len(rows) == self.many)
                 if found != (e.state, e.due_at, e.reason):
                     self.put_off(name, account, e, found)
@@ -105,7 +108,7 @@ class Dispatch:
     def grant(self, row: Row) -> None:
         """A piece that was handed out was due, came in its turn, and passed every rule."""
         account = self.accounts.get(row.account)
-        e = account and account.piece(row.campaign, row.prospect, row.action)
+        e = account and account.piece(row.campaign, row.prospect, row.action, row.step)
         if e is None or e not in self.due(account):
             raise Wrong(f"{row} is not due")
         if any(o.number == row.operation for o in account.journal):
@@ -190,8 +193,10 @@ class Dispatch:
         refused, _ = account.look(e.action, e.prospect)
         reason = found[2]
         if reason == NO_CREDITS and refused and refused[0] == NO_CREDITS:
-            account.skip(e.prospect, e.campaign)
-            account.defer(e.prospect, e.campaign)
+            if (name, e.prospect, e.campaign) not in self.skipped:
+                account.skip(e.prospect, e.campaign, defers=False)
+            self.skipped.add((name, e.prospect, e.campaign))
+            e.becomes("waiting", account.next_period(account.now), reason)
         elif refused and refused[0] == SUPPRESSED and reason == SUPPRESSED and not ahead:
             if refused[1] is None:
                 account.spare(e.prospect, e.campaign, e.action)

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from .books import DAY, ERRORS, HOUR, MINUTE, SECOND
 from .people import opts_out
+from .sequences import in_sequences
 from .tables import CALLS, micros, shown
 from .verbs import WAITS
 from .window import QUARTERS_A_DAY
@@ -93,6 +94,7 @@ def make(seed: int) -> History:
             step = MAKERS[kind](rng, reserved)
         other_one = step[0] in (*CALLS, "wait") and rng.random() < SECOND_ACCOUNT
         history.steps.append(("b", *step) if other_one else step)
+    history.steps = in_sequences(random.Random(-1 - seed), history.steps)
     history.steps = opts_out(history.steps, seed)
     return history
 

@@ -86,12 +86,13 @@ class Breaker(Work):
             return NO_CREDITS, self.next_period(self.now)
         return None
 
-    def skip(self, prospect: str | None, campaign: str | None) -> None:
+    def skip(self, prospect: str | None, campaign: str | None, defers: bool = True) -> None:
         """Once for each piece of work and stamp; then it is counted."""
         key = (prospect, campaign, self.stamp)
         if key not in self.skips:
             self.lines.append(("skip", NO_CREDITS))
-            self.defer(prospect, campaign)
+            if defers:
+                self.defer(prospect, campaign)
         self.skips[key] = self.skips.get(key, -1) + 1
 
 

@@ -52,7 +52,7 @@ WHERE tgfoid IN ('sendgate.append_only'::regproc, 'sendgate.account_leaves'::reg
 POISONED = f"""ALTER TABLE sendgate.send_operations DROP CONSTRAINT IF EXISTS poison,
     ADD CONSTRAINT poison CHECK (prospect_id <> '{POISON}')"""
 # Calls that answer how much work they moved.
-MOVES = "cancel", "resume_deferred", "switch_action"
+MOVES = "cancel", "cancel_prospect", "requeue", "resume_deferred", "switch_action"
 # Ids of an operation and of requests that do not exist.
 NOBODY = 10**12 - 1
 REQUESTS = 10**11
@@ -94,7 +94,7 @@ class Player:
                 self.go_on(world, wait(world.accounts[name], step[1]))
                 continue
             self.take(at, world, name, step)
-            if step[0] in ("reserve", "enqueue", "put", "dispatch"):
+            if step[0] in ("reserve", "enqueue", "put", "enqueue_many", "requeue", "dispatch"):
                 # The contract does not order two rows of the same instant, so histories make none.
                 self.go_on(world, world.now + 1)
 
@@ -146,7 +146,7 @@ class Player:
         if verb == "dispatch":
             return tuple(self.handed(answer.fetchall()))
         values = plain(answer.fetchone())
-        if verb in ("confirm_many", "rollback_many"):
+        if verb in ("confirm_many", "rollback_many", "enqueue_many"):
             return tuple(values[0])
         # A function that returns void answers with the empty text.
         return (None,) if values == [""] else tuple(values)
@@ -194,8 +194,13 @@ def arguments(world: World, name: str, step: tuple) -> tuple:
 
     if verb == "reserve":
         rest = (*rest[:3], operation(rest[3]))
-    elif verb in ("enqueue", "put") and rest[3] is not None:
-        rest = (*rest[:3], moment(world.now + rest[3]), *rest[4:])
+    elif verb == "enqueue":
+        later, step, priority = (*rest[3:], 1, 0)[:3] if len(rest) == 4 else rest[3:]
+        rest = (*rest[:3], due_in(world, later), step, priority)
+    elif verb == "put":
+        rest = (*rest[:3], due_in(world, rest[3]), *rest[4:])
+    elif verb == "requeue":
+        rest = (*rest[:4], due_in(world, rest[4]))
     elif verb == "confirm":
         rest = known(account, rest[0]), rest[1], ago(rest[2])
     elif verb == "rollback":
@@ -217,11 +222,19 @@ def arguments(world: World, name: str, step: tuple) -> tuple:
     return (name, *rest)
 
 
+def due_in(world: World, later: int | None):
+    return None if later is None else moment(world.now + later)
+
+
 def arguments_of_all(world: World, verb: str, rest: tuple) -> tuple:
     if verb == "dispatch":
         return (*rest[:3], None if rest[3] is None else operation(REQUESTS + rest[3]))
     if verb == "suppress_prospect":
         return rest[0], None if rest[1] is None else moment(world.now + rest[1])
+    if verb == "enqueue_many":
+        columns = [list(column) for column in zip(*rest[0], strict=True)]
+        columns[4] = [due_in(world, later) for later in columns[4]]
+        return tuple(columns)
     if verb not in ("confirm_many", "rollback_many"):
         return rest
     batch = world.batch(rest[0])

@@ -29,9 +29,11 @@ CALLS = {
     "preview": "SELECT proceed, reason, retry_at, expires_at, sent_today, daily_cap, remaining"
     " FROM sendgate.preview(%s, %s, %s)",
     "enqueue": "SELECT sendgate.enqueue(account_id => %s, campaign_id => %s, prospect_id => %s, action => %s,"
-    " dispatch_at => %s)",
+    " dispatch_at => %s, step => %s, priority => %s)",
     "put": "SELECT sendgate.enqueue(account_id => %s, campaign_id => %s, prospect_id => %s, action => %s,"
     " dispatch_at => %s, priority => %s)",
+    "requeue": "SELECT sendgate.requeue(account_id => %s, campaign_id => %s, prospect_id => %s, action => %s,"
+    " step => %s, dispatch_at => %s)",
     "confirm": "SELECT sendgate.confirm(%s, %s, %s, %s)",
     "rollback": "SELECT sendgate.rollback(%s, %s, %s, %s, %s, %s)",
     "resolve": "SELECT sendgate.resolve_operation(%s, %s, %s, %s, 'a note')",
@@ -60,11 +62,14 @@ CALLS = {
 
 # Of all accounts.
 CALLS_OF_ALL = {
-    "dispatch": "SELECT account_id, campaign_id, prospect_id, action, operation_id::text, expires_at, attempt"
+    "dispatch": "SELECT account_id, campaign_id, prospect_id, action, operation_id::text, expires_at, attempt, step"
     " FROM sendgate.dispatch(%s, %s, %s, %s)",
     "confirm_many": "SELECT sendgate.confirm_many(%s, %s, %s)",
     "rollback_many": "SELECT sendgate.rollback_many(%s, %s, %s, %s, %s)",
     "cancel": "SELECT sendgate.cancel(%s, %s, %s)",
+    "cancel_prospect": "SELECT sendgate.cancel_prospect(%s)",
+    "enqueue_many": "SELECT array_agg(result ORDER BY element) FROM sendgate.enqueue_many(account_ids => %s,"
+    " campaign_ids => %s, prospect_ids => %s, actions => %s, dispatch_ats => %s, steps => %s, priorities => %s)",
     "switch_action": "SELECT moved, left_behind FROM sendgate.switch_action(%s, %s, %s)",
     "pause_campaign": "SELECT sendgate.pause_campaign(%s)",
     "resume_campaign": "SELECT sendgate.resume_campaign(%s)",
@@ -85,7 +90,7 @@ SELECT a.id, a.status, a.breaker_mode, a.inmail_credits_exhausted_at, a.breaker_
        (SELECT array_agg(concat_ws(' ', action, sent_today, sent_this_week, daily_cap,
                                    coalesce(weekly_cap, -1)) ORDER BY action)
         FROM sendgate.counters c WHERE c.account_id = a.id AND action IN ('inmail', 'invite')),
-       (SELECT array_agg(concat_ws(' ', right(o.operation_id::text, 3), o.origin, o.action, o.prospect_id,
+       (SELECT array_agg(concat_ws(' ', right(o.operation_id::text, 3), o.origin, o.action, o.prospect_id, o.step,
                                    o.state, coalesce(o.outcome, '-'), o.counted_on, e.chat_id,
                                    extract(epoch FROM e.occurred_at)))
         FROM sendgate.send_operations o
@@ -95,7 +100,7 @@ SELECT a.id, a.status, a.breaker_mode, a.inmail_credits_exhausted_at, a.breaker_
        (SELECT array_agg(concat_ws(' ', kind, day)) FROM sendgate.open_alerts l WHERE l.account_id = a.id),
        (SELECT array_agg(concat_ws(' ', prospect_id, campaign_id, action, reason, repeats))
         FROM sendgate.campaign_events c WHERE c.account_id = a.id),
-       (SELECT array_agg(concat_ws(' ', campaign_id, prospect_id, action, state,
+       (SELECT array_agg(concat_ws(' ', campaign_id, prospect_id, action, step, priority, state,
                                    extract(epoch FROM next_dispatch_at), reason, attempts,
                                    right(operation_id::text, 3)))
         FROM sendgate.enrollments e WHERE e.account_id = a.id),
@@ -115,7 +120,7 @@ SELECT a.id, a.status, a.breaker_mode, a.inmail_credits_exhausted_at, a.breaker_
 FROM sendgate.accounts a ORDER BY a.id
 """
 # The state by which dispatch is judged, beside its answer.
-PIECES = """SELECT account_id, campaign_id, prospect_id, action, state, next_dispatch_at, reason
+PIECES = """SELECT account_id, campaign_id, prospect_id, action, step, state, next_dispatch_at, reason
 FROM sendgate.enrollments"""
 # How far the ramp is, right after something was counted.
 RAMPED = "SELECT ramp_days FROM sendgate.accounts WHERE id = %s"
@@ -134,7 +139,7 @@ def pictured(account: Account) -> tuple:
     def told(o):
         event = (o.event.chat, seconds(o.event.occurred_at)) if o.event else ()
         number, origin = ("ext", "external") if o.number is None else (o.id()[-3:], "gate")
-        return words(number, origin, o.action, o.prospect, o.state, o.outcome or "-", o.counted_on, *event)
+        return words(number, origin, o.action, o.prospect, o.step, o.state, o.outcome or "-", o.counted_on, *event)
 
     def counter(action):
         daily, weekly = account.cap(action)
@@ -143,7 +148,8 @@ def pictured(account: Account) -> tuple:
 
     def enrolled(e):
         operation = e.operation and e.operation.id()[-3:]
-        return words(e.campaign, e.prospect, e.action, e.state, seconds(e.due_at), e.reason, e.attempts, operation)
+        which = e.campaign, e.prospect, e.action, e.step, e.priority
+        return words(*which, e.state, seconds(e.due_at), e.reason, e.attempts, operation)
 
     def since(at):
         return "-" if at is None else seconds(at)
@@ -195,4 +201,4 @@ def witness(connection) -> Witness:
     """How the enrollments and the breakers stand."""
     pieces = [plain(row) for row in connection.execute(PIECES, prepare=True)]
     stamps = [plain(row) for row in connection.execute(STAMPS, prepare=True)]
-    return Witness({tuple(row[:4]): tuple(row[4:]) for row in pieces}, dict(stamps))
+    return Witness({tuple(row[:5]): tuple(row[5:]) for row in pieces}, dict(stamps))

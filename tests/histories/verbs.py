@@ -69,10 +69,12 @@ class Account(Failing):
         return operation.event
 
     def finish(self, operation: Operation) -> None:
-        """Delivered: the prospect of the campaign has got it."""
+        """Delivered: the prospect of the campaign has got it. Its proof may come after that was said."""
+        is_known = operation.state == "delivered"
         self.settled_as(operation, "delivered", None)
         self.included_after_all(operation.action)
-        self.arrived(operation)
+        if not is_known:
+            self.arrived(operation)
 
     def look_at_proof(self, operation: Operation) -> None:
         if operation.action == "inmail" and self.stamp is not None:

@@ -17,17 +17,19 @@ UNKNOWN = ("indeterminate", "expired")
 
 @dataclass(eq=False)
 class Enrollment:
-    """A prospect in a campaign, for an action."""
+    """A prospect in a campaign, for an action: one message of a sequence."""
 
     campaign: str
     prospect: str
     action: str
     due_at: int | None
+    step: int
+    priority: int
+    since: int
     state: str = "waiting"
     reason: str | None = None
     attempts: int = 0
     operation: Operation | None = None
-    priority: int = 0
 
     def becomes(self, state: str, due_at: int | None = None, reason: str | None = None) -> None:
         self.state, self.due_at, self.reason = state, due_at, reason
@@ -39,7 +41,7 @@ class Work(Books):
     def __init__(self, *arguments):
         super().__init__(*arguments)
         self.enrolled: list[Enrollment] = []
-        # By campaign, prospect and action: every operation that was handed out, the first one first.
+        # By campaign, prospect and action, whatever the step: every operation that was handed out, the first one first.
         self.handed: dict[tuple, list[Operation]] = {}
         # What the recipient's side refused, as the campaign is told.
         self.refused: list[tuple] = []
@@ -59,27 +61,31 @@ class Work(Books):
         # Until when at the latest.
         self.asleep_until: dict[str, int] = {}
 
-    def piece(self, campaign: str, prospect: str, action: str) -> Enrollment | None:
+    def steps(self, campaign: str | None, prospect: str | None, action: str) -> list[Enrollment]:
+        """The pieces of a sequence, the lowest step first."""
         key = campaign, prospect, action
-        return next((e for e in self.enrolled if (e.campaign, e.prospect, e.action) == key), None)
+        return sorted((e for e in self.enrolled if (e.campaign, e.prospect, e.action) == key), key=lambda e: e.step)
+
+    def piece(self, campaign: str, prospect: str, action: str, step: int) -> Enrollment | None:
+        return next((e for e in self.steps(campaign, prospect, action) if e.step == step), None)
 
     def due(self) -> list[Enrollment]:
         """The work that dispatch may look at."""
         waiting = [e for e in self.enrolled if e.state == "waiting" and e.campaign not in self.paused_campaigns]
         return [e for e in waiting if e.due_at is not None and e.due_at <= self.now]
 
-    def enqueue(self, campaign: str, prospect: str, action: str, later: int | None) -> tuple:
+    def enqueue(
+        self, campaign: str, prospect: str, action: str, later: int | None, step: int = 1, priority: int = 0
+    ) -> tuple:
         suppressed = self.people.of(prospect, self.now)
-        if self.piece(campaign, prospect, action) or (suppressed and suppressed.until is None):
+        if self.piece(campaign, prospect, action, step) or (suppressed and suppressed.until is None):
             return (False,)
-        self.enrolled.append(Enrollment(campaign, prospect, action, self.now + (later or 0)))
+        due_at = self.now + (later or 0)
+        self.enrolled.append(Enrollment(campaign, prospect, action, due_at, step, priority, self.now))
         return (True,)
 
     def put(self, campaign: str, prospect: str, action: str, later: int | None, priority: int) -> tuple:
-        answer = self.enqueue(campaign, prospect, action, later)
-        if answer == (True,):
-            self.enrolled[-1].priority = priority
-        return answer
+        return self.enqueue(campaign, prospect, action, later, priority=priority)
 
     def part_is_taken(self, action: str, campaign: str | None) -> tuple[str, int | None] | None:
         """The campaign has had its part of the day; the last of the gate's rules."""
@@ -93,8 +99,23 @@ class Work(Books):
         of_day = [o for o in self.journal if o.kept() and o.counted_on == self.today]
         return sum((o.action, o.campaign) == (action, campaign) for o in of_day)
 
-    def cancel(self, campaign: str, prospect: str) -> int:
-        live = [e for e in self.enrolled if (e.campaign, e.prospect) == (campaign, prospect)]
+    def requeue(self, campaign: str, prospect: str, action: str, step: int, later: int | None) -> tuple:
+        """What is over, or stopped, begins anew; not while nobody knows what became of it."""
+        e = self.piece(campaign, prospect, action, step)
+        if e is None or e.state in ("waiting", "sending"):
+            return (False,)
+        own = [o for o in self.handed.get((campaign, prospect, action), []) if o.step == step]
+        if any(o.unresolved() for o in own):
+            raise Problem("SG218")
+        suppressed = self.people.of(prospect, self.now)
+        if suppressed and suppressed.until is None:
+            return (False,)
+        e.becomes("waiting", self.now + (later or 0))
+        e.attempts = 0
+        return (True,)
+
+    def cancel(self, campaign: str | None, prospect: str) -> int:
+        live = [e for e in self.enrolled if e.prospect == prospect and campaign in (None, e.campaign)]
         live = [e for e in live if e.state in ("waiting", "sending", "parked")]
         for e in live:
             e.becomes("cancelled")
@@ -105,7 +126,7 @@ class Work(Books):
         gave it."""
         waiting = [e for e in self.enrolled if e.state == "waiting" and e.action == before]
         waiting = [e for e in waiting if e.campaign == campaign]
-        moved = [e for e in waiting if not self.piece(campaign, e.prospect, after)]
+        moved = [e for e in waiting if not self.piece(campaign, e.prospect, after, e.step)]
         for e in moved:
             e.becomes("waiting", e.due_at if e.reason is None else self.now)
             e.action, e.attempts, e.operation = after, 0, None
@@ -123,11 +144,11 @@ class Work(Books):
         return [e for e in self.enrolled if e.state == "waiting" and e.reason == NO_CREDITS]
 
     def defer(self, prospect: str | None, campaign: str | None) -> None:
-        """The piece that was skipped waits for the next credits."""
+        """Each step of what was skipped waits for the next credits."""
         until = self.next_period(self.now)
-        e = self.piece(campaign, prospect, "inmail")
-        if e and e.state == "waiting" and (e.due_at is None or e.due_at < until):
-            e.due_at, e.reason = until, NO_CREDITS
+        for e in self.steps(campaign, prospect, "inmail"):
+            if e.state == "waiting" and (e.due_at is None or e.due_at < until):
+                e.due_at, e.reason = until, NO_CREDITS
 
     def release(self) -> int:
         """Makes deferred work due; returns how many were not due already."""
@@ -138,7 +159,7 @@ class Work(Books):
 
     def offer(self) -> None:
         """A permit lies ready: the first deferred piece that nothing else holds back is due."""
-        for e in sorted(self.deferred(), key=lambda e: e.due_at):
+        for e in sorted(self.deferred(), key=lambda e: (e.due_at, e.since, e.prospect, e.campaign, e.step)):
             same = self.same("inmail", e.prospect)
             blocked = any(o.unresolved() or o.reserved_at > self.now - PROSPECT_COOLDOWN for o in same)
             blocked = blocked or self.people.of(e.prospect, self.now)
@@ -162,14 +183,20 @@ class Work(Books):
 
     def hand_out(self, e: Enrollment, operation: Operation) -> None:
         e.becomes("sending")
-        e.attempts, e.operation = e.attempts + 1, operation
+        e.attempts, e.operation, operation.step = e.attempts + 1, operation, e.step
         self.handed.setdefault((e.campaign, e.prospect, e.action), []).append(operation)
 
     def arrived(self, operation: Operation) -> None:
-        """Delivered: the prospect of the campaign has got it, whatever was said of the piece."""
-        e = self.piece(operation.campaign, operation.prospect, operation.action)
-        if e:
-            e.becomes("done")
+        """Delivered: the prospect of the campaign has got it, whatever was said of the piece.
+
+        Where no step is named, it is the lowest that is open.
+        """
+        steps = self.steps(operation.campaign, operation.prospect, operation.action)
+        if operation.step is None:
+            steps = [e for e in steps if e.state not in ("done", "cancelled")][:1]
+        for e in steps:
+            if operation.step in (None, e.step):
+                e.becomes("done")
 
     def failed(self, operation: Operation, answer: Answer, retry_after: int | None = None) -> None:
         """The outcome of the last hand-out of this work, unless it was a delivery."""

@@ -72,6 +72,18 @@ class World:
         asked = self.all() if only is None else [self.accounts[only]]
         return (sum(account.cancel(campaign, prospect) for account in asked),)
 
+    def cancel_prospect(self, prospect: str) -> tuple:
+        return (sum(account.cancel(None, prospect) for account in self.all()),)
+
+    def enqueue_many(self, pieces: tuple) -> list[str]:
+        return [self.put_in(self.accounts[name], piece) for name, *piece in pieces]
+
+    def put_in(self, account: Account, piece: list) -> str:
+        if account.enqueue(*piece)[0]:
+            return "new"
+        suppressed = account.people.of(piece[1], self.now)
+        return "suppressed" if suppressed and suppressed.until is None else "exists"
+
     def switch_action(self, campaign: str, before: str, after: str) -> tuple:
         if before == after:
             raise Problem("SG004")

@@ -93,6 +93,8 @@ sqlstates! {
     InTransaction = b"SG216",
     /// The same, refused.
     TransactionRefused = b"SG217",
+    /// Work with an unanswered attempt was to be put back.
+    WorkUnresolved = b"SG218",
     /// An account or a prospect cannot leave while a send is under way.
     SendUnderWay = b"SG219",
     /// A `retry_after` that makes no sense; a warning.
@@ -107,6 +109,8 @@ sqlstates! {
     RequestAnswered = b"SG303",
     /// The gate's no to a row that `guard_send` guards; the message is the reason.
     Refused = b"SG401",
+    /// What only operators may do; PostgreSQL's own code for a missing privilege.
+    NotAnOperator = b"42501",
 }
 
 /// An error on its way to the client.

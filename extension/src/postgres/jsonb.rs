@@ -1,5 +1,6 @@
 //! A `jsonb` value that is handed on as it is: nothing here looks into it.
 
+use crate::postgres::function::Args;
 use crate::postgres::param::{IntoParam, Param};
 use pgrx::{FromDatum, pg_sys};
 use std::ffi::CStr;
@@ -48,5 +49,30 @@ impl Jsonb {
             pg_sys::pfree(datum.cast_mut_ptr());
             bytes
         }
+    }
+}
+
+/// The `jsonb[]` argument at `position` (from 0), or `None` for NULL.
+pub fn array(args: &Args, position: usize) -> Option<Vec<Option<Jsonb>>> {
+    let argument = unsafe { pgrx::fcinfo::pg_get_nullable_datum(args.0, position) };
+    if argument.isnull {
+        return None;
+    }
+    unsafe {
+        let array = pg_sys::pg_detoast_datum(argument.value.cast_mut_ptr()).cast();
+        let (mut values, mut nulls, mut count) = (std::ptr::null_mut(), std::ptr::null_mut(), 0);
+        let alignment = pg_sys::TYPALIGN_INT as std::ffi::c_char;
+        pg_sys::deconstruct_array(
+            array,
+            pg_sys::JSONBOID,
+            -1,
+            false,
+            alignment,
+            &mut values,
+            &mut nulls,
+            &mut count,
+        );
+        let value = |i: usize| Jsonb::from_datum(*values.add(i), *nulls.add(i));
+        Some((0..count as usize).map(value).collect())
     }
 }

@@ -149,6 +149,9 @@ macro_rules! type_oid {
     (jsonb) => {
         ::pgrx::pg_sys::JSONBOID
     };
+    (jsonbs) => {
+        ::pgrx::pg_sys::JSONBARRAYOID
+    };
     (bytes_many) => {
         ::pgrx::pg_sys::BYTEAARRAYOID
     };
@@ -191,6 +194,8 @@ pub enum Element {
     Bool,
     /// `bytea`.
     Bytes,
+    /// `jsonb`.
+    Jsonb,
 }
 
 impl Element {
@@ -203,6 +208,7 @@ impl Element {
             Element::Date => (pg_sys::DATEOID, 4, true, pg_sys::TYPALIGN_INT),
             Element::Timestamp => (pg_sys::TIMESTAMPTZOID, 8, true, pg_sys::TYPALIGN_DOUBLE),
             Element::Bytes => (pg_sys::BYTEAOID, -1, false, pg_sys::TYPALIGN_INT),
+            Element::Jsonb => (pg_sys::JSONBOID, -1, false, pg_sys::TYPALIGN_INT),
             Element::Bool => (pg_sys::BOOLOID, 1, true, pg_sys::TYPALIGN_CHAR),
         }
     }

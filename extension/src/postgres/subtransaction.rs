@@ -38,6 +38,14 @@ pub fn attempt_unless_there<T>(work: impl FnOnce() -> Result<Option<T>>) -> Resu
     attempt_but(|error| error.code == UNIQUE_VIOLATION, work)
 }
 
+/// The same, where no error may be overcome: only the work itself asks for it to be taken back.
+pub fn attempt_or_fail<T>(work: impl FnOnce() -> Result<Option<T>>) -> Result<Option<T>> {
+    match attempt_but(|_| false, work)? {
+        Attempt::Kept(value) => Ok(Some(value)),
+        Attempt::TakenBack | Attempt::Failed(_) => Ok(None),
+    }
+}
+
 fn attempt_but<T>(
     is_overcome: impl FnOnce(&Caught<'_>) -> bool,
     work: impl FnOnce() -> Result<Option<T>>,

@@ -49,7 +49,7 @@ impl Keys {
                 "Settle them in several calls; each is a transaction of its own.",
             ));
         }
-        check_length("operation_ids", operations.len(), accounts.len())?;
+        check_length(("operation_ids", operations.len()), ("account_ids", accounts.len()))?;
         let account = |(i, id): (usize, Option<String>)| {
             let id = id.ok_or_else(|| null_argument("account_id").at(i))?;
             check_text(&id, "account_id", ID_CHARACTERS_MAX).map_err(|error| error.at(i))?;
@@ -70,18 +70,22 @@ impl Keys {
         let Some(values) = values else {
             return Ok(self.accounts.iter().map(|_| None).collect());
         };
-        check_length(name, values.len(), self.accounts.len())?;
+        check_length((name, values.len()), ("account_ids", self.accounts.len()))?;
         Ok(values)
     }
 }
 
-fn check_length(name: &str, length: usize, expected: usize) -> Result<()> {
+/// Passes an array that is as long as another.
+///
+/// # Errors
+/// `SG020`.
+pub fn check_length((name, length): (&str, usize), (other, expected): (&str, usize)) -> Result<()> {
     if length == expected {
         return Ok(());
     }
     Err(Error::new(
         Code::UnequalArrays,
-        format!("{name} has {length} elements, account_ids has {expected}"),
+        format!("{name} has {length} elements, {other} has {expected}"),
         format!("Element {} of one has no partner in the other.", length.min(expected) + 1),
         "Pass arrays of the same length; an element may be NULL where the single function allows NULL.",
     ))
@@ -248,7 +252,9 @@ impl<'a> Batch<'a> {
         };
         let changes = planned.changes(self.account(i));
         let error = planned.note.message.clone().filter(|_| planned.unproven);
-        self.enrollment(i, planned.unproven.then_some(Failure::UNPROVEN), error, None);
+        if self.row(i).operation.state != OperationState::Delivered {
+            self.enrollment(i, planned.unproven.then_some(Failure::UNPROVEN), error, None);
+        }
         let settled = planned.settled;
         self.settle(i, settled.state, settled.outcome, planned.note, changes.then_some(settled.account));
         if planned.unproven {

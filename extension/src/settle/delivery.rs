@@ -88,7 +88,10 @@ fn settle_held(
         warn_unproven(report);
         return Ok(None);
     }
-    enrollments::delivered(spi, held, row, now);
+    // An operator may have settled it as sent before its proof came: then its work is done, and one send ends one step.
+    if op.state != OperationState::Delivered {
+        enrollments::delivered(spi, held, row, now);
+    }
     if report.event_follows {
         return Ok(None);
     }

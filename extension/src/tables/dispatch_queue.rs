@@ -30,6 +30,29 @@ static ADD: Statement = Statement::new(
     types![instant, uuid, text, text],
 );
 
+/// The same for many pairs: which of them have such a ticket, now locked.
+static LIE_READY: Statement = Statement::new(
+    "SELECT u.n::pg_catalog.int4
+     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.text[], $3::pg_catalog.timestamptz[]) WITH ORDINALITY
+          AS u (account_id, action, due_at, n)
+     CROSS JOIN LATERAL (
+         SELECT 1 FROM sendgate.dispatch_queue q
+         WHERE q.account_id OPERATOR(pg_catalog.=) u.account_id AND q.action OPERATOR(pg_catalog.=) u.action
+           AND q.due_at OPERATOR(pg_catalog.<=) u.due_at
+         LIMIT 1 FOR KEY SHARE SKIP LOCKED
+     ) q",
+    types![texts, texts, instants],
+);
+
+static ADD_ALL: Statement = Statement::new(
+    "INSERT INTO sendgate.dispatch_queue (due_at, ticket_id, account_id, action)
+     SELECT u.due_at, u.ticket_id, u.account_id, u.action
+     FROM unnest($1::pg_catalog.uuid[], $2::pg_catalog.timestamptz[], $3::pg_catalog.text[],
+                            $4::pg_catalog.text[])
+          AS u (ticket_id, due_at, account_id, action)",
+    types![uuids, instants, texts, texts],
+);
+
 static WAKE: Statement = Statement::new(
     "UPDATE sendgate.dispatch_queue q SET due_at = $3
      WHERE q.account_id OPERATOR(pg_catalog.=) $1
@@ -97,6 +120,28 @@ static WAKE_CAMPAIGN: Statement = Statement::new(
 pub fn ticket(spi: &Spi, account: &str, action: Action, due_at: Instant) {
     if spi.write_on_latest_snapshot(&LIES_READY, params![account, action.name(), due_at]).count() == 0 {
         spi.run(&ADD, params![due_at, ids::fresh(), account, action.name()]);
+    }
+}
+
+/// The same for many pairs, each once.
+pub fn tickets_of_unheld(spi: &Spi, due: &[(&str, Action, Instant)]) {
+    let parts = |of: &[&(&str, Action, Instant)]| {
+        [
+            array(Element::Text, of.iter().map(|(account, _, _)| *account)),
+            array(Element::Text, of.iter().map(|(_, action, _)| action.name())),
+            array(Element::Timestamp, of.iter().map(|(_, _, at)| *at)),
+        ]
+    };
+    let all: Vec<_> = due.iter().collect();
+    let rows = spi.write_on_latest_snapshot(&LIE_READY, &parts(&all));
+    let ready: HashSet<usize> = rows.iter().map(|mut row| row.value::<i32>() as usize - 1).collect();
+    let missing: Vec<_> = (0..due.len()).filter(|i| !ready.contains(i)).map(|i| &due[i]).collect();
+    if !missing.is_empty() {
+        let [accounts, actions, at] = parts(&missing);
+        spi.run(
+            &ADD_ALL,
+            &[array(Element::Uuid, missing.iter().map(|_| ids::fresh())), at, accounts, actions],
+        );
     }
 }
 

@@ -162,7 +162,9 @@ static OFFER: Statement = Statement::new(
                WHERE s.prospect_id OPERATOR(pg_catalog.=) w.prospect_id
                  AND (s.until IS NULL OR s.until OPERATOR(pg_catalog.>) $2))
          ORDER BY w.next_dispatch_at USING OPERATOR(pg_catalog.<),
-                  w.enqueued_at USING OPERATOR(pg_catalog.<), w.step USING OPERATOR(pg_catalog.<)
+                  w.enqueued_at USING OPERATOR(pg_catalog.<),
+                  w.prospect_id USING OPERATOR(pg_catalog.<),
+                  w.campaign_id USING OPERATOR(pg_catalog.<), w.step USING OPERATOR(pg_catalog.<)
          LIMIT 1
      ) d
      WHERE e.account_id OPERATOR(pg_catalog.=) $1 AND e.prospect_id OPERATOR(pg_catalog.=) d.prospect_id

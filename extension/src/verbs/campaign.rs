@@ -2,7 +2,9 @@
 
 mod cancel;
 mod enqueue;
+mod enqueue_many;
 mod pause_campaign;
+mod requeue;
 mod resume_deferred;
 mod switch_action;
 mod work;

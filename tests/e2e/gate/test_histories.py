@@ -86,7 +86,7 @@ ONCE_APART = [
 TO_BE_MET = """
 paused_by_operator account_not_connected breaker_forced_open account_inmail_credits_exhausted
 account_cooldown action_cooldown daily_attempts_reached outside_sending_window prospect_suppressed operation_in_flight prospect_cooldown pacing weekly_cap_reached daily_cap_reached
-operation_resolved SG001 SG003 SG006 SG007 SG102 SG201 SG202 SG203 SG204 SG206 SG207 SG208 SG213
+operation_resolved SG001 SG003 SG006 SG007 SG102 SG201 SG202 SG203 SG204 SG206 SG207 SG208 SG213 SG218 new exists
 over_cap delivered_after_rollback operations_expired failing action_unavailable
 """.split()
 WAITS_FOR = """
@@ -96,7 +96,7 @@ account_restricted auth_lost recipient_later
 TO_BE_MET += ["set credits_exhausted", "set manual", "skip account_inmail_credits_exhausted"]
 TO_BE_MET += [f"clear {reason}" for reason in ("monthly_reset", "recent_success_evidence", "manual")]
 # The states through which campaign work has to have come.
-TO_BE_MET += ["cancel", "resume_deferred", "switch_action", "dispatch, answered before"]
+TO_BE_MET += ["cancel", "cancel_prospect", "requeue", "resume_deferred", "switch_action", "dispatch, answered before"]
 TO_BE_MET += ["handed out", "waiting, None", "sending, None", "done, None", "cancelled, None"]
 TO_BE_MET += [f"waiting, {reason}" for reason in WAITS_FOR.split()]
 TO_BE_MET += [f"parked, {reason}" for reason in "poisoned expired indeterminate rejected transient".split()]

@@ -28,6 +28,8 @@ MORE = (
     "SELECT sendgate.resume_deferred('open')",
     "SELECT count(*) FROM sendgate.dispatch(100)",
     "SELECT count(*) FROM sendgate.dispatch(100, 'message')",
+    "SELECT count(*) FROM sendgate.dispatch(10, campaign_id => 'other')",
+    "SELECT count(*) FROM sendgate.dispatch(10, 'message', 'a', campaign_id => 'other')",
     # Answers of every kind for operations that dispatch handed out; other enrollments wait for some of them.
     """SELECT sendgate.rollback_many(array_agg(account_id ORDER BY operation_id),
            array_agg(operation_id ORDER BY operation_id), array_agg('deleted'::text), NULL, array_agg(422))

@@ -5,7 +5,9 @@ from e2e.support import ROLES, equal, login
 SENDER, READER, OPERATOR, DAEMON = ROLES
 # The contract's table of roles. A name that exists must be granted to exactly these.
 SENDERS = """reserve preview confirm rollback record_external_send breaker_check breaker_report enqueue
-dispatch cancel confirm_many rollback_many""".split()
+enqueue_many dispatch cancel confirm_many rollback_many""".split()
+# What applications and people take out or put back.
+SENDERS_AND_OPERATORS = "requeue cancel_prospect".split()
 # An application hangs these on its own tables, and creating a trigger asks for EXECUTE.
 SENDERS_TRIGGERS = "guard_send settle_send".split()
 OPERATORS = """upsert_account set_window set_status set_cap set_tier_cap drop_tier_cap set_error_rule
@@ -27,6 +29,7 @@ READINGS += ["enforcement_of"]
 INTERNAL = "is_sound_account is_sound_history is_sound_operation".split()
 GRANTEES = (
     dict.fromkeys(SENDERS + SENDERS_TRIGGERS, {SENDER})
+    | dict.fromkeys(SENDERS_AND_OPERATORS, {SENDER, OPERATOR, DAEMON})
     | dict.fromkeys(OPERATORS, {OPERATOR, DAEMON})
     | dict.fromkeys(DAEMONS, {DAEMON})
     | dict.fromkeys(READINGS, {READER})
@@ -52,7 +55,7 @@ campaigns campaigns_today credit_balances credits""".split()
 READABLE += ["home_database"]
 # The hot path: a SET clause costs more than the gate itself, so these name every object and operator
 # with its schema instead. Each was read for that, and test_hostile.py attacks each.
-AUDITED = """reserve preview confirm rollback breaker_check breaker_report enqueue dispatch cancel
+AUDITED = """reserve preview confirm rollback breaker_check breaker_report enqueue enqueue_many dispatch cancel
 confirm_many rollback_many record_external_send guard_send settle_send journal_event
 take_breaker_lines""".split()
 

@@ -87,9 +87,15 @@ CALLS: dict[str, Call] = {
     "clear_cooldown": _select("clear_cooldown('cooling', 'false alarm')"),
     "repair_day": _select("repair_day('ahead', 'the clock is right again')"),
     "enqueue": _select("enqueue('k', 'p60', 'a', 'message', step => 2, payload => '{}')"),
+    "enqueue_many": Call(
+        """SELECT * FROM sendgate.enqueue_many(ARRAY['k', 'k', 'k'], ARRAY['p60', 'p61', 'p2'], ARRAY['a', 'a', 'a'],
+               ARRAY['message', 'message', 'inmail'], are_connections => ARRAY[false, false, true], steps => ARRAY[3, 1, 1])"""
+    ),
     "dispatch": Call(f"SELECT * FROM sendgate.dispatch(5, 'message', 'a', {_op(101)})"),
     "cancel": _select("cancel('k', 'p30')"),
     "set_campaign": _select("set_campaign('k', message_limit => 9, note => 'half')"),
+    "cancel_prospect": _select("cancel_prospect('p31')"),
+    "requeue": _select("requeue('k', 'p34', 'a', 'message')"),
     "pause_campaign": _select("pause_campaign('k')"),
     "resume_campaign": _select("resume_campaign('paused')"),
     "resume_deferred": _select("resume_deferred('open')"),
@@ -139,6 +145,8 @@ SELECT sendgate.enqueue('k', 'p2' || n, 'open', 'inmail') FROM generate_series(1
 SELECT sendgate.breaker_arm('open', 'empty');
 SELECT count(*) FROM sendgate.dispatch(2, 'inmail', 'open');
 SELECT sendgate.enqueue('k', 'p3' || n, 'a', 'message') FROM generate_series(0, 2) n;
+SELECT sendgate.enqueue('k', 'p34', 'a', 'message', '2031-01-01');
+SELECT sendgate.cancel('k', 'p34');
 SELECT sendgate.enqueue('paused', 'p90', 'a', 'message');
 SELECT sendgate.pause_campaign('paused');
 SELECT sendgate.enqueue('switched', 'p91', 'a', 'invite', NULL, true);

@@ -63,6 +63,13 @@ def campaign_calls() -> list[str]:
         "SELECT d.reason FROM sendgate.reserve('@', 'inmail', 'q6', 'k@') d",
         "SELECT sendgate.cancel('k@', 'q6')",
         "SELECT sendgate.cancel('k@', 'q5', '@')",
+        "SELECT sendgate.requeue('k@', 'q6', '@', 'inmail', dispatch_at => '2026-06-20')",
+        "SELECT sendgate.requeue('k@', 'q1', '@', 'profile_view')",
+        "SELECT sendgate.requeue('k@', 'q5', '@', 'engagement')",
+        "SELECT sendgate.cancel_prospect('q6')",
+        """SELECT e.element, e.result FROM sendgate.enqueue_many(ARRAY['k@', 'k@', 'k@', 'k@', NULL], ARRAY['q7', 'q7', 'q1', 'q7', 'q7'],
+               ARRAY['@', '@', '@', 'nobody', '@'], ARRAY['invite', 'invite', 'profile_view', 'invite', 'invite'],
+               are_connections => ARRAY[true, false, true, false, false], payloads => ARRAY['{}', NULL, NULL, NULL, NULL]::pg_catalog.jsonb[]) e""",
     ]
 
 

@@ -61,6 +61,17 @@ SELECT proceed FROM sendgate.reserve('steps/reserve', 'message', 'p1', 'spring',
 SELECT sendgate.confirm('steps/reserve', contract.op(12)) IS NOT NULL AS confirmed;
 SELECT string_agg(state, ' ' ORDER BY step) AS states FROM sendgate.enrollments WHERE account_id = 'steps/reserve';
 
+-- One send ends one step, also where an operator says that it was sent and its proof comes later.
+SELECT sendgate.upsert_account('steps/proof', 'sales_navigator');
+SELECT count(*) FILTER (WHERE sendgate.enqueue('spring', 'p' || n % 2, 'steps/proof', 'inmail', '2026-06-24', step => 1 + n / 2)) AS new FROM generate_series(0, 5) n;
+SELECT n, d.proceed FROM generate_series(0, 1) n, sendgate.reserve('steps/proof', 'inmail', 'p' || n, 'spring', contract.op(15 + n)) AS d;
+SELECT n, sendgate.rollback('steps/proof', contract.op(15 + n), 'gateway timeout', NULL, 504) AS outcome FROM generate_series(0, 1) n;
+SELECT n, sendgate.resolve_operation('steps/proof', contract.op(15 + n), true) FROM generate_series(0, 1) n;
+SELECT prospect_id, string_agg(state, ' ' ORDER BY step) AS states FROM sendgate.enrollments WHERE account_id = 'steps/proof' GROUP BY 1 ORDER BY 1;
+SELECT sendgate.confirm('steps/proof', contract.op(15), 'chat') IS NOT NULL AS confirmed;
+SELECT sendgate.confirm_many(ARRAY['steps/proof'], ARRAY[contract.op(16)], ARRAY['another chat']) IS NOT NULL AS confirmed;
+SELECT prospect_id, string_agg(state, ' ' ORDER BY step) AS states FROM sendgate.enrollments WHERE account_id = 'steps/proof' GROUP BY 1 ORDER BY 1;
+
 -- In a batch it is as one by one: two deliveries without a step end two of them.
 SELECT sendgate.upsert_account('steps/batch', 'sales_navigator');
 SELECT count(*) FILTER (WHERE sendgate.enqueue('spring', 'p1', 'steps/batch', 'message', '2026-06-24', step => n)) AS new FROM generate_series(1, 4) n;

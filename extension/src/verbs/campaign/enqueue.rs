@@ -11,10 +11,8 @@ use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::{self, unknown};
 use crate::tables::dispatch_queue;
 use crate::tables::suppressions;
-use crate::verbs::campaign::work;
+use crate::verbs::campaign::work::{self, Work};
 use pgrx::pg_sys;
-use sendgate_decision::clock::Instant;
-use sendgate_decision::names::Action;
 
 sql_statements!(sendgate_enqueue, pg_finfo_sendgate_enqueue, enqueue);
 
@@ -46,19 +44,6 @@ static CONNECT: Statement = Statement::new(
        AND e.step OPERATOR(pg_catalog.=) $5",
     KEY_TYPES,
 );
-
-/// A piece of work as the application hands it in.
-struct Work<'a> {
-    campaign: &'a str,
-    prospect: &'a str,
-    account: &'a str,
-    action: Action,
-    dispatch_at: Option<Instant>,
-    is_connection: bool,
-    step: i16,
-    payload: Option<Jsonb>,
-    priority: i16,
-}
 
 fn enqueue(args: &Args) -> Answer {
     let work = Work {
