@@ -70,7 +70,7 @@ SELECT sendgate.suppress_prospect('on-leave', 'left the company');
 SELECT prospect_id, suppressed_at, until, note FROM sendgate.suppressions ORDER BY prospect_id COLLATE "C";
 SELECT sendgate.suppress_prospect('opted-out', 'asked by mail');
 SELECT subject, verb, before, after, note FROM sendgate.admin_log
-WHERE verb IN ('suppress_prospect', 'unsuppress_prospect') ORDER BY at, id;
+WHERE verb IN ('suppress_prospect', 'unsuppress_prospect') AND subject IN ('opted-out', 'somebody', 'on-leave') ORDER BY at, id;
 
 -- enqueue takes nothing for good ones, and says so; a connection flag may still become true.
 SELECT sendgate.enqueue('spring', 'opted-out', 'suppress/a', 'message') AS is_new;
