@@ -242,7 +242,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sendgate_requeue';
 COMMENT ON FUNCTION sendgate.requeue(text, text, text, text, integer, timestamptz) IS
-'Puts parked or cancelled work back: it waits again, due at dispatch_at or now, with attempts from 0. Operators may put back what is done, too. True: it is back. False: there is no such work, it waits or is being sent, or its prospect is suppressed for good. Holds the account. An operator''s is logged. Errors: SG001, SG002, SG003 step, SG004, SG007 dispatch_at is infinite, SG101, SG218 nobody knows the outcome of one of its operations yet, SG301, 42501 it is done and the caller is no operator.';
+'Puts parked or cancelled work back: it waits again, due at dispatch_at or now, with attempts from 0. Operators may put back what is done, too. True: it is back. False: there is no such work, it waits or is being sent, or its prospect is suppressed for good. Holds the account. An operator''s is logged. Errors: SG001, SG002, SG003 step, SG004, SG007 dispatch_at is infinite, SG101, SG218 the outcome of one of its operations is not known yet, SG301, 42501 it is done and the caller is no operator.';
 
 CREATE FUNCTION sendgate.pause_campaign(
     campaign_id text

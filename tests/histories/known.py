@@ -97,16 +97,16 @@ class KnownCredits(Account):
         self.arm(self.now, "credits_spent")
         return NO_CREDITS, self.next_period(self.now)
 
-    def look(self, action: str, prospect: str | None) -> tuple[tuple | None, bool]:
+    def look(self, action: str, prospect: str | None, campaign: str | None = None) -> tuple[tuple | None, bool]:
         asked = action == "inmail" and self.mode == "auto" and self.stamp is None and not self.stopped()
         if asked and self.left() is not None and self.left() <= 0:
             return (NO_CREDITS, self.first_expiry() or self.next_period(self.now)), False
-        return super().look(action, prospect)
+        return super().look(action, prospect, campaign)
 
-    def skip(self, prospect: str | None, campaign: str | None) -> None:
+    def skip(self, prospect: str | None, campaign: str | None, defers: bool = True) -> None:
         """Without a stamp it only waits for what is in flight."""
         if self.stamp is not None:
-            super().skip(prospect, campaign)
+            super().skip(prospect, campaign, defers)
 
     def take(self, operation: Operation, probing: bool) -> None:
         left = self.left()

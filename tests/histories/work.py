@@ -100,7 +100,7 @@ class Work(Books):
         return sum((o.action, o.campaign) == (action, campaign) for o in of_day)
 
     def requeue(self, campaign: str, prospect: str, action: str, step: int, later: int | None) -> tuple:
-        """What is over, or stopped, begins anew; not while nobody knows what became of it."""
+        """What is over, or stopped, begins anew; not while its outcome is unknown."""
         e = self.piece(campaign, prospect, action, step)
         if e is None or e.state in ("waiting", "sending"):
             return (False,)

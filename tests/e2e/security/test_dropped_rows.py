@@ -68,6 +68,24 @@ def test_dispatch_hands_out_nothing_that_is_not_in_the_journal(env):
     equal(env.psql("SELECT count(*) FROM sendgate.dispatch(1)"), "1", "handed out without the trigger")
 
 
+def test_requeue_answers_no_more_than_it_wrote(env):
+    provision(env)
+    env.psql("SELECT sendgate.enqueue('k', 'p1', 'a', 'message'), sendgate.cancel('k', 'p1')")
+    connection = env.connect()
+    before = everything(env)
+    env.psql(LEAVE_OUT.format("enrollments"))
+    requeue = "SELECT sendgate.requeue('k', 'p1', 'a', 'message')"
+    try:
+        answer = connection.execute(requeue).fetchall()
+    except psycopg.errors.ObjectNotInPrerequisiteState as error:
+        equal(error.diag.message_primary, "0 of 1 rows of sendgate.enrollments were written", "message")
+    else:
+        raise AssertionError(f"requeue without rows of enrollments answered {answer}")
+    env.psql("DROP TRIGGER leave_out ON sendgate.enrollments")
+    equal(everything(env), before, "the books after a requeue without rows of enrollments")
+    equal(env.psql(requeue), "t", "put back without the trigger")
+
+
 def test_row_security_that_is_forced(env):
     provision(env)
     connection = env.connect()

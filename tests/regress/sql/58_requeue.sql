@@ -21,7 +21,7 @@ SELECT sendgate.requeue('rq spring', 'rq1', 'requeue/a', 'invite', 2) AS is_back
 SELECT sendgate.requeue('rq spring', 'nobody', 'requeue/a', 'invite') AS is_back;
 SELECT contract.books() = :'before' AS nothing_changed;
 
--- Nor what has an attempt that nobody knows the outcome of: cancelled while a worker has it, or parked.
+-- Nor what has an attempt whose outcome is unknown: cancelled while a worker has it, or parked.
 SELECT sendgate.cancel('rq spring', 'rq1');
 SELECT e.code, e.message = format('the outcome of operation %s for prospect "rq1" is not known', contract.handed('requeue/a', 'rq1', 'invite')) AS names_it, e.detail, e.hint
 FROM contract.error($$SELECT sendgate.requeue('rq spring', 'rq1', 'requeue/a', 'invite')$$) AS e;
@@ -67,7 +67,7 @@ SELECT sendgate.requeue('rq spring', 'rq1', 'requeue/a', 'invite') AS is_back;
 RESET ROLE;
 SELECT state FROM contract.work WHERE account_id = 'requeue/a';
 
--- Not to somebody who opted out for good.
+-- Not to a prospect who opted out for good.
 SELECT sendgate.cancel('rq spring', 'rq1');
 SELECT sendgate.suppress_prospect('rq1', 'asked us');
 SELECT sendgate.requeue('rq spring', 'rq1', 'requeue/a', 'invite') AS is_back;

@@ -30,7 +30,7 @@ static CANCEL: Statement = Statement::new(
 );
 
 /// From campaign to campaign by the index of campaigns: one of prospects alone would cost every hand-out an
-/// entry, and this is asked when somebody opts out.
+/// entry, and this is asked only when a prospect opts out.
 static ACCOUNTS_OF_PROSPECT: Statement = Statement::new(
     "WITH RECURSIVE c (campaign_id) AS (
          (SELECT e.campaign_id FROM sendgate.enrollments e ORDER BY e.campaign_id LIMIT 1)

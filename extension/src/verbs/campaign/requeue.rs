@@ -95,7 +95,7 @@ fn put_back(spi: &Spi, work: &Work<'_>, dispatch_at: Option<Instant>) -> Result<
     let now = clock::now();
     let due_at = dispatch_at.unwrap_or(now);
     let values = params![held.id(), work.prospect, work.campaign, action, work.step, due_at, now];
-    spi.write_on_latest_snapshot(&PUT_BACK, values);
+    spi.write_on_latest_snapshot(&PUT_BACK, values).must_be(1, "enrollments");
     dispatch_queue::ticket(spi, held.id(), work.action, due_at);
     if is_operator {
         let before = json!({
@@ -132,7 +132,7 @@ fn unresolved(work: &Work<'_>, operation: Id) -> Error {
             ids::show(operation),
             shown(work.prospect)
         ),
-        "Nobody can say whether the prospect has got the message; put back now, the work might be sent twice.",
+        "The prospect may have got the message; put back now, the work might be sent twice.",
         "Confirm or roll back the operation, or let an operator settle it with resolve_operation; then put the work back.",
     )
 }
