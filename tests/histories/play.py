@@ -53,6 +53,9 @@ POISONED = f"""ALTER TABLE sendgate.send_operations DROP CONSTRAINT IF EXISTS po
     ADD CONSTRAINT poison CHECK (prospect_id <> '{POISON}')"""
 # Calls that answer how much work they moved.
 MOVES = "cancel", "cancel_prospect", "requeue", "resume_deferred", "switch_action"
+# Calls after which time goes on: the contract does not order what happens at one instant, so histories have no such
+# rows, and no answer at the instant of a balance that is told.
+TAKE_TIME = "reserve", "enqueue", "put", "enqueue_many", "requeue", "dispatch", "tell_balance"
 # Ids of an operation and of requests that do not exist.
 NOBODY = 10**12 - 1
 REQUESTS = 10**11
@@ -94,8 +97,7 @@ class Player:
                 self.go_on(world, wait(world.accounts[name], step[1]))
                 continue
             self.take(at, world, name, step)
-            if step[0] in ("reserve", "enqueue", "put", "enqueue_many", "requeue", "dispatch"):
-                # The contract does not order two rows of the same instant, so histories make none.
+            if step[0] in TAKE_TIME:
                 self.go_on(world, world.now + 1)
 
     def take(self, at: int, world: World, name: str, step: tuple) -> None:
