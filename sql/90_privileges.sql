@@ -76,7 +76,7 @@ GRANT SELECT ON
     sendgate.alerts, sendgate.enrollments, sendgate.campaign_events, sendgate.paused_campaigns,
     sendgate.campaigns, sendgate.campaigns_today,
     sendgate.skips_today, sendgate.counter_drift, sendgate.reconcile_runs, sendgate.reconciler_health,
-    sendgate.pause_switch, sendgate.quarantine_progress, sendgate.suppressions
+    sendgate.pause_switch, sendgate.quarantine_progress, sendgate.suppressions, sendgate.due_work
 TO sendgate_reader;
 GRANT EXECUTE ON FUNCTION
     sendgate.clock(),
@@ -91,6 +91,7 @@ GRANT EXECUTE ON FUNCTION
     sendgate.why(text, text),
     sendgate.credit_forecast(integer, integer, timestamptz, timestamptz, timestamptz, integer,
         timestamptz, integer, integer, timestamptz[], timestamptz[], timestamptz[], integer, timestamptz),
+    sendgate.activity_counts(),
     sendgate.refusal_counts()
 TO sendgate_reader;
 

@@ -1744,3 +1744,37 @@ REVOKE ALL ON FUNCTION sendgate.judge_trigger(oid, oid) FROM PUBLIC;
 REVOKE ALL ON sendgate.guard_triggers FROM PUBLIC;
 GRANT SELECT ON sendgate.guard_triggers TO sendgate_reader;
 GRANT EXECUTE ON FUNCTION sendgate.judge_trigger(oid, oid) TO sendgate_reader;
+
+-- Monitoring.
+-- Counts since the server started; no rows unless the library is in shared_preload_libraries.
+CREATE FUNCTION sendgate.activity_counts() RETURNS TABLE (
+    what text,
+    action text,
+    outcome text,
+    counted bigint,
+    since timestamptz
+)
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+ROWS 72
+AS 'MODULE_PATHNAME', 'sendgate_activity_counts';
+ALTER FUNCTION sendgate.activity_counts() OWNER TO sendgate_owner;
+REVOKE ALL ON FUNCTION sendgate.activity_counts() FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sendgate.activity_counts() TO sendgate_reader;
+COMMENT ON FUNCTION sendgate.activity_counts() IS
+'How often what happened since the server started, over all its databases: grant and delivery by action, outcome (of failed attempts) by action and outcome, breaker_set and breaker_clear; noughts too. The counts only rise, so rates over midnight can be computed. Counted when it is done, also in a transaction that does not commit. No rows unless sendgate is in shared_preload_libraries: the counts are in shared memory.';
+
+CREATE VIEW sendgate.due_work AS
+SELECT o.oldest_due_at, greatest(c.at - o.oldest_due_at, interval '0') AS age
+FROM (SELECT sendgate.clock() AS at) c
+CROSS JOIN (SELECT min(q.due_at) AS oldest_due_at FROM sendgate.dispatch_queue q) o;
+ALTER VIEW sendgate.due_work OWNER TO sendgate_owner;
+REVOKE ALL ON sendgate.due_work FROM PUBLIC;
+GRANT SELECT ON sendgate.due_work TO sendgate_reader;
+COMMENT ON VIEW sendgate.due_work IS
+'One line: how long campaign work has been due that dispatch has not handed out. Work of an account that waits for a time or an event is not due.';
+COMMENT ON COLUMN sendgate.due_work.oldest_due_at IS
+'When dispatch should look at an account and action next, or should have looked. NULL: there is no work.';
+COMMENT ON COLUMN sendgate.due_work.age IS
+'For how long that is past; 0 while nothing is due.';

@@ -30,7 +30,8 @@ extension_sql_file!("../../sql/51_alerts.sql", name = "alerts", requires = ["boo
 extension_sql_file!("../../sql/52_leaving.sql", name = "leaving", requires = ["alerts"]);
 extension_sql_file!("../../sql/60_cards.sql", name = "cards", requires = ["leaving"]);
 extension_sql_file!("../../sql/61_why.sql", name = "why", requires = ["cards"]);
-extension_sql_file!("../../sql/70_defaults.sql", name = "defaults", requires = ["why"]);
+extension_sql_file!("../../sql/62_activity.sql", name = "activity", requires = ["why"]);
+extension_sql_file!("../../sql/70_defaults.sql", name = "defaults", requires = ["activity"]);
 extension_sql_file!(
     "../../sql/90_privileges.sql",
     name = "privileges",

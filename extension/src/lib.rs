@@ -31,6 +31,7 @@ pub extern "C-unwind" fn _PG_init() {
     quiet_backtraces();
     postgres::gucs::define();
     gate::refusals::prepare();
+    tables::activity::prepare();
     postgres::catalog::watch();
     tables::config::watch();
     tables::suppressions::watch();

@@ -2,6 +2,7 @@
 //! `X.rs` writes one row, `X/many.rs` several in one statement.
 
 pub mod accounts;
+pub mod activity;
 pub mod admin_log;
 pub mod alerts;
 pub mod append_only;

@@ -11,6 +11,7 @@ use crate::postgres::param::{Xid, params, types};
 use crate::postgres::statement::{Spi, Statement, dropped};
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{self, AccountRow};
+use crate::tables::activity::{self, Activity};
 use crate::tables::journal::{self, NewOperation};
 use pgrx::pg_sys;
 use sendgate_decision::account::Account;
@@ -106,6 +107,8 @@ pub fn take<'a>(
     let held = Held::by_write(new.account, written.count());
     if held.is_none() {
         check_left_out(spi, new.account, seen)?;
+    } else {
+        activity::count(Activity::Grant(new.action));
     }
     Ok(held)
 }

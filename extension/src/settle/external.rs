@@ -13,6 +13,7 @@ use crate::postgres::statement::{Spi, Statement};
 use crate::settle::delivery::{Report, settle_delivered};
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{self, AccountRow};
+use crate::tables::activity::{self, Activity};
 use crate::tables::breaker_log::{self, BreakerLine, Cause};
 use crate::tables::config;
 use crate::tables::credits;
@@ -227,6 +228,7 @@ fn count(
         params![operation, occurred_at, counted_on, account.id(), send.prospect, action, send.campaign, now],
     );
     written.must_be(1, "send_operations");
+    activity::count(Activity::Delivery(send.action));
     let line = BreakerLine {
         account,
         reason: "",

@@ -5,6 +5,7 @@ use crate::postgres::ids;
 use crate::postgres::param::{Element, IntoParam, array, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
+use crate::tables::activity::{self, Activity};
 use crate::tables::campaign_events::Skip;
 use crate::tables::campaign_events::many::SkippedWork;
 use sendgate_decision::clock::Instant;
@@ -89,6 +90,7 @@ pub struct BreakerLine<'a> {
 
 /// Logs that a breaker was stamped or its stamp removed.
 pub fn write(spi: &Spi, action: &str, line: &BreakerLine<'_>, now: Instant) {
+    activity::count(if action == "set" { Activity::BreakerSet } else { Activity::BreakerClear });
     spi.run(
         &WRITE,
         params![

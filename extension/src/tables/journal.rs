@@ -11,6 +11,7 @@ use crate::postgres::param::{params, types};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
+use crate::tables::activity::{self, Activity};
 use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::names::{Action, OperationId, OperationState, Origin, Outcome};
 use sendgate_decision::settle::Operation;
@@ -139,6 +140,7 @@ impl ErrorNote {
 
 /// Writes a new operation.
 pub fn insert(spi: &Spi, account: Held<'_>, new: &NewOperation<'_>) {
+    activity::count(Activity::Grant(new.action));
     let written = spi.run(
         &INSERT,
         params![
@@ -252,8 +254,17 @@ pub fn settle(
             note.http_status
         ],
     );
+    activity::count(settled(operation.action, state, outcome));
     // No other session has settled it, but prune may have removed an old one meanwhile.
     if written.count() == 1 { Ok(()) } else { Err(unknown(account.id(), operation.id)) }
+}
+
+/// What is counted of a settled operation.
+pub fn settled(action: Action, state: OperationState, outcome: Option<Outcome>) -> Activity {
+    match outcome {
+        Some(outcome) if state != OperationState::Delivered => Activity::Failure(action, outcome),
+        _ => Activity::Delivery(action),
+    }
 }
 
 /// Moves an operation on to delivered and writes its event, whose id it returns.
@@ -273,6 +284,7 @@ pub fn deliver(
     let (state, event_type) = (op.state.name(), op.action.event_type());
     let values = params![account.id(), op.id, state, now, id, occurred_at, event_type, chat_id];
     let written = spi.run(&DELIVER, values);
+    activity::count(Activity::Delivery(op.action));
     if written.count() == 1 { Ok(id) } else { Err(unknown(account.id(), op.id)) }
 }
 

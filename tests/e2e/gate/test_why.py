@@ -54,7 +54,7 @@ INSERT INTO sendgate.send_operations (operation_id, reserved_at, expires_at, cou
 SELECT gen_random_uuid(), at, at, at::date, 'a' || n % 12, 'old' || n, 'message', 'delivered', at
 FROM generate_series(1, 60000) n, LATERAL (SELECT '{NOON}'::timestamptz - interval '30 days' - n * interval '1 minute') t (at);
 INSERT INTO sendgate.alerts (alert_id, account_id, kind, day, detail, opened_at)
-SELECT gen_random_uuid(), 'a' || n, 'failing', '2026-05-20', 'test', '{NOON}' FROM generate_series(1, 20000) n;
+SELECT gen_random_uuid(), 'a' || n, 'operations_expired', '2026-05-20', 'test', '{NOON}' FROM generate_series(1, 20000) n;
 VACUUM ANALYZE;
 """
 # A look at an account's acts ends after 1,000 of them; of what cools down, the newest line is the one.

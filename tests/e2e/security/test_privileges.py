@@ -42,6 +42,7 @@ GRANTEES = (
         "preview": {SENDER, OPERATOR, DAEMON},
         "refusal_counts": {READER},
         "copied_database": {READER},
+        "activity_counts": {READER},
         "why": {READER},
     }
 )
@@ -50,7 +51,7 @@ READ_BY_ONE = {"admin_log": OPERATOR, "breaker_outbox": DAEMON}
 READABLE = """linkedin_accounts guard_triggers account_cards breakers counters reconciler_health open_alerts
 delivered_daily skips_today operations_unresolved tiers error_rules linkedin_events campaign_events
 breaker_log counter_drift alerts reconcile_runs send_operations enrollments paused_campaigns
-pause_switch quarantine_progress cooldown_log cooldowns observed_refusals suppressions
+pause_switch quarantine_progress due_work cooldown_log cooldowns observed_refusals suppressions
 campaigns campaigns_today credit_balances credits""".split()
 READABLE += ["home_database"]
 # The hot path: a SET clause costs more than the gate itself, so these name every object and operator

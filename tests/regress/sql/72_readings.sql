@@ -62,3 +62,16 @@ SELECT at, sendgate.window_since('09:00', '17:00', 31::smallint, 'Europe/Berlin'
 FROM (VALUES ('2026-05-22 16:00:00+00'), ('2026-05-24 12:00:00+00'), ('2026-05-25 12:00:00+00')) t (at);
 SELECT sendgate.window_since(NULL, NULL, NULL, 'UTC', sendgate.clock()) AS no_window,
        sendgate.window_since('09:00', '17:00', 31::smallint, 'Mars/Olympus', sendgate.clock()) AS no_zone;
+
+-- Counts of what the gate does are in shared memory, which only a server that preloads the library has.
+SELECT count(*) FROM sendgate.activity_counts();
+-- How long campaign work has been due.
+SET sendgate.now = '2026-05-24 13:00:00+00';
+BEGIN;
+DELETE FROM sendgate.dispatch_queue;
+SELECT * FROM sendgate.due_work;
+SELECT sendgate.enqueue('readings', 'p', 'readings/a', 'message', '2026-05-24 12:40:00+00');
+SELECT * FROM sendgate.due_work;
+SET LOCAL sendgate.now = '2026-05-24 12:00:00+00';
+SELECT * FROM sendgate.due_work;
+ROLLBACK;

@@ -5,6 +5,7 @@ use crate::postgres::error::Result;
 use crate::postgres::param::{Element, IntoParam, array, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
+use crate::tables::activity;
 use crate::tables::journal::{self, ErrorNote, JournalRow};
 use sendgate_decision::account::SentBefore;
 use sendgate_decision::clock::{Day, Instant};
@@ -135,4 +136,7 @@ pub fn settle<'a>(spi: &Spi, settlements: impl Iterator<Item = &'a Settlement<'a
         ],
     );
     written.must_be(count, "send_operations");
+    for settlement in settlements {
+        activity::count(journal::settled(settlement.before.action, settlement.state, settlement.outcome));
+    }
 }

@@ -6,6 +6,7 @@ use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts;
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::turns;
+use crate::tables::activity::{self, Activity};
 use crate::tables::breaker_log::{self, BreakerLine, Cause};
 use crate::tables::campaign_events;
 use crate::tables::campaign_events::many::SkippedWork;
@@ -184,6 +185,9 @@ fn insert_operations(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
     for (i, slot) in slots.iter().filter(|(_, slot)| slot.beyond_credits) {
         let account = batch.visited[batch.pairs[batch.candidates[*i].pair].account].held();
         journal::mark_beyond(spi, account, slot.operation);
+    }
+    for slot in &slots {
+        activity::count(Activity::Grant(batch.action(slot.0)));
     }
 }
 
