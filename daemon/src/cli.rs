@@ -61,7 +61,7 @@ enum Command {
     Tick,
     /// Show the accounts, the jobs and the open alerts
     Status(status::Arguments),
-    /// Say of one account whether it can send now, and if not, until when and why
+    /// Say of one account whether it can send now, and if not, until when, why, and what can be done
     Account(account::Arguments),
     /// Check the installation and say what to do; status 1 if something is to be done
     Doctor,

@@ -7,6 +7,7 @@
 //! | [`sign_in`], [`sessions`], [`attempts`], [`csrf`] | signing in, and knowing the visitor afterwards |
 //! | [`pages`] | the pages that show something |
 //! | [`acts`] | the page that asks for an act's note, and the operators' function that does it |
+//! | [`lists`] | the lists as JSON and CSV |
 //! | [`kind`] | the closed list of acts |
 //! | [`chart`], [`links`] | a day as a drawing, addresses within the console |
 //!
@@ -19,6 +20,7 @@ pub mod chart;
 pub mod csrf;
 pub mod kind;
 pub mod links;
+pub mod lists;
 pub mod pages;
 pub mod sessions;
 pub mod sign_in;
@@ -121,6 +123,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/alerts", get(pages::alerts::show))
         .route("/unknown", get(pages::unknown::show))
         .route("/heartbeats", get(pages::heartbeats::show))
+        .route("/api/{list}", get(lists::api))
         .route("/act", get(acts::ask).post(acts::perform))
         .route("/sign-in", get(sign_in::ask).post(sign_in::sign_in))
         .route("/sign-out", axum::routing::post(sign_in::sign_out))

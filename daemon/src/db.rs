@@ -2,7 +2,7 @@
 //!
 //! | file | statements of |
 //! | --- | --- |
-//! | [`account`], [`alerts`], [`heartbeats`] | rows that commands and console both show |
+//! | [`account`], [`why`], [`stopped`], [`alerts`], [`heartbeats`] | rows that commands and console both show |
 //! | [`status`], [`checkup`], [`guards`] | the commands `status` and `doctor` |
 //! | [`console`] | the console's other pages and the acts |
 //! | [`jobs`], [`outbox`], [`numbers`] | the tasks: jobs, the breaker's lines, `/metrics` |
@@ -19,9 +19,11 @@ pub mod jobs;
 pub mod numbers;
 pub mod outbox;
 pub mod status;
+pub mod stopped;
 mod timestamp;
 mod tls;
 mod untrusted;
+pub mod why;
 
 use std::future::Future;
 use std::sync::Arc;

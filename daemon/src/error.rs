@@ -11,6 +11,8 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 /// The extension's SQLSTATE for an account that another transaction holds for too long.
 const ACCOUNT_HELD: &str = "SG301";
+/// sendgate's SQLSTATE for an account that does not exist.
+const UNKNOWN_ACCOUNT: &str = "SG101";
 
 /// Whether a retry can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +98,11 @@ impl Error {
     /// Whether another transaction held the needed row or table.
     pub fn is_held(&self) -> bool {
         self.code().is_some_and(|code| *code == SqlState::LOCK_NOT_AVAILABLE || code.code() == ACCOUNT_HELD)
+    }
+
+    /// Whether the database knows no such account.
+    pub fn is_unknown_account(&self) -> bool {
+        self.code().is_some_and(|code| code.code() == UNKNOWN_ACCOUNT)
     }
 
     /// The SQLSTATE, if the database raised the error.

@@ -6,6 +6,7 @@ mod table;
 use std::io::{IsTerminal, Write};
 
 use terminal_size::{Width, terminal_size_of};
+use unicode_width::UnicodeWidthStr;
 
 pub use harmless::{harmless_json, is_harmful, json_line, stripped};
 pub use table::{Cell, table};
@@ -64,6 +65,20 @@ impl Style {
         };
         format!("\u{1b}[{code}m{text}\u{1b}[0m")
     }
+
+    /// The text in its tone, in lines that are no wider than the terminal, each after `indent` blanks. A word that
+    /// is wider than that stays whole.
+    pub fn lines(self, text: &str, tone: Tone, indent: usize) -> String {
+        let room = self.width.unwrap_or(usize::MAX).saturating_sub(indent);
+        let mut lines: Vec<String> = Vec::new();
+        for word in text.split_whitespace() {
+            match lines.last_mut() {
+                Some(line) if line.width() + 1 + word.width() <= room => *line += &format!(" {word}"),
+                _ => lines.push(word.to_owned()),
+            }
+        }
+        lines.iter().map(|line| format!("{}{}\n", " ".repeat(indent), self.paint(line, tone))).collect()
+    }
 }
 
 /// Writes to standard output. An error means that its reader is gone, and is ignored.
@@ -79,6 +94,11 @@ mod tests {
     #[test]
     fn without_a_terminal_there_are_no_colours() {
         assert_eq!(Style::plain().paint("x", Tone::Bad), "x");
+        assert_eq!(
+            Style { width: Some(9), ..Style::plain() }.lines("one two three", Tone::Bad, 2),
+            "  one two\n  three\n"
+        );
+        assert_eq!(Style::plain().lines("one  two\nthree", Tone::Plain, 0), "one two three\n");
         assert!(Style { colours: true, ..Style::plain() }.paint("x", Tone::Bad).contains("\u{1b}[31;1mx"));
     }
 }

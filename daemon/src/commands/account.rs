@@ -1,4 +1,4 @@
-//! `account ID`: whether it can send now, and if not, until when and why, in plain words.
+//! `account NAME`: whether it can send now, and if not, until when, why, and what can be done.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,22 +8,28 @@ use serde::{Serialize, Serializer};
 use tokio_postgres::error::SqlState;
 
 use crate::config::target::Target;
-use crate::db::account::{Account, Breaker, BreakerChange, Correction, Counter, Decision, Skips, Unresolved};
+use crate::db::account::{
+    Account, Breaker, BreakerChange, CooldownChange, Correction, Counter, Decision, Skips, Unresolved,
+};
 use crate::db::alerts::Alert;
 use crate::db::status::AccountCard;
+use crate::db::why::{Named, Why, causes};
 use crate::db::{Purpose, Session, Timestamp, Untrusted};
 use crate::error::{Error, Result};
 use crate::terminal::{Style, Tone, json_line, print, stripped};
-use crate::words::{ended_by, explained};
+use crate::words::explained;
 
 /// Most rows of each list that are shown.
 const ROWS_MAX: i64 = 5;
 
+/// Most accounts that are named where a text means several.
+const NAMED_MAX: i64 = 10;
+
 /// The arguments of `account`.
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// The account's id
-    #[arg(value_name = "ID")]
+    /// The account's id, or a part of its id or name in any case
+    #[arg(value_name = "NAME")]
     account: String,
     /// Print one JSON object instead of text
     #[arg(long)]
@@ -42,6 +48,8 @@ struct Report {
     /// What the gate would answer, by action; none if this login may not ask it.
     #[serde(rename = "actions", serialize_with = "by_action")]
     decisions: Option<Vec<Decision>>,
+    /// Why, by action; none if this login may not ask.
+    why: Option<Vec<Why>>,
     #[serde(flatten)]
     account: Account,
 }
@@ -53,12 +61,14 @@ struct Report {
 /// [`Error::Usage`] if there is no such account.
 pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
     let session = Session::open(target, Purpose::Command).await?;
-    let report = report(&session, &arguments.account).await?;
-    session.close().await;
-    let Some(report) = report else {
-        let hint = "sendgated status lists them";
-        return Err(Error::Usage(format!("there is no account {}; {hint}", stripped(&arguments.account))));
+    let found = found(&session, &arguments.account).await;
+    let report = match &found {
+        Ok(id) => report(&session, id).await?,
+        Err(_) => None,
     };
+    session.close().await;
+    found?;
+    let Some(report) = report else { return Err(nobody(&arguments.account)) };
     if arguments.json {
         print(&json_line(&report));
     } else {
@@ -67,18 +77,58 @@ pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
     Ok(true)
 }
 
+/// The id of the account that the text means: one of exactly that id, or the only one that has it in its id or
+/// name.
+///
+/// # Errors
+///
+/// [`Error::Usage`] if it means none, or several, which it then names.
+async fn found(session: &Session, text: &str) -> Result<String> {
+    if session.is_known(text).await? {
+        return Ok(text.to_owned());
+    }
+    let named = session.accounts_named(text, NAMED_MAX + 1).await?;
+    match named.as_slice() {
+        [] => Err(nobody(text)),
+        [one] => Ok(one.id.clone()),
+        several => Err(Error::Usage(several_of(text, several))),
+    }
+}
+
+fn nobody(text: &str) -> Error {
+    Error::Usage(format!("there is no account {}; sendgated status lists them", stripped(text)))
+}
+
+fn several_of(text: &str, named: &[Named]) -> String {
+    let mut out = format!("several accounts have {} in their id or name:", stripped(text));
+    for account in named.iter().take(NAMED_MAX as usize) {
+        let name = account.name.as_ref().map_or_else(String::new, |name| format!(" ({})", shown(name)));
+        out += &format!("\n  {}{name}", stripped(&account.id));
+    }
+    if named.len() as i64 > NAMED_MAX {
+        out += "\n  …";
+    }
+    out
+}
+
 async fn report(session: &Session, id: &str) -> Result<Option<Report>> {
     let at = session.now().await?;
     let observed = session.is_observed(id).await?;
     let (Some(card), Some(account)) = (session.card(id).await?, session.account(id, ROWS_MAX).await?) else {
         return Ok(None);
     };
-    let decisions = match session.account_decisions(id).await {
-        Ok(decisions) => Some(decisions),
-        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => None,
-        Err(error) => return Err(error),
-    };
-    Ok(Some(Report { at, observed, card, decisions, account }))
+    let decisions = granted(session.account_decisions(id).await)?;
+    let why = granted(session.account_why(id).await)?;
+    Ok(Some(Report { at, observed, card, decisions, why, account }))
+}
+
+/// An answer; none if this login may not ask.
+fn granted<T>(answer: Result<T>) -> Result<Option<T>> {
+    match answer {
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 fn to_the_second<S: Serializer>(at: &Timestamp, serializer: S) -> std::result::Result<S::Ok, S::Error> {
@@ -96,16 +146,18 @@ fn by_action<S: Serializer>(
 }
 
 fn as_text(style: Style, report: &Report) -> String {
-    let Report { at, observed, card, decisions, account } = report;
+    let Report { at, observed, card, decisions, why, account } = report;
     let (id, name, tier) = (shown(&card.account_id), shown_or_nothing(&card.display_name), shown(&card.tier));
     let observed = if *observed { ", only observed" } else { "" };
     let title = format!("{id} {name} ({tier}, {}{observed}) at {}", card.status, at.to_iso());
     let mut out = format!("{}\n\n", style.paint(title.trim(), Tone::Strong));
-    match decisions {
-        Some(decisions) => {
-            for decision in decisions {
-                out += &format!("{:<13} {}\n", decision.action, verdict(style, decision));
+    match why {
+        Some(lines) => {
+            for line in lines {
+                let decision = decisions.iter().flatten().find(|decision| decision.action == line.action);
+                out += &format!("{:<13} {}\n", line.action, verdict(style, line, decision));
             }
+            out += &explanation(style, lines, *at);
         }
         None => {
             out += "What the gate would answer: this login may not ask it (see sendgated doctor)\n";
@@ -121,6 +173,7 @@ fn as_text(style: Style, report: &Report) -> String {
     }
     out += &work(style, card);
     out += &list(style, "What happened to its breaker", &account.breaker_history, changed);
+    out += &list(style, "What happened to its cooldowns", &account.cooldown_history, cooled);
     out += &list(style, "Skipped today", &account.skips_today, skipped);
     out += &list(style, "Nobody knows what became of", &account.unresolved, unresolved);
     out += &list(style, "Last corrections", &account.corrections, corrected);
@@ -138,15 +191,51 @@ fn shown_or_nothing(text: &Option<Untrusted>) -> String {
 }
 
 /// The gate's answer in a sentence.
-fn verdict(style: Style, decision: &Decision) -> String {
-    if decision.proceed {
-        let more = decision.remaining.map_or_else(String::new, |slots| format!(", {slots} more today"));
-        return style.paint(&format!("can send now{more}"), Tone::Good);
+fn verdict(style: Style, line: &Why, decision: Option<&Decision>) -> String {
+    let until = line.until.map_or_else(String::new, |at| format!(" until {}", at.to_iso()));
+    let reason = line.reason.as_deref().map(stripped);
+    match reason {
+        None if line.until.is_some() => style.paint(&format!("one test InMail may go{until}"), Tone::Notable),
+        None => {
+            let remaining = decision.and_then(|decision| decision.remaining);
+            let more = remaining.map_or_else(String::new, |slots| format!(", {slots} more today"));
+            style.paint(&format!("can send now{more}"), Tone::Good)
+        }
+        Some(reason) if line.proceed => {
+            style.paint(&format!("can send now, only observed: {}", explained(&reason)), Tone::Notable)
+        }
+        Some(reason) => style.paint(&format!("cannot send{until}: {}", explained(&reason)), Tone::Bad),
     }
-    let reason = stripped(decision.reason.as_deref().unwrap_or_default());
-    let until = decision.retry_at.map_or_else(String::new, |at| format!(" until {}", at.to_iso()));
-    let end = ended_by(&reason).map_or_else(String::new, |function| format!(" ({function})"));
-    style.paint(&format!("cannot send{until}: {}{end}", explained(&reason)), Tone::Bad)
+}
+
+/// What holds it back: each cause once, with its actions, who or what made it so, and what can be done.
+fn explanation(style: Style, lines: &[Why], now: Timestamp) -> String {
+    let mut out = String::new();
+    for cause in causes(lines) {
+        let why = &cause.why;
+        if why.proceed && why.reason.is_none() && why.until.is_none() {
+            continue;
+        }
+        let mut said = cause.actions.join(", ");
+        if let Some(since) = why.since {
+            said += &format!(" since {} ({})", since.to_iso(), since.relative_to(now));
+        }
+        if let Some(actor) = &why.actor {
+            said += &format!(" by {}", shown(actor));
+        }
+        if let Some(note) = &why.note {
+            said += &format!(": {}", shown(note));
+        }
+        out += &format!("\n{}", style.lines(&said, Tone::Strong, 0));
+        if let Some(words) = why.words() {
+            let of = why.operation_id.as_ref().map_or_else(String::new, |id| format!(" (operation {id})"));
+            out += &style.lines(&format!("the provider said: {}{of}", shown(&words)), Tone::Plain, 2);
+        }
+        if let Some(advice) = &why.advice {
+            out += &style.lines(&stripped(advice), Tone::Plain, 2);
+        }
+    }
+    out
 }
 
 fn counted(counter: &Counter) -> String {
@@ -179,6 +268,14 @@ fn work(style: Style, card: &AccountCard) -> String {
 fn changed(line: &BreakerChange) -> String {
     let note = line.note.as_ref().map_or_else(String::new, |note| format!(": {}", shown(note)));
     format!("{} {} ({}) by {}{note}", line.at.to_iso(), line.action, line.reason, shown(&line.actor))
+}
+
+fn cooled(line: &CooldownChange) -> String {
+    let what = line.action.as_deref().unwrap_or("the account");
+    let until = line.until.map_or_else(|| "over".to_owned(), |until| format!("until {}", until.to_iso()));
+    let words = line.note.clone().or_else(|| line.words());
+    let words = words.map_or_else(String::new, |words| format!(": {}", shown(&words)));
+    format!("{} {} {until} ({}){words}", line.at.to_iso(), stripped(what), stripped(&line.cause))
 }
 
 fn skipped(skips: &Skips) -> String {
@@ -244,16 +341,31 @@ mod tests {
 
     #[test]
     fn a_refusal_says_until_when_and_why() {
-        let said = |decision: Value| {
-            let mut decision = decision;
-            decision["action"] = json!("inmail");
-            verdict(Style::plain(), &from_value(decision).expect("a decision"))
+        let said = |mut line: Value| {
+            line["action"] = json!("inmail");
+            let decision = json!({"action": "inmail", "proceed": true, "reason": null, "retry_at": null, "remaining": 3});
+            let decision: Decision = from_value(decision).expect("a decision");
+            verdict(Style::plain(), &from_value(line).expect("a line"), Some(&decision))
         };
-        let refused = json!({"proceed": false, "reason": "account_cooldown", "retry_at": "2025-01-01T00:00:00.25+00:00"});
-        let text = said(refused);
-        assert!(text.starts_with("cannot send until 2025-01-01T00:00:00Z: it cools down"), "{text}");
-        assert_eq!(said(json!({"proceed": true, "remaining": 3})), "can send now, 3 more today");
-        let new = json!({"proceed": false, "reason": "new_reason", "retry_at": null});
-        assert_eq!(said(new), "cannot send: new_reason");
+        let refused =
+            json!({"proceed": false, "reason": "account_cooldown", "until": "2025-01-01T00:00:00.25+00:00"});
+        assert_eq!(said(refused), "cannot send until 2025-01-01T00:00:00Z: the account cools down");
+        assert_eq!(said(json!({"proceed": true})), "can send now, 3 more today");
+        let permit = json!({"proceed": true, "until": "2025-01-01T00:00:00+00:00"});
+        assert_eq!(said(permit), "one test InMail may go until 2025-01-01T00:00:00Z");
+        assert_eq!(said(json!({"proceed": false, "reason": "new_reason"})), "cannot send: new_reason");
+    }
+
+    #[test]
+    fn the_cause_is_told_with_its_words_and_harmless() {
+        let line = json!({"action": "message", "proceed": false, "reason": "account_not_connected",
+            "since": "2025-01-01T00:00:00+00:00", "actor": "worker", "http_status": 403, "error": "no\u{1b}[31m",
+            "operation_id": "x", "advice": "do this"});
+        let lines: Vec<Why> = vec![from_value(line).expect("a line")];
+        let now = from_value(json!("2025-01-01T03:00:00+00:00")).expect("an instant");
+        let text = explanation(Style::plain(), &lines, now);
+        assert!(text.contains("message since 2025-01-01T00:00:00Z (3 h ago) by worker\n"), "{text}");
+        assert!(text.contains("the provider said: 403 no") && !text.contains('\u{1b}'), "{text}");
+        assert!(text.ends_with("  do this\n"), "{text}");
     }
 }

@@ -1,4 +1,4 @@
-//! `status`: the accounts' cards, the jobs and the open alerts.
+//! `status`: what is stopped, the accounts' cards with problems first, the jobs and the open alerts.
 
 use std::sync::Arc;
 
@@ -9,10 +9,11 @@ use crate::config::target::Target;
 use crate::db::alerts::Alert;
 use crate::db::heartbeats::Heartbeat;
 use crate::db::status::{AccountCard, Observed};
+use crate::db::stopped::Stopped;
 use crate::db::{Purpose, Session, Untrusted};
 use crate::error::{Error, Result};
 use crate::terminal::{Cell, Style, Tone, json_line, print, stripped, table};
-use crate::words::{self, COPIED};
+use crate::words::{self, COPIED, explained};
 
 /// Most observed accounts that are named.
 const NAMED_MAX: usize = 5;
@@ -36,7 +37,7 @@ pub struct Arguments {
 /// Shows all of it. Answers whether no job is late.
 pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
     let session = Session::open(target, Purpose::Command).await?;
-    let now = session.now().await?;
+    let (now, stopped) = session.stopped().await?;
     let after = arguments.after.as_deref();
     if let Some(account) = after
         && !session.is_known(account).await?
@@ -52,19 +53,23 @@ pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
     session.close().await;
     let kept = !jobs.iter().any(|job| job.stale);
     if arguments.json {
-        let all = json!({ "at": now.to_iso(), "copied_database": copied, "observed": observed, "accounts": accounts, "cards": cards, "jobs": jobs, "alerts": alerts });
+        let all = json!({ "at": now.to_iso(), "copied_database": copied, "observed": observed, "stopped": stopped, "accounts": accounts, "cards": cards, "jobs": jobs, "alerts": alerts });
         print(&json_line(&all));
         return Ok(kept);
     }
     let style = Style::of_stdout();
-    let mut out =
-        format!("{}\n", style.paint(&format!("{accounts} accounts at {}", now.to_iso()), Tone::Strong));
+    let mut out = String::new();
     if copied {
-        out += &format!("{}\n", style.paint(COPIED, Tone::Bad));
+        out += &style.lines(COPIED, Tone::Bad, 0);
     }
+    out += &stopped_lines(style, &stopped);
     for line in observed_lines(&observed) {
-        out += &format!("{}\n", style.paint(&line, Tone::Notable));
+        out += &style.lines(&line, Tone::Notable, 0);
     }
+    if !out.is_empty() {
+        out += "\n";
+    }
+    out += &format!("{}\n", style.paint(&format!("{accounts} accounts at {}", now.to_iso()), Tone::Strong));
     out += &cards_table(style, &cards);
     out += &more(&cards, accounts, arguments);
     out += &format!("\n{}", jobs_table(style, &jobs));
@@ -89,6 +94,31 @@ fn observed_lines(observed: &Observed) -> Vec<String> {
         lines.push(format!("only observed, {}: {}{more}", observed.counted(), named.join(", ")));
     }
     lines
+}
+
+/// What holds for all accounts, above everything else.
+fn stopped_lines(style: Style, stopped: &Stopped) -> String {
+    let mut out = String::new();
+    for line in stopped.told() {
+        let tone = if line.stops { Tone::Bad } else { Tone::Notable };
+        out += &style.lines(&stripped(&line.what), tone, 0);
+        out += &style.lines(line.todo, Tone::Plain, 2);
+    }
+    out
+}
+
+/// What an account that stands still waits for, in a few words; none for the others.
+fn problem(card: &AccountCard) -> Option<String> {
+    let alert = || card.alert.as_deref().map(|kind| format!("alert: {}", kind.replace('_', " ")));
+    let Some(why) = &card.why else { return alert() };
+    if let Some(pill) = card.pill.as_ref().filter(|_| why.action == "inmail") {
+        return Some(pill.raw().to_owned());
+    }
+    let reason = explained(why.reason.as_deref().unwrap_or_default());
+    let until = why.until.map_or_else(String::new, |until| format!(" until {}", until.to_iso()));
+    let words = why.note.clone().or_else(|| why.words());
+    let words = words.map_or_else(String::new, |words| format!(": {}", words.raw()));
+    Some(format!("{reason}{until}{words}"))
 }
 
 /// The command that shows the next accounts, if there may be more.
@@ -128,7 +158,7 @@ fn cards_table(style: Style, cards: &[AccountCard]) -> String {
             count(card.parked, Tone::Bad),
             count(card.skipped_today, Tone::Notable),
             credits(card),
-            Cell::text(card.pill.as_ref().map_or("", Untrusted::raw)).in_tone(Tone::Notable),
+            Cell::text(problem(card).as_deref().unwrap_or_default()).in_tone(Tone::Notable),
         ]
     };
     let headings = [

@@ -20,15 +20,50 @@ const HASHED: &str = "sha256:";
 
 type Hash = [u8; SHA256_OUTPUT_LEN];
 
-/// The names of operators, with the hashes of their tokens.
+/// What a token is good for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Reading, and acting on accounts.
+    #[default]
+    Act,
+    /// Reading alone: pages, metrics, lists.
+    Read,
+}
+
+/// The names of operators, with the hashes of their tokens and what these are good for.
 #[derive(Clone, Debug, Default)]
-pub struct Tokens(Vec<(String, Hash)>);
+pub struct Tokens(Vec<(String, Hash, Role)>);
 
 /// The file, in TOML.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    tokens: BTreeMap<String, String>,
+    tokens: BTreeMap<String, Entry>,
+}
+
+/// A token of the file: alone, or with its role.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Entry {
+    Plain(String),
+    WithRole(WithRole),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WithRole {
+    token: String,
+    role: Role,
+}
+
+impl Entry {
+    fn parts(self) -> (String, Role) {
+        match self {
+            Entry::Plain(token) => (token, Role::default()),
+            Entry::WithRole(entry) => (entry.token, entry.role),
+        }
+    }
 }
 
 impl Tokens {
@@ -53,16 +88,20 @@ impl Tokens {
         // The parser's own message would quote the line with the token.
         let file: File = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-            format!("line {line} is not as expected: [tokens], then name = \"token\", each name once")
+            format!(
+                "line {line} is not as expected: [tokens], then name = \"token\" or \
+                 name = {{ token = \"token\", role = \"act\" or \"read\" }}, each name once"
+            )
         })?;
-        let mut tokens: Vec<(String, Hash)> = Vec::with_capacity(file.tokens.len());
-        for (name, token) in file.tokens {
+        let mut tokens: Vec<(String, Hash, Role)> = Vec::with_capacity(file.tokens.len());
+        for (name, entry) in file.tokens {
+            let (token, role) = entry.parts();
             let name = checked_name(name)?;
             let hash = hash_of(&token).map_err(|why| format!("the token of {name} {why}"))?;
-            if let Some((other, _)) = tokens.iter().find(|(_, known)| *known == hash) {
+            if let Some((other, ..)) = tokens.iter().find(|(_, known, _)| *known == hash) {
                 return Err(format!("{other} and {name} have the same token"));
             }
-            tokens.push((name, hash));
+            tokens.push((name, hash, role));
         }
         if tokens.is_empty() {
             return Err("it names nobody".to_owned());
@@ -70,13 +109,13 @@ impl Tokens {
         Ok(Tokens(tokens))
     }
 
-    /// The operator with this token. A wrong token takes as long as a right one.
-    pub fn name_of(&self, token: &str) -> Option<&str> {
+    /// The operator with this token, and what it is good for. A wrong token takes as long as a right one.
+    pub fn owner_of(&self, token: &str) -> Option<(&str, Role)> {
         let hash = sha256(token.trim());
         let mut found = None;
-        for (name, known) in &self.0 {
+        for (name, known, role) in &self.0 {
             if bool::from(known.ct_eq(&hash)) {
-                found = Some(name.as_str());
+                found = Some((name.as_str(), *role));
             }
         }
         found
@@ -134,20 +173,31 @@ mod tests {
     #[test]
     fn a_token_has_a_name_and_anything_else_has_none() {
         let tokens = Tokens::parse(&format!("[tokens]\nada = '{ADA}'\ngrace = '{ADA} 2'")).expect("tokens");
-        assert_eq!(tokens.name_of(ADA), Some("ada"));
-        assert_eq!(tokens.name_of(&format!(" {ADA} 2\n")), Some("grace"));
+        assert_eq!(tokens.owner_of(ADA), Some(("ada", Role::Act)));
+        assert_eq!(tokens.owner_of(&format!(" {ADA} 2\n")), Some(("grace", Role::Act)));
         for wrong in ["", "ada", &ADA[1..], &ADA.to_uppercase()] {
-            assert_eq!(tokens.name_of(wrong), None, "{wrong}");
+            assert_eq!(tokens.owner_of(wrong), None, "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_token_may_be_good_for_reading_alone() {
+        let file = format!(
+            "[tokens]\nada = '{ADA}'\nprometheus = {{ token = '{ADA} 2', role = 'read' }}\n\
+                            grace = {{ token = '{ADA} 3', role = 'act' }}"
+        );
+        let tokens = Tokens::parse(&file).expect("tokens");
+        assert_eq!(tokens.owner_of(&format!("{ADA} 2")), Some(("prometheus", Role::Read)));
+        assert_eq!(tokens.owner_of(&format!("{ADA} 3")), Some(("grace", Role::Act)));
     }
 
     #[test]
     fn a_hash_does_as_well() {
         let hash: String = sha256(ADA).iter().map(|byte| format!("{byte:02x}")).collect();
         let tokens = Tokens::parse(&format!("[tokens]\nada = 'sha256:{hash}'")).expect("tokens");
-        assert_eq!(tokens.name_of(ADA), Some("ada"));
-        assert_eq!(tokens.name_of(&hash), None);
-        assert_eq!(tokens.name_of(&format!("sha256:{hash}")), None);
+        assert_eq!(tokens.owner_of(ADA), Some(("ada", Role::Act)));
+        assert_eq!(tokens.owner_of(&hash), None);
+        assert_eq!(tokens.owner_of(&format!("sha256:{hash}")), None);
         for hash in [&hash[1..], &format!("{hash}00"), &hash.replace(&hash[..1], "x"), "é"] {
             assert!(Tokens::parse(&format!("[tokens]\nada = 'sha256:{hash}'")).is_err(), "{hash}");
         }
@@ -164,6 +214,9 @@ mod tests {
             "[tokens]\nada = 'geheim geheim geheim geheim'\nada = 'geheim geheim geheim geheim 2'",
             "[tokens]\n' ' = 'geheim geheim geheim geheim'",
             "[tokens]\n\"a\\u202eb\" = 'geheim geheim geheim geheim'",
+            "[tokens]\nada = { token = 'geheim geheim geheim geheim', role = 'write' }",
+            "[tokens]\nada = { token = 'geheim geheim geheim geheim' }",
+            "[tokens]\nada = { token = 'geheim geheim geheim geheim', role = 'read', more = 1 }",
             "tokens = 'geheim geheim geheim geheim'",
             "ada:geheim geheim geheim geheim",
         ] {

@@ -30,6 +30,9 @@ const BY_ITSELF: HeaderName = HeaderName::from_static("x-refresh");
 /// Paths that need no session.
 const OPEN_PATHS: [&str; 4] = ["/sign-in", "/assets/console.css", "/assets/console.js", "/assets/icon.svg"];
 
+/// Paths for programs, which send a token instead of signing in.
+const API: &str = "/api/";
+
 /// Everything is loaded from here, only our script runs, and no other site can show the pages in a frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
@@ -72,7 +75,11 @@ fn as_page(response: Response) -> Response {
         .headers()
         .get(header::CONTENT_TYPE)
         .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
-    if is_page || !status.is_client_error() {
+    let is_for_programs = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
+    if is_page || is_for_programs || !status.is_client_error() {
         return response;
     }
     let (status, title, text) = match status {
@@ -141,7 +148,7 @@ fn admit(console: &Console, request: &mut Request) -> Result<(), Refused> {
     let visitor = console.visitor(headers);
     let path = request.uri().path();
     let here = request.uri().path_and_query().map_or("/", |it| it.as_str());
-    if visitor.is_none() && !OPEN_PATHS.contains(&path) {
+    if visitor.is_none() && !OPEN_PATHS.contains(&path) && !path.starts_with(API) {
         if changes {
             let text = "Your session has ended. Nothing was changed; sign in and do it again.";
             let problem = Problem::new(StatusCode::FORBIDDEN, "You are not signed in", text);
@@ -187,7 +194,7 @@ impl Console {
         if !bearers.begin(from, Instant::now()) {
             return Known::TooManyWrong;
         }
-        if self.tokens.name_of(token).is_none() {
+        if self.tokens.owner_of(token).is_none() {
             return Known::No;
         }
         bearers.was_right(from);

@@ -15,11 +15,14 @@ use super::kind::{FROM_UNKNOWN, Kind};
 use super::pages::{Answer, Page, Problem, action_name, no_such_account, rendered, spoken};
 use super::sessions::{Visitor, random};
 use super::{Console, csrf, links};
+use crate::db::account::ACTIONS;
 use crate::db::console::Frame;
 use crate::db::console::acts::Act;
 use crate::db::cursor::is_uuid;
+use crate::db::why::causes;
 use crate::db::{Session, Untrusted};
 use crate::error::Result;
+use crate::words::explained;
 pub use desk::{Desk, finish};
 use desk::{Refused, carry_out, outcome};
 
@@ -68,8 +71,13 @@ struct ActPage {
 impl ActQuery {
     fn kind(&self) -> std::result::Result<Kind, Problem> {
         let kind = Kind::ALL.into_iter().find(|kind| kind.name() == self.name);
-        let item_fits =
-            |kind: &Kind| if kind.takes_item() { is_uuid(&self.item) } else { self.item.is_empty() };
+        let item_fits = |kind: &Kind| {
+            if kind.takes_item() {
+                is_uuid(&self.item)
+            } else {
+                self.item.is_empty() || kind.takes_action() && ACTIONS.contains(&self.item.as_str())
+            }
+        };
         kind.filter(item_fits).ok_or_else(|| {
             Problem::new(
                 StatusCode::NOT_FOUND,
@@ -95,6 +103,11 @@ impl ActQuery {
             Kind::Probe => Act::Probe(&self.id),
             Kind::ForceOpen => Act::Force(&self.id, "open"),
             Kind::ForceAuto => Act::Force(&self.id, "auto"),
+            Kind::Connect => Act::Status(&self.id, "connected"),
+            Kind::Pause => Act::Status(&self.id, "paused"),
+            Kind::Cooldown => {
+                Act::Cooldown(&self.id, Some(self.item.as_str()).filter(|item| !item.is_empty()))
+            }
             Kind::Acknowledge => Act::Acknowledge(&self.item),
             Kind::Sent => Act::Resolve { account: &self.id, operation: &self.item, sent: true, chat_id },
             Kind::NotSent => {
@@ -129,6 +142,9 @@ async fn asked(
     problem: Option<String>,
 ) -> Answer {
     let kind = query.kind()?;
+    if visitor.as_ref().is_some_and(|visitor| !visitor.may_act()) {
+        return Err(reads_only());
+    }
     let (frame, facts) = console.turn(async |session| gather(session, kind, query).await).await?;
     let Some(facts) = facts else { return Err(gone(kind, &query.id)) };
     let page = Page { live: false, ..Page::new(console, "", frame, visitor, uri).titled(kind.label()) };
@@ -180,6 +196,7 @@ async fn gather(
                 ]
             })
         }
+        Kind::Connect | Kind::Pause | Kind::Cooldown => stands(session, &query.id, &query.item).await?,
         Kind::Clear | Kind::Probe | Kind::ForceOpen | Kind::ForceAuto => {
             let ids = [query.id.clone()];
             let (card, breaker) = tokio::try_join!(
@@ -205,8 +222,40 @@ async fn gather(
     Ok((frame, facts))
 }
 
+/// What holds the account, or one action of it, back; none if there is no such account.
+async fn stands(
+    session: &Session,
+    account: &str,
+    action: &str,
+) -> Result<Option<Vec<(&'static str, String)>>> {
+    let lines = match session.account_why(account).await {
+        Ok(lines) => lines,
+        Err(error) if error.is_unknown_account() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut facts = Vec::new();
+    for cause in causes(&lines) {
+        if !action.is_empty() && !cause.actions.iter().any(|of| of == action) {
+            continue;
+        }
+        let names: Vec<&str> = cause.actions.iter().map(|action| action_name(action)).collect();
+        let answer = match &cause.why.reason {
+            Some(reason) => format!("{}: {}", names.join(", "), explained(reason)),
+            None => format!("{}: may go", names.join(", ")),
+        };
+        facts.push(("Now", answer));
+        if let Some(note) = &cause.why.note {
+            facts.push(("Why", note.to_string()));
+        }
+        if let Some(words) = cause.why.words() {
+            facts.push(("The provider said", words.to_string()));
+        }
+    }
+    Ok(Some(facts))
+}
+
 fn paused(frame: &Frame) -> String {
-    match &frame.paused {
+    match &frame.stopped.paused {
         Some(paused) => match &paused.quarantine {
             Some(q) if q.checked => {
                 format!("In quarantine since {}, by {}; the books were checked", q.since, paused.actor)
@@ -229,6 +278,9 @@ pub async fn perform(
     Form(given): Form<ActForm>,
 ) -> Answer {
     let visitor = csrf::owner(visitor, &given.csrf)?;
+    if !visitor.may_act() {
+        return Err(reads_only());
+    }
     let kind = query.kind()?;
     if let Some(problem) = unfit(kind, &given) {
         let page = asked(&console, Some(visitor), &uri, &query, given, Some(problem)).await?;
@@ -281,6 +333,12 @@ fn gone(kind: Kind, id: &str) -> Problem {
         ),
         _ => no_such_account(id),
     }
+}
+
+/// The problem of a token that is good for reading alone.
+fn reads_only() -> Problem {
+    let text = "Your token has the role read. Sign in with one that may act.";
+    Problem::new(StatusCode::FORBIDDEN, "You may look, and change nothing", text)
 }
 
 fn not_granted(kind: Kind) -> Problem {

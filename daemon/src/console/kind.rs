@@ -17,6 +17,12 @@ pub enum Kind {
     ForceOpen,
     /// InMails follow the credits again.
     ForceAuto,
+    /// The account may send again.
+    Connect,
+    /// The account is paused.
+    Pause,
+    /// A cooldown is over.
+    Cooldown,
     /// An alert is acknowledged.
     Acknowledge,
     /// An unknown outcome: it was sent.
@@ -31,11 +37,14 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 9] = [
+    pub const ALL: [Kind; 12] = [
         Kind::Clear,
         Kind::Probe,
         Kind::ForceOpen,
         Kind::ForceAuto,
+        Kind::Connect,
+        Kind::Pause,
+        Kind::Cooldown,
         Kind::Acknowledge,
         Kind::Sent,
         Kind::NotSent,
@@ -50,6 +59,9 @@ impl Kind {
             Kind::Probe => "probe",
             Kind::ForceOpen => "force-open",
             Kind::ForceAuto => "force-auto",
+            Kind::Connect => "connect",
+            Kind::Pause => "pause-account",
+            Kind::Cooldown => "cooldown",
             Kind::Acknowledge => "acknowledge",
             Kind::Sent => "sent",
             Kind::NotSent => "not-sent",
@@ -64,6 +76,8 @@ impl Kind {
             Kind::Clear => "breaker_clear",
             Kind::Probe => "breaker_probe",
             Kind::ForceOpen | Kind::ForceAuto => "breaker_force",
+            Kind::Connect | Kind::Pause => "set_status",
+            Kind::Cooldown => "clear_cooldown",
             Kind::Acknowledge => "acknowledge_alert",
             Kind::Sent | Kind::NotSent => "resolve_operation",
             Kind::PauseAll => "pause_all",
@@ -78,6 +92,9 @@ impl Kind {
             Kind::Probe => "Grant a probe",
             Kind::ForceOpen => "Stop InMails",
             Kind::ForceAuto => "Back to automatic",
+            Kind::Connect => "It may send again",
+            Kind::Pause => "Pause this account",
+            Kind::Cooldown => "End the cooldown",
             Kind::Acknowledge => "Acknowledge",
             Kind::Sent => "It was sent",
             Kind::NotSent => "It was not sent",
@@ -107,6 +124,18 @@ impl Kind {
             ],
             Kind::ForceAuto => &[
                 "InMails of this account go by its credits again: they stop when the provider says that there are none.",
+            ],
+            Kind::Connect => &[
+                "The account counts as connected, and sends again within its other rules.",
+                "If the provider says once more that it is restricted or signed out, it stops again.",
+            ],
+            Kind::Pause => &[
+                "Nothing more is sent through this account, whatever it is, until somebody lets it send again.",
+                "What workers have in hand may still be sent, and is settled as ever.",
+            ],
+            Kind::Cooldown => &[
+                "The cooldown ends now, and failures in a row are counted from 0 again.",
+                "If the provider still asks to slow down, or still refuses, it begins anew.",
             ],
             Kind::Acknowledge => &[
                 "Your name and note are kept with the alert.",
@@ -139,6 +168,23 @@ impl Kind {
         matches!(self, Kind::Acknowledge | Kind::Sent | Kind::NotSent)
     }
 
+    /// Whether its item may be an action of the account.
+    pub const fn takes_action(self) -> bool {
+        matches!(self, Kind::Cooldown)
+    }
+
+    /// The act that helps against a refusal, if one does.
+    pub fn that_ends(reason: &str) -> Option<Kind> {
+        Some(match reason {
+            "paused_by_operator" => Kind::ResumeAll,
+            "account_not_connected" => Kind::Connect,
+            "breaker_forced_open" => Kind::ForceAuto,
+            "account_inmail_credits_exhausted" => Kind::Probe,
+            "account_cooldown" | "action_cooldown" => Kind::Cooldown,
+            _ => return None,
+        })
+    }
+
     /// The address of its page. `item` is an alert or an operation.
     pub fn link(self, account: &str, item: &str) -> String {
         self.link_from("", account, item)
@@ -166,6 +212,9 @@ impl Kind {
             Kind::Probe => format!("A probe is granted: the next InMail of {account} may try."),
             Kind::ForceOpen => format!("InMails of {account} are stopped."),
             Kind::ForceAuto => format!("InMails of {account} go by its credits again."),
+            Kind::Connect => format!("{account} may send again."),
+            Kind::Pause => format!("{account} is paused."),
+            Kind::Cooldown => format!("The cooldown of {account} is over."),
             Kind::Acknowledge => "The alert is acknowledged.".to_owned(),
             Kind::Sent => "The operation is settled: it was sent.".to_owned(),
             Kind::NotSent => "The operation is settled: it was not sent.".to_owned(),

@@ -91,9 +91,9 @@ impl Page {
         counted(self.frame.as_ref()?.unknown)
     }
 
-    /// Whether the visitor may do this here: is signed in, and the database has the function and grants it.
+    /// Whether the visitor may do this here: is signed in with a token that is good for it, and the database has the function and grants it.
     pub fn may(&self, function: &str) -> bool {
-        self.visitor.is_some()
+        self.visitor.as_ref().is_some_and(Visitor::may_act)
             && self.frame.as_ref().is_some_and(|frame| frame.functions.iter().any(|known| known == function))
     }
 }
@@ -125,6 +125,16 @@ impl Problem {
     /// The same with a button: its label and its address.
     pub fn with_way(self, label: &'static str, link: String) -> Problem {
         Problem { way: Some((label, link)), ..self }
+    }
+
+    /// Its status.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Its title and explanation, for programs.
+    pub fn told(&self) -> String {
+        format!("{}. {}", self.title, Untrusted::from(self.text.clone()))
     }
 
     /// Whether the database was slow, held or unreachable, so that the request itself was not wrong.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use ring::rand::{SecureRandom, SystemRandom};
 
-use crate::config::tokens::sha256;
+use crate::config::tokens::{Role, sha256};
 use crate::error::{Error, Result};
 
 /// A session ends after this time, even if it is in use.
@@ -20,6 +20,8 @@ const RANDOM_BYTES: usize = 32;
 pub struct Visitor {
     /// The operator's name.
     pub name: String,
+    /// What the token was good for.
+    pub role: Role,
     /// The secret that every form of the session carries.
     pub csrf: String,
     /// The session's key: the hash of its id.
@@ -31,6 +33,7 @@ type Key = [u8; 32];
 #[derive(Debug)]
 struct Session {
     name: String,
+    role: Role,
     csrf: String,
     begun: Instant,
     seen: Instant,
@@ -51,7 +54,7 @@ impl Sessions {
     }
 
     /// Begins a session and answers its id, which goes into the cookie.
-    pub fn begin(&mut self, name: &str, now: Instant) -> Result<String> {
+    pub fn begin(&mut self, (name, role): (&str, Role), now: Instant) -> Result<String> {
         self.forget_ended(now);
         if self.open.len() >= SESSIONS_MAX
             && let Some(key) = self.open.iter().min_by_key(|(_, session)| session.seen).map(|(key, _)| *key)
@@ -59,7 +62,7 @@ impl Sessions {
             self.open.remove(&key);
         }
         let (id, csrf) = (random()?, random()?);
-        let session = Session { name: name.to_owned(), csrf, begun: now, seen: now, notice: None };
+        let session = Session { name: name.to_owned(), role, csrf, begun: now, seen: now, notice: None };
         // Sessions are found by the hash of their id: the time of a look-up tells nothing about an id.
         self.open.insert(sha256(&id), session);
         Ok(id)
@@ -74,7 +77,7 @@ impl Sessions {
         if !by_itself {
             session.seen = now;
         }
-        Some(Visitor { name: session.name.clone(), csrf: session.csrf.clone(), key })
+        Some(Visitor { name: session.name.clone(), role: session.role, csrf: session.csrf.clone(), key })
     }
 
     /// Ends the session.
@@ -103,6 +106,11 @@ impl Sessions {
 }
 
 impl Visitor {
+    /// Whether the visitor may act on accounts.
+    pub fn may_act(&self) -> bool {
+        self.role == Role::Act
+    }
+
     /// The key of a form of this session, from the id that the form was given.
     pub fn form(&self, id: &str) -> [u8; 32] {
         sha256(&format!("{} {id}", self.csrf))
@@ -132,8 +140,10 @@ mod tests {
     fn a_session_is_found_by_its_id_alone_until_it_is_ended() {
         let now = Instant::now();
         let mut sessions = Sessions::new(IDLE);
-        let (ada, grace) =
-            (sessions.begin("ada", now).expect("one"), sessions.begin("grace", now).expect("two"));
+        let (ada, grace) = (
+            sessions.begin(("ada", Role::Act), now).expect("one"),
+            sessions.begin(("grace", Role::Act), now).expect("two"),
+        );
         assert!(ada.len() == 64 && ada != grace);
         let visitor = sessions.find(&ada, now, false).expect("ada");
         assert!(visitor.name == "ada" && visitor.csrf != ada && visitor.csrf.len() == 64);
@@ -147,11 +157,11 @@ mod tests {
     fn idle_and_old_sessions_end_and_refreshing_pages_keep_none_alive() {
         let start = Instant::now();
         let mut sessions = Sessions::new(IDLE);
-        let id = sessions.begin("ada", start).expect("one");
+        let id = sessions.begin(("ada", Role::Act), start).expect("one");
         assert!(sessions.find(&id, start + IDLE / 2, false).is_some());
         assert!(sessions.find(&id, start + IDLE, true).is_some());
         assert!(sessions.find(&id, start + IDLE * 3 / 2, true).is_none());
-        let busy = sessions.begin("ada", start).expect("one");
+        let busy = sessions.begin(("ada", Role::Act), start).expect("one");
         let mut now = start;
         while now < start + LASTS_AT_MOST - IDLE {
             now += IDLE / 2;
@@ -164,9 +174,9 @@ mod tests {
     fn there_are_never_too_many() {
         let now = Instant::now();
         let mut sessions = Sessions::new(IDLE);
-        let first = sessions.begin("ada", now).expect("one");
+        let first = sessions.begin(("ada", Role::Act), now).expect("one");
         for n in 1..=SESSIONS_MAX {
-            sessions.begin("ada", now + Duration::from_millis(n as u64)).expect("one");
+            sessions.begin(("ada", Role::Act), now + Duration::from_millis(n as u64)).expect("one");
         }
         assert_eq!(sessions.open.len(), SESSIONS_MAX);
         assert!(sessions.find(&first, now, false).is_none());
@@ -176,7 +186,7 @@ mod tests {
     fn a_notice_is_told_once() {
         let now = Instant::now();
         let mut sessions = Sessions::new(IDLE);
-        let id = sessions.begin("ada", now).expect("one");
+        let id = sessions.begin(("ada", Role::Act), now).expect("one");
         let visitor = sessions.find(&id, now, false).expect("ada");
         sessions.leave_notice(&visitor, "done".to_owned());
         assert_eq!(sessions.take_notice(&visitor).as_deref(), Some("done"));

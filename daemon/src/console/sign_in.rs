@@ -68,7 +68,7 @@ pub async fn sign_in(
         let problem = Some("Too many wrong tokens came from there. Wait five minutes.");
         return Ok((StatusCode::TOO_MANY_REQUESTS, asked(&console, &form.next, problem)).into_response());
     }
-    let Some(name) = console.tokens.name_of(&form.token) else {
+    let Some((name, role)) = console.tokens.owner_of(&form.token) else {
         tracing::warn!(from = %from.ip(), "a wrong token");
         let problem = Some("Nobody has this token.");
         return Ok((StatusCode::FORBIDDEN, asked(&console, &form.next, problem)).into_response());
@@ -77,7 +77,7 @@ pub async fn sign_in(
     if let Some(before) = console.visitor(&headers) {
         console.sessions().end(&before);
     }
-    let id = console.sessions().begin(name, Instant::now())?;
+    let id = console.sessions().begin((name, role), Instant::now())?;
     tracing::info!(operator = name, from = %from.ip(), "signed in");
     let cookie = [(header::SET_COOKIE, set_cookie(&id, &headers))];
     Ok((cookie, Redirect::to(links::within(&form.next))).into_response())

@@ -36,6 +36,10 @@ ORDER BY n.place";
 const BREAKER_HISTORY: &str = "SELECT to_jsonb(l) FROM sendgate.breaker_log AS l
 WHERE l.account_id = $1 AND l.action <> 'skip' ORDER BY l.id DESC LIMIT $2";
 
+/// When it or one of its actions began to cool down, and when that ended, newest first.
+const COOLDOWN_HISTORY: &str = "SELECT to_jsonb(l) FROM sendgate.cooldown_log AS l
+WHERE l.account_id = $1 ORDER BY l.id DESC LIMIT $2";
+
 /// Skips of today by action and reason, the most frequent first.
 const SKIPS: &str = "SELECT jsonb_build_object('action', s.action, 'reason', s.reason,
        'skipped', sum(s.skipped), 'repeats', sum(s.repeats),
@@ -56,6 +60,18 @@ WHERE d.account_id = $1 ORDER BY d.id DESC LIMIT $2";
 /// Columns that only JSON shows.
 pub type Others = Map<String, Value>;
 
+/// A provider's answer in one line; none if it said nothing.
+pub fn said(
+    http_status: Option<i32>,
+    error_type: Option<&Untrusted>,
+    error: Option<&Untrusted>,
+) -> Option<Untrusted> {
+    let of = |text: Option<&Untrusted>| text.map(|text| text.raw().to_owned());
+    let status = http_status.map(|status| status.to_string());
+    let parts: Vec<String> = [status, of(error_type), of(error)].into_iter().flatten().collect();
+    (!parts.is_empty()).then(|| Untrusted::from(parts.join(" ")))
+}
+
 /// The rows that explain whether one account can send.
 #[derive(Clone, Debug, Serialize)]
 pub struct Account {
@@ -67,6 +83,8 @@ pub struct Account {
     pub counters: Vec<Counter>,
     /// When its breaker was set and cleared, newest first.
     pub breaker_history: Vec<BreakerChange>,
+    /// Its cooldowns, newest first.
+    pub cooldown_history: Vec<CooldownChange>,
     /// Skips of today, the most frequent first.
     pub skips_today: Vec<Skips>,
     /// Operations of unknown outcome, oldest first.
@@ -202,6 +220,39 @@ pub struct BreakerChange {
     pub others: Others,
 }
 
+/// A cooldown that began, was moved or ended, from `cooldown_log`.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub struct CooldownChange {
+    /// When.
+    pub at: Timestamp,
+    /// The action; none: the whole account.
+    pub action: Option<String>,
+    /// Until when it lasts from then on; none: it was over.
+    pub until: Option<Timestamp>,
+    /// The cause, from a closed list.
+    pub cause: String,
+    /// The provider's HTTP status.
+    pub http_status: Option<i32>,
+    /// The provider's type of error.
+    pub error_type: Option<Untrusted>,
+    /// The provider's words.
+    pub error: Option<Untrusted>,
+    /// The login or operator that changed it.
+    pub actor: Untrusted,
+    /// The cause in an operator's words.
+    pub note: Option<Untrusted>,
+    /// The log's other columns.
+    #[serde(flatten)]
+    pub others: Others,
+}
+
+impl CooldownChange {
+    /// What the provider said, in one line.
+    pub fn words(&self) -> Option<Untrusted> {
+        said(self.http_status, self.error_type.as_ref(), self.error.as_ref())
+    }
+}
+
 /// Skips of today for one action and reason.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Skips {
@@ -280,11 +331,22 @@ impl Session {
         let one = parameters(&account);
         let some = [(&account as _, Type::TEXT), (&rows_max as _, Type::INT8)];
         let what = "reading the account";
-        let (breaker, credits, counters, breaker_history, skips_today, unresolved, corrections, alerts) = tokio::try_join!(
+        let (
+            breaker,
+            credits,
+            counters,
+            breaker_history,
+            cooldown_history,
+            skips_today,
+            unresolved,
+            corrections,
+            alerts,
+        ) = tokio::try_join!(
             self.account_breaker(account),
             self.objects::<Credits>(what, CREDITS, &one),
             self.account_counters(account),
             self.objects(what, BREAKER_HISTORY, &some),
+            self.objects(what, COOLDOWN_HISTORY, &some),
             self.objects(what, SKIPS, &one),
             self.account_unresolved(account, rows_max, None),
             self.objects(what, CORRECTIONS, &some),
@@ -295,6 +357,7 @@ impl Session {
             credits: credits.into_iter().next(),
             counters,
             breaker_history,
+            cooldown_history,
             skips_today,
             unresolved,
             corrections,

@@ -9,7 +9,8 @@ pub mod logs;
 use tokio_postgres::types::Type;
 
 use super::status::Observed;
-use super::{Session, Timestamp, Untrusted};
+use super::stopped::{Paused, Quarantine, Stopped};
+use super::{Session, Timestamp};
 use crate::error::Result;
 
 /// Open alerts and unknown outcomes are counted up to this number; more is shown as "99+".
@@ -17,17 +18,19 @@ pub const COUNTED_MAX: i64 = 99;
 
 /// The operators' functions that have a button. Without the function, or without its grant, there is no
 /// button.
-const FUNCTIONS: [&str; 7] = [
+const FUNCTIONS: [&str; 9] = [
     "acknowledge_alert",
     "breaker_clear",
     "breaker_force",
     "breaker_probe",
+    "clear_cooldown",
     "pause_all",
     "resolve_operation",
     "resume_all",
+    "set_status",
 ];
 
-/// The state that every page shows: the clock, the pause switch, whether this is a copy, open alerts and unknown outcomes (counted up
+/// The state that every page shows: the clock, what holds for all accounts, open alerts and unknown outcomes (counted up
 /// to a bound), jobs that are late, and granted functions.
 const FRAME: &str = "SELECT c.at, p.paused_at, p.actor, p.note,
        (SELECT count(*) FROM (SELECT FROM sendgate.open_alerts AS o ORDER BY o.opened_at LIMIT 100) AS a),
@@ -41,7 +44,8 @@ const FRAME: &str = "SELECT c.at, p.paused_at, p.actor, p.note,
            WHERE u.unknown_since IS NOT NULL ORDER BY u.unknown_since LIMIT 100) AS n),
        sendgate.copied_database(), sendgate.enforcement_of(NULL) = 'observe',
        ARRAY(SELECT a.id::text FROM sendgate.linkedin_accounts AS a
-             WHERE a.enforcement = 'observe' ORDER BY a.id LIMIT 100)
+             WHERE a.enforcement = 'observe' ORDER BY a.id LIMIT 100),
+       coalesce(current_setting('sendgate.test_clock', true), 'off') = 'on'
 FROM (SELECT sendgate.clock() AS at) AS c
 LEFT JOIN sendgate.pause_switch AS p ON true
 LEFT JOIN sendgate.quarantine_progress AS q ON true";
@@ -51,8 +55,8 @@ LEFT JOIN sendgate.quarantine_progress AS q ON true";
 pub struct Frame {
     /// The clock by which the page is read.
     pub at: Timestamp,
-    /// The pause switch, if it is on.
-    pub paused: Option<Paused>,
+    /// What holds for all accounts.
+    pub stopped: Stopped,
     /// Whether the books were written in another database, so that nothing is sent from here.
     pub copied: bool,
     /// Who is only observed.
@@ -65,28 +69,6 @@ pub struct Frame {
     pub stale_jobs: i64,
     /// The operators' functions that exist and that this login may call.
     pub functions: Vec<String>,
-}
-
-/// The pause switch while it is on.
-#[derive(Clone, Debug)]
-pub struct Paused {
-    /// When it began.
-    pub since: Timestamp,
-    /// The operator or login that set it.
-    pub actor: Untrusted,
-    /// The note of the operator.
-    pub note: Option<Untrusted>,
-    /// The quarantine, if the pause is one.
-    pub quarantine: Option<Quarantine>,
-}
-
-/// A quarantine: it cannot end before the books were checked.
-#[derive(Clone, Debug)]
-pub struct Quarantine {
-    /// When it began.
-    pub since: Timestamp,
-    /// Whether layers 1 and 2 have checked every account since.
-    pub checked: bool,
 }
 
 impl Session {
@@ -104,9 +86,9 @@ impl Session {
         });
         Ok(Frame {
             at: row.get(0),
-            paused,
             copied: row.get(10),
             observed: Observed { by_setting: row.get(11), accounts: row.get(12) },
+            stopped: Stopped { paused, test_clock: row.get(13) },
             alerts: row.get(4),
             unknown: row.get(9),
             stale_jobs: row.get(5),

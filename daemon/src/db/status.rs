@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tokio_postgres::types::Type;
 
 use super::account::Others;
+use super::why::Why;
 use super::{Session, Timestamp, Untrusted};
 use crate::error::Result;
 
@@ -22,7 +23,7 @@ const OBSERVED: &str = "SELECT sendgate.enforcement_of(NULL),
 const IS_OBSERVED: &str = "SELECT sendgate.enforcement_of(a.enforcement) = 'observe'
 FROM sendgate.linkedin_accounts AS a WHERE a.id = $1";
 
-/// Accounts that cannot send or have an open alert come first, then all others, both by id. The ranking reads
+/// Accounts that cannot send or have an open alert come first, with the reason, then all others, both by id. The ranking reads
 /// each account once and only cheap columns; cards are made only for the accounts that are shown. The next
 /// page begins after the account in $2.
 const CARDS: &str = "WITH ranked AS (
@@ -40,13 +41,20 @@ const CARDS: &str = "WITH ranked AS (
     ORDER BY r.calm, r.id
     LIMIT $1
 )
-SELECT k.card FROM page AS p
+SELECT k.card || jsonb_build_object('why', w.why, 'alert', l.kind) FROM page AS p
 CROSS JOIN LATERAL (
     -- OFFSET keeps this from being joined with all cards at once.
     SELECT to_jsonb(c) || jsonb_build_object('credits_left', r.credits_left, 'credits_state', r.state) AS card
     FROM sendgate.account_cards AS c JOIN sendgate.credits AS r ON r.account_id = c.account_id
     WHERE c.account_id = p.id AND r.account_id = p.id OFFSET 0
 ) AS k
+LEFT JOIN LATERAL (
+    SELECT to_jsonb(w) AS why FROM sendgate.why(p.id) AS w WHERE NOT p.calm AND NOT w.proceed LIMIT 1
+) AS w ON true
+LEFT JOIN LATERAL (
+    SELECT o.kind FROM sendgate.open_alerts AS o
+    WHERE NOT p.calm AND o.account_id = p.id ORDER BY o.opened_at DESC LIMIT 1
+) AS l ON true
 ORDER BY p.calm, p.id";
 
 /// How many accounts there are.
@@ -126,6 +134,12 @@ pub struct AccountCard {
     pub credits_state: String,
     /// Why InMails are stopped, in the database's words.
     pub pill: Option<Untrusted>,
+    /// The first refusal of an account that stands still; none for the others, and where only it is asked for.
+    #[serde(default)]
+    pub why: Option<Why>,
+    /// Its newest open alert, in the same way.
+    #[serde(default)]
+    pub alert: Option<String>,
     /// The view's other columns.
     #[serde(flatten)]
     pub others: Others,

@@ -35,6 +35,22 @@ impl Timestamp {
         self.0.hour() * 4 + self.0.minute() / 15
     }
 
+    /// How far it is from another instant, as people say it: `3 h ago`, `in 2 days`, `now`.
+    pub fn relative_to(self, now: Timestamp) -> String {
+        if self.infinity().is_some() {
+            return String::new();
+        }
+        let seconds = self.0.signed_duration_since(now.0).num_seconds();
+        let amount = match seconds.unsigned_abs() {
+            0 => return "now".to_owned(),
+            s if s < 60 => format!("{s} s"),
+            s if s < 3_600 => format!("{} min", s / 60),
+            s if s < 2 * 86_400 => format!("{} h", s / 3_600),
+            s => format!("{} days", s / 86_400),
+        };
+        if seconds < 0 { format!("{amount} ago") } else { format!("in {amount}") }
+    }
+
     /// ISO 8601 to the second, as `2025-01-01T10:00:00Z`.
     pub fn to_iso(self) -> String {
         self.infinity().map_or_else(|| self.0.to_rfc3339_opts(SecondsFormat::Secs, true), str::to_owned)
@@ -144,6 +160,21 @@ mod tests {
         assert_eq!(of_wire(i64::MAX).expect("infinity"), Timestamp::LAST);
         assert_eq!(of_wire(i64::MIN).expect("-infinity"), Timestamp::FIRST);
         assert_eq!(of_wire(0).expect("an instant"), read("2000-01-01T00:00:00+00:00"));
+    }
+
+    #[test]
+    fn people_read_how_long_ago_it_was() {
+        let now = read("2025-05-20T12:00:00+00:00");
+        for (text, said) in [
+            ("2025-05-20T12:00:00+00:00", "now"),
+            ("2025-05-20T11:59:30+00:00", "30 s ago"),
+            ("2025-05-20T12:45:59+00:00", "in 45 min"),
+            ("2025-05-19T10:00:00+00:00", "26 h ago"),
+            ("2025-06-01T00:00:00+00:00", "in 11 days"),
+            ("infinity", ""),
+        ] {
+            assert_eq!(read(text).relative_to(now), said);
+        }
     }
 
     #[test]

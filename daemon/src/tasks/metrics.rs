@@ -84,6 +84,7 @@ fn render(counted: Option<Counted>, tally: &Tally) -> String {
 mod tests {
     use super::*;
     use crate::db::heartbeats::Heartbeat;
+    use crate::db::numbers::Activity;
 
     fn of(numbers: Numbers) -> String {
         render(Some(Counted { age: Duration::ZERO, numbers: Arc::new(numbers) }), &Tally::default())
@@ -96,6 +97,13 @@ mod tests {
             "sendgate_database_up 1",
             "sendgate_breakers_open{state=\"open\"} 0",
             "sendgate_slots_used_today{action=\"inmail\"} 0",
+            "sendgate_paused 0",
+            "sendgate_quarantined 0",
+            "sendgate_breakers{state=\"closed\"} 0",
+            "sendgate_accounts_cooling_down{cause=\"failing\"} 0",
+            "sendgate_enrollments{state=\"parked\"} 0",
+            "sendgate_unknown_outcomes 0",
+            "sendgate_oldest_due_work_age_seconds 0.0",
             "sendgate_skips_today{action=\"inmail\",reason=\"account_inmail_credits_exhausted\"} 0",
             "sendgate_alerts_open{kind=\"over_cap\"} 0",
             "sendgate_job_runs_total{job=\"prune\",outcome=\"failed\"} 0",
@@ -122,6 +130,31 @@ mod tests {
         let numbers = Numbers { refusals, ..Numbers::default() };
         let page = of(numbers);
         assert!(page.contains("sendgate_refusals_total{action=\"invite\",reason=\"pacing\"} 3\n"));
+    }
+
+    #[test]
+    fn what_the_gate_does_is_counted_where_it_is() {
+        let page = of(Numbers::default());
+        assert!(page.contains("sendgate_activity_counted 0\n") && !page.contains("sendgate_grants_total"));
+        let line = |what: &str, action: Option<&str>, outcome: Option<&str>| Activity {
+            what: what.to_owned(),
+            action: action.map(str::to_owned),
+            outcome: outcome.map(str::to_owned),
+            counted: 7,
+        };
+        let activity = vec![
+            line("grant", Some("invite"), None),
+            line("outcome", Some("invite"), Some("rejected")),
+            line("breaker_set", None, None),
+        ];
+        let page = of(Numbers { activity, ..Numbers::default() });
+        for line in [
+            "sendgate_grants_total{action=\"invite\"} 7",
+            "sendgate_outcomes_total{action=\"invite\",outcome=\"rejected\"} 7",
+            "sendgate_breaker_sets_total 7",
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line} is missing in\n{page}");
+        }
     }
 
     #[test]

@@ -236,6 +236,27 @@ def test_without_the_grant_there_is_no_button(env):
     equal(env.psql("SELECT probe_lease_until FROM sendgate.accounts"), "", "a probe")
 
 
+def test_a_token_for_reading_changes_nothing(env):
+    """It sees the pages and the metrics; there is no button, and an act is refused."""
+    provision(env)
+    env.psql(EXHAUSTED)
+    secret = "a scraper's very own token"
+    with ConsoleDaemon(env, tokens=TOKENS | {"prometheus": (secret, "read")}) as daemon:
+        client = Client(daemon)
+        client.sign_in(secret)
+        text = client.get("/account?id=a")[1]
+        assert "Signed in as" in text and "to read" in text and 'href="/act' not in text, text
+        equal(client.get("/metrics", Authorization=f"Bearer {secret}")[0], 200, "metrics")
+        status, text = client.get(act_path("clear", "a"))
+        equal(status, 403, "the form")
+        assert "change nothing" in text, text
+        equal(client.act("clear", "a")[0], 403, "the act")
+        ada = Client(daemon)
+        ada.sign_in()
+        equal(ada.act("clear", "a")[0], 303, "of one who may")
+    equal(env.psql("SELECT actor FROM sendgate.admin_log WHERE verb = 'breaker_clear'"), "ada", "who did it")
+
+
 def test_clients_that_hold_connections_do_not_keep_others_out(env):
     """There are places for 64; who does not send a request loses theirs within seconds."""
     with ConsoleDaemon(env) as daemon:

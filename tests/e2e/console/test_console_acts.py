@@ -32,7 +32,7 @@ def test_from_the_pill_to_a_successful_probe_in_four_clicks(env):
         held = env.psql("SELECT operation_id FROM sendgate.dispatch(1)")
         env.psql(f"SELECT sendgate.confirm('a', '{held}', 'chat')")
         console.follow("Accounts")  # 4
-        console.says("Id begins with")
+        console.says("Id or name")
         equal(console.browser.find_all(".card .pill"), [], "pills")
     log = "SELECT action, reason FROM sendgate.breaker_log WHERE action <> 'skip' ORDER BY id"
     equal(env.psql(log).splitlines(), ["set|manual", "clear|recent_success_evidence"], "the breaker's log")
@@ -127,7 +127,8 @@ def test_everything_is_paused_and_resumed(env):
         console.says("by ada: provider incident")
         equal(env.psql(answer), "paused_by_operator", "the gate")
         console.open("/account?id=a")
-        console.says("an operator paused everything")
+        console.says("Everything cannot go: everything is stopped")
+        console.says("provider incident")
         console.follow("Resume everything")
         console.confirm("Resume everything", None)
         console.says("Everything goes on.")

@@ -27,7 +27,7 @@ def test_status_shows_what_the_views_show(env):
     equal(run(env, "tick").returncode, 0, "tick")
     done = run(env, "status")
     equal(done.returncode, 0, done.stderr)
-    lines = done.stdout.splitlines()
+    lines = below_what_is_stopped(done.stdout)
     assert lines[0].startswith("2 accounts at "), lines
     # Accounts that need attention come first.
     assert lines[2].startswith("zed") and "credits exhausted" in lines[2], lines
@@ -70,7 +70,7 @@ def test_strange_text_does_nothing_to_the_terminal(env):
         text = run(env, *arguments, "--json").stdout
         assert not harmful(text), harmful(text)
         assert evil in strings(json.loads(text)), "JSON leaves nothing out"
-    error = run(env, "account", evil).stderr
+    error = run(env, "account", evil + "nobody").stderr
     assert "there is no account" in error and not harmful(error), error
 
 
@@ -94,10 +94,10 @@ def test_a_table_is_no_wider_than_the_terminal(env):
     env.psql("SELECT sendgate.reserve('calm', 'inmail', 'p')")
     for columns in (40, 60, 80, 100, 200):
         out = in_terminal(env, "status", columns=columns, NO_COLOR="1")
-        lines = out.replace("\r", "").splitlines()
-        for line in lines:
+        for line in out.replace("\r", "").splitlines():
             assert width(line) <= columns, f"{columns}: {line}"
         assert "credits exhausted" in " ".join(out.split()), out
+        lines = below_what_is_stopped(out.replace("\r", ""))
         cards = lines[1 : lines.index("")]
         if columns > 40:
             # The counts end in one column, below their heading.
@@ -154,6 +154,8 @@ def test_a_hundred_thousand_accounts_do_not_make_it_slow(env):
         (("status",), 2, "… and 99950 more"),
         (("status", "--after", "a5000"), 3, "the next: "),
         (("account", "a7"), 0, "Breaker: open since"),
+        # By a part of its id it is looked for among all.
+        (("account", "A99999"), 1, "Breaker: closed"),
     ):
         before = scans(env)
         done = run(env, *arguments)
@@ -214,9 +216,53 @@ def test_account_says_whether_until_when_and_why(env):
     equal(run(env, "account", "nobody").returncode, 2, "an account that is not there")
 
 
+def test_account_is_found_by_id_or_name_and_says_who_stopped_it(env):
+    connection = env.connect()
+    for account, name in (("acc-1", "Ada Byron"), ("acc-2", "Grace Hopper"), ("ada", None)):
+        connection.execute("SELECT sendgate.upsert_account(%s, 'sales_navigator', %s)", (account, name))
+    env.psql("SELECT sendgate.set_status('acc-2', 'paused', 'on holiday')")
+    out = run(env, "account", "hopper").stdout
+    assert out.startswith("acc-2 Grace Hopper"), out
+    equal(said_of(out)["invite"], "cannot send: the account is not connected", "invitations")
+    for text in (
+        "inmail, invite, message, profile_view, engagement since ",
+        "by postgres: on holiday",
+        "set_status(account_id",
+    ):
+        assert text in out, f"{text} is missing in\n{out}"
+    equal(json.loads(run(env, "account", "GRACE", "--json").stdout)["why"][0]["note"], "on holiday", "why")
+    # An id is no part of another one.
+    assert run(env, "account", "ada").stdout.startswith("ada "), "the id itself"
+    done = run(env, "account", "ACC")
+    equal(done.returncode, 2, done.stdout)
+    assert "acc-1 (Ada Byron)" in done.stderr and "acc-2 (Grace Hopper)" in done.stderr, done.stderr
+
+
+def test_what_is_stopped_is_said_first_and_problems_have_their_reason(env):
+    provision(env, "calm")
+    provision(env, "zed")
+    env.psql("SELECT sendgate.set_status('zed', 'paused', 'the owner is ill')")
+    run(env, "tick")
+    lines = below_what_is_stopped(run(env, "status").stdout)
+    assert lines[2].startswith("zed") and "the account is not connected: the owner is ill" in lines[2], lines
+    env.psql("SELECT sendgate.pause_all('the provider called')")
+    out = run(env, "status").stdout
+    assert out.startswith("everything is paused since ") and "by postgres: the provider called" in out, out
+    equal(json.loads(run(env, "status", "--json").stdout)["stopped"]["paused"]["note"], "the provider called", "JSON")
+    doctor = run(env, "doctor").stdout
+    assert "BAD   everything is paused since " in doctor, doctor
+    env.psql("SELECT sendgate.quarantine('restored')")
+    assert "everything is in quarantine since " in run(env, "doctor").stdout
+    env.cluster.configure(sendgate__enforcement="observe")
+    wait_for(lambda: "the rules are only observed" in run(env, "status").stdout, "the setting to be read")
+    assert "the rules are only observed" in run(env, "doctor").stdout
+
+
 def test_account_without_the_right_to_ask_says_so(env):
     provision(env)
     env.psql("REVOKE EXECUTE ON FUNCTION sendgate.preview(text, text, text) FROM sendgate_daemon")
+    equal(said_of(run(env, "account", "a").stdout)["inmail"], "can send now", "what a reader is told")
+    env.psql("REVOKE EXECUTE ON FUNCTION sendgate.why(text, text) FROM sendgate_reader")
     done = run(env, "account", "a")
     equal(done.returncode, 0, done.stderr)
     assert "may not ask it" in done.stdout and "Breaker: closed" in done.stdout, done.stdout
@@ -294,6 +340,13 @@ def test_doctor_without_extension_or_rights(env):
     done = run(env, "doctor")
     equal(done.returncode, 1, done.stdout)
     assert f'GRANT sendgate_daemon TO "{login}"' in done.stdout, done.stdout
+
+
+def below_what_is_stopped(text: str) -> list[str]:
+    """The lines of ``status`` below those about everything: the test clock, at least, is always on here."""
+    head, rest = text.split("\n\n", 1)
+    assert "the test clock is on" in " ".join(head.split()), text
+    return rest.splitlines()
 
 
 def said_of(text: str) -> dict[str, str]:

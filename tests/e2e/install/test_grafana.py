@@ -101,8 +101,11 @@ def test_prometheus_answers_every_query_and_knows_every_rule(env):
         assert len(queries) > 15, queries
 
         def answer(expression: str) -> list:
-            # Refusals go on, or there is no increase to see.
-            env.psql(f"SELECT sendgate.reserve('b', 'inmail', 'p', NULL, '{operation(next(refused) + 9)}')")
+            # Refusals and outcomes go on, or there is no increase to see.
+            number = next(refused) + 9
+            env.psql(f"SELECT sendgate.reserve('b', 'inmail', 'p', NULL, '{operation(number)}')")
+            env.psql(f"SELECT sendgate.reserve('b', 'engagement', 'p{number}', NULL, '{operation(10000 + number)}')")
+            env.psql(f"SELECT sendgate.rollback('b', '{operation(10000 + number)}')")
             return ask("query", query=expression)["result"]
 
         for title, expression in queries:

@@ -4,6 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
+from e2e.gate.test_refusals import preload
 from e2e.support import equal, provision, wait_for
 from e2e.support.daemon_process import Daemon, all_ran
 from harness import debian
@@ -31,6 +32,7 @@ def test_each_alert_fires_for_what_it_is_for_and_else_is_quiet(env):
 
 
 def test_the_page_is_as_prometheus_wants_it_and_has_what_the_alerts_ask(env):
+    preload(env)
     provision(env)
     with Daemon(env) as daemon:
         wait_for(lambda: all_ran(env), "every job to run")

@@ -45,7 +45,12 @@ class ConsoleDaemon(Daemon):
 
 def tokens_file(tokens: dict[str, str]) -> str:
     """The file's text."""
-    return "[tokens]\n" + "".join(f'{name} = "{token}"\n' for name, token in tokens.items())
+    return "[tokens]\n" + "".join(
+        f'{name} = "{token}"\n'
+        if isinstance(token, str)
+        else f'{name} = {{ token = "{token[0]}", role = "{token[1]}" }}\n'
+        for name, token in tokens.items()
+    )
 
 
 class Client:

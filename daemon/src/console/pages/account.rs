@@ -11,19 +11,24 @@ use serde::Deserialize;
 use super::{Answer, Page, no_such_account, percent, rendered};
 use crate::console::chart::Chart;
 use crate::console::kind::Kind;
+use crate::console::lists::{self, List, ListQuery};
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::account::{ACTIONS, Account, Counter, Decision, Unresolved};
 use crate::db::alerts::Alert;
 use crate::db::console::Frame;
-use crate::db::console::account::{Quarter, WORK_COUNTED_MAX, Window, Work};
+use crate::db::console::account::{Attempt, Quarter, WORK_COUNTED_MAX, Window, Work};
 use crate::db::console::accounts::Card;
+use crate::db::why::{Cause, Why, causes};
 use crate::db::{Session, Timestamp};
 use crate::error::Result;
 use crate::words::explained;
 
 /// Most rows of each list.
 const ROWS_MAX: i64 = 20;
+
+/// How many of its last attempts are shown.
+const ATTEMPTS_MAX: i64 = 50;
 
 /// The address's query.
 #[derive(Debug, Deserialize)]
@@ -39,6 +44,8 @@ struct Facts {
     card: Card,
     account: Account,
     decisions: Vec<Decision>,
+    why: Vec<Why>,
+    attempts: Vec<Attempt>,
     window: Window,
     quarters: Vec<Quarter>,
     work: Work,
@@ -62,7 +69,11 @@ pub async fn show(
     Extension(visitor): Extension<Option<Visitor>>,
     uri: Uri,
     Query(query): Query<AccountQuery>,
+    Query(list): Query<ListQuery>,
 ) -> Answer {
+    if lists::is_csv(&list.format) {
+        return lists::csv(&console, List::Attempts, &list).await;
+    }
     let charted = ACTIONS.into_iter().find(|action| *action == query.chart).unwrap_or(ACTIONS[0]);
     let found = console.turn(async |session| gather(session, &query.id, charted).await).await?;
     let Some(facts) = found else { return Err(no_such_account(&query.id)) };
@@ -95,12 +106,14 @@ async fn gather(session: &Session, id: &str, charted: &str) -> Result<Option<Fac
     let (Some(account), Some(card), Some(window)) = (account, cards.into_iter().next(), window) else {
         return Ok(None);
     };
-    let (decisions, quarters, work) = tokio::try_join!(
+    let (decisions, why, attempts, quarters, work) = tokio::try_join!(
         session.account_decisions(id),
+        session.account_why(id),
+        session.account_attempts(id, ATTEMPTS_MAX),
         session.account_quarters(id, frame.at.day(), charted),
         session.account_work(id),
     )?;
-    Ok(Some(Facts { frame, card, account, decisions, window, quarters, work }))
+    Ok(Some(Facts { frame, card, account, decisions, why, attempts, window, quarters, work }))
 }
 
 impl AccountPage {
@@ -111,59 +124,83 @@ impl AccountPage {
 
     /// The gate's answer in words.
     fn verdict(&self, decision: &Decision) -> String {
-        if decision.proceed {
-            return match decision.remaining {
+        let until = decision.retry_at.as_ref().map_or_else(String::new, |at| format!(", until {at}"));
+        match (&decision.reason, self.permit().filter(|_| decision.action == ACTIONS[0])) {
+            (None, Some(permit)) => format!("One test InMail may go, until {permit}"),
+            (None, None) => match decision.remaining {
                 Some(remaining) => format!("Yes, {remaining} more today"),
                 None => "Yes".to_owned(),
-            };
+            },
+            (Some(reason), _) if decision.proceed => format!("Yes, only observed: {}", explained(reason)),
+            (Some(reason), _) => format!("No{until}: {}", explained(reason)),
         }
-        let until = decision.retry_at.as_ref().map_or_else(String::new, |at| format!(", until {at}"));
-        format!("No{until}: {}", explained(decision.reason.as_deref().unwrap_or("the gate gave no reason")))
     }
 
-    /// The advice for refusals that do not end by themselves, each once, in the order of the actions.
-    fn advice(&self) -> Vec<String> {
-        let mut advice: Vec<String> = Vec::new();
-        for reason in self.facts.decisions.iter().filter_map(|decision| decision.reason.as_deref()) {
-            if let Some(said) = self.advised(reason)
-                && !advice.contains(&said)
+    /// Until when one test InMail may go through an open breaker.
+    fn permit(&self) -> Option<Timestamp> {
+        let breaker = &self.facts.account.breaker;
+        let until = breaker.probe_until(self.facts.frame.at)?;
+        (breaker.state == "open" && breaker.probe_operation_id.is_none()).then_some(until)
+    }
+
+    /// The answers of the gate, each once with its actions; refusals first.
+    fn causes(&self) -> Vec<Cause> {
+        causes(&self.facts.why)
+    }
+
+    /// The heading of a cause: which actions, and whether they may go.
+    fn heading(&self, cause: &Cause) -> String {
+        let names: Vec<&str> = cause.actions.iter().map(|action| super::action_name(action)).collect();
+        let names = if names.len() == ACTIONS.len() { "Everything".to_owned() } else { names.join(", ") };
+        match &cause.why.reason {
+            Some(reason) if cause.why.proceed => {
+                format!("{names} may go, only observed: {}", explained(reason))
+            }
+            Some(reason) => format!("{names} cannot go: {}", explained(reason)),
+            None => format!("{names} may go"),
+        }
+    }
+
+    /// What became of an attempt.
+    fn ended<'a>(&self, attempt: &'a Attempt) -> &'a str {
+        attempt.ended(self.facts.frame.at)
+    }
+
+    /// An instant, and how far it is from now.
+    fn instant(&self, at: &Timestamp) -> String {
+        match at.relative_to(self.facts.frame.at) {
+            relative if relative.is_empty() => at.to_string(),
+            relative => format!("{at}, {relative}"),
+        }
+    }
+
+    /// The button that helps against a cause, if this visitor can press it: its label and address.
+    fn helps(&self, cause: &Cause) -> Option<(&'static str, String)> {
+        let kind = Kind::that_ends(cause.why.reason.as_deref().filter(|_| !cause.why.proceed)?)?;
+        let breaker = &self.facts.account.breaker;
+        if !self.page.may(kind.function())
+            || kind == Kind::Probe && breaker.probe_until(self.facts.frame.at).is_some()
+        {
+            return None;
+        }
+        let (account, item) = match kind {
+            Kind::ResumeAll => ("", ""),
+            // A cooldown of single actions: the first of them; the others have a button of their own.
+            Kind::Cooldown
+                if cause.why.reason.as_deref() == Some("action_cooldown") && cause.actions.len() == 1 =>
             {
-                advice.push(said);
+                (self.facts.card.id.raw(), cause.actions[0].as_str())
             }
-        }
-        advice
+            _ => (self.facts.card.id.raw(), ""),
+        };
+        Some((kind.label(), kind.link(account, item)))
     }
 
-    /// The button that this visitor can press; without one, the person who can help.
-    fn advised(&self, reason: &str) -> Option<String> {
-        let offered = |kind: Kind| match kind {
-            Kind::ResumeAll => self.page.may(kind.function()),
-            _ => self.offered().contains(&kind),
-        };
-        let press = |kind: Kind, end: &str| offered(kind).then(|| format!("press “{}” {end}", kind.label()));
-        let pressed: Vec<String> = match reason {
-            "paused_by_operator" => vec![press(Kind::ResumeAll, "to let all accounts send again")],
-            "breaker_forced_open" => {
-                vec![press(Kind::ForceAuto, "to let its InMails go by its credits again")]
-            }
-            "account_inmail_credits_exhausted" => {
-                vec![press(Kind::Probe, "to try one InMail"), press(Kind::Clear, "if the credits are back")]
-            }
-            "account_not_connected" => {
-                return Some("Once the account is connected again, the application says so.".to_owned());
-            }
-            _ => return None,
-        }
-        .into_iter()
-        .flatten()
-        .collect();
-        if pressed.is_empty() {
-            let may_sign_in = self.page.visitor.is_none() && self.page.can_sign_in;
-            return may_sign_in.then(|| "Sign in to change what an operator can.".to_owned());
-        }
-        let mut sentence = pressed.join(", or ") + ".";
-        sentence.replace_range(..1, "P");
-        Some(sentence)
+    /// Whether signing in would offer a button.
+    fn may_sign_in(&self) -> bool {
+        self.page.visitor.is_none()
+            && self.page.can_sign_in
+            && self.facts.why.iter().any(|line| !line.proceed)
     }
 
     fn breaker(&self) -> String {
@@ -179,16 +216,6 @@ impl AccountPage {
             "forced_closed" => "Held closed by an operator: it stops nothing.".to_owned(),
             _ => "Closed: it stops nothing.".to_owned(),
         }
-    }
-
-    fn probe(&self) -> Option<String> {
-        let breaker = &self.facts.account.breaker;
-        let until = breaker.probe_until(self.facts.frame.at)?;
-        Some(if breaker.probe_operation_id.is_some() {
-            format!("A probe is under way: an InMail has the permit and must answer by {until}.")
-        } else {
-            format!("A probe is granted: the next InMail may try, until {until}.")
-        })
     }
 
     fn window(&self) -> String {
@@ -225,20 +252,23 @@ impl AccountPage {
     /// The labels and addresses of the acts that this visitor can do.
     fn acts(&self) -> Vec<(&'static str, String)> {
         let link = |kind: Kind| (kind.label(), kind.link(self.facts.card.id.raw(), ""));
-        self.offered().into_iter().map(link).collect()
+        let helping: Vec<&str> =
+            self.causes().iter().filter_map(|cause| self.helps(cause)).map(|(label, _)| label).collect();
+        self.offered().into_iter().map(link).filter(|(label, _)| !helping.contains(label)).collect()
     }
 
-    /// The acts that this visitor can do and that make sense now.
+    /// The acts that this visitor can do, that make sense now, and that no cause offers.
     fn offered(&self) -> Vec<Kind> {
         let breaker = &self.facts.account.breaker;
         let makes_sense = |kind: Kind| match kind {
             Kind::Clear => breaker.exhausted_at.is_some(),
             Kind::Probe => breaker.state == "open" && breaker.probe_until(self.facts.frame.at).is_none(),
-            Kind::ForceOpen => breaker.mode != "open",
+            Kind::ForceOpen => breaker.mode != "open" && self.facts.card.status == "connected",
             Kind::ForceAuto => breaker.mode != "auto",
+            Kind::Pause => self.facts.card.status == "connected",
             _ => false,
         };
-        let kinds = [Kind::Probe, Kind::Clear, Kind::ForceOpen, Kind::ForceAuto];
+        let kinds = [Kind::Probe, Kind::Clear, Kind::ForceAuto, Kind::ForceOpen, Kind::Pause];
         kinds.into_iter().filter(|kind| makes_sense(*kind) && self.page.may(kind.function())).collect()
     }
 

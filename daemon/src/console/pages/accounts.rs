@@ -9,6 +9,7 @@ use axum::http::Uri;
 use serde::Deserialize;
 
 use super::{Answer, Page, percent, rendered};
+use crate::console::lists::{self, List, ListQuery};
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::Session;
@@ -33,6 +34,8 @@ const FILTERS: [(&str, &str, Filter); 5] = [
 #[serde(default)]
 pub struct AccountsQuery {
     q: String,
+    /// Not empty: the text is looked for anywhere in ids and names, and not only at the beginning of ids.
+    anywhere: String,
     filter: String,
     after: String,
 }
@@ -47,6 +50,8 @@ struct AccountsPage {
     cards: Vec<Card>,
     is_first: bool,
     first: String,
+    /// The same search anywhere in ids and names, if only their beginnings were compared.
+    elsewhere: Option<String>,
     next: Option<String>,
     looked: Option<i64>,
 }
@@ -67,19 +72,31 @@ pub async fn show(
     Extension(visitor): Extension<Option<Visitor>>,
     uri: Uri,
     Query(query): Query<AccountsQuery>,
+    Query(list): Query<ListQuery>,
 ) -> Answer {
+    if lists::is_csv(&list.format) {
+        return lists::csv(&console, List::Accounts, &list).await;
+    }
     let (name, _, filter) =
         FILTERS.into_iter().find(|(name, ..)| *name == query.filter).unwrap_or(FILTERS[0]);
-    let (frame, walked, cards) = console.turn(async |session| gather(session, filter, &query).await).await?;
-    let next = walked.next(filter).map(|after| links::accounts(&query.q, name, &after));
+    let (frame, walked, anywhere, cards) =
+        console.turn(async |session| gather(session, filter, &query).await).await?;
+    let place = |after: &str| {
+        let link = links::accounts(&query.q, name, after);
+        if anywhere { format!("{link}&anywhere=1") } else { link }
+    };
+    let next = walked.next().map(|after| place(&after));
+    let searches = !query.q.is_empty() && filter == Filter::Everybody;
     let page = AccountsPage {
         page: Page::new(&console, "accounts", frame, visitor, &uri).titled("Accounts"),
         filter: name,
         filters: FILTERS.map(|(name, label, _)| (name, label, links::accounts(&query.q, name, ""))).to_vec(),
         cards,
         is_first: query.after.is_empty(),
-        first: links::accounts(&query.q, name, ""),
-        looked: walked.stopped_short(filter).then_some(walked.looked_at),
+        first: place(""),
+        elsewhere: (searches && !anywhere)
+            .then(|| format!("{}&anywhere=1", links::accounts(&query.q, name, ""))),
+        looked: walked.stopped_short().then_some(walked.looked_at),
         next,
         search: query.q,
     };
@@ -90,30 +107,48 @@ async fn gather(
     session: &Session,
     filter: Filter,
     query: &AccountsQuery,
-) -> Result<(Frame, Walked, Vec<Card>)> {
+) -> Result<(Frame, Walked, bool, Vec<Card>)> {
     let frame = session.console_frame().await?;
     let before = end_of_prefix(&query.q);
     // In byte order no text lies between a text and the same text followed by U+0001.
     let from = if query.after.is_empty() { query.q.clone() } else { format!("{}\u{1}", query.after) };
     let range = Range { from: &from, before: before.as_deref() };
-    let walked = session.walk_accounts(filter, range, frame.at.day(), CARDS_MAX as i64 + 1).await?;
+    let mut anywhere = !query.anywhere.is_empty() && !query.q.is_empty() && filter == Filter::Everybody;
+    let cards_max = CARDS_MAX as i64 + 1;
+    let mut walked = match anywhere {
+        false => session.walk_accounts(filter, range, frame.at.day(), cards_max).await?,
+        true => {
+            let from = if query.after.is_empty() { "" } else { &from };
+            session.search_accounts(&query.q, Range { from, before: None }, cards_max).await?
+        }
+    };
+    // No id begins like that: the text may be a part of one, or of a name.
+    if walked.ids.is_empty()
+        && !anywhere
+        && filter == Filter::Everybody
+        && !query.q.is_empty()
+        && query.after.is_empty()
+    {
+        anywhere = true;
+        walked = session.search_accounts(&query.q, Range { from: "", before: None }, cards_max).await?;
+    }
     let shown = &walked.ids[..walked.ids.len().min(CARDS_MAX)];
     let cards = session.account_list(shown, frame.at.day()).await?;
-    Ok((frame, walked, cards))
+    Ok((frame, walked, anywhere, cards))
 }
 
 impl Walked {
     /// The id after which the next page begins; none if this is the last page.
-    fn next(&self, filter: Filter) -> Option<String> {
+    fn next(&self) -> Option<String> {
         if self.ids.len() > CARDS_MAX {
             return Some(self.ids[CARDS_MAX - 1].clone());
         }
-        if self.stopped_short(filter) { self.last.clone() } else { None }
+        if self.stopped_short() { self.last.clone() } else { None }
     }
 
     /// Whether the page ended at the limit of rows to look at, and not at the last account.
-    fn stopped_short(&self, filter: Filter) -> bool {
-        self.ids.len() <= CARDS_MAX && self.looked_at >= filter.looks_at(CARDS_MAX as i64 + 1)
+    fn stopped_short(&self) -> bool {
+        self.ids.len() <= CARDS_MAX && !self.whole
     }
 }
 
@@ -154,13 +189,10 @@ mod tests {
     #[test]
     fn a_page_says_where_the_next_begins() {
         let ids = |count: usize| (0..count).map(|n| format!("{n:03}")).collect::<Vec<_>>();
-        let walked = |ids, looked_at| Walked { ids, looked_at, last: Some("999".to_owned()) };
-        assert_eq!(walked(ids(CARDS_MAX), CARDS_MAX as i64).next(Filter::Everybody), None);
-        assert_eq!(
-            walked(ids(CARDS_MAX + 1), CARDS_MAX as i64 + 1).next(Filter::Everybody),
-            Some("023".to_owned())
-        );
-        assert_eq!(walked(ids(3), 5_000).next(Filter::Exhausted), Some("999".to_owned()));
-        assert_eq!(walked(ids(3), 4_999).next(Filter::Exhausted), None);
+        let walked = |ids, whole| Walked { ids, looked_at: 5_000, last: Some("999".to_owned()), whole };
+        assert_eq!(walked(ids(CARDS_MAX), true).next(), None);
+        assert_eq!(walked(ids(CARDS_MAX + 1), false).next(), Some("023".to_owned()));
+        assert_eq!(walked(ids(3), false).next(), Some("999".to_owned()));
+        assert_eq!(walked(ids(3), true).next(), None);
     }
 }

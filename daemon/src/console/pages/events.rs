@@ -9,6 +9,7 @@ use axum::http::Uri;
 use serde::Deserialize;
 
 use super::{Answer, Page, ROWS_MAX, read_cursor, rendered};
+use crate::console::lists::{self, List, ListQuery};
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::console::logs::Event;
@@ -50,7 +51,11 @@ pub async fn show(
     Extension(visitor): Extension<Option<Visitor>>,
     uri: Uri,
     Query(query): Query<EventsQuery>,
+    Query(list): Query<ListQuery>,
 ) -> Answer {
+    if lists::is_csv(&list.format) {
+        return lists::csv(&console, List::Events, &list).await;
+    }
     let after = read_cursor(&query.after)?;
     let (frame, mut events) = console
         .turn(async |session| {

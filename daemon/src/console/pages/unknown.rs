@@ -10,6 +10,7 @@ use serde::Deserialize;
 
 use super::{Answer, Page, ROWS_MAX, read_cursor, rendered};
 use crate::console::kind::{FROM_UNKNOWN, Kind};
+use crate::console::lists::{self, List, ListQuery};
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::console::logs::Unknown;
@@ -48,7 +49,11 @@ pub async fn show(
     Extension(visitor): Extension<Option<Visitor>>,
     uri: Uri,
     Query(query): Query<UnknownQuery>,
+    Query(list): Query<ListQuery>,
 ) -> Answer {
+    if lists::is_csv(&list.format) {
+        return lists::csv(&console, List::Unknown, &list).await;
+    }
     let after = read_cursor(&query.after)?;
     let after = after.as_ref().map(|after| (after, query.account.as_str()));
     let (frame, mut outcomes) = console

@@ -1,6 +1,7 @@
 //! The list of accounts: first the ids of a page, then their cards.
 
 use chrono::NaiveDate;
+use serde::Serialize;
 use tokio_postgres::types::{ToSql, Type};
 
 use crate::db::{Session, Timestamp, Untrusted};
@@ -8,6 +9,8 @@ use crate::error::Result;
 
 /// Rows that one page looks at if the filter rejects some of them: reading so many takes milliseconds.
 const LOOKED_AT_MAX: i64 = 5_000;
+/// The same for a search for a part of ids and names.
+const SEARCHED_MAX: i64 = 20_000;
 /// The same for a filter that adds up each account's day.
 const ADDED_UP_MAX: i64 = 1_000;
 
@@ -28,6 +31,13 @@ SELECT (SELECT count(*) FROM looked), (SELECT max(l.id) FROM looked AS l),
 /// All accounts, by the primary key.
 const EVERYBODY: &str = walk!(
     "SELECT a.id, true AS belongs FROM sendgate.linkedin_accounts AS a
+    WHERE a.id >= $1 AND ($2 IS NULL OR a.id < $2) ORDER BY a.id LIMIT $3"
+);
+
+/// All accounts by the primary key; those belong whose id or name holds the text $5, which is in lower case.
+const NAMED: &str = walk!(
+    "SELECT a.id, strpos(lower(a.id), $5) > 0 OR strpos(lower(a.display_name), $5) > 0 AS belongs
+    FROM sendgate.linkedin_accounts AS a
     WHERE a.id >= $1 AND ($2 IS NULL OR a.id < $2) ORDER BY a.id LIMIT $3"
 );
 
@@ -158,10 +168,12 @@ pub struct Walked {
     pub looked_at: i64,
     /// The id of the last one of them.
     pub last: Option<String>,
+    /// Whether the range ended before the rows that may be looked at did.
+    pub whole: bool,
 }
 
 /// An account as the list shows it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub struct Card {
     /// Its id.
     pub id: Untrusted,
@@ -192,6 +204,22 @@ pub struct Card {
 }
 
 impl Session {
+    /// The first `cards` ids of a range whose id or name holds the text, in any case.
+    pub async fn search_accounts(&self, text: &str, range: Range<'_>, cards: i64) -> Result<Walked> {
+        let text = text.to_lowercase();
+        let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
+            (&range.from, Type::TEXT),
+            (&range.before, Type::TEXT),
+            (&SEARCHED_MAX, Type::INT8),
+            (&cards, Type::INT8),
+            (&text, Type::TEXT),
+        ];
+        let row = self.row("searching accounts", NAMED, &parameters).await?;
+        let looked_at: i64 = row.get(0);
+        let whole = looked_at < SEARCHED_MAX;
+        Ok(Walked { looked_at, last: row.get(1), ids: row.get(2), whole })
+    }
+
     /// The first `cards` ids of a range that the filter accepts.
     pub async fn walk_accounts(
         &self,
@@ -211,7 +239,8 @@ impl Session {
             parameters.push((&today, Type::DATE));
         }
         let row = self.row("listing accounts", filter.sql(), &parameters).await?;
-        Ok(Walked { looked_at: row.get(0), last: row.get(1), ids: row.get(2) })
+        let looked_at: i64 = row.get(0);
+        Ok(Walked { looked_at, last: row.get(1), ids: row.get(2), whole: looked_at < looks_at })
     }
 
     /// The cards of these accounts, in the order of ids.

@@ -27,6 +27,8 @@ const PROBE: &str = on_behalf!("sendgate.breaker_probe($2, $3)");
 const FORCE: &str = on_behalf!("sendgate.breaker_force($2, $4, $3)");
 const ACKNOWLEDGE: &str = on_behalf!("sendgate.acknowledge_alert($2::uuid, $3)");
 const RESOLVE: &str = on_behalf!("sendgate.resolve_operation($2, $4::uuid, $5, $6, $3)");
+const STATUS: &str = on_behalf!("sendgate.set_status($2, $4, $3)");
+const COOLDOWN: &str = on_behalf!("sendgate.clear_cooldown($2, $3, $4)");
 const PAUSE: &str = on_behalf!("sendgate.pause_all($2)");
 const RESUME: &str = on_behalf!("sendgate.resume_all()");
 
@@ -52,6 +54,10 @@ pub enum Act<'a> {
         /// The chat id that proves it, if it is known.
         chat_id: Option<&'a str>,
     },
+    /// Sets the status `connected` or `paused`.
+    Status(&'a str, &'a str),
+    /// Ends the cooldowns of one action, or of the account and all its actions.
+    Cooldown(&'a str, Option<&'a str>),
     /// Pauses everything.
     PauseAll,
     /// Resumes everything.
@@ -88,6 +94,14 @@ impl Session {
                     (sent, Type::BOOL),
                     (chat_id, Type::TEXT),
                 ],
+            ),
+            Act::Status(account, status) => {
+                ("setting the status", STATUS, vec![who, text(account), text(&note), text(status)])
+            }
+            Act::Cooldown(account, action) => (
+                "clearing the cooldown",
+                COOLDOWN,
+                vec![who, text(account), text(&note), (action, Type::TEXT)],
             ),
             Act::PauseAll => ("pausing everything", PAUSE, vec![who, text(&note)]),
             Act::ResumeAll => ("resuming everything", RESUME, vec![who]),

@@ -32,6 +32,10 @@ const ALERT_KINDS: [&str; 13] = [
     "reconciler_stale",
     "unreserved_send",
 ];
+/// The closed list of causes of cooldowns.
+const CAUSES: [&str; 5] = ["rate_limited", "failing", "action_unavailable", "over_cap", "manual"];
+/// The closed list of states of enrollments.
+const WORK_STATES: [&str; 5] = ["waiting", "sending", "done", "parked", "cancelled"];
 /// The closed list of statuses.
 const STATUSES: [&str; 4] = ["connected", "paused", "restricted", "disconnected"];
 
@@ -59,7 +63,10 @@ impl Collector for Counted {
         page.gauge("sendgate_enforcement_observe", help, i64::from(numbers.observes))?;
         let help = "Accounts that are only observed, by the setting or their own mode.";
         page.gauge("sendgate_accounts_observed", help, numbers.observed)?;
+        stopped(&mut page, numbers)?;
         accounts(&mut page, numbers)?;
+        work(&mut page, numbers)?;
+        activity(&mut page, numbers)?;
         today(&mut page, numbers)?;
         alerts(&mut page, numbers)?;
         refusals(&mut page, numbers)?;
@@ -91,6 +98,62 @@ impl Families<'_, '_> {
     }
 }
 
+fn stopped(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
+    let help = "Whether everything is paused, by pause_all or quarantine.";
+    page.gauge("sendgate_paused", help, i64::from(numbers.paused))?;
+    page.gauge("sendgate_quarantined", "Whether everything is in quarantine.", i64::from(numbers.quarantined))
+}
+
+fn work(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
+    let cooling = CAUSES.map(|cause| ([("cause", cause)], count_of(&numbers.cooling, cause)));
+    let help = "Accounts that cool down, or an action of which does, by cause.";
+    page.gauges("sendgate_accounts_cooling_down", help, cooling)?;
+    let help = "Operations of unknown outcome; counted up to 100000.";
+    page.gauge("sendgate_unknown_outcomes", help, numbers.unknown)?;
+    let help = "For how long the oldest unknown outcome has been unknown, in seconds; 0 without one.";
+    page.gauge("sendgate_unknown_outcome_age_seconds", help, numbers.unknown_age_seconds.unwrap_or(0.0))?;
+    let states = WORK_STATES.map(|state| ([("state", state)], count_of(&numbers.enrollments, state)));
+    let help = "Enrollments by state; estimated from a sample above 200000.";
+    page.gauges("sendgate_enrollments", help, states)?;
+    let help =
+        "For how long campaign work has been due that is not handed out, in seconds; 0 without such work.";
+    page.gauge("sendgate_oldest_due_work_age_seconds", help, numbers.due_age_seconds.unwrap_or(0.0))?;
+    let help = "Since the last run of the job that ran least lately began, in seconds; NaN if one never ran.";
+    let ages = numbers.jobs.iter().map(|job| job.age_seconds.unwrap_or(f64::NAN));
+    let oldest = ages.fold(
+        0.0,
+        |oldest: f64, age| if oldest.is_nan() || age.is_nan() { f64::NAN } else { oldest.max(age) },
+    );
+    page.gauge("sendgate_oldest_heartbeat_age_seconds", help, oldest)
+}
+
+/// Counts since the server started; missing, and not 0, where the server does not count them.
+fn activity(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
+    let help = "Whether the server counts what the gate does: sendgate is in its shared_preload_libraries.";
+    page.gauge("sendgate_activity_counted", help, i64::from(!numbers.activity.is_empty()))?;
+    if numbers.activity.is_empty() {
+        return Ok(());
+    }
+    for (what, name, help) in [
+        ("grant", "sendgate_grants", "Slots taken since the database server started."),
+        ("delivery", "sendgate_deliveries", "Deliveries since the database server started."),
+        ("outcome", "sendgate_outcomes", "Failed attempts by outcome since the database server started."),
+        ("breaker_set", "sendgate_breaker_sets", "Breakers stamped since the database server started."),
+        ("breaker_clear", "sendgate_breaker_clears", "Stamps removed since the database server started."),
+    ] {
+        let mut metric = page.0.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for line in numbers.activity.iter().filter(|line| line.what == what) {
+            let labels: Vec<(&str, &str)> = [("action", &line.action), ("outcome", &line.outcome)]
+                .into_iter()
+                .filter_map(|(label, value)| value.as_deref().map(|value| (label, value)))
+                .collect();
+            let counter = ConstCounter::new(u64::try_from(line.counted).unwrap_or(0));
+            counter.encode(metric.encode_family(&labels)?)?;
+        }
+    }
+    Ok(())
+}
+
 fn accounts(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
     let sum = |chosen: &dyn Fn(&str, &str) -> bool| -> i64 {
         let chosen = numbers.accounts.iter().filter(|(status, mode, _)| chosen(status, mode));
@@ -105,7 +168,16 @@ fn accounts(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
     ];
     page.gauges("sendgate_breakers_open", help, open)?;
     let help = "Breakers that an operator forced closed: they stop nothing.";
-    page.gauge("sendgate_breakers_forced_closed", help, sum(&|_, mode| mode == "closed"))
+    let forced_closed = sum(&|_, mode| mode == "closed");
+    page.gauge("sendgate_breakers_forced_closed", help, forced_closed)?;
+    let (stops, forced_open) = (numbers.breakers_open, sum(&|_, mode| mode == "open"));
+    let states = [
+        ([("state", "closed")], sum(&|_, _| true) - stops - forced_open - forced_closed),
+        ([("state", "open")], stops),
+        ([("state", "forced_open")], forced_open),
+        ([("state", "forced_closed")], forced_closed),
+    ];
+    page.gauges("sendgate_breakers", "Breakers by state.", states)
 }
 
 fn today(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
