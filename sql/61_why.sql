@@ -153,12 +153,19 @@ LEFT JOIN LATERAL (
      LIMIT 1)
     UNION ALL
     -- The breaker's stamp. The log of a version before 0.3.0 names no operation: it is the one of the prospect.
-    SELECT a.inmail_credits_exhausted_at, NULL, b.actor, CASE WHEN b.reason <> 'credits_exhausted' THEN b.note END,
+    -- By the last balance that was told there are none left: it is known who told it.
+    SELECT coalesce(a.inmail_credits_exhausted_at, q.recorded_at), NULL, coalesce(q.actor, b.actor),
+           coalesce(q.note, CASE WHEN b.reason <> 'credits_exhausted' THEN b.note END),
            coalesce(o.http_status, b.http_status), coalesce(o.error_type, b.error_type),
            CASE WHEN b.reason = 'credits_exhausted' THEN coalesce(o.error, b.note) END, o.operation_id,
-           CASE WHEN a.inmail_credits_exhausted_at IS NULL THEN 'unanswered'
-                WHEN a.probe_lease_until > d.at THEN 'probing'
-                ELSE coalesce(b.reason, 'credits_exhausted') END
+           CASE WHEN a.probe_lease_until > d.at THEN 'probing'
+                WHEN a.inmail_credits_exhausted_at IS NOT NULL THEN coalesce(b.reason, 'credits_exhausted')
+                WHEN EXISTS (
+                    SELECT FROM sendgate.send_operations u
+                    WHERE u.account_id = why.account_id AND u.counted_on >= k.day - 1 AND u.action = 'inmail'
+                      AND u.state = 'reserved' AND u.expires_at = d.retry_at
+                ) THEN 'unanswered'
+                ELSE 'credits_spent' END
     FROM (SELECT 1) one
     LEFT JOIN LATERAL (
         SELECT l.* FROM sendgate.breaker_log l
@@ -177,6 +184,12 @@ LEFT JOIN LATERAL (
          ORDER BY j.reserved_at DESC
          LIMIT 1)
     ) o ON true
+    LEFT JOIN LATERAL (
+        SELECT l.* FROM sendgate.credit_balances l
+        WHERE l.account_id = why.account_id AND (a.inmail_credits_exhausted_at IS NULL OR b.reason = 'credits_spent')
+        ORDER BY l.id DESC
+        LIMIT 1
+    ) q ON true
     WHERE d.reason = 'account_inmail_credits_exhausted'
     UNION ALL
     -- A cooldown; of two of one action, the one that lasts longer.

@@ -68,6 +68,15 @@ SELECT * FROM pg_temp.why('why/7', 'inmail');
 SELECT sendgate.breaker_report('why/8', 'p1', '{"type": "errors/insufficient_credits", "status": 422, "detail": "no credits"}');
 SELECT * FROM pg_temp.why('why/8', 'inmail');
 
+-- By a balance that was told: who told it; an InMail that is still unanswered; before and after the stamp.
+SELECT sendgate.record_credit_balance('why/20', 1, note => 'seen on the balance page');
+SELECT proceed FROM sendgate.reserve('why/20', 'inmail', 'p1', NULL, contract.op(73030));
+SELECT * FROM pg_temp.why('why/20', 'inmail');
+SELECT sendgate.confirm('why/20', contract.op(73030), 'chat') IS NOT NULL AS delivered;
+SELECT w.until, w.note, w.advice FROM sendgate.why('why/20', 'inmail') w;
+SELECT (sendgate.reserve('why/20', 'inmail', 'p2')).reason;
+SELECT * FROM pg_temp.why('why/20', 'inmail');
+
 -- 3. A cooldown of the account, of an action, for failures, of a plan without the action.
 SELECT proceed FROM sendgate.reserve('why/9', 'message', 'p1', NULL, contract.op(73009));
 SELECT sendgate.rollback('why/9', contract.op(73009), 'slow down', 'errors/too_many_requests', 429, '2 hours');
