@@ -2,7 +2,7 @@
 //!
 //! | file | statements of |
 //! | --- | --- |
-//! | [`account`], [`why`], [`stopped`], [`alerts`], [`heartbeats`] | rows that commands and console both show |
+//! | [`account`], [`cooldowns`], [`why`], [`stopped`], [`alerts`], [`heartbeats`] | rows that commands and console both show |
 //! | [`status`], [`checkup`], [`guards`] | the commands `status` and `doctor` |
 //! | [`console`] | the console's other pages and the acts |
 //! | [`jobs`], [`outbox`], [`numbers`] | the tasks: jobs, the breaker's lines, `/metrics` |
@@ -12,6 +12,7 @@ pub mod account;
 pub mod alerts;
 pub mod checkup;
 pub mod console;
+pub mod cooldowns;
 pub mod cursor;
 pub mod guards;
 pub mod heartbeats;

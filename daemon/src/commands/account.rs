@@ -8,10 +8,9 @@ use serde::{Serialize, Serializer};
 use tokio_postgres::error::SqlState;
 
 use crate::config::target::Target;
-use crate::db::account::{
-    Account, Breaker, BreakerChange, CooldownChange, Correction, Counter, Decision, Skips, Unresolved,
-};
+use crate::db::account::{Account, Breaker, BreakerChange, Correction, Counter, Decision, Skips, Unresolved};
 use crate::db::alerts::Alert;
+use crate::db::cooldowns::CooldownChange;
 use crate::db::status::AccountCard;
 use crate::db::why::{Named, Why, causes};
 use crate::db::{Purpose, Session, Timestamp, Untrusted};

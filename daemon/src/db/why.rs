@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 use tokio_postgres::types::Type;
 
-use super::account::{Others, said};
+use super::account::Others;
+use super::cooldowns::said;
 use super::{Session, Timestamp, Untrusted};
 use crate::error::Result;
 

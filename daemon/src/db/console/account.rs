@@ -4,7 +4,8 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::types::Type;
 
-use crate::db::account::{Others, said};
+use crate::db::account::Others;
+use crate::db::cooldowns::said;
 use crate::db::{Session, Timestamp, Untrusted};
 use crate::error::Result;
 
