@@ -1,4 +1,4 @@
-"""Keeps the house in order: folders are floors, files are small, every SQL function is complete.
+"""Keeps the house in order: folders are floors, files are small, every SQL function is complete, words are plain.
 
     python3 tests/house.py
 
@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import leaving_tables
+import plain_words
 
 REPO = Path(__file__).resolve().parents[1]
 
@@ -43,6 +44,7 @@ APART = {("extension/src", "verbs"), ("daemon/src", "commands")}
 FILE_LINES_MAX = 400  # beyond that a file has two subjects
 MAP_LINES_MAX = 80  # lib.rs and main.rs are maps
 CODE = {".rs", ".py", ".sql", ".mjs", ".sh"}
+READ = CODE | {".md", ".yml", ".spec"}
 # Frozen releases are never edited; expected output is printed by the server; the rest is not ours.
 FROZEN = re.compile(r"(^|/)(releases|expected|node_modules|target|results|\.run)/|^sql/sendgate--")
 
@@ -314,7 +316,8 @@ def reasons() -> Iterator[str]:
 def faults() -> list[str]:
     """Everything that is not in order."""
     found = [fault for crate in FLOORS for fault in (*floors(crate), *circles(crate))]
-    return found + [*sizes(), *complete(), *reasons(), *leaving_tables.faults(REPO)]
+    found += [*sizes(), *complete(), *reasons(), *leaving_tables.faults(REPO)]
+    return found + list(plain_words.faults(REPO, files(READ)))
 
 
 def main() -> int:

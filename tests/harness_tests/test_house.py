@@ -64,6 +64,21 @@ FAULTS = {
         {"sql/30_gate.sql": FUNCTION + "CREATE TABLE sendgate.notes (\n    account_id text NOT NULL\n);\n"},
         "notes has a column account_id, and remove_account would leave its rows behind",
     ),
+    "a word in a Rust comment": (
+        {"extension/src/postgres/row.rs": "fn f() {} // whoever comes first\n"},
+        "postgres/row.rs:1: “whoever”. Name the subject: the worker, call or session",
+    ),
+    "a word in a docstring": (
+        {"tests/e2e/test_a.py": 'def f():\n    """Waits.\n\n    Nobody else does."""\n'},
+        "tests/e2e/test_a.py:4: “Nobody”",
+    ),
+    "a word in a comment of Python": ({"tests/e2e/test_a.py": "x = 1  # what was sent\n"}, "test_a.py:1: “what was”"),
+    "a word in the catalog": (
+        {"sql/30_gate.sql": FUNCTION.replace("Takes a slot.", "Takes a slot,\nwhich nobody else has.")},
+        "sql/30_gate.sql:7: “nobody”",
+    ),
+    "a word in SQL": ({"tests/regress/sql/20_reserve.sql": "SELECT 1; -- of which\n"}, "20_reserve.sql:1: “of which”"),
+    "a word on a page": ({"docs/operations.md": "Work\nthat was put off.\n"}, "docs/operations.md:2: “put off”"),
     "a reason that the console does not explain": (
         {
             "extension/decision/src/names.rs": 'closed_list! {\n    Reason {\n        Full => "full",\n    }\n}\n',
@@ -107,6 +122,18 @@ def test_a_fault_is_found(build, name):
 def test_comments_and_tests_of_a_module_are_no_imports(build):
     text = "// use crate::tables::accounts;\n#[cfg(test)]\nmod tests {\n    use crate::verbs::reserve;\n}\n"
     assert build({"extension/src/postgres/row.rs": text}) == []
+
+
+def test_names_and_texts_may_have_any_word(build):
+    allowed = {
+        "extension/src/postgres/row.rs": 'fn nobody() { warn("nobody is there") }\n',
+        "tests/e2e/test_a.py": 'def test_nobody():\n    """As the user ``nobody``."""\n    says("nobody // yet")\n',
+        "tests/regress/sql/20_reserve.sql": "SELECT sendgate.reserve('nobody -- of which');\n",
+        "docs/operations.md": "Servers run as `nobody`.\n\n```\nsudo -u nobody psql\n```\n",
+        "tests/upgrade/releases/0.1.0/notes.md": "Nobody edits it.\n",
+        ".run/README.md": "Nobody reads it.\n",
+    }
+    assert build(allowed) == []
 
 
 def test_this_repository_is_in_order():
