@@ -66,7 +66,7 @@ class Dispatch:
             self.consult(name, account, witness, full=len(rows) == self.many)
         for account in self.accounts.values():
             self.forget_who_waits_no_more(account)
-        # A grant may silence its action, and does not undo what was put off before it.
+        # A grant may silence its action, and does not undo what a rule postponed before it.
         self.ahead = {
             (name, action): account.look(action, None)[0]
             for name, account in self.accounts.items()

@@ -22,7 +22,7 @@ FROM sendgate.accounts a JOIN sendgate.credits c ON c.account_id = a.id ORDER BY
 
 
 class KnownCredits(Account):
-    """An account of which balances are told."""
+    """An account whose balance is told."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)
@@ -32,7 +32,7 @@ class KnownCredits(Account):
         self.cause: str | None = None
         self.above: int | None = None
         self.would_be_above = 0
-        # What was granted where no credit was left.
+        # Grants made where no credit was left.
         self.beyond: list[Operation] = []
         # As credit_balances has them: balance, observed and recorded.
         self.balances: list[tuple[int, int, int]] = []

@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// A piece of work: how old it is, the smallest the oldest.
 type Work = u32;
 
-/// Due work by priority and campaign, and what was read of it.
+/// Due work by priority and campaign, and the rows read of it.
 #[derive(Clone, Default)]
 struct World {
     due: BTreeMap<(i32, String), BTreeSet<Work>>,
-    /// What campaigns with a limit may still have, and what was read of theirs at each priority.
+    /// What campaigns with a limit may still have, and the rows read of theirs at each priority.
     left: BTreeMap<String, usize>,
     given: BTreeMap<(String, i32), usize>,
     probes: usize,
@@ -170,7 +170,7 @@ impl Play {
         Ok(())
     }
 
-    /// Takes what was picked in its order; how much was handed out, and how much was met.
+    /// Takes the picked work in its order; how much was handed out, and how much was met.
     fn take(
         &mut self,
         rules: Rules,

@@ -76,7 +76,7 @@ impl Lookup {
         found
     }
 
-    /// Whether the table has no page, so that no row of it is visible to anybody: asking costs less than
+    /// Whether the table has no page, so that no row of it is visible to any session: asking costs less than
     /// a walk along an index. Inside [`now`].
     pub fn table_is_empty(&self) -> bool {
         const KEEP: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;

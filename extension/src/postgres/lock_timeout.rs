@@ -1,7 +1,7 @@
 //! Lends `sendgate.lock_timeout` to a piece of work, in the variable where PostgreSQL looks for its own
 //! `lock_timeout`: setting the parameter itself costs more than most look-ups.
 //!
-//! PostgreSQL does not know of the loan. When a trigger of somebody's sets `lock_timeout` during the work,
+//! PostgreSQL does not know of the loan. When a trigger of the application sets `lock_timeout` during the work,
 //! PostgreSQL notes the lent value as the one to go back to, and the session would keep it for good. So what it
 //! noted meanwhile is corrected afterwards, and what the trigger set stays set.
 

@@ -1,4 +1,4 @@
-"""A trigger of somebody's that leaves rows of our tables out, or row security that hides them: an error, and no grant
+"""An application's trigger that leaves rows of our tables out, or row security that hides them: an error, and no grant
 without its row in the journal."""
 
 import psycopg

@@ -31,7 +31,7 @@ SELECT sendgate.rollback('limits/a', contract.op(1));
 SELECT proceed, reason FROM sendgate.reserve('limits/a', 'message', 'p7', 'limits/spring', contract.op(7));
 SELECT sendgate.rollback('limits/a', contract.op(7), 'gateway timeout', NULL, 504);
 SELECT proceed, reason FROM sendgate.reserve('limits/a', 'message', 'p8', 'limits/spring');
--- A delivery of what was given back takes its slot back, above the limit.
+-- A late delivery takes back the slot that was given back, above the limit.
 SELECT sendgate.confirm('limits/a', contract.op(1), 'chat 1') IS NOT NULL AS confirmed;
 SELECT sent_today FROM sendgate.campaigns_today WHERE campaign_id = 'limits/spring' AND action = 'message';
 SELECT sendgate.resolve_operation('limits/a', contract.op(7), false, NULL, 'not in the inbox');
@@ -45,14 +45,14 @@ SELECT reason FROM sendgate.reserve('limits/a', 'message', 'p9', 'limits/spring'
 SELECT sendgate.set_cap('limits/a', 'message', NULL);
 SELECT reason FROM sendgate.reserve('limits/a', 'message', 'p9', 'limits/spring');
 
--- A new day, also for what was given back late: that belongs to its own day.
+-- A new day, also for a slot given back late: it belongs to its own day.
 SET sendgate.now = '2026-05-21 00:00:00+00';
 SELECT proceed, reason FROM sendgate.reserve('limits/a', 'message', 'q1', 'limits/spring', contract.op(21));
 SELECT proceed, reason FROM sendgate.reserve('limits/a', 'message', 'q2', 'limits/spring', contract.op(22));
 SELECT sendgate.rollback('limits/a', contract.op(8));
 SELECT reason, retry_at AT TIME ZONE 'UTC' AS retry_at FROM sendgate.reserve('limits/a', 'message', 'q3', 'limits/spring');
 
--- A limit counts what was taken before it was set, and 0 waits for an operator.
+-- A limit counts the slots taken before it was set, and 0 waits for an operator.
 SELECT sendgate.set_campaign('limits/spring', message_limit => 3, engagement_limit => 0);
 SELECT * FROM contract.limits_59;
 SELECT proceed, reason FROM sendgate.reserve('limits/a', 'message', 'q3', 'limits/spring', contract.op(23));

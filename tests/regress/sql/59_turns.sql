@@ -22,7 +22,7 @@ SELECT (SELECT turns FROM sendgate.accounts WHERE id = 'turns/a') AS turns, d.ca
 SELECT campaign_id, count(*) FROM sendgate.dispatch(1000, 'message', 'turns/a') GROUP BY campaign_id ORDER BY campaign_id;
 SELECT turns, messages_sent_today FROM sendgate.accounts WHERE id = 'turns/a';
 
--- Nothing is remembered where no two campaigns share, and what was remembered goes with the next hand-out.
+-- Nothing is remembered where no two campaigns share, and the turn remembered before goes with the next hand-out.
 SELECT sendgate.enqueue('turns/alone', 'p' || n, 'turns/b', 'invite') FROM generate_series(1, 3) n;
 SELECT campaign_id, prospect_id FROM sendgate.dispatch(1, 'invite', 'turns/b');
 SELECT turns FROM sendgate.accounts WHERE id = 'turns/b';
@@ -107,7 +107,7 @@ SELECT campaign_id, prospect_id FROM sendgate.dispatch(6, 'message', 'turns/f');
 SELECT campaign_id, prospect_id FROM sendgate.dispatch(6, 'message', 'turns/f');
 SELECT action, waiting, sending, sent_today, daily_limit FROM sendgate.campaigns_today WHERE campaign_id = 'turns/k5';
 
--- What was remembered and cannot be read is as nothing.
+-- A remembered turn that cannot be read counts as none.
 UPDATE sendgate.accounts SET turns = '{"message": {"0": 7, "x": "k"}, "dance": 1}' WHERE id = 'turns/f';
 SELECT sendgate.set_campaign('turns/k5');
 SELECT campaign_id, prospect_id FROM sendgate.dispatch(2, 'message', 'turns/f');

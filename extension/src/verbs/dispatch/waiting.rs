@@ -95,7 +95,7 @@ pub(super) struct Work {
     pub step: i16,
     /// Attempts so far.
     pub attempts: i32,
-    /// What was enqueued with it.
+    /// The payload that `enqueue` stored with it.
     pub payload: Option<Jsonb>,
     /// What its campaign may take of the account's day; none without a limit.
     pub limit: Option<CampaignLimit>,

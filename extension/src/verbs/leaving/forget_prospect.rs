@@ -272,7 +272,7 @@ impl Batch<'_> {
         for ((table, statement), keys) in LOG_TABLES.iter().zip(keys) {
             let keys: Vec<Id> = keys.iter().take(self.left as usize).copied().collect();
             if !keys.is_empty() {
-                let keys = array(Element::Uuid, keys.into_iter());
+                let keys = array(Element::Uuid, keys);
                 let values = [account.id().param(), self.prospect.param(), self.stranger.param(), keys];
                 let rows = self.spi.write_on_latest_snapshot(statement, &values).count();
                 self.count(table, rows);
