@@ -84,8 +84,6 @@ TOLD = {
 }
 # Reasons that one of these does not need, each with the reason.
 UNTOLD = {
-    ("docs/reference.md", "campaign_limit_reached"): "no function sets a campaign's limit yet",
-    ("docs/application.md", "campaign_limit_reached"): "no function sets a campaign's limit yet",
     ("daemon/src/words.rs", "operation_resolved"): "an answer about one operation, which no page shows of an account",
 }
 

@@ -16,7 +16,7 @@ def in_sequences(rng: random.Random, steps: list[tuple]) -> list[tuple]:
     if rng.random() >= SEQUENCES:
         return steps
     told: list[tuple] = []
-    # What was put in, as it is named.
+    # The pieces that were put in, as each is named.
     pieces: list[tuple] = []
     for step in steps:
         told.append(step)

@@ -144,7 +144,7 @@ class Work(Books):
         return [e for e in self.enrolled if e.state == "waiting" and e.reason == NO_CREDITS]
 
     def defer(self, prospect: str | None, campaign: str | None) -> None:
-        """Each step of what was skipped waits for the next credits."""
+        """Each step of the skipped work waits for the next credits."""
         until = self.next_period(self.now)
         for e in self.steps(campaign, prospect, "inmail"):
             if e.state == "waiting" and (e.due_at is None or e.due_at < until):
