@@ -23,7 +23,7 @@ GROUP BY account_id, prospect_id, step HAVING count(*) <> 1"""
 
 
 def test_every_step_is_sent_once_and_in_its_time(env):
-    """A prospect gets the first message, then the second, then the third; each with what was put in with it."""
+    """A prospect gets the first message, then the second, then the third; each with its own payload."""
     for account in ACCOUNTS:
         provision(env, account, message=1000)
     connection = at(env, BEGINS)
