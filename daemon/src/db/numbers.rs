@@ -46,7 +46,7 @@ GROUP BY 1";
 const REFUSALS: &str =
     "SELECT r.action, r.reason, r.refusals FROM sendgate.refusal_counts() AS r ORDER BY 1, 2";
 
-/// Accounts that cool down, or an action of which does, by cause.
+/// Accounts that cool down, whole or one of their actions, by cause.
 const COOLING: &str = "SELECT coalesce(w.cause, 'unknown'), count(DISTINCT w.account_id)
 FROM sendgate.cooldowns AS w GROUP BY 1 ORDER BY 1";
 
@@ -94,7 +94,7 @@ pub struct Numbers {
     pub paused: bool,
     /// Whether everything is in quarantine.
     pub quarantined: bool,
-    /// Accounts that cool down, or an action of which does, by cause.
+    /// Accounts that cool down, whole or one of their actions, by cause.
     pub cooling: Vec<(String, i64)>,
     /// Unknown outcomes, up to a bound.
     pub unknown: i64,

@@ -1,7 +1,7 @@
 //! What the gate does, counted in shared memory since the server started: grants, deliveries, outcomes of failed
 //! attempts, sets and clears of breakers. Counts only rise, so that a rate over midnight can be computed from them.
 //! Needs the library in `shared_preload_libraries`; without, nothing is counted and `activity_counts` has no rows.
-//! Counted is what was done, also in a transaction that does not commit, which is seldom.
+//! Each act is counted when it is done, also in a transaction that does not commit, which is seldom.
 
 use crate::postgres::function::{Answer, Args, sql_reading};
 use crate::postgres::param::IntoParam;
