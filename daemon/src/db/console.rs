@@ -42,10 +42,7 @@ const FRAME: &str = "SELECT c.at, p.paused_at, p.actor, p.note,
        (SELECT count(*) FROM (
            SELECT FROM sendgate.send_operations AS u
            WHERE u.unknown_since IS NOT NULL ORDER BY u.unknown_since LIMIT 100) AS n),
-       sendgate.copied_database(), sendgate.enforcement_of(NULL) = 'observe',
-       ARRAY(SELECT a.id::text FROM sendgate.linkedin_accounts AS a
-             WHERE a.enforcement = 'observe' ORDER BY a.id LIMIT 100),
-       coalesce(current_setting('sendgate.test_clock', true), 'off') = 'on'
+       sendgate.copied_database(), coalesce(current_setting('sendgate.test_clock', true), 'off') = 'on'
 FROM (SELECT sendgate.clock() AS at) AS c
 LEFT JOIN sendgate.pause_switch AS p ON true
 LEFT JOIN sendgate.quarantine_progress AS q ON true";
@@ -59,8 +56,8 @@ pub struct Frame {
     pub stopped: Stopped,
     /// Whether the books were written in another database, so that nothing is sent from here.
     pub copied: bool,
-    /// Who is only observed.
-    pub observed: Observed,
+    /// Who is only observed; none while the table of the accounts is locked.
+    pub observed: Option<Observed>,
     /// Open alerts, counted up to [`COUNTED_MAX`] and one.
     pub alerts: i64,
     /// Unknown outcomes, counted in the same way.
@@ -84,11 +81,16 @@ impl Session {
                 .get::<_, Option<Timestamp>>(7)
                 .map(|since| Quarantine { since, checked: row.get(8) }),
         });
+        // A page that reads no account is shown while their table is locked, too.
+        let observed = match self.observed().await {
+            Err(error) if error.is_held() => None,
+            found => Some(found?),
+        };
         Ok(Frame {
             at: row.get(0),
             copied: row.get(10),
-            observed: Observed { by_setting: row.get(11), accounts: row.get(12) },
-            stopped: Stopped { paused, test_clock: row.get(13) },
+            observed,
+            stopped: Stopped { paused, test_clock: row.get(11) },
             alerts: row.get(4),
             unknown: row.get(9),
             stale_jobs: row.get(5),
