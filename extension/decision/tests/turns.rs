@@ -84,12 +84,15 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(prop_oneof![6 => add, 6 => call, 1 => limit], 1..60)
 }
 
+/// How a rule remembers whose turn is next.
+type Note = fn(&mut Turns, &[i32], Option<i32>, &[Due<Work>]);
+
 /// The rule as the properties ask it.
 #[derive(Clone, Copy)]
 struct Rules {
     pick: fn(&mut World, &Turns, usize) -> InTurn<Work>,
     handed_out: fn(&mut Order<Work>),
-    note: fn(&mut Turns, &[i32], Option<i32>, &[Due<Work>]),
+    note: Note,
 }
 
 fn note(turns: &mut Turns, shared: &[i32], lowest: Option<i32>, handed: &[Due<Work>]) {
