@@ -15,11 +15,11 @@ extension_sql_file!(
 );
 extension_sql_file!("../../sql/30_gate.sql", name = "gate", requires = ["linkedin_accounts"]);
 extension_sql_file!("../../sql/31_events.sql", name = "events", requires = ["gate"]);
-extension_sql_file!("../../sql/34_guard_triggers.sql", name = "guard_triggers", requires = ["events"]);
 extension_sql_file!("../../sql/32_breaker.sql", name = "breaker", requires = ["events"]);
 extension_sql_file!("../../sql/33_cooldowns.sql", name = "cooldowns", requires = ["breaker"]);
 extension_sql_file!("../../sql/34_credits.sql", name = "credits", requires = ["cooldowns"]);
-extension_sql_file!("../../sql/34_suppressions.sql", name = "suppressions", requires = ["credits"]);
+extension_sql_file!("../../sql/34_guard_triggers.sql", name = "guard_triggers", requires = ["credits"]);
+extension_sql_file!("../../sql/34_suppressions.sql", name = "suppressions", requires = ["guard_triggers"]);
 extension_sql_file!("../../sql/35_home_database.sql", name = "home_database", requires = ["suppressions"]);
 extension_sql_file!("../../sql/36_observed.sql", name = "observed", requires = ["home_database"]);
 extension_sql_file!("../../sql/40_campaigns.sql", name = "campaigns", requires = ["observed"]);
@@ -32,8 +32,4 @@ extension_sql_file!("../../sql/60_cards.sql", name = "cards", requires = ["leavi
 extension_sql_file!("../../sql/61_why.sql", name = "why", requires = ["cards"]);
 extension_sql_file!("../../sql/62_activity.sql", name = "activity", requires = ["why"]);
 extension_sql_file!("../../sql/70_defaults.sql", name = "defaults", requires = ["activity"]);
-extension_sql_file!(
-    "../../sql/90_privileges.sql",
-    name = "privileges",
-    requires = ["defaults", "guard_triggers"]
-);
+extension_sql_file!("../../sql/90_privileges.sql", name = "privileges", requires = ["defaults"]);

@@ -82,7 +82,10 @@ CALLS: dict[str, Call] = {
         "resume_all()", before="SELECT sendgate.pause_all('stop')", after="DELETE FROM sendgate.pause_switch"
     ),
     "adopt_database": _select(
-        "adopt_database('the original is gone')", before="UPDATE sendgate.home_database SET database_oid = 1"
+        "adopt_database('the original is gone')",
+        before="UPDATE sendgate.home_database SET database_oid = 1",
+        after="""UPDATE sendgate.home_database SET database_oid = oid
+                 FROM pg_catalog.pg_database WHERE datname = current_database()""",
     ),
     "clear_cooldown": _select("clear_cooldown('cooling', 'false alarm')"),
     "repair_day": _select("repair_day('ahead', 'the clock is right again')"),
