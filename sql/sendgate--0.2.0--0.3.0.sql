@@ -563,6 +563,7 @@ CREATE FUNCTION sendgate.longer_enqueue(
 ) RETURNS boolean
 LANGUAGE c
 SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sendgate_enqueue';
 CREATE FUNCTION sendgate.longer_dispatch(
     max_operations integer,
@@ -573,6 +574,7 @@ CREATE FUNCTION sendgate.longer_dispatch(
 ) RETURNS SETOF sendgate.dispatched
 LANGUAGE c
 SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sendgate_dispatch';
 UPDATE pg_catalog.pg_proc AS p
 SET pronargs = l.pronargs, proargtypes = l.proargtypes, proargnames = l.proargnames,

@@ -9,9 +9,13 @@ use crate::postgres::catalog;
 use crate::postgres::error::Result;
 use crate::postgres::statement::waiting;
 use pgrx::pg_sys;
+use std::ffi::CStr;
 
 /// A transaction that brings work for every account takes no more locks than this.
 const OBJECTS: u32 = 64;
+
+/// How PostgreSQL names the call on a standby and in a read-only transaction.
+const COMMAND: &CStr = c"INSERT";
 
 /// Work arrives for the account. Look afterwards, on a new snapshot, whether the account is there.
 ///
@@ -34,6 +38,8 @@ fn lock_object(account: &str, mode: u32) -> Result<()> {
     // From 1 on: 0 is the table itself.
     let object = (hash % OBJECTS + 1) as pg_sys::uint16;
     waiting(|| unsafe {
+        // A standby has no such lock, and would say so instead of that it is read-only.
+        pg_sys::PreventCommandIfReadOnly(COMMAND.as_ptr());
         let table = catalog::oid(c"accounts");
         pg_sys::LockDatabaseObject(pg_sys::RelationRelationId, table, object, mode as pg_sys::LOCKMODE);
     })

@@ -16,7 +16,7 @@ SECONDS = 8
 # The mark of the workers' phase in the demo's output, and of the second act's beginning.
 SENDING = "workers are sending"
 NEXT_MONTH = "the workers are not told"
-CHECKS = 18
+CHECKS = 20
 # These need something to have happened early enough: the breaker, accounts that went on, the deferred work.
 CHECKS_THAT_MAY_WAIT = 3
 
