@@ -31,7 +31,7 @@ help:
 	@echo
 	@echo "  make run       see it work: builds the extension, starts a private PostgreSQL 18"
 	@echo "                 on 127.0.0.1 and plays a demo; nothing is installed on your system"
-	@echo "  make test      everything, on PostgreSQL 15 to 18; ends with 'N passed, M failed'"
+	@echo "  make test      everything, on PostgreSQL 15, 16 and 18, and on 17 in short; ends with 'N passed, M failed'"
 	@echo
 	@echo "  make check     in less than a minute, without a server: formats, lints, the rules' tests, the house"
 	@echo "  make test PG=18 ONLY=regress/   only some versions, only some tests"
