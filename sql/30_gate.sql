@@ -67,7 +67,7 @@ COMMENT ON COLUMN sendgate.send_operations.operation_id IS
 COMMENT ON COLUMN sendgate.send_operations.reserved_at IS
 'When the grant was decided. Proof for the breaker must have been reserved after its stamp.';
 COMMENT ON COLUMN sendgate.send_operations.expires_at IS
-'Until when the worker may call the provider. Later, a reserved operation counts as unresolved: the slot stays taken and an operator may settle it.';
+'Until when the worker may call the provider. Later, a reserved operation counts as unresolved: the slot stays taken and an operator may settle it. Of a send outside the gate that is no InMail, the instant as it was told.';
 COMMENT ON COLUMN sendgate.send_operations.counted_on IS
 'The UTC day that the slot counts on, fixed at the grant. A slot is given back on this day and its week, if those are still current.';
 COMMENT ON COLUMN sendgate.send_operations.account_id IS

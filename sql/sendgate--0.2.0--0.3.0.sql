@@ -984,6 +984,8 @@ COMMENT ON COLUMN sendgate.accounts.inmail_credits_above IS
 COMMENT ON CONSTRAINT accounts_credits_check ON sendgate.accounts IS
     'A balance has all of its parts or none, and a stamp comes from the provider, from the count or from an operator.';
 ALTER TABLE sendgate.send_operations ADD COLUMN beyond_credits boolean;
+COMMENT ON COLUMN sendgate.send_operations.expires_at IS
+'Until when the worker may call the provider. Later, a reserved operation counts as unresolved: the slot stays taken and an operator may settle it. Of a send outside the gate that is no InMail, the instant as it was told.';
 COMMENT ON COLUMN sendgate.send_operations.beyond_credits IS
 'True where an InMail was granted while no known credit was left: a probe, a forced breaker, an account that is only observed. Its delivery proves the count wrong and ends it. NULL: no.';
 CREATE TABLE sendgate.credit_balances (

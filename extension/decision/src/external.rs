@@ -71,6 +71,9 @@ pub struct Candidate {
     pub outcome: Option<Outcome>,
     /// When its slot was taken; of a send from outside, when it occurred.
     pub reserved_at: Instant,
+    /// Until when it is in flight; of a send from outside, the instant as it was told, which may be ahead of when
+    /// it counts.
+    pub expires_at: Instant,
     /// When it was settled, if it was.
     pub settled_at: Option<Instant>,
     /// Its event, if it has one, and whether that has the chat id of the send (or neither has one).
@@ -86,6 +89,8 @@ pub struct Told {
     pub has_chat_id: bool,
     /// When it occurred.
     pub occurred_at: Instant,
+    /// The instant as it was told, which may be up to five minutes later than that.
+    pub told_at: Instant,
 }
 
 /// What a send turns out to be.
@@ -130,7 +135,7 @@ impl Candidate {
         let same_event = self.event.is_some_and(|event| event.1);
         let same_time = match self.origin {
             Origin::Gate => self.is_within(told.occurred_at),
-            Origin::External => (self.reserved_at.0 - told.occurred_at.0).abs() <= SECOND,
+            Origin::External => (self.expires_at.0 - told.told_at.0).abs() <= SECOND,
         };
         same_event && (same_time || (told.action == Action::Inmail && told.has_chat_id))
     }

@@ -46,7 +46,7 @@ static RECORDED: Statement = Statement::new(
 /// What the journal has for the same prospect and action, and whether its events have this chat id. A
 /// chat id on one side only is another one, not an unknown one.
 static CANDIDATES: Statement = Statement::new(
-    "SELECT o.operation_id, o.origin, o.state, o.outcome, o.reserved_at, o.settled_at, e.id,
+    "SELECT o.operation_id, o.origin, o.state, o.outcome, o.reserved_at, o.expires_at, o.settled_at, e.id,
             COALESCE(e.chat_id OPERATOR(pg_catalog.=) $4, e.chat_id IS NULL AND $4 IS NULL)
      FROM sendgate.send_operations o
      LEFT JOIN sendgate.linkedin_events e
@@ -59,8 +59,8 @@ static CANDIDATES: Statement = Statement::new(
 static INSERT: Statement = Statement::new(
     "INSERT INTO sendgate.send_operations (operation_id, reserved_at, expires_at, counted_on,
          account_id, prospect_id, action, state, origin, campaign_id, settled_at)
-     VALUES ($1, $2, $2, $3, $4, $5, $6, 'delivered', 'external', $7, $8)",
-    types![uuid, instant, date, text, text, text, text, instant],
+     VALUES ($1, $2, $9, $3, $4, $5, $6, 'delivered', 'external', $7, $8)",
+    types![uuid, instant, date, text, text, text, text, instant, instant],
 );
 
 /// A send that did not pass the gate.
@@ -129,14 +129,15 @@ pub fn journal_send(spi: &Spi, send: &ExternalSend<'_>) -> Result<Recorded> {
     if event.or(operation).is_some() {
         return Ok(Recorded::Already(event));
     }
+    let told_at = send.occurred_at;
     let send = &ExternalSend { occurred_at, ..*send };
-    let told = Told { action: send.action, has_chat_id: send.chat_id.is_some(), occurred_at };
+    let told = Told { action: send.action, has_chat_id: send.chat_id.is_some(), occurred_at, told_at };
     match read(&candidates(spi, send), &told, gucs::late_delivery()) {
         Reading::Known(event) => Ok(Recorded::Already(Some(event))),
         Reading::Delivers(operation) => deliver(spi, send, operation),
         Reading::New => match told_before(spi, send, now) {
             Some(event) => Ok(Recorded::Already(Some(event))),
-            None => count(spi, send, (held, &before), id, now),
+            None => count(spi, send, (held, &before), (id, told_at), now),
         },
     }
 }
@@ -172,6 +173,7 @@ fn candidates(spi: &Spi, send: &ExternalSend<'_>) -> Vec<Candidate> {
             state: row.one_of(OperationState::parse),
             outcome: row.nullable::<&str>().and_then(Outcome::parse),
             reserved_at: row.instant(),
+            expires_at: row.instant(),
             settled_at: row.nullable_instant(),
             event: row.nullable_uuid().zip(row.nullable()),
         })
@@ -211,7 +213,7 @@ fn count(
     spi: &Spi,
     send: &ExternalSend<'_>,
     (account, before): (Held<'_>, &AccountRow),
-    operation: OperationId,
+    (operation, told_at): (OperationId, Instant),
     now: Instant,
 ) -> Result<Recorded> {
     let tier = config::current(spi).tier_cap(&before.tier, send.action);
@@ -223,9 +225,21 @@ fn count(
     // Work of the campaign that the application names is done: the prospect has got it.
     enrollments::delivered(spi, account, &row, now);
     let action = send.action.name();
+    // An InMail is the same by its chat id, and known credits count it from when it occurred.
+    let told_at = if send.action == Action::Inmail { occurred_at } else { told_at };
     let written = spi.run(
         &INSERT,
-        params![operation, occurred_at, counted_on, account.id(), send.prospect, action, send.campaign, now],
+        params![
+            operation,
+            occurred_at,
+            counted_on,
+            account.id(),
+            send.prospect,
+            action,
+            send.campaign,
+            now,
+            told_at
+        ],
     );
     written.must_be(1, "send_operations");
     activity::count(Activity::Delivery(send.action));

@@ -79,4 +79,12 @@ SELECT count(*) FROM contract.hook_47 WHERE account_id = 'hook/c' AND action = '
 INSERT INTO sendgate.linkedin_events (account_id, prospect_id, event_type, chat_id, occurred_at) VALUES ('hook/c', 'p4', 'inmail_sent', 'chat-4', '2026-05-24 20:00:00.75+00');
 SELECT sendgate.record_external_send('hook/c', 'inmail', 'p4', 'chat-4', '2026-05-24 20:00:00+00') = id AS same_event FROM sendgate.linkedin_events
 WHERE account_id = 'hook/c' AND prospect_id = 'p4';
+
+-- Told ahead of our clock and then again with a rounded stamp: the same send, whenever it comes.
+SELECT sendgate.record_external_send('hook/c', 'message', 'p5', 'chat-5', '2026-05-25 00:03:00.4+00') AS event \gset
+SET sendgate.now = '2026-05-25 00:02:00+00';
+SELECT sendgate.record_external_send('hook/c', 'message', 'p5', 'chat-5', '2026-05-25 00:03:00+00') = :'event' AS same_event;
+SET sendgate.now = '2026-05-25 01:00:00+00';
+SELECT sendgate.record_external_send('hook/c', 'message', 'p5', 'chat-5', '2026-05-25 00:03:01+00') = :'event' AS same_event;
+SELECT sendgate.record_external_send('hook/c', 'message', 'p5', 'chat-5', '2026-05-25 00:01:00+00') <> :'event' AS another;
 RESET sendgate.prospect_cooldown;

@@ -79,11 +79,20 @@ fn gate(state: OperationState, reserved_at: Instant) -> Candidate {
     let settled = !matches!(state, OperationState::Reserved);
     let settled_at = settled.then_some(reserved_at.plus(MINUTE));
     let outcome = (state == OperationState::Released).then_some(Outcome::Transient);
-    Candidate { id: [1; 16], origin: Origin::Gate, state, outcome, reserved_at, settled_at, event: None }
+    Candidate {
+        id: [1; 16],
+        origin: Origin::Gate,
+        state,
+        outcome,
+        reserved_at,
+        expires_at: reserved_at,
+        settled_at,
+        event: None,
+    }
 }
 
 fn message(has_chat_id: bool, occurred_at: Instant) -> Told {
-    Told { action: Action::Message, has_chat_id, occurred_at }
+    Told { action: Action::Message, has_chat_id, occurred_at, told_at: occurred_at }
 }
 
 fn reads(candidates: &[Candidate], has_chat_id: bool, at: Instant) -> Reading {
@@ -153,6 +162,12 @@ fn an_inmail_is_the_same_by_its_chat_id_and_others_within_a_second() {
         assert_eq!(reads(&[told], true, at.plus(apart)), reading);
         assert_eq!(reads(&[told], true, at.plus(-apart)), reading);
         assert_eq!(reads(&[told], false, at.plus(apart)), reading);
+        // Told ahead of the clock by a provider whose own is: first now, and again when it counts later.
+        let ahead = Candidate { expires_at: at.plus(3 * MINUTE), ..told };
+        for counts in [MINUTE, 3 * MINUTE] {
+            let again = Told { told_at: at.plus(3 * MINUTE + apart), ..message(true, at.plus(counts)) };
+            assert_eq!(read(&[ahead], &again, LATE), reading);
+        }
     }
 }
 

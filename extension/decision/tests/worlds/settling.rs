@@ -144,7 +144,7 @@ fn echo(world: &World, state: &mut State, place: usize, now: Instant) -> bool {
     let same = |op: &&Op| op.prospect == prospect;
     // Its chat id is that of its own event and of no other.
     let candidates: Vec<Candidate> = state.ops.iter().filter(same).map(|op| candidate(op, id)).collect();
-    let told = Told { action: Action::Inmail, has_chat_id: true, occurred_at: sent_at };
+    let told = Told { action: Action::Inmail, has_chat_id: true, occurred_at: sent_at, told_at: sent_at };
     match read(&candidates, &told, world.rules.late_delivery) {
         Reading::Known(_) => false,
         Reading::Delivers(id) => {
@@ -166,6 +166,7 @@ fn candidate(op: &Op, told: OperationId) -> Candidate {
         state: op.operation.state,
         outcome: op.operation.outcome,
         reserved_at: op.operation.reserved_at,
+        expires_at: op.operation.expires_at,
         settled_at: op.event.map(|(_, recorded_at)| recorded_at).or(op.resolved_at),
         event: op.event.map(|_| (op.operation.id, op.operation.id == told)),
     }
