@@ -174,3 +174,17 @@ SELECT p.proceed FROM sendgate.preview('suppress/b', 'engagement', 'opted-out') 
 INSERT INTO sendgate.suppressions (suppressed_at, prospect_id, actor) VALUES (sendgate.clock(), 'opted-out', 'dba');
 SELECT p.proceed, p.reason FROM sendgate.preview('suppress/b', 'engagement', 'opted-out') AS p;
 DELETE FROM sendgate.suppressions;
+
+-- An end that comes sooner than before: the work waits until then, no longer. One that comes later is met again.
+SELECT sendgate.suppress_prospect('returns', 'out of office', '2026-06-26 08:00+00');
+SELECT sendgate.enqueue('spring', 'returns', 'suppress/a', 'profile_view') AS is_new;
+SELECT count(*) FROM sendgate.dispatch(10, 'profile_view', 'suppress/a');
+SELECT sendgate.suppress_prospect('returns', 'back on Wednesday', '2026-05-27 08:00+00');
+SELECT count(*) FROM sendgate.dispatch(10, 'profile_view', 'suppress/a');
+SELECT next_dispatch_at, reason FROM sendgate.enrollments WHERE prospect_id = 'returns';
+SELECT sendgate.suppress_prospect('returns', 'on Thursday', '2026-05-28 08:00+00');
+SET sendgate.now = '2026-05-27 08:00:00+00';
+SELECT count(*) FROM sendgate.dispatch(10, 'profile_view', 'suppress/a');
+SELECT next_dispatch_at, reason FROM sendgate.enrollments WHERE prospect_id = 'returns';
+SET sendgate.now = '2026-05-28 08:00:00+00';
+SELECT prospect_id FROM sendgate.dispatch(10, 'profile_view', 'suppress/a');

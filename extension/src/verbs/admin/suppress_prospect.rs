@@ -1,5 +1,5 @@
-//! `suppress_prospect` and `unsuppress_prospect`: whom no account may write to. No account is held to suppress:
-//! a decision looks at the list by itself, and looks again where the list has changed meanwhile.
+//! `suppress_prospect` and `unsuppress_prospect`: whom no account may write to. No account is held to suppress, unless an end comes
+//! sooner than before: a decision looks at the list by itself, and looks again where the list has changed meanwhile.
 
 use crate::postgres::actor;
 use crate::postgres::clock;
@@ -58,6 +58,12 @@ fn suppress(spi: &Spi, prospect: &str, note: Option<&str>, until: Option<Instant
     }
     commit::synchronously();
     spi.run_waiting(&SUPPRESS, params![now, until, prospect, &actor::name(), note])?;
+    // Work waits until the end as it was. An end that comes sooner makes it due, and dispatch looks again.
+    if let (Some(Some(earlier)), Some(until)) = (before, until)
+        && until < earlier
+    {
+        release(spi, prospect)?;
+    }
     let change = (before.map_or(Value::Null, logged), logged(until));
     admin_log::write(spi, "suppress_prospect", None, Some(prospect), change, note);
     Ok(())
@@ -76,13 +82,19 @@ fn unsuppress(spi: &Spi, prospect: &str, note: Option<&str>) -> Result<()> {
         return Ok(());
     };
     let until = row.nullable_instant();
+    release(spi, prospect)?;
+    let change = (logged(until), Value::Null);
+    admin_log::write(spi, "unsuppress_prospect", None, Some(prospect), change, note);
+    Ok(())
+}
+
+/// Makes the work due that waits for the end of a suppression, account by account.
+fn release(spi: &Spi, prospect: &str) -> Result<()> {
     for account in of_prospect::accounts(spi, prospect) {
         // A dispatch that still saw the suppression keeps the account until its work is postponed.
         let (held, _) = accounts::hold(spi, &account)?;
         of_prospect::release(spi, held, prospect, clock::now());
     }
-    let change = (logged(until), Value::Null);
-    admin_log::write(spi, "unsuppress_prospect", None, Some(prospect), change, note);
     Ok(())
 }
 
