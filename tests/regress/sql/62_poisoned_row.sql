@@ -163,6 +163,17 @@ ALTER TABLE sendgate.send_operations DROP CONSTRAINT no_poison;
 SELECT campaign_id, prospect_id, state, reason FROM sendgate.enrollments WHERE account_id = 'poison/dup' ORDER BY campaign_id, prospect_id;
 SELECT awaited FROM sendgate.send_operations WHERE account_id = 'poison/dup' AND prospect_id = 'dup';
 
+-- Two credits are known: two InMails go out, although one is parked between them, and the others wait for those in
+-- flight, without stamp, log or deferral.
+SELECT contract.account_62('poison/credits', 6, 'inmail');
+SELECT sendgate.record_credit_balance('poison/credits', 2);
+ALTER TABLE sendgate.send_operations ADD CONSTRAINT no_poison CHECK (account_id <> 'poison/credits' OR prospect_id <> 'p2');
+SELECT prospect_id FROM sendgate.dispatch(10, NULL, 'poison/credits') ORDER BY prospect_id;
+ALTER TABLE sendgate.send_operations DROP CONSTRAINT no_poison;
+SELECT prospect_id, state, reason, next_dispatch_at FROM sendgate.enrollments WHERE account_id = 'poison/credits' ORDER BY prospect_id;
+SELECT inmail_credits_exhausted_at FROM sendgate.linkedin_accounts WHERE id = 'poison/credits';
+SELECT count(*) AS logged FROM sendgate.breaker_log WHERE account_id = 'poison/credits';
+
 -- One that cannot even be parked does not stop the others either, and an operator is told.
 CREATE FUNCTION contract.stuck_62() RETURNS trigger
 LANGUAGE plpgsql AS $$

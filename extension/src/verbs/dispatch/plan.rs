@@ -29,6 +29,15 @@ pub(super) struct Slot {
     pub beyond_credits: bool,
 }
 
+impl Slot {
+    /// Tells the account, for what is decided about it next, until when the InMail is in flight.
+    pub fn is_in_flight_on(&self, visited: &mut Visited, action: Action) {
+        if action == Action::Inmail {
+            visited.first_expiry = visited.first_expiry.into_iter().chain(Some(self.expires_at)).min();
+        }
+    }
+}
+
 /// What becomes of an enrollment.
 pub(super) enum Fate {
     /// It is handed out.

@@ -311,6 +311,7 @@ impl<'a> Visit<'a> {
                     continue;
                 }
             };
+            slot.is_in_flight_on(&mut picked.accounts[pair.account], pair.action);
             self.handed.push(Handed {
                 account: picked.accounts[pair.account].id().to_owned(),
                 campaign: candidate.campaign.clone(),
