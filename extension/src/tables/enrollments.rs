@@ -150,6 +150,16 @@ static OFFER: Statement = Statement::new(
                SELECT FROM sendgate.paused_campaigns p
                WHERE p.campaign_id OPERATOR(pg_catalog.=) w.campaign_id)
            AND NOT EXISTS (
+               SELECT FROM sendgate.campaigns k
+               WHERE k.campaign_id OPERATOR(pg_catalog.=) w.campaign_id
+                 AND k.inmail_limit OPERATOR(pg_catalog.<=) (
+                     SELECT pg_catalog.count(*) FROM sendgate.send_operations t
+                     WHERE t.account_id OPERATOR(pg_catalog.=) $1
+                       AND t.counted_on OPERATOR(pg_catalog.=) ($2 AT TIME ZONE 'UTC')::pg_catalog.date
+                       AND t.action OPERATOR(pg_catalog.=) 'inmail'
+                       AND t.campaign_id OPERATOR(pg_catalog.=) w.campaign_id
+                       AND t.state OPERATOR(pg_catalog.<>) 'released'))
+           AND NOT EXISTS (
                SELECT FROM sendgate.send_operations o
                WHERE o.account_id OPERATOR(pg_catalog.=) $1
                  AND o.prospect_id OPERATOR(pg_catalog.=) w.prospect_id

@@ -129,6 +129,17 @@ SELECT sendgate.breaker_probe('probes/choice', 'test');
 SELECT prospect_id FROM sendgate.dispatch(10, NULL, 'probes/choice');
 SELECT sendgate.resume_campaign('probes/paused');
 
+-- Nor work of a campaign that has taken its part of the day: the permit would lie unused, and go to the same work again.
+SELECT contract.account_57('probes/part');
+SELECT sendgate.breaker_clear('probes/part', 'test');
+SELECT sendgate.enqueue('probes/other', 'p9', 'probes/part', 'inmail', '2026-05-24 11:00+00') AS is_new;
+SELECT sendgate.breaker_arm('probes/part', 'test');
+SELECT count(*) FROM sendgate.dispatch(10, NULL, 'probes/part');
+SELECT sendgate.set_campaign('spring', inmail_limit => 0);
+SELECT sendgate.breaker_probe('probes/part', 'test');
+SELECT prospect_id FROM sendgate.dispatch(10, NULL, 'probes/part');
+SELECT sendgate.set_campaign('spring');
+
 -- A probe of an account without deferred work goes to the first InMail.
 SET sendgate.now = '2026-05-24 12:00:00+00';
 SELECT sendgate.upsert_account('probes/later', 'sales_navigator');
