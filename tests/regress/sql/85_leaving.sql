@@ -65,6 +65,12 @@ ORDER BY at, id;
 SELECT sendgate.enqueue('k', 'leaving-p1', 'leaving/b', 'message') AS is_new;
 SELECT sendgate.unsuppress_prospect('leaving-p1', 'end of the test');
 
+-- Work that an operator put back is in the admin log with its prospect.
+SELECT sendgate.enqueue('k', 'leaving-p8', 'leaving/b', 'invite') AS is_new;
+SELECT sendgate.cancel_prospect('leaving-p8') AS cancelled, sendgate.requeue('k', 'leaving-p8', 'leaving/b', 'invite') AS is_back;
+SELECT sendgate.forget_prospect('leaving-p8', 'erasure') AS changed, sendgate.forget_prospect('leaving-p8', 'erasure') AS again;
+SELECT subject, before ->> 'prospect_id' LIKE 'forgotten-%' AS forgotten, before - 'prospect_id' AS before, after FROM sendgate.admin_log WHERE verb = 'requeue' AND account_id = 'leaving/b';
+
 -- At most max_rows a call.
 SELECT sendgate.resolve_operation('leaving/a', contract.op(853), false, note => 'not in the inbox');
 SELECT sendgate.forget_prospect('leaving-p3', 'erasure', 1) AS first, sendgate.forget_prospect('leaving-p3', 'erasure', 1) AS second, sendgate.forget_prospect('leaving-p3', 'erasure', 1) AS third;

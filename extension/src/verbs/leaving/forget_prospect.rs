@@ -171,13 +171,20 @@ static LOG_TABLES: [(&str, Statement); LOGS] = [
     log_of!("breaker_log", "prospect_id = $3, note = NULL, error_type = NULL"),
 ];
 
-/// The lines about its suppressions stay; only the list itself still says who it is.
+/// The lines about its suppressions, and about its work that was put back, stay; only the list itself still says
+/// who it is.
 static ADMIN_LOG: Statement = Statement::new(
-    "UPDATE sendgate.admin_log t SET subject = $2
+    "UPDATE sendgate.admin_log t
+     SET subject = CASE WHEN t.verb OPERATOR(pg_catalog.=) 'requeue' THEN t.subject ELSE $2 END,
+         before = CASE WHEN t.verb OPERATOR(pg_catalog.=) 'requeue'
+                       THEN pg_catalog.jsonb_set(t.before, ARRAY['prospect_id'], pg_catalog.to_jsonb($2))
+                       ELSE t.before END
      WHERE t.id OPERATOR(pg_catalog.=) ANY (ARRAY(
          SELECT o.id FROM sendgate.admin_log o
-         WHERE o.subject OPERATOR(pg_catalog.=) $1
-           AND o.verb OPERATOR(pg_catalog.=) ANY (ARRAY['suppress_prospect', 'unsuppress_prospect'])
+         WHERE (o.subject OPERATOR(pg_catalog.=) $1
+                AND o.verb OPERATOR(pg_catalog.=) ANY (ARRAY['suppress_prospect', 'unsuppress_prospect']))
+            OR (o.verb OPERATOR(pg_catalog.=) 'requeue'
+                AND (o.before OPERATOR(pg_catalog.->>) 'prospect_id') OPERATOR(pg_catalog.=) $1)
          LIMIT $3))",
     types![text, text, int8],
 );
