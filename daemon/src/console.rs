@@ -9,7 +9,8 @@
 //! | [`acts`] | the page that asks for an act's note, and the operators' function that does it |
 //! | [`lists`] | the lists as JSON and CSV |
 //! | [`kind`] | the closed list of acts |
-//! | [`chart`], [`links`] | a day as a drawing, addresses within the console |
+//! | [`chart`], [`month`] | an account's day and its last 30 days as drawings |
+//! | [`zones`], [`links`] | the reader's time zone, addresses within the console |
 //!
 //! To add a page: a file in `pages`, its template, its route below, its statements in `db`.
 
@@ -21,9 +22,11 @@ pub mod csrf;
 pub mod kind;
 pub mod links;
 pub mod lists;
+pub mod month;
 pub mod pages;
 pub mod sessions;
 pub mod sign_in;
+pub mod zones;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -39,6 +42,7 @@ use crate::error::Result;
 use acts::Desk;
 use attempts::Attempts;
 use sessions::Sessions;
+use zones::Zones;
 
 /// Longest form: a note of 2,000 characters, each up to four bytes, and each byte up to three in transit.
 const BODY_BYTES_MAX: usize = 32 * 1024;
@@ -52,6 +56,7 @@ pub struct Console {
     attempts: Mutex<Attempts>,
     bearers: Mutex<Attempts>,
     desk: Mutex<Desk>,
+    zones: Mutex<Zones>,
     /// Host names that it answers to, besides addresses and localhost.
     hosts: Vec<String>,
     /// Whether only signed-in operators see it.
@@ -68,6 +73,7 @@ impl Console {
             attempts: Mutex::default(),
             bearers: Mutex::default(),
             desk: Mutex::default(),
+            zones: Mutex::default(),
             hosts: config.console_hosts.clone(),
             is_closed: is_reached || config.console == ConsoleMode::SignedIn,
         })
@@ -83,6 +89,10 @@ impl Console {
 
     fn bearers(&self) -> MutexGuard<'_, Attempts> {
         self.bearers.lock().expect("nobody panics while holding it")
+    }
+
+    fn zones(&self) -> MutexGuard<'_, Zones> {
+        self.zones.lock().expect("nobody panics while holding it")
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {
@@ -123,6 +133,7 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/alerts", get(pages::alerts::show))
         .route("/unknown", get(pages::unknown::show))
         .route("/heartbeats", get(pages::heartbeats::show))
+        .route("/zone", get(pages::zone::ask).post(pages::zone::choose))
         .route("/api/{list}", get(lists::api))
         .route("/act", get(acts::ask).post(acts::perform))
         .route("/sign-in", get(sign_in::ask).post(sign_in::sign_in))

@@ -6,6 +6,7 @@
 //! | [`status`], [`checkup`], [`guards`] | the commands `status` and `doctor` |
 //! | [`console`] | the console's other pages and the acts |
 //! | [`jobs`], [`outbox`], [`numbers`] | the tasks: jobs, the breaker's lines, `/metrics` |
+//! | [`zone`] | the time zone in which a reader sees instants |
 //! | [`cursor`] | a place in a list that is read page by page |
 
 pub mod account;
@@ -25,6 +26,7 @@ mod timestamp;
 mod tls;
 mod untrusted;
 pub mod why;
+pub mod zone;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -4,6 +4,7 @@
 - `prepare`   what the demo needs: PostgreSQL with the extension, and `pg` for Node.js
 - `stage`     a throwaway cluster with the extension, the roles and the accounts
 - `children`  the mock provider and the workers, each a process of its own
+- `console`   the daemon with the operators' console
 - `campaigns` what the application, the operator and the calendar do meanwhile
 - `acts`      this month, in which credits run out, and the 1st of the next
 - `table`     the live table of accounts and campaigns

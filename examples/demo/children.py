@@ -53,7 +53,7 @@ class Child:
             return False
 
 
-def _start(name: str, command: list, logs: Path, environment: dict | None = None, **pipes) -> Child:
+def start(name: str, command: list, logs: Path, environment: dict | None = None, **pipes) -> Child:
     """A child in a session of its own, so that Ctrl-C reaches the demo first, which then stops the
     children in the right order."""
     path = logs / f"{name}.log"
@@ -75,7 +75,7 @@ def start_provider(started: list[Child], logs: Path) -> str:
     killed: its standard input is then closed."""
     command = [sys.executable, EXAMPLES / "provider.py", "--stop-with-stdin"]
     command += ["--accounts", ACCOUNTS, "--ledger", logs / "ledger.jsonl"]
-    child = _start("provider", command, logs, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    child = start("provider", command, logs, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     started.append(child)
     line = child.process.stdout.readline()
     if not line.startswith("listening on "):
@@ -99,7 +99,7 @@ def start_workers(
     for number, command in enumerate(commands, 1):
         language = "python" if command is python else "node"
         # One by one into the list: an interruption now must find those that run already.
-        started.append(_start(f"worker-{number}-{language}", command, logs, environment))
+        started.append(start(f"worker-{number}-{language}", command, logs, environment))
     return started[-len(commands) :]
 
 

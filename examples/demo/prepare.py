@@ -1,4 +1,4 @@
-"""What the demo needs before the curtain: PostgreSQL with the extension in it, and `pg` for Node.js."""
+"""What the demo needs before the curtain: PostgreSQL with the extension in it, the daemon, and `pg` for Node.js."""
 
 import hashlib
 import os
@@ -12,6 +12,7 @@ from harness.places import locked, run_dir
 from harness.postgres import Install
 from harness.progress import HarnessError, progress, watched
 
+from . import console
 from .children import EXAMPLES
 from .terminal import say, step
 
@@ -30,6 +31,12 @@ def database() -> Install:
     step(f"sendgate for PostgreSQL {install.version}")
     build.build_and_install(install, "quick")
     return install
+
+
+def daemon() -> Path:
+    """The daemon, which serves the console; the path of its program."""
+    step("sendgated, the daemon with the operators' console")
+    return build.build_daemon(console.profile())
 
 
 def node() -> Path | None:

@@ -9,14 +9,16 @@ from datetime import datetime
 from pathlib import Path
 
 from harness import venv
+from harness.cluster import Cluster
 from harness.postgres import Install
 from harness.progress import HarnessError
 
-from . import acts, campaigns, children, prepare, stage, table, terminal, verdict
+from . import acts, campaigns, children, console, prepare, stage, table, terminal, verdict
 from .acts import Scene
 from .books import Books, Case
 from .campaigns import Campaigns
 from .children import Child
+from .console import Console
 from .stage import Session
 from .terminal import heading, say, step
 
@@ -36,16 +38,19 @@ def run() -> int:
     heading("sendgate: preparing")
     python = venv.ensure()
     install = prepare.database()
+    daemon = prepare.daemon()
     node_dir = prepare.node()
     with ExitStack() as cleanup:
         try:
-            fine = _play(cleanup, install, python, node_dir, seconds)
+            fine = _play(cleanup, install, daemon, python, node_dir, seconds)
         finally:
             children.ignore_interrupts()
     return 0 if fine else 1
 
 
-def _play(cleanup: ExitStack, install: Install, python: Path, node_dir: Path | None, seconds: float) -> bool:
+def _play(
+    cleanup: ExitStack, install: Install, daemon: Path, python: Path, node_dir: Path | None, seconds: float
+) -> bool:
     """Sets the stage and plays. Whether the verdict is good."""
     logs = stage.logs()
     server = cleanup.enter_context(stage.cluster(install))
@@ -60,6 +65,9 @@ def _play(cleanup: ExitStack, install: Install, python: Path, node_dir: Path | N
     step(f"mock provider at {url}")
     plot = Campaigns(application, operator, reader, url)
     plot.start()
+    shown = console.open_for(server, daemon, started, logs)
+    step("sendgated keeps the books and serves the operators' console while the demo plays")
+    shown.tell()
     database = stage.environment(server, stage.WORKER)
     workers = children.start_workers(started, python, url, database, node_dir, logs)
     languages = "2 in Python, 2 in Node.js" if node_dir else "all in Python"
@@ -70,7 +78,7 @@ def _play(cleanup: ExitStack, install: Install, python: Path, node_dir: Path | N
     first = acts.next_month(scene, at_month_end, seconds)
     _stop_workers(scene)
     fine = _judge(scene, at_month_end, first, logs)
-    _look_around(scene, logs)
+    look_around(scene.server, shown, logs)
     return fine
 
 
@@ -128,20 +136,22 @@ def _judge(scene: Scene, at_month_end: Books, first: datetime, logs: Path) -> bo
     return fine
 
 
-def _look_around(scene: Scene, logs: Path) -> None:
-    """Keeps the cluster until Enter, if a person sits at the terminal."""
+def look_around(server: Cluster, shown: Console, logs: Path) -> None:
+    """Keeps server and console until Enter, if a person sits at the terminal."""
     asked = os.environ.get("DEMO_KEEP") == "1"
-    if not sys.stdin.isatty() and not asked:
-        say("Run it in a terminal, or with DEMO_KEEP=1, to look around in the database afterwards.")
+    is_person = sys.stdin.isatty() and not os.environ.get("CI")
+    if not is_person and not asked:
+        say("Run it in a terminal, or with DEMO_KEEP=1, to look around in console and database afterwards.")
         return
     heading("Look around")
-    psql = scene.server.install.program("psql")
-    address = f"host={scene.server.host} port={scene.server.port} dbname={stage.DATABASE} user=postgres"
+    shown.tell()
+    psql = server.install.program("psql")
+    address = f"host={server.host} port={server.port} dbname={stage.DATABASE} user=postgres"
     say(f'  {psql} "{address} options=-csearch_path=sendgate"')
     say(f"  ledger and logs: {logs}")
-    if sys.stdin.isatty():
-        say("Press Enter to stop the cluster and remove its data.")
+    if is_person:
+        say("Press Enter to stop console and server and remove the data.")
         sys.stdin.readline()
     else:
-        say("DEMO_KEEP=1: the cluster runs until this process is told to stop.")
+        say("DEMO_KEEP=1: both run until this process is told to stop.")
         signal.pause()

@@ -19,11 +19,13 @@ from .terminal import say, step
 
 DATABASE = "demo"
 WORKER, APPLICATION, OPERATOR, READER = "demo_worker", "demo_app", "demo_operator", "demo_reader"
+DAEMON = "demo_daemon"
 GRANTS = {
     WORKER: "sendgate_sender",
     APPLICATION: "sendgate_sender",
     OPERATOR: "sendgate_operator",
     READER: "sendgate_reader",
+    DAEMON: "sendgate_daemon",
 }
 UPSERT = "SELECT sendgate.upsert_account(%(account_id)s, %(tier)s, %(display_name)s, %(time_zone)s)"
 RECONNECT_SECONDS_MAX = 30

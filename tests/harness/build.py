@@ -51,13 +51,13 @@ def build(install: Install, profile: str | None = None) -> Path:
 
 
 @functools.cache
-def build_daemon() -> Path:
+def build_daemon(profile: str = "daemon") -> Path:
     """Build ``sendgated``, once a run and for all PostgreSQL versions; the path of the program."""
     target = REPO / "target" / "daemon"
-    command = ["cargo", "build", "--profile", "daemon", "-p", DAEMON, "--target-dir", target]
+    command = ["cargo", "build", "--profile", profile, "-p", DAEMON, "--target-dir", target]
     debian.compilers()
     _cargo(command, f"building {DAEMON}", own_environment(), "build-daemon")
-    return target / "daemon" / DAEMON
+    return target / profile / DAEMON
 
 
 def _cargo(command: list, what: str, environment: dict[str, str], log: str) -> None:

@@ -7,6 +7,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from harness import build, postgres
@@ -22,10 +23,12 @@ JOURNALLED_MAX = 20_000
 
 
 class Stage:
-    """``with Stage(accounts) as stage:``; ``base`` is the console's address."""
+    """``with Stage(accounts) as stage:``; ``base`` is the console's address. ``fill(psql, accounts)`` fills the database,
+    otherwise than with the world of the figures."""
 
-    def __init__(self, accounts: int):
+    def __init__(self, accounts: int, fill: Callable[[Callable[[str], str], int], None] | None = None):
         self.accounts = accounts
+        self.fill = fill or (lambda psql, accounts: world.load(psql, accounts, min(accounts, JOURNALLED_MAX)))
         self.directory = Path(tempfile.mkdtemp(prefix="console-"))
         self.cluster: Cluster | None = None
         self.daemon: subprocess.Popen | None = None
@@ -84,7 +87,7 @@ class Stage:
         self.cluster.start()
         self.cluster.fresh_database("console", build.EXTENSION)
         progress(f"  loading {self.accounts:,} accounts")
-        world.load(lambda sql: self.cluster.psql(sql, "console"), self.accounts, min(self.accounts, JOURNALLED_MAX))
+        self.fill(lambda sql: self.cluster.psql(sql, "console"), self.accounts)
         self.cluster.psql("CREATE ROLE sendgated LOGIN; GRANT sendgate_daemon TO sendgated")
         tokens = self.directory / "tokens.toml"
         tokens.write_text(f'[tokens]\nada = "{TOKEN}"\n')

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use super::pages::Problem;
 use super::sessions::Visitor;
 use super::{Console, links};
+use crate::db::zone::reading_in;
 
 /// The name of the cookie with the session's id. The port follows it: browsers keep one set of cookies for
 /// all ports of a host, and operators have several consoles behind `localhost`.
@@ -29,6 +30,9 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(20);
 const BY_ITSELF: HeaderName = HeaderName::from_static("x-refresh");
 /// Paths that need no session.
 const OPEN_PATHS: [&str; 4] = ["/sign-in", "/assets/console.css", "/assets/console.js", "/assets/icon.svg"];
+
+/// The form that every reader may send: it changes nothing but the reader's own cookie.
+const READERS_FORM: &str = "/zone";
 
 /// Paths for programs, which send a token instead of signing in.
 const API: &str = "/api/";
@@ -52,7 +56,7 @@ pub async fn guard(State(console): State<Arc<Console>>, mut request: Request, ne
     let started = Instant::now();
     let mut response = match admit(&console, &mut request) {
         Err(refused) => refused.into_response(),
-        Ok(()) => match timeout(ANSWER_WITHIN, next.run(request)).await {
+        Ok(()) => match timeout(ANSWER_WITHIN, answer(&console, request, next)).await {
             Ok(response) => as_page(response),
             Err(_) => Problem::unavailable("This took too long", "Nothing is known of it; look again.")
                 .into_response(),
@@ -66,6 +70,14 @@ pub async fn guard(State(console): State<Arc<Console>>, mut request: Request, ne
         response.headers_mut().insert(HeaderName::from_static("server-timing"), took);
     }
     response
+}
+
+/// The answer, with its instants in the reader's zone.
+async fn answer(console: &Console, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    let is_a_page = !path.starts_with(API) && !OPEN_PATHS.contains(&path);
+    let zone = if is_a_page { console.readers_zone(request.headers()).await } else { None };
+    reading_in(zone, next.run(request)).await
 }
 
 /// Turns a refusal that the framework wrote for programs into a page for people.
@@ -149,7 +161,7 @@ fn admit(console: &Console, request: &mut Request) -> Result<(), Refused> {
     let path = request.uri().path();
     let here = request.uri().path_and_query().map_or("/", |it| it.as_str());
     if visitor.is_none() && !OPEN_PATHS.contains(&path) && !path.starts_with(API) {
-        if changes {
+        if changes && !(path == READERS_FORM && !console.is_closed) {
             let text = "Your session has ended. Nothing was changed; sign in and do it again.";
             let problem = Problem::new(StatusCode::FORBIDDEN, "You are not signed in", text);
             // The form's address is also the address of the page that shows it.

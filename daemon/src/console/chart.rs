@@ -8,8 +8,8 @@ use crate::db::console::account::Quarter;
 /// Quarters of an hour in a day.
 const QUARTERS: i32 = 96;
 /// The plot's place in the drawing, in the drawing's own units.
-const LEFT: f64 = 36.0;
-const RIGHT: f64 = 996.0;
+const LEFT: f64 = 40.0;
+const RIGHT: f64 = 520.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 184.0;
 
@@ -88,7 +88,7 @@ fn running(quarters: &[Quarter]) -> Vec<(String, i32, i32)> {
 }
 
 /// The next larger number that divides into about four round steps.
-fn nice(value: i32) -> i32 {
+pub(super) fn nice(value: i32) -> i32 {
     const ROUND: [i64; 11] = [10, 12, 15, 20, 25, 30, 40, 50, 60, 80, 100];
     let quarter = (i64::from(value) + 3) / 4;
     let mut unit = 1;
@@ -101,7 +101,7 @@ fn nice(value: i32) -> i32 {
 }
 
 /// Rounded to tenths, which are finer than any screen.
-fn round(value: f64) -> f64 {
+pub(super) fn round(value: f64) -> f64 {
     (value * 10.0).round() / 10.0
 }
 
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn an_empty_day_is_a_line_on_the_floor() {
         let chart = Chart::draw(&[], 50, 47);
-        assert_eq!(chart.taken, "M36 184H516");
+        assert_eq!(chart.taken, "M40 184H280");
         assert_eq!(chart.taken, chart.proven);
         assert_eq!(chart.levels.last(), Some(&(TOP, 60)));
         assert!(chart.table.is_empty());
@@ -125,8 +125,8 @@ mod tests {
     #[test]
     fn stairs_rise_where_something_happened() {
         let chart = Chart::draw(&[quarter(0, 2, 0), quarter(48, 2, 3)], 4, 95);
-        assert_eq!(chart.taken, "M36 184H36V99H516V14H996");
-        assert_eq!(chart.proven, "M36 184H516V56.5H996");
+        assert_eq!(chart.taken, "M40 184H40V99H280V14H520");
+        assert_eq!(chart.proven, "M40 184H280V56.5H520");
         assert_eq!(chart.cap_y, Some(TOP));
         assert_eq!((chart.taken_sum, chart.proven_sum), (4, 3));
         assert_eq!(chart.table, [("00:15".to_owned(), 2, 0), ("12:15".to_owned(), 4, 3)]);

@@ -7,15 +7,18 @@ pub mod alerts;
 pub mod events;
 pub mod heartbeats;
 pub mod unknown;
+pub mod zone;
 
 use askama::Template;
+use askama::filters::Safe;
 use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Response};
 use tokio_postgres::error::SqlState;
 
 use super::sessions::Visitor;
 use super::{Console, links};
-use crate::db::Untrusted;
+use crate::db::{Timestamp, Untrusted};
+use crate::db::zone::of_reader as zone_of_reader;
 use crate::db::console::{COUNTED_MAX, Frame};
 use crate::db::cursor::Cursor;
 use crate::error::{Error, Retry};
@@ -47,6 +50,8 @@ pub struct Page {
     pub notice: Option<String>,
     /// Whether the page refreshes itself.
     pub live: bool,
+    /// The name of the reader's time zone.
+    pub zone: String,
 }
 
 impl Page {
@@ -68,6 +73,7 @@ impl Page {
             here: uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
             notice,
             live: true,
+            zone: zone_of_reader(),
         }
     }
 
@@ -79,6 +85,20 @@ impl Page {
     /// The address of the sign-in form, which leads back here.
     pub fn sign_in_link(&self) -> String {
         links::query("/sign-in", &[("next", &self.here)])
+    }
+
+    /// The address of the form that chooses the time zone, which leads back here.
+    pub fn zone_link(&self) -> String {
+        links::query("/zone", &[("next", &self.here)])
+    }
+
+    /// An instant in the reader's zone, and how long ago it was or how soon it comes.
+    pub fn when(&self, at: &Timestamp) -> Safe<String> {
+        let Some(frame) = self.frame.as_ref().filter(|_| at.is_finite()) else {
+            return Safe(at.to_string());
+        };
+        let (exact, relative) = (at.to_iso(), at.relative_to(frame.at));
+        Safe(format!("<time datetime=\"{exact}\">{at}</time> <span class=\"ago\">{relative}</span>"))
     }
 
     /// The menu's number of open alerts; none if there are none.

@@ -5,6 +5,7 @@ pub mod account;
 pub mod accounts;
 pub mod acts;
 pub mod logs;
+pub mod month;
 
 use tokio_postgres::types::Type;
 

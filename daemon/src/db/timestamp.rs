@@ -1,18 +1,20 @@
-//! Instants as the database has them: microseconds, read from rows and from JSON, shown in UTC.
+//! Instants as the database has them: microseconds, read from rows and from JSON, shown in the reader's zone.
 
 use std::error::Error;
 use std::fmt;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, Timelike, Utc};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, TimeDelta, Timelike, Utc};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tokio_postgres::types::private::BytesMut;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
+use super::zone;
+
 /// PostgreSQL's `timestamptz`: an instant in UTC, to the microsecond. `infinity` and years that chrono
 /// cannot represent become the last instant that it can, `-infinity` the first.
 ///
-/// `Display` writes it to the second and without a zone, as the console's pages do, which say that all
-/// times are UTC. JSON has it as PostgreSQL writes it.
+/// `Display` writes it to the second and without a zone: in UTC, or for a reader of the console in the zone that the
+/// reader chose, which the page names ([`zone`](super::zone)). JSON has it as PostgreSQL writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(DateTime<Utc>);
 
@@ -28,6 +30,11 @@ impl Timestamp {
     /// Without its zone, which is UTC.
     pub(super) fn naive(self) -> NaiveDateTime {
         self.0.naive_utc()
+    }
+
+    /// Seconds since 1970.
+    pub fn seconds(self) -> i64 {
+        self.0.timestamp()
     }
 
     /// The quarter of an hour of its day, from 0 to 95.
@@ -49,6 +56,11 @@ impl Timestamp {
             s => format!("{} days", s / 86_400),
         };
         if seconds < 0 { format!("{amount} ago") } else { format!("in {amount}") }
+    }
+
+    /// Whether it is an instant of the calendar, and no infinity.
+    pub fn is_finite(self) -> bool {
+        self.infinity().is_none()
     }
 
     /// ISO 8601 to the second, as `2025-01-01T10:00:00Z`.
@@ -76,7 +88,12 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.infinity() {
             Some(text) => f.write_str(text),
-            None => write!(f, "{}", self.0.format("%Y-%m-%d %H:%M:%S")),
+            None => {
+                let ahead = TimeDelta::seconds(zone::ahead(*self).into());
+                // An instant beyond the calendar's end stays in UTC.
+                let local = self.0.checked_add_signed(ahead).unwrap_or(self.0);
+                write!(f, "{}", local.format("%Y-%m-%d %H:%M:%S"))
+            }
         }
     }
 }

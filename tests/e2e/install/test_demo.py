@@ -1,11 +1,15 @@
 """`make run` as a newcomer starts it: it plays, judges its own books, and leaves nothing behind."""
 
+import io
 import os
+import pty
 import re
 import shutil
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 
 from e2e.support import equal
 from harness import debian
@@ -17,6 +21,8 @@ SECONDS = 8
 SENDING = "workers are sending"
 NEXT_MONTH = "the workers are not told"
 CHECKS = 20
+ENTER = "Press Enter to stop"
+CONSOLE = re.compile(r"console: (http://127\.0\.0\.1:\d+/) .* sign in with the token (\S+)")
 # These need something to have happened early enough: the breaker, accounts that went on, the deferred work.
 CHECKS_THAT_MAY_WAIT = 3
 
@@ -33,9 +39,25 @@ sys.stdin.read()
 
 
 def test_the_demo_plays_and_its_books_agree(env):
-    demo = start(env)
-    output, _ = demo.communicate()
-    assert demo.returncode == 0, output
+    """And the console shows it: while it plays, and then until Enter is pressed at the terminal."""
+    ours, theirs = pty.openpty()
+    demo = start(env, theirs)
+    os.close(theirs)
+    output, pages = "", []
+    for line in demo.stdout:
+        output += line
+        if SENDING in line or ENTER in line:
+            assert demo.poll() is None, output
+            address, token = CONSOLE.findall(output)[-1]
+            pages.append(seen(address, token))
+        if ENTER in line:
+            os.write(ours, b"\n")
+    equal(demo.wait(), 0, f"exit status of\n{output}")
+    os.close(ours)
+    equal(len(pages), 2, "looks at the console")
+    for page in pages:
+        assert 'href="/account?id=' in page, f"no account of the demo is shown:\n{page}"
+    assert not answers(address), "the console goes on after the demo"
     # Without Node.js the Python workers take its share, and the demo says so.
     assert "Node.js" in output and "4 workers" in output, output
     assert ("2 in Node.js" in output) == bool(shutil.which("node") and shutil.which("npm")), output
@@ -89,17 +111,55 @@ def test_a_worker_is_asked_to_stop_once(env):
     equal(worker.failed, False, "failed")
 
 
-def start(env) -> subprocess.Popen:
+def test_a_pipe_or_a_build_server_is_not_waited_for(env, monkeypatch):
+    """Input that is no terminal, or CI: the demo ends by itself, and says how to look around."""
+    sys.path.insert(1, str(env.repo / "examples"))
+    from demo import show
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+        def readline(self, *_) -> str:
+            raise AssertionError("it waits for Enter")
+
+    monkeypatch.delenv("DEMO_KEEP", raising=False)
+    for stdin, ci in ((io.StringIO(), ""), (Terminal(), "true")):
+        monkeypatch.setattr(sys, "stdin", stdin)
+        monkeypatch.setenv("CI", ci)
+        show.look_around(None, None, None)
+
+
+def seen(address: str, token: str) -> str:
+    """The console's first page, as a visitor who may only look has it; the token signs in."""
+    form = urllib.request.Request(address + "sign-in", f"token={token}".encode(), {"Origin": address.rstrip("/")})
+    with urllib.request.urlopen(form) as answer:
+        equal(answer.status, 200, "signing in")
+    with urllib.request.urlopen(address) as answer:
+        return answer.read().decode()
+
+
+def answers(address: str) -> bool:
+    """Whether something still listens there."""
+    try:
+        urllib.request.urlopen(address).close()
+    except urllib.error.URLError:
+        return False
+    return True
+
+
+def start(env, stdin: int = subprocess.DEVNULL) -> subprocess.Popen:
     """The demo in a process group of its own, on the PostgreSQL that this suite runs on."""
     environment = dict(os.environ, DEMO_SECONDS=str(SECONDS), NO_COLOR="1")
-    environment.pop("PG_CONFIG", None)
+    for name in ("PG_CONFIG", "CI", "DEMO_KEEP"):
+        environment.pop(name, None)
     if env.install.major == 15:  # Debian's; otherwise the demo plays on its own default
         environment["PG_CONFIG"] = str(debian.postgresql(env.install.major)[0])
     return subprocess.Popen(
         [sys.executable, "examples/demo.py"],
         cwd=env.repo,
         env=environment,
-        stdin=subprocess.DEVNULL,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

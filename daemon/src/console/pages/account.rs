@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::{Answer, Page, no_such_account, percent, rendered};
 use crate::console::chart::Chart;
 use crate::console::kind::Kind;
+use crate::console::month::Drawing;
 use crate::console::lists::{self, List, ListQuery};
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
@@ -19,6 +20,7 @@ use crate::db::alerts::Alert;
 use crate::db::console::Frame;
 use crate::db::console::account::{Attempt, Quarter, WORK_COUNTED_MAX, Window, Work};
 use crate::db::console::accounts::Card;
+use crate::db::console::month::{Cause as Stopper, Month, Stop};
 use crate::db::why::{Cause, Why, causes};
 use crate::db::{Session, Timestamp};
 use crate::error::Result;
@@ -48,6 +50,7 @@ struct Facts {
     attempts: Vec<Attempt>,
     window: Window,
     quarters: Vec<Quarter>,
+    month: Month,
     work: Work,
 }
 
@@ -57,6 +60,7 @@ struct AccountPage {
     page: Page,
     facts: Facts,
     chart: Chart,
+    month: Drawing,
     charted: &'static str,
     charted_cap: i32,
     charted_counter: i32,
@@ -83,6 +87,7 @@ pub async fn show(
     let title = facts.card.name.as_ref().unwrap_or(&facts.card.id).to_string();
     let page = AccountPage {
         page: Page::new(&console, "accounts", facts.frame.clone(), visitor, &uri).titled(title),
+        month: Drawing::draw(&with_force(&facts, charted), charted_cap),
         chart: Chart::draw(&facts.quarters, charted_cap, facts.frame.at.quarter() as i32),
         charted,
         charted_cap,
@@ -106,14 +111,25 @@ async fn gather(session: &Session, id: &str, charted: &str) -> Result<Option<Fac
     let (Some(account), Some(card), Some(window)) = (account, cards.into_iter().next(), window) else {
         return Ok(None);
     };
-    let (decisions, why, attempts, quarters, work) = tokio::try_join!(
+    let (decisions, why, attempts, quarters, month, work) = tokio::try_join!(
         session.account_decisions(id),
         session.account_why(id),
         session.account_attempts(id, ATTEMPTS_MAX),
         session.account_quarters(id, frame.at.day(), charted),
+        session.account_month(id, frame.at.day(), charted),
         session.account_work(id),
     )?;
-    Ok(Some(Facts { frame, card, account, decisions, why, attempts, window, quarters, work }))
+    Ok(Some(Facts { frame, card, account, decisions, why, attempts, window, quarters, month, work }))
+}
+
+/// The month with the stop that an operator made and that holds until now: the breaker's log has only those for credits.
+fn with_force(facts: &Facts, charted: &str) -> Month {
+    let mut month = facts.month.clone();
+    let forced = |why: &&Why| why.action == charted && why.reason.as_deref() == Some("breaker_forced_open");
+    if let Some(since) = facts.why.iter().find(forced).and_then(|why| why.since) {
+        month.stops.push(Stop { cause: Stopper::Breaker, since, until: facts.frame.at });
+    }
+    month
 }
 
 impl AccountPage {
@@ -134,6 +150,28 @@ impl AccountPage {
             (Some(reason), _) if decision.proceed => format!("Yes, only observed: {}", explained(reason)),
             (Some(reason), _) => format!("No{until}: {}", explained(reason)),
         }
+    }
+
+    /// How many more may go today.
+    fn left(&self, decision: &Decision) -> String {
+        match decision.remaining {
+            Some(_) if self.is_a_test(decision) => "1, as a test".to_owned(),
+            Some(remaining) => remaining.to_string(),
+            None => "–".to_owned(),
+        }
+    }
+
+    /// Whether the gate would let go a test InMail, and no more.
+    fn is_a_test(&self, decision: &Decision) -> bool {
+        decision.proceed
+            && decision.reason.is_none()
+            && decision.action == ACTIONS[0]
+            && self.permit().is_some()
+    }
+
+    /// What stopped the action that is charted.
+    fn stopped(&self) -> Vec<Stopper> {
+        [Stopper::Breaker, Stopper::Cooldown].into_iter().filter(|cause| self.month.was_stopped(*cause)).collect()
     }
 
     /// Until when one test InMail may go through an open breaker.
@@ -157,6 +195,9 @@ impl AccountPage {
                 format!("{names} may go, only observed: {}", explained(reason))
             }
             Some(reason) => format!("{names} cannot go: {}", explained(reason)),
+            None if cause.actions == ACTIONS[..1] && self.permit().is_some() => {
+                "One test InMail may go".to_owned()
+            }
             None => format!("{names} may go"),
         }
     }

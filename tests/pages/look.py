@@ -1,0 +1,76 @@
+"""Every page of the console as a PNG, at the width of a desk and of a phone, in light and dark: to be looked at.
+
+    python3 tests/pages/look.py --into DIRECTORY [--accounts 0,1,200] [--only PART]
+
+With 0 accounts the database is empty, with 1 there is one account that sends; with more, accounts in every kind of
+trouble are among them (`story`).
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+from harness.browser import Browser
+from harness.progress import HarnessError, progress
+from pages import story
+from pages.stage import Stage
+
+SIZES = {"desk": (1280, 800), "phone": (390, 844)}
+SCHEMES = ("light", "dark")
+ACTS = ("probe", "clear", "pause-account")
+
+
+def fill(psql, accounts: int) -> None:
+    """The database of so many accounts."""
+    if accounts == 1:
+        psql("SELECT sendgate.upsert_account('acc-0001', 'sales_navigator', 'Ada Byron')")
+        story.settled(psql)
+    elif accounts > 1:
+        story.fleet(psql, accounts)
+
+
+def pages_of(browser: Browser, accounts: int) -> dict[str, str]:
+    """The pages of the menu and those behind them, by a name for the picture."""
+    menu = browser.run("return [...document.querySelectorAll('#menu a')].map((a) => a.getAttribute('href'))")
+    pages = {page.strip("/").split("?")[0] or "accounts": page for page in menu}
+    pages |= {"zone": "/zone", "nobody": "/account?id=nobody", "act-resume": "/act?do=pause"}
+    if accounts == 1:
+        pages["account"] = "/account?id=acc-0001"
+    if accounts > 1:
+        pages |= {f"account-{trouble.account[4:]}": f"/account?id={trouble.account}" for trouble in story.TROUBLES}
+        pages |= {f"account-{name}": f"/account?id=acc-{name}" for name in ("probe", "unknown", "observed", "0007")}
+        pages |= {"account-wide": f"/account?id={story.WIDE}", "account-invite": "/account?id=acc-0007&chart=invite"}
+        pages |= {f"act-{act}": f"/act?do={act}&id=acc-no-credits" for act in ACTS}
+    return pages
+
+
+def main() -> int:
+    """Takes them."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--into", type=Path, required=True)
+    parser.add_argument("--accounts", default="0,1,200")
+    parser.add_argument("--only", default="", help="a part of the pages' names")
+    options = parser.parse_args()
+    for accounts in map(int, options.accounts.split(",")):
+        with Stage(accounts, fill) as stage:
+            for size, (width, height) in SIZES.items():
+                with Browser(width, height) as browser:
+                    stage.sign_in(browser)
+                    for name, page in pages_of(browser, accounts).items():
+                        if options.only not in name:
+                            continue
+                        browser.open(stage.base + page)
+                        for scheme in SCHEMES:
+                            browser.scheme(scheme)
+                            browser.picture(options.into / f"{accounts}-{name}-{size}-{scheme}.png")
+            progress(f"  {options.into}: {accounts} accounts")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except HarnessError as problem:
+        sys.exit(f"error: {problem}")
