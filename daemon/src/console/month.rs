@@ -1,4 +1,4 @@
-//! The last 30 days of one action as a drawing: a bar for each day, upwards what was tried, downwards what was skipped, behind
+//! The last 30 days of one action as a drawing: a bar for each day, upwards attempts, downwards skipped work, behind
 //! them a band wherever credits or a cooldown stopped the action; and the same as a table.
 
 use chrono::NaiveDate;
@@ -43,8 +43,8 @@ pub struct Drawing {
     pub skipped_most: i32,
     /// Each day in words, the newest first.
     pub table: Vec<Line>,
-    /// The first day that was counted whole, if not all were.
-    pub known_from: Option<NaiveDate>,
+    /// What is said if not all days were counted whole.
+    pub in_part: Option<String>,
 }
 
 /// A rectangle of one day.
@@ -103,9 +103,12 @@ impl Drawing {
         let y = |value: i32| round(FLOOR - (FLOOR - TOP) * f64::from(value) / f64::from(top));
         let step = (top / 4).max(1);
         let scale = Scale::of(days);
+        // A skip is as high as an attempt, unless there are too many of them.
+        let skip =
+            ((FLOOR - TOP) / f64::from(top)).min((CELLAR - FLOOR - GAP) / f64::from(skipped_most.max(1)));
         let sum = |of: fn(&Day) -> i32| days.iter().map(|day| i64::from(of(day))).sum();
         Drawing {
-            bars: days.iter().enumerate().flat_map(|(n, day)| scale.bars(n, day, y, skipped_most)).collect(),
+            bars: days.iter().enumerate().flat_map(|(n, day)| scale.bars(n, day, y, skip)).collect(),
             bands: month.stops.iter().filter_map(|stop| scale.band(stop)).collect(),
             cap_y: shows_cap.then(|| y(cap)),
             levels: (0..=top / step).map(|n| (y(n * step), n * step)).collect(),
@@ -113,11 +116,7 @@ impl Drawing {
             sums: [sum(|d| d.delivered), sum(|d| d.failed), sum(|d| d.open), sum(|d| d.skipped)],
             skipped_most,
             table: days.iter().rev().map(|day| line(*day, &month.stops)).collect(),
-            known_from: days
-                .iter()
-                .any(|day| !day.is_known)
-                .then(|| days.iter().find(|day| day.is_known).map(|day| day.day))
-                .flatten(),
+            in_part: in_part(days),
         }
     }
 
@@ -153,7 +152,7 @@ impl Scale {
         round(LEFT + (RIGHT - LEFT) * part.clamp(0.0, 1.0))
     }
 
-    fn bars(&self, n: usize, day: &Day, y: impl Fn(i32) -> f64, skipped_most: i32) -> Vec<Bar> {
+    fn bars(&self, n: usize, day: &Day, y: impl Fn(i32) -> f64, skip: f64) -> Vec<Bar> {
         let x = round(LEFT + self.width() * (n as f64 + (1.0 - BAR) / 2.0));
         let width = round(self.width() * BAR);
         let mut bars = Vec::new();
@@ -166,8 +165,7 @@ impl Scale {
             below += count;
         }
         if day.skipped > 0 {
-            let share = f64::from(day.skipped) / f64::from(skipped_most.max(1));
-            let height = round(((CELLAR - FLOOR - GAP) * share).max(1.0));
+            let height = round((skip * f64::from(day.skipped)).max(1.0));
             bars.push(Bar { class: "skipped", x, y: FLOOR + GAP, width, height });
         }
         bars
@@ -183,13 +181,29 @@ impl Scale {
     fn labels(&self, days: &[Day]) -> Vec<(f64, String)> {
         let place = |n: usize| round(LEFT + self.width() * (n as f64 + 0.5));
         let has_one = |n: &usize| (days.len() - 1 - n).is_multiple_of(LABEL_EVERY);
-        (0..days.len()).filter(has_one).map(|n| (place(n), days[n].day.format("%b %-d").to_string())).collect()
+        (0..days.len())
+            .filter(has_one)
+            .map(|n| (place(n), days[n].day.format("%b %-d").to_string()))
+            .collect()
     }
 }
 
 /// The seconds at which a day begins.
 fn begin(day: NaiveDate) -> i64 {
     day.and_time(chrono::NaiveTime::MIN).and_utc().timestamp()
+}
+
+/// More happened than is looked at: from which day on the counts are whole.
+fn in_part(days: &[Day]) -> Option<String> {
+    if days.iter().all(|day| day.is_known) {
+        return None;
+    }
+    Some(match days.iter().find(|day| day.is_known) {
+        Some(first) => {
+            format!("So much happened that days before {} are counted in part.", first.day.format("%b %-d"))
+        }
+        None => "So much happened that all days are counted in part.".to_owned(),
+    })
 }
 
 fn line(day: Day, stops: &[Stop]) -> Line {
@@ -243,22 +257,28 @@ mod tests {
         assert_eq!(drawn.labels.len(), 6);
         assert_eq!(drawn.labels.last().map(|(_, text)| text.as_str()), Some("Nov 30"));
         assert_eq!(drawn.table.len(), 30);
-        assert_eq!(drawn.known_from, None);
+        assert_eq!(drawn.in_part, None);
     }
 
     #[test]
     fn bars_stand_on_each_other_and_skips_hang_below() {
         let drawn = month(vec![day(1, [30, 10, 5, 8]), day(2, [0, 0, 0, 2])], Vec::new());
         let named = |class| drawn.bars.iter().filter(move |bar| bar.class == class).collect::<Vec<_>>();
-        let ([delivered], [failed], [open]) = (&named("delivered")[..], &named("failed")[..], &named("open")[..])
+        let ([delivered], [failed], [open]) =
+            (&named("delivered")[..], &named("failed")[..], &named("open")[..])
         else {
             panic!("one bar each: {:?}", drawn.bars)
         };
         assert_eq!(delivered.y + delivered.height, FLOOR);
-        assert!((failed.y + failed.height - delivered.y).abs() < 0.2 && (open.y + open.height - failed.y).abs() < 0.2);
+        assert!(
+            (failed.y + failed.height - delivered.y).abs() < 0.2
+                && (open.y + open.height - failed.y).abs() < 0.2
+        );
         assert!(open.y >= TOP);
         let skipped = named("skipped");
-        assert_eq!((skipped[0].height, skipped[1].height), (CELLAR - FLOOR - GAP, 10.0));
+        assert_eq!((skipped[0].height, skipped[1].height), (16.8, 4.2));
+        let many = month(vec![day(1, [0, 0, 0, 900]), day(2, [0, 0, 0, 2])], Vec::new());
+        assert_eq!((many.bars[0].height, many.bars[1].height), (CELLAR - FLOOR - GAP, 1.0));
         assert_eq!(drawn.sums, [30, 10, 5, 10]);
         assert!(drawn.cap_y.is_some());
     }
@@ -273,18 +293,25 @@ mod tests {
             stop(Cause::Cooldown, "2026-11-03T10:00:00", "2026-11-03T10:00:30"),
         ];
         let drawn = month((1..=4).map(|n| day(n, [0; 4])).collect(), stops);
-        assert!(drawn.bands.iter().all(|band| band.x >= LEFT && band.x + band.width <= RIGHT && band.width > 0.0));
+        assert!(
+            drawn.bands.iter().all(|band| band.x >= LEFT && band.x + band.width <= RIGHT && band.width > 0.0)
+        );
         assert_eq!(drawn.bands[0], Band { cause: Cause::Cooldown, x: LEFT, width: 60.0 });
         assert_eq!(drawn.bands[2].width, 360.0);
         assert_eq!(drawn.bands[3].width, BAND_MIN);
         let told: Vec<&str> = drawn.table.iter().rev().map(|line| line.stopped.as_str()).collect();
-        assert_eq!(told, ["cooldown 13 h", "breaker all day", "breaker all day, cooldown 1 min", "breaker all day"]);
+        assert_eq!(
+            told,
+            ["cooldown 13 h", "breaker all day", "breaker all day, cooldown 1 min", "breaker all day"]
+        );
         assert!(drawn.was_stopped(Cause::Breaker) && !drawn.is_empty());
     }
 
     #[test]
     fn days_that_were_counted_in_part_are_named() {
-        let days = vec![Day { is_known: false, ..day(1, [9, 0, 0, 0]) }, day(2, [1, 0, 0, 0])];
-        assert_eq!(month(days, Vec::new()).known_from, NaiveDate::from_ymd_opt(2026, 11, 2));
+        let part = Day { is_known: false, ..day(1, [9, 0, 0, 0]) };
+        let told = |days| month(days, Vec::new()).in_part.unwrap_or_default();
+        assert!(told(vec![part, day(2, [1, 0, 0, 0])]).ends_with("days before Nov 2 are counted in part."));
+        assert!(told(vec![part]).ends_with("all days are counted in part."));
     }
 }

@@ -17,10 +17,10 @@ use tokio_postgres::error::SqlState;
 
 use super::sessions::Visitor;
 use super::{Console, links};
-use crate::db::{Timestamp, Untrusted};
-use crate::db::zone::of_reader as zone_of_reader;
 use crate::db::console::{COUNTED_MAX, Frame};
 use crate::db::cursor::Cursor;
+use crate::db::zone::of_reader as zone_of_reader;
+use crate::db::{Timestamp, Untrusted};
 use crate::error::{Error, Retry};
 
 /// The SQLSTATE class of invalid values: a date, a number or a text that is none.

@@ -135,6 +135,9 @@ mod tests {
         let json = runtime.block_on(reading_in(Some(Arc::new(berlin())), async {
             (instant.to_iso(), serde_json::to_value(instant).expect("JSON"), at("infinity").to_string())
         }));
-        assert_eq!(json, ("2026-06-01T22:30:00Z".to_owned(), json!("2026-06-01T22:30:00+00:00"), "infinity".to_owned()));
+        assert_eq!(
+            json,
+            ("2026-06-01T22:30:00Z".to_owned(), json!("2026-06-01T22:30:00+00:00"), "infinity".to_owned())
+        );
     }
 }

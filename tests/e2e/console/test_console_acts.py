@@ -127,7 +127,7 @@ def test_everything_is_paused_and_resumed(env):
         console.says("by ada: provider incident")
         equal(env.psql(answer), "paused_by_operator", "the gate")
         console.open("/account?id=a")
-        console.says("Everything cannot go: everything is stopped")
+        console.says("Nothing can go: everything is stopped")
         console.says("provider incident")
         console.follow("Resume everything")
         console.confirm("Resume everything", None)

@@ -53,8 +53,12 @@ def test_every_cause_stands_above_the_fold(env):
             equal(why[:2], ["f", trouble.reason], trouble.account)
             stands_above_the_fold(browser, daemon, trouble.account, [*why[2:4], why[4], *trouble.says])
         env.psql("SELECT sendgate.pause_all('the provider called')")
-        since = env.psql("SELECT to_char(paused_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') FROM sendgate.pause_switch")
-        stands_above_the_fold(browser, daemon, "acc-observed", [since, "", "the provider called", "postgres", "resume_all"])
+        since = env.psql(
+            "SELECT to_char(paused_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') FROM sendgate.pause_switch"
+        )
+        stands_above_the_fold(
+            browser, daemon, "acc-observed", [since, "", "the provider called", "postgres", "resume_all"]
+        )
 
 
 def stands_above_the_fold(browser: Browser, daemon, account: str, said: list[str]) -> None:
@@ -97,7 +101,9 @@ def test_a_phone_scrolls_nothing_sideways(env):
             browser.run("for (const one of document.querySelectorAll('details')) one.open = true")
             fits(browser, page)
             letters = browser.run(LETTERS)
-            assert all(size >= LETTERS_MIN for size in letters), f"{page}: letters of a chart are {min(letters):.1f} px high"
+            assert all(size >= LETTERS_MIN for size in letters), (
+                f"{page}: letters of a chart are {min(letters):.1f} px high"
+            )
             if "account?id=acc" in page:
                 assert len(letters) > 20, f"{page}: the charts have {len(letters)} words"
 
@@ -105,6 +111,53 @@ def test_a_phone_scrolls_nothing_sideways(env):
 def fits(browser: Browser, page: str) -> None:
     """Nothing is wider than the phone."""
     equal(browser.run(WIDE), [], f"too wide on {page}")
+
+
+DAYS = """SELECT to_char(d.day, 'FMMon FMDD'),
+    (SELECT count(*) FROM sendgate.send_operations o WHERE o.account_id = '{0}' AND o.action = '{1}' AND o.counted_on = d.day
+        AND o.state = 'delivered'),
+    (SELECT count(*) FROM sendgate.send_operations o WHERE o.account_id = '{0}' AND o.action = '{1}' AND o.counted_on = d.day
+        AND o.state = 'released' AND o.outcome <> 'released'),
+    (SELECT count(*) FROM sendgate.operations_unresolved o WHERE o.account_id = '{0}' AND o.action = '{1}' AND o.counted_on = d.day),
+    (SELECT count(*) FROM sendgate.campaign_events e WHERE e.account_id = '{0}' AND e.action = '{1}'
+        AND (e.at AT TIME ZONE 'UTC')::date = d.day)
+    FROM generate_series((sendgate.clock() AT TIME ZONE 'UTC')::date, (sendgate.clock() AT TIME ZONE 'UTC')::date - 29, '-1 day') d (day)"""
+
+
+def test_thirty_days_are_those_of_the_journal(env):
+    """The chart's numbers, of each action; and what stopped it, by its log."""
+    story.troubles(env.psql, past=True)
+    with ConsoleDaemon(env) as daemon:
+        client = Client(daemon)
+        for account, action in (
+            ("acc-unknown", "inmail"),
+            ("acc-weekly-limit", "invite"),
+            ("acc-restricted", "message"),
+        ):
+            text = client.get(f"/account?id={account}&chart={action}")[1]
+            table = text[text.index('id="month-numbers"') :].split("</table>")[0]
+            rows = [re.findall(r"<t[hd] [^>]*>([^<]*)</t[hd]>", row) for row in table.split("<tr>")[2:]]
+            wanted = [line.split("|") for line in env.psql(DAYS.format(account, action)).splitlines()]
+            equal([row[:5] for row in rows], wanted, f"{action} of {account}")
+            assert sum(int(count) for row in wanted for count in row[1:]) > 20, (
+                f"{action} of {account}: nothing to count"
+            )
+            stopped = {row[0]: row[5] for row in rows if row[5] != "–"}
+            cooled = env.psql(
+                f"""SELECT to_char(at AT TIME ZONE 'UTC', 'FMMon FMDD') FROM sendgate.cooldown_log
+                WHERE account_id = '{account}' AND (action IS NULL OR action = '{action}') AND until IS NOT NULL"""
+            ).splitlines()
+            for day in cooled:
+                assert "cooldown" in stopped.get(day, ""), f"{account} on {day}: {stopped}"
+            stamped = env.psql(
+                f"""SELECT to_char(d, 'FMMon FMDD') FROM sendgate.breaker_log l, generate_series(1, 2) n,
+                    LATERAL (SELECT (l.at AT TIME ZONE 'UTC')::date + n) AS s (d)
+                WHERE l.account_id = '{account}' AND l.action = 'set' AND '{action}' = 'inmail'
+                  AND l.at < sendgate.clock() - interval '3 days'"""
+            ).splitlines()
+            for day in stamped:
+                equal(stopped.get(day), "breaker all day", f"{account} on {day}")
+            assert cooled or stamped or account == "acc-unknown", f"{account} was never stopped"
 
 
 ALL_BANNERS = (

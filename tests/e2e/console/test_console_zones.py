@@ -1,9 +1,10 @@
 """Times in the reader's zone, and how long ago that was."""
 
+import json
 import re
 
 from e2e.support import equal, provision
-from e2e.support.console_client import Client, ConsoleDaemon, words
+from e2e.support.console_client import TOKENS, Client, ConsoleDaemon, words
 
 NEWEST_ONLY = True
 # The first test builds the daemon.
@@ -21,7 +22,7 @@ def choose(client: Client, zone: str, **headers: str | None) -> int:
 def test_a_reader_chooses_the_zone_of_the_times(env):
     """Signed in or not; every zone is PostgreSQL's, on both sides of a change of the clock."""
     provision(env)
-    env.psql("SELECT sendgate.set_status('a', 'paused', 'because')")
+    env.psql("SELECT sendgate.reserve('a', 'message', 'p'); SELECT sendgate.set_status('a', 'paused', 'because')")
     with ConsoleDaemon(env) as daemon:
         client = Client(daemon)
         status, text = client.get("/zone?next=/account?id=a")
@@ -41,7 +42,9 @@ def test_a_reader_chooses_the_zone_of_the_times(env):
             ahead = "SELECT to_char(sendgate.clock() AT TIME ZONE '{}', 'YYYY-MM-DD HH24:')"
             assert f"<time>{env.psql(ahead.format(zone))}" in page, "the clock of the page"
         # For programs nothing changes, and another reader has a zone of their own.
-        assert "+00:00" in client.get("/api/attempts?account=a")[1] or '"rows":[]' in client.get("/api/attempts?account=a")[1]
+        rows = json.loads(client.get("/api/attempts?account=a", Authorization=f"Bearer {TOKENS['ada']}")[1])["rows"]
+        reserved = env.psql("SELECT to_json(reserved_at AT TIME ZONE 'UTC') #>> '{}' FROM sendgate.send_operations")
+        equal([row["reserved_at"] for row in rows], [f"{reserved}+00:00"], "an instant for programs")
         assert env.psql(SINCE.format("UTC")) in Client(daemon).get("/account?id=a")[1], "another reader"
 
 

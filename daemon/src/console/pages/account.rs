@@ -11,8 +11,8 @@ use serde::Deserialize;
 use super::{Answer, Page, no_such_account, percent, rendered};
 use crate::console::chart::Chart;
 use crate::console::kind::Kind;
-use crate::console::month::Drawing;
 use crate::console::lists::{self, List, ListQuery};
+use crate::console::month::Drawing;
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::account::{ACTIONS, Account, Counter, Decision, Unresolved};
@@ -171,7 +171,10 @@ impl AccountPage {
 
     /// What stopped the action that is charted.
     fn stopped(&self) -> Vec<Stopper> {
-        [Stopper::Breaker, Stopper::Cooldown].into_iter().filter(|cause| self.month.was_stopped(*cause)).collect()
+        [Stopper::Breaker, Stopper::Cooldown]
+            .into_iter()
+            .filter(|cause| self.month.was_stopped(*cause))
+            .collect()
     }
 
     /// Until when one test InMail may go through an open breaker.
@@ -193,6 +196,9 @@ impl AccountPage {
         match &cause.why.reason {
             Some(reason) if cause.why.proceed => {
                 format!("{names} may go, only observed: {}", explained(reason))
+            }
+            Some(reason) if cause.actions.len() == ACTIONS.len() => {
+                format!("Nothing can go: {}", explained(reason))
             }
             Some(reason) => format!("{names} cannot go: {}", explained(reason)),
             None if cause.actions == ACTIONS[..1] && self.permit().is_some() => {

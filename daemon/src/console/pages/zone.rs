@@ -55,9 +55,8 @@ async fn asked(
     next: &str,
     problem: Option<String>,
 ) -> Answer {
-    let read = async |session: &crate::db::Session| {
-        tokio::try_join!(session.console_frame(), session.zone_names())
-    };
+    let read =
+        async |session: &crate::db::Session| tokio::try_join!(session.console_frame(), session.zone_names());
     let (frame, zones) = console.turn(read).await?;
     let page = Page { live: false, ..Page::new(console, "", frame, visitor, uri).titled("Time zone") };
     Ok(rendered(&ZonePage { page, zones, next: links::within(next).to_owned(), problem }))
