@@ -81,6 +81,7 @@ def test_pages_with_no_account(env):
             "/alerts": "No alert is open.",
             "/unknown": "Every outcome is known.",
             "/heartbeats": "audit events",
+            "/zone": "Show times in",
         }
         | empty,
     )

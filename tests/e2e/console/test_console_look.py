@@ -4,6 +4,7 @@ import re
 from urllib.parse import quote
 
 import pytest
+
 from e2e.support import equal
 from e2e.support.console_client import Client, ConsoleDaemon, says, take_over
 from harness.browser import Browser
