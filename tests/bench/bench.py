@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench import batches, causes, compare, contenders, crowds, earlier, instructions, report
+from bench import batches, causes, compare, contenders, crowds, earlier, instructions, report, sessions
 from bench.outside import Outside
 from bench.server import CLIENTS, CONF, Server
 from harness import build, postgres
@@ -207,10 +207,17 @@ def measure_causes(server: Server, _options: argparse.Namespace) -> dict:
     return {"writes": causes.writes(server), "statements": causes.statements(server)}
 
 
+def measure_sessions(server: Server, options: argparse.Namespace) -> dict:
+    """A session's first answers, and what its settings cost."""
+    settings = sessions.settings(server, options.seconds, min(options.rounds, 3))
+    return {"firsts": sessions.firsts(server), "settings": settings}
+
+
 MEASURE = {
     "throughput": throughput,
     "batches": measure_batches,
     "crowds": measure_crowds,
+    "sessions": measure_sessions,
     "causes": measure_causes,
     "memory": lambda server, options: causes.memory(server, options.calls),
 }

@@ -98,6 +98,8 @@ def tables(found: dict) -> list[tuple[str, Table]]:
         made.append(("Batches", batches_table(found["batches"])))
     if "crowds" in found:
         made.append(("Crowds", crowds_table(found["crowds"])))
+    if "sessions" in found:
+        made += sessions_tables(found["sessions"])
     if "causes" in found:
         made += causes_tables(found["causes"])
     if "memory" in found:
@@ -109,17 +111,17 @@ def wanted(found: dict) -> Table:
     """The speeds that the project promises itself, measured and wanted."""
     rates = medians(found["throughput"]["rates"])
     cpu = medians(found["throughput"]["cpu"])
-    rows = [["what", "measured", "wanted", "server's processor time"]]
+    rows = [["what", "by the server's processor time", "wanted", "by the rate"]]
     for name, _, against, least in contenders.ROWS:
         ratio, of_cpu = rates[name] / rates[against], cpu[against] / cpu[name]
-        rows.append([f"{name} / {against}", f"{ratio:.2f}", f"{least:.2f}", f"{of_cpu:.2f}"])
+        rows.append([f"{name} / {against}", f"{of_cpu:.2f}", f"{least:.2f}", f"{ratio:.2f}"])
     if outside.NODE_RESERVE in rates:
         ratio = rates[outside.NODE_RESERVE] / rates[outside.NODE_CONSUME]
-        rows.append([f"{outside.NODE_RESERVE} / rate-limiter-flexible", f"{ratio:.2f}", "0.90", ""])
+        rows.append([f"{outside.NODE_RESERVE} / rate-limiter-flexible", "", "0.90", f"{ratio:.2f}"])
     if "batches" in found:
         slots = medians(found["batches"])["dispatch(100)"]
         best = max((name for name in BEST_OF if name in rates), key=rates.get)
-        rows.append([f"dispatch(100), slots / {best}", f"{slots / rates[best]:.2f}", "4.00", ""])
+        rows.append([f"dispatch(100), slots / {best}", "", "4.00", f"{slots / rates[best]:.2f}"])
     return rows
 
 
@@ -150,6 +152,17 @@ def crowds_table(part: dict) -> Table:
     rows.append([f"transaction ids of {refusals['calls']:,} refusals", f"{refusals['transaction ids']:,}", "", ""])
     rows.append([f"WAL bytes of {refusals['calls']:,} refusals", f"{refusals['WAL bytes']:,}", "", ""])
     return rows
+
+
+def sessions_tables(part: dict) -> list[tuple[str, Table]]:
+    """A session's way to its first answer, and what its settings cost."""
+    firsts = [["milliseconds, median", "connection and first answer", "the first call", "a later call"]]
+    firsts += [[name, *(f"{time:.2f}" for time in times)] for name, times in part["firsts"].items()]
+    usual = next(iter(part["settings"].values()))
+    settings = [["reserve in a session with", "median a second", "server's µs a call", "ratio of these"]]
+    for name, (rate, cpu) in part["settings"].items():
+        settings.append([name, f"{rate:,.0f}", f"{cpu:.0f}", f"{usual[1] / cpu:.2f}"])
+    return [("First answers", firsts), ("Settings of a session", settings)]
 
 
 def causes_tables(part: dict) -> list[tuple[str, Table]]:

@@ -51,14 +51,14 @@ class Server:
         """Runs SQL as the superuser."""
         return self.cluster.psql(sql)
 
-    def pgbench(self, script: str, *extra: str) -> str:
-        """Runs a script as the application; pgbench's report."""
+    def pgbench(self, script: str, *extra: str, options: str = "") -> str:
+        """Runs a script as the application, whose sessions set ``options``; pgbench's report."""
         with tempfile.TemporaryDirectory(dir=server_dir()) as folder:
             Path(folder).chmod(0o755)
             file = Path(folder) / "script.sql"
             file.write_text(script)
             command = self._command("-f", file, *extra)
-            environment = self.cluster.install.environment()
+            environment = self.cluster.install.environment({"PGOPTIONS": options})
             done = subprocess.run(command, capture_output=True, text=True, env=environment)
         if done.returncode != 0 or "failed transactions: 0 " not in done.stdout:
             raise HarnessError(f"pgbench failed:\n{done.stdout}{done.stderr}")
@@ -108,10 +108,10 @@ class Server:
             "postgres",
         ]
 
-    def run(self, script: str, seconds: float, clients: int = CLIENTS) -> Cost:
+    def run(self, script: str, seconds: float, clients: int = CLIENTS, options: str = "") -> Cost:
         """Runs a script for a while."""
         before, processes = self.processor_seconds(), self.processes()
-        report = self.pgbench(script, "-c", str(clients), "-j", "2", "-T", str(round(seconds)))
+        report = self.pgbench(script, "-c", str(clients), "-j", "2", "-T", str(round(seconds)), options=options)
         deadline = time.monotonic() + ENDING_SECONDS_MAX
         # pgbench does not wait for its backends, whose time counts once they have ended.
         while self.processes() > processes and time.monotonic() < deadline:
