@@ -5,8 +5,7 @@
 use crate::postgres::function::{Answer, Args, sql_reading};
 use crate::postgres::param::IntoParam;
 use crate::postgres::record;
-use pgrx::lwlock::PgLwLock;
-use pgrx::{PGRXSharedMemory, pg_guard, pg_shmem_init, pg_sys};
+use pgrx::{PGRXSharedMemory, PgAtomic, pg_guard, pg_shmem_init, pg_sys};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{ACTIONS, Action, Reason};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -24,8 +23,7 @@ struct Shared {
 
 unsafe impl PGRXSharedMemory for Shared {}
 
-/// The lock is only ever shared: the counts are atomic.
-static SHARED: PgLwLock<Shared> = unsafe { PgLwLock::new(c"sendgate_refusals") };
+static SHARED: PgAtomic<Shared> = unsafe { PgAtomic::new(c"sendgate_refusals") };
 
 static IS_SHARED: AtomicBool = AtomicBool::new(false);
 
@@ -46,14 +44,14 @@ pub fn prepare() {
 /// Counts refusals, also in a transaction that does not commit, because the worker was refused all the same.
 pub fn count(action: Action, reason: Reason) {
     if IS_SHARED.load(Ordering::Relaxed) {
-        SHARED.share().counts[action.index()][reason as usize].fetch_add(1, Ordering::Relaxed);
+        SHARED.get().counts[action.index()][reason as usize].fetch_add(1, Ordering::Relaxed);
     }
 }
 
 fn refusal_counts(args: &Args) -> Answer {
     let mut rows = Vec::new();
     if IS_SHARED.load(Ordering::Relaxed) {
-        let shared = SHARED.share();
+        let shared = SHARED.get();
         let since = Instant(shared.since.load(Ordering::Relaxed));
         for action in Action::ALL {
             for reason in Reason::ALL {

@@ -6,8 +6,7 @@
 use crate::postgres::function::{Answer, Args, sql_reading};
 use crate::postgres::param::IntoParam;
 use crate::postgres::record;
-use pgrx::lwlock::PgLwLock;
-use pgrx::{PGRXSharedMemory, pg_guard, pg_shmem_init, pg_sys};
+use pgrx::{PGRXSharedMemory, PgAtomic, pg_guard, pg_shmem_init, pg_sys};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{ACTIONS, Action, Outcome};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
@@ -29,8 +28,7 @@ struct Shared {
 
 unsafe impl PGRXSharedMemory for Shared {}
 
-/// The lock is only ever shared: the counts are atomic.
-static SHARED: PgLwLock<Shared> = unsafe { PgLwLock::new(c"sendgate_activity") };
+static SHARED: PgAtomic<Shared> = unsafe { PgAtomic::new(c"sendgate_activity") };
 
 static IS_SHARED: AtomicBool = AtomicBool::new(false);
 
@@ -72,7 +70,7 @@ pub fn count(activity: Activity) {
     if !IS_SHARED.load(Ordering::Relaxed) {
         return;
     }
-    let shared = SHARED.share();
+    let shared = SHARED.get();
     let counter = match activity {
         Activity::Grant(action) => &shared.grants[action.index()],
         Activity::Delivery(action) => &shared.deliveries[action.index()],
@@ -87,7 +85,7 @@ fn activity_counts(args: &Args) -> Answer {
     let mut rows: Vec<(&str, Option<Action>, Option<&str>, i64)> = Vec::new();
     let mut since = Instant(0);
     if IS_SHARED.load(Ordering::Relaxed) {
-        let shared = SHARED.share();
+        let shared = SHARED.get();
         since = Instant(shared.since.load(Ordering::Relaxed));
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed) as i64;
         for &action in Action::ALL {
