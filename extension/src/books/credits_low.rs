@@ -9,7 +9,7 @@ use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::AccountRow;
 use crate::tables::accounts::many::{self, Busy};
-use crate::tables::alerts::{self, About};
+use crate::tables::alerts;
 use crate::tables::config::{self, Config};
 use sendgate_decision::clock::{Day, Instant, credit_period_start};
 use sendgate_decision::credits::forecast::{Forecast, PACE_DAYS, forecast};
@@ -44,7 +44,7 @@ pub(super) fn look(spi: &Spi, batch: &Batch, members: &[Member]) -> Result<i64> 
         let period = credit_period_start(row.account.credit_reset_day, now).day();
         if !alerts::was_raised(spi, held, ALERT, period) {
             let detail = detail(&row, &ahead);
-            opened += i64::from(alerts::open(spi, About::Account(held), ALERT, period, &detail, now));
+            opened += i64::from(alerts::open(spi, held, ALERT, period, &detail, now));
         }
     }
     let met: Vec<&str> = members.iter().map(|member| member.id.as_str()).collect();

@@ -5,7 +5,7 @@ use crate::postgres::param::{Element, Param, array, params, types};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
-use crate::tables::alerts::{self, About};
+use crate::tables::alerts;
 use sendgate_decision::account::Account;
 use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::failures::Limits;
@@ -124,7 +124,7 @@ pub(super) fn tell(spi: &Spi, expired: &[(Held<'_>, i32)], now: Instant) {
         let detail = format!(
             "{count} operations were not answered in time; they hold their slots until somebody settles them"
         );
-        alerts::open(spi, About::Account(*held), ALERT, now.day(), &detail, now);
+        alerts::open(spi, *held, ALERT, now.day(), &detail, now);
     }
 }
 

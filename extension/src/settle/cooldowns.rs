@@ -35,11 +35,11 @@ pub fn tell(
         match (change.cause, change.until) {
             (CooldownCause::Failing, Some(_)) if change.began => {
                 let detail = detail(action, "failed again and again", why);
-                alerts::open_once(spi, account, FAILING, after.day, &detail, now);
+                alerts::open(spi, account, FAILING, after.day, &detail, now);
             }
             (CooldownCause::ActionUnavailable, Some(_)) => {
                 let detail = detail(action, "is not included in the account's plan or seat", why);
-                alerts::open_once(spi, account, UNAVAILABLE, after.day, &detail, now);
+                alerts::open(spi, account, UNAVAILABLE, after.day, &detail, now);
             }
             _ => {}
         }

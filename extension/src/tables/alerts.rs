@@ -90,6 +90,12 @@ pub enum About<'a> {
     Jobs,
 }
 
+impl<'a> From<Held<'a>> for About<'a> {
+    fn from(account: Held<'a>) -> About<'a> {
+        About::Account(account)
+    }
+}
+
 impl About<'_> {
     fn id(&self) -> &str {
         match self {
@@ -99,22 +105,24 @@ impl About<'_> {
     }
 }
 
-/// Opens an alert, unless one of that kind and day is open about the same; whether it did.
-pub fn open(spi: &Spi, about: About<'_>, kind: &str, day: Day, detail: &str, now: Instant) -> bool {
-    spi.run(&OPEN, params![ids::fresh(), about.id(), kind, day, detail, now]).count() > 0
+/// Opens an alert, unless one of that kind and day is open about the same; whether it did. Verbs and sweeps come
+/// upon the same cause again and again: an alert that is open is not written at, not even in vain.
+pub fn open<'a>(
+    spi: &Spi,
+    about: impl Into<About<'a>>,
+    kind: &str,
+    day: Day,
+    detail: &str,
+    now: Instant,
+) -> bool {
+    let about = about.into();
+    !is_open(spi, about.id(), kind, day)
+        && spi.run(&OPEN, params![ids::fresh(), about.id(), kind, day, detail, now]).count() > 0
 }
 
-/// The same on an account, for verbs that come upon the same cause again and again: an alert that is open
-/// is not written at, not even in vain.
-pub fn open_once(spi: &Spi, account: Held<'_>, kind: &str, day: Day, detail: &str, now: Instant) {
-    if !is_open(spi, account.id(), kind, day) {
-        open(spi, About::Account(account), kind, day, detail, now);
-    }
-}
-
-/// Opens the alert about a row whose day is ahead of the clock, like [`open_once`].
+/// Opens the alert about a row whose day is ahead of the clock.
 pub fn open_ahead(spi: &Spi, account: Held<'_>, now: Instant) {
-    open_once(spi, account, AHEAD, now.day(), AHEAD_DETAIL, now);
+    open(spi, account, AHEAD, now.day(), AHEAD_DETAIL, now);
 }
 
 /// The same about an account that was only `seen`: it is held where there is no such alert yet. `false`
@@ -130,7 +138,7 @@ pub fn open_ahead_of_seen(spi: &Spi, account: &str, seen: &AccountRow, now: Inst
     if seen.version != row.version {
         return Ok(false);
     }
-    open(spi, About::Account(held), AHEAD, now.day(), AHEAD_DETAIL, now);
+    open(spi, held, AHEAD, now.day(), AHEAD_DETAIL, now);
     Ok(true)
 }
 

@@ -354,7 +354,7 @@ impl<'a> Visit<'a> {
             Attempt::TakenBack | Attempt::Failed(_) => {
                 let detail =
                     format!("campaign \"{}\", prospect \"{}\": {error}", shown(campaign), shown(prospect));
-                alerts::open_once(spi, account, "poisoned_enrollment", now.day(), &detail, now);
+                alerts::open(spi, account, "poisoned_enrollment", now.day(), &detail, now);
             }
         }
         Ok(())
@@ -365,7 +365,7 @@ impl<'a> Visit<'a> {
         for pair in &picked.pairs {
             let visited = &picked.accounts[pair.account];
             if let Outlook::Undecidable(why) = &pair.outlook {
-                alerts::open_once(self.spi, visited.held(), "undecidable_account", now.day(), why, now);
+                alerts::open(self.spi, visited.held(), "undecidable_account", now.day(), why, now);
             }
             if visited.row.account.is_ahead_of(now) {
                 alerts::open_ahead(self.spi, visited.held(), now);
