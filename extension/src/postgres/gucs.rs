@@ -14,7 +14,7 @@ use pgrx::pg_sys;
 use sendgate_decision::clock::{Instant, SECOND};
 use sendgate_decision::literal;
 use std::cell::Cell;
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_void};
 
 /// Longest that an operation may stay in flight: a week. Anything longer is a forgotten one.
 const OPERATION_TTL_SECONDS_MAX: i32 = 7 * 86_400;
@@ -69,14 +69,11 @@ struct TestClock {
 unsafe impl Sync for TestClock {}
 static CLOCK: TestClock = TestClock { frozen: Cell::new(None), offset: Cell::new(0) };
 
-struct TextVariable(Cell<*mut c_char>);
-// A backend has one thread.
-unsafe impl Sync for TextVariable {}
-static NOW_TEXT: TextVariable = TextVariable(Cell::new(std::ptr::null_mut()));
+static NOW_TEXT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 
-static OFFSET_TEXT: TextVariable = TextVariable(Cell::new(std::ptr::null_mut()));
+static OFFSET_TEXT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 
-static ACTOR: TextVariable = TextVariable(Cell::new(std::ptr::null_mut()));
+static ACTOR: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(Some(c""));
 
 /// The frozen instant of this session's test clock, if there is one.
 pub(super) fn frozen_now() -> Option<Instant> {
@@ -123,11 +120,7 @@ pub(super) fn lock_timeout_ms() -> i32 {
 
 /// `sendgate.actor`, as the session claims it.
 pub(super) fn claimed_actor() -> Option<String> {
-    let text = ACTOR.0.get();
-    if text.is_null() {
-        return None;
-    }
-    let text = unsafe { CStr::from_ptr(text) }.to_string_lossy().into_owned();
+    let text = ACTOR.get()?.to_string_lossy().into_owned();
     (!text.trim().is_empty()).then_some(text)
 }
 
@@ -209,29 +202,35 @@ pub fn define() {
     );
     failures::define();
     modes::define();
+    GucRegistry::define_string_guc(
+        c"sendgate.actor",
+        c"On whose behalf a member of sendgate_daemon acts; ignored from everybody else.",
+        c"",
+        &ACTOR,
+        GucContext::Userset,
+        GucFlags::default(),
+    );
     unsafe {
-        define_text(
+        GucRegistry::define_string_guc_with_hooks(
             c"sendgate.now",
             c"A frozen instant for this session; empty = off. Needs sendgate.test_clock.",
+            c"",
             &NOW_TEXT,
-            pg_sys::GucContext::PGC_SUSET,
+            GucContext::Suset,
+            GucFlags::default(),
             Some(check_now),
             Some(assign_now),
+            None,
         );
-        define_text(
+        GucRegistry::define_string_guc_with_hooks(
             c"sendgate.clock_offset",
             c"How far the running test clock is ahead, such as '9 days'. Needs sendgate.test_clock.",
+            c"",
             &OFFSET_TEXT,
-            pg_sys::GucContext::PGC_SUSET,
+            GucContext::Suset,
+            GucFlags::default(),
             Some(check_offset),
             Some(assign_offset),
-        );
-        define_text(
-            c"sendgate.actor",
-            c"On whose behalf a member of sendgate_daemon acts; ignored from everybody else.",
-            &ACTOR,
-            pg_sys::GucContext::PGC_USERSET,
-            None,
             None,
         );
         pg_sys::MarkGUCPrefixReserved(c"sendgate".as_ptr());
@@ -247,30 +246,6 @@ fn define_seconds(
     max: i32,
 ) {
     GucRegistry::define_int_guc(name, short, long, setting, min, max, GucContext::Suset, GucFlags::UNIT_S);
-}
-
-unsafe fn define_text(
-    name: &'static CStr,
-    description: &'static CStr,
-    variable: &'static TextVariable,
-    context: pg_sys::GucContext::Type,
-    check: pg_sys::GucStringCheckHook,
-    assign: pg_sys::GucStringAssignHook,
-) {
-    unsafe {
-        pg_sys::DefineCustomStringVariable(
-            name.as_ptr(),
-            description.as_ptr(),
-            std::ptr::null(),
-            variable.0.as_ptr(),
-            c"".as_ptr(),
-            context,
-            0,
-            check,
-            assign,
-            None,
-        );
-    }
 }
 
 /// Reads a setting's text; `Ok(None)` for an empty one.
@@ -327,7 +302,7 @@ unsafe extern "C-unwind" fn assign_offset(value: *const c_char, _extra: *mut c_v
 
 /// Leaves a HINT for the error that PostgreSQL raises about a refused setting.
 fn hint(text: &str) {
-    let Ok(text) = std::ffi::CString::new(text) else {
+    let Ok(text) = CString::new(text) else {
         return;
     };
     unsafe {

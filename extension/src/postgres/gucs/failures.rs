@@ -69,18 +69,16 @@ pub(super) fn define() {
         FAILURE_COOLDOWN_SECONDS_MAX,
     );
     unsafe {
-        // One range with a hole: pgrx's settings have no check hook.
-        pg_sys::DefineCustomIntVariable(
-            c"sendgate.attempt_percent".as_ptr(),
-            c"Attempts of an action that an account may make a day, in percent of its effective cap."
-                .as_ptr(),
-            c"0 switches it off, else 100 to 10000. A worker's own released gives an attempt back.".as_ptr(),
-            ATTEMPTS.as_ptr(),
-            ATTEMPTS.get(),
+        // One range with a hole.
+        GucRegistry::define_int_guc_with_hooks(
+            c"sendgate.attempt_percent",
+            c"Attempts of an action that an account may make a day, in percent of its effective cap.",
+            c"0 switches it off, else 100 to 10000. A worker's own released gives an attempt back.",
+            &ATTEMPTS,
             0,
             ATTEMPT_PERCENT.1,
-            pg_sys::GucContext::PGC_SUSET,
-            0,
+            GucContext::Suset,
+            GucFlags::default(),
             Some(check_attempt_percent),
             None,
             None,
