@@ -6,7 +6,9 @@
 //! together; the call that ends an account locks it alone.
 
 use crate::postgres::catalog;
+use crate::postgres::caught::calling;
 use crate::postgres::error::Result;
+use crate::postgres::raw;
 use crate::postgres::statement::waiting;
 use pgrx::pg_sys;
 use std::ffi::CStr;
@@ -41,6 +43,7 @@ fn lock_object(account: &str, mode: u32) -> Result<()> {
         // A standby has no such lock, and would say so instead of that it is read-only.
         pg_sys::PreventCommandIfReadOnly(COMMAND.as_ptr());
         let table = catalog::oid(c"accounts");
-        pg_sys::LockDatabaseObject(pg_sys::RelationRelationId, table, object, mode as pg_sys::LOCKMODE);
+        let mode = mode as pg_sys::LOCKMODE;
+        calling(|| raw::LockDatabaseObject(pg_sys::RelationRelationId, table, object, mode));
     })
 }

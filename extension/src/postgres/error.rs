@@ -1,10 +1,10 @@
 //! The errors of the contract: a closed list, each with its SQLSTATE, a message that names the
 //! value, a DETAIL and a HINT.
 
+use crate::postgres::caught::{Caught, calling};
 use crate::postgres::sqlstate;
 use pgrx::PgLogLevel;
 use pgrx::pg_sys;
-use pgrx::pg_sys::panic::{CaughtError, ErrorReportWithLevel};
 use std::any::Any;
 use std::ffi::{CString, c_char, c_int};
 use std::panic::resume_unwind;
@@ -158,60 +158,59 @@ impl Error {
 }
 
 unsafe extern "C-unwind" {
-    fn errstart(elevel: c_int, domain: *const c_char) -> bool;
-    fn errcode(sqlerrcode: c_int) -> c_int;
-    fn errmsg(format: *const c_char, ...) -> c_int;
-    fn errdetail(format: *const c_char, ...) -> c_int;
-    fn errhint(format: *const c_char, ...) -> c_int;
-    fn errfinish(filename: *const c_char, lineno: c_int, funcname: *const c_char);
+    fn ThrowErrorData(error: *mut pg_sys::ErrorData);
+    fn ReThrowError(error: *mut pg_sys::ErrorData) -> !;
 }
 
-/// An error whose texts live in PostgreSQL's memory, so that nothing of Rust's is left to drop
-/// when it is raised.
+/// An error that lies in PostgreSQL's memory, so that nothing of Rust's is left to drop when it is raised.
 #[derive(Clone, Copy)]
-pub(super) struct Prepared {
-    // Packed.
-    sqlstate: c_int,
-    message: *const c_char,
-    detail: *const c_char,
-    hint: *const c_char,
+pub(super) enum Prepared {
+    /// One of ours, which PostgreSQL has not seen yet.
+    Own(*mut pg_sys::ErrorData),
+    /// One that was caught, with its whole CONTEXT.
+    Caught(*mut pg_sys::ErrorData),
 }
 
 impl From<Error> for Prepared {
     fn from(error: Error) -> Prepared {
-        Prepared {
-            sqlstate: sqlstate::encode(error.code.sqlstate()),
-            message: palloc_text(&error.message),
-            detail: palloc_text(&error.detail),
-            hint: palloc_text(&error.hint),
-        }
+        Prepared::Own(error_data(PgLogLevel::ERROR, &error))
     }
 }
 
 impl Prepared {
-    /// The error of PostgreSQL that this panic carries, if pgrx would lose its SQLSTATE; any other
-    /// panic goes on to pgrx.
+    /// The error of PostgreSQL that this panic carries; any other panic goes on to pgrx.
     pub fn from_panic(panic: Box<dyn Any + Send>) -> Prepared {
-        match panic.downcast_ref::<CaughtError>() {
-            Some(CaughtError::PostgresError(report)) => match sqlstate::unknown_to_pgrx(report) {
-                Some(sqlstate) => Prepared::relayed(report, sqlstate),
-                None => resume_unwind(panic),
-            },
-            _ => resume_unwind(panic),
-        }
-    }
-
-    fn relayed(report: &ErrorReportWithLevel, sqlstate: c_int) -> Prepared {
-        Prepared {
-            sqlstate,
-            message: palloc_text(report.message()),
-            detail: palloc_text(report.detail().unwrap_or_default()),
-            hint: palloc_text(report.hint().unwrap_or_default()),
+        match panic.downcast::<Caught>() {
+            Ok(caught) => Prepared::Caught(caught.in_postgres()),
+            Err(panic) => resume_unwind(panic),
         }
     }
 }
 
-fn palloc_text(text: &str) -> *const c_char {
+/// The error as PostgreSQL keeps it, in the current memory context.
+fn error_data(level: PgLogLevel, error: &Error) -> *mut pg_sys::ErrorData {
+    let data = pg_sys::ErrorData {
+        elevel: level as c_int,
+        sqlerrcode: sqlstate::encode(error.code.sqlstate()),
+        message: palloc_text(&error.message),
+        detail: optional_text(&error.detail),
+        hint: optional_text(&error.hint),
+        filename: c"sendgate".as_ptr(),
+        funcname: c"sendgate".as_ptr(),
+        ..pg_sys::ErrorData::default()
+    };
+    unsafe {
+        let place = pg_sys::palloc(size_of::<pg_sys::ErrorData>()).cast::<pg_sys::ErrorData>();
+        place.write(data);
+        place
+    }
+}
+
+fn optional_text(text: &str) -> *mut c_char {
+    if text.is_empty() { std::ptr::null_mut() } else { palloc_text(text) }
+}
+
+fn palloc_text(text: &str) -> *mut c_char {
     // PostgreSQL's text holds no NUL, so none is lost here.
     let text = CString::new(text.replace('\0', "")).unwrap_or_default();
     unsafe { pg_sys::pstrdup(text.as_ptr()) }
@@ -222,30 +221,18 @@ fn palloc_text(text: &str) -> *const c_char {
 /// # Safety
 /// No frame between this one and PostgreSQL's caller may own anything that needs dropping.
 pub(super) unsafe fn raise(error: Prepared) -> ! {
-    unsafe { report(PgLogLevel::ERROR as c_int, error) };
+    unsafe {
+        match error {
+            Prepared::Own(error) => ThrowErrorData(error),
+            Prepared::Caught(error) => ReThrowError(error),
+        }
+    }
     unreachable!("an ERROR does not return");
 }
 
 /// Tells the client something that is not an error.
 pub fn warn(error: Error) {
-    let prepared = Prepared::from(error);
+    let data = error_data(PgLogLevel::WARNING, &error);
     // A WARNING does not jump by itself, but a cancel that arrives meanwhile does.
-    unsafe { pg_sys::ffi::pg_guard_ffi_boundary(|| report(PgLogLevel::WARNING as c_int, prepared)) };
-}
-
-unsafe fn report(level: c_int, error: Prepared) {
-    unsafe {
-        if !errstart(level, std::ptr::null()) {
-            return;
-        }
-        errcode(error.sqlstate);
-        errmsg(c"%s".as_ptr(), error.message);
-        if *error.detail != 0 {
-            errdetail(c"%s".as_ptr(), error.detail);
-        }
-        if *error.hint != 0 {
-            errhint(c"%s".as_ptr(), error.hint);
-        }
-        errfinish(c"sendgate".as_ptr(), 0, c"sendgate".as_ptr());
-    }
+    unsafe { calling(|| ThrowErrorData(data)) };
 }

@@ -2,8 +2,6 @@
 
 use crate::postgres::error::{Code, Error, Prepared, Result, raise};
 use crate::postgres::ids::Id;
-use crate::postgres::sqlstate;
-use crate::postgres::version;
 use pgrx::datum::{Interval, TimestampWithTimeZone, Uuid};
 use pgrx::{FromDatum, pg_sys};
 use sendgate_decision::clock::Instant;
@@ -22,7 +20,10 @@ pub const TEXT_CHARACTERS_MAX: usize = 2_000;
 /// Exports a verb as a C function of PostgreSQL's version-1 calling convention.
 macro_rules! sql_function {
     ($symbol:ident, $info:ident, $verb:path) => {
-        $crate::postgres::function::export!($symbol, $info, $verb, $crate::postgres::function::call);
+        $crate::postgres::function::export!($symbol, $info, $verb, || {
+            $crate::postgres::version::check();
+            Ok(())
+        });
     };
 }
 pub(crate) use sql_function;
@@ -35,7 +36,7 @@ macro_rules! sql_statements {
             $symbol,
             $info,
             $verb,
-            $crate::postgres::function::call_past_upgrades
+            $crate::postgres::version::check_past_upgrades
         );
     };
 }
@@ -45,18 +46,13 @@ pub(crate) use sql_statements;
 /// reads for a view, or checks a row that is being restored.
 macro_rules! sql_reading {
     ($symbol:ident, $info:ident, $reading:path) => {
-        $crate::postgres::function::export!(
-            $symbol,
-            $info,
-            $reading,
-            $crate::postgres::function::call_any_version
-        );
+        $crate::postgres::function::export!($symbol, $info, $reading, || Ok(()));
     };
 }
 pub(crate) use sql_reading;
 
 macro_rules! export {
-    ($symbol:ident, $info:ident, $verb:path, $call:path) => {
+    ($symbol:ident, $info:ident, $verb:path, $check:expr) => {
         #[doc(hidden)]
         #[unsafe(no_mangle)]
         pub extern "C-unwind" fn $info() -> &'static ::pgrx::pg_sys::Pg_finfo_record {
@@ -69,7 +65,7 @@ macro_rules! export {
         pub unsafe extern "C-unwind" fn $symbol(
             fcinfo: ::pgrx::pg_sys::FunctionCallInfo,
         ) -> ::pgrx::pg_sys::Datum {
-            unsafe { $call(fcinfo, $verb) }
+            unsafe { $crate::postgres::function::call(fcinfo, $check, $verb) }
         }
     };
 }
@@ -81,57 +77,21 @@ pub type Answer = Result<Option<pg_sys::Datum>>;
 /// The answer of a verb that returns nothing.
 pub const VOID: Answer = Ok(Some(pg_sys::Datum::null()));
 
-/// Runs a verb and raises its error once everything of Rust's is gone.
+/// Checks that library and SQL are of one version, runs a verb, and raises its error once everything of Rust's is
+/// gone.
 ///
 /// # Safety
 /// Only for PostgreSQL's function manager, with its own `fcinfo`.
-pub unsafe fn call(fcinfo: pg_sys::FunctionCallInfo, verb: fn(&Args) -> Answer) -> pg_sys::Datum {
-    let answer = unsafe {
-        run(|| {
-            version::check();
-            verb(&Args(fcinfo))
-        })
-    };
-    unsafe { hand_back(fcinfo, answer) }
-}
-
-/// The same, with the version as it is until the transaction ends.
-///
-/// # Safety
-/// As [`call`].
-pub unsafe fn call_past_upgrades(
+pub unsafe fn call(
     fcinfo: pg_sys::FunctionCallInfo,
+    check_version: impl FnOnce() -> Result<()>,
     verb: fn(&Args) -> Answer,
 ) -> pg_sys::Datum {
-    let answer = unsafe {
-        run(|| {
-            version::check_past_upgrades()?;
-            verb(&Args(fcinfo))
-        })
-    };
-    unsafe { hand_back(fcinfo, answer) }
-}
-
-/// The same for what answers under SQL of any version.
-///
-/// # Safety
-/// As [`call`].
-pub unsafe fn call_any_version(
-    fcinfo: pg_sys::FunctionCallInfo,
-    reading: fn(&Args) -> Answer,
-) -> pg_sys::Datum {
-    let answer = unsafe { run(|| reading(&Args(fcinfo))) };
-    unsafe { hand_back(fcinfo, answer) }
-}
-
-unsafe fn hand_back(fcinfo: pg_sys::FunctionCallInfo, answer: Option<pg_sys::Datum>) -> pg_sys::Datum {
-    match answer {
-        Some(datum) => datum,
-        None => {
-            unsafe { (*fcinfo).isnull = true };
-            pg_sys::Datum::null()
-        }
-    }
+    let answer = unsafe { run(|| check_version().and_then(|()| verb(&Args(fcinfo)))) };
+    answer.unwrap_or_else(|| {
+        unsafe { (*fcinfo).isnull = true };
+        pg_sys::Datum::null()
+    })
 }
 
 /// Runs work that PostgreSQL called for, and raises its error once everything of Rust's is gone.
@@ -139,7 +99,7 @@ unsafe fn hand_back(fcinfo: pg_sys::FunctionCallInfo, answer: Option<pg_sys::Dat
 /// # Safety
 /// Only right below PostgreSQL's own frame.
 pub unsafe fn run<T: Copy>(work: impl FnOnce() -> Result<T>) -> T {
-    let caught = || match catch_unwind(AssertUnwindSafe(|| sqlstate::noting(work))) {
+    let caught = || match catch_unwind(AssertUnwindSafe(work)) {
         Ok(outcome) => outcome.map_err(Prepared::from),
         Err(panic) => Err(Prepared::from_panic(panic)),
     };

@@ -6,19 +6,19 @@
 //! version. The functions run as the tables' owner, so there is no privilege to check beyond their own.
 
 pub mod key;
-mod raw;
 mod scan;
 
 use crate::postgres::catalog;
+use crate::postgres::caught::calling;
 use crate::postgres::error::Result;
 use crate::postgres::index_scan::key::{KeyColumn, index_on};
 use crate::postgres::index_scan::scan::{Found, KEY_COLUMNS_MAX, Scan};
 use crate::postgres::param::Param;
+use crate::postgres::raw;
 use crate::postgres::row::{COLUMNS_MAX, Row};
 use crate::postgres::statement::waiting;
 use crate::postgres::version;
 use pgrx::pg_sys;
-use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 use std::cell::RefCell;
@@ -130,7 +130,7 @@ impl Lookup {
         let mode = mode as pg_sys::LOCKMODE;
         loop {
             let found = self.find();
-            let table = unsafe { pg_sys::try_table_open(found.table, mode) };
+            let table = unsafe { calling(|| raw::try_table_open(found.table, mode)) };
             // Taking the lock is what tells of changes; with it, there are none any more.
             if !table.is_null() && catalog::generation() == found.generation {
                 return (found, table);
@@ -248,7 +248,7 @@ unsafe fn refuse_other_than_plain(table: pg_sys::Oid, name: &CStr) {
 /// Whether tables inherit from this one.
 unsafe fn has_heirs(table: pg_sys::Oid) -> bool {
     const UNLOCKED: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
-    unsafe { !pg_guard_ffi_boundary(|| raw::find_inheritance_children(table, UNLOCKED)).is_null() }
+    unsafe { !calling(|| raw::find_inheritance_children(table, UNLOCKED)).is_null() }
 }
 
 /// Runs reads of these on a snapshot that is taken now (at READ COMMITTED) and sees what this

@@ -3,14 +3,16 @@
 //! Statements name every object and operator with its schema, so that neither `search_path` nor an object
 //! planted on it matters, and take values as parameters only.
 
+use crate::postgres::caught::{calling, told};
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::gucs;
 use crate::postgres::lock_timeout::Lent;
 use crate::postgres::param::Param;
 use crate::postgres::planner::Planning;
+use crate::postgres::raw;
 use crate::postgres::row::Row;
 use pgrx::pg_sys;
-use pgrx::pg_sys::panic::{CaughtError, ErrorReport};
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 use std::any::Any;
 use std::borrow::Cow;
@@ -37,8 +39,7 @@ impl Statement {
         Statement { sql: Cow::Borrowed(sql), types, plan: Cell::new(std::ptr::null_mut()) }
     }
 
-    /// A statement about a table that only its caller knows, with the names in it quoted. It lives
-    /// until it is discarded.
+    /// A statement about a table that only its caller knows, with the names in it quoted.
     pub fn composed(sql: String, types: &'static [pg_sys::Oid]) -> Statement {
         Statement { sql: Cow::Owned(sql), types, plan: Cell::new(std::ptr::null_mut()) }
     }
@@ -48,24 +49,15 @@ impl Statement {
         self.plan.get().is_null() || unsafe { pg_sys::SPI_plan_is_valid(self.plan.get()) }
     }
 
-    /// Frees its plan.
-    pub fn discard(self) {
-        if !self.plan.get().is_null() {
-            unsafe { pg_sys::SPI_freeplan(self.plan.get()) };
-        }
-    }
-
     /// The plan, made on first use. Generic from the start: the parameters never change its shape.
     fn plan(&self) -> pg_sys::SPIPlanPtr {
         if self.plan.get().is_null() {
             let sql = CString::new(self.sql.as_bytes()).unwrap_or_default();
             unsafe {
-                let plan = pg_sys::SPI_prepare_cursor(
-                    sql.as_ptr(),
-                    self.types.len() as c_int,
-                    self.types.as_ptr().cast_mut(),
-                    pg_sys::CURSOR_OPT_GENERIC_PLAN as c_int,
-                );
+                let (count, types) = (self.types.len() as c_int, self.types.as_ptr().cast_mut());
+                let options = pg_sys::CURSOR_OPT_GENERIC_PLAN as c_int;
+                let text = sql.as_ptr();
+                let plan = calling(|| raw::SPI_prepare_cursor(text, count, types, options));
                 let code = pg_sys::SPI_result;
                 assert!(!plan.is_null(), "SPI_prepare failed with code {code}");
                 assert_eq!(pg_sys::SPI_keepplan(plan), 0, "SPI_keepplan failed");
@@ -73,6 +65,15 @@ impl Statement {
             }
         }
         self.plan.get()
+    }
+}
+
+impl Drop for Statement {
+    /// Frees the plan, also while an error ends the call that it was made for.
+    fn drop(&mut self) {
+        if !self.plan.get().is_null() {
+            unsafe { pg_sys::SPI_freeplan(self.plan.get()) };
+        }
     }
 }
 
@@ -134,8 +135,9 @@ impl Spi {
         unsafe {
             let latest = pg_sys::GetLatestSnapshot();
             let (plan, values) = (statement.plan(), values.as_mut_ptr());
+            let nulls = nulls.as_ptr();
             let code =
-                pg_sys::SPI_execute_snapshot(plan, values, nulls.as_ptr(), latest, none, false, true, 0);
+                calling(|| raw::SPI_execute_snapshot(plan, values, nulls, latest, none, false, true, 0));
             assert!(code >= 0, "SPI_execute_snapshot failed with code {code}");
             Rows { table: pg_sys::SPI_tuptable, count: pg_sys::SPI_processed as usize, _spi: self }
         }
@@ -147,7 +149,8 @@ impl Spi {
         self.open();
         let _planning = Planning::of(&statement.sql);
         unsafe {
-            let plan = pg_sys::SPI_plan_get_cached_plan(statement.plan());
+            let plan = statement.plan();
+            let plan = calling(|| raw::SPI_plan_get_cached_plan(plan));
             if !plan.is_null() {
                 pg_sys::ReleaseCachedPlan(plan, pg_sys::CurrentResourceOwner);
             }
@@ -167,8 +170,8 @@ impl Spi {
         let (mut values, nulls) = arguments(statement, params);
         let _planning = Planning::of(&statement.sql);
         unsafe {
-            let code =
-                pg_sys::SPI_execute_plan(statement.plan(), values.as_mut_ptr(), nulls.as_ptr(), read_only, 0);
+            let (plan, values, nulls) = (statement.plan(), values.as_mut_ptr(), nulls.as_ptr());
+            let code = calling(|| raw::SPI_execute_plan(plan, values, nulls, read_only, 0));
             assert!(code >= 0, "SPI_execute_plan failed with code {code}");
             Rows { table: pg_sys::SPI_tuptable, count: pg_sys::SPI_processed as usize, _spi: self }
         }
@@ -209,10 +212,8 @@ pub(super) fn waiting<T>(work: impl FnOnce() -> T) -> Result<T> {
 }
 
 fn is_lock_timeout(panic: &(dyn Any + Send)) -> bool {
-    let Some(CaughtError::PostgresError(report)) = panic.downcast_ref::<CaughtError>() else {
-        return false;
-    };
-    report.sql_error_code() == PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE
+    const LOCK_NOT_AVAILABLE: &str = "55P03";
+    told(panic).is_some_and(|error| error.sqlstate == LOCK_NOT_AVAILABLE)
 }
 
 fn lock_timeout(timeout_ms: i32) -> Error {

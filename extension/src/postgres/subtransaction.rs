@@ -1,9 +1,8 @@
 //! Work that can be taken back as a whole without ending the caller's transaction.
 
+use crate::postgres::caught::{Told, told};
 use crate::postgres::error::Result;
-use crate::postgres::sqlstate;
 use pgrx::pg_sys;
-use pgrx::pg_sys::panic::CaughtError;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 /// How an attempt ended.
@@ -35,7 +34,7 @@ pub fn attempt<T>(work: impl FnOnce() -> Result<Option<T>>) -> Result<Attempt<T>
 
 /// The same, where the only error that may be overcome is a key that is there already.
 pub fn attempt_unless_there<T>(work: impl FnOnce() -> Result<Option<T>>) -> Result<Attempt<T>> {
-    attempt_but(|error| error.code == UNIQUE_VIOLATION, work)
+    attempt_but(|error| error.sqlstate == UNIQUE_VIOLATION, work)
 }
 
 /// The same, where no error may be overcome: only the work itself asks for it to be taken back.
@@ -47,7 +46,7 @@ pub fn attempt_or_fail<T>(work: impl FnOnce() -> Result<Option<T>>) -> Result<Op
 }
 
 fn attempt_but<T>(
-    is_overcome: impl FnOnce(&Caught<'_>) -> bool,
+    is_overcome: impl FnOnce(&Told) -> bool,
     work: impl FnOnce() -> Result<Option<T>>,
 ) -> Result<Attempt<T>> {
     let surroundings = unsafe { Surroundings::begin() };
@@ -66,8 +65,8 @@ fn attempt_but<T>(
         }
         Err(panic) => {
             unsafe { surroundings.take_back() };
-            match caught(&*panic).filter(is_overcome) {
-                Some(error) => Ok(Attempt::Failed(format!("{}: {}", error.code, error.message))),
+            match told(&*panic).filter(is_overcome) {
+                Some(error) => Ok(Attempt::Failed(format!("{}: {}", error.sqlstate, error.message))),
                 None => resume_unwind(panic),
             }
         }
@@ -113,22 +112,10 @@ impl Surroundings {
     }
 }
 
-/// An error of PostgreSQL's.
-struct Caught<'a> {
-    code: String,
-    message: &'a str,
-    is_foreign: bool,
-}
-
-fn caught(panic: &(dyn std::any::Any + Send)) -> Option<Caught<'_>> {
-    let Some(CaughtError::PostgresError(report)) = panic.downcast_ref::<CaughtError>() else {
-        return None;
-    };
-    let foreign = sqlstate::unknown_to_pgrx(report);
-    let code = sqlstate::decode(foreign.unwrap_or(report.sql_error_code() as i32));
-    Some(Caught { code, message: report.message(), is_foreign: foreign.is_some() })
-}
-
-fn is_about_a_row(error: &Caught<'_>) -> bool {
-    if error.is_foreign { !error.code.starts_with(WAITED) } else { ROW_ERRORS.contains(&&error.code[..2]) }
+fn is_about_a_row(error: &Told) -> bool {
+    if error.is_foreign {
+        !error.sqlstate.starts_with(WAITED)
+    } else {
+        ROW_ERRORS.contains(&&error.sqlstate[..2])
+    }
 }

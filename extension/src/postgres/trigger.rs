@@ -1,8 +1,10 @@
 //! A trigger on whatever table: how it is declared, and the row that it is fired for, with columns by name
 //! and values of any type through their text output.
 
+use crate::postgres::caught::calling;
 use crate::postgres::function::Args;
 use crate::postgres::param::Param;
+use crate::postgres::raw;
 use pgrx::PgTupleDesc;
 use pgrx::pg_sys;
 use pgrx::pg_sys::submodules::htup::heap_getattr;
@@ -110,18 +112,18 @@ impl<'a> Fired<'a> {
     }
 
     /// The row that is to be inserted.
-    pub fn inserted(&self) -> Row<'_> {
-        Row { tuple: self.data.tg_trigtuple, fired: self }
+    pub fn inserted(&self) -> TableRow<'_> {
+        TableRow { tuple: self.data.tg_trigtuple, fired: self }
     }
 
     /// The row before the update.
-    pub fn before(&self) -> Row<'_> {
-        Row { tuple: self.data.tg_trigtuple, fired: self }
+    pub fn before(&self) -> TableRow<'_> {
+        TableRow { tuple: self.data.tg_trigtuple, fired: self }
     }
 
     /// The row after the update.
-    pub fn after(&self) -> Row<'_> {
-        Row { tuple: self.data.tg_newtuple, fired: self }
+    pub fn after(&self) -> TableRow<'_> {
+        TableRow { tuple: self.data.tg_newtuple, fired: self }
     }
 }
 
@@ -135,7 +137,7 @@ impl<'a> Declared<'a> {
     ) -> Option<T> {
         let lock = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
         unsafe {
-            let relation = pg_sys::try_relation_open(table, lock);
+            let relation = calling(|| raw::try_relation_open(table, lock));
             let table = relation.as_ref()?;
             let answer =
                 Declared::all_of(table).find(|one| one.trigger.tgoid == trigger).map(|one| work(&one));
@@ -226,7 +228,7 @@ impl<'a> Declared<'a> {
 }
 
 /// A row of the trigger's table.
-pub struct Row<'a> {
+pub struct TableRow<'a> {
     tuple: pg_sys::HeapTuple,
     fired: &'a Fired<'a>,
 }
@@ -238,7 +240,7 @@ impl Column {
     }
 }
 
-impl Row<'_> {
+impl TableRow<'_> {
     /// A column as it is stored.
     pub fn datum(&self, column: Column) -> Param {
         let mut is_null = false;
@@ -252,7 +254,7 @@ impl Row<'_> {
         let (mut output, mut is_varlena) = (pg_sys::InvalidOid, false);
         let text = unsafe {
             pg_sys::getTypeOutputInfo(column.type_oid, &mut output, &mut is_varlena);
-            show(pg_sys::OidOutputFunctionCall(output, datum))
+            show(calling(|| raw::OidOutputFunctionCall(output, datum)))
         };
         let is_filled_up = column.base_type() == pg_sys::BPCHAROID;
         Some(if is_filled_up { text.trim_end_matches(' ').to_owned() } else { text })
@@ -290,7 +292,8 @@ pub fn input(column: Column, text: &str) -> Param {
     let (mut function, mut parameter) = (pg_sys::InvalidOid, pg_sys::InvalidOid);
     unsafe {
         pg_sys::getTypeInputInfo(column.type_oid, &mut function, &mut parameter);
-        Some(pg_sys::OidInputFunctionCall(function, text.as_ptr().cast_mut(), parameter, column.modifier))
+        let (text, modifier) = (text.as_ptr().cast_mut(), column.modifier);
+        Some(calling(|| raw::OidInputFunctionCall(function, text, parameter, modifier)))
     }
 }
 

@@ -7,7 +7,9 @@
 //! being restored, answer under any version.
 
 use crate::postgres::catalog;
+use crate::postgres::caught::calling;
 use crate::postgres::error::Result;
+use crate::postgres::raw;
 use crate::postgres::statement::waiting;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -37,11 +39,11 @@ pub fn check() {
 ///
 /// # Errors
 /// `SG301` when an upgrade, or a session that it waits for, takes too long.
-pub(super) fn check_past_upgrades() -> Result<()> {
+pub fn check_past_upgrades() -> Result<()> {
     const MODE: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
     check();
     let accounts = catalog::relation(c"accounts");
-    waiting(|| unsafe { pg_sys::LockRelationOid(accounts, MODE) })?;
+    waiting(|| unsafe { calling(|| raw::LockRelationOid(accounts, MODE)) })?;
     check();
     Ok(())
 }

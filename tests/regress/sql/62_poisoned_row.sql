@@ -143,6 +143,7 @@ $$;
 SELECT current_user;
 RESET ROLE;
 -- Also outside of any block: the next statement runs, and so does the one after.
+\set SHOW_CONTEXT never
 SELECT sendgate.dispatch(100, NULL, 'poison/full');
 SELECT current_user = session_user AS is_nobody_else;
 DROP TRIGGER full_62 ON sendgate.send_operations;

@@ -1,5 +1,5 @@
 -- What an application's trigger raises on our tables reaches the caller as it is: SQLSTATE, message,
--- DETAIL and HINT, also where PostgreSQL has never heard of the SQLSTATE.
+-- DETAIL, HINT, CONTEXT and names, also where PostgreSQL has never heard of the SQLSTATE.
 \getenv abs_srcdir PG_ABS_SRCDIR
 \set helpers :abs_srcdir '/include/helpers.sql'
 \i :helpers
@@ -115,3 +115,61 @@ CROSS JOIN LATERAL contract.error(
 ) AS e
 ORDER BY input.n;
 DROP TRIGGER refuses_83 ON sendgate.enrollments;
+
+-- All that an error says: what it is about, and where it was raised, each place once.
+CREATE FUNCTION contract.whole_83(
+    statement text,
+    OUT code text,
+    OUT message text,
+    OUT names text[],
+    OUT context text
+)
+LANGUAGE plpgsql AS $$
+DECLARE
+    schema_name text; table_name text; column_name text; type_name text; constraint_name text;
+BEGIN
+    EXECUTE statement;
+EXCEPTION WHEN OTHERS THEN
+    GET STACKED DIAGNOSTICS
+        code = RETURNED_SQLSTATE, message = MESSAGE_TEXT, context = PG_EXCEPTION_CONTEXT,
+        schema_name = SCHEMA_NAME, table_name = TABLE_NAME, column_name = COLUMN_NAME,
+        type_name = PG_DATATYPE_NAME, constraint_name = CONSTRAINT_NAME;
+    names := ARRAY[schema_name, table_name, column_name, type_name, constraint_name];
+    -- Our own statement is not what this is about.
+    context := regexp_replace(context, 'SQL statement "(WITH|INSERT|UPDATE)[^"]*"', 'SQL statement "\1 …"');
+END
+$$;
+SELECT sendgate.upsert_account('foreign/d', 'sales_navigator');
+ALTER TABLE sendgate.send_operations ADD CONSTRAINT known_83 CHECK (prospect_id <> 'p83') NOT VALID;
+SELECT * FROM contract.whole_83($$SELECT sendgate.reserve('foreign/d', 'invite', 'p83', NULL, contract.op(83))$$) \gx
+SELECT sendgate.enqueue('83', 'p83', 'foreign/d', 'invite') AS is_new;
+SELECT * FROM sendgate.dispatch(1, NULL, 'foreign/d');
+SELECT state, error FROM contract.work WHERE account_id = 'foreign/d';
+ALTER TABLE sendgate.send_operations DROP CONSTRAINT known_83;
+CREATE FUNCTION contract.names_83() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'no such column' USING ERRCODE = 'APP83', SCHEMA = 'crm', TABLE = 'people', COLUMN = 'name',
+        DATATYPE = 'name_type', CONSTRAINT = 'named';
+END
+$$;
+CREATE TRIGGER names_83 BEFORE INSERT ON sendgate.send_operations FOR EACH ROW EXECUTE FUNCTION contract.names_83();
+SELECT * FROM contract.whole_83($$SELECT sendgate.reserve('foreign/d', 'invite', 'p1')$$) \gx
+DROP TRIGGER names_83 ON sendgate.send_operations;
+-- Two errors with one message, where the later one is overcome and the first one is raised anew.
+CREATE FUNCTION contract.twice_83() RETURNS trigger
+LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'the same words' USING ERRCODE = 'APP84';
+EXCEPTION WHEN SQLSTATE 'APP84' THEN
+    BEGIN
+        RAISE EXCEPTION 'the same words' USING ERRCODE = 'APP85';
+    EXCEPTION WHEN SQLSTATE 'APP85' THEN
+        RAISE LOG 'as expected';
+    END;
+    RAISE;
+END
+$$;
+CREATE TRIGGER twice_83 BEFORE INSERT ON sendgate.send_operations FOR EACH ROW EXECUTE FUNCTION contract.twice_83();
+SELECT code, message FROM contract.error($$SELECT sendgate.reserve('foreign/d', 'invite', 'p1')$$);
+DROP TRIGGER twice_83 ON sendgate.send_operations;

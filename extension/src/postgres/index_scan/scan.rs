@@ -1,10 +1,10 @@
 //! A walk along an index to the rows of one key, as the executor does it.
 
-use crate::postgres::index_scan::raw;
+use crate::postgres::caught::calling;
 use crate::postgres::param::Param;
+use crate::postgres::raw;
 use crate::postgres::row::Row;
 use pgrx::pg_sys;
-use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
 use pgrx::{PgLogLevel, PgSqlErrorCode, ereport};
 use std::rc::Rc;
 
@@ -51,7 +51,7 @@ impl Scan {
         let (columns, no_owner) = (key.len() as i32, std::ptr::null_mut());
         let (index, scan, slot) = unsafe {
             let snapshot = pg_sys::GetActiveSnapshot();
-            pg_guard_ffi_boundary(|| {
+            calling(|| {
                 let index = raw::index_open(found.index, mode);
                 let scan = raw::begin_scan(table, index, snapshot, columns);
                 raw::index_rescan(scan, keys.as_mut_ptr(), columns, std::ptr::null_mut(), 0);
@@ -66,7 +66,7 @@ impl Scan {
         const FORWARD: pg_sys::ScanDirection::Type = pg_sys::ScanDirection::ForwardScanDirection;
         let last = i32::from(self.found.last_attribute);
         unsafe {
-            pg_guard_ffi_boundary(|| {
+            calling(|| {
                 let found = raw::index_getnext_slot(self.scan, FORWARD, self.slot);
                 if found {
                     raw::slot_getsomeattrs_int(self.slot, last);
@@ -92,8 +92,7 @@ impl Scan {
                 (pg_sys::LockTupleMode::LockTupleNoKeyExclusive, pg_sys::LockWaitPolicy::LockWaitBlock);
             let (clear, lock) = ((*(*self.slot).tts_ops).clear, (*(*self.table).rd_tableam).tuple_lock);
             let (clear, lock) = (method(clear), method(lock));
-            // PostgreSQL's own errors stop here and become Rust's, as in every other call into it.
-            pg_guard_ffi_boundary(|| {
+            calling(|| {
                 clear(self.slot);
                 let flags = flags as pg_sys::uint8;
                 let outcome = lock(
@@ -156,7 +155,7 @@ impl Scan {
                 if attribute < 0 {
                     let system_column = method((*(*slot).tts_ops).getsysattr);
                     let null = &mut nulls[i];
-                    values[i] = pg_guard_ffi_boundary(|| system_column(slot, i32::from(attribute), null));
+                    values[i] = calling(|| system_column(slot, i32::from(attribute), null));
                 } else {
                     let at = (attribute - 1) as usize;
                     (values[i], nulls[i]) = (*(*slot).tts_values.add(at), *(*slot).tts_isnull.add(at));
@@ -169,7 +168,7 @@ impl Scan {
     pub fn close(self) {
         const KEEP: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
         unsafe {
-            pg_guard_ffi_boundary(|| {
+            calling(|| {
                 raw::ExecDropSingleTupleTableSlot(self.slot);
                 raw::index_endscan(self.scan);
                 raw::index_close(self.index, KEEP);

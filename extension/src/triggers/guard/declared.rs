@@ -2,7 +2,7 @@
 
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{Args, ID_CHARACTERS_MAX, check_text, is_blank, shown};
-use crate::postgres::trigger::{Column, Declared, Fired, Row};
+use crate::postgres::trigger::{Column, Declared, Fired, TableRow};
 use pgrx::pg_sys;
 use sendgate_decision::names::OperationId;
 
@@ -132,7 +132,7 @@ pub(super) fn is_text(column: Column) -> bool {
 }
 
 /// A column of a row that has to name something: an account, a prospect.
-pub(super) fn required_id(row: &Row<'_>, column: Column, argument: &str, name: &str) -> Result<String> {
+pub(super) fn required_id(row: &TableRow<'_>, column: Column, argument: &str, name: &str) -> Result<String> {
     match optional_id(row, column, argument)? {
         Some(value) => Ok(value),
         None => Err(Error::new(
@@ -145,13 +145,13 @@ pub(super) fn required_id(row: &Row<'_>, column: Column, argument: &str, name: &
 }
 
 /// The same, where NULL is an answer.
-pub(super) fn optional_id(row: &Row<'_>, column: Column, argument: &str) -> Result<Option<String>> {
+pub(super) fn optional_id(row: &TableRow<'_>, column: Column, argument: &str) -> Result<Option<String>> {
     let value = row.text(column);
     value.map(|text| check_text(&text, argument, ID_CHARACTERS_MAX).map(str::to_owned)).transpose()
 }
 
 /// The operation id of a row; none where the column is NULL or blank.
-pub(super) fn operation_id(row: &Row<'_>, column: Column, name: &str) -> Result<Option<OperationId>> {
+pub(super) fn operation_id(row: &TableRow<'_>, column: Column, name: &str) -> Result<Option<OperationId>> {
     let Some(text) = row.text(column).filter(|text| !is_blank(text)) else {
         return Ok(None);
     };

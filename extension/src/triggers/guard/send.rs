@@ -7,7 +7,7 @@ use crate::postgres::function::{Answer, Args, is_blank, show_instant, shown, sql
 use crate::postgres::ids;
 use crate::postgres::param::{IntoParam, Param};
 use crate::postgres::statement::Spi;
-use crate::postgres::trigger::{Column, Declared, Row, input};
+use crate::postgres::trigger::{Column, Declared, TableRow, input};
 use crate::tables::journal;
 use crate::triggers::guard::declared::{Usage, is_text, operation_id, optional_id, required_id};
 use crate::triggers::guard::{settle, unheld};
@@ -94,7 +94,7 @@ impl Guard {
     }
 
     /// Asks the gate about a row that is inserted, or is updated from what it was before.
-    fn ask(&self, row: &Row<'_>, before: Option<&Row<'_>>) -> Result<Answered> {
+    fn ask(&self, row: &TableRow<'_>, before: Option<&TableRow<'_>>) -> Result<Answered> {
         let account = required_id(row, self.account, "account_id", &self.names[0])?;
         let action = match self.action {
             ActionSource::Always(action) => action,
@@ -139,13 +139,18 @@ impl Guard {
 
     /// Whether the row gets the id of a slot that this transaction took for another row of the table, which
     /// `ON CONFLICT DO UPDATE` then did not insert.
-    fn takes_over(&self, before: &Row<'_>, id: OperationId) -> bool {
+    fn takes_over(&self, before: &TableRow<'_>, id: OperationId) -> bool {
         let had = before.text(self.operation).and_then(|text| uuid::Uuid::parse_str(text.trim()).ok());
         had.is_none_or(|had| had.into_bytes() != id) && unheld::is_remembered(id)
     }
 
     /// The state of the row's operation where that was of another account: the row was moved.
-    fn elsewhere(&self, before: &Row<'_>, account: &str, id: OperationId) -> Result<Option<OperationState>> {
+    fn elsewhere(
+        &self,
+        before: &TableRow<'_>,
+        account: &str,
+        id: OperationId,
+    ) -> Result<Option<OperationState>> {
         match before.text(self.account) {
             Some(earlier) if earlier != account => journal::state(&earlier, id),
             _ => Ok(None),

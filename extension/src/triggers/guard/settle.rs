@@ -4,7 +4,7 @@ use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, TEXT_CHARACTERS_MAX, check_text, is_blank, sql_function};
 use crate::postgres::param::Param;
 use crate::postgres::statement::Spi;
-use crate::postgres::trigger::{Column, Declared, Fired, Row, input};
+use crate::postgres::trigger::{Column, Declared, Fired, TableRow, input};
 use crate::settle::delivery::{Report, settle_delivered};
 use crate::settle::failure::{self, sensible_seconds, sensible_wait, settle_failed};
 use crate::tables::journal::ErrorNote;
@@ -126,7 +126,7 @@ fn appeared(fired: &Fired<'_>, column: Column) -> Option<String> {
 }
 
 /// A text that is not blank.
-fn given(row: &Row<'_>, column: Option<Column>) -> Option<String> {
+fn given(row: &TableRow<'_>, column: Option<Column>) -> Option<String> {
     row.text(column?).filter(|text| !is_blank(text))
 }
 
@@ -149,7 +149,13 @@ impl Settling {
         Ok(None)
     }
 
-    fn roll_back(&self, row: &Row<'_>, account: &str, operation: OperationId, error: &str) -> Result<()> {
+    fn roll_back(
+        &self,
+        row: &TableRow<'_>,
+        account: &str,
+        operation: OperationId,
+        error: &str,
+    ) -> Result<()> {
         let error_type = given(row, self.error_type);
         let http_status = given(row, self.http_status).and_then(|text| whole_number(&text));
         let error = ProviderError { message: Some(error), error_type: error_type.as_deref(), http_status };
@@ -157,7 +163,7 @@ impl Settling {
         Spi::connect(|spi| settle_failed(spi, account, operation, &report).map(drop))
     }
 
-    fn wait(&self, row: &Row<'_>) -> Option<i64> {
+    fn wait(&self, row: &TableRow<'_>) -> Option<i64> {
         let column = self.retry_after?;
         if column.base_type() == pg_sys::INTERVALOID {
             let interval = unsafe { Interval::from_datum(row.datum(column)?, false) };
@@ -178,8 +184,8 @@ fn whole_number(text: &str) -> Option<i32> {
 /// claimed anew begins without, or a second failure of the same words would not be seen to appear.
 pub(super) fn outcome_of_before(
     declared: &Declared<'_>,
-    before: &Row<'_>,
-    after: &Row<'_>,
+    before: &TableRow<'_>,
+    after: &TableRow<'_>,
 ) -> Vec<(Column, Param)> {
     let mut emptied: Vec<(Column, Param)> = Vec::new();
     for settling in

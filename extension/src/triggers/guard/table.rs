@@ -10,6 +10,7 @@ use sendgate_decision::names::OperationId;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::{CStr, CString, c_char};
+use std::mem::ManuallyDrop;
 
 /// Most statements that a backend keeps: a table in hundreds of partitions must not fill its memory.
 const STATEMENTS_MAX: usize = 64;
@@ -34,7 +35,8 @@ enum Question {
 }
 
 thread_local! {
-    static STATEMENTS: RefCell<HashMap<String, Statement>> = RefCell::default();
+    /// Not dropped when the backend ends: there is no PostgreSQL left then to free the plans.
+    static STATEMENTS: ManuallyDrop<RefCell<HashMap<String, Statement>>> = ManuallyDrop::default();
 }
 
 /// Takes those away from `missing` that rows of this table hold; where that cannot be told, all of
@@ -126,14 +128,8 @@ fn quoted(name: *const c_char) -> String {
 
 /// Which of the ids the table's rows hold.
 fn held(spi: &Spi, sql: String, element: Element, ids: &BTreeSet<OperationId>) -> Vec<OperationId> {
-    let kept = STATEMENTS.with_borrow_mut(|kept| kept.remove(&sql));
-    let statement = match kept {
-        Some(statement) if statement.is_valid() => statement,
-        stale => {
-            stale.into_iter().for_each(Statement::discard);
-            Statement::composed(sql.clone(), types(element))
-        }
-    };
+    let kept = STATEMENTS.with(|kept| kept.borrow_mut().remove(&sql)).filter(Statement::is_valid);
+    let statement = kept.unwrap_or_else(|| Statement::composed(sql.clone(), types(element)));
     let rows = spi.run(&statement, &[id_array(element, ids)]);
     let held = rows.iter().filter_map(|mut row| uuid::Uuid::parse_str(row.value()).ok());
     let held = held.map(uuid::Uuid::into_bytes).collect();
@@ -159,9 +155,10 @@ fn id_array(element: Element, ids: &BTreeSet<OperationId>) -> Param {
 }
 
 fn keep(sql: String, statement: Statement) {
-    STATEMENTS.with_borrow_mut(|kept| {
+    STATEMENTS.with(|kept| {
+        let mut kept = kept.borrow_mut();
         if kept.len() >= STATEMENTS_MAX {
-            kept.drain().for_each(|(_, old)| old.discard());
+            kept.clear();
         }
         kept.insert(sql, statement);
     });

@@ -1,13 +1,18 @@
-//! PostgreSQL's functions without pgrx's boundary around each of them: a step of a walk is several
-//! calls behind one boundary, which costs as much as such a call. Nothing of Rust's may be alive there
-//! that needs dropping.
+//! PostgreSQL's functions without pgrx's boundary around each of them, for [`crate::postgres::caught::calling`]: an error
+//! is caught whole, and several calls behind one boundary cost less than a boundary each. Nothing of Rust's may be alive
+//! there that needs dropping.
 #![allow(missing_docs)]
 
 use pgrx::pg_sys::*;
+use std::ffi::{c_char, c_int, c_long};
 
 unsafe extern "C-unwind" {
     pub fn index_open(index: Oid, mode: LOCKMODE) -> Relation;
     pub fn index_close(index: Relation, mode: LOCKMODE);
+    pub fn try_table_open(table: Oid, mode: LOCKMODE) -> Relation;
+    pub fn try_relation_open(relation: Oid, mode: LOCKMODE) -> Relation;
+    pub fn LockRelationOid(relation: Oid, mode: LOCKMODE);
+    pub fn LockDatabaseObject(class: Oid, object: Oid, part: uint16, mode: LOCKMODE);
     pub fn table_close(table: Relation, mode: LOCKMODE);
     pub fn table_slot_create(table: Relation, list: *mut *mut List) -> *mut TupleTableSlot;
     pub fn ExecDropSingleTupleTableSlot(slot: *mut TupleTableSlot);
@@ -20,6 +25,32 @@ unsafe extern "C-unwind" {
     ) -> bool;
     pub fn index_endscan(scan: IndexScanDesc);
     pub fn find_inheritance_children(parent: Oid, mode: LOCKMODE) -> *mut List;
+    pub fn SPI_prepare_cursor(
+        sql: *const c_char,
+        count: c_int,
+        types: *mut Oid,
+        options: c_int,
+    ) -> SPIPlanPtr;
+    pub fn SPI_plan_get_cached_plan(plan: SPIPlanPtr) -> *mut CachedPlan;
+    pub fn SPI_execute_plan(
+        plan: SPIPlanPtr,
+        values: *mut Datum,
+        nulls: *const c_char,
+        read_only: bool,
+        limit: c_long,
+    ) -> c_int;
+    pub fn SPI_execute_snapshot(
+        plan: SPIPlanPtr,
+        values: *mut Datum,
+        nulls: *const c_char,
+        snapshot: Snapshot,
+        crosscheck: Snapshot,
+        read_only: bool,
+        fire_triggers: bool,
+        limit: c_long,
+    ) -> c_int;
+    pub fn OidInputFunctionCall(function: Oid, text: *mut c_char, parameter: Oid, modifier: int32) -> Datum;
+    pub fn OidOutputFunctionCall(function: Oid, value: Datum) -> *mut c_char;
     #[cfg(feature = "pg18")]
     fn index_beginscan(
         table: Relation,
