@@ -25,6 +25,10 @@ mod verbs;
 
 ::pgrx::pg_module_magic!();
 
+/// Whose changes a session has to hear of.
+static WATCHED: [&postgres::invalidation::Watch; 3] =
+    [&postgres::catalog::RELATIONS, &tables::config::WATCHED, &tables::suppressions::WATCHED];
+
 /// Called by PostgreSQL when the library is loaded.
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
@@ -32,9 +36,7 @@ pub extern "C-unwind" fn _PG_init() {
     postgres::gucs::define();
     gate::refusals::prepare();
     tables::activity::prepare();
-    postgres::catalog::watch();
-    tables::config::watch();
-    tables::suppressions::watch();
+    postgres::invalidation::listen(&WATCHED);
     triggers::guard::unheld::watch();
 }
 

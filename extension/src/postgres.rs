@@ -12,6 +12,7 @@ pub mod function;
 pub mod gucs;
 pub mod ids;
 pub mod index_scan;
+pub mod invalidation;
 pub mod jsonb;
 pub mod lock_timeout;
 pub mod param;

@@ -189,7 +189,7 @@ impl Lookup {
                 all.iter().map(|column| column.name.to_string_lossy().into_owned()).collect();
             refuse(self.table, &columns)
         });
-        catalog::watch_relation(index);
+        catalog::RELATIONS.add(index);
         let last_attribute = attributes.iter().chain(&key_attributes).copied().max().unwrap_or(0);
         Found { generation, table, index, keys, key_attributes, attributes, last_attribute }
     }

@@ -7,16 +7,17 @@
 //! its commit, not from the next transaction.
 
 use crate::postgres::gucs;
+use crate::postgres::invalidation::Watch;
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::home_database::{self, Database};
-use pgrx::{log, pg_sys};
+use pgrx::log;
 use sendgate_decision::budget::TierCap;
 use sendgate_decision::classify::{Rule, StatusPattern, folded};
 use sendgate_decision::clock::DAY;
 use sendgate_decision::credits::Allowance;
 use sendgate_decision::names::{ACTIONS, Action, Outcome, Scope};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -95,35 +96,17 @@ impl Config {
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<Rc<Config>>> = const { RefCell::new(None) };
-    /// Counts invalidations, so that one that arrives while the configuration is being read, or
-    /// between a decision and its write, is noticed.
-    static CHANGES: Cell<u64> = const { Cell::new(0) };
-    static WATCHED: RefCell<Vec<pg_sys::Oid>> = const { RefCell::new(Vec::new()) };
+    /// With the number of changes from before it was read.
+    static CURRENT: RefCell<Option<(u64, Rc<Config>)>> = const { RefCell::new(None) };
 }
 
-/// Listens for changes; called when the library is loaded.
-pub fn watch() {
-    unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::null()) };
-}
+/// The tables that the configuration is read from.
+pub static WATCHED: Watch = Watch::new();
 
-#[pgrx::pg_guard]
-unsafe extern "C-unwind" fn relation_changed(_arg: pg_sys::Datum, relation: pg_sys::Oid) {
-    let ours = relation == pg_sys::InvalidOid || WATCHED.with_borrow(|watched| watched.contains(&relation));
-    if ours {
-        CHANGES.set(CHANGES.get().wrapping_add(1));
-        CURRENT.with(|current| {
-            if let Ok(mut current) = current.try_borrow_mut() {
-                *current = None;
-            }
-        });
-    }
-}
-
-/// A number that changes whenever the configuration does.
+/// A number that changes whenever the configuration does, also while it is being read, or between a decision and
+/// its write.
 pub fn changes() -> u64 {
-    unsafe { pg_sys::AcceptInvalidationMessages() };
-    CHANGES.get()
+    WATCHED.changes()
 }
 
 /// The configuration as it was read for a decision.
@@ -151,7 +134,11 @@ pub fn current(spi: &Spi) -> Rc<Config> {
 pub fn read(spi: &Spi) -> Reading {
     loop {
         let before = changes();
-        if let Some(config) = CURRENT.with_borrow(Clone::clone) {
+        let current = CURRENT.with_borrow(|current| {
+            let current = current.as_ref().filter(|(changes, _)| *changes == before);
+            current.map(|(_, config)| Rc::clone(config))
+        });
+        if let Some(config) = current {
             return Reading { config, changes: before };
         }
         let config = Rc::new(load(spi));
@@ -161,7 +148,7 @@ pub fn read(spi: &Spi) -> Reading {
                     "sendgate: the books of this database were written in another one, so this is a copy, and nothing is sent from it until an operator calls sendgate.adopt_database(note)"
                 );
             }
-            CURRENT.set(Some(Rc::clone(&config)));
+            CURRENT.set(Some((before, Rc::clone(&config))));
             return Reading { config, changes: before };
         }
     }
@@ -169,7 +156,7 @@ pub fn read(spi: &Spi) -> Reading {
 
 fn load(spi: &Spi) -> Config {
     let watched = spi.run_on_latest_snapshot(&TABLES, &[]).iter().map(|mut row| row.value()).collect();
-    WATCHED.set(watched);
+    WATCHED.replace(watched);
     let switched_off = spi.run_on_latest_snapshot(&SWITCH, &[]).count() > 0;
     let home = home_database::read(spi);
     let copied = home.is_some_and(Database::is_elsewhere);

@@ -7,6 +7,7 @@
 use crate::postgres::catalog;
 use crate::postgres::error::Result;
 use crate::postgres::index_scan::{self, Lookup, key};
+use crate::postgres::invalidation::Watch;
 use crate::postgres::param::params;
 use crate::postgres::row::Row;
 use pgrx::pg_sys;
@@ -37,32 +38,15 @@ fn read(row: &mut Row) -> Suppressed {
 }
 
 thread_local! {
-    /// Whether the table has rows; none when that is not known.
-    static HAS_ROWS: Cell<Option<bool>> = const { Cell::new(None) };
-    /// Counts the changes that this session heard of, so that a change between a look and a write is noticed.
-    static CHANGES: Cell<u64> = const { Cell::new(0) };
-    static SIGNAL_OID: Cell<pg_sys::Oid> = const { Cell::new(pg_sys::InvalidOid) };
+    /// Whether the table has rows, with the number of changes from before that was looked at.
+    static HAS_ROWS: Cell<Option<(u64, bool)>> = const { Cell::new(None) };
     /// The transaction and subtransaction that have told of a change last: once is enough.
     static TOLD: Cell<(pg_sys::TransactionId, pg_sys::SubTransactionId)> =
         const { Cell::new((pg_sys::InvalidTransactionId, 0)) };
 }
 
-/// Listens for changes; called when the library is loaded.
-pub fn watch() {
-    unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(relation_changed), pg_sys::Datum::null()) };
-}
-
-#[pgrx::pg_guard]
-unsafe extern "C-unwind" fn relation_changed(_arg: pg_sys::Datum, relation: pg_sys::Oid) {
-    if relation == pg_sys::InvalidOid || relation == SIGNAL_OID.get() {
-        forget();
-    }
-}
-
-fn forget() {
-    HAS_ROWS.set(None);
-    CHANGES.set(CHANGES.get().wrapping_add(1));
-}
+/// What stands for the list.
+pub static WATCHED: Watch = Watch::new();
 
 /// Tells every session, when the transaction commits, that the list has changed; this one at once.
 pub fn tell() {
@@ -71,25 +55,24 @@ pub fn tell() {
     if TOLD.replace(this) != this || this.0 == pg_sys::InvalidTransactionId {
         unsafe { pg_sys::CacheInvalidateRelcacheByRelid(catalog::oid(SIGNAL)) };
     }
-    forget();
+    WATCHED.changed();
 }
 
-/// A number that changes whenever the list does.
+/// A number that changes whenever the list does, so that a change between a look and a write is noticed.
 pub fn changes() -> u64 {
-    unsafe { pg_sys::AcceptInvalidationMessages() };
-    CHANGES.get()
+    WATCHED.changes()
 }
 
 fn has_rows() -> Result<bool> {
     loop {
         let before = changes();
-        if let Some(known) = HAS_ROWS.get() {
+        if let Some((_, known)) = HAS_ROWS.get().filter(|(changes, _)| *changes == before) {
             return Ok(known);
         }
-        SIGNAL_OID.set(catalog::oid(SIGNAL));
+        WATCHED.replace(vec![catalog::oid(SIGNAL)]);
         let found = index_scan::latest(&[&ANY], || Ok(ANY.one(&[], |_| ()).is_some()))?;
         if changes() == before {
-            HAS_ROWS.set(Some(found));
+            HAS_ROWS.set(Some((before, found)));
             return Ok(found);
         }
     }
