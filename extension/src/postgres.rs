@@ -19,6 +19,7 @@ pub mod param;
 pub mod planner;
 mod raw;
 pub mod record;
+mod rewritten;
 pub mod row;
 mod sqlstate;
 pub mod statement;

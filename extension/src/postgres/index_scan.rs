@@ -15,6 +15,7 @@ use crate::postgres::index_scan::key::{KeyColumn, index_on};
 use crate::postgres::index_scan::scan::{Found, KEY_COLUMNS_MAX, Scan};
 use crate::postgres::param::Param;
 use crate::postgres::raw;
+use crate::postgres::rewritten;
 use crate::postgres::row::{COLUMNS_MAX, Row};
 use crate::postgres::statement::waiting;
 use crate::postgres::version;
@@ -191,7 +192,8 @@ impl Lookup {
         });
         catalog::RELATIONS.add(index);
         let last_attribute = attributes.iter().chain(&key_attributes).copied().max().unwrap_or(0);
-        Found { generation, table, index, keys, key_attributes, attributes, last_attribute }
+        let changed_by = rewritten::changed_by(table);
+        Found { generation, table, changed_by, index, keys, key_attributes, attributes, last_attribute }
     }
 }
 

@@ -10,6 +10,7 @@ use crate::postgres::lock_timeout::Lent;
 use crate::postgres::param::Param;
 use crate::postgres::planner::Planning;
 use crate::postgres::raw;
+use crate::postgres::rewritten;
 use crate::postgres::row::Row;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
@@ -167,6 +168,10 @@ impl Spi {
 
     fn execute(&self, statement: &Statement, params: &[Param], read_only: bool) -> Rows<'_> {
         self.open();
+        if !read_only && rewritten::has_fixed_snapshot() {
+            self.lock_tables(statement);
+            unsafe { rewritten::refuse_younger_tables_of(statement.plan()) };
+        }
         let (mut values, nulls) = arguments(statement, params);
         let _planning = Planning::of(&statement.sql);
         unsafe {

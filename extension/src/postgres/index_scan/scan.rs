@@ -3,6 +3,7 @@
 use crate::postgres::caught::calling;
 use crate::postgres::param::Param;
 use crate::postgres::raw;
+use crate::postgres::rewritten;
 use crate::postgres::row::Row;
 use pgrx::pg_sys;
 use pgrx::{PgLogLevel, PgSqlErrorCode, ereport};
@@ -16,6 +17,8 @@ pub(super) struct Found {
     /// When it said so.
     pub generation: u64,
     pub table: pg_sys::Oid,
+    /// The transaction that changed the table last.
+    pub changed_by: pg_sys::TransactionId,
     pub index: pg_sys::Oid,
     /// To be copied, with the arguments put in.
     pub keys: [pg_sys::ScanKeyData; KEY_COLUMNS_MAX],
@@ -51,6 +54,9 @@ impl Scan {
         let (columns, no_owner) = (key.len() as i32, std::ptr::null_mut());
         let (index, scan, slot) = unsafe {
             let snapshot = pg_sys::GetActiveSnapshot();
+            if rewritten::has_fixed_snapshot() {
+                rewritten::refuse_younger(found.table, found.changed_by, snapshot);
+            }
             calling(|| {
                 let index = raw::index_open(found.index, mode);
                 let scan = raw::begin_scan(table, index, snapshot, columns);
