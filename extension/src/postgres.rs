@@ -7,6 +7,7 @@ pub mod catalog;
 mod caught;
 pub mod clock;
 pub mod commit;
+pub mod deferred;
 pub mod error;
 pub mod function;
 pub mod gucs;

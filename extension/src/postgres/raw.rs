@@ -51,6 +51,8 @@ unsafe extern "C-unwind" {
     ) -> c_int;
     pub fn OidInputFunctionCall(function: Oid, text: *mut c_char, parameter: Oid, modifier: int32) -> Datum;
     pub fn OidOutputFunctionCall(function: Oid, value: Datum) -> *mut c_char;
+    pub fn AfterTriggerFireDeferred();
+    pub fn PreCommit_Portals(is_prepare: bool) -> bool;
     #[cfg(feature = "pg18")]
     fn index_beginscan(
         table: Relation,

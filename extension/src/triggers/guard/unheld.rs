@@ -6,6 +6,7 @@
 //! granted are looked up once more before the transaction commits or is prepared, and those that no
 //! row holds are given back: their ids are stored nowhere else, so they could never be settled.
 
+use crate::postgres::deferred;
 use crate::postgres::error::Result;
 use crate::postgres::function;
 use crate::postgres::param::{Element, array, types};
@@ -104,7 +105,7 @@ unsafe extern "C-unwind" fn transaction_ends(event: pg_sys::XactEvent::Type, _ar
     const PRE_PREPARE: pg_sys::XactEvent::Type = pg_sys::XactEvent::XACT_EVENT_PRE_PREPARE;
     unsafe {
         function::run(|| match (GRANTED.take(), event) {
-            (granted, PRE_COMMIT | PRE_PREPARE) if !granted.is_empty() => settle_unheld(granted),
+            (granted, PRE_COMMIT | PRE_PREPARE) => settle_unheld(granted, event == PRE_PREPARE),
             _ => Ok(()),
         });
     }
@@ -128,17 +129,30 @@ unsafe extern "C-unwind" fn subtransaction_ends(
     });
 }
 
-fn settle_unheld(granted: Vec<Granted>) -> Result<()> {
-    unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) };
-    Spi::connect(|spi| {
-        let unheld = unheld(spi, granted);
-        match unheld.first() {
-            Some(first) => as_user(first.owner, || give_back(spi, &unheld)),
-            None => Ok(()),
+/// PostgreSQL has fired the transaction's deferred triggers by now, constraint triggers and foreign keys among them. So
+/// those that wait for what is written here are fired here; they may ask the gate again.
+fn settle_unheld(mut granted: Vec<Granted>, is_prepare: bool) -> Result<()> {
+    while !granted.is_empty() {
+        if give_back_unheld(granted)? {
+            deferred::fire(is_prepare);
         }
+        granted = GRANTED.take();
+    }
+    Ok(())
+}
+
+/// Whether any was given back.
+fn give_back_unheld(granted: Vec<Granted>) -> Result<bool> {
+    unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot()) };
+    let any = Spi::connect(|spi| {
+        let unheld = unheld(spi, granted);
+        if let Some(first) = unheld.first() {
+            as_user(first.owner, || give_back(spi, &unheld))?;
+        }
+        Ok(!unheld.is_empty())
     })?;
     unsafe { pg_sys::PopActiveSnapshot() };
-    Ok(())
+    Ok(any)
 }
 
 /// Those whose ids no row holds, by one query for each table.
