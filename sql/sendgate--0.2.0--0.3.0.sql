@@ -112,7 +112,43 @@ AS 'MODULE_PATHNAME', 'sendgate_is_sound_history';
 ALTER FUNCTION sendgate.is_sound_history(bytea, jsonb) OWNER TO sendgate_owner;
 REVOKE ALL ON FUNCTION sendgate.is_sound_history(bytea, jsonb) FROM PUBLIC;
 COMMENT ON FUNCTION sendgate.is_sound_history(bytea, jsonb) IS
-'Whether the two packed columns of an account can be read. Pure; made for its constraint.';
+'Whether the two packed columns of an account can be read. Pure; made for their domains.';
+
+CREATE DOMAIN sendgate.days_before AS bytea CHECK (sendgate.is_sound_history(VALUE, NULL));
+COMMENT ON DOMAIN sendgate.days_before IS
+    'What an account sent on each of the six days before its row''s own day, by action; packed, as sent_before_days reads it.';
+
+CREATE DOMAIN sendgate.failures_by_action AS jsonb CHECK (sendgate.is_sound_history(NULL, VALUE));
+COMMENT ON DOMAIN sendgate.failures_by_action IS
+    'Failures in a row and cooldowns of single actions, packed.';
+
+CREATE DOMAIN sendgate.pace_gap AS interval CHECK (VALUE BETWEEN interval '0' AND interval '31 days');
+COMMENT ON DOMAIN sendgate.pace_gap IS
+    'Shortest time between two slots of an account: 0 to 31 days.';
+
+CREATE DOMAIN sendgate.percentage AS smallint CHECK (VALUE BETWEEN 0 AND 100);
+COMMENT ON DOMAIN sendgate.percentage IS
+    'A part of a hundred, 0 to 100.';
+
+CREATE DOMAIN sendgate.enforcement_mode AS text COLLATE "C" CHECK (VALUE IN ('enforce', 'observe'));
+COMMENT ON DOMAIN sendgate.enforcement_mode IS
+    'Whether a refusal refuses, or is only counted.';
+
+CREATE DOMAIN sendgate.stamp_source AS text COLLATE "C" CHECK (VALUE IN ('provider', 'credits_spent', 'manual'));
+COMMENT ON DOMAIN sendgate.stamp_source IS
+    'Who stamped an account as out of credits: the provider, the count of known credits, or an operator.';
+ALTER DOMAIN sendgate.days_before OWNER TO sendgate_owner;
+REVOKE ALL ON DOMAIN sendgate.days_before FROM PUBLIC;
+ALTER DOMAIN sendgate.failures_by_action OWNER TO sendgate_owner;
+REVOKE ALL ON DOMAIN sendgate.failures_by_action FROM PUBLIC;
+ALTER DOMAIN sendgate.pace_gap OWNER TO sendgate_owner;
+REVOKE ALL ON DOMAIN sendgate.pace_gap FROM PUBLIC;
+ALTER DOMAIN sendgate.percentage OWNER TO sendgate_owner;
+REVOKE ALL ON DOMAIN sendgate.percentage FROM PUBLIC;
+ALTER DOMAIN sendgate.enforcement_mode OWNER TO sendgate_owner;
+REVOKE ALL ON DOMAIN sendgate.enforcement_mode FROM PUBLIC;
+ALTER DOMAIN sendgate.stamp_source OWNER TO sendgate_owner;
+REVOKE ALL ON DOMAIN sendgate.stamp_source FROM PUBLIC;
 
 ALTER TABLE sendgate.accounts
     ALTER COLUMN week DROP NOT NULL,
@@ -131,18 +167,15 @@ ALTER TABLE sendgate.accounts
     ADD COLUMN message_attempts_today sendgate.slot_count NOT NULL DEFAULT 0,
     ADD COLUMN profile_view_attempts_today sendgate.slot_count NOT NULL DEFAULT 0,
     ADD COLUMN engagement_attempts_today sendgate.slot_count NOT NULL DEFAULT 0,
-    ADD COLUMN sent_before bytea,
-    ADD COLUMN failures jsonb,
-    ADD COLUMN pace_gap interval,
-    ADD COLUMN pace_jitter_percent smallint,
+    ADD COLUMN sent_before sendgate.days_before,
+    ADD COLUMN failures sendgate.failures_by_action,
+    ADD COLUMN pace_gap sendgate.pace_gap,
+    ADD COLUMN pace_jitter_percent sendgate.percentage,
     ADD COLUMN pace_spread boolean,
-    ADD COLUMN enforcement text COLLATE "C",
+    ADD COLUMN enforcement sendgate.enforcement_mode,
     ADD COLUMN turns jsonb,
-    ADD CONSTRAINT accounts_packed_check CHECK (sendgate.is_sound_history(sent_before, failures)),
-    ADD CONSTRAINT accounts_pace_check CHECK (
-        pace_gap BETWEEN interval '0' AND interval '31 days' AND pace_jitter_percent BETWEEN 0 AND 100
-    ),
-    ADD CONSTRAINT accounts_enforcement_check CHECK (enforcement IN ('enforce', 'observe'));
+    DROP CONSTRAINT accounts_sound_check;
+DROP FUNCTION sendgate.is_sound_account(time, time, smallint, timestamptz, uuid, timestamptz);
 COMMENT ON TABLE sendgate.accounts IS
 'One row per account, and every decision about the account is made on this row alone: one account, one row, one lock. Counters are as of the row''s own day; read the view linkedin_accounts for their value now. Written by sendgate''s functions only.';
 COMMENT ON COLUMN sendgate.accounts.week IS
@@ -193,9 +226,6 @@ COMMENT ON COLUMN sendgate.accounts.enforcement IS
 'enforce or observe: whether a refusal refuses, or is only counted. NULL: as the setting sendgate.enforcement says.';
 COMMENT ON COLUMN sendgate.accounts.turns IS
 'Whose turn it is between campaigns that share the account: by action and priority, the campaign that dispatch handed out last. NULL: no two campaigns share it.';
-COMMENT ON CONSTRAINT accounts_packed_check ON sendgate.accounts IS
-    'The two packed columns can be read, in Rust.';
-
 -- Who is only observed, at once.
 CREATE INDEX accounts_observed_idx ON sendgate.accounts (id)
 WHERE enforcement = 'observe';
@@ -958,13 +988,25 @@ ALTER TABLE sendgate.accounts
     ADD COLUMN credits_observed_at timestamptz,
     ADD COLUMN credits_spent_at timestamptz,
     ADD COLUMN credit_reset_changed_at timestamptz,
-    ADD COLUMN inmail_credits_stamp text COLLATE "C",
-    ADD COLUMN inmail_credits_above integer,
-    ADD CONSTRAINT accounts_credits_check CHECK (
-        num_nulls(credits_left, credits_base, credits_since, credits_observed_at) IN (0, 4)
-        AND (credits_spent_at IS NULL OR credits_left IS NOT NULL)
-        AND inmail_credits_stamp IN ('provider', 'credits_spent', 'manual')
-    );
+    ADD COLUMN inmail_credits_stamp sendgate.stamp_source,
+    ADD COLUMN inmail_credits_above integer;
+CREATE FUNCTION sendgate.account_is_sound() RETURNS trigger
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'sendgate_account_is_sound';
+ALTER FUNCTION sendgate.account_is_sound() OWNER TO sendgate_owner;
+REVOKE ALL ON FUNCTION sendgate.account_is_sound() FROM PUBLIC;
+COMMENT ON FUNCTION sendgate.account_is_sound() IS
+'Trigger: the rules over several columns of an account. A sending window has all of its parts or none and can be; a permit lies only under a stamp, and one that is taken has a lease; a balance has all of its parts or none. Errors: 23514.';
+
+CREATE TRIGGER account_is_sound
+AFTER INSERT OR UPDATE OF window_start, window_end, window_days, inmail_credits_exhausted_at, probe_lease_until,
+    probe_operation_id, credits_left, credits_base, credits_since, credits_observed_at, credits_spent_at
+ON sendgate.accounts
+FOR EACH ROW EXECUTE FUNCTION sendgate.account_is_sound();
+ALTER TABLE sendgate.accounts ENABLE ALWAYS TRIGGER account_is_sound;
+COMMENT ON TRIGGER account_is_sound ON sendgate.accounts IS
+'In place of a CHECK, which PostgreSQL parses anew for every statement that writes a row: a grant leaves these columns alone and pays nothing. Always on, also under session_replication_role = replica.';
+
 COMMENT ON COLUMN sendgate.accounts.credits_left IS
 'InMail credits left of the last balance that was told, each grant counted; may be negative while more InMails are in flight than it covered. NULL: no balance is counted. Read the view credits for its value now.';
 COMMENT ON COLUMN sendgate.accounts.credits_base IS
@@ -981,8 +1023,6 @@ COMMENT ON COLUMN sendgate.accounts.inmail_credits_stamp IS
 'Who stamped inmail_credits_exhausted_at: provider, credits_spent (none were left by the balance that was told) or manual. NULL: no stamp, or one of before 0.3.0.';
 COMMENT ON COLUMN sendgate.accounts.inmail_credits_above IS
 'Under a stamp of the provider: only a balance above this clears it, because a balance page may lag. NULL: any above 0.';
-COMMENT ON CONSTRAINT accounts_credits_check ON sendgate.accounts IS
-    'A balance has all of its parts or none, and a stamp comes from the provider, from the count or from an operator.';
 ALTER TABLE sendgate.send_operations ADD COLUMN beyond_credits boolean;
 COMMENT ON COLUMN sendgate.send_operations.expires_at IS
 'Until when the worker may call the provider. Later, a reserved operation counts as unresolved: the slot stays taken and an operator may settle it. Of a send outside the gate that is no InMail, the instant as it was told.';

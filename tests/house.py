@@ -55,8 +55,8 @@ WITHOUT_GRANT = {
     "journal_event": "a trigger function: PostgreSQL calls it",
     "suppressions_changed": "a trigger function: PostgreSQL calls it",
     "account_leaves": "a trigger function: PostgreSQL calls it",
-    "is_sound_account": "a CHECK calls it with the table owner's rights",
-    "is_sound_history": "a CHECK calls it with the table owner's rights",
+    "account_is_sound": "a trigger function: PostgreSQL calls it",
+    "is_sound_history": "domains call it with the rights of who writes, which is the owner",
     "is_sound_operation": "a CHECK calls it with the table owner's rights",
 }
 # Functions that docs/reference.md names without a heading of their own, each with the reason.

@@ -1,9 +1,9 @@
 //! Taking a slot: the account and the journal in one statement.
 //!
 //! Nearly every grant changes two counters, the time of the last one, the cap that the audit goes by, an
-//! InMail's also the credits left, and nothing else. That has a statement of its own, one for each action; setting up one that writes every
-//! column costs more than the write. Any other grant, the first of a day for instance, takes two
-//! statements.
+//! InMail's also the credits left where a balance is known, and nothing else. That has a statement of its own, one
+//! for each action; setting up one that writes every column costs more than the write. Any other grant, the first
+//! of a day for instance, takes two statements.
 
 use crate::postgres::commit;
 use crate::postgres::error::Result;
@@ -19,12 +19,14 @@ use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{ACTIONS, Action};
 
 const TAKE_TYPES: &[pg_sys::Oid] =
+    types![text, int8, xid, int4, int4, instant, uuid, instant, date, text, text, int4, int8];
+const TAKE_COUNTED_TYPES: &[pg_sys::Oid] =
     types![text, int8, xid, int4, int4, instant, uuid, instant, date, text, text, int4, int8, int4];
 
 /// A statement that takes a slot of one action, where the account is still the version that was
 /// decided on.
 macro_rules! take {
-    ($action:literal, $today:literal, $attempts:literal, $last:literal) => {
+    ($action:literal, $today:literal, $attempts:literal, $last:literal, $types:expr) => {
         Statement::new(
             concat!(
                 "WITH taken AS (
@@ -46,7 +48,7 @@ macro_rules! take {
                 $action,
                 "', $11 FROM taken t"
             ),
-            TAKE_TYPES,
+            $types,
         )
     };
 }
@@ -54,15 +56,37 @@ macro_rules! take {
 static TAKE: [Statement; ACTIONS] = [
     take!(
         "inmail",
-        "inmail_cap_today = $12, credits_left = $14, inmails_sent_today",
+        "inmail_cap_today = $12, inmails_sent_today",
         "inmail_attempts_today",
-        "inmail_last_at"
+        "inmail_last_at",
+        TAKE_TYPES
     ),
-    take!("invite", "invites_sent_today", "invite_attempts_today", "invite_last_at"),
-    take!("message", "messages_sent_today", "message_attempts_today", "message_last_at"),
-    take!("profile_view", "profile_views_sent_today", "profile_view_attempts_today", "profile_view_last_at"),
-    take!("engagement", "engagements_sent_today", "engagement_attempts_today", "engagement_last_at"),
+    take!("invite", "invites_sent_today", "invite_attempts_today", "invite_last_at", TAKE_TYPES),
+    take!("message", "messages_sent_today", "message_attempts_today", "message_last_at", TAKE_TYPES),
+    take!(
+        "profile_view",
+        "profile_views_sent_today",
+        "profile_view_attempts_today",
+        "profile_view_last_at",
+        TAKE_TYPES
+    ),
+    take!(
+        "engagement",
+        "engagements_sent_today",
+        "engagement_attempts_today",
+        "engagement_last_at",
+        TAKE_TYPES
+    ),
 ];
+
+/// An InMail of an account whose balance is known. The others leave the column alone, so no trigger is fired.
+static TAKE_COUNTED: Statement = take!(
+    "inmail",
+    "inmail_cap_today = $12, credits_left = $14, inmails_sent_today",
+    "inmail_attempts_today",
+    "inmail_last_at",
+    TAKE_COUNTED_TYPES
+);
 
 /// Takes the slot as decided: writes the account as it is to be `after`, and the operation. The write holds
 /// the account. None, and nothing is written, when the row is no longer the version that was `seen`.
@@ -85,25 +109,26 @@ pub fn take<'a>(
     }
     commit::synchronously();
     let i = new.action.index();
-    let written = spi.run_waiting(
-        &TAKE[i],
-        params![
-            new.account,
-            seen.version.count(),
-            Xid(seen.version.transaction()),
-            after.sent_today[i],
-            after.attempts_today[i],
-            new.reserved_at,
-            new.id,
-            new.expires_at,
-            new.counted_on,
-            new.prospect,
-            new.campaign,
-            after.inmail_cap_today,
-            seen.version.count() + 1,
-            after.credits.map(|credits| credits.left)
-        ],
-    )?;
+    let all = params![
+        new.account,
+        seen.version.count(),
+        Xid(seen.version.transaction()),
+        after.sent_today[i],
+        after.attempts_today[i],
+        new.reserved_at,
+        new.id,
+        new.expires_at,
+        new.counted_on,
+        new.prospect,
+        new.campaign,
+        after.inmail_cap_today,
+        seen.version.count() + 1,
+        after.credits.map(|credits| credits.left)
+    ];
+    let written = match after.credits.filter(|_| new.action == Action::Inmail) {
+        Some(_) => spi.run_waiting(&TAKE_COUNTED, all),
+        None => spi.run_waiting(&TAKE[i], &all[..TAKE_TYPES.len()]),
+    }?;
     let held = Held::by_write(new.account, written.count());
     if held.is_none() {
         check_left_out(spi, new.account, seen)?;

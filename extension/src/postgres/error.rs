@@ -109,6 +109,8 @@ sqlstates! {
     RequestAnswered = b"SG303",
     /// The gate's no to a row that `guard_send` guards; the message is the reason.
     Refused = b"SG401",
+    /// A row that cannot be; PostgreSQL's own code for a CHECK that fails.
+    Impossible = b"23514",
     /// What only operators may do; PostgreSQL's own code for a missing privilege.
     NotAnOperator = b"42501",
 }

@@ -75,6 +75,25 @@ impl<'a> Fired<'a> {
         self.is(pg_sys::TRIGGER_EVENT_BEFORE | pg_sys::TRIGGER_EVENT_ROW | pg_sys::TRIGGER_EVENT_UPDATE)
     }
 
+    /// Whether it is fired AFTER INSERT or AFTER UPDATE, FOR EACH ROW.
+    pub fn is_after_row(&self) -> bool {
+        let after_row = pg_sys::TRIGGER_EVENT_AFTER | pg_sys::TRIGGER_EVENT_ROW;
+        self.is(after_row | pg_sys::TRIGGER_EVENT_INSERT) || self.is(after_row | pg_sys::TRIGGER_EVENT_UPDATE)
+    }
+
+    /// The new row's columns that the trigger names in `UPDATE OF`, as they are stored and in its order; none where
+    /// it names another number of them.
+    pub fn watched_columns<const N: usize>(&self) -> Option<[Param; N]> {
+        let trigger = self.declared().trigger;
+        if trigger.tgnattr as usize != N {
+            return None;
+        }
+        let numbers = unsafe { std::slice::from_raw_parts(trigger.tgattr, N) };
+        let is_update = self.data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_UPDATE;
+        let row = if is_update { self.after() } else { self.inserted() };
+        Some(std::array::from_fn(|i| row.stored(numbers[i].into())))
+    }
+
     fn is(&self, event: u32) -> bool {
         const MASK: u32 =
             pg_sys::TRIGGER_EVENT_TIMINGMASK | pg_sys::TRIGGER_EVENT_ROW | pg_sys::TRIGGER_EVENT_OPMASK;
@@ -243,8 +262,12 @@ impl Column {
 impl TableRow<'_> {
     /// A column as it is stored.
     pub fn datum(&self, column: Column) -> Param {
+        self.stored(column.number)
+    }
+
+    fn stored(&self, number: i32) -> Param {
         let mut is_null = false;
-        let datum = unsafe { heap_getattr(self.tuple, column.number, self.fired.descriptor(), &mut is_null) };
+        let datum = unsafe { heap_getattr(self.tuple, number, self.fired.descriptor(), &mut is_null) };
         (!is_null).then_some(datum)
     }
 

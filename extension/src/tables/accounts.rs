@@ -7,6 +7,7 @@ pub mod credits;
 pub mod held;
 pub mod many;
 pub mod packed;
+pub mod sound;
 pub mod turns;
 
 use crate::postgres::clock;

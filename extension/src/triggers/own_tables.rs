@@ -13,6 +13,7 @@ use crate::postgres::statement::{Spi, Statement};
 use crate::postgres::trigger::{Column, Fired};
 use crate::postgres::version;
 use crate::settle::external::{ExternalSend, Recorded, already_recorded, check_chat_id, journal_send};
+use crate::tables::accounts::sound;
 use crate::tables::append_only;
 use crate::tables::suppressions;
 use pgrx::pg_sys;
@@ -20,6 +21,7 @@ use sendgate_decision::clock::Day;
 use sendgate_decision::names::{Action, OperationId};
 
 sql_reading!(sendgate_append_only, pg_finfo_sendgate_append_only, append_only);
+sql_reading!(sendgate_account_is_sound, pg_finfo_sendgate_account_is_sound, account_is_sound);
 sql_reading!(sendgate_account_leaves, pg_finfo_sendgate_account_leaves, account_leaves);
 sql_reading!(sendgate_config_changed, pg_finfo_sendgate_config_changed, config_changed);
 sql_reading!(sendgate_suppressions_changed, pg_finfo_sendgate_suppressions_changed, suppressions_changed);
@@ -45,6 +47,14 @@ fn append_only(args: &Args) -> Answer {
         "What happened stays written: rows are neither changed nor removed.",
         "Add a new row instead; old rows leave by prune, and by remove_account.",
     ))
+}
+
+/// The rules over several columns of an account, which are the columns that the trigger watches, in this order.
+fn account_is_sound(args: &Args) -> Answer {
+    let fired = Fired::of(args).filter(Fired::is_after_row).ok_or_else(not_on_accounts)?;
+    let columns = fired.watched_columns().ok_or_else(not_on_accounts)?;
+    sound::check(&columns)?;
+    Ok(Some(pg_sys::Datum::null()))
 }
 
 /// An account leaves with all its rows, or not at all.
@@ -153,6 +163,15 @@ fn id_in_use(send: &ExternalSend<'_>) -> Error {
         "the id of this event is in use",
         format!("Account \"{}\" has an event of that id, of another send.", shown(send.account)),
         "Leave the id out: every event gets one of its own.",
+    )
+}
+
+fn not_on_accounts() -> Error {
+    Error::new(
+        Code::MisusedTrigger,
+        "sendgate.account_is_sound belongs to sendgate.accounts only",
+        "It is fired AFTER INSERT OR UPDATE OF the columns that it reads, by the trigger that the extension creates.",
+        "Drop the trigger of your own.",
     )
 }
 

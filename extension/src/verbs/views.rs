@@ -5,6 +5,7 @@ use crate::postgres::function::{Answer, Args, null_argument, sql_reading, unknow
 use crate::postgres::gucs;
 use crate::postgres::zone;
 use crate::tables::accounts::packed;
+use crate::tables::accounts::sound;
 use pgrx::{IntoDatum, JsonB, pg_sys};
 use sendgate_decision::account::DAYS_BEFORE;
 use sendgate_decision::breaker::{Breaker, Reading};
@@ -154,20 +155,11 @@ fn window_since(args: &Args) -> Answer {
     Ok(since.map(|since| pg_sys::Datum::from(since.0)))
 }
 
-/// A window has all of its parts or none and can be; a permit lies only under a stamp,
-/// and one that is taken has a lease.
+/// For upgrades from before 0.3.0, whose CHECK called it.
 fn is_sound_account(args: &Args) -> Answer {
-    let (start, end, days) = (args.time(0), args.time(1), args.optional::<i16>(2));
-    let window_is_sound = match (start, end, days) {
-        (None, None, None) => true,
-        (Some(start), Some(end), Some(days)) => {
-            u8::try_from(days).is_ok_and(|days| Window::new(start, end, days).is_ok())
-        }
-        _ => false,
-    };
-    let (leased, taken, stamped) = (!args.is_null(3), !args.is_null(4), !args.is_null(5));
-    let probe_is_sound = (leased || !taken) && (stamped || !leased);
-    Ok((window_is_sound && probe_is_sound).into_datum())
+    let window_is_sound = sound::window_is_sound(args.time(0), args.time(1), args.optional(2));
+    let permit_is_sound = sound::permit_is_sound(!args.is_null(3), !args.is_null(4), !args.is_null(5));
+    Ok((window_is_sound && permit_is_sound).into_datum())
 }
 
 /// An operation's outcome and time of settling fit its state.

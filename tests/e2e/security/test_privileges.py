@@ -19,14 +19,14 @@ acknowledge_alert""".split()
 OPERATORS += ["adopt_database"]
 DAEMONS = """audit_events reconcile_operations midnight_reset prune tick begin_run
 record_run_failure take_breaker_lines""".split()
-TRIGGERS = "append_only config_changed journal_event suppressions_changed account_leaves".split()
+TRIGGERS = "append_only config_changed journal_event suppressions_changed account_leaves account_is_sound".split()
 # Views call functions with their reader's rights, so these pure readings are readers'; the clock is
 # everybody's who asks the gate.
 READINGS = """sent_as_of sent_in_seven_days_as_of sent_before_days effective_cap breaker_state next_credit_period
 window_days_array window_since credit_forecast""".split()
 READINGS += ["enforcement_of"]
 # Called by constraints, which check as the table's owner.
-INTERNAL = "is_sound_account is_sound_history is_sound_operation".split()
+INTERNAL = "is_sound_history is_sound_operation".split()
 GRANTEES = (
     dict.fromkeys(SENDERS + SENDERS_TRIGGERS, {SENDER})
     | dict.fromkeys(SENDERS_AND_OPERATORS, {SENDER, OPERATOR, DAEMON})
