@@ -40,10 +40,28 @@ FROM (
         (25, $$window_start = '09:00', window_end = '17:00', window_days = 0$$),
         (26, $$window_start = '09:00', window_end = '17:00', window_days = 128$$),
         (27, $$window_days = 1$$),
-        (28, $$probe_operation_id = contract.op(1)$$)
+        (28, $$probe_operation_id = contract.op(1)$$),
+        (29, $$probe_lease_until = now()$$),
+        (30, $$sent_before = '\x00'$$),
+        (31, $$failures = '[]'$$),
+        (32, $$pace_gap = '-1 second'$$),
+        (33, $$pace_gap = '32 days'$$),
+        (34, $$pace_jitter_percent = 101$$),
+        (35, $$enforcement = 'off'$$),
+        (36, $$inmail_credits_stamp = 'me'$$),
+        (37, $$credits_left = 5$$),
+        (38, $$credits_base = 5, credits_since = now(), credits_observed_at = now()$$),
+        (39, $$credits_spent_at = now()$$)
 ) AS input (n, assignment)
 CROSS JOIN LATERAL contract.violates(format('UPDATE sendgate.accounts SET %s WHERE id = ''bad/a''', input.assignment)) AS v
 ORDER BY input.n;
+
+-- The rules over several columns hold in a restore and on a subscriber too, and say what does not fit.
+SET session_replication_role = replica;
+UPDATE sendgate.accounts SET window_days = 1 WHERE id = 'bad/a';
+UPDATE sendgate.accounts SET probe_lease_until = now() WHERE id = 'bad/a';
+INSERT INTO sendgate.accounts (id, tier, day, credits_left) VALUES ('bad/b', 'sales_navigator', current_date, 5);
+RESET session_replication_role;
 
 -- An operation: its state, outcome and times belong together.
 SELECT input.assignment, v.code

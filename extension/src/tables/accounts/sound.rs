@@ -1,4 +1,4 @@
-//! Rules over several columns of an account's row, whoever writes it.
+//! Rules over several columns of an account's row: they hold for the gate's writes and for a DBA's.
 
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::param::Param;
