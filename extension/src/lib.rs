@@ -36,6 +36,7 @@ pub extern "C-unwind" fn _PG_init() {
     postgres::gucs::define();
     gate::refusals::prepare();
     tables::activity::prepare();
+    postgres::planner::install();
     postgres::invalidation::listen(&WATCHED);
     triggers::guard::unheld::watch();
 }

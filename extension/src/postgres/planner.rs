@@ -1,14 +1,24 @@
-//! How the extension's statements are planned: for large tables, whatever PostgreSQL knows of them.
+//! How the extension's statements are planned: for large tables, whatever PostgreSQL knows of them, and
+//! whatever the session has set.
 //!
 //! A plan that was made while a table was nearly empty must still be right a million rows later: a worker
 //! keeps its session for weeks, and a queue that is analysed before a campaign begins is empty. So we tell
 //! the planner that the tables are large, and no plan depends on the time of the last ANALYZE.
+//!
+//! The hooks are installed once, when the library is loaded, and call those that were there before. While no
+//! statement of ours is planned they do nothing else, and no boundary of pgrx stands between PostgreSQL and
+//! the hook before: an error of the application's passes as it is.
 
+mod cached;
 mod column;
+mod raw;
+mod settings;
+
+pub(super) use cached::keep_whatever_the_search_path;
 
 use pgrx::pg_guard;
 use pgrx::pg_sys;
-use pgrx::pg_sys::ffi::pg_guard_ffi_boundary;
+use settings::Settings;
 use std::cell::Cell;
 use std::ffi::{CStr, c_char, c_int};
 
@@ -27,17 +37,38 @@ const ENTRIES_A_PAGE: f64 = 100.0;
 /// Levels above the leaves of an index of that size.
 const TREE_HEIGHT: i32 = 2;
 
-type Hooks = (pg_sys::get_relation_info_hook_type, pg_sys::get_relation_stats_hook_type);
+/// No statement of ours: statements within statements are counted from 1.
+const NO_STATEMENT: u32 = 0;
 
 thread_local! {
+    /// The hooks that were there before ours.
+    static PLANNER: Cell<pg_sys::planner_hook_type> = const { Cell::new(None) };
+    static START: Cell<pg_sys::ExecutorStart_hook_type> = const { Cell::new(None) };
+    static SIZE: Cell<pg_sys::get_relation_info_hook_type> = const { Cell::new(None) };
+    static STATS: Cell<pg_sys::get_relation_stats_hook_type> = const { Cell::new(None) };
     /// The text of the statement that runs; none while none of ours does.
     static RUNNING: Cell<Option<*const str>> = const { Cell::new(None) };
-    /// Whether [`plan`] is asked: it stays so where another extension has put itself before it meanwhile.
-    static ASKED: Cell<bool> = const { Cell::new(false) };
-    /// The planner hook of another extension, which plans for us; none: PostgreSQL plans.
-    static NEXT: Cell<pg_sys::planner_hook_type> = const { Cell::new(None) };
-    /// Hooks of other extensions, while ours are in their place: what they say about other tables holds.
-    static OTHERS: Cell<Option<Hooks>> = const { Cell::new(None) };
+    /// How many statements of ours run, one within another.
+    static DEPTH: Cell<u32> = const { Cell::new(NO_STATEMENT) };
+    /// The statement that is planned with our settings, and those of the session meanwhile.
+    static PLANNED: Cell<u32> = const { Cell::new(NO_STATEMENT) };
+    static SESSION: Cell<Settings> = const { Cell::new(Settings::OURS) };
+    /// The statement for which the session's `plan_cache_mode` is set aside.
+    static UNFORCED: Cell<u32> = const { Cell::new(NO_STATEMENT) };
+}
+
+/// Installs the hooks; called when the library is loaded.
+pub fn install() {
+    unsafe {
+        PLANNER.set(pg_sys::planner_hook);
+        pg_sys::planner_hook = Some(plan);
+        START.set(pg_sys::ExecutorStart_hook);
+        pg_sys::ExecutorStart_hook = Some(start);
+        SIZE.set(pg_sys::get_relation_info_hook);
+        pg_sys::get_relation_info_hook = Some(tell_size);
+        STATS.set(pg_sys::get_relation_stats_hook);
+        pg_sys::get_relation_stats_hook = Some(tell_column);
+    }
 }
 
 /// As long as this lives, a statement runs, and is planned for large tables if it has no plan yet. What a
@@ -49,32 +80,52 @@ pub(super) struct Planning {
 impl Planning {
     /// Of the statement with this text.
     pub fn of(sql: &str) -> Planning {
-        if !ASKED.replace(true) {
-            unsafe {
-                NEXT.set(pg_sys::planner_hook);
-                pg_sys::planner_hook = Some(plan);
-            }
+        let depth = DEPTH.get() + 1;
+        DEPTH.set(depth);
+        // It would have every statement planned anew for each call, although its plan never depends on values.
+        if unsafe { pg_sys::plan_cache_mode } == FORCE_CUSTOM_PLAN {
+            unsafe { pg_sys::plan_cache_mode = AUTO };
+            UNFORCED.set(depth);
         }
         Planning { before: RUNNING.replace(Some(sql)) }
     }
 }
 
 impl Drop for Planning {
+    /// An error leaves the hooks without a word, so what they changed is put right here.
     fn drop(&mut self) {
+        let depth = DEPTH.get();
         RUNNING.set(self.before);
-        // An extension that installed its hook meanwhile goes on calling ours.
-        if self.before.is_none() && is_plan(unsafe { pg_sys::planner_hook }) {
-            unsafe { pg_sys::planner_hook = NEXT.get() };
-            ASKED.set(false);
+        if PLANNED.get() == depth {
+            restore_settings();
         }
+        if UNFORCED.get() == depth {
+            restore_plan_cache_mode();
+        }
+        DEPTH.set(depth - 1);
     }
 }
 
-fn is_plan(hook: pg_sys::planner_hook_type) -> bool {
-    hook.is_some_and(|hook| hook as usize == plan as *const () as usize)
+const AUTO: c_int = pg_sys::PlanCacheMode::PLAN_CACHE_MODE_AUTO as c_int;
+const FORCE_CUSTOM_PLAN: c_int = pg_sys::PlanCacheMode::PLAN_CACHE_MODE_FORCE_CUSTOM_PLAN as c_int;
+
+fn restore_plan_cache_mode() {
+    UNFORCED.set(NO_STATEMENT);
+    unsafe { pg_sys::plan_cache_mode = FORCE_CUSTOM_PLAN };
 }
 
-#[pg_guard]
+fn restore_settings() {
+    PLANNED.set(NO_STATEMENT);
+    SESSION.get().apply();
+}
+
+/// Whether this is the text of our statement that runs now, and not of what it calls.
+unsafe fn is_ours_to_plan(text: *const c_char) -> bool {
+    let is_text = |sql: *const str| unsafe { CStr::from_ptr(text).to_bytes() == (*sql).as_bytes() };
+    !text.is_null() && PLANNED.get() == NO_STATEMENT && RUNNING.get().is_some_and(is_text)
+}
+
+/// The planner. An ERROR below passes over it with a `longjmp`, so nothing here needs dropping.
 unsafe extern "C-unwind" fn plan(
     query: *mut pg_sys::Query,
     text: *const c_char,
@@ -82,66 +133,33 @@ unsafe extern "C-unwind" fn plan(
     params: pg_sys::ParamListInfo,
 ) -> *mut pg_sys::PlannedStmt {
     unsafe {
-        let is_text =
-            |sql: *const str| !text.is_null() && CStr::from_ptr(text).to_bytes() == (*sql).as_bytes();
-        let _large = RUNNING.get().is_some_and(is_text).then(LargeTables::assume);
-        match NEXT.get() {
-            Some(next) => pg_guard_ffi_boundary(|| next(query, text, options, params)),
-            None => pg_sys::standard_planner(query, text, options, params),
+        let ours = is_ours_to_plan(text);
+        if ours {
+            SESSION.set(Settings::current());
+            PLANNED.set(DEPTH.get());
+            Settings::OURS.apply();
         }
+        let planned = match PLANNER.get() {
+            Some(next) => next(query, text, options, params),
+            None => raw::standard_planner(query, text, options, params),
+        };
+        if ours {
+            restore_settings();
+        }
+        planned
     }
 }
 
-/// The settings from before, which are restored at the end.
-struct LargeTables {
-    enable_seqscan: bool,
-    enable_bitmapscan: bool,
-    enable_hashjoin: bool,
-    enable_mergejoin: bool,
-    jit_enabled: bool,
-    hooks: Hooks,
-    others: Option<Hooks>,
-}
-
-impl LargeTables {
-    /// No sequential scans, no joins that read whole tables, no bitmaps, which pay for many rows and not for
-    /// the few that are asked for here, and no JIT, since compiling a look-up takes a thousand times as long
-    /// as it.
-    fn assume() -> LargeTables {
-        unsafe {
-            let before = LargeTables {
-                enable_seqscan: pg_sys::enable_seqscan,
-                enable_bitmapscan: pg_sys::enable_bitmapscan,
-                enable_hashjoin: pg_sys::enable_hashjoin,
-                enable_mergejoin: pg_sys::enable_mergejoin,
-                jit_enabled: pg_sys::jit_enabled,
-                hooks: (pg_sys::get_relation_info_hook, pg_sys::get_relation_stats_hook),
-                others: OTHERS.get(),
-            };
-            pg_sys::enable_seqscan = false;
-            pg_sys::enable_bitmapscan = false;
-            pg_sys::enable_hashjoin = false;
-            pg_sys::enable_mergejoin = false;
-            pg_sys::jit_enabled = false;
-            // What is planned to be computed beforehand may call us again: then the hooks are ours already.
-            OTHERS.set(before.others.or(Some(before.hooks)));
-            pg_sys::get_relation_info_hook = Some(tell_size);
-            pg_sys::get_relation_stats_hook = Some(tell_column);
-            before
-        }
+/// A statement has its plan and begins: from here on the session's own `plan_cache_mode` holds again, for what
+/// the application's triggers do.
+unsafe extern "C-unwind" fn start(query: *mut pg_sys::QueryDesc, flags: c_int) {
+    if UNFORCED.get() != NO_STATEMENT {
+        restore_plan_cache_mode();
     }
-}
-
-impl Drop for LargeTables {
-    fn drop(&mut self) {
-        unsafe {
-            pg_sys::enable_seqscan = self.enable_seqscan;
-            pg_sys::enable_bitmapscan = self.enable_bitmapscan;
-            pg_sys::enable_hashjoin = self.enable_hashjoin;
-            pg_sys::enable_mergejoin = self.enable_mergejoin;
-            pg_sys::jit_enabled = self.jit_enabled;
-            (pg_sys::get_relation_info_hook, pg_sys::get_relation_stats_hook) = self.hooks;
-            OTHERS.set(self.others);
+    unsafe {
+        match START.get() {
+            Some(next) => next(query, flags),
+            None => raw::standard_ExecutorStart(query, flags),
         }
     }
 }
@@ -155,7 +173,6 @@ unsafe fn is_ours(relation: pg_sys::Oid) -> bool {
 }
 
 /// The size of a table and its indexes.
-#[pg_guard]
 unsafe extern "C-unwind" fn tell_size(
     root: *mut pg_sys::PlannerInfo,
     relation: pg_sys::Oid,
@@ -163,9 +180,18 @@ unsafe extern "C-unwind" fn tell_size(
     rel: *mut pg_sys::RelOptInfo,
 ) {
     unsafe {
-        if let Some((Some(other), _)) = OTHERS.get() {
-            pg_guard_ffi_boundary(|| other(root, relation, inhparent, rel));
+        if let Some(next) = SIZE.get() {
+            next(root, relation, inhparent, rel);
         }
+        if PLANNED.get() != NO_STATEMENT {
+            enlarge(relation, rel);
+        }
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn enlarge(relation: pg_sys::Oid, rel: *mut pg_sys::RelOptInfo) {
+    unsafe {
         if !is_ours(relation) {
             return;
         }
@@ -186,7 +212,6 @@ unsafe extern "C-unwind" fn tell_size(
 }
 
 /// What ANALYZE noted is of the day when it ran: a single account, no campaign.
-#[pg_guard]
 unsafe extern "C-unwind" fn tell_column(
     root: *mut pg_sys::PlannerInfo,
     entry: *mut pg_sys::RangeTblEntry,
@@ -194,11 +219,24 @@ unsafe extern "C-unwind" fn tell_column(
     found: *mut pg_sys::VariableStatData,
 ) -> bool {
     unsafe {
-        if (*entry).rtekind == pg_sys::RTEKind::RTE_RELATION && is_ours((*entry).relid) {
-            column::tell((*entry).relid, number, &mut *found);
+        if PLANNED.get() != NO_STATEMENT && tell_own_column(entry, number, found) {
             return true;
         }
-        let other = OTHERS.get().and_then(|(_, stats)| stats);
-        other.is_some_and(|other| pg_guard_ffi_boundary(|| other(root, entry, number, found)))
+        STATS.get().is_some_and(|next| next(root, entry, number, found))
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn tell_own_column(
+    entry: *mut pg_sys::RangeTblEntry,
+    number: pg_sys::AttrNumber,
+    found: *mut pg_sys::VariableStatData,
+) -> bool {
+    unsafe {
+        let ours = (*entry).rtekind == pg_sys::RTEKind::RTE_RELATION && is_ours((*entry).relid);
+        if ours {
+            column::tell((*entry).relid, number, &mut *found);
+        }
+        ours
     }
 }

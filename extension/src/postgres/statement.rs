@@ -8,7 +8,7 @@ use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::gucs;
 use crate::postgres::lock_timeout::Lent;
 use crate::postgres::param::Param;
-use crate::postgres::planner::Planning;
+use crate::postgres::planner::{self, Planning};
 use crate::postgres::raw;
 use crate::postgres::rewritten;
 use crate::postgres::row::Row;
@@ -64,6 +64,8 @@ impl Statement {
                 assert_eq!(pg_sys::SPI_keepplan(plan), 0, "SPI_keepplan failed");
                 self.plan.set(plan);
             }
+        } else {
+            unsafe { planner::keep_whatever_the_search_path(self.plan.get()) };
         }
         self.plan.get()
     }
