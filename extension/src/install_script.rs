@@ -22,7 +22,8 @@ extension_sql_file!("../../sql/34_guard_triggers.sql", name = "guard_triggers", 
 extension_sql_file!("../../sql/34_suppressions.sql", name = "suppressions", requires = ["guard_triggers"]);
 extension_sql_file!("../../sql/35_home_database.sql", name = "home_database", requires = ["suppressions"]);
 extension_sql_file!("../../sql/36_observed.sql", name = "observed", requires = ["home_database"]);
-extension_sql_file!("../../sql/40_campaigns.sql", name = "campaigns", requires = ["observed"]);
+extension_sql_file!("../../sql/37_replication.sql", name = "replication", requires = ["observed"]);
+extension_sql_file!("../../sql/40_campaigns.sql", name = "campaigns", requires = ["replication"]);
 extension_sql_file!("../../sql/41_dispatch.sql", name = "dispatch", requires = ["campaigns"]);
 extension_sql_file!("../../sql/42_shares.sql", name = "shares", requires = ["dispatch"]);
 extension_sql_file!("../../sql/50_books.sql", name = "books", requires = ["shares"]);

@@ -20,6 +20,7 @@ pub mod param;
 pub mod planner;
 mod raw;
 pub mod record;
+pub mod replication;
 mod rewritten;
 pub mod row;
 mod sqlstate;

@@ -70,6 +70,11 @@ impl<'a> Fired<'a> {
         is_update.then(|| pg_sys::Datum::from(self.data.tg_newtuple))
     }
 
+    /// The answer that lets happen whatever it is fired for.
+    pub fn passed(&self) -> pg_sys::Datum {
+        self.deleted().or_else(|| self.updated()).unwrap_or(pg_sys::Datum::null())
+    }
+
     /// Whether it is fired BEFORE UPDATE FOR EACH ROW.
     pub fn is_before_update(&self) -> bool {
         self.is(pg_sys::TRIGGER_EVENT_BEFORE | pg_sys::TRIGGER_EVENT_ROW | pg_sys::TRIGGER_EVENT_UPDATE)
