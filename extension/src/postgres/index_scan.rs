@@ -142,6 +142,12 @@ impl Lookup {
         }
     }
 
+    /// Raises the error that a read would, where the table is not as the gate needs it. For a statement that found
+    /// no row: row security that is forced, or a table in the place of ours, may have hidden it.
+    pub fn must_be_plain(&self) {
+        self.find();
+    }
+
     fn find(&self) -> Rc<Found> {
         let generation = catalog::generation();
         if let Some(found) = self.found.borrow().as_ref().filter(|found| found.generation == generation) {

@@ -327,8 +327,14 @@ pub fn change<'a>(
     Ok(Changed { held, before: row.account, after, at })
 }
 
+/// Raises an error where the table is not as the gate needs it, and an account may be missing for that reason.
+pub fn must_be_plain() {
+    ACCOUNT.must_be_plain();
+}
+
 /// The error for an account that does not exist.
 pub fn unknown(id: &str) -> Error {
+    must_be_plain();
     Error::new(
         Code::UnknownAccount,
         format!("unknown account: \"{}\"", shown(id)),

@@ -297,7 +297,13 @@ pub fn cut(text: &str) -> String {
 }
 
 /// The error for an operation that the account does not have.
+/// Raises an error where the table is not as the gate needs it, for statements that read it without a look-up.
+fn must_be_plain() {
+    OPERATION.must_be_plain();
+}
+
 fn unknown(account: &str, operation: OperationId) -> Error {
+    must_be_plain();
     Error::new(
         Code::UnknownOperation,
         format!("unknown operation: {} on account \"{}\"", ids::show(operation), shown(account)),

@@ -159,6 +159,7 @@ pub fn hold<'a>(
         Busy::Wait => spi.run_waiting(&HOLD, &values)?,
         Busy::Skip => spi.run(&HOLD_FREE, &values),
     };
+    super::must_be_plain();
     let held = |mut columns: Row| {
         let row = read_columns(&mut columns);
         let id = asked.get(columns.value::<&str>()).copied()?;

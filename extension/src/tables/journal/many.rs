@@ -83,7 +83,9 @@ pub fn read(spi: &Spi, accounts: &[String], operations: &[OperationId]) -> Resul
         array(Element::Uuid, operations.iter().copied()),
     ];
     let mut found: Vec<Option<JournalRow>> = accounts.iter().map(|_| None).collect();
-    for mut columns in spi.run(&READ, &values).iter() {
+    let rows = spi.run(&READ, &values);
+    journal::must_be_plain();
+    for mut columns in rows.iter() {
         let i = columns.value::<i32>() as usize - 1;
         found[i] = Some(journal::read_columns(&mut columns, operations[i]));
     }

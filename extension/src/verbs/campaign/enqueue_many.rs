@@ -13,6 +13,7 @@ use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
 use crate::postgres::subtransaction::attempt_or_fail;
 use crate::settle::batch::check_length;
+use crate::tables::accounts;
 use crate::tables::accounts::many::{Busy, hold};
 use crate::tables::dispatch_queue;
 use crate::tables::suppressions::{self, Suppressed};
@@ -263,7 +264,11 @@ fn known(spi: &Spi, checked: &[Result<Work<'_>>]) -> Result<HashSet<String>> {
     for account in &asked {
         arrivals::lock(account)?;
     }
+    let wanted = asked.len();
     let rows = spi.run_on_latest_snapshot(&KNOWN, &[array(Element::Text, asked)]);
+    if rows.count() < wanted {
+        accounts::must_be_plain();
+    }
     Ok(rows.iter().map(|mut row| row.value()).collect())
 }
 
