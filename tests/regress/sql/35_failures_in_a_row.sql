@@ -35,6 +35,11 @@ SELECT count, level, since, until FROM contract.failing_35 WHERE id = 'fail/a';
 SELECT proceed FROM sendgate.reserve('fail/a', 'invite', 'd1', NULL, contract.op(100));
 SELECT sendgate.confirm('fail/a', contract.op(100)) IS NOT NULL AS delivered;
 SELECT count(*) FROM contract.failing_35 WHERE id = 'fail/a';
+-- Where nothing is counted, a delivery writes no row of the account.
+SELECT proceed FROM sendgate.reserve('fail/a', 'invite', 'd3', NULL, contract.op(103));
+SELECT ctid, xmin, version FROM sendgate.accounts WHERE id = 'fail/a' \gset before_
+SELECT sendgate.confirm('fail/a', contract.op(103)) IS NOT NULL AS delivered;
+SELECT ctid = :'before_ctid' AND xmin = :'before_xmin' AND version = :before_version AS untouched FROM sendgate.accounts WHERE id = 'fail/a';
 SELECT contract.tries_35('fail/a', 10, 18, 400);
 SELECT proceed FROM sendgate.reserve('fail/a', 'invite', 'd2', NULL, contract.op(101));
 SELECT sendgate.rollback('fail/a', contract.op(101));

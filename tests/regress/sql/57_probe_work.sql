@@ -118,10 +118,12 @@ SELECT sendgate.set_cap('probes/cap', 'inmail', NULL);
 SELECT count(*) FROM sendgate.dispatch(10, NULL, 'probes/cap');
 
 -- Work of a paused campaign is not offered, nor a prospect who is in flight already.
+SET sendgate.now = '2026-05-24 11:00:00+00';
+SELECT sendgate.upsert_account('probes/choice', 'sales_navigator');
+SELECT sendgate.enqueue('probes/paused', 'p0', 'probes/choice', 'inmail') AS is_new;
 SELECT contract.account_57('probes/choice');
 SELECT sendgate.breaker_clear('probes/choice', 'test');
 SELECT proceed FROM sendgate.reserve('probes/choice', 'inmail', 'p1', NULL, contract.op(1));
-SELECT sendgate.enqueue('probes/paused', 'p0', 'probes/choice', 'inmail', '2026-05-24 11:00+00') AS is_new;
 SELECT sendgate.breaker_arm('probes/choice', 'test');
 SELECT count(*) FROM sendgate.dispatch(10, NULL, 'probes/choice');
 SELECT sendgate.pause_campaign('probes/paused');

@@ -255,3 +255,15 @@ SELECT prospect_id, cardinality(sendgate.confirm_many(
 )) FROM op ORDER BY prospect_id;
 RESET client_min_messages;
 SELECT prospect_id, state, reason FROM sendgate.enrollments WHERE campaign_id = 'two' ORDER BY prospect_id;
+
+-- A wait that makes no sense is the warning SG220 in a batch too: what the provider said is not lost over it.
+SELECT sendgate.upsert_account('batch/' || a, 'sales_navigator') FROM unnest(ARRAY['wait_a', 'wait_b']) a;
+SELECT proceed FROM sendgate.reserve('batch/wait_a', 'invite', 'p', NULL, contract.op(62));
+SELECT proceed FROM sendgate.reserve('batch/wait_b', 'invite', 'p', NULL, contract.op(62));
+\set VERBOSITY sqlstate
+SELECT sendgate.rollback_many(
+    ARRAY['batch/wait_a', 'batch/wait_b'], array_fill(contract.op(62), '{2}'), NULL, NULL, ARRAY[429, 429],
+    ARRAY['-1 second', '2 hours']::interval[]
+);
+\set VERBOSITY default
+SELECT account_id, until - sendgate.clock() AS lasts FROM sendgate.cooldowns WHERE account_id LIKE 'batch/wait%' ORDER BY account_id;
