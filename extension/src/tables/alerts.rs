@@ -11,7 +11,7 @@ use sendgate_decision::clock::{Day, Instant};
 use std::collections::HashSet;
 
 /// Stands for all accounts, in alerts that are about none.
-const NO_ACCOUNT: &str = "*";
+pub const NO_ACCOUNT: &str = "*";
 
 /// The alert about so many accounts that fail together that it is the provider; it is about no account.
 pub const PROVIDER_FAILING: &str = "provider_failing";

@@ -144,3 +144,7 @@ FROM (
 CROSS JOIN LATERAL contract.error('SELECT sendgate.' || input.statement) AS e
 ORDER BY input.n;
 SELECT contract.books() = :'before' AS nothing_changed;
+
+-- No account is called as all of them are.
+SELECT code, message, detail, hint FROM contract.error($$SELECT sendgate.upsert_account('*', 'free')$$);
+SELECT count(*) FROM sendgate.accounts WHERE id = '*';

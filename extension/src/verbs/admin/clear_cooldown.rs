@@ -22,9 +22,6 @@ use serde_json::{Map, Value, json};
 
 sql_function!(sendgate_clear_cooldown, pg_finfo_sendgate_clear_cooldown, clear_cooldown);
 
-/// Stands for all accounts.
-const EVERY_ACCOUNT: &str = "*";
-
 /// Accounts that have failures in a row of some action.
 static FAILING: Statement = Statement::new(
     "SELECT a.id FROM sendgate.accounts a
@@ -37,7 +34,7 @@ fn clear_cooldown(args: &Args) -> Answer {
     let (account, note) = (args.id(0, "account_id")?, args.note(1)?);
     let action = args.optional_action(2)?;
     Spi::connect(|spi| match account {
-        EVERY_ACCOUNT => clear_failures(spi, action, note),
+        alerts::NO_ACCOUNT => clear_failures(spi, action, note),
         account => clear(spi, account, action, note),
     })?;
     VOID

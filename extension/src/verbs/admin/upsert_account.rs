@@ -155,6 +155,9 @@ fn insert<'a>(spi: &'a Spi, account: &'a str, change: &Change<'_>) -> Result<Opt
         return Ok(None);
     }
     let tier = change.tier.ok_or_else(|| null_argument("tier"))?;
+    if account == alerts::NO_ACCOUNT {
+        return Err(stands_for_all(account));
+    }
     let today = clock::now().day();
     // An account of this id may have been here before: what it sent counts.
     let before =
@@ -193,6 +196,15 @@ fn update(spi: &Spi, account: Held<'_>, change: &Change<'_>) {
 fn show(spi: &Spi, account: &str) -> Value {
     let text: Option<String> = spi.run(&SHOW, params![account]).first().and_then(|mut row| row.nullable());
     text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(Value::Null)
+}
+
+fn stands_for_all(account: &str) -> Error {
+    Error::new(
+        Code::InvalidText,
+        format!("account_id must not be \"{account}\""),
+        "It stands for all accounts: in alerts, and in clear_cooldown.",
+        "Choose another id.",
+    )
 }
 
 /// Passes the name of a tier that exists.
