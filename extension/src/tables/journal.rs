@@ -198,6 +198,14 @@ pub fn state(account: &str, operation: OperationId) -> Result<Option<OperationSt
     })
 }
 
+/// Whether an operation was delivered so long ago that only its event is left of it.
+pub fn is_only_proven(account: &str, operation: OperationId) -> Result<bool> {
+    index_scan::now(&[&OPERATION, &EVENT], || {
+        let key = params![account, operation];
+        Ok(OPERATION.one(key, |_| ()).is_none() && EVENT.one(key, |_| ()).is_some())
+    })
+}
+
 fn read_operation(row: &mut Row, id: OperationId) -> JournalRow {
     let mut operation = Operation {
         id,

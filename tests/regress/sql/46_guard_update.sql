@@ -74,6 +74,12 @@ SET sendgate.now = '2026-05-25 13:00:00+00';
 SELECT sendgate.resolve_operation(account_id, operation_id, false) FROM outbox WHERE id = 4;
 SELECT n, code, message FROM unnest('{3,4}'::int[]) n CROSS JOIN LATERAL claim(n) ORDER BY n;
 
+-- Of one that was delivered long ago only the event is left; it is refused all the same.
+BEGIN;
+DELETE FROM sendgate.send_operations WHERE (account_id, operation_id) = (SELECT account_id, operation_id FROM outbox WHERE id = 1);
+SELECT code, message FROM claim(1);
+ROLLBACK;
+
 -- A claim that is rolled back leaves nothing, nor does one whose row is not written in the end.
 SELECT contract.books() AS before \gset
 BEGIN;

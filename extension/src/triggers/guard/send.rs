@@ -114,6 +114,9 @@ impl Guard {
                 match self.elsewhere(before, &account, id)? {
                     Some(OperationState::Released) => operation = None,
                     Some(state) => return Ok(spent_elsewhere(action, state, id)),
+                    None if journal::is_only_proven(&account, id)? => {
+                        return Ok(spent_elsewhere(action, OperationState::Delivered, id));
+                    }
                     None => {}
                 }
                 KnownId::IsSpent
@@ -180,7 +183,7 @@ fn was_perhaps_sent(state: OperationState) -> bool {
     state != OperationState::Released
 }
 
-/// The refusal of a row whose operation belongs to the account that it was moved away from.
+/// The refusal of a row whose operation belongs to the account that it was moved away from, or was pruned.
 fn spent_elsewhere(action: Action, state: OperationState, id: OperationId) -> Answered {
     let reason = if state.is_unresolved() { Reason::OperationInFlight } else { Reason::OperationResolved };
     refusals::count(action, reason);
