@@ -284,3 +284,22 @@ SELECT count(*) AS in_the_journal FROM sendgate.send_operations WHERE account_id
 SELECT sendgate.record_external_send('prn-5', 'inmail', 'p', 'chat-5', '2027-04-10 12:00:00+00') = :'event' AS same_event;
 SELECT sendgate.record_external_send('prn-5', 'inmail', 'p', 'chat-6', '2027-04-10 12:00:00+00') = :'event' AS same_event;
 SELECT chat_id, count(*) FROM sendgate.linkedin_events WHERE account_id = 'prn-5' GROUP BY 1 ORDER BY 1;
+
+-- The logs of cooldowns, balances and observed refusals go like the others.
+SET sendgate.now = '2066-03-01 12:00:00+00';
+SELECT sendgate.upsert_account('prn-6', 'sales_navigator');
+SELECT sendgate.record_credit_balance('prn-6', 9);
+SELECT sendgate.set_enforcement('prn-6', 'observe', 'test');
+SELECT proceed FROM sendgate.reserve('prn-6', 'inmail', 'p', NULL, contract.op(68));
+SELECT sendgate.rollback('prn-6', contract.op(68), http_status => 429);
+SELECT proceed, reason FROM sendgate.reserve('prn-6', 'inmail', 'q', NULL, contract.op(69));
+CREATE VIEW pg_temp.prn_6 AS
+SELECT (SELECT count(*) FROM sendgate.cooldown_log WHERE account_id = 'prn-6') AS cooldowns,
+       (SELECT count(*) FROM sendgate.credit_balances WHERE account_id = 'prn-6') AS balances,
+       (SELECT count(*) FROM sendgate.observed_refusals WHERE account_id = 'prn-6') AS refusals;
+SET sendgate.now = '2066-05-30 12:00:00+00';
+SELECT pg_temp.prune('90 days', '400 days', 10000);
+SELECT * FROM pg_temp.prn_6;
+SET sendgate.now = '2066-05-30 12:00:01+00';
+SELECT pg_temp.prune('90 days', '400 days', 10000);
+SELECT * FROM pg_temp.prn_6;
