@@ -1,11 +1,11 @@
 //! The work for one prospect, whatever its account and campaign.
 
-use crate::postgres::param::{params, types};
+use crate::postgres::param::{Element, IntoParam, array, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
 use crate::tables::dispatch_queue;
 use sendgate_decision::clock::Instant;
-use sendgate_decision::names::Action;
+use sendgate_decision::names::{Action, EnrollmentState};
 use std::collections::BTreeSet;
 
 /// Goes from campaign to campaign by their index, because no index begins with the prospect: it would cost
@@ -24,9 +24,9 @@ static ACCOUNTS: Statement = Statement::new(
      FROM campaign c
      JOIN sendgate.enrollments e
          ON e.campaign_id OPERATOR(pg_catalog.=) c.id AND e.prospect_id OPERATOR(pg_catalog.=) $1
-            AND e.state OPERATOR(pg_catalog.=) 'waiting'
+            AND e.state OPERATOR(pg_catalog.=) ANY ($2::pg_catalog.text[])
      ORDER BY 1",
-    types![text],
+    types![text, texts],
 );
 
 static RELEASE: Statement = Statement::new(
@@ -39,9 +39,11 @@ static RELEASE: Statement = Statement::new(
     types![text, text, instant],
 );
 
-/// The accounts with waiting work for the prospect, in ascending order.
-pub fn accounts(spi: &Spi, prospect: &str) -> Vec<String> {
-    spi.run_on_latest_snapshot(&ACCOUNTS, params![prospect]).iter().map(|mut row| row.value()).collect()
+/// The accounts with work for the prospect in one of these states, in ascending order.
+pub fn accounts(spi: &Spi, prospect: &str, states: &[EnrollmentState]) -> Vec<String> {
+    let states = array(Element::Text, states.iter().map(|state| state.name()));
+    let rows = spi.run_on_latest_snapshot(&ACCOUNTS, &[prospect.param(), states]);
+    rows.iter().map(|mut row| row.value()).collect()
 }
 
 /// The prospect's suppression is over: the account's work that waits for its end is due now.

@@ -12,6 +12,7 @@ use crate::tables::accounts;
 use crate::tables::admin_log;
 use crate::tables::enrollments::of_prospect;
 use sendgate_decision::clock::Instant;
+use sendgate_decision::names::EnrollmentState;
 use serde_json::{Value, json};
 
 sql_function!(sendgate_suppress_prospect, pg_finfo_sendgate_suppress_prospect, suppress_prospect);
@@ -90,7 +91,7 @@ fn unsuppress(spi: &Spi, prospect: &str, note: Option<&str>) -> Result<()> {
 
 /// Makes the work due that waits for the end of a suppression, account by account.
 fn release(spi: &Spi, prospect: &str) -> Result<()> {
-    for account in of_prospect::accounts(spi, prospect) {
+    for account in of_prospect::accounts(spi, prospect, &[EnrollmentState::Waiting]) {
         // A dispatch that still saw the suppression keeps the account until its work is postponed.
         let (held, _) = accounts::hold(spi, &account)?;
         of_prospect::release(spi, held, prospect, clock::now());

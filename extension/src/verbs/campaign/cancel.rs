@@ -8,9 +8,15 @@ use crate::postgres::param::{IntoParam, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts;
 use crate::tables::accounts::held::Held;
+use crate::tables::enrollments::of_prospect;
+use sendgate_decision::names::EnrollmentState;
 
 sql_function!(sendgate_cancel, pg_finfo_sendgate_cancel, cancel);
 sql_function!(sendgate_cancel_prospect, pg_finfo_sendgate_cancel_prospect, cancel_prospect);
+
+/// States of work that may still be sent.
+const OPEN: [EnrollmentState; 3] =
+    [EnrollmentState::Waiting, EnrollmentState::Sending, EnrollmentState::Parked];
 
 static ACCOUNTS: Statement = Statement::new(
     "SELECT DISTINCT e.account_id FROM sendgate.enrollments e
@@ -27,31 +33,6 @@ static CANCEL: Statement = Statement::new(
        AND e.campaign_id OPERATOR(pg_catalog.=) $3
        AND e.state OPERATOR(pg_catalog.=) ANY (ARRAY['waiting', 'sending', 'parked'])",
     types![text, text, text, instant],
-);
-
-/// From campaign to campaign by the index of campaigns: one of prospects alone would cost every hand-out an
-/// entry, and this is asked only when a prospect opts out.
-static ACCOUNTS_OF_PROSPECT: Statement = Statement::new(
-    "WITH RECURSIVE c (campaign_id) AS (
-         (SELECT e.campaign_id FROM sendgate.enrollments e ORDER BY e.campaign_id LIMIT 1)
-         UNION ALL
-         SELECT n.campaign_id FROM c
-         CROSS JOIN LATERAL (
-             SELECT e.campaign_id FROM sendgate.enrollments e
-             WHERE e.campaign_id OPERATOR(pg_catalog.>) c.campaign_id
-             ORDER BY e.campaign_id LIMIT 1
-         ) n
-     )
-     SELECT DISTINCT w.account_id FROM c
-     CROSS JOIN LATERAL (
-         SELECT e.account_id FROM sendgate.enrollments e
-         WHERE e.campaign_id OPERATOR(pg_catalog.=) c.campaign_id
-           AND e.prospect_id OPERATOR(pg_catalog.=) $1
-           AND e.state OPERATOR(pg_catalog.=) ANY (ARRAY['waiting', 'sending', 'parked'])
-         OFFSET 0
-     ) w
-     ORDER BY 1",
-    types![text],
 );
 
 static CANCEL_ALL: Statement = Statement::new(
@@ -84,8 +65,7 @@ fn cancel(args: &Args) -> Answer {
 fn cancel_prospect(args: &Args) -> Answer {
     let prospect = args.id(0, "prospect_id")?;
     let cancelled = Spi::connect(|spi| {
-        let found = spi.run(&ACCOUNTS_OF_PROSPECT, params![prospect]);
-        let accounts: Vec<String> = found.iter().map(|mut row| row.value()).collect();
+        let accounts = of_prospect::accounts(spi, prospect, &OPEN);
         on_each(spi, &accounts, |held| {
             spi.run(&CANCEL_ALL, params![held.id(), prospect, clock::now()]).count()
         })
