@@ -594,9 +594,9 @@ VALUES
     (1501, 'rate limit', '422 or none', 'rate_limited'),
     (1502, 'unauthorized', '422 or none', 'auth_lost');
 
--- Functions with more arguments. Each stays the object that it is, with its grants, a DBA's own among them,
--- and whatever of users' calls it. There is no statement for that, so the new arguments are written
--- to pg_proc, as PostgreSQL's own extensions do it (intarray, pg_trgm), from a copy that has them.
+-- Functions with more arguments. Each stays the object that it is, so that its grants stay, a DBA's own among
+-- them, and so does what users built on it: functions, views and triggers. There is no statement for that. The new
+-- arguments are written to pg_proc from a copy that has them, as PostgreSQL's own extensions do it (intarray, pg_trgm).
 CREATE FUNCTION sendgate.longer_clear_cooldown(
     account_id text,
     note text,
@@ -1792,7 +1792,8 @@ AS 'MODULE_PATHNAME', 'sendgate_judge_trigger';
 COMMENT ON FUNCTION sendgate.judge_trigger(oid, oid) IS
 'What is wrong with the declaration of a trigger that calls guard_send or settle_send, as the first statement that fires it would say in SG010, and the number of its operation id column; it is not fired. All NULL: nothing to judge. For the view guard_triggers, which asks about all of them.';
 
-CREATE VIEW sendgate.guard_triggers AS
+-- It reads the catalog alone, which every role may read, and so it does that with the rights of its caller.
+CREATE VIEW sendgate.guard_triggers WITH (security_invoker) AS
 SELECT n.nspname::text AS schema_name, c.relname::text AS table_name, t.tgname::text AS trigger_name,
        p.proname::text AS function, pg_get_triggerdef(t.oid) AS definition,
        v.fault, v.detail, v.hint,

@@ -119,7 +119,7 @@ impl Kind {
             ],
             Kind::ForceOpen => &[
                 "No InMail of this account is sent, whatever its credits, and no probe either.",
-                "It holds over the end of the credit period, until somebody sets it back to automatic.",
+                "It holds over the end of the credit period, until an operator sets it back to automatic.",
                 "Everything else that the account sends goes on.",
             ],
             Kind::ForceAuto => &[
@@ -130,7 +130,7 @@ impl Kind {
                 "If the provider says once more that it is restricted or signed out, it stops again.",
             ],
             Kind::Pause => &[
-                "Nothing more is sent through this account, whatever it is, until somebody lets it send again.",
+                "Nothing more is sent through this account, whatever it is, until an operator lets it send again.",
                 "What workers have in hand may still be sent, and is settled as ever.",
             ],
             Kind::Cooldown => &[
@@ -151,7 +151,7 @@ impl Kind {
                 "The prospect can be tried again, and campaign work is, after a while. Be sure that nothing left.",
             ],
             Kind::PauseAll => &[
-                "No account gets another slot for anything, until somebody resumes.",
+                "No account gets another slot for anything, until an operator resumes.",
                 "What workers have in hand may still be sent, and is settled as ever.",
             ],
             Kind::ResumeAll => &["Accounts may send again, each within its own rules."],

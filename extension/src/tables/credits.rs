@@ -15,11 +15,13 @@ use sendgate_decision::credits::journal::{Fate, Sending, unanswered};
 use sendgate_decision::names::{OperationId, OperationState, Outcome};
 
 /// The InMails of an account whose `expires_at` is after an instant, reserved at another or before it. The day,
-/// which is never before that of the reservation, is what the index knows.
+/// which is never before that of the reservation, is what the index by day knows. The action is compared as an
+/// expression, here and below, and so no index can look it up: the index by prospect, which has the action too,
+/// would have to be read from the account's first operation to its last.
 static SENDINGS: Statement = Statement::new(
     "SELECT o.reserved_at, o.expires_at, o.settled_at, o.state, o.outcome
      FROM sendgate.send_operations o
-     WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.action OPERATOR(pg_catalog.=) 'inmail'
+     WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND (o.action OPERATOR(pg_catalog.||) '') OPERATOR(pg_catalog.=) 'inmail'
        AND o.counted_on OPERATOR(pg_catalog.>=) $2
        AND o.expires_at OPERATOR(pg_catalog.>) $3 AND o.reserved_at OPERATOR(pg_catalog.<=) $4",
     types![text, date, instant, instant],
@@ -31,7 +33,7 @@ static SENDINGS_MANY: Statement = Statement::new(
      FROM unnest($1::pg_catalog.text[], $2::pg_catalog.date[], $3::pg_catalog.timestamptz[])
           WITH ORDINALITY AS u (account_id, first, since, n)
      JOIN sendgate.send_operations o
-         ON o.account_id OPERATOR(pg_catalog.=) u.account_id AND o.action OPERATOR(pg_catalog.=) 'inmail'
+         ON o.account_id OPERATOR(pg_catalog.=) u.account_id AND (o.action OPERATOR(pg_catalog.||) '') OPERATOR(pg_catalog.=) 'inmail'
             AND o.counted_on OPERATOR(pg_catalog.>=) u.first
             AND o.expires_at OPERATOR(pg_catalog.>) u.since",
     types![texts, dates, instants],
@@ -41,7 +43,7 @@ static SENDINGS_MANY: Statement = Statement::new(
 static UNANSWERED: Statement = Statement::new(
     "SELECT pg_catalog.count(*)::pg_catalog.int4, pg_catalog.min(o.expires_at)
      FROM sendgate.send_operations o
-     WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND o.action OPERATOR(pg_catalog.=) 'inmail'
+     WHERE o.account_id OPERATOR(pg_catalog.=) $1 AND (o.action OPERATOR(pg_catalog.||) '') OPERATOR(pg_catalog.=) 'inmail'
        AND o.counted_on OPERATOR(pg_catalog.>=) $2
        AND o.expires_at OPERATOR(pg_catalog.>) $3 AND o.reserved_at OPERATOR(pg_catalog.<=) $3
        AND o.state OPERATOR(pg_catalog.=) ANY (ARRAY['reserved', 'indeterminate'])

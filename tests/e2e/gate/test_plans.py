@@ -45,9 +45,7 @@ MORE = (
 # is emptied every few seconds and whose oldest lines are wanted.
 # A request for erasure reads the logs, because an index for it would cost every delivery an entry, and asks each account
 # by its index whether it knows the prospect.
-# Of an account with few InMails, those that are unanswered: two indexes cost the same, and the statistics decide.
 KNOWN = (
-    "SELECT o.reserved_at, o.expires_at, o.settled_at, o.state, o.outcome",
     "SELECT a.id FROM sendgate.accounts a CROSS JOIN LATERAL",
     "o.prospect_id OPERATOR(pg_catalog.=) $1 LIMIT $2",
     "WHERE a.tier OPERATOR(pg_catalog.=) $1",

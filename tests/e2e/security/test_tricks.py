@@ -34,8 +34,6 @@ OPEN_SETTINGS = ["sendgate.actor", "sendgate.in_transaction"]
 REFUSED = "42501"
 # PostgreSQL refuses a view that cannot be written through before it looks at any rights.
 NEVER = "55000"
-# Locking a view locks what it reads as the owner of the view, and only a superuser may lock the catalog.
-LOCKS_THE_CATALOG = "LOCK TABLE sendgate.guard_triggers "
 # Syntax, columns, objects, functions and tables that are not there.
 MALFORMED = ("42601", "42703", "42704", "42883", "42P01")
 # Settings of the configuration file alone.
@@ -70,7 +68,6 @@ def test_a_superuser_is_let_through(env):
     tricks = [sql for sql, _ in (*on_relations(env, user, None), *on_routines(env, user), *on_types(env, user))]
     codes = {sql: attempt(connection, sql) for sql in tricks if "COPY" not in sql}
     malformed = {sql: code for sql, code in codes.items() if code in (REFUSED, *MALFORMED)}
-    malformed = {sql: code for sql, code in malformed.items() if not sql.startswith(LOCKS_THE_CATALOG)}
     equal(malformed, {}, "tricks that prove nothing")
     through = sum(code is None for code in codes.values())
     assert through > 0.8 * len(codes), f"only {through} of {len(codes)} tricks would work"

@@ -106,7 +106,7 @@ fn stopped(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
 
 fn work(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
     let cooling = CAUSES.map(|cause| ([("cause", cause)], count_of(&numbers.cooling, cause)));
-    let help = "Accounts that cool down, or an action of which does, by cause.";
+    let help = "Accounts that cool down, as a whole or for one of their actions, by cause.";
     page.gauges("sendgate_accounts_cooling_down", help, cooling)?;
     let help = "Operations of unknown outcome; counted up to 100000.";
     page.gauge("sendgate_unknown_outcomes", help, numbers.unknown)?;
