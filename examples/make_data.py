@@ -4,7 +4,8 @@ accounts.csv is written by hand. Its `credits` are what the mock provider lets a
 this month, `renewal` what it gets on the 1st. Two of the accounts hold so few that they run dry in
 the first seconds of the demo. Two more meet a provider that fails: ivan-petrov's invites are over LinkedIn's
 weekly limit, and clara-nunes sends invites whose text is too long (`trouble`). The provider shows the InMail balance of
-one of its products for sofia-novak (`balance`), and answers each of her InMails without a fault.
+one of its products for sofia-novak (`balance`), and answers each of her messages and InMails without a fault. So two
+campaigns share her account: a newsletter, and a sequence of two messages to each prospect.
 """
 
 import csv
@@ -22,14 +23,18 @@ CONNECTION_PERCENT = 50
 """The share of that campaign's prospects who are connections: only to these a message can be sent."""
 SHARED_PERCENT = 4
 """Invited prospects to whom spring-inmail writes as well, through the same account. If they accept,
-two campaigns want the same InMail sent, and the gate has to let only one of them send it."""
+two campaigns want the same InMail sent, and the gate keeps the two apart by the prospect's cooldown."""
 FAILING = 60
 """Invites of each account in trouble, enough to see that few of them are tried."""
 MESSAGES = 8
 """Messages of each of these accounts, to see that they go on."""
 KNOWN = 24
 """InMails of each account whose balance is known: more than it has credits for, before and after a top-up."""
-COLUMNS = ["campaign_id", "prospect_id", "account_id", "action", "is_connection"]
+NEWSLETTER = 30
+"""Messages of each of these accounts, put in before the sequence, which does not have to wait for them."""
+SEQUENCE = 4
+"""Prospects of each of these accounts who get two messages."""
+COLUMNS = ["campaign_id", "prospect_id", "account_id", "action", "is_connection", "step"]
 
 
 def rows(accounts: list[str], senders: list[str], troubled: list[str], known: list[str]):
@@ -53,6 +58,11 @@ def rows(accounts: list[str], senders: list[str], troubled: list[str], known: li
     for account in known:
         for number in range(KNOWN):
             yield "known-credits", f"known-{account}-{number + 1:03}", account, "inmail", "no"
+        for number in range(NEWSLETTER):
+            yield "newsletter", f"reader-{account}-{number + 1:03}", account, "message", "yes"
+        for number in range(SEQUENCE):
+            for step in (1, 2):
+                yield "sequence", f"welcome-{account}-{number + 1:03}", account, "message", "yes", step
 
 
 def main() -> None:
@@ -67,7 +77,8 @@ def main() -> None:
     with open(HERE / "prospects.csv", "w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
-        writer.writerows(rows(everybody, senders, troubled, known))
+        # One message to a prospect, unless a step says which of several.
+        writer.writerows((*row, 1)[: len(COLUMNS)] for row in rows(everybody, senders, troubled, known))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,6 @@
 - `table`     the live table of accounts and campaigns
 - `books`     what is judged: the database's books, and the provider's ledger
 - `opt_out`   a prospect who opts out while the campaigns run
-- `verdict`, `verdict_campaigns`   the one against the other, check by check
+- `verdict`, `verdict_…`   the one against the other, check by check
 - `terminal`  where and how things are printed
 """

@@ -6,8 +6,8 @@ from datetime import datetime
 from .stage import Session
 
 OPERATIONS = """
-SELECT operation_id::text, account_id, prospect_id, campaign_id, action, state, counted_on, reserved_at, attempt,
-       outcome
+SELECT operation_id::text, account_id, prospect_id, campaign_id, action, step, state, counted_on, reserved_at,
+       attempt, outcome
   FROM sendgate.send_operations
 """
 EVENTS = """
@@ -19,7 +19,7 @@ SELECT account_id, action, sent_today, daily_cap, (sendgate.clock() AT TIME ZONE
   FROM sendgate.counters
 """
 ENROLLMENTS = """
-SELECT account_id, prospect_id, campaign_id, action, state, attempts, is_connection, reason
+SELECT account_id, prospect_id, campaign_id, action, step, state, attempts, is_connection, reason
   FROM sendgate.enrollments
 """
 BREAKER_LOG = "SELECT account_id, action, reason, at, exhausted_at FROM sendgate.breaker_log ORDER BY at"
@@ -30,13 +30,13 @@ SELECT account_id, prospect_id, campaign_id, action, exhausted_at, deferred_to
 """
 SUPPRESSIONS = "SELECT prospect_id, suppressed_at FROM sendgate.suppressions"
 OUT_OF_CREDITS = "account_inmail_credits_exhausted"
-KEY = ("account_id", "prospect_id", "campaign_id", "action")
+KEY = ("account_id", "prospect_id", "campaign_id", "action", "step")
 UNRESOLVED = {"reserved", "indeterminate"}
 HELD = UNRESOLVED | {"delivered"}
 
 
 def key(row: dict) -> tuple:
-    """What an enrollment is known by, and what its operations and skips say that they belong to."""
+    """What an enrollment is known by, and what its operations say that they belong to."""
     return tuple(row[name] for name in KEY)
 
 

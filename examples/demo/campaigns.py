@@ -19,15 +19,17 @@ from .terminal import step
 
 PROSPECTS = EXAMPLES / "prospects.csv"
 INVITE_FIRST, SWITCHED, KNOWN = "invite-first", "switched", "known-credits"
+NEWSLETTER, SEQUENCE = "newsletter", "sequence"
 TOPPED_UP = 5
 """Credits that the company buys for an account whose known credits are gone."""
 ENQUEUE = """
 SELECT count(*) FILTER (
-           WHERE sendgate.enqueue(campaign_id, prospect_id, account_id, action, dispatch_at, is_connection)
+           WHERE sendgate.enqueue(campaign_id, prospect_id, account_id, action, dispatch_at, is_connection,
+                                  COALESCE(step, 1))
        ) AS enqueued
   FROM json_to_recordset(%s)
        AS work (campaign_id text, prospect_id text, account_id text, action text, is_connection boolean,
-                dispatch_at timestamptz)
+                dispatch_at timestamptz, step integer)
 """
 STOPPED = """
 SELECT 1
@@ -45,6 +47,8 @@ SELECT c.account_id
 """
 TELL = "SELECT sendgate.record_credit_balance(%s, %s, sendgate.clock(), %s)"
 AHEAD_OF_OTHERS = timedelta(hours=1)
+NEXT_STEP = timedelta(seconds=5)
+"""Between two messages of the sequence; days, outside of a demo."""
 PROVIDER_SECONDS_MAX = 30
 
 
@@ -69,7 +73,10 @@ class Campaigns:
             work = list(csv.DictReader(file))
         for account in sorted({row["account_id"] for row in work if row["campaign_id"] == KNOWN}):
             self.tell(account, "set up")
-        count = self.enqueue(work)
+        # All steps at once: each is handed out when it is due.
+        now = clock(self.reader)
+        later = [row | {"dispatch_at": (now + NEXT_STEP).isoformat()} for row in work if row["step"] != "1"]
+        count = self.enqueue([row for row in work if row["step"] == "1"] + later)
         step(f"{count:,} prospects enqueued in {len({row['campaign_id'] for row in work})} campaigns")
 
     def tell(self, account: str, note: str) -> int:

@@ -5,6 +5,7 @@ import os
 import shutil
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg
@@ -29,16 +30,18 @@ GRANTS = {
 }
 UPSERT = "SELECT sendgate.upsert_account(%(account_id)s, %(tier)s, %(display_name)s, %(time_zone)s)"
 RECONNECT_SECONDS_MAX = 30
+PROSPECT_COOLDOWN = timedelta(seconds=4)
+"""The least time between two sends of one action to one prospect."""
 SETTINGS = {
     "max_connections": 40,
     "log_min_duration_statement": "1s",
     "shared_buffers": "64MB",
-    # So that a minute shows what takes hours: the first wait before work is attempted again …
+    # So that a minute shows what takes hours and days: the first wait before work is attempted again, how soon
+    # a prospect may get the second message of a sequence …
     "sendgate.retry_backoff": "3s",
+    "sendgate.prospect_cooldown": f"{PROSPECT_COOLDOWN.total_seconds():g}s",
     # … and the 1st of the next month, to which the demo sets this server's clock at the end.
     "sendgate.test_clock": "on",
-    # Longer than that leap, so no prospect of the demo gets the same action twice, in either month.
-    "sendgate.prospect_cooldown": "60d",
 }
 
 

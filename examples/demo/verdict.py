@@ -4,11 +4,13 @@ The books are read as sendgate_reader, the ledger comes from the provider. Every
 of the two, so it says in a few lines what it means by its name.
 """
 
-from collections import Counter
-from datetime import datetime
+from collections import Counter, defaultdict
+from datetime import datetime, timedelta
+from itertools import pairwise
 
-from . import opt_out, verdict_campaigns, verdict_failing, verdict_known
-from .books import HELD, UNRESOLVED, Case, Check
+from . import opt_out, verdict_campaigns, verdict_failing, verdict_known, verdict_shared
+from .books import HELD, UNRESOLVED, Case, Check, key
+from .stage import PROSPECT_COOLDOWN
 
 TURNS_TO_GO_ON = 60
 """How many slots the gate must have handed out since an account ran out of credits before its other
@@ -42,10 +44,26 @@ def books_agree(case: Case) -> Check:
 
 
 def never_twice(case: Case) -> Check:
-    """No prospect got the same action twice, whatever two campaigns or two workers wanted."""
-    sent = Counter((e["account_id"], e["prospect_id"], e["action"]) for e in case.ledger if e["delivered"])
-    twice = [key for key, count in sent.items() if count > 1]
-    return Check("nothing was sent twice", not twice, f"{len(sent)} sent, {len(twice)} twice")
+    """No work was sent twice; and no prospect got the same action again within its cooldown, whatever two
+    campaigns or two workers wanted."""
+    rows = [case.books.operations[id] for id in case.delivered & set(case.books.operations)]
+    twice = sum(count > 1 for count in Counter(map(key, rows)).values())
+    sent = defaultdict(list)
+    for row in rows:
+        sent[row["account_id"], row["prospect_id"], row["action"]].append(row["reserved_at"])
+    again = [gap for times in sent.values() for gap in gaps(times)]
+    soon = sum(gap < PROSPECT_COOLDOWN for gap in again)
+    return Check(
+        "nothing was sent twice",
+        not twice and not soon,
+        f"{len(rows)} sent, {twice} twice; {len(again)} to a prospect again, {soon} too soon",
+    )
+
+
+def gaps(times: list[datetime]) -> list[timedelta]:
+    """The time from each instant to the next."""
+    times = sorted(times)
+    return [later - earlier for earlier, later in pairwise(times)]
 
 
 def kept_if_sent(case: Case) -> Check:
@@ -143,6 +161,7 @@ CHECKS = [
     *verdict_known.CHECKS,
     *verdict_failing.CHECKS,
     *verdict_campaigns.CHECKS,
+    *verdict_shared.CHECKS,
     *opt_out.CHECKS,
 ]
 

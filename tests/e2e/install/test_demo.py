@@ -20,7 +20,7 @@ SECONDS = 8
 # The mark of the workers' phase in the demo's output, and of the second act's beginning.
 SENDING = "workers are sending"
 NEXT_MONTH = "the workers are not told"
-CHECKS = 20
+CHECKS = 22
 ENTER = "Press Enter to stop"
 CONSOLE = re.compile(r"console: (http://127\.0\.0\.1:\d+/) .* sign in with the token (\S+)")
 # These need something to have happened early enough: the breaker, accounts that went on, the deferred work.
