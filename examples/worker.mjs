@@ -7,12 +7,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 
 const MESSAGES_URL = new URL(`${process.env.PROVIDER_URL}/api/v1/messages`); // a wrong one ends here
+const BALANCE_URL = `${process.env.PROVIDER_URL}/api/v1/linkedin/inmail_balance?account_id=`;
 const PROVIDER_TIMEOUT_MS = 4000;
 const BATCH = 4; // sent at the same time; a worker that dies leaves so many unknown at most
 const IDLE_MS = 1000;
+const BALANCE_MS = 60 * 60 * 1000; // between two looks at an account's InMail credits
 const TRIES_MAX = 12; // about half a minute of restart or failover
 const CHAT_ID_CHARACTERS_MAX = 2000; // this and the next are what the gate accepts
 const RETRY_AFTER_SECONDS_MAX = 366 * 24 * 60 * 60;
+const BALANCE = "SELECT sendgate.record_credit_balance($1, $2, $3)";
 const DISPATCH = "SELECT * FROM sendgate.dispatch($1, request_id => $2)";
 const CONFIRM = "SELECT sendgate.confirm_many($1::text[], $2::uuid[], $3::text[])";
 const ROLLBACK = `SELECT sendgate.rollback_many($1::text[], $2::uuid[], $3::text[], $4::text[], $5::int[],
@@ -20,6 +23,7 @@ const ROLLBACK = `SELECT sendgate.rollback_many($1::text[], $2::uuid[], $3::text
 
 let client = null;
 let stopping = false;
+const lookedAt = new Map(); // when this worker met an account with InMails, or last told its balance
 process.on("SIGTERM", () => {
   stopping = true; // what is in hand is finished first: a cut call is an unknown outcome
 });
@@ -99,6 +103,32 @@ async function callProvider(message) {
   }
 }
 
+// Tells the InMail credits that the provider shows, once an hour for each account that this worker has met. The
+// application tells the first balance, when it sets the account up. Nothing depends on this one: it may fail.
+async function tellBalances(rows) {
+  const now = Date.now();
+  for (const { account_id, action } of rows)
+    if (action === "inmail" && !lookedAt.has(account_id)) lookedAt.set(account_id, now);
+  for (const [account, at] of lookedAt) {
+    if (now - at < BALANCE_MS) continue;
+    lookedAt.set(account, now);
+    try {
+      // Before the question: an InMail that is sent meanwhile must not be missed, and may be counted twice.
+      const observedAt = new Date();
+      const answer = await fetch(BALANCE_URL + encodeURIComponent(account), {
+        redirect: "manual",
+        signal: AbortSignal.timeout(PROVIDER_TIMEOUT_MS),
+      });
+      const said = answer.status === 200 ? await answer.json() : {};
+      // A number or null for each product. With two of them, say here which one your InMails use.
+      const credits = Object.values(said ?? {}).filter(Number.isInteger);
+      if (credits.length === 1) await gate(BALANCE, account, credits[0], observedAt);
+    } catch (error) {
+      console.error(`the balance of ${account}: ${error.cause ?? error}`);
+    }
+  }
+}
+
 // A value from JSON as text that PostgreSQL can hold: no NUL.
 function text(value) {
   if (value === undefined || value === null) return null;
@@ -125,6 +155,7 @@ while (!stopping) {
   const answers = await Promise.all(rows.map(send));
   const of = (sql) => answers.filter(([call]) => call === sql).map(([, values]) => values);
   const taken = (await report(CONFIRM, of(CONFIRM))) + (await report(ROLLBACK, of(ROLLBACK)));
+  await tellBalances(rows);
   if (rows.length > 0 && taken === 0) throw new Error("the gate took none of the answers");
   if (of(CONFIRM).length === 0) await sleep(IDLE_MS); // nothing is due, or nothing goes through
 }

@@ -68,6 +68,11 @@ fn tries() {
 }
 
 #[test]
+fn known() {
+    holds_everywhere(&worlds::known(REAL), 250_000);
+}
+
+#[test]
 fn failing() {
     holds_everywhere(&worlds::failing(REAL), 370_000);
 }

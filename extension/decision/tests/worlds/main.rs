@@ -11,10 +11,11 @@
 //! one place, and the search has to find each.
 //!
 //! ```text
-//! exhaustive, mutants → worlds → search, properties → protocol → state, rules → time
+//! exhaustive, mutants → worlds → search, properties → protocol → settling, known → state, rules → time
 //! ```
 
 mod exhaustive;
+mod known;
 mod mutants;
 mod properties;
 mod protocol;

@@ -4,6 +4,7 @@
 use sendgate_decision::account::{Account, SentBefore};
 use sendgate_decision::books::{Correction, Counted, Parts, reconcile};
 use sendgate_decision::clock::{DAY, Instant};
+use sendgate_decision::credits::journal::{Told, tell};
 use sendgate_decision::failures::Limits;
 use sendgate_decision::gate::{Grant, ProspectHistory, Request, Verdict, decide};
 use sendgate_decision::names::{ACTIONS, OperationState, Outcome};
@@ -113,8 +114,37 @@ mutants! {
         "one_attempt_at_a_time_while_failing" in failing with Rules { fail: lets_the_next_one_pass, ..REAL };
     an_attempt_from_before_ends_a_silence:
         "silence_ends_only_by_a_fresh_attempt" in failing with Rules { deliver: delivers_afresh, ..REAL };
+    a_grant_takes_no_credit:
+        "known_credits_cover_every_call" in known with Rules { decide: takes_no_credit, ..REAL };
+    a_balance_forgets_what_is_in_flight:
+        "known_credits_cover_every_call" in known with Rules {
+            tell: |last, page, _, calendar, tier, now| tell(last, page, &[], calendar, tier, now), ..REAL };
+    a_balance_is_not_heard:
+        "credits_left_are_the_sum_of_their_parts" in known with Rules { tell: |_, _, _, _, _, _| Told::Older, ..REAL };
+    an_unknown_outcome_gives_its_credit_back:
+        "credits_left_are_the_sum_of_their_parts" in known with Rules { fail: gives_the_credit_back, ..REAL };
+    it_stamps_while_one_is_in_flight:
+        "the_own_stamp_means_no_credits" in known with Rules { first_expiry: |_, _| None, ..REAL };
     a_cooldown_never_ends:
         "sendable_in_the_next_period" in crowd with Rules { fail: cools_down_for_ever, ..REAL };
+}
+
+fn takes_no_credit(account: &Account, request: &Request<'_>) -> Verdict {
+    tampered(decide(account, request), |grant| grant.account.credits = account.credits)
+}
+
+fn gives_the_credit_back(
+    account: &Account,
+    op: &Operation,
+    failure: &Failure,
+    limits: &Limits,
+    now: Instant,
+) -> Settled {
+    let mut settled = fail(account, op, failure, limits, now);
+    if let Some(credits) = settled.account.credits.as_mut() {
+        credits.left += i32::from(failure.outcome == Outcome::Indeterminate);
+    }
+    settled
 }
 
 fn tampered(verdict: Verdict, tamper: impl FnOnce(&mut Grant)) -> Verdict {

@@ -4,11 +4,16 @@
 use sendgate_decision::account::Account;
 use sendgate_decision::books::days_before;
 use sendgate_decision::clock::{DAY, Day, Instant, next_credit_period};
+use sendgate_decision::credits::stamp::Cause;
 use sendgate_decision::failures::Failing;
 use sendgate_decision::gate::{ProspectHistory, Request, Verdict};
 use sendgate_decision::names::{Action, BreakerMode, OperationState, Outcome};
 use sendgate_decision::window::Utc;
 
+use crate::known::{
+    carried, credits_left_are_the_sum_of_their_parts, known_credits_cover_every_call,
+    the_own_stamp_means_no_credits,
+};
 use crate::protocol::{Step, count, is_stopped};
 use crate::rules::REAL;
 use crate::state::{Op, State};
@@ -72,6 +77,9 @@ properties! {
     nothing_passes_a_silence: false,
     one_attempt_at_a_time_while_failing: true,
     silence_ends_only_by_a_fresh_attempt: false,
+    known_credits_cover_every_call: true,
+    credits_left_are_the_sum_of_their_parts: true,
+    the_own_stamp_means_no_credits: false,
 }
 
 impl Transition<'_> {
@@ -194,7 +202,9 @@ fn breaker_clears_only_by_period_proof_or_operator(t: &Transition<'_>) -> bool {
         };
         op.event.is_some_and(later) || (op.event.is_some() && then.is_some_and(|then| then.probing))
     };
+    // Our own stamp is another property's.
     t.step == Step::Clear
+        || before.cause == Cause::Spent
         || month(stamp) != month(t.now())
         || t.after.ops.iter().enumerate().any(|(place, op)| proves((op, t.before.ops.get(place))))
 }
@@ -250,12 +260,16 @@ fn sendable_in_the_next_period(t: &Transition<'_>) -> bool {
         operation_ttl: TTL,
         zone: &Utc,
     };
-    for _ in 0..2 {
+    for _ in 0..3 {
         match (t.world.rules.decide)(&row, &request) {
             Verdict::Grant(_) => return true,
             Verdict::ClearBreaker(_) => {
                 row.roll(now);
                 row.breaker.clear(now);
+            }
+            Verdict::NeedsPeriod => {
+                let before = State { account: row, ..t.after.clone() };
+                row = carried(&before, now).into_owned();
             }
             _ => return false,
         }

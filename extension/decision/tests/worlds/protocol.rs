@@ -8,11 +8,13 @@ use sendgate_decision::books::{Audited, Counted, OVER_CAP_COOLDOWN};
 use sendgate_decision::breaker::{Probe, Reading};
 use sendgate_decision::budget::Budget;
 use sendgate_decision::clock::Instant;
+use sendgate_decision::credits::stamp::Cause;
 use sendgate_decision::gate::{Request, Verdict};
 use sendgate_decision::names::{ACTIONS, Action, BreakerMode, OperationState, Outcome};
 use sendgate_decision::settle::Operation;
 use sendgate_decision::window::Utc;
 
+use crate::known;
 use crate::properties::in_a_row;
 use crate::rules::Recount;
 use crate::settling;
@@ -63,6 +65,10 @@ pub enum Step {
     Probe,
     /// Sets the mode.
     Force(BreakerMode),
+    /// The balance that the provider shows is told.
+    Tell,
+    /// A credit is bought, once.
+    Buy,
 }
 
 /// Every step that the world could take; some turn out to be impossible or to change nothing.
@@ -105,6 +111,8 @@ pub fn steps(world: &World, state: &State) -> Vec<Step> {
             Event::Arm => steps.push(Step::Arm),
             Event::Probe => steps.push(Step::Probe),
             Event::Force(mode) => steps.push(Step::Force(mode)),
+            Event::Tell => steps.push(Step::Tell),
+            Event::Buy => steps.push(Step::Buy),
         }
     }
     steps
@@ -122,7 +130,11 @@ pub fn take(world: &World, state: &State, step: Step) -> Option<State> {
     let done = match step {
         Step::Tick => {
             next.at += 1;
-            next.at < world.moments.len()
+            let goes_on = next.at < world.moments.len();
+            if goes_on {
+                known::provider_lives(world, &mut next, now);
+            }
+            goes_on
         }
         Step::Look(prospect) => look(world, &mut next, prospect, now),
         Step::Write(place) => write(world, &mut next, place, now),
@@ -131,6 +143,8 @@ pub fn take(world: &World, state: &State, step: Step) -> Option<State> {
         Step::Audit => audit(world, &mut next, now),
         Step::Midnight => midnight(world, &mut next, now),
         Step::Drift(by) => spoil(&mut next, by, now),
+        Step::Tell => known::tell(world, &mut next, now),
+        Step::Buy => known::buy(&mut next),
         Step::Clear | Step::Arm | Step::Probe | Step::Force(_) => operate(world, &mut next, step, now),
         _ => settling::settle(world, &mut next, step, now),
     };
@@ -192,7 +206,7 @@ fn look(world: &World, state: &mut State, prospect: u8, now: Instant) -> bool {
         operation: id,
         paused: false,
         evidence: open && state.ops.iter().any(|op| (world.rules.proves)(breaker, op, now)),
-        first_expiry: None,
+        first_expiry: (world.rules.first_expiry)(state, now),
         prospect: Some((world.rules.history)(state, prospect, now)),
         suppressed: None,
         campaign: None,
@@ -207,8 +221,15 @@ fn look(world: &World, state: &mut State, prospect: u8, now: Instant) -> bool {
         Verdict::ClearBreaker(_) => {
             let mut row = state.account.rolled(now);
             row.breaker.clear(now);
-            Plan::Clear(Rc::new(row))
+            Plan::First(Rc::new(row))
         }
+        Verdict::ArmBreaker => {
+            let mut row = state.account.rolled(now);
+            let reset_day = row.credit_reset_day;
+            row.breaker.arm_for(Cause::Spent, reset_day, now, now);
+            Plan::First(Rc::new(row))
+        }
+        Verdict::NeedsPeriod => Plan::First(Rc::new(known::carried(state, now).rolled(now))),
         _ => return false,
     };
     state.looks.push(Look { id, prospect, decided_at: now, stale: false, plan });
@@ -223,7 +244,7 @@ fn write(world: &World, state: &mut State, place: usize, now: Instant) -> bool {
         return true;
     }
     match look.plan {
-        Plan::Clear(row) => write_row(state, (*row).clone()),
+        Plan::First(row) => write_row(state, (*row).clone()),
         Plan::Grant(grant) if (world.rules.holds)(&grant, look.decided_at, now) => {
             let probing = is_stopped(&state.account, now);
             write_row(state, grant.account.clone());
@@ -247,6 +268,7 @@ fn write(world: &World, state: &mut State, place: usize, now: Instant) -> bool {
                 sent_at: None,
                 event: None,
                 resolved_at: None,
+                before_balance: false,
                 probing,
                 denied: false,
                 freed: 0,

@@ -5,6 +5,8 @@ use sendgate_decision::account::Account;
 use sendgate_decision::books::{Correction, Counted, reconcile};
 use sendgate_decision::breaker::Breaker;
 use sendgate_decision::clock::{HOUR, Instant};
+use sendgate_decision::credits::journal::{Sending, Told, tell};
+use sendgate_decision::credits::{Allowance, Calendar, Credits, Observation};
 use sendgate_decision::failures::Limits;
 use sendgate_decision::gate::{Grant, ProspectHistory, Request, Verdict, decide};
 use sendgate_decision::names::{ACTIONS, OperationState};
@@ -41,6 +43,10 @@ pub struct Rules {
     pub proves: fn(&Breaker, &Op, Instant) -> bool,
     /// What the journal says about a prospect.
     pub history: fn(&State, u8, Instant) -> ProspectHistory,
+    /// `credits::journal::tell`.
+    pub tell: fn(Option<&Credits>, Observation, &[Sending], &Calendar, Allowance, Instant) -> Told,
+    /// When the first InMail expires that is unanswered and inside its time, as the journal says it.
+    pub first_expiry: fn(&State, Instant) -> Option<Instant>,
     /// Whether a write of this look goes through: the guard on the row's version.
     pub finds_version: fn(stale: bool) -> bool,
     /// Whether a grant still holds when its row is written.
@@ -69,6 +75,8 @@ pub const REAL: Rules = Rules {
     roll: Account::roll,
     proves,
     history,
+    tell,
+    first_expiry,
     finds_version: |stale| !stale,
     holds: |grant, decided_at, written_at| {
         written_at < grant.valid_until.min(decided_at.plus(DECISION_AGE_MAX))
@@ -97,6 +105,12 @@ fn history(state: &State, prospect: u8, _: Instant) -> ProspectHistory {
         unresolved: kept().any(|op| op.operation.state.is_unresolved()),
         last_kept_at: kept().map(|op| op.operation.reserved_at).max(),
     }
+}
+
+/// `credits::first_expiry`.
+fn first_expiry(state: &State, now: Instant) -> Option<Instant> {
+    let open = state.ops.iter().filter(|op| op.operation.state.is_unresolved());
+    open.map(|op| op.operation.expires_at).filter(|&at| at > now).min()
 }
 
 /// Whether an operation waits for an operator: expired, or of unknown outcome.

@@ -4,9 +4,9 @@
 use std::collections::{HashSet, VecDeque};
 use std::fmt::Write;
 
+use crate::known::start;
 use crate::properties::{Property, Transition};
 use crate::protocol::{Step, steps, take};
-use crate::state::State;
 use crate::worlds::World;
 
 /// More states than this are no small world any more.
@@ -37,7 +37,7 @@ pub struct Broken {
 /// Searches a world to its end, or to the first transition that breaks one of the properties.
 pub fn search(world: &World, properties: &[Property]) -> Searched {
     let exact = (world.rules.finds_version)(true);
-    let start = State::start(world.now(0));
+    let start = start(world);
     let mut seen = HashSet::from([start.key(exact)]);
     // For each state, in the order in which they were found: where from, by which step, how far.
     let mut found: Vec<(usize, Step, usize)> = vec![(0, Step::Tick, 0)];
@@ -83,14 +83,15 @@ fn way_to(found: &[(usize, Step, usize)], mut number: usize) -> Vec<Step> {
 
 /// The way again, step by step, for people.
 fn tell(world: &World, way: &[Step]) -> String {
-    let mut state = State::start(world.now(0));
+    let mut state = start(world);
     let mut text = String::new();
     for (number, &step) in way.iter().enumerate() {
         state = take(world, &state, step).expect("the way is possible");
         let row = &state.account;
         let _ = writeln!(
             text,
-            "{:3}. {step:?} at instant {}: counter {} on day {}, before {:?}; {} attempts, {:?}; stamp {:?}, probe {:?}",
+            "{:3}. {step:?} at instant {}: counter {} on day {}, before {:?}; {} attempts, {:?}; stamp {:?}, probe {:?}; \
+             credits {:?} of {}",
             number + 1,
             state.at,
             row.sent_today[0],
@@ -100,6 +101,8 @@ fn tell(world: &World, way: &[Step]) -> String {
             row.failures[0],
             row.breaker.exhausted_at,
             row.breaker.probe,
+            row.credits.map(|known| known.left),
+            state.provider,
         );
         for op in &state.ops {
             let _ = writeln!(

@@ -7,6 +7,7 @@ use sendgate_decision::external::{Candidate, Reading, Told, read, record};
 use sendgate_decision::names::{Action, OperationId, OperationState, Origin, Outcome, Scope};
 use sendgate_decision::settle::{Delivery, Failure, Operation};
 
+use crate::known;
 use crate::protocol::{Step, write_row};
 use crate::rules::is_for_an_operator;
 use crate::state::{Op, State};
@@ -41,6 +42,7 @@ fn send(state: &mut State, place: usize, now: Instant) -> bool {
     let may = op.held && op.sent_at.is_none() && op.in_flight(now);
     if may {
         op.sent_at = Some(now);
+        state.provider -= 1;
     }
     may
 }
@@ -64,13 +66,14 @@ fn confirm(world: &World, state: &mut State, place: usize, proven: bool, now: In
     }
     let occurred_at = sent_at.max(op.operation.reserved_at);
     let delivery = Delivery { proven, occurred_at, by_operator: false };
-    let settled = (world.rules.deliver)(&state.account, &op.operation, delivery, now);
+    let settled = (world.rules.deliver)(&known::carried(state, now), &op.operation, delivery, now);
     if settled.account != state.account || settled.after_rollback {
         write_settled(state, place, settled.account, now);
     }
     let op = &mut state.ops[place];
     op.held = false;
     (op.operation.state, op.operation.outcome) = (settled.state, settled.outcome);
+    op.operation.settled_at = op.is_settled().then_some(now);
     op.event = proven.then_some((occurred_at, now));
     true
 }
@@ -90,7 +93,8 @@ fn rollback(world: &World, state: &mut State, place: usize, outcome: Outcome, no
         }
         _ => {}
     }
-    let settled = (world.rules.fail)(&state.account, &op.operation, &failed(outcome), &world.limits, now);
+    let row = known::carried(state, now);
+    let settled = (world.rules.fail)(&row, &op.operation, &failed(outcome), &world.limits, now);
     if settled.account != state.account {
         write_settled(state, place, settled.account, now);
     }
@@ -98,6 +102,7 @@ fn rollback(world: &World, state: &mut State, place: usize, outcome: Outcome, no
     op.held = false;
     op.denied |= denies;
     (op.operation.state, op.operation.outcome) = (settled.state, settled.outcome);
+    op.operation.settled_at = op.is_settled().then_some(now);
     true
 }
 
@@ -126,13 +131,16 @@ fn resolve(world: &World, state: &mut State, place: usize, sent: bool, now: Inst
         let op = &mut state.ops[place];
         (op.held, op.resolved_at) = (false, Some(now));
         op.operation.state = OperationState::Delivered;
+        op.operation.settled_at = Some(now);
         return true;
     }
-    let settled = (world.rules.fail)(&state.account, &op.operation, &Failure::NOT_SENT, &world.limits, now);
+    let row = known::carried(state, now);
+    let settled = (world.rules.fail)(&row, &op.operation, &Failure::NOT_SENT, &world.limits, now);
     write_settled(state, place, settled.account, now);
     let op = &mut state.ops[place];
     op.held = false;
     (op.operation.state, op.operation.outcome) = (settled.state, settled.outcome);
+    op.operation.settled_at = Some(now);
     true
 }
 
@@ -202,6 +210,7 @@ fn record_send(world: &World, state: &mut State, prospect: u8, sent_at: Instant,
         sent_at: Some(sent_at),
         event: Some((sent_at, now)),
         resolved_at: None,
+        before_balance: false,
         probing: false,
         denied: false,
         freed: 0,

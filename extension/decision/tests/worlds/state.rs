@@ -6,6 +6,7 @@ use std::rc::Rc;
 use sendgate_decision::account::{Account, CapOverride, DAYS_BEFORE, Pace};
 use sendgate_decision::breaker::Breaker;
 use sendgate_decision::clock::{Day, Instant};
+use sendgate_decision::credits::stamp::Cause;
 use sendgate_decision::failures::Failures;
 use sendgate_decision::gate::Grant;
 use sendgate_decision::names::{ACTIONS, Action, OperationId, OperationState, Outcome, Status};
@@ -28,6 +29,8 @@ pub struct Op {
     pub event: Option<(Instant, Instant)>,
     /// When an operator settled it as sent without proof.
     pub resolved_at: Option<Instant>,
+    /// For the properties: it was answered or had run out before the last balance was told.
+    pub before_balance: bool,
     /// For the properties: it passed an open breaker whose stamp is still the same.
     pub probing: bool,
     /// For the properties: it was reported as not sent although the provider had accepted it.
@@ -47,6 +50,11 @@ impl Op {
         let operation = &self.operation;
         let released = operation.outcome == Some(Outcome::Released);
         operation.is_attempt && operation.counted_on == day && !released
+    }
+
+    /// Whether it is delivered or given back.
+    pub fn is_settled(&self) -> bool {
+        !self.operation.state.is_unresolved()
     }
 
     /// Whether it is in flight and inside its time.
@@ -75,8 +83,9 @@ pub struct Look {
 pub enum Plan {
     /// To take a slot.
     Grant(Rc<Grant>),
-    /// To remove the stamp first.
-    Clear(Rc<Account>),
+    /// To write this row first, and then to ask again: a stamp is set or removed, or credits are carried over the
+    /// start of a period.
+    First(Rc<Account>),
 }
 
 /// A world at one moment.
@@ -98,6 +107,12 @@ pub struct State {
     pub drifted: bool,
     /// For the properties: the same, whether layer 1 has been there or not.
     pub spoiled: bool,
+    /// The InMail credits that the provider has for the account.
+    pub provider: i32,
+    /// Credits were bought.
+    pub topped_up: bool,
+    /// For the properties: the last balance that was told, and when.
+    pub told: Option<(i32, Instant)>,
     /// For the properties: the last clear, of any kind.
     pub cleared_at: Option<Instant>,
     /// For the properties: failures in a row, counted beside the row.
@@ -138,6 +153,9 @@ impl State {
             cooled_on: None,
             drifted: false,
             spoiled: false,
+            provider: 0,
+            topped_up: false,
+            told: None,
             cleared_at: None,
             in_a_row: 0,
         }
@@ -164,6 +182,7 @@ impl State {
         parts.push(self.row_key(&self.account));
         parts.push(self.counted.as_ref().map_or(0, |row| self.row_key(row)));
         parts.push(hash(&(self.cooled_on, self.drifted, self.spoiled, self.cleared_at, self.in_a_row)));
+        parts.push(hash(&(self.provider, self.topped_up, self.told)));
         let from = parts.len();
         parts.extend(self.ops.iter().map(|op| self.op_key(op)));
         parts[from..].sort_unstable();
@@ -184,6 +203,7 @@ impl State {
             (row.inmail_cap_today, row.cooldown_until, row.action_cooldown_until[i], row.attempts_today[i]),
             (failures.count, failures.level, failures.failing.map(|failing| (failing.since, failing.until))),
             (breaker.mode, breaker.exhausted_at, breaker.cleared_at, probe),
+            row.credits.map(|known| (known.left, known.base, known.since, breaker.cause == Cause::Spent)),
         ))
     }
 
@@ -193,6 +213,8 @@ impl State {
             (o.state, o.counted_on, o.reserved_at, o.expires_at, o.listed, o.outcome),
             (op.prospect, op.external, op.held, op.sent_at, op.event, op.resolved_at),
             (op.probing, op.denied, op.freed, self.account.breaker.is_probe(&o.id)),
+            // When it was settled matters to known credits alone.
+            self.account.credits.map(|_| (o.settled_at, op.before_balance)),
         ))
     }
 
@@ -203,7 +225,7 @@ impl State {
         }
         let row = match &look.plan {
             Plan::Grant(grant) => &grant.account,
-            Plan::Clear(row) => &**row,
+            Plan::First(row) => &**row,
         };
         hash(&(look.prospect, look.decided_at, look.stale, self.row_key(row)))
     }

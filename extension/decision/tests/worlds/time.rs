@@ -29,6 +29,10 @@ pub const PERIOD_END: &[Moment] = &[
     (6, 1, clock(1, 30, 0, 0)),
 ];
 
+/// A credit period begins while an operation is in flight; then that one runs out.
+pub const PERIOD_START: &[Moment] =
+    &[(5, 31, clock(23, 50, 0, 0)), (6, 1, clock(0, 1, 0, 0)), (6, 1, clock(0, 20, 0, 0))];
+
 /// An operation runs out, and later its day ends.
 pub const RUNNING_OUT: &[Moment] = &[(5, 30, clock(9, 0, 0, 0)), (5, 30, clock(9, 20, 0, 0)), (5, 31, 0)];
 

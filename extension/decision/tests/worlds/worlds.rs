@@ -6,7 +6,9 @@ use sendgate_decision::failures::Limits;
 use sendgate_decision::names::{BreakerMode, Outcome};
 
 use crate::rules::Rules;
-use crate::time::{Moment, ONE_MORNING, PERIOD_END, RUNNING_OUT, SILENCES, TWO_MIDNIGHTS, instant};
+use crate::time::{
+    Moment, ONE_MORNING, PERIOD_END, PERIOD_START, RUNNING_OUT, SILENCES, TWO_MIDNIGHTS, instant,
+};
 
 /// For how long an action that fails is silent at first.
 pub const SILENCE: i64 = 10 * MINUTE;
@@ -52,6 +54,10 @@ pub enum Event {
     Probe,
     /// `breaker_force`.
     Force(BreakerMode),
+    /// The balance that the provider shows is told.
+    Tell,
+    /// A credit is bought at the provider, once.
+    Buy,
 }
 
 /// A world.
@@ -71,6 +77,8 @@ pub struct World {
     pub limits: Limits,
     /// Slots in seven days.
     pub weekly: Option<i32>,
+    /// The InMail credits that the provider has at first, and that were told; none = they are not known.
+    pub balance: Option<i32>,
     /// When.
     pub moments: &'static [Moment],
     /// What may happen.
@@ -112,6 +120,7 @@ pub const fn days(rules: Rules) -> World {
         denials: 0,
         limits: NO_LIMITS,
         weekly: Some(3),
+        balance: None,
         moments: TWO_MIDNIGHTS,
         events: &[
             Event::Crash,
@@ -134,6 +143,7 @@ pub const fn unknowns(rules: Rules) -> World {
         denials: 0,
         limits: NO_LIMITS,
         weekly: None,
+        balance: None,
         moments: RUNNING_OUT,
         events: &[
             Event::Crash,
@@ -159,6 +169,7 @@ pub const fn crowd(rules: Rules) -> World {
         denials: 0,
         limits: NO_LIMITS,
         weekly: None,
+        balance: None,
         moments: ONE_MORNING,
         events: &[
             Event::Crash,
@@ -181,6 +192,7 @@ pub const fn prospects(rules: Rules) -> World {
         denials: 1,
         limits: NO_LIMITS,
         weekly: None,
+        balance: None,
         moments: ONE_MORNING,
         events: &[
             Event::Crash,
@@ -205,6 +217,7 @@ pub const fn truths(rules: Rules) -> World {
         denials: 1,
         limits: NO_LIMITS,
         weekly: None,
+        balance: None,
         moments: TWO_MIDNIGHTS,
         events: &[
             Event::Crash,
@@ -230,6 +243,7 @@ pub const fn drift(rules: Rules) -> World {
         denials: 0,
         limits: NO_LIMITS,
         weekly: None,
+        balance: None,
         moments: TWO_MIDNIGHTS,
         events: &[
             Event::Drift(-1),
@@ -255,6 +269,7 @@ pub const fn breaker(rules: Rules) -> World {
         denials: 0,
         limits: NO_LIMITS,
         weekly: None,
+        balance: None,
         moments: PERIOD_END,
         events: &[
             Event::Confirm,
@@ -277,6 +292,7 @@ pub const fn operators(rules: Rules) -> World {
         denials: 0,
         limits: NO_LIMITS,
         weekly: None,
+        balance: None,
         moments: PERIOD_END,
         events: &[
             Event::Confirm,
@@ -301,6 +317,7 @@ pub const fn tries(rules: Rules) -> World {
         denials: 0,
         limits: Limits { attempt_percent: 150, ..NO_LIMITS },
         weekly: None,
+        balance: None,
         moments: RUNNING_OUT,
         events: &[
             Event::Confirm,
@@ -322,12 +339,36 @@ pub const fn failing(rules: Rules) -> World {
         denials: 0,
         limits: Limits { failure_limit: 2, failure_cooldown: SILENCE, attempt_percent: 0 },
         weekly: None,
+        balance: None,
         moments: SILENCES,
         events: &[
             Event::Confirm,
             Event::Rollback(Outcome::Rejected),
             Event::Rollback(Outcome::Released),
             Event::List,
+        ],
+        rules,
+    }
+}
+
+/// A balance that is told, told again, and used up, over the start of a period.
+pub const fn known(rules: Rules) -> World {
+    World {
+        name: "known",
+        workers: 2,
+        operations: 3,
+        prospects: 0,
+        denials: 0,
+        limits: NO_LIMITS,
+        weekly: None,
+        balance: Some(1),
+        moments: PERIOD_START,
+        events: &[
+            Event::Confirm,
+            Event::Rollback(Outcome::RecipientRefused),
+            Event::Rollback(Outcome::Indeterminate),
+            Event::Tell,
+            Event::Buy,
         ],
         rules,
     }
