@@ -26,3 +26,16 @@ COMMENT ON COLUMN sendgate.due_work.oldest_due_at IS
 'When dispatch should look at an account and action next, or should have looked. NULL: there is no work.';
 COMMENT ON COLUMN sendgate.due_work.age IS
 'For how long that is past; 0 while nothing is due.';
+
+-- The journal is asked about accounts with a told balance alone.
+CREATE VIEW sendgate.credit_states AS
+SELECT c.state, count(*) AS accounts
+FROM sendgate.accounts a
+JOIN sendgate.credits c ON c.account_id = a.id
+WHERE a.credits_since IS NOT NULL
+GROUP BY c.state;
+COMMENT ON VIEW sendgate.credit_states IS
+'How many of the accounts whose balance of InMail credits was told are in which state of the view credits; for metrics. Accounts without a told balance are not looked at.';
+COMMENT ON COLUMN sendgate.credit_states.state IS
+'ok, low or exhausted; untracked: the balance was told too long ago and counts no longer.';
+COMMENT ON COLUMN sendgate.credit_states.accounts IS 'How many accounts.';

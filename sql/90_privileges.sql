@@ -76,7 +76,7 @@ GRANT SELECT ON
     sendgate.alerts, sendgate.enrollments, sendgate.campaign_events, sendgate.paused_campaigns,
     sendgate.campaigns, sendgate.campaigns_today,
     sendgate.skips_today, sendgate.counter_drift, sendgate.reconcile_runs, sendgate.reconciler_health,
-    sendgate.pause_switch, sendgate.quarantine_progress, sendgate.suppressions, sendgate.due_work
+    sendgate.pause_switch, sendgate.quarantine_progress, sendgate.suppressions, sendgate.due_work, sendgate.credit_states
 TO sendgate_reader;
 GRANT EXECUTE ON FUNCTION
     sendgate.clock(),

@@ -63,6 +63,7 @@ DECLARE
     slot record;
     is_new boolean;
     missing integer;
+    level text := current_setting('client_min_messages');
 BEGIN
     FOR own IN SELECT * FROM pg_temp.own_accounts ORDER BY account_id LOOP
         is_new := NOT EXISTS (SELECT FROM sendgate.linkedin_accounts l WHERE l.id = own.account_id);
@@ -94,6 +95,10 @@ BEGIN
                 END IF;
                 EXIT;
             END IF;
+            -- Without a chat id its outcome is unknown, which is warned about; and then it is settled as sent.
+            PERFORM set_config('client_min_messages', 'error', true);
+            PERFORM sendgate.confirm(own.account_id, slot.operation_id, NULL);
+            PERFORM set_config('client_min_messages', level, true);
             PERFORM sendgate.resolve_operation(
                 own.account_id, slot.operation_id, true, NULL, 'moved over: counted by the counter from before'
             );

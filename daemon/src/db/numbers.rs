@@ -18,6 +18,9 @@ FROM (SELECT sendgate.clock() AS at) AS c";
 const BREAKERS_OPEN: &str = "SELECT count(*) FROM sendgate.breakers AS b
 WHERE b.exhausted_at IS NOT NULL AND b.state = 'open'";
 
+/// Accounts with a told balance of InMail credits by its state.
+const CREDITS: &str = "SELECT c.state, c.accounts FROM sendgate.credit_states AS c";
+
 /// All accounts by status and breaker mode, and how many of them are only observed.
 const ACCOUNTS: &str = "SELECT a.status::text, a.breaker_mode::text, count(*),
        count(*) FILTER (WHERE coalesce(a.enforcement, sendgate.enforcement_of(NULL)) = 'observe')
@@ -110,6 +113,8 @@ pub struct Numbers {
     pub breakers_open: i64,
     /// Accounts by status and breaker mode.
     pub accounts: Vec<(String, String, i64)>,
+    /// Accounts with a told balance of InMail credits, by its state.
+    pub credits: Vec<(String, i64)>,
     /// Slots used today, in the order of [`ACTIONS`].
     pub slots_used: [i64; ACTIONS.len()],
     /// Skips today: action, reason, number, and how often they were asked for again.
@@ -151,6 +156,7 @@ impl Session {
         let drift = self.rows(what, DRIFT, &today).await?;
         let refusals = self.rows(what, REFUSALS, &[]).await?;
         let accounts = self.rows(what, ACCOUNTS, &[]).await?;
+        let credits = self.rows(what, CREDITS, &[]).await?;
         let (_, stopped) = self.stopped().await?;
         let cooling = self.rows(what, COOLING, &[]).await?;
         let unknown = self.row(what, UNKNOWN, &[]).await?;
@@ -178,6 +184,7 @@ impl Session {
                 .collect(),
             breakers_open: self.row(what, BREAKERS_OPEN, &[]).await?.get(0),
             accounts: accounts.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect(),
+            credits: credits.iter().map(|row| (row.get(0), row.get(1))).collect(),
             slots_used: std::array::from_fn(|n| slots.get(n)),
             skips: skips.iter().map(|row| (row.get(0), row.get(1), row.get(2), row.get(3))).collect(),
             refusals: refusals.iter().map(|row| (row.get(0), row.get(1), row.get(2))).collect(),

@@ -100,6 +100,8 @@ mod tests {
             "sendgate_paused 0",
             "sendgate_quarantined 0",
             "sendgate_breakers{state=\"closed\"} 0",
+            "sendgate_credits{state=\"low\"} 0",
+            "sendgate_credits{state=\"untracked\"} 0",
             "sendgate_accounts_cooling_down{cause=\"failing\"} 0",
             "sendgate_enrollments{state=\"parked\"} 0",
             "sendgate_unknown_outcomes 0",

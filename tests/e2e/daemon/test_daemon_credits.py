@@ -43,3 +43,8 @@ def test_the_page_has_a_bar_and_the_metric_an_alert(env):
         assert 'aria-labelledby="credits"' in page, "the bar"
         wait_for(lambda: all_ran(env), "every job to run")
         wait_for(lambda: daemon.metrics().get('sendgate_alerts_open{kind="credits_low"}') == 1, "the alert")
+        states = {
+            state: daemon.metrics()[f'sendgate_credits{{state="{state}"}}']
+            for state in ("exhausted", "ok", "untracked")
+        }
+        equal(states, {"exhausted": 1, "ok": 0, "untracked": 0}, "accounts by credits")

@@ -52,7 +52,7 @@ READABLE = """linkedin_accounts guard_triggers account_cards breakers counters r
 delivered_daily skips_today operations_unresolved tiers error_rules linkedin_events campaign_events
 breaker_log counter_drift alerts reconcile_runs send_operations enrollments paused_campaigns
 pause_switch quarantine_progress due_work cooldown_log cooldowns observed_refusals suppressions
-campaigns campaigns_today credit_balances credits""".split()
+campaigns campaigns_today credit_balances credits credit_states""".split()
 READABLE += ["home_database"]
 # The hot path: a SET clause costs more than the gate itself, so these name every object and operator
 # with its schema instead. Each was read for that, and test_hostile.py attacks each.

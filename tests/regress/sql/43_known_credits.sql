@@ -205,6 +205,11 @@ ORDER BY input.n;
 \x off
 SELECT contract.books() = :'before' AS nothing_changed;
 
+-- How many accounts are in which state, of those with a told balance.
+SELECT bool_and(s.accounts = (SELECT count(*) FROM sendgate.credits c WHERE c.state = s.state)) AS agree,
+       sum(s.accounts) = (SELECT count(*) FROM sendgate.credits c WHERE c.credits_left IS NOT NULL) AS all_of_them
+FROM sendgate.credit_states s WHERE s.state <> 'untracked';
+
 -- Later files find no breaker of these accounts open, and no balance.
 SELECT count(sendgate.forget_credit_balance(id, 'the end')) AS forgotten FROM sendgate.accounts WHERE id LIKE 'cred/%' AND credits_left IS NOT NULL;
 SELECT count(sendgate.breaker_clear(account_id, 'the end')) AS cleared FROM sendgate.breakers WHERE account_id LIKE 'cred/%' AND exhausted_at IS NOT NULL;

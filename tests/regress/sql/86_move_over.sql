@@ -30,7 +30,7 @@ UNION ALL
 SELECT 'move/ahead', 'p18', 'inmail_sent', ' ', '2026-05-24 11:00:00+00'
 UNION ALL
 SELECT 'move/ahead', 'q' || day || '-' || n, 'invite_sent', NULL, '2026-05-24 10:00:00+00'::timestamptz - day * interval '1 day'
-FROM generate_series(0, 7) day, generate_series(1, 12) n
+FROM generate_series(0, 7) day, generate_series(1, 14) n
 UNION ALL
 SELECT 'move/empty', 'p1', 'inmail_sent', 'chat-empty', '2026-05-24 07:00:00+00'
 UNION ALL
@@ -73,12 +73,13 @@ INSERT INTO own.linkedin_events VALUES ('move/paused', 'p1', 'inmail_sent', 'cha
 SET sendgate.now = '2026-05-24 12:30:00+00';
 SELECT sendgate.set_window('move/renewed', '00:00', '01:00', '{1,2,3,4,5,6,7}');
 UPDATE own.linkedin_accounts SET inmails_sent_today = 9, day_marker = '2026-05-24' WHERE id = 'move/renewed';
-SET client_min_messages = 'warning';
-\set VERBOSITY terse
+-- Outside of its window no slot can be taken for the difference; a warning says so.
+SET client_min_messages = 'error';
 \set ECHO none
 \i :recipe
 \set ON_ERROR_STOP off
 \set ECHO all
 SELECT account_id, sent_today FROM sendgate.counters WHERE account_id LIKE 'move/%' AND action = 'inmail' ORDER BY 1;
 SELECT account_id, state FROM sendgate.breakers WHERE account_id LIKE 'move/%' ORDER BY 1;
+RESET client_min_messages;
 DROP SCHEMA own CASCADE;

@@ -34,6 +34,8 @@ const ALERT_KINDS: [&str; 13] = [
 ];
 /// The closed list of causes of cooldowns.
 const CAUSES: [&str; 5] = ["rate_limited", "failing", "action_unavailable", "over_cap", "manual"];
+/// The states of known InMail credits; accounts that are in none of these are untracked.
+const CREDIT_STATES: [&str; 3] = ["ok", "low", "exhausted"];
 /// The closed list of states of enrollments.
 const WORK_STATES: [&str; 5] = ["waiting", "sending", "done", "parked", "cancelled"];
 /// The closed list of statuses.
@@ -177,7 +179,11 @@ fn accounts(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
         ([("state", "forced_open")], forced_open),
         ([("state", "forced_closed")], forced_closed),
     ];
-    page.gauges("sendgate_breakers", "Breakers by state.", states)
+    page.gauges("sendgate_breakers", "Breakers by state.", states)?;
+    let counted = CREDIT_STATES.map(|state| ([("state", state)], count_of(&numbers.credits, state)));
+    let untracked = sum(&|_, _| true) - counted.iter().map(|(_, count)| count).sum::<i64>();
+    let states = counted.into_iter().chain([([("state", "untracked")], untracked)]);
+    page.gauges("sendgate_credits", "Accounts by the state of their known InMail credits.", states)
 }
 
 fn today(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
