@@ -2,7 +2,7 @@
 //! passfile.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use tokio_postgres::config::Host;
@@ -39,11 +39,18 @@ pub fn find(
 
 /// Refuses a file with a secret that other users of this machine can read.
 pub fn only_ours(path: &Path) -> Result<()> {
-    let mode = fs::metadata(path).map_err(|error| unreadable(path, &error))?.permissions().mode();
-    if mode & 0o077 != 0 {
+    let metadata = fs::metadata(path).map_err(|error| unreadable(path, &error))?;
+    if is_open(metadata.mode(), metadata.uid(), metadata.gid()) {
         return Err(Error::Usage(format!("{} can be read by others; run chmod 600 on it", path.display())));
     }
     Ok(())
+}
+
+/// Whether a file of this mode, owner and group is open to more users than the daemon's. As PostgreSQL does with its
+/// keys, it accepts 0640 for a file of root's, whose group is then the daemon's own: so packages install one.
+pub fn is_open(mode: u32, uid: u32, gid: u32) -> bool {
+    let allowed = if uid == 0 && gid != 0 { 0o640 } else { 0o600 };
+    mode & 0o077 & !allowed != 0
 }
 
 fn read_password_file(path: &Path) -> Result<String> {
@@ -114,6 +121,25 @@ mod tests {
         assert_eq!(lookup(text, &place("h", "5432", "d", "u")).as_deref(), Some("one"));
         assert_eq!(lookup(text, &place("h", "5433", "d", "u")).as_deref(), Some("two"));
         assert_eq!(lookup(text, &place("h", "5432", "d", "v")), None);
+    }
+
+    #[test]
+    fn a_group_may_read_only_a_file_of_roots() {
+        let service = 104;
+        for mode in [0o100_600, 0o100_400, 0o100_640, 0o100_440] {
+            assert!(!is_open(mode, 0, service), "{mode:o}");
+        }
+        assert!(!is_open(0o100_600, service, service));
+        for (mode, uid, gid) in [
+            (0o100_640, service, service),
+            (0o100_640, 0, 0),
+            (0o100_660, 0, service),
+            (0o100_650, 0, service),
+            (0o100_644, 0, service),
+            (0o100_604, service, service),
+        ] {
+            assert!(is_open(mode, uid, gid), "{mode:o} {uid}:{gid}");
+        }
     }
 
     #[test]

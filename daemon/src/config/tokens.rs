@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use serde::Deserialize;
 use subtle::ConstantTimeEq;
 
+use super::password::is_open;
 use crate::error::{Error, Result};
 
 /// Shortest token: 16 random bytes in base64 have so many characters.
@@ -76,7 +77,7 @@ impl Tokens {
     pub fn read(path: &Path) -> Result<Tokens> {
         let refused = |why: String| Error::Usage(format!("tokens file {}: {why}", path.display()));
         let metadata = fs::metadata(path).map_err(|error| refused(error.to_string()))?;
-        if metadata.permissions().mode() & 0o077 != 0 {
+        if is_open(metadata.mode(), metadata.uid(), metadata.gid()) {
             return Err(refused("others can read or change it; run chmod 600 on it".to_owned()));
         }
         let text = fs::read_to_string(path).map_err(|error| refused(error.to_string()))?;
