@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from harness.progress import HarnessError, progress
 
 from .roots import NAMED, SOURCE, USER, Result, Root, Workshop
+from .summary import Line, Summary
 
 CLONE = f"git clone --quiet {SOURCE}/sendgate.bundle"
 RUN = "make run DEMO_SECONDS=5"
@@ -17,36 +17,6 @@ PREFLIGHT_SECONDS_MAX = 4
 FORGET_BINDINGS = "rm -rf target/pg18/quick/build/pgrx-pg-sys-* target/pg18/quick/.fingerprint/pgrx-pg-sys-*"
 BREAK = "echo 'const BROKEN: u8 = \"text\";' >> extension/src/lib.rs"
 SHORT_OF_NODE = "not found: the Python worker does all the work"
-
-
-@dataclass
-class Line:
-    """One line of the summary."""
-
-    suite: str
-    case: str
-    step: str
-    seconds: float
-    problem: str | None
-
-
-@dataclass
-class Summary:
-    """The steps so far, with their results."""
-
-    lines: list[Line] = field(default_factory=list)
-
-    def add(self, root: Root, case: str, step: str, done: Result, *wanted: str, status: int = 0) -> None:
-        """Judge a step: its status, and the texts that its output must hold."""
-        problem = None
-        if (done.status == 0) != (status == 0):
-            problem = f"status {done.status}; see {done.log}"
-        elif lacking := [text for text in wanted if not re.search(text, done.output)]:
-            problem = f"it does not say {lacking[0]!r}; see {done.log}"
-        self.lines.append(Line(root.suite, case, step, done.seconds, problem))
-        progress(f"  {'FAILED' if problem else 'ok'}  {root.suite}, {case}: {step}, {done.seconds:.0f} s")
-        if problem:
-            progress("\n".join(f"      {line}" for line in [problem, *done.output.rstrip().splitlines()[-25:]]))
 
 
 def lacking(summary: Summary, bare: Root, _: Root) -> None:

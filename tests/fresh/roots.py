@@ -6,11 +6,12 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.places import REPO, RESULTS
+from harness.places import REPO, RESULTS, run_dir
 from harness.progress import HarnessError, progress, quiet
 
 LOGS = RESULTS / "fresh"
@@ -27,6 +28,8 @@ CERTIFICATES = "etc/ssl/certs/ca-certificates.crt"
 NAMESPACES = ["unshare", "--mount", "--pid", "--ipc", "--propagation", "private", "--fork", "--kill-child"]
 SECONDS_MAX = 1800
 REMOVAL_SECONDS_MAX = 60
+SPACE_MIB_MIN = 6000
+PREFIX = "fresh-"
 SIGN_OF_LIFE_SECONDS = 30
 
 
@@ -43,7 +46,7 @@ class Result:
 def check_host() -> None:
     """Give up, with what to install, where roots cannot be made."""
     if os.geteuid() != 0:
-        raise HarnessError("Making bare roots needs root (debootstrap, chroot, mount).\nRun: sudo make test-fresh")
+        raise HarnessError("Making bare roots needs root (debootstrap, chroot, mount).\nRun the same with sudo.")
     lacking = [name for name in ("debootstrap", "unshare", "mount", "git") if shutil.which(name) is None]
     if lacking:
         raise HarnessError(
@@ -64,14 +67,27 @@ def mirror() -> str:
     for uri, release in (line.split() for line in listed.splitlines() if line.count(" ") == 1):
         if release in SUITES or (release in ("stable", "oldstable", "testing") and "debian" in uri):
             return uri
-    raise HarnessError("apt knows no archive of Debian here.\nRun: make test-fresh MIRROR=http://…/debian")
+    raise HarnessError("apt knows no archive of Debian here.\nName one: make … MIRROR=http://…/debian")
+
+
+def directory() -> Path:
+    """A new directory for the roots; what a run left that was killed is removed."""
+    for leftover in run_dir().glob(f"{PREFIX}*"):
+        if not Path("/proc", leftover.name.removeprefix(PREFIX).partition("-")[0]).exists():
+            remove(leftover)
+    free = shutil.disk_usage(run_dir()).free // 2**20
+    if free < SPACE_MIB_MIN:
+        raise HarnessError(f"{run_dir()} has {free} MiB free; the roots take {SPACE_MIB_MIN} MiB.\nMake room.")
+    made = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=run_dir()))
+    made.chmod(0o755)
+    return made
 
 
 class Workshop:
     """The directory of all roots, with what they share: sources, Rust, crates, pip's cache."""
 
-    def __init__(self, directory: Path):
-        self.directory = directory
+    def __init__(self, directory: Path, logs: Path = LOGS):
+        self.directory, self.logs = directory, logs
         self.rust = Path(quiet(["rustc", "--print", "sysroot"], cwd=REPO).strip())
         self.mirror = mirror()
         for name in ("cargo", "pip", "source"):
@@ -82,11 +98,11 @@ class Workshop:
             if (cargo_home / name).exists():
                 shutil.copy(cargo_home / name, directory / "cargo" / name)
 
-    def base(self, suite: str) -> "Root":
-        """A bare root: Debian's essential packages, git, make and python3."""
+    def base(self, suite: str, included: tuple[str, ...] = INCLUDED) -> "Root":
+        """A bare root: Debian's essential packages, and the named ones."""
         root = Root(self, f"{suite}-bare", suite)
-        command = ["debootstrap", "--variant=minbase", f"--include={','.join(INCLUDED)}", suite, root.path, self.mirror]
-        done = _logged([*NAMESPACES, *map(str, command)], f"{suite} debootstrap")
+        command = ["debootstrap", "--variant=minbase", f"--include={','.join(included)}", suite, root.path, self.mirror]
+        done = logged([*NAMESPACES, *map(str, command)], f"{suite} debootstrap", self.logs)
         if done.status != 0:
             raise HarnessError(f"debootstrap could not make {suite}; see {done.log}")
         for name in ("etc/resolv.conf", "etc/hosts", "etc/pip.conf", CERTIFICATES):
@@ -146,7 +162,7 @@ class Root:
         self._give_caches_to(user)
         namespaces = [*NAMESPACES, *(["--net"] if offline else [])]
         inside = Path(__file__).with_name("inside.py")
-        return _logged([*namespaces, sys.executable, str(inside), json.dumps(wanted)], f"{self.name} {name}")
+        return logged([*namespaces, sys.executable, str(inside), json.dumps(wanted)], f"{self.name} {name}", shop.logs)
 
     def _give_caches_to(self, user: str) -> None:
         """pip and cargo use no cache of another user's."""
@@ -181,10 +197,10 @@ def _environment() -> dict[str, str]:
     return passed | {"PATH": path, "LANG": "C.UTF-8", "CARGO_HOME": CARGO_HOME, "PIP_CACHE_DIR": PIP_CACHE}
 
 
-def _logged(command: list[str], title: str) -> Result:
+def logged(command: list[str], title: str, logs: Path) -> Result:
     """Run under a sign of life now and then; whatever ends this process ends the command and its children."""
-    LOGS.mkdir(parents=True, exist_ok=True)
-    log = LOGS / f"{title.replace(' ', '-')}.log"
+    logs.mkdir(parents=True, exist_ok=True)
+    log = logs / f"{title.replace(' ', '-')}.log"
     started = time.monotonic()
     with log.open("w") as file:
         process = subprocess.Popen(
