@@ -11,6 +11,10 @@ DEMO_SECONDS ?=
 # Options of `make test-fresh`, such as FRESH="--suite trixie --case user"; and Debian's archive, if not apt's.
 FRESH ?=
 MIRROR ?=
+# Options of `make package`, such as PACKAGE="--kinds deb", of `make test-packages` and of `make test-containers`.
+PACKAGE ?=
+PACKAGES ?=
+CONTAINERS ?=
 # Options of `make soak`, such as SOAK="--operations 100000 --kills 50 --seed 7".
 SOAK ?=
 
@@ -24,7 +28,8 @@ export PYTHONDONTWRITEBYTECODE = 1
 harness = $(PYTHON) tests/harness/run.py $(if $(PG),--pg $(PG)) $(if $(ONLY),--only $(ONLY))
 
 .DEFAULT_GOAL := help
-.PHONY: help python run check test test-fresh soak bench bench-books bench-bloat page-times pictures accept install release fmt clean
+.PHONY: help python run check test test-fresh soak bench bench-books bench-bloat page-times pictures accept install package test-packages \
+	test-containers release release-check fmt clean
 
 help:
 	@echo "sendgate asks before it sends. Start here:"
@@ -45,9 +50,12 @@ help:
 	@echo "  make bench-bloat   what an hour of full load leaves behind"
 	@echo "  make page-times, make pictures   how fast the console's pages are, and how they look"
 	@echo "  make install PG_CONFIG=/path/to/pg_config   build for your own server, install there"
+	@echo "  make package PG=18   .deb and .rpm for these versions (all without PG), and a source zip, in dist/"
+	@echo "  make test-packages, make test-containers   install and use them in bare Debian roots, and images"
+	@echo "  make release-check   what is still missing for a release, each with what to do"
 	@echo "  make release NEXT=0.4.0   freeze this version and begin the next (CONTRIBUTING.md)"
 	@echo "  make fmt       format the Rust and the Python code"
-	@echo "  make clean     remove .run/, target/ and test results"
+	@echo "  make clean     remove .run/, target/, dist/ and test results"
 	@echo
 	@echo "Needed: Rust (rustup), a C compiler, Python 3.11 or newer with pip. The rest is fetched"
 	@echo "into .run/. Variables: PG_CONFIG= uses a copy of that PostgreSQL instead of the private"
@@ -93,6 +101,18 @@ accept:
 
 install: python
 	@$(PYTHON) tests/harness/build.py
+
+package: python
+	@$(PYTHON) tests/packages/package.py $(if $(PG),--pg $(PG)) $(PACKAGE)
+
+test-packages: python
+	@$(PYTHON) tests/packages/main.py $(PACKAGES)
+
+test-containers: python
+	@$(PYTHON) tests/packages/containers.py $(CONTAINERS)
+
+release-check: python
+	@$(PYTHON) tests/upgrade/checklist.py
 
 release:
 	@$(PYTHON) tests/upgrade/release.py $(NEXT)

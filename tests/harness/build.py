@@ -20,7 +20,7 @@ from harness.progress import CommandFailed, HarnessError, own_environment, progr
 
 EXTENSION = "sendgate"
 DAEMON = "sendgated"
-CONTROL = REPO / "extension" / f"{EXTENSION}.control"
+CONTROL = f"extension/{EXTENSION}.control"
 
 
 def cargo_environment(install: Install) -> dict[str, str]:
@@ -46,7 +46,7 @@ def build(install: Install, profile: str | None = None) -> Path:
     command = ["cargo", "build", "--profile", profile, "-p", EXTENSION]
     command += ["--features", f"pg{install.major}", "--target-dir", target]
     what = f"building {EXTENSION} for PostgreSQL {install.major}"
-    _cargo(command, what, cargo_environment(install), f"build-pg{install.major}")
+    cargo(command, what, cargo_environment(install), f"build-pg{install.major}")
     return target / profile / f"lib{EXTENSION}.so"
 
 
@@ -56,14 +56,14 @@ def build_daemon(profile: str = "daemon") -> Path:
     target = REPO / "target" / "daemon"
     command = ["cargo", "build", "--profile", profile, "-p", DAEMON, "--target-dir", target]
     debian.compilers()
-    _cargo(command, f"building {DAEMON}", own_environment(), "build-daemon")
+    cargo(command, f"building {DAEMON}", own_environment(), "build-daemon")
     return target / profile / DAEMON
 
 
-def _cargo(command: list, what: str, environment: dict[str, str], log: str) -> None:
+def cargo(command: list, what: str, environment: dict[str, str], log: str, root: Path = REPO) -> None:
     """Run cargo; if it fails, the compiler's first error and where the whole log is."""
     try:
-        watched(command, what, env=environment, cwd=REPO)
+        watched(command, what, env=environment, cwd=root)
     except CommandFailed as failure:
         raise failures.explained(failure, what, log) from failure
 
@@ -82,7 +82,7 @@ def install_files(install: Install, library: Path) -> None:
     for found in extensions.glob(f"{EXTENSION}--*.sql"):
         if found.name not in scripts:
             found.unlink()
-    _replace(extensions / CONTROL.name, CONTROL.read_bytes())
+    _replace(extensions / f"{EXTENSION}.control", (REPO / CONTROL).read_bytes())
     for name, script in scripts.items():
         _replace(extensions / name, script)
 
@@ -100,19 +100,19 @@ def build_and_install(install: Install, profile: str | None = None) -> None:
     progress(f"  {EXTENSION} {default_version()} installed into {install.sharedir.parent}")
 
 
-def default_version() -> str:
-    """The version that ``CREATE EXTENSION`` installs, from the control file."""
-    found = re.search(r"^default_version\s*=\s*'([^']+)'", CONTROL.read_text(), re.MULTILINE)
+def default_version(root: Path = REPO) -> str:
+    """The version that ``CREATE EXTENSION`` installs, from the control file of these sources."""
+    found = re.search(r"^default_version\s*=\s*'([^']+)'", (root / CONTROL).read_text(), re.MULTILINE)
     if found is None:
-        raise HarnessError(f"{CONTROL} names no default_version = '…'.")
+        raise HarnessError(f"{root / CONTROL} names no default_version = '…'.")
     return found[1]
 
 
-def install_script() -> str:
+def install_script(root: Path = REPO) -> str:
     """The install script: the numbered files of ``sql/`` one after the other."""
-    parts = sorted((REPO / "sql").glob("[0-9][0-9]_*.sql"))
+    parts = sorted((root / "sql").glob("[0-9][0-9]_*.sql"))
     if not parts:
-        raise HarnessError(f"There are no numbered files in {REPO / 'sql'} to install.")
+        raise HarnessError(f"There are no numbered files in {root / 'sql'} to install.")
     return "\n".join(f"-- sql/{part.name}\n{part.read_text()}" for part in parts)
 
 

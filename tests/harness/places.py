@@ -135,7 +135,7 @@ def locked(name: str):
 
 def clean() -> None:
     """Remove everything that was made: ``make clean``."""
-    for path in (RUN, RESULTS, REPO / "target", *_stand_ins()):
+    for path in (RUN, RESULTS, REPO / "target", REPO / "dist", *_stand_ins()):
         if path.is_dir() and not path.is_symlink() and path.stat().st_uid == os.geteuid():
             progress(f"removing {path}")
             shutil.rmtree(path)

@@ -32,9 +32,9 @@ CRATES_INDEX = "https://index.crates.io"
 
 
 def check(goal: str, majors: list[str] | None = None, tools: bool = False) -> None:
-    """Give up with all that is missing for the goal: ``run``, ``test`` or ``install``.
+    """Give up with all that is missing for the goal: ``run``, ``test``, ``install`` or ``package``.
 
-    ``majors``, as they were typed, are the PostgreSQL versions that are to be tested; with ``tools``
+    ``majors``, as they were typed, are the PostgreSQL versions to be tested or packaged for; with ``tools``
     the code is going to be formatted and linted too.
     """
     found = findings(goal, majors or [], tools)
@@ -124,11 +124,12 @@ def _wheels(goal: str, majors: list[str]) -> list[str]:
     sources: list[tuple[str, Path, str]] = []
     if not os.environ.get(libclang.VARIABLE):
         sources.append((libclang.WHEEL.requirement, run_dir() / "libclang", libclang.WHEEL.stamp()))
-    if goal != "install":
+    if goal not in ("install", "package"):
         requirements = " ".join(venv.REQUIREMENTS)
         sources.append((requirements, run_dir() / "venv", venv.stamp_of()))
         if goal == "test":
             sources.append((" ".join(venv.TESTS), run_dir() / "tests", venv.stamp_of(venv.TESTS)))
+    if goal != "install":
         chosen = [] if os.environ.get("PG_CONFIG") else majors or [str(postgres.EMBEDDED_DEFAULT)]
         for major in (int(text) for text in chosen if text.isdigit()):
             if major in postgres.EMBEDDED:

@@ -42,6 +42,10 @@ class Report:
         self.stages.append(Stage(name, time.monotonic() - started, passed, failed, why))
         return failed == 0
 
+    def counts(self) -> tuple[int, int]:
+        """How many tests of all stages passed and failed."""
+        return sum(stage.passed for stage in self.stages), sum(stage.failed for stage in self.stages)
+
     def finish(self) -> int:
         """Print the table, once more what failed, and as the last line the sum; the exit status."""
         width = max((len(stage.name) for stage in self.stages), default=0)
@@ -50,8 +54,7 @@ class Report:
             verdict = "FAILED" if stage.failed else "ok"
             counts = f"{stage.passed:5} passed {stage.failed:3} failed"
             progress(f"{stage.name:{width}}  {duration(stage.seconds):>12}  {counts}  {verdict}")
-        passed = sum(stage.passed for stage in self.stages)
-        failed = sum(stage.failed for stage in self.stages)
+        passed, failed = self.counts()
         for text in (text for stage in self.stages for text in stage.why):
             progress(f"\n{text}")
         progress("" if passed or failed else "No test was selected; see tests/ for their names.")

@@ -15,7 +15,20 @@ from pathlib import Path
 # Before the imports: this directory has modules named like the standard library's, such as venv.
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from harness import browser, build, debian, places, pooler, postgres, preflight, pytests, python, rust, side_by_side
+from harness import (
+    browser,
+    build,
+    debian,
+    places,
+    pooler,
+    postgres,
+    preflight,
+    pytests,
+    python,
+    rust,
+    side_by_side,
+    verdicts,
+)
 from harness.isolation import ISOLATION
 from harness.postgres import Install
 from harness.progress import HarnessError, progress
@@ -66,7 +79,10 @@ def run(versions: list[int], only: str | None, accept: bool) -> int:
     whole = [install.major for install in built if install.major not in in_short]
     if whole and not accept and pytests.picks(only):
         report.stage("pytest", lambda: pytests.run(whole, only))
-    return report.finish()
+    status = report.finish()
+    if versions == numbers(DEFAULT_VERSIONS) and not only and not accept:
+        verdicts.note("test", *report.counts())
+    return status
 
 
 def numbers(versions: str) -> list[int]:
