@@ -162,7 +162,7 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS 'MODULE_PATHNAME', 'sendgate_prune';
 COMMENT ON FUNCTION sendgate.prune(interval, interval, integer) IS
-'One batch: removes settled operations, logs, runs, resolved alerts and finished enrollments older than keep, and events older than keep_events; never unresolved operations, lines that were not taken, nor anything of the last 32 days. Errors: SG001, SG003 max_rows outside 1 to 1,000,000, SG007 too short or with months.';
+'One batch: removes settled operations, logs, runs, resolved alerts and finished enrollments older than keep, and events older than keep_events; webhooks that no daemon has asked about for seven days, with the events that wait for them; never unresolved operations, lines that were not taken, nor anything else of the last 32 days. Errors: SG001, SG003 max_rows outside 1 to 1,000,000, SG007 too short or with months.';
 
 CREATE FUNCTION sendgate.record_run_failure(
     job text,

@@ -161,7 +161,12 @@ GRANT EXECUTE ON FUNCTION
     sendgate.prune(interval, interval, integer),
     sendgate.begin_run(text),
     sendgate.record_run_failure(text, text),
-    sendgate.take_breaker_lines(integer)
+    sendgate.take_breaker_lines(integer),
+    sendgate.register_webhook(text, text[]),
+    sendgate.take_notifications(text, integer, interval),
+    sendgate.settle_notification(text, text, uuid, text, interval)
 TO sendgate_daemon;
 GRANT EXECUTE ON PROCEDURE sendgate.tick() TO sendgate_daemon;
 GRANT SELECT ON sendgate.breaker_outbox TO sendgate_daemon;
+-- Which webhooks there are, how they are and what waits for them: names and ids, no address and no secret.
+GRANT SELECT ON sendgate.webhooks, sendgate.webhook_outbox TO sendgate_reader;

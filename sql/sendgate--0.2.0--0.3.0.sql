@@ -41,7 +41,7 @@ COMMENT ON COLUMN sendgate.jobs.sweep_passed_over IS 'Accounts that wanted a clo
 COMMENT ON FUNCTION sendgate.reconcile_operations(integer) IS
 'Layer 1, one batch: sets the counters of accounts that were active this week or the one before to what the journal counts, raised or lowered, never below what is in flight; each correction is a row of counter_drift. Parks campaign work whose operation was not settled in time. Accounts that another session holds are left to the next sweep. Errors: SG001, SG003.';
 COMMENT ON FUNCTION sendgate.prune(interval, interval, integer) IS
-'One batch: removes settled operations, logs, runs, resolved alerts and finished enrollments older than keep, and events older than keep_events; never unresolved operations, lines that were not taken, nor anything of the last 32 days. Errors: SG001, SG003 max_rows outside 1 to 1,000,000, SG007 too short or with months.';
+'One batch: removes settled operations, logs, runs, resolved alerts and finished enrollments older than keep, and events older than keep_events; webhooks that no daemon has asked about for seven days, with the events that wait for them; never unresolved operations, lines that were not taken, nor anything else of the last 32 days. Errors: SG001, SG003 max_rows outside 1 to 1,000,000, SG007 too short or with months.';
 COMMENT ON FUNCTION sendgate.begin_run(text) IS
 'Whether a job is due now, by the database''s own record and clock, and no other session runs it; if so, leaves the heartbeat of a run that has begun. Commit, then call the job while more is true. Runs whose process is gone are marked as crashed here. Errors: SG001, SG004 unknown job.';
 COMMENT ON TABLE sendgate.alerts IS
@@ -1221,7 +1221,7 @@ COMMENT ON COLUMN sendgate.counter_drift.day IS 'The UTC day whose counter it wa
 COMMENT ON COLUMN sendgate.counter_drift.after IS 'The counter from then on: delivered, reserved and indeterminate together, or the attempts, or the credits left.';
 COMMENT ON COLUMN sendgate.counter_drift.period IS 'day: slots of the day; attempts: grants of the day; credits: what is left of a balance that was told, where the parts are 0. Rows of before 0.3.0 may say week.';
 COMMENT ON COLUMN sendgate.alerts.kind IS
-'delivered_after_rollback: a slot was given back and the send arrived all the same. clock_behind_row: the account''s day is ahead of the clock; see repair_day. undecidable_account: dispatch cannot decide about it, because the server no longer knows its time zone; upsert_account with a time_zone resolves it. poisoned_enrollment: PostgreSQL refuses to hand out an enrollment and to park it; the others go out. counter_ahead_of_events, counter_behind_events: the InMail counter and the proven deliveries of the day differ. over_cap: the counter is at 120 percent of the cap or more, and the account cools down for an hour. unreserved_send: an InMail was proven that has no grant. operations_expired: sends whose outcome was not reported in time. failing: an action of the account failed again and again and is stopped for a while. action_unavailable: the account''s plan or seat does not include an action. credits_low: at its pace the account uses up its InMail credits before the next credit period, told once a period. provider_failing: so many accounts fail together that it is the provider; the account is *. reconciler_stale: jobs missed two runs; the account is *.';
+'delivered_after_rollback: a slot was given back and the send arrived all the same. clock_behind_row: the account''s day is ahead of the clock; see repair_day. undecidable_account: dispatch cannot decide about it, because the server no longer knows its time zone; upsert_account with a time_zone resolves it. poisoned_enrollment: PostgreSQL refuses to hand out an enrollment and to park it; the others go out. counter_ahead_of_events, counter_behind_events: the InMail counter and the proven deliveries of the day differ. over_cap: the counter is at 120 percent of the cap or more, and the account cools down for an hour. unreserved_send: an InMail was proven that has no grant. operations_expired: sends whose outcome was not reported in time. failing: an action of the account failed again and again and is stopped for a while. action_unavailable: the account''s plan or seat does not include an action. credits_low: at its pace the account uses up its InMail credits before the next credit period, told once a period. provider_failing: so many accounts fail together that it is the provider; the account is *. copied_database: these books were written in another database; the account is *. webhook_failing: notifications were given up after a day; the account is *. reconciler_stale: jobs missed two runs; the account is *.';
 -- resolve_unresolved
 CREATE FUNCTION sendgate.resolve_unresolved(
     sent boolean,
@@ -1892,3 +1892,136 @@ COMMENT ON VIEW sendgate.credit_states IS
 COMMENT ON COLUMN sendgate.credit_states.state IS
 'ok, low or exhausted; untracked: the balance was told too long ago and counts no longer.';
 COMMENT ON COLUMN sendgate.credit_states.accounts IS 'How many accounts.';
+
+-- Notifications: which webhooks there are, and what each of them was not told yet.
+CREATE TABLE sendgate.webhooks (
+    name sendgate.identifier NOT NULL,
+    events text[] COLLATE "C" NOT NULL,
+    registered_at timestamptz NOT NULL,
+    seen_at timestamptz NOT NULL,
+    failing_since timestamptz,
+    given_up integer NOT NULL DEFAULT 0,
+    error text,
+    CONSTRAINT webhooks_pkey PRIMARY KEY (name),
+    CONSTRAINT webhooks_events_check CHECK (
+        cardinality(events) > 0
+        AND events <@ ARRAY['alert_opened', 'alert_resolved', 'breaker_set', 'breaker_clear', 'cooldown_set']
+        AND array_position(events, NULL) IS NULL
+    ),
+    CONSTRAINT webhooks_given_up_check CHECK (given_up >= 0)
+);
+ALTER TABLE sendgate.webhooks OWNER TO sendgate_owner;
+REVOKE ALL ON sendgate.webhooks FROM PUBLIC;
+GRANT SELECT ON sendgate.webhooks TO sendgate_reader;
+COMMENT ON TABLE sendgate.webhooks IS
+'The webhooks that daemons have in their configuration, by name; addresses and secrets are there alone. An event is kept for each webhook that is registered when it is written. prune removes one that no daemon has asked about for seven days, with what waits for it.';
+COMMENT ON COLUMN sendgate.webhooks.name IS 'Its name in the daemon''s configuration.';
+COMMENT ON COLUMN sendgate.webhooks.events IS
+'What it is told of: alert_opened, alert_resolved, breaker_set, breaker_clear, cooldown_set.';
+COMMENT ON COLUMN sendgate.webhooks.registered_at IS 'When a daemon named it first. It is told of nothing from before.';
+COMMENT ON COLUMN sendgate.webhooks.seen_at IS 'When a daemon last registered it or asked what it is to be told; to the minute.';
+COMMENT ON COLUMN sendgate.webhooks.failing_since IS
+'Since when its receiver has taken nothing. NULL: the last event was taken, or none was posted yet.';
+COMMENT ON COLUMN sendgate.webhooks.given_up IS 'Events that were given up since then.';
+COMMENT ON COLUMN sendgate.webhooks.error IS 'What became of the last attempt, if it failed. NULL: it did not.';
+SELECT pg_catalog.pg_extension_config_dump('sendgate.webhooks', '');
+
+CREATE TABLE sendgate.webhook_outbox (
+    webhook sendgate.identifier NOT NULL,
+    account_id sendgate.identifier NOT NULL,
+    place bigint NOT NULL,
+    id uuid NOT NULL,
+    event text COLLATE "C" NOT NULL,
+    source_id uuid NOT NULL,
+    at timestamptz NOT NULL,
+    attempts integer NOT NULL DEFAULT 0,
+    not_before timestamptz NOT NULL DEFAULT '-infinity',
+    first_tried_at timestamptz,
+    CONSTRAINT webhook_outbox_pkey PRIMARY KEY (webhook, account_id, place, id),
+    CONSTRAINT webhook_outbox_event_check CHECK (
+        event IN ('alert_opened', 'alert_resolved', 'breaker_set', 'breaker_clear', 'cooldown_set')
+    ),
+    CONSTRAINT webhook_outbox_tried_check CHECK ((attempts = 0) = (first_tried_at IS NULL) AND attempts >= 0)
+) WITH (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
+ALTER TABLE sendgate.webhook_outbox OWNER TO sendgate_owner;
+REVOKE ALL ON sendgate.webhook_outbox FROM PUBLIC;
+GRANT SELECT ON sendgate.webhook_outbox TO sendgate_reader;
+COMMENT ON TABLE sendgate.webhook_outbox IS
+'A row for each webhook and event that was not posted yet, written in the transaction of the event itself, so an event that was rolled back is never posted. take_notifications lends rows, settle_notification deletes them.';
+COMMENT ON COLUMN sendgate.webhook_outbox.webhook IS 'The webhook.';
+COMMENT ON COLUMN sendgate.webhook_outbox.account_id IS 'The account that the event is about. *: none, as in alerts.';
+COMMENT ON COLUMN sendgate.webhook_outbox.place IS
+'The order of the account''s events that wait: one after the other is posted, the least first. Written while the account is held.';
+COMMENT ON COLUMN sendgate.webhook_outbox.id IS
+'The event, as the receiver sees it in the header webhook-id: every attempt has the same, and so has every webhook.';
+COMMENT ON COLUMN sendgate.webhook_outbox.event IS
+'alert_opened, alert_resolved, breaker_set, breaker_clear or cooldown_set.';
+COMMENT ON COLUMN sendgate.webhook_outbox.source_id IS
+'The row that tells of it: alerts.alert_id, breaker_log.id or cooldown_log.id of the account.';
+COMMENT ON COLUMN sendgate.webhook_outbox.at IS 'When it happened.';
+COMMENT ON COLUMN sendgate.webhook_outbox.attempts IS 'How often it was lent to be posted.';
+COMMENT ON COLUMN sendgate.webhook_outbox.not_before IS
+'When it may be lent next: the end of its loan, or of its wait after a failure. -infinity: at once.';
+COMMENT ON COLUMN sendgate.webhook_outbox.first_tried_at IS
+'When it was lent first; a day later it is given up. NULL: not yet.';
+COMMENT ON CONSTRAINT webhook_outbox_tried_check ON sendgate.webhook_outbox IS
+'An event that was lent says since when it is tried, so that it can be given up.';
+
+CREATE INDEX webhook_outbox_due_idx ON sendgate.webhook_outbox (webhook, not_before, at);
+COMMENT ON INDEX sendgate.webhook_outbox_due_idx IS
+'What may be posted to a webhook now, the longest waiting first, among any number of rows that wait after a failure.';
+SELECT pg_catalog.pg_extension_config_dump('sendgate.webhook_outbox', '');
+
+CREATE FUNCTION sendgate.register_webhook(
+    name text,
+    events text[]
+) RETURNS void
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_register_webhook';
+ALTER FUNCTION sendgate.register_webhook(text, text[]) OWNER TO sendgate_owner;
+REVOKE ALL ON FUNCTION sendgate.register_webhook(text, text[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sendgate.register_webhook(text, text[]) TO sendgate_daemon;
+COMMENT ON FUNCTION sendgate.register_webhook(text, text[]) IS
+'Says that a daemon has a webhook of this name in its configuration, and of what it is to be told from now on. Called again it replaces the events; what waits already stays. Errors: SG001, SG002, SG004 unknown event, SG301.';
+
+CREATE FUNCTION sendgate.take_notifications(
+    webhook text,
+    max_rows integer DEFAULT 8,
+    lease interval DEFAULT '1 minute'
+) RETURNS TABLE (
+    id uuid,
+    account_id text,
+    event text,
+    at timestamptz,
+    attempt integer,
+    data jsonb
+)
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+ROWS 8
+AS 'MODULE_PATHNAME', 'sendgate_take_notifications';
+ALTER FUNCTION sendgate.take_notifications(text, integer, interval) OWNER TO sendgate_owner;
+REVOKE ALL ON FUNCTION sendgate.take_notifications(text, integer, interval) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sendgate.take_notifications(text, integer, interval) TO sendgate_daemon;
+COMMENT ON FUNCTION sendgate.take_notifications(text, integer, interval) IS
+'Lends up to max_rows events that a webhook is to be told now, one of an account: the next of the account is lent once this one is settled. Commit, post them, and call settle_notification for each; what is not settled within the lease is lent again, with the same id. Nothing in a copy of the books. Errors: SG001, SG002, SG003 outside 1 to 1,000, SG007 a lease outside 1 second to 1 hour, SG106 unknown webhook.';
+
+CREATE FUNCTION sendgate.settle_notification(
+    webhook text,
+    account_id text,
+    id uuid,
+    error text DEFAULT NULL,
+    retry_in interval DEFAULT NULL
+) RETURNS text
+LANGUAGE c
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS 'MODULE_PATHNAME', 'sendgate_settle_notification';
+ALTER FUNCTION sendgate.settle_notification(text, text, uuid, text, interval) OWNER TO sendgate_owner;
+REVOKE ALL ON FUNCTION sendgate.settle_notification(text, text, uuid, text, interval) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sendgate.settle_notification(text, text, uuid, text, interval) TO sendgate_daemon;
+COMMENT ON FUNCTION sendgate.settle_notification(text, text, uuid, text, interval) IS
+'Tells what became of an event that was lent, and returns posted (no error: the event leaves the outbox), waits (it is lent again after retry_in, 0 to 1 day, by default a minute) or given_up: a day after its first attempt it leaves unposted, with what is a day old and was never tried while the receiver took nothing, and the alert webhook_failing opens. NULL: no such event waits. Errors: SG001, SG002, SG007, SG106, SG301.';

@@ -29,7 +29,8 @@ extension_sql_file!("../../sql/42_shares.sql", name = "shares", requires = ["dis
 extension_sql_file!("../../sql/50_books.sql", name = "books", requires = ["shares"]);
 extension_sql_file!("../../sql/51_alerts.sql", name = "alerts", requires = ["books"]);
 extension_sql_file!("../../sql/52_leaving.sql", name = "leaving", requires = ["alerts"]);
-extension_sql_file!("../../sql/60_cards.sql", name = "cards", requires = ["leaving"]);
+extension_sql_file!("../../sql/53_notifications.sql", name = "notifications", requires = ["leaving"]);
+extension_sql_file!("../../sql/60_cards.sql", name = "cards", requires = ["notifications"]);
 extension_sql_file!("../../sql/61_why.sql", name = "why", requires = ["cards"]);
 extension_sql_file!("../../sql/62_activity.sql", name = "activity", requires = ["why"]);
 extension_sql_file!("../../sql/70_defaults.sql", name = "defaults", requires = ["activity"]);

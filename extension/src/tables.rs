@@ -21,3 +21,5 @@ pub mod journal;
 pub mod observed_refusals;
 pub mod quarantine;
 pub mod suppressions;
+pub mod webhook_outbox;
+pub mod webhooks;

@@ -9,6 +9,7 @@ pub mod confirm_many;
 pub mod credit_forecast;
 pub mod dispatch;
 pub mod leaving;
+pub mod notifications;
 pub mod preview;
 pub mod record_credit_balance;
 pub mod record_external_send;

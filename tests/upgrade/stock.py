@@ -19,6 +19,7 @@ def operation(number: int) -> str:
 FILLING = f"""
 LOAD 'sendgate';
 SET sendgate.now = '{NOW}';
+SELECT sendgate.register_webhook('ops', ARRAY['breaker_set', 'alert_opened']);
 SELECT sendgate.upsert_account('a', 'sales_navigator');
 SELECT sendgate.set_cap('a', 'inmail', 9);
 SELECT sendgate.upsert_account('b', 'free');

@@ -62,15 +62,9 @@ static COUNT: Statement = Statement::new(
     types![texts, dates, instant, instant],
 );
 
-/// Alerts of an earlier day are resolved, also on accounts that have been idle since.
-static RESOLVE_OLD: Statement = Statement::new(
-    "UPDATE sendgate.alerts l SET resolved_at = $2
-     WHERE l.resolved_at IS NULL AND l.day OPERATOR(pg_catalog.<) $1
-       AND l.kind OPERATOR(pg_catalog.=) ANY (
-           ARRAY['counter_ahead_of_events', 'counter_behind_events', 'over_cap', 'provider_failing',
-                 'copied_database'])",
-    types![date, instant],
-);
+/// Alerts that are resolved once their day is over, also on accounts that have been idle since.
+const OF_A_DAY: [&str; 5] =
+    ["counter_ahead_of_events", "counter_behind_events", "over_cap", "provider_failing", "copied_database"];
 
 /// Events that count today occurred within this time: a delivery may be reported late, and the day's
 /// operations may be a day old.
@@ -128,7 +122,7 @@ fn audit(spi: &Spi, batch: &Batch, limit: i32) -> Result<Done> {
     resolve(spi, batch, &all, &findings, ahead);
     changed += credits_low::look(spi, batch, &members)?;
     if next.is_none() {
-        spi.run(&RESOLVE_OLD, params![today, batch.now]);
+        alerts::resolve_old(spi, &OF_A_DAY, today, batch.now);
         credits_low::resolve_old(spi, batch.now);
         changed += i64::from(outage::look(spi, batch.now));
         changed += i64::from(copied::look(spi, &config, batch.now));

@@ -21,14 +21,6 @@ const ALERT: &str = "credits_low";
 /// Days of the longest credit period: an alert of before is about a period that is over.
 const PERIOD_DAYS_MAX: i32 = 31;
 
-/// Of accounts that have been idle since, which the audit no longer meets.
-static RESOLVE_OLD: Statement = Statement::new(
-    "UPDATE sendgate.alerts l SET resolved_at = $2
-     WHERE l.resolved_at IS NULL AND l.day OPERATOR(pg_catalog.<) $1
-       AND l.kind OPERATOR(pg_catalog.=) 'credits_low'",
-    types![date, instant],
-);
-
 /// Warns of the accounts whose credits will not last until the next period; how many alerts that opened.
 pub(super) fn look(spi: &Spi, batch: &Batch, members: &[Member]) -> Result<i64> {
     let now = batch.now;
@@ -53,9 +45,10 @@ pub(super) fn look(spi: &Spi, batch: &Batch, members: &[Member]) -> Result<i64> 
     Ok(opened)
 }
 
-/// Resolves the alerts of periods that are over, at the end of a sweep.
+/// Resolves the alerts of periods that are over, at the end of a sweep: of accounts that have been idle since, which the
+/// audit no longer meets.
 pub(super) fn resolve_old(spi: &Spi, now: Instant) {
-    spi.run(&RESOLVE_OLD, params![Day(now.day().0 - PERIOD_DAYS_MAX), now]);
+    alerts::resolve_old(spi, &[ALERT], Day(now.day().0 - PERIOD_DAYS_MAX), now);
 }
 
 /// What can be said ahead; none before layer 1, or an InMail, has carried the credits over a period's start.

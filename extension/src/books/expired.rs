@@ -48,15 +48,6 @@ static LIST: Statement = Statement::new(
     types![texts, date, instant],
 );
 
-/// Alerts of an earlier day are resolved, also on accounts that have been idle for so long that the sweep no
-/// longer reads them.
-static RESOLVE_OLD: Statement = Statement::new(
-    "UPDATE sendgate.alerts l SET resolved_at = $2
-     WHERE l.resolved_at IS NULL AND l.day OPERATOR(pg_catalog.<) $1
-       AND l.kind OPERATOR(pg_catalog.=) 'operations_expired'",
-    types![date, instant],
-);
-
 /// What the first listing of its operations makes of an account.
 pub(super) struct Failed {
     /// The account afterwards, rolled to now.
@@ -135,7 +126,7 @@ pub(super) fn resolve(spi: &Spi, met: &[&str], still: &HashSet<&str>, now: Insta
 
 /// Resolves those of earlier days, at the end of a sweep.
 pub(super) fn resolve_old(spi: &Spi, now: Instant) {
-    spi.run(&RESOLVE_OLD, params![now.day(), now]);
+    alerts::resolve_old(spi, &[ALERT], now.day(), now);
 }
 
 fn values(accounts: &[Held<'_>], first: Day, now: Instant) -> [Param; 3] {

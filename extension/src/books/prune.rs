@@ -55,7 +55,7 @@ macro_rules! prune_statement {
 type Table = (&'static str, Statement);
 
 /// What is pruned, in the order of a sweep: settled operations, what hangs on nothing, proven deliveries.
-static TABLES: [Table; 13] = [
+static TABLES: [Table; 15] = [
     prune_statement!(
         "send_operations",
         "o.reserved_at OPERATOR(pg_catalog.<) $1
@@ -63,6 +63,14 @@ static TABLES: [Table; 13] = [
          AND o.state OPERATOR(pg_catalog.=) ANY (ARRAY['delivered', 'released'])
          AND o.counted_on OPERATOR(pg_catalog.<) ($1 AT TIME ZONE 'UTC')::pg_catalog.date"
     ),
+    // What waits for a webhook that no daemon knows any more, and that webhook.
+    prune_statement!(
+        "webhook_outbox",
+        "NOT EXISTS (SELECT FROM sendgate.webhooks w
+                     WHERE w.name OPERATOR(pg_catalog.=) o.webhook
+                       AND w.seen_at OPERATOR(pg_catalog.>=) $1)"
+    ),
+    prune_statement!("webhooks", "o.seen_at OPERATOR(pg_catalog.<) $1"),
     prune_statement!(
         "breaker_log",
         "o.at OPERATOR(pg_catalog.<) $1
@@ -92,6 +100,12 @@ static TABLES: [Table; 13] = [
 ];
 
 const JOURNAL: usize = 0;
+
+const WEBHOOK_OUTBOX: usize = 1;
+const WEBHOOKS: usize = 2;
+
+/// How long a webhook is remembered that no daemon has asked about: a daemon may be down for so long.
+const WEBHOOK_UNSEEN_MAX: i64 = 7 * DAY;
 
 const EVENTS: usize = TABLES.len() - 1;
 
@@ -187,6 +201,7 @@ fn kept(keep: Keep, table: usize) -> i64 {
         // An operation keeps its prospect cool for longer than it may be asked for otherwise.
         JOURNAL => keep.most.max(gucs::prospect_cooldown().saturating_add(DAY)),
         EVENTS => keep.events,
+        WEBHOOK_OUTBOX | WEBHOOKS => WEBHOOK_UNSEEN_MAX,
         _ => keep.most,
     }
 }

@@ -59,6 +59,8 @@ sqlstates! {
     UnknownRule = b"SG104",
     /// No such alert.
     UnknownAlert = b"SG105",
+    /// No webhook of this name is registered.
+    UnknownWebhook = b"SG106",
     /// The operation id was used with other arguments.
     OperationMismatch = b"SG201",
     /// The operation was confirmed with another chat id.

@@ -1,11 +1,13 @@
 //! `alerts`: one open alert per account, day and kind; it is resolved by itself when its cause is gone.
 
 use crate::postgres::error::Result;
-use crate::postgres::ids;
+use crate::postgres::ids::{self, Id};
 use crate::postgres::param::{Element, array, params, types};
-use crate::postgres::statement::{Spi, Statement};
+use crate::postgres::row::Row;
+use crate::postgres::statement::{Rows, Spi, Statement};
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::{self, AccountRow};
+use crate::tables::webhook_outbox::{self, Event};
 use pgrx::pg_sys;
 use sendgate_decision::clock::{Day, Instant};
 use std::collections::HashSet;
@@ -38,7 +40,8 @@ static ADD: Statement = Statement::new(
     "INSERT INTO sendgate.alerts AS l (alert_id, account_id, kind, day, detail, opened_at)
      VALUES ($1, $2, $3, $4, $5, $6)
      ON CONFLICT (account_id, kind, day) WHERE resolved_at IS NULL DO UPDATE
-     SET detail = pg_catalog.left(pg_catalog.concat(l.detail, '; ', EXCLUDED.detail), 4000)",
+     SET detail = pg_catalog.left(pg_catalog.concat(l.detail, '; ', EXCLUDED.detail), 4000)
+     RETURNING l.alert_id",
     OPEN_TYPES,
 );
 
@@ -56,29 +59,58 @@ static WAS_RAISED: Statement = Statement::new(
     types![text, text, date],
 );
 
+/// What each statement returns that resolves alerts: which, for the notifications.
+macro_rules! resolving {
+    ($update:literal) => {
+        concat!("UPDATE sendgate.alerts l SET resolved_at = ", $update, " RETURNING l.account_id, l.alert_id")
+    };
+}
+
 static RESOLVE: Statement = Statement::new(
-    "UPDATE sendgate.alerts l SET resolved_at = $3
+    resolving!(
+        "$3
      WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) $2
-       AND l.resolved_at IS NULL",
+       AND l.resolved_at IS NULL"
+    ),
     types![text, text, instant],
 );
 
 static RESOLVE_ABOUT: Statement = Statement::new(
-    "UPDATE sendgate.alerts l SET resolved_at = $3
+    resolving!(
+        "$3
      WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) $2
-       AND l.resolved_at IS NULL AND pg_catalog.starts_with(l.detail, $4)",
+       AND l.resolved_at IS NULL AND pg_catalog.starts_with(l.detail, $4)"
+    ),
     types![text, text, instant, text],
 );
 
 /// Of these accounts, all open alerts of a kind but those on the accounts where it goes on: of the day,
 /// or of a later one where the row's day is ahead of the clock.
 static RESOLVE_SWEPT: Statement = Statement::new(
-    "UPDATE sendgate.alerts l SET resolved_at = $4
+    resolving!(
+        "$4
      WHERE l.account_id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
        AND l.kind OPERATOR(pg_catalog.=) $2 AND l.resolved_at IS NULL
        AND NOT (l.day OPERATOR(pg_catalog.>=) $3
-                AND l.account_id OPERATOR(pg_catalog.=) ANY ($5::pg_catalog.text[]))",
+                AND l.account_id OPERATOR(pg_catalog.=) ANY ($5::pg_catalog.text[]))"
+    ),
     types![texts, text, date, instant, texts],
+);
+
+static RESOLVE_OLD: Statement = Statement::new(
+    resolving!(
+        "$2
+     WHERE l.resolved_at IS NULL AND l.day OPERATOR(pg_catalog.<) $1
+       AND l.kind OPERATOR(pg_catalog.=) ANY ($3::pg_catalog.text[])"
+    ),
+    types![date, instant, texts],
+);
+
+static RENEW: Statement = Statement::new(
+    "UPDATE sendgate.alerts l SET detail = $3
+     WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) $2
+       AND l.resolved_at IS NULL",
+    types![text, text, text],
 );
 
 /// What an alert is about.
@@ -88,6 +120,8 @@ pub enum About<'a> {
     Account(Held<'a>),
     /// The jobs of the books, and no account: only who holds a job writes these.
     Jobs,
+    /// The webhooks, and no account: what becomes of notifications writes these, a webhook held.
+    Webhooks,
 }
 
 impl<'a> From<Held<'a>> for About<'a> {
@@ -100,7 +134,7 @@ impl About<'_> {
     fn id(&self) -> &str {
         match self {
             About::Account(held) => held.id(),
-            About::Jobs => NO_ACCOUNT,
+            About::Jobs | About::Webhooks => NO_ACCOUNT,
         }
     }
 }
@@ -115,9 +149,20 @@ pub fn open<'a>(
     detail: &str,
     now: Instant,
 ) -> bool {
-    let about = about.into();
-    !is_open(spi, about.id(), kind, day)
-        && spi.run(&OPEN, params![ids::fresh(), about.id(), kind, day, detail, now]).count() > 0
+    let (about, id) = (about.into(), ids::fresh());
+    let is_new = !is_open(spi, about.id(), kind, day)
+        && spi.run(&OPEN, params![id, about.id(), kind, day, detail, now]).count() > 0;
+    if is_new {
+        webhook_outbox::tell(spi, Event::AlertOpened, &[(about.id(), id)], now);
+    }
+    is_new
+}
+
+/// Opens an alert about no single day, or says what an open one is about by now.
+pub fn open_or_renew(spi: &Spi, about: About<'_>, kind: &str, detail: &str, now: Instant) {
+    if spi.run(&RENEW, params![about.id(), kind, detail]).count() == 0 {
+        open(spi, about, kind, now.day(), detail, now);
+    }
 }
 
 /// Opens the alert about a row whose day is ahead of the clock.
@@ -148,7 +193,11 @@ fn is_open(spi: &Spi, account: &str, kind: &str, day: Day) -> bool {
 
 /// Opens an alert, or adds to the open one of that kind, account and day.
 pub fn add(spi: &Spi, account: Held<'_>, kind: &str, day: Day, detail: &str, now: Instant) {
-    spi.run(&ADD, params![ids::fresh(), account.id(), kind, day, detail, now]);
+    let id = ids::fresh();
+    let added = spi.run(&ADD, params![id, account.id(), kind, day, detail, now]).first();
+    if added.and_then(|mut row| row.nullable_uuid()) == Some(id) {
+        webhook_outbox::tell(spi, Event::AlertOpened, &[(account.id(), id)], now);
+    }
 }
 
 /// Whether such an alert was ever raised, resolved or not.
@@ -158,12 +207,27 @@ pub fn was_raised(spi: &Spi, account: Held<'_>, kind: &str, day: Day) -> bool {
 
 /// Resolves the open alerts of a kind: their cause is gone.
 pub fn resolve(spi: &Spi, about: About<'_>, kind: &str, now: Instant) {
-    spi.run(&RESOLVE, params![about.id(), kind, now]);
+    tell_resolved(spi, &spi.run(&RESOLVE, params![about.id(), kind, now]), now);
 }
 
 /// Resolves the open alerts of a kind whose detail begins with these words: their cause is gone.
 pub fn resolve_about(spi: &Spi, account: Held<'_>, kind: &str, beginning: &str, now: Instant) {
-    spi.run(&RESOLVE_ABOUT, params![account.id(), kind, now, beginning]);
+    tell_resolved(spi, &spi.run(&RESOLVE_ABOUT, params![account.id(), kind, now, beginning]), now);
+}
+
+/// Resolves the open alerts of these kinds that are about a day before this one, whatever the account: those of accounts
+/// that no sweep meets any more, too.
+pub fn resolve_old(spi: &Spi, kinds: &[&str], before: Day, now: Instant) {
+    let kinds = array(Element::Text, kinds.iter().copied());
+    tell_resolved(spi, &spi.run(&RESOLVE_OLD, &[params![before][0], params![now][0], kinds]), now);
+}
+
+/// Passes on which alerts a statement has resolved.
+fn tell_resolved(spi: &Spi, rows: &Rows<'_>, now: Instant) {
+    let resolved = |mut row: Row| (row.value::<String>(), row.nullable_uuid().expect("the key is not null"));
+    let resolved: Vec<(String, Id)> = rows.iter().map(resolved).collect();
+    let told: Vec<(&str, Id)> = resolved.iter().map(|(account, id)| (account.as_str(), *id)).collect();
+    webhook_outbox::tell(spi, Event::AlertResolved, &told, now);
 }
 
 /// Resolves the alerts of a kind on the accounts that a sweep has met, except on those where the cause
@@ -179,5 +243,6 @@ pub fn resolve_swept(
 ) {
     let all = array(Element::Text, accounts.iter().copied());
     let still = array(Element::Text, still.iter().copied());
-    spi.run(&RESOLVE_SWEPT, &[all, params![kind][0], params![day][0], params![now][0], still]);
+    let values = [all, params![kind][0], params![day][0], params![now][0], still];
+    tell_resolved(spi, &spi.run(&RESOLVE_SWEPT, &values), now);
 }

@@ -8,6 +8,7 @@ use crate::tables::accounts::held::Held;
 use crate::tables::activity::{self, Activity};
 use crate::tables::campaign_events::Skip;
 use crate::tables::campaign_events::many::SkippedWork;
+use crate::tables::webhook_outbox::{self, Event};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::OperationId;
 use sendgate_decision::settle::BreakerChange;
@@ -90,11 +91,16 @@ pub struct BreakerLine<'a> {
 
 /// Logs that a breaker was stamped or its stamp removed.
 pub fn write(spi: &Spi, action: &str, line: &BreakerLine<'_>, now: Instant) {
-    activity::count(if action == "set" { Activity::BreakerSet } else { Activity::BreakerClear });
+    let (activity, event) = match action {
+        "set" => (Activity::BreakerSet, Event::BreakerSet),
+        _ => (Activity::BreakerClear, Event::BreakerClear),
+    };
+    activity::count(activity);
+    let id = ids::fresh();
     spi.run(
         &WRITE,
         params![
-            ids::fresh(),
+            id,
             now,
             line.account.id(),
             action,
@@ -109,6 +115,7 @@ pub fn write(spi: &Spi, action: &str, line: &BreakerLine<'_>, now: Instant) {
             line.cause.error_type
         ],
     );
+    webhook_outbox::tell(spi, event, &[(line.account.id(), id)], now);
 }
 
 /// Logs the breaker's changes that settling an operation brought.

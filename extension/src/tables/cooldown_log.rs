@@ -7,6 +7,7 @@ use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
 use crate::tables::journal::ErrorNote;
+use crate::tables::webhook_outbox::{self, Event};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::{Action, OperationId};
 use sendgate_decision::settle::CooldownChange;
@@ -36,10 +37,11 @@ pub fn write(spi: &Spi, account: Held<'_>, changes: &[CooldownChange], why: Why<
     }
     let actor = actor::name();
     for change in changes {
+        let id = ids::fresh();
         spi.run(
             &WRITE,
             params![
-                ids::fresh(),
+                id,
                 now,
                 account.id(),
                 change.action.map(Action::name),
@@ -53,5 +55,8 @@ pub fn write(spi: &Spi, account: Held<'_>, changes: &[CooldownChange], why: Why<
                 why.note
             ],
         );
+        if change.until.is_some() {
+            webhook_outbox::tell(spi, Event::CooldownSet, &[(account.id(), id)], now);
+        }
     }
 }

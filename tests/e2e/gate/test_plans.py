@@ -16,7 +16,7 @@ ONLY_ON = (15, 18)
 
 # Tables that grow with what is sent, with the accounts or with what waits.
 LARGE = """accounts send_operations linkedin_events enrollments dispatch_queue campaign_events breaker_log
-breaker_outbox alerts counter_drift""".split()
+breaker_outbox webhook_outbox alerts counter_drift""".split()
 # What a call does only with more work than the world of the other calls has.
 MORE = (
     "SELECT sendgate.enqueue('big', 'big' || n, 'a', 'message') FROM generate_series(1, 20) n",

@@ -44,7 +44,7 @@ AGGREGATES = {"bool": "bool_or bool_and", "timestamptz": "max min", "int4": "max
 TEMPORARY = """accounts send_operations linkedin_events breaker_log alerts admin_log pause_switch home_database
 tier_overrides tier_defaults tiers error_rules error_rule_overrides error_rule_defaults enrollments
 dispatch_queue dispatch_requests campaigns paused_campaigns campaign_events counter_drift cooldown_log reconcile_runs jobs credit_balances
-breaker_outbox pg_class pg_namespace
+breaker_outbox webhooks webhook_outbox pg_class pg_namespace
 pg_timezone_names""".split()
 ODD_SETTINGS = {
     "TimeZone": "Pacific/Kiritimati",

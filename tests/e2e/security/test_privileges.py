@@ -18,7 +18,7 @@ breaker_clear breaker_arm breaker_probe breaker_force resolve_operation resume_d
 acknowledge_alert""".split()
 OPERATORS += ["adopt_database"]
 DAEMONS = """audit_events reconcile_operations midnight_reset prune tick begin_run
-record_run_failure take_breaker_lines""".split()
+record_run_failure take_breaker_lines register_webhook take_notifications settle_notification""".split()
 TRIGGERS = "append_only config_changed journal_event suppressions_changed account_leaves account_is_sound".split()
 # Views call functions with their reader's rights, so these pure readings are readers'; the clock is
 # everybody's who asks the gate.
@@ -53,7 +53,7 @@ delivered_daily skips_today operations_unresolved tiers error_rules linkedin_eve
 breaker_log counter_drift alerts reconcile_runs send_operations enrollments paused_campaigns
 pause_switch quarantine_progress due_work cooldown_log cooldowns observed_refusals suppressions
 campaigns campaigns_today credit_balances credits credit_states""".split()
-READABLE += ["home_database"]
+READABLE += ["home_database", "webhooks", "webhook_outbox"]
 # The hot path: a SET clause costs more than the gate itself, so these name every object and operator
 # with its schema instead. Each was read for that, and test_hostile.py attacks each.
 AUDITED = """reserve preview confirm rollback breaker_check breaker_report enqueue enqueue_many dispatch cancel

@@ -112,6 +112,12 @@ CALLS: dict[str, Call] = {
     "tick": Call("CALL sendgate.tick()"),
     "acknowledge_alert": _select(f"acknowledge_alert('{ALERT}', 'seen')"),
     "take_breaker_lines": Call("SELECT * FROM sendgate.take_breaker_lines(10)"),
+    "register_webhook": _select("register_webhook('ops', ARRAY['breaker_set', 'alert_opened'])"),
+    "take_notifications": Call("SELECT * FROM sendgate.take_notifications('told')"),
+    "settle_notification": _select(
+        "settle_notification('told', o.account_id, o.id, 'HTTP 500') FROM sendgate.webhook_outbox o LIMIT 1",
+        before="UPDATE sendgate.webhook_outbox SET attempts = 1, first_tried_at = now() WHERE attempts = 0",
+    ),
     "guard_send": Call("INSERT INTO public.guarded (account_id, prospect_id, campaign_id) VALUES ('a', 'p70', 'k')"),
     "settle_send": Call(f"UPDATE public.guarded SET chat_id = 'chat 8' WHERE operation_id = {_op(8)}"),
     "journal_event": Call(
@@ -121,6 +127,8 @@ CALLS: dict[str, Call] = {
 }
 
 WORLD = f"""
+SELECT sendgate.register_webhook('told',
+    ARRAY['alert_opened', 'alert_resolved', 'breaker_set', 'breaker_clear', 'cooldown_set']);
 SELECT sendgate.set_tier_cap('mine', 'message', 5);
 SELECT sendgate.set_error_rule(8, 'transient', NULL, NULL, '418');
 SET sendgate.now = '2026-01-10 12:00:00+00';

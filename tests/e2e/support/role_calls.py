@@ -77,6 +77,8 @@ def daemon_calls() -> list[str]:
     """Each job, in the order of a tick, and what came of it."""
     ours = "account_id OPERATOR(pg_catalog.=) '@'"
     return [
+        "SELECT sendgate.register_webhook('w@', ARRAY['alert_opened'])",
+        "SELECT sendgate.register_webhook('w@', ARRAY['nothing'])",
         "SELECT sendgate.quarantine('note')",
         "SELECT sendgate.resume_all()",
         "SELECT sendgate.begin_run('reconcile_operations')",
@@ -91,6 +93,11 @@ def daemon_calls() -> list[str]:
         "SELECT sendgate.begin_run('nothing')",
         "SELECT t.action, t.reason, t.actor, t.prospect_id, t.note"
         f" FROM sendgate.take_breaker_lines(10000) t WHERE t.{ours}",
+        "SELECT n.event, n.attempt, n.data OPERATOR(pg_catalog.->>) 'kind'"
+        f" FROM sendgate.take_notifications('w@', 1000) n WHERE n.{ours}",
+        "SELECT sendgate.settle_notification('w@', o.account_id, o.id, 'HTTP 500', '1 hour')"
+        f" FROM sendgate.webhook_outbox o WHERE o.{ours} AND o.webhook OPERATOR(pg_catalog.=) 'w@'",
+        "SELECT w.events, w.given_up, w.error FROM sendgate.webhooks w WHERE w.name OPERATOR(pg_catalog.=) 'w@'",
         "SELECT d.action, d.period, d.before, d.after, d.delivered, d.reserved, d.indeterminate"
         f" FROM sendgate.counter_drift d WHERE d.{ours}",
         f"SELECT o.kind, o.detail FROM sendgate.open_alerts o WHERE o.{ours}",

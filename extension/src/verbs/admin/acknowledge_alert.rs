@@ -9,6 +9,7 @@ use crate::postgres::ids::{self, Id};
 use crate::postgres::param::{params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::tables::admin_log;
+use crate::tables::webhook_outbox::{self, Event};
 use serde_json::{Value, json};
 
 sql_function!(sendgate_acknowledge_alert, pg_finfo_sendgate_acknowledge_alert, acknowledge_alert);
@@ -18,9 +19,10 @@ static ACKNOWLEDGE: Statement = Statement::new(
     "UPDATE sendgate.alerts l
      SET acknowledged_by = $2, acknowledged_at = $3, acknowledge_note = $4,
          resolved_at = CASE WHEN l.kind OPERATOR(pg_catalog.=) ANY (
-             ARRAY['delivered_after_rollback', 'unreserved_send', 'poisoned_enrollment']) THEN $3 ELSE l.resolved_at END
+             ARRAY['delivered_after_rollback', 'unreserved_send', 'poisoned_enrollment',
+                   'webhook_failing']) THEN $3 ELSE l.resolved_at END
      WHERE l.alert_id OPERATOR(pg_catalog.=) $1 AND l.acknowledged_at IS NULL
-     RETURNING l.account_id, l.kind",
+     RETURNING l.account_id, l.kind, l.resolved_at IS NOT DISTINCT FROM $3",
     types![uuid, text, instant, text],
 );
 
@@ -35,7 +37,8 @@ fn acknowledge_alert(args: &Args) -> Answer {
     Spi::connect(|spi| {
         commit::synchronously();
         let actor = actor::name();
-        let rows = spi.run_waiting(&ACKNOWLEDGE, params![alert, &actor, clock::now(), note])?;
+        let now = clock::now();
+        let rows = spi.run_waiting(&ACKNOWLEDGE, params![alert, &actor, now, note])?;
         let Some(mut row) = rows.first() else {
             if spi.run(&EXISTS, params![alert]).count() > 0 {
                 return Ok(());
@@ -43,6 +46,9 @@ fn acknowledge_alert(args: &Args) -> Answer {
             return Err(unknown(alert));
         };
         let (account, kind): (String, String) = (row.value(), row.value());
+        if row.value() {
+            webhook_outbox::tell(spi, Event::AlertResolved, &[(&account, alert)], now);
+        }
         let change = (Value::Null, json!({ "acknowledged": kind }));
         admin_log::write(spi, "acknowledge_alert", Some(&account), Some(&ids::show(alert)), change, note);
         Ok(())

@@ -66,8 +66,9 @@ macro_rules! rows_of {
 }
 
 /// All tables with rows of an account but its own.
-static TABLES: [Table; 14] = [
+static TABLES: [Table; 15] = [
     rows_of!("send_operations"),
+    rows_of!("webhook_outbox"),
     rows_of!("breaker_outbox"),
     rows_of!("breaker_log"),
     rows_of!("campaign_events"),
