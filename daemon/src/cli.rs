@@ -41,7 +41,8 @@ The console: open the address of --listen in a browser. To act on accounts, sign
 
 Flags win over the environment, the environment over the file. The file is TOML with the keys
 database_url, password_file, listen, listen_anywhere, poll, console, tokens_file, console_hosts,
-session_idle_seconds.";
+session_idle_seconds; a table [[webhook]] for each address that is told of events: url, events,
+secret_file, format, name, retry_seconds, timeout_seconds.";
 
 /// Keeps sendgate's books straight, prints its breaker's lines, and shows operators what happens.
 #[derive(Debug, Parser)]
@@ -100,7 +101,7 @@ async fn execute(cli: Cli) -> Result<ExitCode> {
         Command::Tick => tick::tick(target).await,
         Command::Status(arguments) => status::show(&target, &arguments).await,
         Command::Account(arguments) => account::show(&target, &arguments).await,
-        Command::Doctor => doctor::examine(&target).await,
+        Command::Doctor => doctor::examine(&target, &config.webhooks).await,
     }?;
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

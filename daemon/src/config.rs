@@ -7,6 +7,7 @@ pub mod password;
 pub mod redact;
 pub mod target;
 pub mod tokens;
+pub mod webhooks;
 
 use std::fs;
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use crate::schedule::{POLL_DEFAULT, POLL_MAX, POLL_MIN};
 use options::Options;
 use target::Target;
 use tokens::Tokens;
+use webhooks::Webhook;
 
 /// The default address of the pages: this machine only.
 const LISTEN_DEFAULT: &str = "127.0.0.1:8787";
@@ -61,9 +63,11 @@ pub struct Config {
     pub console_hosts: Vec<String>,
     /// Time after which an idle session ends.
     pub session_idle: Duration,
+    /// Who is told of what happens.
+    pub webhooks: Vec<Webhook>,
 }
 
-/// The file, in TOML; every key is a flag of the same name.
+/// The file, in TOML; every key but the webhooks is a flag of the same name.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -76,6 +80,8 @@ struct File {
     tokens_file: Option<PathBuf>,
     console_hosts: Option<Vec<String>>,
     session_idle_seconds: Option<u32>,
+    #[serde(default)]
+    webhook: Vec<webhooks::Entry>,
 }
 
 impl Config {
@@ -113,7 +119,18 @@ impl Config {
             given => given.to_vec(),
         };
         let session_idle = session_idle(options.session_idle_seconds.or(file.session_idle_seconds))?;
-        Ok(Config { target, listen, listen_anywhere, poll, console, tokens, console_hosts, session_idle })
+        let webhooks = webhooks::read(file.webhook)?;
+        Ok(Config {
+            target,
+            listen,
+            listen_anywhere,
+            poll,
+            console,
+            tokens,
+            console_hosts,
+            session_idle,
+            webhooks,
+        })
     }
 
     /// The addresses to listen on.
@@ -193,6 +210,7 @@ mod tests {
             tokens: Tokens::default(),
             console_hosts: Vec::new(),
             session_idle: SESSION_IDLE_DEFAULT,
+            webhooks: Vec::new(),
         }
     }
 

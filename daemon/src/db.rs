@@ -5,7 +5,7 @@
 //! | [`account`], [`cooldowns`], [`why`], [`stopped`], [`alerts`], [`heartbeats`] | rows that commands and console both show |
 //! | [`status`], [`checkup`], [`guards`] | the commands `status` and `doctor` |
 //! | [`console`] | the console's other pages and the acts |
-//! | [`jobs`], [`outbox`], [`numbers`] | the tasks: jobs, the breaker's lines, `/metrics` |
+//! | [`jobs`], [`outbox`], [`notifications`], [`numbers`] | the tasks: jobs, the breaker's lines, webhooks, `/metrics` |
 //! | [`zone`] | the time zone in which a reader sees instants |
 //! | [`cursor`] | a place in a list that is read page by page |
 
@@ -18,6 +18,7 @@ pub mod cursor;
 pub mod guards;
 pub mod heartbeats;
 pub mod jobs;
+pub mod notifications;
 pub mod numbers;
 pub mod outbox;
 pub mod status;
@@ -74,7 +75,7 @@ pub enum Purpose {
     Outbox,
     /// Answers health checks. It is their own, so that no sweep and no slow count delays them.
     Health,
-    /// Counts for `/metrics` and reads for the console, one after the other.
+    /// Counts for `/metrics`, reads for the console and lends notifications, one after the other.
     Pages,
     /// A command that reads and ends.
     Command,

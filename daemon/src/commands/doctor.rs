@@ -1,9 +1,12 @@
 //! `doctor`: checks the installation and says what to do.
 
+mod webhooks;
+
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::config::target::Target;
+use crate::config::webhooks::Webhook;
 use crate::db::checkup::Server;
 use crate::db::{Purpose, Session};
 use crate::error::Result;
@@ -71,7 +74,7 @@ impl Findings {
 }
 
 /// Checks everything and prints the findings. Answers whether there is nothing to do.
-pub async fn examine(target: &Arc<Target>) -> Result<bool> {
+pub async fn examine(target: &Arc<Target>, configured: &[Webhook]) -> Result<bool> {
     let session = Session::open(target, Purpose::Command).await?;
     let mut findings = Findings::default();
     findings.good(format!("connected to {}", target.place()));
@@ -84,6 +87,7 @@ pub async fn examine(target: &Arc<Target>) -> Result<bool> {
         look_at_settings(&session, &mut findings).await?;
         look_at_books(&session, &mut findings).await?;
         look_at_guards(&session, &mut findings).await?;
+        webhooks::look(&session, configured, &mut findings).await?;
     }
     session.close().await;
     print(&findings.show(Style::of_stdout()));

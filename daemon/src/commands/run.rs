@@ -8,10 +8,11 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::config::Config;
-use crate::db::{Purpose, Session};
+use crate::db::{Purpose, Session, SharedLink};
 use crate::error::{Error, Result, Retry};
 use crate::shutdown::{self, Shutdown};
 use crate::tasks::http;
+use crate::tasks::notifications::{Notifier, Poster};
 use crate::tasks::outbox::Outbox;
 use crate::tasks::scheduler::Scheduler;
 use crate::tasks::tally::Tally;
@@ -28,6 +29,7 @@ pub async fn run(config: Config) -> Result<()> {
     let mut signals = Signals::catch()?;
     let config = Arc::new(config);
     let target = Arc::new(config.target.clone());
+    let poster = Poster::new(&config.webhooks)?;
     let listener = http::listen(&config).await?;
     let listening = listener.local_addr().map_or_else(|_| config.listen.clone(), |at| at.to_string());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %listening, database = %target.place(), "started");
@@ -40,7 +42,12 @@ pub async fn run(config: Config) -> Result<()> {
     let mut tasks = JoinSet::new();
     tasks.spawn(Scheduler::new(target.clone(), shutdown.clone(), tally.clone()).run(config.poll));
     tasks.spawn(outbox(&target, &shutdown, &tally).run());
-    tasks.spawn(http::serve(listener, config, shutdown, tally));
+    let link = SharedLink::new(target.clone(), Purpose::Pages);
+    for webhook in config.webhooks.iter().cloned() {
+        let (link, shutdown, tally) = (link.clone(), shutdown.clone(), tally.clone());
+        tasks.spawn(Notifier::new(webhook, poster.clone(), link, shutdown, tally).run());
+    }
+    tasks.spawn(http::serve(listener, config, link, shutdown, tally));
     let mut result = tokio::select! {
         () = signals.wait() => Ok(()),
         Some(ended) = tasks.join_next() => ended.unwrap_or_else(|error| Err(broken(&error))),

@@ -50,10 +50,11 @@ pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
     let (cards, accounts) = session.cards(arguments.limit, after).await?;
     let jobs = session.heartbeats().await?;
     let alerts = session.open_alerts(None, ALERTS_MAX).await?;
+    let webhooks = session.webhooks().await?;
     session.close().await;
     let kept = !jobs.iter().any(|job| job.stale);
     if arguments.json {
-        let all = json!({ "at": now.to_iso(), "copied_database": copied, "observed": observed, "stopped": stopped, "accounts": accounts, "cards": cards, "jobs": jobs, "alerts": alerts });
+        let all = json!({ "at": now.to_iso(), "copied_database": copied, "observed": observed, "stopped": stopped, "accounts": accounts, "cards": cards, "jobs": jobs, "alerts": alerts, "webhooks": webhooks });
         print(&json_line(&all));
         return Ok(kept);
     }
@@ -65,6 +66,9 @@ pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
     out += &stopped_lines(style, &stopped);
     for line in observed_lines(&observed) {
         out += &style.lines(&line, Tone::Notable, 0);
+    }
+    for webhook in webhooks.iter().filter(|webhook| webhook.failing_since.is_some()) {
+        out += &style.lines(&stripped(&webhook.told()), Tone::Bad, 0);
     }
     if !out.is_empty() {
         out += "\n";

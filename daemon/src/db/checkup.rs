@@ -28,7 +28,8 @@ LEFT JOIN pg_roles AS r ON r.rolname = n.name";
 /// an argument that a later version adds is no missing grant.
 const MISSING_GRANTS: &str = "SELECT n.name
 FROM unnest(ARRAY['begin_run', 'record_run_failure', 'midnight_reset', 'audit_events',
-                  'reconcile_operations', 'prune', 'take_breaker_lines', 'clock']) AS n (name)
+                  'reconcile_operations', 'prune', 'take_breaker_lines', 'clock',
+                  'register_webhook', 'take_notifications', 'settle_notification']) AS n (name)
 WHERE NOT EXISTS (
     SELECT FROM pg_proc AS p
     JOIN pg_namespace AS s ON s.oid = p.pronamespace

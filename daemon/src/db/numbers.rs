@@ -5,6 +5,7 @@ use tokio_postgres::types::Type;
 
 use super::account::ACTIONS;
 use super::heartbeats::Heartbeat;
+use super::notifications::WebhookState;
 use super::{Session, Timestamp};
 use crate::error::Result;
 
@@ -129,6 +130,8 @@ pub struct Numbers {
     pub jobs: Vec<Heartbeat>,
     /// Lines of the breaker that are not printed yet.
     pub outbox_rows: i64,
+    /// Webhooks that are told of events.
+    pub webhooks: Vec<WebhookState>,
 }
 
 /// How often something happened since the server started.
@@ -192,6 +195,7 @@ impl Session {
             alerts: self.alerts_by_kind().await?,
             jobs: self.heartbeats().await?,
             outbox_rows: self.outbox_rows().await?,
+            webhooks: self.webhooks().await?,
         })
     }
 

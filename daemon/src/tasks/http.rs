@@ -85,15 +85,15 @@ pub async fn listen(config: &Config) -> Result<TcpListener> {
     TcpListener::bind(addresses.as_slice()).await.map_err(failed)
 }
 
-/// Serves until the shutdown signal, and closes its connections.
+/// Serves until the shutdown signal, and closes its connections. Notifications use the pages' `link` as well.
 pub async fn serve(
     listener: TcpListener,
     config: Arc<Config>,
+    link: SharedLink,
     shutdown: Shutdown,
     tally: Arc<Tally>,
 ) -> Result<()> {
     let target = Arc::new(config.target.clone());
-    let link = SharedLink::new(target.clone(), Purpose::Pages);
     let is_reached = listener.local_addr().is_ok_and(|address| !address.ip().is_loopback());
     let console = Console::new(&config, link.clone(), is_reached);
     let probe = Probe { link: Link::new(target, Purpose::Health), verdict: None };

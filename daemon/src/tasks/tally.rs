@@ -22,7 +22,14 @@ pub struct Tally {
     rounds: Counter,
     lines: Counter,
     reconnects: Counter,
+    notifications: Family<Notified, Counter>,
 }
+
+/// A webhook, and what became of notifications for it.
+type Notified = [(&'static str, String); 2];
+
+/// What becomes of notifications.
+const NOTIFIED: [&str; 3] = ["posted", "failed", "given_up"];
 
 impl Default for Tally {
     fn default() -> Tally {
@@ -33,6 +40,7 @@ impl Default for Tally {
             rounds: Counter::default(),
             lines: Counter::default(),
             reconnects: Counter::default(),
+            notifications: Family::default(),
         };
         // Prometheus computes a rate only from a counter that it saw before: each one begins at 0.
         for job in Job::ALL {
@@ -80,6 +88,28 @@ impl Tally {
         self.reconnects.inc();
     }
 
+    /// Begins to count for a webhook.
+    pub fn knows_webhook(&self, name: &str) {
+        for became in NOTIFIED {
+            self.count_notification(name, became, 0);
+        }
+    }
+
+    /// Counts an attempt to post a notification.
+    pub fn posted(&self, webhook: &str, was_taken: bool) {
+        self.count_notification(webhook, if was_taken { "posted" } else { "failed" }, 1);
+    }
+
+    /// Counts a notification that was given up.
+    pub fn gave_up(&self, webhook: &str) {
+        self.count_notification(webhook, "given_up", 1);
+    }
+
+    fn count_notification(&self, webhook: &str, became: &str, how_many: u64) {
+        let labels = [("webhook", webhook.to_owned()), ("outcome", became.to_owned())];
+        self.notifications.get_or_create(&labels).inc_by(how_many);
+    }
+
     /// Puts the counters into a registry, which ends each help with a full stop.
     pub fn register(&self, registry: &mut Registry) {
         registry.register("sendgate_job_runs", "Runs of jobs by this process", self.runs.clone());
@@ -89,6 +119,8 @@ impl Tally {
         registry.register("sendgate_rounds", help, self.rounds.clone());
         let help = "Lines of the breaker that this process printed";
         registry.register("sendgate_breaker_lines", help, self.lines.clone());
+        let help = "Attempts of this process to post notifications, by webhook: posted, failed, or given up after a day";
+        registry.register("sendgate_notifications", help, self.notifications.clone());
         let help = "Times that the jobs could not ask the database, and made a new connection";
         registry.register("sendgate_connections_lost", help, self.reconnects.clone());
         let began = self.started_at.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();

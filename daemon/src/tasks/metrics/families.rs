@@ -17,7 +17,7 @@ use crate::db::numbers::Numbers;
 const SKIP_REASONS: [(&str, &str); 2] =
     [("inmail", "account_inmail_credits_exhausted"), ("inmail", "inmail_eligibility")];
 /// Kinds of alerts that are shown even if none is open.
-const ALERT_KINDS: [&str; 13] = [
+const ALERT_KINDS: [&str; 14] = [
     "action_unavailable",
     "clock_behind_row",
     "copied_database",
@@ -31,6 +31,7 @@ const ALERT_KINDS: [&str; 13] = [
     "provider_failing",
     "reconciler_stale",
     "unreserved_send",
+    "webhook_failing",
 ];
 /// The closed list of causes of cooldowns.
 const CAUSES: [&str; 5] = ["rate_limited", "failing", "action_unavailable", "over_cap", "manual"];
@@ -72,6 +73,7 @@ impl Collector for Counted {
         today(&mut page, numbers)?;
         alerts(&mut page, numbers)?;
         refusals(&mut page, numbers)?;
+        webhooks(&mut page, numbers)?;
         jobs(&mut page, numbers)
     }
 }
@@ -221,6 +223,22 @@ fn alerts(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
 /// The count of that name; 0 if it is missing.
 fn count_of(counts: &[(String, i64)], name: &str) -> i64 {
     counts.iter().find(|(known, _)| known == name).map_or(0, |(_, count)| *count)
+}
+
+/// By name, never by address.
+fn webhooks(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
+    if numbers.webhooks.is_empty() {
+        return Ok(());
+    }
+    let waiting = numbers.webhooks.iter().map(|hook| ([("webhook", hook.name.as_str())], hook.waiting));
+    let help = "Notifications that wait to be posted, by webhook; counted up to 100000.";
+    page.gauges("sendgate_notifications_waiting", help, waiting)?;
+    let failing = numbers
+        .webhooks
+        .iter()
+        .map(|hook| ([("webhook", hook.name.as_str())], hook.failing_seconds.unwrap_or(0.0)));
+    let help = "For how long the receiver of a webhook has taken nothing, in seconds; 0 while it does.";
+    page.gauges("sendgate_webhook_failing_seconds", help, failing)
 }
 
 /// Refusals are missing, and not 0, where the server does not count them.
