@@ -26,6 +26,8 @@ COMMENT ON TABLE sendgate.breaker_outbox IS
 'Lines of breaker_log that no call of take_breaker_lines has taken yet. Written in the transaction of the line itself, so a line that was rolled back is never printed.';
 COMMENT ON FUNCTION sendgate.breaker_check(text, text, text) IS
 'Consults the switch and the InMail breaker of an account, and whether the prospect is suppressed, for applications that use nothing else of the gate. Clears a stamp of an earlier period, or one that a recent delivery disproves; otherwise logs the skip once per prospect, campaign and stamp, defers the enrollment of that prospect and campaign, and counts the repeats. A clear releases the deferred work. Takes no slot and does not see probes. Errors: SG001, SG002, SG101, SG301.';
+COMMENT ON FUNCTION sendgate.breaker_probe(text, text) IS
+'Grants one permit for a single test InMail through an open breaker, for sendgate.operation_ttl: the next reserve or dispatch that every other rule lets pass takes it, and one deferred enrollment becomes due, so that dispatch finds it. Delivered, the breaker clears; without credits, it stays; silent, the permit lapses. The warning SG222 says that InMails cool down, so that it may lapse before one can take it. Logged. Errors: SG001, SG002, SG101, SG206 the breaker is not open, SG207 there is a permit already, SG208 it is forced open, SG301.';
 COMMENT ON FUNCTION sendgate.take_breaker_lines(integer) IS
 'Takes up to max_rows lines of the breaker log that were not taken before. Print them, then commit: after an abort they are there again, and two takers never get the same line. Errors: SG001, SG003 outside 1 to 10,000.';
 COMMENT ON TABLE sendgate.paused_campaigns IS

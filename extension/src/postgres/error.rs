@@ -103,6 +103,8 @@ sqlstates! {
     SenselessWait = b"SG220",
     /// A clear of a breaker that the next InMail stamps again; a warning.
     NoCreditsLeft = b"SG221",
+    /// A permit that may lapse before an InMail can take it; a warning.
+    PermitMayLapse = b"SG222",
     /// Another session held the account's row for too long.
     LockTimeout = b"SG301",
     /// The decision was overtaken again and again.

@@ -123,3 +123,22 @@ SELECT sendgate.breaker_force('probe/unused', 'auto', 'test');
 SELECT sendgate.breaker_probe('probe/unused', 'test');
 SELECT sendgate.breaker_force('probe/unused', 'open', 'test');
 SELECT proceed, reason FROM sendgate.reserve('probe/unused', 'inmail', 'p4');
+
+-- While InMails cool down a permit may lapse before one can take it: its answer says so.
+SET sendgate.now = '2026-05-26 12:00:00+00';
+SELECT sendgate.upsert_account('probe/cool', 'recruiter');
+SELECT sendgate.breaker_arm('probe/cool', 'test');
+SELECT proceed FROM sendgate.reserve('probe/cool', 'message', 'p1', NULL, contract.op(3));
+SELECT sendgate.rollback('probe/cool', contract.op(3), http_status => 429, retry_after => '1 hour');
+SELECT sendgate.breaker_probe('probe/cool', 'test');
+SELECT proceed, reason FROM sendgate.reserve('probe/cool', 'inmail', 'p2');
+-- Another action's cooldown holds no InMail.
+SET sendgate.now = '2026-05-26 13:00:00+00';
+SELECT proceed FROM sendgate.reserve('probe/cool', 'invite', 'p1', NULL, contract.op(4));
+SELECT sendgate.rollback('probe/cool', contract.op(4), NULL, 'errors/connection_limit_reached', 422);
+SELECT sendgate.breaker_probe('probe/cool', 'test');
+SELECT proceed FROM sendgate.reserve('probe/cool', 'inmail', 'p2', NULL, contract.op(5));
+-- The InMails' own does.
+SELECT sendgate.rollback('probe/cool', contract.op(5), NULL, 'errors/feature_not_subscribed', 403);
+SET sendgate.now = '2026-05-26 13:20:00+00';
+SELECT sendgate.breaker_probe('probe/cool', 'test');

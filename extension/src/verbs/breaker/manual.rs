@@ -10,6 +10,7 @@ use crate::tables::admin_log;
 use crate::tables::breaker_log::{self, BreakerLine, Cause};
 use crate::tables::dispatch_queue;
 use crate::tables::enrollments;
+use sendgate_decision::account::Account;
 use sendgate_decision::breaker::{ClearReason, Probe, Reading};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::credits::stamp::Cause as StampedBy;
@@ -115,12 +116,31 @@ fn breaker_probe(args: &Args) -> Answer {
             Ok(())
         })?;
         enrollments::offer(spi, done.held, done.at);
-        let lease_until = done.after.breaker.probe.map(|probe| show_instant(probe.lease_until));
+        let lease_until = done.after.breaker.probe.as_ref().map(|probe| show_instant(probe.lease_until));
+        if let (Some(until), Some(lease_until)) = (cools_down_until(&done.after, done.at), &lease_until) {
+            warn_may_lapse(account, until, lease_until);
+        }
         let granted = json!({ "probe_lease_until": lease_until });
         admin_log::write(spi, "breaker_probe", Some(account), None, (Value::Null, granted), note);
         Ok(())
     })?;
     VOID
+}
+
+/// Until when the account's InMails cool down, for whatever reason; none where they do not.
+fn cools_down_until(account: &Account, now: Instant) -> Option<Instant> {
+    let i = Action::Inmail.index();
+    let silent = account.failures[i].silent_until(&gucs::limits());
+    account.cooldown_until.max(account.action_cooldown_until[i]).max(silent).filter(|&until| until > now)
+}
+
+fn warn_may_lapse(account: &str, until: Instant, lease_until: &str) {
+    warn(Error::new(
+        Code::PermitMayLapse,
+        format!("the permit of account \"{}\" may lapse before an InMail can take it", shown(account)),
+        format!("Its InMails cool down until {}; the permit lapses at {lease_until}.", show_instant(until)),
+        "Call clear_cooldown(account_id, note) if they may go before, or breaker_probe again when the cooldown is over.",
+    ));
 }
 
 fn breaker_force(args: &Args) -> Answer {
