@@ -202,7 +202,7 @@ fn raise(spi: &Spi, batch: &Batch, held: Held<'_>, row: &AccountRow, finding: &F
 
 /// Once per account and day, and not on top of a longer one.
 fn cool_down(spi: &Spi, batch: &Batch, id: &str) -> Result<()> {
-    let (held, row) = accounts::hold(spi, id)?;
+    let (held, row) = accounts::hold(id)?;
     let mut account = row.account.rolled(batch.now);
     let until = batch.now.plus(OVER_CAP_COOLDOWN);
     let change = account.cooldown_until < Some(until);

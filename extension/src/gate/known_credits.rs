@@ -49,7 +49,7 @@ pub fn arm_by_rule(
 
 /// Carries the known credits of an account over the start of a period, with the row held.
 pub fn begin_periods(spi: &Spi, id: &str) -> Result<()> {
-    let (held, mut row) = accounts::hold(spi, id)?;
+    let (held, mut row) = accounts::hold(id)?;
     if credits::roll(spi, id, &mut row, clock::now()) {
         accounts::write_held(spi, held, row.version, &row.account)?;
     }

@@ -23,7 +23,7 @@ pub fn skip(spi: &Spi, skip: &Skip<'_>, now: Instant) -> Result<bool> {
     if count_repeat(spi, skip, now)? {
         return Ok(true);
     }
-    let (held, row) = accounts::hold(spi, skip.account)?;
+    let (held, row) = accounts::hold(skip.account)?;
     if row.version != skip.seen.version {
         return Ok(false);
     }
@@ -59,7 +59,7 @@ pub fn spare(
     if spared::is_noted(spi, ask.account, prospect, campaign, ask.action, suppressed.since) {
         return Ok(true);
     }
-    let (account, row) = accounts::hold(spi, ask.account)?;
+    let (account, row) = accounts::hold(ask.account)?;
     if row.version != seen.version {
         return Ok(false);
     }

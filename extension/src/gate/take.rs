@@ -103,7 +103,7 @@ pub fn take<'a>(
         let written = accounts::write(spi, new.account, seen.version, after)?;
         match written {
             Some(held) => journal::insert(spi, held, new),
-            None => check_left_out(spi, new.account, seen)?,
+            None => check_left_out(new.account, seen)?,
         }
         return Ok(written);
     }
@@ -131,7 +131,7 @@ pub fn take<'a>(
     }?;
     let held = Held::by_write(new.account, written.count());
     if held.is_none() {
-        check_left_out(spi, new.account, seen)?;
+        check_left_out(new.account, seen)?;
     } else {
         activity::count(Activity::Grant(new.action));
     }
@@ -140,8 +140,8 @@ pub fn take<'a>(
 
 /// Passes a write that found the account moved on. Where it did not move, or moved by this write alone, a row
 /// was left out.
-fn check_left_out(spi: &Spi, account: &str, seen: &AccountRow) -> Result<()> {
-    let now = accounts::read(spi, account)?.version;
+fn check_left_out(account: &str, seen: &AccountRow) -> Result<()> {
+    let now = accounts::read(account)?.version;
     if now == seen.version {
         dropped("accounts", 1, 0);
     }

@@ -44,8 +44,8 @@ pub struct Report<'a> {
 
 /// Settles the operation as delivered. Holds the account also where its counters do not change.
 pub fn settle_delivered(spi: &Spi, report: &Report<'_>, note: &ErrorNote) -> Result<Option<Id>> {
-    let (held, mut account) = accounts::hold(spi, report.account)?;
-    let row = journal::read(spi, report.account, report.operation)?;
+    let (held, mut account) = accounts::hold(report.account)?;
+    let row = journal::read(report.account, report.operation)?;
     if row.event.is_some() {
         check_same_chat(&row, report.operation, report.chat_id)?;
         return Ok(row.event);

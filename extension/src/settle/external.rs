@@ -116,7 +116,7 @@ pub fn check_chat_id(action: Action, chat_id: Option<&str>) -> Result<Option<&st
 /// # Errors
 /// `SG007` for a send that has not happened yet, and those of [`accounts::hold`].
 pub fn journal_send(spi: &Spi, send: &ExternalSend<'_>) -> Result<Recorded> {
-    let (held, mut before) = accounts::hold(spi, send.account)?;
+    let (held, mut before) = accounts::hold(send.account)?;
     let now = clock::now();
     credits::roll(spi, send.account, &mut before, now);
     // A provider's clock may be ahead by a little: such a send counts now.
@@ -194,7 +194,7 @@ fn told_before(spi: &Spi, send: &ExternalSend<'_>, now: Instant) -> Option<Id> {
 
 /// The echo of an operation that waits for its outcome, or for its proof.
 fn deliver(spi: &Spi, send: &ExternalSend<'_>, operation: OperationId) -> Result<Recorded> {
-    let row = journal::read(spi, send.account, operation)?;
+    let row = journal::read(send.account, operation)?;
     let report = Report {
         account: send.account,
         operation,

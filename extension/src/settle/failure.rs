@@ -73,8 +73,8 @@ pub fn settle_failed(
     operation: OperationId,
     report: &Report<'_>,
 ) -> Result<Outcome> {
-    let (held, mut before) = accounts::hold(spi, account)?;
-    let row = journal::read(spi, account, operation)?;
+    let (held, mut before) = accounts::hold(account)?;
+    let row = journal::read(account, operation)?;
     let now = clock::now();
     credits::roll(spi, account, &mut before, now);
     let in_flight = || credits::others_unanswered(spi, account, before.account.credits, Some(operation), now);

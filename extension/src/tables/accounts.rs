@@ -209,7 +209,7 @@ fn read_pace(row: &mut Row) -> Pace {
 }
 
 /// The account as committed, without holding it.
-pub fn read(_spi: &Spi, id: &str) -> Result<AccountRow> {
+pub fn read(id: &str) -> Result<AccountRow> {
     index_scan::now(&[&ACCOUNT], || read_now(id))
 }
 
@@ -223,15 +223,15 @@ pub fn read_now(id: &str) -> Result<AccountRow> {
 ///
 /// # Errors
 /// `SG101` for an unknown account, `SG301` when another session holds it for too long.
-pub fn hold<'a>(spi: &'a Spi, id: &'a str) -> Result<(Held<'a>, AccountRow)> {
-    hold_if_there(spi, id)?.ok_or_else(|| unknown(id))
+pub fn hold(id: &str) -> Result<(Held<'_>, AccountRow)> {
+    hold_if_there(id)?.ok_or_else(|| unknown(id))
 }
 
 /// The same for an account that may be gone.
 ///
 /// # Errors
 /// `SG301` when another session holds it for too long.
-pub fn hold_if_there<'a>(_spi: &'a Spi, id: &'a str) -> Result<Option<(Held<'a>, AccountRow)>> {
+pub fn hold_if_there(id: &str) -> Result<Option<(Held<'_>, AccountRow)>> {
     Ok(ACCOUNT.hold(params![id], read_columns)?.map(|row| (Held::by_lock(id), row)))
 }
 
@@ -319,7 +319,7 @@ pub fn change<'a>(
     id: &'a str,
     apply: impl FnOnce(&mut Account, Instant) -> Result<()>,
 ) -> Result<Changed<'a>> {
-    let (held, row) = hold(spi, id)?;
+    let (held, row) = hold(id)?;
     let at = clock::now();
     let mut after = row.account.rolled(at);
     apply(&mut after, at)?;

@@ -179,7 +179,7 @@ pub fn open_ahead_of_seen(spi: &Spi, account: &str, seen: &AccountRow, now: Inst
     if is_open(spi, account, AHEAD, now.day()) {
         return Ok(true);
     }
-    let (held, row) = accounts::hold(spi, account)?;
+    let (held, row) = accounts::hold(account)?;
     if seen.version != row.version {
         return Ok(false);
     }

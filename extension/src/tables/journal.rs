@@ -174,7 +174,7 @@ pub fn forget(spi: &Spi, account: Held<'_>, operation: OperationId) {
 ///
 /// # Errors
 /// `SG102` when the account has no such operation.
-pub fn read(_spi: &Spi, account: &str, operation: OperationId) -> Result<JournalRow> {
+pub fn read(account: &str, operation: OperationId) -> Result<JournalRow> {
     index_scan::now(&[&OPERATION, &EVENT], || {
         let key = params![account, operation];
         let row = OPERATION.one(key, |columns| read_operation(columns, operation));

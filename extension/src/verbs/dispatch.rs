@@ -104,7 +104,7 @@ fn dispatch(args: &Args) -> Answer {
 
 fn answer(spi: &Spi, max: usize, filter: &Filter<'_>, request: Option<Id>) -> Result<Vec<Handed>> {
     if let Some(account) = filter.account {
-        accounts::read(spi, account)?;
+        accounts::read(account)?;
     }
     if let Some(request) = request
         && let Some(handed) = replay(spi, max, filter, request)?

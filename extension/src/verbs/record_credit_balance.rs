@@ -39,7 +39,7 @@ fn record(
     observed_at: Option<Instant>,
     note: Option<&str>,
 ) -> Result<()> {
-    let (held, mut row) = accounts::hold(spi, account)?;
+    let (held, mut row) = accounts::hold(account)?;
     let now = clock::now();
     let observed_at = observed_at.unwrap_or(now);
     if observed_at > now.plus(CLOCK_SKEW_MAX) {

@@ -131,13 +131,13 @@ fn decide_until_it_holds(
             }
             Verdict::ClearBreaker(reason) => {
                 if !clear_by_rule(spi, ask.account, &seen.row, reason, ask.prospect, now)? {
-                    accounts::hold(spi, ask.account)?;
+                    accounts::hold(ask.account)?;
                 }
             }
             Verdict::ArmBreaker => {
                 let attempt = (ask.prospect, campaign);
                 if !known_credits::arm_by_rule(spi, ask.account, &seen.row, attempt, now)? {
-                    accounts::hold(spi, ask.account)?;
+                    accounts::hold(ask.account)?;
                 }
             }
             Verdict::NeedsCount => count_days(spi, ask.account)?,
@@ -145,7 +145,7 @@ fn decide_until_it_holds(
             Verdict::Grant(grant) => {
                 let new = new_operation(ask, campaign, operation, &grant, now);
                 let Some(held) = take::take(spi, &seen.row, &grant.account, &new)? else {
-                    accounts::hold(spi, ask.account)?;
+                    accounts::hold(ask.account)?;
                     continue;
                 };
                 // An answer that midnight, a window's end or an operator overtook while it was being
@@ -161,7 +161,7 @@ fn decide_until_it_holds(
                     }
                     return Ok(granted(operation, &grant));
                 }
-                let written = accounts::read(spi, ask.account)?;
+                let written = accounts::read(ask.account)?;
                 accounts::write_held(spi, held, written.version, &seen.row.account)?;
                 journal::forget(spi, held, operation);
             }
@@ -189,7 +189,7 @@ fn may_write_to(ask: &Ask<'_>, told: u64, now: Instant) -> Result<bool> {
 /// Counts from the journal what the days before the row's own sent, with the row held, and writes it. An
 /// account that was upgraded or restored does not know it.
 fn count_days(spi: &Spi, account: &str) -> Result<()> {
-    let (held, mut row) = accounts::hold(spi, account)?;
+    let (held, mut row) = accounts::hold(account)?;
     if row.account.sent_before.is_some() {
         return Ok(());
     }

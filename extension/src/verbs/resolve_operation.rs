@@ -38,8 +38,8 @@ fn resolve(
     chat_id: Option<&str>,
     verdict: Verdict<'_>,
 ) -> Result<()> {
-    let (held, mut before) = accounts::hold(spi, account)?;
-    let row = journal::read(spi, account, operation)?;
+    let (held, mut before) = accounts::hold(account)?;
+    let row = journal::read(account, operation)?;
     let op = &row.operation;
     let now = clock::now();
     credits::roll(spi, account, &mut before, now);

@@ -100,7 +100,7 @@ fn resolve_unresolved(args: &Args) -> Answer {
 /// Settles what waits, at most 10,000 operations; how many those were.
 fn resolve(spi: &Spi, range: &Range<'_>, verdict: Verdict<'_>) -> Result<i32> {
     if let Some(account) = range.account {
-        accounts::read(spi, account)?;
+        accounts::read(account)?;
     }
     let keys = find(spi, range);
     let mut batch = Batch::hold(spi, &keys)?;

@@ -89,7 +89,7 @@ fn set_cap(args: &Args) -> Answer {
     let note = args.note(4)?;
     Spi::connect(|spi| {
         let tier_cap = config::current(spi);
-        let (held, row) = accounts::hold(spi, account)?;
+        let (held, row) = accounts::hold(account)?;
         let tier_cap = tier_cap.tier_cap(&row.tier, action);
         let now = clock::now();
         let mut after = row.account.rolled(now);

@@ -51,7 +51,7 @@ fn repair_day(args: &Args) -> Answer {
     let (account, note) = (args.id(0, "account_id")?, args.note(1)?);
     Spi::connect(|spi| {
         quarantine::leave_out(spi)?;
-        let (held, row) = accounts::hold(spi, account)?;
+        let (held, row) = accounts::hold(account)?;
         let now = clock::now();
         if !row.account.is_ahead_of(now) {
             return Err(not_ahead(account));

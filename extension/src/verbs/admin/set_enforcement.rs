@@ -31,7 +31,7 @@ fn set_enforcement(args: &Args) -> Answer {
 }
 
 fn set(spi: &Spi, account: &str, mode: Option<Enforcement>, note: Option<&str>) -> Result<()> {
-    let (held, row) = accounts::hold(spi, account)?;
+    let (held, row) = accounts::hold(account)?;
     if row.enforcement == mode {
         return Ok(());
     }

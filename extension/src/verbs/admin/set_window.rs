@@ -128,7 +128,7 @@ fn set_window(args: &Args) -> Answer {
     let account = args.id(0, "account_id")?;
     let window = Parts::read(args, 1)?.over(None)?;
     Spi::connect(|spi| {
-        let (held, _) = accounts::hold(spi, account)?;
+        let (held, _) = accounts::hold(account)?;
         let before = show(spi, account);
         write(spi, held, window);
         dispatch_queue::wake(spi, held, None, clock::now());

@@ -93,7 +93,7 @@ fn unsuppress(spi: &Spi, prospect: &str, note: Option<&str>) -> Result<()> {
 fn release(spi: &Spi, prospect: &str) -> Result<()> {
     for account in of_prospect::accounts(spi, prospect, &[EnrollmentState::Waiting]) {
         // A dispatch that still saw the suppression keeps the account until its work is postponed.
-        let (held, _) = accounts::hold(spi, &account)?;
+        let (held, _) = accounts::hold(&account)?;
         of_prospect::release(spi, held, prospect, clock::now());
     }
     Ok(())

@@ -105,7 +105,7 @@ fn upsert(spi: &Spi, account: &str, change: &Change<'_>) -> Result<()> {
     let (held, before, earlier) = if let Some(held) = insert(spi, account, change)? {
         (held, Value::Null, None)
     } else {
-        let Some((held, mut row)) = accounts::hold_if_there(spi, account)? else {
+        let Some((held, mut row)) = accounts::hold_if_there(account)? else {
             // It was removed meanwhile, so this is a new one.
             return upsert(spi, account, change);
         };

@@ -92,7 +92,7 @@ fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&s
     if !reading.config.paused() && is_closed(account)? && reading.still_holds() {
         return Ok(Consulted { proceed: true, reason: None, retry_at: None, exhausted_at: None });
     }
-    let mut row = accounts::read(spi, account)?;
+    let mut row = accounts::read(account)?;
     loop {
         let reading = config::read(spi);
         let now = clock::now();
@@ -105,7 +105,7 @@ fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&s
         }
         if row.account.credits_due(now).is_some() {
             known_credits::begin_periods(spi, account)?;
-            row = accounts::read(spi, account)?;
+            row = accounts::read(account)?;
             continue;
         }
         let (clear, refused) = match (breaker.read(row.account.credit_reset_day, now), exhausted_at) {
@@ -123,7 +123,7 @@ fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&s
                 credits::Reading::Waits { retry_at } => (None, Some(retry_at)),
                 credits::Reading::Spent => {
                     known_credits::arm_by_rule(spi, account, &row, (prospect, campaign), now)?;
-                    row = accounts::read(spi, account)?;
+                    row = accounts::read(account)?;
                     continue;
                 }
             },
@@ -131,7 +131,7 @@ fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&s
         let Some(clear) = clear else {
             let reason = Reason::CreditsExhausted;
             if row.enforcement() == Enforcement::Observe {
-                let (held, latest) = accounts::hold(spi, account)?;
+                let (held, latest) = accounts::hold(account)?;
                 if latest.version != row.version || !reading.still_holds() {
                     row = latest;
                     continue;
@@ -148,7 +148,7 @@ fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&s
             if let (Some(retry_at), true) = (refused, exhausted_at.is_some()) {
                 let skip = Skip { account, seen: &row, prospect, campaign, retry_at };
                 if !skip::skip(spi, &skip, now)? {
-                    row = accounts::read(spi, account)?;
+                    row = accounts::read(account)?;
                     continue;
                 }
             }
@@ -159,9 +159,9 @@ fn consult(spi: &Spi, account: &str, prospect: Option<&str>, campaign: Option<&s
                 return Ok(Consulted { proceed: true, reason: None, retry_at: None, exhausted_at: None });
             }
             // An operator paused everything while the clear waited for the row.
-            row = accounts::read(spi, account)?;
+            row = accounts::read(account)?;
             continue;
         }
-        (_, row) = accounts::hold(spi, account)?;
+        (_, row) = accounts::hold(account)?;
     }
 }

@@ -39,10 +39,10 @@ fn report(spi: &Spi, account: &str, prospect: &str, error: &ProviderError<'_>) -
     let answer = Answer::read(error);
     let outcome = classify(&config::current(spi).rules, Action::Inmail, &answer).outcome;
     if outcome != Outcome::CreditsExhausted {
-        accounts::read(spi, account)?;
+        accounts::read(account)?;
         return Ok(outcome);
     }
-    let (held, mut row) = accounts::hold(spi, account)?;
+    let (held, mut row) = accounts::hold(account)?;
     let now = clock::now();
     credits::roll(spi, account, &mut row, now);
     let mut after = row.account.rolled(now);

@@ -55,7 +55,7 @@ fn cancel(args: &Args) -> Answer {
                 found.iter().map(|mut row| row.value::<String>()).collect()
             }
         };
-        on_each(spi, &accounts, |held| {
+        on_each(&accounts, |held| {
             spi.run(&CANCEL, params![held.id(), prospect, campaign, clock::now()]).count()
         })
     })?;
@@ -66,18 +66,16 @@ fn cancel_prospect(args: &Args) -> Answer {
     let prospect = args.id(0, "prospect_id")?;
     let cancelled = Spi::connect(|spi| {
         let accounts = of_prospect::accounts(spi, prospect, &OPEN);
-        on_each(spi, &accounts, |held| {
-            spi.run(&CANCEL_ALL, params![held.id(), prospect, clock::now()]).count()
-        })
+        on_each(&accounts, |held| spi.run(&CANCEL_ALL, params![held.id(), prospect, clock::now()]).count())
     })?;
     Ok(cancelled.param())
 }
 
 /// Cancels on each account in turn, in ascending order; how many enrollments that were.
-fn on_each(spi: &Spi, accounts: &[String], cancel: impl Fn(Held<'_>) -> usize) -> Result<i32> {
+fn on_each(accounts: &[String], cancel: impl Fn(Held<'_>) -> usize) -> Result<i32> {
     let mut cancelled = 0;
     for account in accounts {
-        let (held, _) = accounts::hold(spi, account)?;
+        let (held, _) = accounts::hold(account)?;
         cancelled += cancel(held) as i32;
     }
     Ok(cancelled)

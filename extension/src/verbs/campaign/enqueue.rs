@@ -91,7 +91,7 @@ fn insert(spi: &Spi, work: &Work<'_>) -> Result<bool> {
     }
     let key = params![account, prospect, campaign, action, work.step];
     if work.is_connection && spi.run(&IS_UNCONNECTED, key).count() > 0 {
-        let (held, _) = accounts::hold(spi, account)?;
+        let (held, _) = accounts::hold(account)?;
         spi.run(&CONNECT, params![held.id(), prospect, campaign, action, work.step]);
     }
     Ok(false)

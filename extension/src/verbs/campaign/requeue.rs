@@ -73,7 +73,7 @@ fn requeue(args: &Args) -> Answer {
 /// Puts the work back; `false` where there is none, where it waits or is being sent, or where its prospect is
 /// suppressed for good.
 fn put_back(spi: &Spi, work: &Work<'_>, dispatch_at: Option<Instant>) -> Result<bool> {
-    let (held, _) = accounts::hold(spi, work.account)?;
+    let (held, _) = accounts::hold(work.account)?;
     let action = work.action.name();
     let key = params![held.id(), work.prospect, work.campaign, action, work.step];
     let Some(mut row) = spi.run_on_latest_snapshot(&STATE, key).first() else {

@@ -16,7 +16,7 @@ sql_function!(sendgate_resume_deferred, pg_finfo_sendgate_resume_deferred, resum
 fn resume_deferred(args: &Args) -> Answer {
     let account = args.id(0, "account_id")?;
     let released = Spi::connect(|spi| {
-        let (held, _) = accounts::hold(spi, account)?;
+        let (held, _) = accounts::hold(account)?;
         let now = clock::now();
         let released = (enrollments::release(spi, held, now) + enrollments::unpark(spi, held, now)) as i32;
         if released > 0 {

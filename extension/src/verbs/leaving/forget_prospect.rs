@@ -229,7 +229,7 @@ fn forget(spi: &Spi, prospect: &str, note: Option<&str>, most: i64) -> Result<i6
             break;
         }
         // An account that was removed meanwhile has nothing left.
-        let Some((held, _)) = accounts::hold_if_there(spi, account)? else { continue };
+        let Some((held, _)) = accounts::hold_if_there(account)? else { continue };
         refuse_under_way(spi, &[held.id()], prospect)?;
         append_only::changing(|| batch.forget(held, keys, clock::now()));
     }

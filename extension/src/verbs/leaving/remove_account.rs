@@ -134,7 +134,7 @@ fn remove_account(args: &Args) -> Answer {
 
 /// Removes at most so many rows; how many.
 fn remove(spi: &Spi, account: &str, note: Option<&str>, most: i64) -> Result<i64> {
-    let Some((held, row)) = accounts::hold_if_there(spi, account)? else {
+    let Some((held, row)) = accounts::hold_if_there(account)? else {
         return Ok(0);
     };
     let now = clock::now();
