@@ -173,3 +173,14 @@ $$;
 CREATE TRIGGER twice_83 BEFORE INSERT ON sendgate.send_operations FOR EACH ROW EXECUTE FUNCTION contract.twice_83();
 SELECT code, message FROM contract.error($$SELECT sendgate.reserve('foreign/d', 'invite', 'p1')$$);
 DROP TRIGGER twice_83 ON sendgate.send_operations;
+-- One that is raised while our statement is planned, when a default of a DBA's column is computed beforehand.
+CREATE FUNCTION contract.default_83(value integer) RETURNS integer
+LANGUAGE plpgsql IMMUTABLE AS $$
+BEGIN
+    RAISE EXCEPTION 'no number %', value USING ERRCODE = 'APP87';
+END
+$$;
+ALTER TABLE sendgate.send_operations ADD COLUMN of_a_dba integer;
+ALTER TABLE sendgate.send_operations ALTER COLUMN of_a_dba SET DEFAULT contract.default_83(83);
+SELECT * FROM contract.whole_83($$SELECT sendgate.reserve('foreign/d', 'invite', 'p1')$$) \gx
+ALTER TABLE sendgate.send_operations DROP COLUMN of_a_dba;
