@@ -12,14 +12,17 @@ sys.path[0] = str(Path(__file__).resolve().parents[1])
 from harness.browser import Browser
 from harness.places import REPO
 from harness.progress import HarnessError, progress
+from pages import story, world
 from pages.stage import Stage
 
 ACCOUNTS = 2_000
-# Name, page, colour scheme and height of the window.
+DESK, PHONE = 1280, 390
+# Name, page, colour scheme, height of the window, and its width where it is a phone's.
 PICTURES = (
     ("console-accounts", "/", "light", 760),
     ("console-account", "/account?id=acc-000003", "light", 1180),
     ("console-account-dark", "/account?id=acc-000003", "dark", 1180),
+    ("console-phone", "/account?id=acc-000003", "light", 1400, PHONE),
     ("console-probe", "/act?do=probe&id=acc-000003", "light", 800),
     ("console-events", "/events", "light", 620),
     ("console-alerts", "/alerts", "light", 620),
@@ -33,14 +36,20 @@ TERMINALS = (
 )
 
 
+def fill(psql, accounts: int) -> None:
+    """The world of the figures; the account that is pictured has a past."""
+    world.load(psql, accounts)
+    story.lived(psql, "a.id = 'acc-000003'")
+
+
 def main() -> int:
     """Takes them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--into", type=Path, default=REPO / "docs" / "pictures", help="where they go")
     into = parser.parse_args().into
-    with Stage(ACCOUNTS) as stage:
-        for name, page, scheme, height in PICTURES:
-            with Browser(height=height) as browser:
+    with Stage(ACCOUNTS, fill) as stage:
+        for name, page, scheme, height, *width in PICTURES:
+            with Browser(*(width or [DESK]), height) as browser:
                 stage.sign_in(browser)
                 browser.scheme(scheme)
                 browser.open(stage.base + page)

@@ -129,7 +129,7 @@ def test_pages_with_one_account(env):
         pill,
         "No, until ",
         "Yes, 2 more today",
-        "It may send 00:00–24:00 on Mon, Tue, Wed, Thu, Fri, Sat, Sun ( Europe/London )",
+        "It may send 00:00–24:00 every day ( Europe/London )",
         "1 waiting, 0 of it for credits; 0 parked",
         "Slots taken: 2 Sends proven: 1",
         "2 of 50 48 2 Invite Yes, 2 more today 1 of 3 2 1 of 100",

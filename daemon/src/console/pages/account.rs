@@ -271,7 +271,8 @@ impl AccountPage {
         let names = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
         let name = |day: &i32| usize::try_from(*day - 1).ok().and_then(|n| names.get(n)).copied();
         let days: Vec<&str> = window.days.iter().flatten().filter_map(name).collect();
-        format!("{start}–{end} on {}", days.join(", "))
+        let days = if days.len() == names.len() { "every day".to_owned() } else { format!("on {}", days.join(", ")) };
+        format!("{start}–{end} {days}")
     }
 
     /// What is left of the InMail credits, until when it lasts and what comes next; none where no balance is
@@ -330,6 +331,16 @@ impl AccountPage {
 
     fn events_link(&self) -> String {
         links::events(self.facts.card.id.raw(), "", "")
+    }
+
+    /// The account's campaign work in words.
+    fn work(&self) -> String {
+        let work = &self.facts.work;
+        if work.waiting + work.parked == 0 {
+            return "None of its campaign work waits.".to_owned();
+        }
+        let [waiting, parked] = [&work.waiting, &work.parked].map(|count| self.counted(count));
+        format!("Campaign work: {waiting} waiting, {} of it for credits; {parked} parked.", work.deferred)
     }
 
     fn counted(&self, count: &i64) -> String {
