@@ -250,10 +250,15 @@ fn cookie_name(headers: &HeaderMap) -> String {
 /// The `Set-Cookie` header that begins a session, or ends it if the id is empty. It is `Secure` if the page
 /// was requested with TLS; on loopback there is none.
 pub fn set_cookie(id: &str, headers: &HeaderMap) -> String {
-    let is_tls = text_of(headers, &header::ORIGIN).is_some_and(|origin| origin.starts_with("https://"));
-    let secure = if is_tls { "; Secure" } else { "" };
+    let secure = secure(headers);
     let ends = if id.is_empty() { "; Max-Age=0" } else { "" };
     format!("{}={id}; Path=/; HttpOnly; SameSite=Strict{secure}{ends}", cookie_name(headers))
+}
+
+/// The attribute of a cookie for a page that was requested with TLS.
+pub fn secure(headers: &HeaderMap) -> &'static str {
+    let is_tls = text_of(headers, &header::ORIGIN).is_some_and(|origin| origin.starts_with("https://"));
+    if is_tls { "; Secure" } else { "" }
 }
 
 fn text_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

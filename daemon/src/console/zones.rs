@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use axum::http::header::{self, HeaderMap};
 
 use super::Console;
+use super::access::secure;
 use crate::db::zone::Zone;
 
 /// The cookie with the zone's name. It is the same on every port of a host: a reader has one zone.
@@ -67,8 +68,8 @@ fn is_a_name(text: &str) -> bool {
 }
 
 /// The `Set-Cookie` header that keeps the reader's choice, which is a zone's name.
-pub fn set_cookie(zone: &str) -> String {
-    format!("{COOKIE}={zone}; Path=/; HttpOnly; SameSite=Strict; Max-Age={KEPT_SECONDS}")
+pub fn set_cookie(zone: &str, headers: &HeaderMap) -> String {
+    format!("{COOKIE}={zone}; Path=/; HttpOnly; SameSite=Strict; Max-Age={KEPT_SECONDS}{}", secure(headers))
 }
 
 #[cfg(test)]
@@ -88,6 +89,15 @@ mod tests {
             headers.insert(header::COOKIE, cookie);
             assert_eq!(chosen(&headers), None, "{hostile}");
         }
+    }
+
+    #[test]
+    fn the_cookie_is_for_this_site_and_no_script() {
+        let mut headers = HeaderMap::new();
+        let cookie = "sendgate_zone=Asia/Tokyo; Path=/; HttpOnly; SameSite=Strict; Max-Age=31536000";
+        assert_eq!(set_cookie("Asia/Tokyo", &headers), cookie);
+        headers.insert(header::ORIGIN, HeaderValue::from_static("https://console.example.org"));
+        assert_eq!(set_cookie("Asia/Tokyo", &headers), format!("{cookie}; Secure"));
     }
 
     #[test]

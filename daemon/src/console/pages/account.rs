@@ -271,7 +271,11 @@ impl AccountPage {
         let names = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
         let name = |day: &i32| usize::try_from(*day - 1).ok().and_then(|n| names.get(n)).copied();
         let days: Vec<&str> = window.days.iter().flatten().filter_map(name).collect();
-        let days = if days.len() == names.len() { "every day".to_owned() } else { format!("on {}", days.join(", ")) };
+        let days = if days.len() == names.len() {
+            "every day".to_owned()
+        } else {
+            format!("on {}", days.join(", "))
+        };
         format!("{start}–{end} {days}")
     }
 

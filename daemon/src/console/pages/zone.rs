@@ -5,8 +5,8 @@ use std::sync::Arc;
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Form, Query, State};
-use axum::http::{StatusCode, Uri, header};
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Redirect};
 use serde::Deserialize;
 
 use super::{Answer, Page, rendered};
@@ -67,6 +67,7 @@ pub async fn choose(
     State(console): State<Arc<Console>>,
     Extension(visitor): Extension<Option<Visitor>>,
     uri: Uri,
+    headers: HeaderMap,
     Form(form): Form<ZoneForm>,
 ) -> Answer {
     let Some(zone) = console.turn(async |session| session.zone(&form.zone).await).await? else {
@@ -75,9 +76,6 @@ pub async fn choose(
         let page = asked(&console, visitor, &uri, &form.next, problem).await?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     };
-    Ok(kept(&zone.name, &form.next))
-}
-
-fn kept(zone: &str, next: &str) -> Response {
-    ([(header::SET_COOKIE, zones::set_cookie(zone))], Redirect::to(links::within(next))).into_response()
+    let cookie = [(header::SET_COOKIE, zones::set_cookie(&zone.name, &headers))];
+    Ok((cookie, Redirect::to(links::within(&form.next))).into_response())
 }
