@@ -86,17 +86,17 @@ impl<'a> Fired<'a> {
         self.is(after_row | pg_sys::TRIGGER_EVENT_INSERT) || self.is(after_row | pg_sys::TRIGGER_EVENT_UPDATE)
     }
 
-    /// The new row's columns that the trigger names in `UPDATE OF`, as they are stored and in its order; none where
-    /// it names another number of them.
-    pub fn watched_columns<const N: usize>(&self) -> Option<[Param; N]> {
+    /// The new row's columns that the trigger names in `UPDATE OF`, in its order; none where it names another number
+    /// of them.
+    pub fn watched<const N: usize>(&self) -> Option<[Watched<'_>; N]> {
         let trigger = self.declared().trigger;
         if trigger.tgnattr as usize != N {
             return None;
         }
         let numbers = unsafe { std::slice::from_raw_parts(trigger.tgattr, N) };
         let is_update = self.data.tg_event & pg_sys::TRIGGER_EVENT_OPMASK == pg_sys::TRIGGER_EVENT_UPDATE;
-        let row = if is_update { self.after() } else { self.inserted() };
-        Some(std::array::from_fn(|i| row.stored(numbers[i].into())))
+        let tuple = if is_update { self.data.tg_newtuple } else { self.data.tg_trigtuple };
+        Some(std::array::from_fn(|i| Watched { tuple, number: numbers[i].into(), fired: self }))
     }
 
     fn is(&self, event: u32) -> bool {
@@ -251,6 +251,25 @@ impl<'a> Declared<'a> {
     }
 }
 
+/// A column of the new row that the trigger watches.
+pub struct Watched<'a> {
+    tuple: pg_sys::HeapTuple,
+    number: i32,
+    fired: &'a Fired<'a>,
+}
+
+impl Watched<'_> {
+    /// Whether it has a value. Looks at the row's null bits alone; a value is behind all that are stored before it.
+    pub fn is_some(&self) -> bool {
+        unsafe { !pg_sys::heap_attisnull(self.tuple, self.number, self.fired.descriptor()) }
+    }
+
+    /// The value as it is stored.
+    pub fn value(&self) -> Param {
+        stored(self.tuple, self.number, self.fired)
+    }
+}
+
 /// A row of the trigger's table.
 pub struct TableRow<'a> {
     tuple: pg_sys::HeapTuple,
@@ -267,13 +286,7 @@ impl Column {
 impl TableRow<'_> {
     /// A column as it is stored.
     pub fn datum(&self, column: Column) -> Param {
-        self.stored(column.number)
-    }
-
-    fn stored(&self, number: i32) -> Param {
-        let mut is_null = false;
-        let datum = unsafe { heap_getattr(self.tuple, number, self.fired.descriptor(), &mut is_null) };
-        (!is_null).then_some(datum)
+        stored(self.tuple, column.number, self.fired)
     }
 
     /// A column as text, whatever its type. The blanks that fill up a `char(n)` mean nothing.
@@ -311,6 +324,12 @@ impl TableRow<'_> {
         };
         pg_sys::Datum::from(changed)
     }
+}
+
+fn stored(row: pg_sys::HeapTuple, number: i32, fired: &Fired<'_>) -> Param {
+    let mut is_null = false;
+    let datum = unsafe { heap_getattr(row, number, fired.descriptor(), &mut is_null) };
+    (!is_null).then_some(datum)
 }
 
 /// A text as a value of this type, one of PostgreSQL's own: what its input function would make of a

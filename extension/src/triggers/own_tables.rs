@@ -57,7 +57,7 @@ fn append_only(args: &Args) -> Answer {
 /// The rules over several columns of an account, which are the columns that the trigger watches, in this order.
 fn account_is_sound(args: &Args) -> Answer {
     let fired = Fired::of(args).filter(Fired::is_after_row).ok_or_else(not_on_accounts)?;
-    let columns = fired.watched_columns().ok_or_else(not_on_accounts)?;
+    let columns = fired.watched().ok_or_else(not_on_accounts)?;
     sound::check(&columns)?;
     Ok(Some(pg_sys::Datum::null()))
 }

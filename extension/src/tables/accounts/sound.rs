@@ -1,7 +1,7 @@
 //! Rules over several columns of an account's row: they hold for the gate's writes and for a DBA's.
 
 use crate::postgres::error::{Code, Error, Result};
-use crate::postgres::param::Param;
+use crate::postgres::trigger::Watched;
 use sendgate_decision::window::Window;
 
 /// How many columns [`check`] reads.
@@ -12,11 +12,11 @@ pub const COLUMNS: usize = 11;
 ///
 /// # Errors
 /// `23514`, which says what does not fit.
-pub fn check(columns: &[Param; COLUMNS]) -> Result<()> {
+pub fn check(columns: &[Watched<'_>; COLUMNS]) -> Result<()> {
     let [start, end, days, stamp, lease, holder, left, base, since, observed, spent] = columns;
-    let number = |column: &Param| column.map(|datum| datum.value() as i64);
-    let days = days.map(|datum| datum.value() as i16);
-    if !window_is_sound(number(start), number(end), days) {
+    let number = |column: &Watched| column.value().map(|datum| datum.value() as i64);
+    let has_window = [start, end, days].iter().any(|part| part.is_some());
+    if has_window && !window_is_sound(number(start), number(end), number(days).map(|days| days as i16)) {
         return Err(impossible(
             "the sending window of an account cannot be",
             "window_start, window_end and window_days are all NULL, or a window of some length on some day.",
