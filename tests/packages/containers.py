@@ -208,6 +208,7 @@ def bases(stage: Stage) -> None:
         bare,
         SERVER_BASE,
         'ENTRYPOINT ["docker-entrypoint.sh"]',
+        "ENV LANG=C.UTF-8",
         f"ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:{programs}",
     )
     bare.remove()

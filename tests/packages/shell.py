@@ -16,6 +16,7 @@ LISTEN = "127.0.0.1 8787"
 
 FUNCTIONS = """
 set -eu
+cd /
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 sql() { runuser -u postgres -- psql -X -q -A -t -v ON_ERROR_STOP=1 -d app -c "$1"; }
 up() { pg_ctlcluster MAJOR main status >/dev/null || pg_ctlcluster MAJOR main start; }

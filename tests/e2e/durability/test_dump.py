@@ -62,6 +62,18 @@ def test_a_restored_database_can_be_dumped_again(env):
     equal(meaningful(again), meaningful(dump), "the second dump")
 
 
+def test_a_dump_of_the_schema_needs_the_extension_named(env):
+    """Named alone, the schema holds nothing that pg_dump would take: everything in it belongs to the extension."""
+    stock.fill(env.connect())
+    alone = run_program(env, "pg_dump", "--schema=sendgate", "--dbname", env.cluster.dsn(env.dbname))
+    equal([line for line in alone.splitlines() if line.startswith((b"COPY", b"CREATE"))], [], "of the schema alone")
+    both = ["--schema=sendgate", "--extension=sendgate"]
+    dump = run_program(env, "pg_dump", *both, "--dbname", env.cluster.dsn(env.dbname))
+    target = env.fresh_database(extension=False)
+    run_program(env, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", env.cluster.dsn(target), input=dump)
+    check(env, env.connect(target))
+
+
 def test_a_second_database_of_the_server_finds_the_roles(env):
     """Roles are shared; those that the first installation made, with members, are accepted."""
     env.psql("CREATE ROLE dump_app LOGIN IN ROLE sendgate_sender")
