@@ -106,7 +106,9 @@ pub fn reconcile(account: &mut Account, counted: &[Counted; ACTIONS]) -> Vec<Cor
 pub fn reconcile_credits(account: &mut Account, sendings: &[Sending], now: Instant) -> Option<Correction> {
     let day = account.day;
     let credits = account.credits.as_mut().filter(|credits| !credits.is_ahead_of(now))?;
-    let (before, after) = (credits.left, journal::left(credits, sendings, now));
+    // As the journal is, which is younger than the sweep's `now`: a session that held the account meanwhile may have
+    // taken or given back a credit.
+    let (before, after) = (credits.left, journal::left(credits, sendings, Instant::MAX));
     credits.left = after;
     let parts = Parts::default();
     let correction =
@@ -191,6 +193,8 @@ impl Every {
 mod tests {
     use super::*;
     use crate::account::fixture::account;
+    use crate::credits::Credits;
+    use crate::credits::journal::Fate;
 
     #[test]
     fn counters_become_what_the_journal_counts() {
@@ -224,6 +228,26 @@ mod tests {
         counted[1].days[3].delivered = 5;
         assert_eq!(reconcile(&mut a, &counted), []);
         assert_eq!(a.sent_before.unwrap()[1], [0, 0, 5, 0, 0, 0]);
+    }
+
+    #[test]
+    fn what_other_sessions_did_since_the_sweep_began_is_no_drift_of_credits() {
+        let mut a = account();
+        let told = a.day.start();
+        let now = told.plus(HOUR);
+        a.credits = Some(Credits { left: 4, base: 5, since: told, observed_at: told, spent_at: None });
+        let fate = Fate::Unanswered;
+        let after = Sending { reserved_at: now.plus(1), expires_at: now.plus(HOUR), settled_at: None, fate };
+        assert_eq!(reconcile_credits(&mut a, &[after], now), None, "granted since");
+        let back = Sending {
+            reserved_at: told.plus(1),
+            settled_at: Some(now.plus(1)),
+            fate: Fate::GivenBack,
+            ..after
+        };
+        assert_eq!(reconcile_credits(&mut a, &[after, back], now), None, "given back since");
+        let correction = reconcile_credits(&mut a, &[], now).expect("one was taken for nothing");
+        assert_eq!((correction.before, correction.after), (4, 5));
     }
 
     #[test]

@@ -29,6 +29,19 @@ SELECT account_id, action, period, day, before, after, delivered, reserved, inde
 FROM sendgate.counter_drift WHERE account_id LIKE 'rcr-%' ORDER BY account_id, id;
 SELECT id, credits_left, inmails_sent_today FROM sendgate.accounts WHERE id IN ('rcr-1', 'rcr-2') ORDER BY id;
 SELECT proceed FROM sendgate.reserve('rcr-1', 'inmail', 'p9', NULL, contract.op(9));
+-- What another session takes or gives back after the sweep began, here by a clock that is ahead, is no drift.
+SET sendgate.now = '2026-07-15 12:01:00.5+00';
+SELECT proceed FROM sendgate.reserve('rcr-2', 'inmail', 'p10', NULL, contract.op(10));
+SET sendgate.now = '2026-07-15 12:01:00.4+00';
+SELECT pg_temp.sweep('reconcile_operations');
+SELECT credits_left FROM sendgate.accounts WHERE id = 'rcr-2';
+SET sendgate.now = '2026-07-15 12:01:00.5+00';
+SELECT sendgate.rollback('rcr-2', contract.op(10));
+SET sendgate.now = '2026-07-15 12:01:00.4+00';
+SELECT pg_temp.sweep('reconcile_operations');
+SELECT credits_left FROM sendgate.accounts WHERE id = 'rcr-2';
+SELECT count(*) FROM sendgate.counter_drift WHERE account_id = 'rcr-2' AND period = 'credits';
+
 -- Nothing is in flight, and the breaker believes it: layer 1 clears the stamp, and what it deferred goes out.
 SET sendgate.now = '2026-07-15 12:30:00+00';
 UPDATE sendgate.accounts SET credits_left = -1 WHERE id = 'rcr-1';
