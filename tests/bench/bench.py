@@ -21,7 +21,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench import batches, causes, compare, contenders, crowds, earlier, instructions, report, sessions
+from bench import balance, batches, causes, compare, contenders, crowds, earlier, instructions, report, sessions
 from bench.outside import Outside
 from bench.server import CLIENTS, CONF, Server
 from harness import build, postgres
@@ -124,9 +124,10 @@ def arguments() -> argparse.Namespace:
         parser.error(f"--parts: {', '.join(unknown)} is not one of {', '.join(parts)}")
     if options.build_only and not options.against:
         parser.error("--build-only needs --against")
-    if options.against and "instructions" in options.parts and not instructions.available():
+    counting = {"instructions", "balance"} & set(options.parts)
+    if counting and not instructions.available():
         progress("  instructions are not counted: there is no valgrind in PATH")
-        options.parts.remove("instructions")
+        options.parts = [part for part in options.parts if part not in counting]
     return options
 
 
@@ -213,6 +214,11 @@ def measure_sessions(server: Server, options: argparse.Namespace) -> dict:
     return {"firsts": sessions.firsts(server), "settings": settings}
 
 
+def measure_balance(server: Server, _options: argparse.Namespace) -> dict:
+    """What known credits cost."""
+    return balance.measure(server)
+
+
 MEASURE = {
     "throughput": throughput,
     "batches": measure_batches,
@@ -220,6 +226,7 @@ MEASURE = {
     "sessions": measure_sessions,
     "causes": measure_causes,
     "memory": lambda server, options: causes.memory(server, options.calls),
+    "balance": measure_balance,
 }
 
 

@@ -30,9 +30,9 @@ def available() -> bool:
     return shutil.which("valgrind") is not None
 
 
-def per_call(cluster: Cluster, name: str, calls: int = CALLS_MAX) -> float:
-    """Instructions of one call of ``PREPARE`` on a stopped cluster."""
-    once, twice = (_count(cluster, _calls(name, times)) for times in (calls, 2 * calls))
+def per_call(cluster: Cluster, name: str, calls: int = CALLS_MAX, first: int = 1) -> float:
+    """Instructions of one call of ``PREPARE`` on a stopped cluster, on accounts from this number on."""
+    once, twice = (_count(cluster, _calls(name, times, first)) for times in (calls, 2 * calls))
     return (twice - once) / calls
 
 
@@ -46,10 +46,10 @@ def per_slot(cluster: Cluster, script: str, size: int, slots: int = SLOTS) -> fl
     return (counts[1] - counts[0]) / (calls * size)
 
 
-def _calls(name: str, times: int) -> list[str]:
+def _calls(name: str, times: int, first: int) -> list[str]:
     """A prepared call with other arguments each time, the same for both revisions."""
     prospect = f"{name}, {times} times"  # a prospect of an earlier run has an operation in flight
-    calls = (f"EXECUTE call('account-{n % ACCOUNTS + 1}', '{prospect}: {n}')" for n in range(times))
+    calls = (f"EXECUTE call('account-{n % ACCOUNTS + first}', '{prospect}: {n}')" for n in range(times))
     return [f"PREPARE call(text, text) AS {PREPARE[name]}", *calls]
 
 

@@ -104,6 +104,8 @@ def tables(found: dict) -> list[tuple[str, Table]]:
         made += causes_tables(found["causes"])
     if "memory" in found:
         made.append(("Memory of a backend", memory_table(found["memory"], found["machine"]["calls"])))
+    if "balance" in found:
+        made.append(("Known credits", balance_table(found["balance"])))
     return made
 
 
@@ -179,6 +181,13 @@ def memory_table(part: dict, calls: int) -> Table:
     """Anonymous memory after some, half and all of the calls."""
     rows = [[f"KiB of anonymous memory, {calls:,} calls", "after 5 %", "after half", "after all"]]
     return rows + [[name, *(f"{kib:,}" for kib in used)] for name, used in part.items()]
+
+
+def balance_table(part: dict[str, float]) -> Table:
+    """Instructions of a reserve, beside those on an account without a told balance."""
+    usual = next(iter(part.values()))
+    rows = [["reserve of an account", "instructions", "ratio"]]
+    return rows + [[kind, f"{count:,.0f}", f"{count / usual:.3f}"] for kind, count in part.items()]
 
 
 def rate_columns(runs: list[float]) -> list[str]:
