@@ -46,8 +46,8 @@ thread_local! {
     static START: Cell<pg_sys::ExecutorStart_hook_type> = const { Cell::new(None) };
     static SIZE: Cell<pg_sys::get_relation_info_hook_type> = const { Cell::new(None) };
     static STATS: Cell<pg_sys::get_relation_stats_hook_type> = const { Cell::new(None) };
-    /// The text of the statement that runs; none while none of ours does.
-    static RUNNING: Cell<Option<*const str>> = const { Cell::new(None) };
+    /// The text of the statement that runs, and how it is planned; none while none of ours does.
+    static RUNNING: Cell<Option<(*const str, Reads)>> = const { Cell::new(None) };
     /// How many statements of ours run, one within another.
     static DEPTH: Cell<u32> = const { Cell::new(NO_STATEMENT) };
     /// The statement that is planned with our settings, and those of the session meanwhile.
@@ -74,12 +74,30 @@ pub fn install() {
 /// As long as this lives, a statement runs, and is planned for large tables if it has no plan yet. What a
 /// trigger of the application does meanwhile is planned as anywhere else: its session keeps that plan, too.
 pub(super) struct Planning {
-    before: Option<*const str>,
+    before: Option<(*const str, Reads)>,
+}
+
+/// What a statement reads of a large table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reads {
+    /// A few rows, which an index finds.
+    Few,
+    /// All rows of some time, which lie beside each other: their pages are found by a BRIN index.
+    OfATime,
+}
+
+impl Reads {
+    fn settings(self) -> Settings {
+        match self {
+            Reads::Few => Settings::OURS,
+            Reads::OfATime => Settings::OF_A_TIME,
+        }
+    }
 }
 
 impl Planning {
     /// Of the statement with this text.
-    pub fn of(sql: &str) -> Planning {
+    pub fn of(sql: &str, reads: Reads) -> Planning {
         let depth = DEPTH.get() + 1;
         DEPTH.set(depth);
         // It would have every statement planned anew for each call, although its plan never depends on values.
@@ -87,7 +105,7 @@ impl Planning {
             unsafe { pg_sys::plan_cache_mode = AUTO };
             UNFORCED.set(depth);
         }
-        Planning { before: RUNNING.replace(Some(sql)) }
+        Planning { before: RUNNING.replace(Some((std::ptr::from_ref(sql), reads))) }
     }
 }
 
@@ -119,10 +137,14 @@ fn restore_settings() {
     SESSION.get().apply();
 }
 
-/// Whether this is the text of our statement that runs now, and not of what it calls.
-unsafe fn is_ours_to_plan(text: *const c_char) -> bool {
-    let is_text = |sql: *const str| unsafe { CStr::from_ptr(text).to_bytes() == (*sql).as_bytes() };
-    !text.is_null() && PLANNED.get() == NO_STATEMENT && RUNNING.get().is_some_and(is_text)
+/// How to plan this text, if it is that of our statement that runs now, and not of what it calls.
+unsafe fn ours_to_plan(text: *const c_char) -> Option<Reads> {
+    if text.is_null() || PLANNED.get() != NO_STATEMENT {
+        return None;
+    }
+    let (sql, reads) = RUNNING.get()?;
+    let is_text = unsafe { CStr::from_ptr(text).to_bytes() == (*sql).as_bytes() };
+    is_text.then_some(reads)
 }
 
 /// The planner. An ERROR below passes over it with a `longjmp`, so nothing here needs dropping.
@@ -133,17 +155,17 @@ unsafe extern "C-unwind" fn plan(
     params: pg_sys::ParamListInfo,
 ) -> *mut pg_sys::PlannedStmt {
     unsafe {
-        let ours = is_ours_to_plan(text);
-        if ours {
+        let ours = ours_to_plan(text);
+        if let Some(reads) = ours {
             SESSION.set(Settings::current());
             PLANNED.set(DEPTH.get());
-            Settings::OURS.apply();
+            reads.settings().apply();
         }
         let planned = match PLANNER.get() {
             Some(next) => next(query, text, options, params),
             None => raw::standard_planner(query, text, options, params),
         };
-        if ours {
+        if ours.is_some() {
             restore_settings();
         }
         planned
@@ -235,7 +257,8 @@ unsafe extern "C-unwind" fn tell_own_column(
     unsafe {
         let ours = (*entry).rtekind == pg_sys::RTEKind::RTE_RELATION && is_ours((*entry).relid);
         if ours {
-            column::tell((*entry).relid, number, &mut *found);
+            let reads = RUNNING.get().map_or(Reads::Few, |(_, reads)| reads);
+            column::tell((*entry).relid, number, reads, &mut *found);
         }
         ours
     }

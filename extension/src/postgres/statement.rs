@@ -8,7 +8,7 @@ use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::gucs;
 use crate::postgres::lock_timeout::Lent;
 use crate::postgres::param::Param;
-use crate::postgres::planner::{self, Planning};
+use crate::postgres::planner::{self, Planning, Reads};
 use crate::postgres::raw;
 use crate::postgres::rewritten;
 use crate::postgres::row::Row;
@@ -28,6 +28,7 @@ const PARAMETERS_MAX: usize = 48;
 pub struct Statement {
     sql: Cow<'static, str>,
     types: &'static [pg_sys::Oid],
+    reads: Reads,
     plan: Cell<pg_sys::SPIPlanPtr>,
 }
 
@@ -37,12 +38,19 @@ unsafe impl Sync for Statement {}
 impl Statement {
     /// A statement with its parameter types.
     pub const fn new(sql: &'static str, types: &'static [pg_sys::Oid]) -> Statement {
-        Statement { sql: Cow::Borrowed(sql), types, plan: Cell::new(std::ptr::null_mut()) }
+        Statement { sql: Cow::Borrowed(sql), types, reads: Reads::Few, plan: Cell::new(std::ptr::null_mut()) }
+    }
+
+    /// A statement that reads all of a log's rows of some time, whatever account they are of.
+    pub const fn of_a_time(sql: &'static str, types: &'static [pg_sys::Oid]) -> Statement {
+        let plan = Cell::new(std::ptr::null_mut());
+        Statement { sql: Cow::Borrowed(sql), types, reads: Reads::OfATime, plan }
     }
 
     /// A statement about a table that only its caller knows, with the names in it quoted.
     pub fn composed(sql: String, types: &'static [pg_sys::Oid]) -> Statement {
-        Statement { sql: Cow::Owned(sql), types, plan: Cell::new(std::ptr::null_mut()) }
+        let plan = Cell::new(std::ptr::null_mut());
+        Statement { sql: Cow::Owned(sql), types, reads: Reads::Few, plan }
     }
 
     /// Whether its plan is still one for the tables as they are.
@@ -133,7 +141,7 @@ impl Spi {
     pub fn write_on_latest_snapshot(&self, statement: &Statement, params: &[Param]) -> Rows<'_> {
         self.lock_tables(statement);
         let (mut values, nulls) = arguments(statement, params);
-        let _planning = Planning::of(&statement.sql);
+        let _planning = Planning::of(&statement.sql, statement.reads);
         let none = std::ptr::null_mut();
         unsafe {
             let latest = pg_sys::GetLatestSnapshot();
@@ -150,7 +158,7 @@ impl Spi {
     /// locked may rewrite it meanwhile, and on a snapshot from before that it would be empty.
     fn lock_tables(&self, statement: &Statement) {
         self.open();
-        let _planning = Planning::of(&statement.sql);
+        let _planning = Planning::of(&statement.sql, statement.reads);
         unsafe {
             let plan = statement.plan();
             let plan = calling(|| raw::SPI_plan_get_cached_plan(plan));
@@ -175,7 +183,7 @@ impl Spi {
             unsafe { rewritten::refuse_younger_tables_of(statement.plan()) };
         }
         let (mut values, nulls) = arguments(statement, params);
-        let _planning = Planning::of(&statement.sql);
+        let _planning = Planning::of(&statement.sql, statement.reads);
         unsafe {
             let (plan, values, nulls) = (statement.plan(), values.as_mut_ptr(), nulls.as_ptr());
             let code = calling(|| raw::SPI_execute_plan(plan, values, nulls, read_only, 0));

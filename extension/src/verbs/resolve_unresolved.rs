@@ -18,22 +18,25 @@ use crate::tables::admin_log;
 use crate::tables::enrollments;
 use crate::tables::events::{self, Event};
 use sendgate_decision::clock::Instant;
-use sendgate_decision::names::{Action, OperationState};
+use sendgate_decision::names::{Action, OperationId, OperationState};
 use sendgate_decision::settle::{Failure, fail};
 use serde_json::json;
 
 sql_statements!(sendgate_resolve_unresolved, pg_finfo_sendgate_resolve_unresolved, resolve_unresolved);
 
-/// Operations that wait for a verdict, in the order of the locks. The argument is the condition on the account.
+/// Operations that wait for a verdict, in the order of the locks. The arguments are how the statement is planned,
+/// where it reads, and which of those it takes.
 macro_rules! find {
-    ($account:literal) => {
-        Statement::new(
+    ($made:path, $from:literal, $which:literal) => {
+        $made(
             concat!(
-                "SELECT o.account_id, o.operation_id
-                 FROM sendgate.send_operations o
+                "SELECT o.account_id, o.reserved_at, o.operation_id
+                 FROM ",
+                $from,
+                " o
                  WHERE o.reserved_at OPERATOR(pg_catalog.>=) $1 AND o.reserved_at OPERATOR(pg_catalog.<) $2
                    AND ",
-                $account,
+                $which,
                 " AND ($4 IS NULL OR o.action OPERATOR(pg_catalog.=) $4)
                    AND (o.state OPERATOR(pg_catalog.=) 'indeterminate'
                         OR (o.state OPERATOR(pg_catalog.=) 'reserved'
@@ -47,11 +50,22 @@ macro_rules! find {
     };
 }
 
-/// The operations that wait for a verdict, read without holding the accounts. The accounts come by ascending id,
-/// so that the next call goes on with those that this one left.
-static FIND_OF_ALL: Statement = find!("$3 IS NULL");
+/// Of all accounts, the operations that are listed as unknown. Their index has no others in it, of whatever day. The
+/// inner query asks for nothing else, because PostgreSQL would prefer an index that has the time in it.
+static FIND_LISTED: Statement = find!(
+    Statement::new,
+    "(SELECT l.* FROM sendgate.send_operations l
+      WHERE l.unknown_since OPERATOR(pg_catalog.>=) '-infinity' OFFSET 0)",
+    "$3 IS NULL"
+);
 
-static FIND_OF_ACCOUNT: Statement = find!("o.account_id OPERATOR(pg_catalog.=) $3");
+/// The others: they have run out since layer 1 was there last, or come from the dump of an old version. All rows of
+/// the range are read, whatever came of them.
+static FIND_UNLISTED: Statement =
+    find!(Statement::of_a_time, "sendgate.send_operations", "$3 IS NULL AND o.unknown_since IS NULL");
+
+static FIND_OF_ACCOUNT: Statement =
+    find!(Statement::new, "sendgate.send_operations", "o.account_id OPERATOR(pg_catalog.=) $3");
 
 /// Which operations a verdict is about.
 struct Range<'a> {
@@ -150,17 +164,30 @@ fn resolve(spi: &Spi, range: &Range<'_>, verdict: Verdict<'_>) -> Result<i32> {
     Ok(expired + indeterminate)
 }
 
+/// The operations that wait for a verdict, read without holding the accounts, in the order in which they are held.
 fn find(spi: &Spi, range: &Range<'_>) -> Keys {
-    let (action, limit) = (range.action.map(Action::name), ANSWERS_MAX as i64);
-    let values = params![range.from, range.before, range.account, action, clock::now(), limit];
-    let statement = if range.account.is_some() { &FIND_OF_ACCOUNT } else { &FIND_OF_ALL };
-    let rows = spi.run(statement, values);
-    let key = |mut row: Row| {
-        let account: String = row.value();
-        (account, row.nullable_uuid().expect("the key of an operation is not null"))
+    let (action, now) = (range.action.map(Action::name), clock::now());
+    let mut found: Vec<(String, Instant, OperationId)> = Vec::new();
+    let statements: &[&Statement] = match range.account {
+        Some(_) => &[&FIND_OF_ACCOUNT],
+        None => &[&FIND_LISTED, &FIND_UNLISTED],
     };
-    let (accounts, operations) = rows.iter().map(key).unzip();
+    for statement in statements {
+        // What one leaves, the next call of the function finds.
+        let left = (ANSWERS_MAX - found.len()) as i64;
+        if left == 0 {
+            break;
+        }
+        let values = params![range.from, range.before, range.account, action, now, left];
+        found.extend(spi.run(statement, values).iter().map(read_key));
+    }
+    found.sort_unstable();
+    let (accounts, operations) = found.into_iter().map(|(account, _, id)| (account, id)).unzip();
     Keys { accounts, operations }
+}
+
+fn read_key(mut row: Row) -> (String, Instant, OperationId) {
+    (row.value(), row.instant(), row.nullable_uuid().expect("the key of an operation is not null"))
 }
 
 /// An action that needs no proof was sent when its slot was taken.

@@ -39,6 +39,8 @@ MORE = (
            array_agg(operation_id ORDER BY operation_id), array_agg('chat'::text))
        FROM sendgate.send_operations WHERE campaign_id IN ('big', 'other') AND state = 'reserved'""",
     "SELECT sendgate.cancel('big', 'big7')",
+    # Of all accounts: the unknown outcomes, and the journal of one hour.
+    "SELECT sendgate.resolve_unresolved(false, '2026-05-20 11:00:00+00', '2026-05-20 12:00:00+00')",
     "SELECT count(*) FROM sendgate.take_breaker_lines(100)",
 )
 # Read from end to end: all accounts when an operator drops the last rule of a tier, and the outbox, which
@@ -53,8 +55,8 @@ KNOWN = (
 )
 # Reads the index over all work of the accounts, also what is over, before PostgreSQL 18, which skips: rather
 # that than over all work of the campaign once for each page of accounts.
-# A verdict reads all operations of its range, whatever came of them: it is called once after an outage, and an index
-# for it would cost every grant an entry.
+# A verdict about all accounts reads all operations of its range that are not listed, whatever came of them, by their
+# place in the table: it is called once after an outage, and an index for it would cost every grant an entry.
 WASTEFUL = ("SET action = $3, attempts = 0", "ORDER BY o.account_id, o.reserved_at, o.operation_id", *KNOWN)
 # Fewer statements than this, and the test no longer sees what it is about.
 PLANS_MIN = 150
@@ -80,6 +82,11 @@ FROM generate_series(1, 20000) n, LATERAL (SELECT sendgate.clock() - interval '3
 # What the sweeps do to the large tables; these have to be among them.
 SWEEPS = ("FILTER (WHERE o.state OPERATOR(pg_catalog.=) 'delivered')", "FOR NO KEY UPDATE SKIP LOCKED", "sendgate.linkedin_events v",
           "DELETE FROM sendgate.send_operations")  # fmt: skip
+# A verdict about all accounts: which index finds those that are listed as unknown, and those that are not.
+BY_INDEX = {
+    "l.unknown_since": "send_operations_unknown_idx",
+    "o.unknown_since IS NULL AND ($4": "send_operations_reserved_at_idx",
+}
 # What PostgreSQL keeps of a table that was large, was emptied and then analysed.
 EMPTIED = "UPDATE pg_class SET relpages = 1000, reltuples = 0 WHERE oid = 'sendgate.{}'::regclass"
 
@@ -193,6 +200,9 @@ def look(env) -> list[str]:
         node["Relation Name"] for plan in ours for node in nodes(plan["Plan"]) if node["Node Type"] == "Tid Range Scan"
     ]
     assert "send_operations" in by_place, "prune does not read each page once a sweep"
+    for part, index in BY_INDEX.items():
+        used = [node.get("Index Name") for plan in ours if part in plan["Query Text"] for node in nodes(plan["Plan"])]
+        assert {*used} == {index, None}, f"{part} is read by {used}"
     return [
         f"{fault} in {plan['Query Text']}"
         for plan in ours

@@ -28,6 +28,11 @@ macro_rules! settings {
     };
 }
 
+impl Settings {
+    /// For a statement that reads all rows of some time: a BRIN index gives nothing but bitmaps.
+    pub const OF_A_TIME: Settings = Settings { enable_bitmapscan: true, ..Settings::OURS };
+}
+
 // No sequential scans, no joins that read whole tables, no bitmaps, which pay for many rows and not for the few
 // that are asked for here, and no JIT, since compiling a look-up takes a thousand times as long as it. All else is
 // PostgreSQL's default.
