@@ -1,5 +1,18 @@
 -- The view of the accounts that people read, under the names of the platform.
 
+CREATE FUNCTION sendgate.outside_window(
+    window_start time,
+    window_end time,
+    window_days smallint,
+    time_zone text,
+    at timestamptz
+) RETURNS boolean
+LANGUAGE c
+STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sendgate_outside_window';
+COMMENT ON FUNCTION sendgate.outside_window(time, time, smallint, text, timestamptz) IS
+'Whether an account is outside its sending window at an instant, from the columns of accounts; without a window it is not. NULL: a zone that the server no longer knows. Pure; made for the views.';
+
 CREATE VIEW sendgate.linkedin_accounts AS
 SELECT a.id, a.display_name, a.status, a.tier, a.time_zone,
        sendgate.sent_as_of(a.inmails_sent_today, a.day, c.at) AS inmails_sent_today,
@@ -22,7 +35,8 @@ SELECT a.id, a.display_name, a.status, a.tier, a.time_zone,
        a.window_start, a.window_end, sendgate.window_days_array(a.window_days) AS window_days,
        a.ramp, a.ramp_days, a.day AS counters_day,
        (a.day - 6)::sendgate.week_start AS counters_week,
-       a.enforcement
+       a.enforcement,
+       sendgate.outside_window(a.window_start, a.window_end, a.window_days, a.time_zone, c.at) AS outside_window
 FROM sendgate.accounts a
 CROSS JOIN (SELECT sendgate.clock() AS at) c;
 
@@ -79,3 +93,5 @@ COMMENT ON COLUMN sendgate.linkedin_accounts.counters_week IS
 'The first of the seven UTC days that ended with the row''s last write.';
 COMMENT ON COLUMN sendgate.linkedin_accounts.enforcement IS
 'enforce or observe, the account''s own mode; enforcement_of says what holds. NULL: as the setting sendgate.enforcement says.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.outside_window IS
+'Whether its sending window is closed now; without a window, never. NULL: a zone that the server no longer knows.';

@@ -88,6 +88,7 @@ GRANT EXECUTE ON FUNCTION
     sendgate.next_credit_period(integer, timestamptz),
     sendgate.window_days_array(integer),
     sendgate.window_since(time, time, smallint, text, timestamptz),
+    sendgate.outside_window(time, time, smallint, text, timestamptz),
     sendgate.why(text, text),
     sendgate.credit_forecast(integer, integer, timestamptz, timestamptz, timestamptz, integer,
         timestamptz, integer, integer, timestamptz[], timestamptz[], timestamptz[], integer, timestamptz),
@@ -109,8 +110,8 @@ GRANT EXECUTE ON FUNCTION sendgate.enforcement_of(text) TO sendgate_reader;
 -- People who have to explain why an account does not send ask the gate itself.
 GRANT EXECUTE ON FUNCTION sendgate.preview(text, text, text) TO sendgate_operator, sendgate_daemon;
 
--- Operators, and the daemon on behalf of the operator that sendgate.actor names.
-GRANT SELECT ON sendgate.admin_log TO sendgate_operator;
+-- Operators, and the daemon on behalf of the operator that sendgate.actor names; its console shows them who did what.
+GRANT SELECT ON sendgate.admin_log TO sendgate_operator, sendgate_daemon;
 GRANT EXECUTE ON FUNCTION
     sendgate.upsert_account(text, text, text, text, time, time, integer[], integer, boolean),
     sendgate.set_window(text, time, time, integer[]),

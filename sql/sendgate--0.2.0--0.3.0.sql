@@ -381,6 +381,21 @@ TO sendgate_reader;
 COMMENT ON FUNCTION sendgate.sent_before_days(bytea, text) IS
 'Slots of an action on each of the six days before the row''s day, the day before it first, from accounts.sent_before. NULL: not counted yet. Pure; made for DBAs.';
 
+CREATE FUNCTION sendgate.outside_window(
+    window_start time,
+    window_end time,
+    window_days smallint,
+    time_zone text,
+    at timestamptz
+) RETURNS boolean
+LANGUAGE c
+STABLE PARALLEL SAFE
+AS 'MODULE_PATHNAME', 'sendgate_outside_window';
+ALTER FUNCTION sendgate.outside_window(time, time, smallint, text, timestamptz) OWNER TO sendgate_owner;
+REVOKE ALL ON FUNCTION sendgate.outside_window(time, time, smallint, text, timestamptz) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION sendgate.outside_window(time, time, smallint, text, timestamptz) TO sendgate_reader;
+COMMENT ON FUNCTION sendgate.outside_window(time, time, smallint, text, timestamptz) IS
+'Whether an account is outside its sending window at an instant, from the columns of accounts; without a window it is not. NULL: a zone that the server no longer knows. Pure; made for the views.';
 CREATE OR REPLACE VIEW sendgate.linkedin_accounts AS
 SELECT a.id, a.display_name, a.status, a.tier, a.time_zone,
        sendgate.sent_as_of(a.inmails_sent_today, a.day, c.at) AS inmails_sent_today,
@@ -403,7 +418,8 @@ SELECT a.id, a.display_name, a.status, a.tier, a.time_zone,
        a.window_start, a.window_end, sendgate.window_days_array(a.window_days) AS window_days,
        a.ramp, a.ramp_days, a.day AS counters_day,
        (a.day - 6)::sendgate.week_start AS counters_week,
-       a.enforcement
+       a.enforcement,
+       sendgate.outside_window(a.window_start, a.window_end, a.window_days, a.time_zone, c.at) AS outside_window
 FROM sendgate.accounts a
 CROSS JOIN (SELECT sendgate.clock() AS at) c;
 COMMENT ON VIEW sendgate.linkedin_accounts IS
@@ -422,6 +438,8 @@ COMMENT ON COLUMN sendgate.linkedin_accounts.counters_week IS
 'The first of the seven UTC days that ended with the row''s last write.';
 COMMENT ON COLUMN sendgate.linkedin_accounts.enforcement IS
 'enforce or observe, the account''s own mode; enforcement_of says what holds. NULL: as the setting sendgate.enforcement says.';
+COMMENT ON COLUMN sendgate.linkedin_accounts.outside_window IS
+'Whether its sending window is closed now; without a window, never. NULL: a zone that the server no longer knows.';
 
 CREATE OR REPLACE VIEW sendgate.counters AS
 SELECT a.id AS account_id, n.action, greatest(a.day, (c.at AT TIME ZONE 'UTC')::date) AS day,
@@ -2027,3 +2045,6 @@ REVOKE ALL ON FUNCTION sendgate.settle_notification(text, text, uuid, text, inte
 GRANT EXECUTE ON FUNCTION sendgate.settle_notification(text, text, uuid, text, interval) TO sendgate_daemon;
 COMMENT ON FUNCTION sendgate.settle_notification(text, text, uuid, text, interval) IS
 'Tells what became of an event that was lent, and returns posted (no error: the event leaves the outbox), waits (it is lent again after retry_in, 0 to 1 day, by default a minute) or given_up: a day after its first attempt it leaves unposted, with what is a day old and was never tried while the receiver took nothing, and the alert webhook_failing opens. NULL: no such event waits. Errors: SG001, SG002, SG007, SG106, SG301.';
+
+-- The console shows operators who did what.
+GRANT SELECT ON sendgate.admin_log TO sendgate_daemon;

@@ -73,6 +73,7 @@ WITHOUT_HEADING = {
     "sent_in_seven_days_as_of": "described with the clock and readings: views call it",
     "window_days_array": "described with the clock and readings: views call it",
     "window_since": "described with the clock and readings: why calls it",
+    "outside_window": "described with the clock and readings: views call it",
 }
 
 

@@ -12,7 +12,7 @@ use sendgate_decision::breaker::{Breaker, Reading};
 use sendgate_decision::budget;
 use sendgate_decision::clock::{Day, Instant, next_credit_period};
 use sendgate_decision::names::{BreakerMode, Enforcement, OperationState, Outcome};
-use sendgate_decision::window::Window;
+use sendgate_decision::window::{Window, Zone};
 
 sql_reading!(sendgate_sent_as_of, pg_finfo_sendgate_sent_as_of, sent_as_of);
 sql_reading!(sendgate_sent_this_week_as_of, pg_finfo_sendgate_sent_this_week_as_of, sent_this_week_as_of);
@@ -27,6 +27,7 @@ sql_reading!(sendgate_breaker_state, pg_finfo_sendgate_breaker_state, breaker_st
 sql_reading!(sendgate_next_credit_period, pg_finfo_sendgate_next_credit_period, next_period);
 sql_reading!(sendgate_window_days_array, pg_finfo_sendgate_window_days_array, window_days_array);
 sql_reading!(sendgate_window_since, pg_finfo_sendgate_window_since, window_since);
+sql_reading!(sendgate_outside_window, pg_finfo_sendgate_outside_window, outside_window);
 
 sql_reading!(sendgate_enforcement_of, pg_finfo_sendgate_enforcement_of, enforcement_of);
 
@@ -146,13 +147,28 @@ fn window_days_array(args: &Args) -> Answer {
 /// Since when a window is open or closed at an instant; NULL without a window, or in a zone that the server
 /// no longer knows.
 fn window_since(args: &Args) -> Answer {
+    let Some((window, zone)) = window_and_zone(args)? else { return Ok(None) };
+    let since = window.since(&*zone, instant(args, 4)?);
+    Ok(Some(pg_sys::Datum::from(since.0)))
+}
+
+/// Whether an account is outside its window; without a window it is not.
+fn outside_window(args: &Args) -> Answer {
+    if args.is_null(0) {
+        return Ok(false.into_datum());
+    }
+    let Some((window, zone)) = window_and_zone(args)? else { return Ok(None) };
+    Ok((!window.read(&*zone, instant(args, 4)?).open).into_datum())
+}
+
+/// The window of the first three arguments and the zone of the fourth; none without a window, or if the server no
+/// longer knows the zone.
+fn window_and_zone(args: &Args) -> Result<Option<(Window, Box<dyn Zone>)>> {
     let (start, end, days) = (args.time(0), args.time(1), args.optional::<i16>(2));
     let (Some(start), Some(end), Some(days)) = (start, end, days) else { return Ok(None) };
-    let at = instant(args, 4)?;
     let Ok(zone) = zone::load(args.required(3, "time_zone")?) else { return Ok(None) };
     let window = u8::try_from(days).ok().and_then(|days| Window::new(start, end, days).ok());
-    let since = window.map(|window| window.since(&*zone, at));
-    Ok(since.map(|since| pg_sys::Datum::from(since.0)))
+    Ok(window.map(|window| (window, zone)))
 }
 
 /// For upgrades from before 0.3.0, whose CHECK called it.

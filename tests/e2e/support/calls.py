@@ -9,7 +9,7 @@ from e2e.support import equal, operation
 
 # Functions that write nothing: readings, what constraints call, and triggers that only refuse or tell.
 READING = """clock preview credit_forecast sent_as_of sent_in_seven_days_as_of sent_before_days effective_cap breaker_state
-next_credit_period window_days_array window_since why is_sound_history is_sound_operation refusal_counts activity_counts append_only
+next_credit_period window_days_array window_since outside_window why is_sound_history is_sound_operation refusal_counts activity_counts append_only
 config_changed suppressions_changed account_leaves account_is_sound
 judge_trigger""".split()
 

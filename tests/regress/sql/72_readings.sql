@@ -62,6 +62,11 @@ SELECT at, sendgate.window_since('09:00', '17:00', 31::smallint, 'Europe/Berlin'
 FROM (VALUES ('2026-05-22 16:00:00+00'), ('2026-05-24 12:00:00+00'), ('2026-05-25 12:00:00+00')) t (at);
 SELECT sendgate.window_since(NULL, NULL, NULL, 'UTC', sendgate.clock()) AS no_window,
        sendgate.window_since('09:00', '17:00', 31::smallint, 'Mars/Olympus', sendgate.clock()) AS no_zone;
+-- Whether an account is outside its window; without one it never is, and in a zone that is gone it is unknown.
+SELECT at, sendgate.outside_window('09:00', '17:00', 31::smallint, 'Europe/Berlin', at::timestamptz) AS outside
+FROM (VALUES ('2026-05-22 14:59:59+00'), ('2026-05-22 15:00:00+00'), ('2026-05-24 12:00:00+00')) t (at);
+SELECT sendgate.outside_window(NULL, NULL, NULL, 'UTC', sendgate.clock()) AS no_window,
+       sendgate.outside_window('09:00', '17:00', 31::smallint, 'Mars/Olympus', sendgate.clock()) AS no_zone;
 
 -- Counts of what the gate does are in shared memory, which only a server that preloads the library has.
 SELECT count(*) FROM sendgate.activity_counts();
