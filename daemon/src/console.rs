@@ -10,7 +10,7 @@
 //! | [`lists`] | the lists as JSON and CSV |
 //! | [`kind`] | the closed list of acts |
 //! | [`chart`], [`month`] | an account's day and its last 30 days as drawings |
-//! | [`zones`], [`links`] | the reader's time zone, addresses within the console |
+//! | [`zones`], [`links`], [`span`] | the reader's time zone, addresses within the console, times in them |
 //!
 //! To add a page: a file in `pages`, its template, its route below, its statements in `db`.
 
@@ -26,17 +26,21 @@ pub mod month;
 pub mod pages;
 pub mod sessions;
 pub mod sign_in;
+pub mod span;
 pub mod zones;
 
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
 
 use axum::extract::DefaultBodyLimit;
 use axum::http::header;
 use axum::routing::get;
 use axum::{Router, middleware};
+use tokio_postgres::error::SqlState;
 
 use crate::config::tokens::Tokens;
 use crate::config::{Config, ConsoleMode};
+use crate::db::console::fleet::Fleet;
 use crate::db::{Session, SharedLink};
 use crate::error::Result;
 use acts::Desk;
@@ -57,6 +61,8 @@ pub struct Console {
     bearers: Mutex<Attempts>,
     desk: Mutex<Desk>,
     zones: Mutex<Zones>,
+    /// All accounts together as they were counted last; none if that took too long.
+    fleet: Mutex<Option<Arc<Fleet>>>,
     /// Host names that it answers to, besides addresses and localhost.
     hosts: Vec<String>,
     /// Whether only signed-in operators see it.
@@ -74,6 +80,7 @@ impl Console {
             bearers: Mutex::default(),
             desk: Mutex::default(),
             zones: Mutex::default(),
+            fleet: Mutex::default(),
             hosts: config.console_hosts.clone(),
             is_closed: is_reached || config.console == ConsoleMode::SignedIn,
         })
@@ -114,6 +121,28 @@ impl Console {
         link.settled(answer).await
     }
 
+    /// All accounts together, counted anew unless the last answer is fresh; none if counting took too long for a page.
+    async fn fleet(&self, session: &Session) -> Result<Option<Arc<Fleet>>> {
+        let known = self.fleet.lock().expect("nobody panics while holding it").clone();
+        if let Some(fleet) = known.filter(|fleet| fleet.is_fresh(Instant::now())) {
+            return Ok(Some(fleet));
+        }
+        match session.fleet().await {
+            Ok(fleet) => {
+                let fleet = Arc::new(fleet);
+                *self.fleet.lock().expect("nobody panics while holding it") = Some(fleet.clone());
+                Ok(Some(fleet))
+            }
+            Err(error) if error.code() == Some(&SqlState::QUERY_CANCELED) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Forgets how all accounts stood: an operator changed something.
+    fn forget_fleet(&self) {
+        *self.fleet.lock().expect("nobody panics while holding it") = None;
+    }
+
     /// Waits for acts that are under way, for at most a second.
     pub async fn finish(&self) {
         let under_way = self.desk().close();
@@ -134,6 +163,10 @@ pub fn router(console: Arc<Console>) -> Router {
         .route("/unknown", get(pages::unknown::show))
         .route("/heartbeats", get(pages::heartbeats::show))
         .route("/zone", get(pages::zone::ask).post(pages::zone::choose))
+        .route("/campaigns", get(pages::campaigns::show))
+        .route("/campaign", get(pages::campaign::show))
+        .route("/prospect", get(pages::prospect::show))
+        .route("/log", get(pages::log::show))
         .route("/api/{list}", get(lists::api))
         .route("/act", get(acts::ask).post(acts::perform))
         .route("/sign-in", get(sign_in::ask).post(sign_in::sign_in))

@@ -18,17 +18,24 @@ from harness.progress import HarnessError
 from pages.stage import Stage
 
 PAGES = (
-    ("accounts", "/?after=acc-{middle}"),
-    ("accounts, search by prefix", "/?q=acc-{middle}"),
+    ("accounts, problems first", "/"),
+    ("accounts, by id", "/?after=acc-{middle}"),
+    ("accounts, search anywhere", "/?q=CC-{middle}"),
     ("filter: credits exhausted", "/?filter=exhausted&after=acc-{middle}"),
     ("filter: cooling down", "/?filter=cooling&after=acc-{middle}"),
+    ("filter: failing", "/?filter=failing"),
+    ("filter: cap reached", "/?filter=cap-reached"),
     ("filter: drifting", "/?filter=drifting&after=acc-000100"),
     ("filter: not connected", "/?filter=not-connected&after=acc-{middle}"),
     ("one account", "/account?id=acc-000003"),
+    ("campaigns", "/campaigns"),
+    ("one campaign", "/campaign?id=spring-1"),
+    ("one prospect", "/prospect?id=p-inmail-1"),
     ("campaign events", "/events"),
     ("campaign events of one campaign", "/events?campaign=spring-1"),
     ("alerts", "/alerts"),
     ("unknown outcomes", "/unknown"),
+    ("who did what", "/log"),
     ("heartbeats", "/heartbeats"),
     ("asking before an act", "/act?do=clear&id=acc-000003"),
 )

@@ -49,7 +49,7 @@ pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
     let observed = session.observed().await?;
     let (cards, accounts) = session.cards(arguments.limit, after).await?;
     let jobs = session.heartbeats().await?;
-    let alerts = session.open_alerts(None, ALERTS_MAX).await?;
+    let alerts = session.open_alerts(None, None, ALERTS_MAX).await?;
     let webhooks = session.webhooks().await?;
     session.close().await;
     let kept = !jobs.iter().any(|job| job.stale);

@@ -161,7 +161,7 @@ fn admit(console: &Console, request: &mut Request) -> Result<(), Refused> {
     let path = request.uri().path();
     let here = request.uri().path_and_query().map_or("/", |it| it.as_str());
     if visitor.is_none() && !OPEN_PATHS.contains(&path) && !path.starts_with(API) {
-        if changes && !(path == READERS_FORM && !console.is_closed) {
+        if changes && (path != READERS_FORM || console.is_closed) {
             let text = "Your session has ended. Nothing was changed; sign in and do it again.";
             let problem = Problem::new(StatusCode::FORBIDDEN, "You are not signed in", text);
             // The form's address is also the address of the page that shows it.

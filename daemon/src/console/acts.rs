@@ -1,6 +1,8 @@
 //! An act of an operator: a page says what will happen and asks for a note, then the SQL function does it.
 
 mod desk;
+mod facts;
+mod fields;
 
 use std::sync::Arc;
 
@@ -9,57 +11,32 @@ use axum::Extension;
 use axum::extract::{Form, Query, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect};
-use serde::Deserialize;
 
-use super::kind::{FROM_UNKNOWN, Kind};
-use super::pages::{Answer, Page, Problem, action_name, no_such_account, rendered, spoken};
+use super::kind::{Kind, Subject};
+use super::pages::{Answer, Page, Problem, action_name, no_such_account, rendered};
 use super::sessions::{Visitor, random};
 use super::{Console, csrf, links};
+use crate::db::Untrusted;
 use crate::db::account::ACTIONS;
-use crate::db::console::Frame;
-use crate::db::console::acts::Act;
-use crate::db::cursor::is_uuid;
-use crate::db::why::causes;
-use crate::db::{Session, Untrusted};
-use crate::error::Result;
-use crate::words::explained;
+use crate::db::console::campaigns::Limits;
 pub use desk::{Desk, finish};
 use desk::{Refused, carry_out, outcome};
+pub use facts::limited;
+pub use fields::{ActForm, ActQuery, FROM_PROSPECT};
 
 /// Longest note, in characters; the database has the same limit.
 const NOTE_CHARACTERS_MAX: usize = 2_000;
-
-/// The address's query.
-#[derive(Clone, Debug, Deserialize)]
-pub struct ActQuery {
-    #[serde(rename = "do")]
-    name: String,
-    #[serde(default)]
-    id: String,
-    #[serde(default)]
-    item: String,
-    /// The list that the link was on, to go back to.
-    #[serde(default)]
-    from: String,
-}
-
-/// The form's fields.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct ActForm {
-    csrf: String,
-    /// The form's own id: two forms with equal fields are two acts, the same form twice is one.
-    form: String,
-    note: String,
-    chat_id: String,
-}
 
 #[derive(Template)]
 #[template(path = "act.html")]
 struct ActPage {
     page: Page,
     kind: Kind,
-    subject: Option<Untrusted>,
+    subject: Option<(&'static str, Untrusted)>,
+    /// The action that the address names.
+    asked_item: String,
+    /// The limits that a campaign has.
+    limits: Option<Limits>,
     facts: Vec<(&'static str, String)>,
     action: String,
     back: String,
@@ -68,54 +45,30 @@ struct ActPage {
     problem: Option<String>,
 }
 
-impl ActQuery {
-    fn kind(&self) -> std::result::Result<Kind, Problem> {
-        let kind = Kind::ALL.into_iter().find(|kind| kind.name() == self.name);
-        let item_fits = |kind: &Kind| {
-            if kind.takes_item() {
-                is_uuid(&self.item)
-            } else {
-                self.item.is_empty() || kind.takes_action() && ACTIONS.contains(&self.item.as_str())
-            }
+impl ActPage {
+    /// Whether the field for the action has this one.
+    fn is_chosen(&self, action: &str) -> bool {
+        let chosen = if self.given.action.is_empty() { &self.asked_item } else { &self.given.action };
+        chosen == action
+    }
+
+    /// Whether the field for the other action has this one: messages, unless another was chosen.
+    fn is_to(&self, action: &str) -> bool {
+        let chosen = &self.given.to_action;
+        if chosen.is_empty() { action == "message" } else { chosen == action }
+    }
+
+    /// The fields of a campaign's limits: as they were sent, or as they are.
+    fn limits(&self) -> Vec<(&'static str, String)> {
+        let sent = self.given.limits();
+        let was_sent = !self.given.csrf.is_empty();
+        let is = self.limits.as_ref().map(Limits::all).unwrap_or_default();
+        let shown = |n: usize| match is[n] {
+            _ if was_sent => sent[n].to_owned(),
+            Some(limit) => limit.to_string(),
+            None => String::new(),
         };
-        kind.filter(item_fits).ok_or_else(|| {
-            Problem::new(
-                StatusCode::NOT_FOUND,
-                "There is no such thing to do",
-                "Begin on the account's page.",
-            )
-        })
-    }
-
-    /// The address to go to afterwards.
-    fn back(&self, kind: Kind) -> String {
-        if kind.takes_item() && self.from == FROM_UNKNOWN {
-            "/unknown".to_owned()
-        } else {
-            kind.back(&self.id)
-        }
-    }
-
-    fn act<'a>(&'a self, kind: Kind, given: &'a ActForm) -> Act<'a> {
-        let chat_id = Some(given.chat_id.trim()).filter(|chat_id| !chat_id.is_empty());
-        match kind {
-            Kind::Clear => Act::Clear(&self.id),
-            Kind::Probe => Act::Probe(&self.id),
-            Kind::ForceOpen => Act::Force(&self.id, "open"),
-            Kind::ForceAuto => Act::Force(&self.id, "auto"),
-            Kind::Connect => Act::Status(&self.id, "connected"),
-            Kind::Pause => Act::Status(&self.id, "paused"),
-            Kind::Cooldown => {
-                Act::Cooldown(&self.id, Some(self.item.as_str()).filter(|item| !item.is_empty()))
-            }
-            Kind::Acknowledge => Act::Acknowledge(&self.item),
-            Kind::Sent => Act::Resolve { account: &self.id, operation: &self.item, sent: true, chat_id },
-            Kind::NotSent => {
-                Act::Resolve { account: &self.id, operation: &self.item, sent: false, chat_id: None }
-            }
-            Kind::PauseAll => Act::PauseAll,
-            Kind::ResumeAll => Act::ResumeAll,
-        }
+        ACTIONS.into_iter().enumerate().map(|(n, action)| (action, shown(n))).collect()
     }
 }
 
@@ -145,7 +98,16 @@ async fn asked(
     if visitor.as_ref().is_some_and(|visitor| !visitor.may_act()) {
         return Err(reads_only());
     }
-    let (frame, facts) = console.turn(async |session| gather(session, kind, query).await).await?;
+    let (frame, facts, limits) = console
+        .turn(async |session| {
+            let (frame, facts) = facts::gather(session, kind, query).await?;
+            let limits = match kind {
+                Kind::Limits => session.campaign(&query.id).await?.limits,
+                _ => None,
+            };
+            Ok((frame, facts, limits))
+        })
+        .await?;
     let Some(facts) = facts else { return Err(gone(kind, &query.id)) };
     let page = Page { live: false, ..Page::new(console, "", frame, visitor, uri).titled(kind.label()) };
     if !page.may(kind.function()) {
@@ -154,119 +116,17 @@ async fn asked(
     Ok(rendered(&ActPage {
         page,
         kind,
-        subject: Some(Untrusted::from(query.id.clone())).filter(|id| !id.raw().is_empty()),
+        subject: Some((word_of(kind), Untrusted::from(query.id.clone())))
+            .filter(|(_, id)| !id.raw().is_empty()),
         facts,
-        action: kind.link_from(&query.from, &query.id, &query.item),
+        action: query.link(kind),
+        asked_item: query.item.clone(),
+        limits,
         back: query.back(kind),
         form: random()?,
         given,
         problem,
     }))
-}
-
-/// The present state of the act's subject; none if the subject does not exist, or not any more.
-async fn gather(
-    session: &Session,
-    kind: Kind,
-    query: &ActQuery,
-) -> Result<(Frame, Option<Vec<(&'static str, String)>>)> {
-    let frame = session.console_frame().await?;
-    let facts = match kind {
-        Kind::PauseAll | Kind::ResumeAll => Some(vec![("Now", paused(&frame))]),
-        Kind::Acknowledge => {
-            let alerts = session.account_alerts(&query.id, 1, Some(&query.item)).await?;
-            alerts.into_iter().next().map(|alert| {
-                let seen = alert.acknowledged_by.map_or_else(|| "nobody yet".to_owned(), |by| by.to_string());
-                vec![
-                    ("Alert", spoken(&alert.kind)),
-                    ("Day", alert.day),
-                    ("Found", alert.detail.to_string()),
-                    ("Seen by", seen),
-                ]
-            })
-        }
-        Kind::Sent | Kind::NotSent => {
-            let operations = session.account_unresolved(&query.id, 1, Some(&query.item)).await?;
-            operations.into_iter().next().map(|operation| {
-                let words = operation.error.or(operation.error_type).map(|words| words.to_string());
-                vec![
-                    ("Operation", format!("{} to {}", action_name(&operation.action), operation.prospect_id)),
-                    ("Reserved", operation.reserved_at.to_string()),
-                    ("The provider said", words.unwrap_or_else(|| "nothing".to_owned())),
-                ]
-            })
-        }
-        Kind::Connect | Kind::Pause | Kind::Cooldown => stands(session, &query.id, &query.item).await?,
-        Kind::Clear | Kind::Probe | Kind::ForceOpen | Kind::ForceAuto => {
-            let ids = [query.id.clone()];
-            let (card, breaker) = tokio::try_join!(
-                session.account_list(&ids, frame.at.day()),
-                session.account_breaker(&query.id)
-            )?;
-            card.into_iter().next().zip(breaker).map(|(card, breaker)| {
-                let pill =
-                    card.pill.map_or_else(|| "InMails are not stopped".to_owned(), |pill| pill.to_string());
-                let probe = match breaker.probe_until(frame.at) {
-                    Some(until) => format!("one is out until {until}"),
-                    None => "none is out".to_owned(),
-                };
-                vec![
-                    ("Status", card.status),
-                    ("Now", pill),
-                    ("InMails today", format!("{} of {}", card.sent, card.cap)),
-                    ("Probe", probe),
-                ]
-            })
-        }
-    };
-    Ok((frame, facts))
-}
-
-/// What holds the account, or one action of it, back; none if there is no such account.
-async fn stands(
-    session: &Session,
-    account: &str,
-    action: &str,
-) -> Result<Option<Vec<(&'static str, String)>>> {
-    let lines = match session.account_why(account).await {
-        Ok(lines) => lines,
-        Err(error) if error.is_unknown_account() => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let mut facts = Vec::new();
-    for cause in causes(&lines) {
-        if !action.is_empty() && !cause.actions.iter().any(|of| of == action) {
-            continue;
-        }
-        let names: Vec<&str> = cause.actions.iter().map(|action| action_name(action)).collect();
-        let answer = match &cause.why.reason {
-            Some(reason) => format!("{}: {}", names.join(", "), explained(reason)),
-            None => format!("{}: may go", names.join(", ")),
-        };
-        facts.push(("Now", answer));
-        if let Some(note) = &cause.why.note {
-            facts.push(("Why", note.to_string()));
-        }
-        if let Some(words) = cause.why.words() {
-            facts.push(("The provider said", words.to_string()));
-        }
-    }
-    Ok(Some(facts))
-}
-
-fn paused(frame: &Frame) -> String {
-    match &frame.stopped.paused {
-        Some(paused) => match &paused.quarantine {
-            Some(q) if q.checked => {
-                format!("In quarantine since {}, by {}; the books were checked", q.since, paused.actor)
-            }
-            Some(q) => {
-                format!("In quarantine since {}, by {}; the books are not checked yet", q.since, paused.actor)
-            }
-            None => format!("Everything is paused since {}, by {}", paused.since, paused.actor),
-        },
-        None => "Accounts may send, each within its own rules".to_owned(),
-    }
 }
 
 /// Does the act that a form asks for.
@@ -282,7 +142,7 @@ pub async fn perform(
         return Err(reads_only());
     }
     let kind = query.kind()?;
-    if let Some(problem) = unfit(kind, &given) {
+    if let Some(problem) = unfit(kind, &given).or_else(|| query.act(kind, &given).err()) {
         let page = asked(&console, Some(visitor), &uri, &query, given, Some(problem)).await?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
@@ -331,7 +191,21 @@ fn gone(kind: Kind, id: &str) -> Problem {
             "This operation is settled",
             "Its worker, or another operator, was faster.",
         ),
+        Kind::Requeue => Problem::new(
+            StatusCode::NOT_FOUND,
+            "There is no such work",
+            "It was removed, or another operator switched its action.",
+        ),
         _ => no_such_account(id),
+    }
+}
+
+/// What the act's id names, on its page.
+const fn word_of(kind: Kind) -> &'static str {
+    match kind.subject() {
+        Subject::Account => "Account",
+        Subject::Prospect => "Prospect",
+        Subject::Campaign => "Campaign",
     }
 }
 
@@ -347,28 +221,4 @@ fn not_granted(kind: Kind) -> Problem {
         kind.function()
     );
     Problem::new(StatusCode::FORBIDDEN, "The database does not allow it", text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const UUID: &str = "01985c1e-0c4a-7b7e-9d3a-5f2f0a6f4b11";
-
-    fn query(name: &str, item: &str) -> ActQuery {
-        ActQuery { name: name.to_owned(), id: "a".to_owned(), item: item.to_owned(), from: String::new() }
-    }
-
-    #[test]
-    fn every_kind_is_found_by_its_name() {
-        for kind in Kind::ALL {
-            let item = if kind.takes_item() { UUID } else { "" };
-            let query = query(kind.name(), item);
-            assert_eq!(query.kind().expect("a kind"), kind);
-        }
-        assert!(query("drop", "").kind().is_err());
-        assert!(query("acknowledge", "' OR true --").kind().is_err());
-        assert!(query("acknowledge", "").kind().is_err());
-        assert!(query("clear", UUID).kind().is_err());
-    }
 }

@@ -1,7 +1,8 @@
 //! The closed list of acts, and their words on the pages.
 
+mod told;
+
 use crate::console::links;
-use crate::db::Untrusted;
 
 /// In an act's address: the link was on the list of unknown outcomes, and the act leads back there.
 pub const FROM_UNKNOWN: &str = "unknown";
@@ -33,11 +34,48 @@ pub enum Kind {
     PauseAll,
     /// Everything is resumed.
     ResumeAll,
+    /// The account's own pace.
+    Pace,
+    /// The account's own caps of an action.
+    Cap,
+    /// No account may write to a prospect.
+    Suppress,
+    /// Accounts may write to a prospect again.
+    Unsuppress,
+    /// A campaign is paused.
+    PauseCampaign,
+    /// A campaign goes on.
+    ResumeCampaign,
+    /// What a campaign may take of each account's day.
+    Limits,
+    /// A campaign's waiting work goes on as another action.
+    SwitchAction,
+    /// A piece of campaign work waits again.
+    Requeue,
+    /// A campaign's parked work waits again.
+    RequeueParked,
+    /// Unknown outcomes of an account or a time: all were sent.
+    AllSent,
+    /// Unknown outcomes of an account or a time: none was sent.
+    AllNotSent,
+    /// Alerts of an account or a kind are acknowledged.
+    AcknowledgeAll,
+}
+
+/// What an act is about, as its page calls it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// One account, or all.
+    Account,
+    /// A prospect.
+    Prospect,
+    /// A campaign.
+    Campaign,
 }
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 12] = [
+    pub const ALL: [Kind; 25] = [
         Kind::Clear,
         Kind::Probe,
         Kind::ForceOpen,
@@ -50,6 +88,19 @@ impl Kind {
         Kind::NotSent,
         Kind::PauseAll,
         Kind::ResumeAll,
+        Kind::Pace,
+        Kind::Cap,
+        Kind::Suppress,
+        Kind::Unsuppress,
+        Kind::PauseCampaign,
+        Kind::ResumeCampaign,
+        Kind::Limits,
+        Kind::SwitchAction,
+        Kind::Requeue,
+        Kind::RequeueParked,
+        Kind::AllSent,
+        Kind::AllNotSent,
+        Kind::AcknowledgeAll,
     ];
 
     /// Its name in addresses.
@@ -67,6 +118,19 @@ impl Kind {
             Kind::NotSent => "not-sent",
             Kind::PauseAll => "pause",
             Kind::ResumeAll => "resume",
+            Kind::Pace => "pace",
+            Kind::Cap => "cap",
+            Kind::Suppress => "suppress",
+            Kind::Unsuppress => "unsuppress",
+            Kind::PauseCampaign => "pause-campaign",
+            Kind::ResumeCampaign => "resume-campaign",
+            Kind::Limits => "limits",
+            Kind::SwitchAction => "switch",
+            Kind::Requeue => "requeue",
+            Kind::RequeueParked => "requeue-parked",
+            Kind::AllSent => "all-sent",
+            Kind::AllNotSent => "all-not-sent",
+            Kind::AcknowledgeAll => "acknowledge-all",
         }
     }
 
@@ -78,10 +142,20 @@ impl Kind {
             Kind::ForceOpen | Kind::ForceAuto => "breaker_force",
             Kind::Connect | Kind::Pause => "set_status",
             Kind::Cooldown => "clear_cooldown",
-            Kind::Acknowledge => "acknowledge_alert",
+            Kind::Acknowledge | Kind::AcknowledgeAll => "acknowledge_alert",
             Kind::Sent | Kind::NotSent => "resolve_operation",
             Kind::PauseAll => "pause_all",
             Kind::ResumeAll => "resume_all",
+            Kind::Pace => "set_pace",
+            Kind::Cap => "set_cap",
+            Kind::Suppress => "suppress_prospect",
+            Kind::Unsuppress => "unsuppress_prospect",
+            Kind::PauseCampaign => "pause_campaign",
+            Kind::ResumeCampaign => "resume_campaign",
+            Kind::Limits => "set_campaign",
+            Kind::SwitchAction => "switch_action",
+            Kind::Requeue | Kind::RequeueParked => "requeue",
+            Kind::AllSent | Kind::AllNotSent => "resolve_unresolved",
         }
     }
 
@@ -100,67 +174,33 @@ impl Kind {
             Kind::NotSent => "It was not sent",
             Kind::PauseAll => "Pause everything",
             Kind::ResumeAll => "Resume everything",
-        }
-    }
-
-    /// The sentences that say what will happen.
-    pub const fn consequences(self) -> &'static [&'static str] {
-        match self {
-            Kind::Clear => &[
-                "The account counts as having credits again, and its InMails go on, within its caps.",
-                "InMails that were deferred for want of credits become due.",
-                "If the provider says once more that there are no credits, InMails stop again.",
-            ],
-            Kind::Probe => &[
-                "The next InMail of this account that every other rule lets pass may be sent; one, and no more.",
-                "If campaign work was deferred, one piece of it becomes due for this.",
-                "Delivered, it resets the credit-exhausted state, and InMails go on. Without credits nothing changes.",
-                "If nobody sends within the operation's time, the permit lapses.",
-            ],
-            Kind::ForceOpen => &[
-                "No InMail of this account is sent, whatever its credits, and no probe either.",
-                "It holds over the end of the credit period, until an operator sets it back to automatic.",
-                "Everything else that the account sends goes on.",
-            ],
-            Kind::ForceAuto => &[
-                "InMails of this account go by its credits again: they stop when the provider says that there are none.",
-            ],
-            Kind::Connect => &[
-                "The account counts as connected, and sends again within its other rules.",
-                "If the provider says once more that it is restricted or signed out, it stops again.",
-            ],
-            Kind::Pause => &[
-                "Nothing more is sent through this account, whatever it is, until an operator lets it send again.",
-                "What workers have in hand may still be sent, and is settled as ever.",
-            ],
-            Kind::Cooldown => &[
-                "The cooldown ends now, and failures in a row are counted from 0 again.",
-                "If the provider still asks to slow down, or still refuses, it begins anew.",
-            ],
-            Kind::Acknowledge => &[
-                "Your name and note are kept with the alert.",
-                "An alert that tells of an event is closed by that. Any other closes by itself, when its cause is gone.",
-            ],
-            Kind::Sent => &[
-                "The operation counts as delivered, and its slot stays taken.",
-                "Its campaign work is done, and nothing is sent to this prospect again.",
-                "An InMail without a chat id gets no event: nothing proves it.",
-            ],
-            Kind::NotSent => &[
-                "The operation's slot is free again.",
-                "The prospect can be tried again, and campaign work is, after a while. Be sure that nothing left.",
-            ],
-            Kind::PauseAll => &[
-                "No account gets another slot for anything, until an operator resumes.",
-                "What workers have in hand may still be sent, and is settled as ever.",
-            ],
-            Kind::ResumeAll => &["Accounts may send again, each within its own rules."],
+            Kind::Pace => "Set its pace",
+            Kind::Cap => "Set a cap",
+            Kind::Suppress => "Do not contact",
+            Kind::Unsuppress => "Allow contact again",
+            Kind::PauseCampaign => "Pause this campaign",
+            Kind::ResumeCampaign => "Resume this campaign",
+            Kind::Limits => "Set its limits",
+            Kind::SwitchAction => "Switch its action",
+            Kind::Requeue => "Put it back",
+            Kind::RequeueParked => "Put parked work back",
+            Kind::AllSent => "All of these were sent",
+            Kind::AllNotSent => "None of these was sent",
+            Kind::AcknowledgeAll => "Acknowledge all of these",
         }
     }
 
     /// Whether the SQL function takes a note.
     pub const fn takes_note(self) -> bool {
-        !matches!(self, Kind::ResumeAll)
+        !matches!(
+            self,
+            Kind::ResumeAll
+                | Kind::PauseCampaign
+                | Kind::ResumeCampaign
+                | Kind::SwitchAction
+                | Kind::Requeue
+                | Kind::RequeueParked
+        )
     }
 
     /// Whether its subject is an alert or an operation, and not an account or everything.
@@ -170,7 +210,26 @@ impl Kind {
 
     /// Whether its item may be an action of the account.
     pub const fn takes_action(self) -> bool {
-        matches!(self, Kind::Cooldown)
+        matches!(self, Kind::Cooldown | Kind::Cap | Kind::Requeue | Kind::AllSent | Kind::AllNotSent)
+    }
+
+    /// Whether it may settle more than one call does, and is done again while there is more.
+    pub const fn is_on_many(self) -> bool {
+        matches!(self, Kind::RequeueParked | Kind::AllSent | Kind::AllNotSent | Kind::AcknowledgeAll)
+    }
+
+    /// What its id names.
+    pub const fn subject(self) -> Subject {
+        match self {
+            Kind::Suppress | Kind::Unsuppress => Subject::Prospect,
+            Kind::PauseCampaign
+            | Kind::ResumeCampaign
+            | Kind::Limits
+            | Kind::SwitchAction
+            | Kind::Requeue
+            | Kind::RequeueParked => Subject::Campaign,
+            _ => Subject::Account,
+        }
     }
 
     /// The act that helps against a refusal, if one does.
@@ -199,27 +258,13 @@ impl Kind {
     pub fn back(self, account: &str) -> String {
         match self {
             Kind::PauseAll | Kind::ResumeAll => "/".to_owned(),
-            Kind::Acknowledge => "/alerts".to_owned(),
-            _ => links::account(account),
-        }
-    }
-
-    /// The sentence that the next page shows.
-    pub fn done(self, account: &str) -> String {
-        let account = Untrusted::from(account.to_owned());
-        match self {
-            Kind::Clear => format!("The credit-exhausted state of {account} is reset."),
-            Kind::Probe => format!("A probe is granted: the next InMail of {account} may try."),
-            Kind::ForceOpen => format!("InMails of {account} are stopped."),
-            Kind::ForceAuto => format!("InMails of {account} go by its credits again."),
-            Kind::Connect => format!("{account} may send again."),
-            Kind::Pause => format!("{account} is paused."),
-            Kind::Cooldown => format!("The cooldown of {account} is over."),
-            Kind::Acknowledge => "The alert is acknowledged.".to_owned(),
-            Kind::Sent => "The operation is settled: it was sent.".to_owned(),
-            Kind::NotSent => "The operation is settled: it was not sent.".to_owned(),
-            Kind::PauseAll => "Everything is paused.".to_owned(),
-            Kind::ResumeAll => "Everything goes on.".to_owned(),
+            Kind::Acknowledge | Kind::AcknowledgeAll => "/alerts".to_owned(),
+            Kind::AllSent | Kind::AllNotSent => "/unknown".to_owned(),
+            _ => match self.subject() {
+                Subject::Account => links::account(account),
+                Subject::Prospect => links::prospect(account),
+                Subject::Campaign => links::campaign(account),
+            },
         }
     }
 }

@@ -8,14 +8,19 @@ pub fn account(id: &str) -> String {
     format!("/account?id={}", encoded(id))
 }
 
-/// The list of accounts after an id, with the same search and filter.
-pub fn accounts(search: &str, filter: &str, after: &str) -> String {
-    query("/", &[("q", search), ("filter", filter), ("after", after)])
-}
-
 /// The campaigns' log after a cursor, of one account or campaign if one is named.
 pub fn events(account: &str, campaign: &str, after: &str) -> String {
     query("/events", &[("account", account), ("campaign", campaign), ("after", after)])
+}
+
+/// The address of one prospect's page.
+pub fn prospect(id: &str) -> String {
+    query("/prospect", &[("id", id)])
+}
+
+/// The address of one campaign's page.
+pub fn campaign(id: &str) -> String {
+    query("/campaign", &[("id", id)])
 }
 
 /// A path with its query; empty values are left out.
@@ -58,7 +63,7 @@ mod tests {
         assert_eq!(account("acc-1"), "/account?id=acc-1");
         assert_eq!(account("../a/b?c&d=e#f"), "/account?id=..%2Fa%2Fb%3Fc%26d%3De%23f");
         assert_eq!(account("\"'<>\n\u{202e}ü"), "/account?id=%22%27%3C%3E%0A%E2%80%AE%C3%BC");
-        assert_eq!(accounts("", "exhausted", "a b"), "/?filter=exhausted&after=a%20b");
+        assert_eq!(query("/", &[("q", ""), ("after", "a b")]), "/?after=a%20b");
         assert_eq!(events("", "", ""), "/events");
     }
 

@@ -1,5 +1,7 @@
 //! The lists for programs: JSON under `/api/…`, and CSV of the same rows for `?format=csv` on the pages.
 
+mod list;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,105 +13,21 @@ use serde_json::{Map, Value, json};
 
 use super::access::Known;
 use super::pages::{Problem, no_such_account, read_cursor};
+use super::span::{flag_of, wanted};
 use super::{Console, links};
 use crate::db::Session;
-use crate::db::console::accounts::{Filter, Range};
+use crate::db::console::accounts::Flag;
 use crate::error::Result;
+pub use list::List;
 
 /// Rows of one answer, unless the address says how many.
 const ROWS_DEFAULT: i64 = 500;
 /// Most rows of one answer.
 const ROWS_MAX: i64 = 5_000;
+/// Accounts that one answer looks at.
+const LOOKED_AT_MAX: i64 = 5_000;
 /// Characters with which a spreadsheet would begin to calculate.
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
-
-/// A list, its name in addresses and its columns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum List {
-    /// Accounts as their cards show them, by id.
-    Accounts,
-    /// Skipped campaign work, newest first.
-    Events,
-    /// Unknown outcomes, newest first.
-    Unknown,
-    /// The last attempts of one account, newest first.
-    Attempts,
-}
-
-impl List {
-    const ALL: [List; 4] = [List::Accounts, List::Events, List::Unknown, List::Attempts];
-
-    const fn name(self) -> &'static str {
-        match self {
-            List::Accounts => "accounts",
-            List::Events => "events",
-            List::Unknown => "unknown",
-            List::Attempts => "attempts",
-        }
-    }
-
-    /// The columns, in their order.
-    const fn columns(self) -> &'static [&'static str] {
-        match self {
-            List::Accounts => &[
-                "id",
-                "name",
-                "status",
-                "tier",
-                "cooling_until",
-                "pill",
-                "breaker",
-                "sent",
-                "cap",
-                "delivered",
-                "in_flight",
-                "unresolved",
-                "drift",
-            ],
-            List::Events => &[
-                "id",
-                "at",
-                "account_id",
-                "campaign_id",
-                "prospect_id",
-                "action",
-                "reason",
-                "deferred_to",
-                "repeats",
-                "detail",
-            ],
-            List::Unknown => &[
-                "unknown_since",
-                "account_id",
-                "operation_id",
-                "action",
-                "prospect_id",
-                "campaign_id",
-                "state",
-                "reserved_at",
-                "http_status",
-                "error_type",
-                "error",
-            ],
-            List::Attempts => &[
-                "reserved_at",
-                "operation_id",
-                "action",
-                "prospect_id",
-                "campaign_id",
-                "state",
-                "origin",
-                "counted_on",
-                "expires_at",
-                "settled_at",
-                "outcome",
-                "http_status",
-                "error_type",
-                "error",
-            ],
-        }
-    }
-}
 
 /// The address's query.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -127,8 +45,22 @@ pub struct ListQuery {
     pub id: String,
     /// The campaign of events.
     pub campaign: String,
-    /// The beginning of ids of accounts.
+    /// A part of ids and names of accounts.
     pub q: String,
+    /// What accounts are looked for.
+    pub filter: String,
+    /// The tier of accounts.
+    pub tier: String,
+    /// The account of unknown outcomes.
+    pub of: String,
+    /// The action of unknown outcomes.
+    pub action: String,
+    /// Unknown outcomes reserved from this instant on, UTC.
+    pub since: String,
+    /// Unknown outcomes reserved before this instant, UTC.
+    pub before: String,
+    /// The columns that are wanted, with commas between them; all if empty.
+    pub columns: String,
 }
 
 /// Rows, and the address's values for the next ones.
@@ -166,8 +98,8 @@ pub async fn api(
         );
     };
     match query.format.as_str() {
-        "" | "json" => match find(&console, list, &query).await {
-            Ok(found) => as_json(list, &query, found),
+        "" | "json" => match json(&console, list, &query).await {
+            Ok(response) => response,
             Err(problem) => refused(problem.status(), &problem.told()),
         },
         "csv" => match csv(&console, list, &query).await {
@@ -180,8 +112,9 @@ pub async fn api(
 
 /// The list as CSV.
 pub async fn csv(console: &Console, list: List, query: &ListQuery) -> std::result::Result<Response, Problem> {
+    let columns = columns(list, query)?;
     let found = find(console, list, query).await?;
-    let text = as_csv(list, &found.rows);
+    let text = as_csv(&columns, &found.rows);
     let name = format!("attachment; filename=\"sendgate-{}.csv\"", list.name());
     let kind =
         [(header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()), (header::CONTENT_DISPOSITION, name)];
@@ -199,26 +132,62 @@ fn refused(status: StatusCode, why: &str) -> Response {
     (status, kind, json!({ "error": why }).to_string()).into_response()
 }
 
-fn as_json(list: List, query: &ListQuery, found: Found) -> Response {
+/// The list as JSON.
+async fn json(console: &Console, list: List, query: &ListQuery) -> std::result::Result<Response, Problem> {
+    let columns = columns(list, query)?;
+    let found = find(console, list, query).await?;
     let next = next_link(list, query, &found);
-    let rows: Vec<Value> = found.rows.iter().map(|row| only(list, row)).collect();
+    let rows: Vec<Value> = found.rows.iter().map(|row| only(&columns, row)).collect();
     let kind = [(header::CONTENT_TYPE, "application/json")];
-    (kind, json!({ "rows": rows, "next": next }).to_string()).into_response()
+    Ok((kind, json!({ "rows": rows, "next": next }).to_string()).into_response())
 }
 
-/// A row with the list's columns alone.
-fn only(list: List, row: &Value) -> Value {
-    let columns = list.columns().iter();
+/// A row with these columns alone.
+fn only(columns: &[&str], row: &Value) -> Value {
+    let columns = columns.iter();
     Value::Object(columns.map(|name| ((*name).to_owned(), row[*name].clone())).collect::<Map<_, _>>())
+}
+
+/// The columns that are wanted, in the order in which they are named.
+///
+/// # Errors
+///
+/// A page with status 400 if the list has no such column, or it is named twice.
+fn columns(list: List, query: &ListQuery) -> std::result::Result<Vec<&'static str>, Problem> {
+    if query.columns.is_empty() {
+        return Ok(list.columns().to_vec());
+    }
+    let mut wanted = Vec::new();
+    for name in query.columns.split(',') {
+        let known =
+            list.columns().iter().find(|known| **known == name).filter(|known| !wanted.contains(*known));
+        let Some(known) = known else {
+            let text = format!("The columns are {}, each once.", list.columns().join(", "));
+            return Err(Problem::new(StatusCode::BAD_REQUEST, "The columns cannot be understood", text));
+        };
+        wanted.push(*known);
+    }
+    Ok(wanted)
 }
 
 fn next_link(list: List, query: &ListQuery, found: &Found) -> Option<String> {
     let next = found.next.as_ref()?;
     let mut values: Vec<(&str, &str)> =
         vec![("format", &query.format), ("limit", &query.limit), ("q", &query.q)];
+    values.extend([("filter", query.filter.as_str()), ("tier", query.tier.as_str())]);
     if list == List::Events {
         values.extend([("account", query.account.as_str()), ("campaign", query.campaign.as_str())]);
     }
+    if list == List::Unknown {
+        let of = [
+            ("of", &query.of),
+            ("action", &query.action),
+            ("since", &query.since),
+            ("before", &query.before),
+        ];
+        values.extend(of.map(|(name, value)| (name, value.as_str())));
+    }
+    values.push(("columns", &query.columns));
     values.extend(next.iter().map(|(name, value)| (*name, value.as_str())));
     Some(links::query(&format!("/api/{}", list.name()), &values))
 }
@@ -236,7 +205,10 @@ async fn find(console: &Console, list: List, query: &ListQuery) -> std::result::
     };
     let account = if query.account.is_empty() { &query.id } else { &query.account };
     match list {
-        List::Accounts => Ok(console.turn(async |session| accounts(session, query, rows_max).await).await?),
+        List::Accounts => {
+            let flag = flag_of(&query.filter)?;
+            Ok(console.turn(async |session| accounts(session, query, flag, rows_max).await).await?)
+        }
         List::Events | List::Unknown => {
             let after = read_cursor(&query.after)?;
             let after = after.as_ref();
@@ -250,8 +222,9 @@ async fn find(console: &Console, list: List, query: &ListQuery) -> std::result::
                 return Ok(page(events, rows_max, |last| vec![("after", last.cursor().to_string())]));
             }
             let after = after.map(|after| (after, query.account.as_str()));
-            let unknown =
-                console.turn(async |session| session.unknown_outcomes(after, rows_max + 1).await).await?;
+            let wanted = wanted(&query.of, &query.action, &query.since, &query.before)?;
+            let ask = async |session: &Session| session.unknown_outcomes(wanted, after, rows_max + 1).await;
+            let unknown = console.turn(ask).await?;
             Ok(page(unknown, rows_max, |last| {
                 let account = last.operation.account_id.raw().to_owned();
                 vec![("after", last.cursor().to_string()), ("account", account)]
@@ -270,17 +243,19 @@ async fn find(console: &Console, list: List, query: &ListQuery) -> std::result::
     }
 }
 
-async fn accounts(session: &Session, query: &ListQuery, rows_max: i64) -> Result<Found> {
+async fn accounts(session: &Session, query: &ListQuery, flag: Flag, rows_max: i64) -> Result<Found> {
     let today = session.now().await?.day();
-    let from = if query.after.is_empty() { query.q.clone() } else { format!("{}\u{1}", query.after) };
-    let range = Range { from: &from, before: None };
-    let mut walked = session.walk_accounts(Filter::Everybody, range, today, rows_max + 1).await?;
+    let from = if query.after.is_empty() { String::new() } else { format!("{}\u{1}", query.after) };
+    let what = (query.tier.as_str(), query.q.as_str());
+    let mut walked = match flag {
+        Flag::Drifting => session.walk_drifting(today, what, &from, rows_max + 1).await?,
+        _ => session.walk_accounts(flag, what, &from, LOOKED_AT_MAX.max(rows_max + 1), rows_max + 1).await?,
+    };
     let has_more = walked.ids.len() as i64 > rows_max;
-    walked.ids.retain(|id| id.starts_with(&query.q));
     walked.ids.truncate(rows_max as usize);
-    let next = walked.ids.last().filter(|_| has_more).map(|last| vec![("after", last.clone())]);
+    let last = if has_more { walked.ids.last().cloned() } else { walked.last.filter(|_| !walked.whole) };
     let cards = session.account_list(&walked.ids, today).await?;
-    Ok(Found { rows: cards.iter().map(value).collect(), next })
+    Ok(Found { rows: cards.iter().map(value).collect(), next: last.map(|last| vec![("after", last)]) })
 }
 
 /// Rows up to the limit, and where the next ones begin if there is one more.
@@ -301,11 +276,11 @@ fn value(row: &impl Serialize) -> Value {
 
 /// The rows with their columns' names above them. Text that a spreadsheet would take for a formula gets an
 /// apostrophe before it.
-fn as_csv(list: List, rows: &[Value]) -> Vec<u8> {
+fn as_csv(columns: &[&str], rows: &[Value]) -> Vec<u8> {
     let mut out = csv::Writer::from_writer(Vec::new());
-    let _ = out.write_record(list.columns());
+    let _ = out.write_record(columns);
     for row in rows {
-        let _ = out.write_record(list.columns().iter().map(|name| cell(&row[*name])));
+        let _ = out.write_record(columns.iter().map(|name| cell(&row[*name])));
     }
     out.into_inner().unwrap_or_default()
 }
@@ -327,7 +302,7 @@ mod tests {
     fn text_of_others_stays_in_its_cell_and_is_no_formula() {
         let row =
             json!({ "id": "a,\"b\"\nc", "name": "=HYPERLINK(\"http://x\")", "sent": -2, "drift": null });
-        let text = String::from_utf8(as_csv(List::Accounts, &[row])).expect("text");
+        let text = String::from_utf8(as_csv(List::Accounts.columns(), &[row])).expect("text");
         let (head, rest) = text.split_once('\n').expect("two lines");
         assert_eq!(
             head,

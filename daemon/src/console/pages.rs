@@ -4,8 +4,12 @@
 pub mod account;
 pub mod accounts;
 pub mod alerts;
+pub mod campaign;
+pub mod campaigns;
 pub mod events;
 pub mod heartbeats;
+pub mod log;
+pub mod prospect;
 pub mod unknown;
 pub mod zone;
 
@@ -25,6 +29,8 @@ use crate::error::{Error, Retry};
 
 /// The SQLSTATE class of invalid values: a date, a number or a text that is none.
 const CLASS_OF_VALUES: &str = "22";
+/// Longest id, in characters; the database has the same limit.
+const ID_CHARACTERS_MAX: usize = 128;
 /// Most rows of a log on one page.
 pub const ROWS_MAX: i64 = 50;
 
@@ -234,6 +240,24 @@ pub fn rendered(template: &impl Template) -> Response {
         Ok(text) => Html(text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),
     }
+}
+
+/// Whether it may be an id.
+pub fn is_id(text: &str) -> bool {
+    !text.is_empty() && !text.contains('\0') && text.chars().count() <= ID_CHARACTERS_MAX
+}
+
+/// Passes what may be an id.
+///
+/// # Errors
+///
+/// A page with status 400.
+pub fn check_id(text: &str) -> Result<(), Problem> {
+    let odd = || {
+        let text = format!("An id has 1 to {ID_CHARACTERS_MAX} characters, none of them U+0000.");
+        Problem::new(StatusCode::BAD_REQUEST, "This is no id", text)
+    };
+    is_id(text).then_some(()).ok_or_else(odd)
 }
 
 /// The cursor that an address names; none for the first page.

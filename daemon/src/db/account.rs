@@ -327,7 +327,8 @@ impl Session {
         Ok(found.into_iter().next())
     }
 
-    async fn account_counters(&self, account: &str) -> Result<Vec<Counter>> {
+    /// Its counters, in the order of [`ACTIONS`].
+    pub async fn account_counters(&self, account: &str) -> Result<Vec<Counter>> {
         let actions = ACTIONS.as_slice();
         let parameters = [(&account as _, Type::TEXT), (&actions as _, Type::TEXT_ARRAY)];
         self.objects("reading counters", COUNTERS, &parameters).await

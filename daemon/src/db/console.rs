@@ -4,8 +4,14 @@
 pub mod account;
 pub mod accounts;
 pub mod acts;
+pub mod admin_log;
+pub mod campaigns;
+pub mod fleet;
 pub mod logs;
 pub mod month;
+pub mod prospect;
+pub mod search;
+pub mod work;
 
 use tokio_postgres::types::Type;
 
@@ -19,16 +25,26 @@ pub const COUNTED_MAX: i64 = 99;
 
 /// The operators' functions that have a button. Without the function, or without its grant, there is no
 /// button.
-const FUNCTIONS: [&str; 9] = [
+const FUNCTIONS: [&str; 19] = [
     "acknowledge_alert",
     "breaker_clear",
     "breaker_force",
     "breaker_probe",
     "clear_cooldown",
     "pause_all",
+    "pause_campaign",
+    "requeue",
     "resolve_operation",
+    "resolve_unresolved",
     "resume_all",
+    "resume_campaign",
+    "set_campaign",
+    "set_cap",
+    "set_pace",
     "set_status",
+    "suppress_prospect",
+    "switch_action",
+    "unsuppress_prospect",
 ];
 
 /// The state that every page shows: the clock, what holds for all accounts, open alerts and unknown outcomes (counted up

@@ -1,12 +1,22 @@
 """The console's pages in a real browser: with no account, with one, with 100,000; with hostile text."""
 
-import json
 import re
 from urllib.parse import quote
 
 from e2e.support import equal, operation, provision, wait_for
-from e2e.support.console_client import Client, ConsoleDaemon, act_path, card_ids, next_page, says, take_over, words
-from e2e.support.daemon_process import Daemon, daemon_login
+from e2e.support.console_client import (
+    PAGES,
+    Client,
+    ConsoleDaemon,
+    act_path,
+    card_ids,
+    next_page,
+    says,
+    take_over,
+    words,
+)
+from e2e.support.console_plans import ROWS_MAX, plans_of
+from e2e.support.daemon_process import Daemon
 from harness.browser import Browser
 from harness.places import RESULTS
 from pages import world
@@ -15,7 +25,9 @@ NEWEST_ONLY = True
 # The first test builds the daemon, and may install Chromium; one loads 100,000 accounts.
 TIMEOUT_SECONDS = 1800
 PICTURES = RESULTS / "console"
-FILTERS = ("exhausted", "cooling", "drifting", "not-connected")
+FILTERS = (
+    "cannot-send", "exhausted", "cooling", "failing", "cap-reached", "outside-window", "not-connected", "drifting", "unknown",
+)  # fmt: skip
 # Whatever may stand in an id or a text, as far as the database takes it.
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -80,6 +92,11 @@ def test_pages_with_no_account(env):
             "/events?campaign=c&account=a": "Nothing was skipped there.",
             "/alerts": "No alert is open.",
             "/unknown": "Every outcome is known.",
+            "/unknown?of=a&since=2026-01-01T00:00": "None like that.",
+            "/campaigns": "No campaign has work, a limit or a pause.",
+            "/campaign?id=spring": "It has no work.",
+            "/prospect?id=p": "Nothing is known of it here",
+            "/log": "Nothing was changed.",
             "/heartbeats": "audit events",
             "/zone": "Show times in",
         }
@@ -120,6 +137,12 @@ def test_pages_with_one_account(env):
             "/events?account=acc%2F1&campaign=spring": "p5",
             "/alerts": "delivered after rollback",
             "/unknown": "504 gateway timeout",
+            "/unknown?of=acc%2F1": "1 is like that.",
+            "/campaigns": "spring",
+            "/campaign?id=spring": "its work is handed out",
+            "/prospect?id=p1": "It was contacted once, last by an InMail through acc/1",
+            "/prospect?id=p5": "It was never contacted",
+            "/log": "the billing page shows 0",
             "/heartbeats": "reconcile operations",
         },
     )
@@ -149,7 +172,8 @@ def test_pages_with_100_000_accounts(env):
         env,
         "many",
         {
-            "/": "acc-000024",
+            "/": "Cannot send at all",
+            "/?after=acc-000002": "acc-000024",
             "/?q=acc-0999": "acc-099901",
             "/?filter=exhausted": "credits exhausted — auto-resumes",
             "/?filter=cooling": "Cools down until",
@@ -161,6 +185,10 @@ def test_pages_with_100_000_accounts(env):
             "/events?account=acc-000003": "prospect-1",
             "/alerts": "counter ahead of events",
             "/unknown": "gateway timeout",
+            "/campaigns": "spring-4",
+            "/campaign?id=spring-1": "Looked at 20000 pieces of work",
+            "/prospect?id=p-inmail-1": "Look on",
+            "/log": "Nothing was changed.",
             "/heartbeats": "in time",
         },
     )
@@ -204,15 +232,6 @@ def pages_lead_to_everybody(env, daemon: Daemon) -> None:
     equal(sorted(found), env.psql(wanted).splitlines(), "unknown outcomes")
 
 
-# These tables grow with the accounts, so no page may read one of them whole.
-GROWING = {
-    "accounts", "send_operations", "linkedin_events", "campaign_events", "breaker_log", "counter_drift",
-    "enrollments", "alerts", "reconcile_runs", "admin_log",
-}  # fmt: skip
-# The most rows that any step of a plan may handle: the accounts that a filter looks at, each with its day.
-ROWS_MAX = 30_000
-
-
 def plans_are_bounded(env) -> None:
     """Every page's, and those of the pages behind it."""
     pages = ["/", "/?q=acc-05", "/?after=acc-050000", "/account?id=acc-000003", "/account?id=acc-000003&chart=invite"]
@@ -222,59 +241,20 @@ def plans_are_bounded(env) -> None:
         "/events?campaign=spring-1",
         "/events?account=acc-000003",
         "/alerts",
+        "/alerts?kind=counter_ahead_of_events",
         "/unknown",
+        "/unknown?of=acc-000003&since=2020-01-01%2000:00",
+        "/campaigns",
+        "/campaign?id=spring-1",
+        "/prospect?id=p-inmail-1",
+        "/prospect?id=prospect-2&after=acc-050000",
+        "/log",
+        "/log?actor=ada&verb=set_cap",
         "/heartbeats",
     ]
-    pages += [act_path("clear", "acc-000003")]
+    pages += [act_path("clear", "acc-000003"), act_path("limits", "spring-1"), act_path("cap", "acc-000003")]
+    pages += [act_path("all-sent", "acc-000003"), act_path("acknowledge-all"), act_path("suppress", "p-inmail-1")]
     assert plans_of(env, pages, ROWS_MAX) > 30
-
-
-def plans_of(env, pages: list[str], rows_max: int, small: int = -1) -> int:
-    """PostgreSQL itself writes down how it ran each statement of each page; how many there were.
-
-    A table of so few rows may be read whole.
-    """
-    marker = daemon_login(env)
-    settings = {"log_min_duration": 0, "log_analyze": "on", "log_format": "json", "log_timing": "off"}
-    env.psql(f"ALTER ROLE {marker} SET session_preload_libraries = 'auto_explain'")
-    for name, value in settings.items():
-        env.psql(f"ALTER ROLE {marker} SET auto_explain.{name} = '{value}'")
-    log = env.cluster.datadir / "server.log"
-    before = log.stat().st_size
-    with ConsoleDaemon(env) as daemon:
-        client = Client(daemon)
-        client.sign_in()
-        for page in pages:
-            status, text = client.get(page)
-            equal(status, 200, page)
-            if page.startswith(("/events", "/alerts", "/unknown")) and (later := next_page(text)):
-                equal(client.get(later)[0], 200, later)
-    env.psql(f"ALTER ROLE {marker} RESET ALL")
-    with log.open() as file:
-        file.seek(before)
-        text = file.read()
-    plans = [json.loads(plan) for plan in re.findall(r"plan:\n((?:\t.*\n)+)", text)]
-    read = [plan for plan in plans if "sendgate." in plan["Query Text"]]
-    for plan in read:
-        query = plan["Query Text"]
-        # What the daemon's jobs read is no page's.
-        if "begin_run" in query or "take_breaker_lines" in query:
-            continue
-        for node in nodes_of(plan["Plan"]):
-            relation = node.get("Relation Name")
-            handled = node.get("Actual Rows", 0) * node.get("Actual Loops", 0)
-            handled += node.get("Rows Removed by Filter", 0) * node.get("Actual Loops", 0)
-            whole = node["Node Type"] == "Seq Scan" and relation in GROWING and handled > small
-            assert not whole, f"{relation} is read whole by: {query}"
-            assert handled <= rows_max, f"{node['Node Type']} handles {handled} rows in: {query}"
-    return len(read)
-
-
-def nodes_of(node: dict):
-    """A plan's steps, from the top."""
-    yield node
-    for child in node.get("Plans", ()):
-        yield from nodes_of(child)
 
 
 def test_hostile_text_is_text_everywhere(env):
@@ -306,7 +286,7 @@ def test_hostile_text_is_text_everywhere(env):
         client.sign_in()
         browser.open(daemon.base + "/")
         take_over(browser, client)
-        for page in ("/", "/events", "/alerts", "/unknown", "/heartbeats"):
+        for page in PAGES:
             look_for_harm(browser, daemon.base + page)
         for text in HOSTILE:
             address = "/account?id=" + quote(text, safe="")
@@ -320,6 +300,10 @@ def test_hostile_text_is_text_everywhere(env):
             for page in (
                 f"/?q={quote(text, safe='')}",
                 f"/events?account={quote(text, safe='')}&campaign={quote(text, safe='')}",
+                f"/prospect?id={quote(text, safe='')}",
+                f"/campaign?id={quote(text, safe='')}",
+                f"/log?account={quote(text, safe='')}",
+                f"/unknown?of={quote(text, safe='')}",
             ):
                 look_for_harm(browser, daemon.base + page)
                 assert shown(text) in browser.run("return document.querySelector('main').textContent"), page

@@ -3,9 +3,10 @@
 import os
 import signal
 
-from e2e.console.test_console import FILTERS, GROWING, plans_of
+from e2e.console.test_console import FILTERS
 from e2e.support import Stopwatch, at_once, equal, provision
 from e2e.support.console_client import Client, ConsoleDaemon, act_path, next_page
+from e2e.support.console_plans import GROWING, plans_of
 from e2e.support.daemon_process import Daemon
 from pages import world
 

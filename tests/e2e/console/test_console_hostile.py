@@ -31,6 +31,40 @@ SENSELESS = {
     "/act?do=sent&id=a": 404,
     "/act?do=acknowledge": 404,
     "/sign-out": 405,
+    "/?filter=nonsense": 400,
+    "/?rank=9": 400,
+    "/?rank=x&after=a": 400,
+    "/?tier=%00": 400,
+    "/prospect": 400,
+    "/prospect?id=": 400,
+    "/prospect?id=%00": 400,
+    "/prospect?id=" + "%E4%BF%A1" * 129: 400,
+    "/prospect?id=" + "%E4%BF%A1" * 128: 200,
+    "/prospect?id=p&after=%00": 400,
+    "/campaign": 400,
+    "/campaign?id=" + "%E4%BF%A1" * 129: 400,
+    "/campaign?id=" + "%E4%BF%A1" * 128: 200,
+    "/campaigns?after=%00": 400,
+    "/log?after=nowhere": 400,
+    "/log?actor=%00": 400,
+    f"/log?account=a&after=9999-99-99%2000:00:00.000000~{UUID}": 400,
+    "/unknown?since=noon": 400,
+    "/unknown?since=2026-02-30%2000:00": 400,
+    "/unknown?since=2026-01-02%2000:00&before=2026-01-01%2000:00": 400,
+    "/unknown?action=fly": 400,
+    "/alerts?kind=%00": 400,
+    "/act?do=suppress": 400,
+    "/act?do=suppress&id=" + "%E4%BF%A1" * 129: 400,
+    "/act?do=pause-campaign": 400,
+    "/act?do=cap&id=nobody": 404,
+    "/act?do=cap&id=a&item=fly": 404,
+    "/act?do=pace&id=nobody": 404,
+    "/act?do=requeue&id=c&item=inmail&account=a&prospect=p&step=0": 400,
+    "/act?do=requeue&id=c&item=inmail&account=a&prospect=p&step=1": 404,
+    "/act?do=all-sent": 404,
+    "/act?do=all-sent&id=a&since=noon": 400,
+    "/act?do=all-not-sent&since=2026-01-02%2000:00&before=2026-01-01%2000:00": 400,
+    "/act?do=acknowledge-all&item=%27%20OR%20true": 404,
     "/nope": 404,
 }
 HEAD = b"HTTP/1.1\r\nHost: 127.0.0.1\r\n"
@@ -99,7 +133,8 @@ def test_addresses_that_make_no_sense_get_a_page_that_says_so(env):
         for page, status in SENSELESS.items():
             found, text = client.get(page)
             equal(found, status, page)
-            says_it_plainly(client, page, text)
+            if status != 200:
+                says_it_plainly(client, page, text)
         for method, path, body, headers, status in (
             ("PUT", act_path("clear", "a"), "x", {}, 405),
             ("POST", "/", "x", {}, 405),

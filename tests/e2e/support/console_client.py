@@ -15,7 +15,7 @@ from harness.browser import Browser, BrowserError
 SUBMIT = "main form button[type=submit]"
 TOKENS = {"ada": "ada's very own token, 1815", "grace": "grace's very own token, 1906"}
 # Every page with a menu entry, and the one that is not there.
-PAGES = ("/", "/events", "/alerts", "/unknown", "/heartbeats")
+PAGES = ("/", "/campaigns", "/events", "/alerts", "/unknown", "/heartbeats", "/log")
 
 
 class ConsoleDaemon(Daemon):

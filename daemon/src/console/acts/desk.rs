@@ -106,15 +106,30 @@ pub async fn carry_out(
     query: ActQuery,
     given: ActForm,
 ) -> Result<(), Refused> {
-    let act = query.act(kind, &given);
-    patiently(&console.link, &visitor.name, act, given.note.trim()).await?;
-    console.sessions().leave_notice(&visitor, kind.done(&query.id));
+    let act = query.act(kind, &given).map_err(|why| Refused::No(StatusCode::UNPROCESSABLE_ENTITY, why))?;
+    let begun = Instant::now();
+    let mut count = patiently(&console.link, &visitor.name, act, given.note.trim()).await?;
+    let mut last = count;
+    while last >= act.batch() && begun.elapsed() < PATIENCE {
+        match patiently(&console.link, &visitor.name, act, given.note.trim()).await {
+            Ok(more) => last = more,
+            // The batches before this one stay done.
+            Err(_) => break,
+        }
+        count += last;
+    }
+    let mut told = kind.done(&query.id, count);
+    if last >= act.batch() {
+        told += " There are more: do it again.";
+    }
+    console.forget_fleet();
+    console.sessions().leave_notice(&visitor, told);
     tracing::info!(operator = visitor.name, done = kind.name(), account = query.id, "an operator acted");
     Ok(())
 }
 
 /// Tries again while the account is held, and lets other pages use the connection between two attempts.
-async fn patiently(link: &SharedLink, actor: &str, act: Act<'_>, note: &str) -> Result<(), Refused> {
+async fn patiently(link: &SharedLink, actor: &str, act: Act<'_>, note: &str) -> Result<i64, Refused> {
     let begun = Instant::now();
     loop {
         let mut turn = link.turn().await.map_err(not_asked)?;
@@ -122,7 +137,7 @@ async fn patiently(link: &SharedLink, actor: &str, act: Act<'_>, note: &str) -> 
         let done = turn.settled(done).await;
         drop(turn);
         match done {
-            Ok(()) => return Ok(()),
+            Ok(count) => return Ok(count),
             Err(error) if !error.is_held() => return Err(answered(&error)),
             Err(_) if begun.elapsed() >= PATIENCE => return Err(held()),
             Err(_) => sleep(PAUSE).await,

@@ -318,9 +318,11 @@ impl AccountPage {
             Kind::ForceOpen => breaker.mode != "open" && self.facts.card.status == "connected",
             Kind::ForceAuto => breaker.mode != "auto",
             Kind::Pause => self.facts.card.status == "connected",
+            Kind::Pace | Kind::Cap => true,
             _ => false,
         };
-        let kinds = [Kind::Probe, Kind::Clear, Kind::ForceAuto, Kind::ForceOpen, Kind::Pause];
+        let kinds =
+            [Kind::Probe, Kind::Clear, Kind::ForceAuto, Kind::ForceOpen, Kind::Pause, Kind::Cap, Kind::Pace];
         kinds.into_iter().filter(|kind| makes_sense(*kind) && self.page.may(kind.function())).collect()
     }
 
@@ -331,6 +333,14 @@ impl AccountPage {
 
     fn acknowledge(&self, alert: &Alert) -> String {
         Kind::Acknowledge.link(alert.account_id.raw(), &alert.alert_id)
+    }
+
+    fn prospect_link(&self, attempt: &Attempt) -> String {
+        links::prospect(attempt.prospect_id.raw())
+    }
+
+    fn unknown_link(&self) -> String {
+        links::query("/unknown", &[("of", self.facts.card.id.raw())])
     }
 
     fn events_link(&self) -> String {

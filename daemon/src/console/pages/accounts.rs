@@ -1,42 +1,49 @@
-//! The list of accounts: a card each, filtered and searched, in pages by id.
+//! The list of accounts: problems first, then all others by id; or those with one trouble, of one tier, or with a text.
+
+mod found;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use askama::Template;
 use axum::Extension;
 use axum::extract::{Query, State};
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 use serde::Deserialize;
 
-use super::{Answer, Page, percent, rendered};
+use super::{Answer, Page, Problem, percent, rendered};
 use crate::console::lists::{self, List, ListQuery};
 use crate::console::sessions::Visitor;
+use crate::console::span::flag_of;
 use crate::console::{Console, links};
-use crate::db::Session;
+use crate::db::account::ACTIONS;
 use crate::db::console::Frame;
-use crate::db::console::accounts::{Card, Filter, Range, Walked};
+use crate::db::console::accounts::{Card, Flag};
+use crate::db::console::fleet::Fleet;
+use crate::db::{Session, Untrusted};
 use crate::error::Result;
+use found::{CALM, Found, Wanted, find};
 
-/// Most cards on one page.
-const CARDS_MAX: usize = 24;
-
-/// The filters: name in an address, label on the page.
-const FILTERS: [(&str, &str, Filter); 5] = [
-    ("", "All", Filter::Everybody),
-    ("exhausted", "Credits exhausted", Filter::Exhausted),
-    ("cooling", "Cooling down", Filter::Cooling),
-    ("drifting", "Drifting", Filter::Drifting),
-    ("not-connected", "Not connected", Filter::NotConnected),
+/// Most prospects that a search shows.
+const PROSPECTS_MAX: i64 = 10;
+/// The headings of the ranks, from 1, and of all others.
+const RANKS: [&str; CALM as usize] = [
+    "Cannot send at all",
+    "InMails are stopped",
+    "An action fails or cools down",
+    "Unknown outcomes",
+    "Open alerts",
+    "All others, by id",
 ];
-
 /// The address's query.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct AccountsQuery {
     q: String,
-    /// Not empty: the text is looked for anywhere in ids and names, and not only at the beginning of ids.
-    anywhere: String,
     filter: String,
+    tier: String,
+    /// The rank of the account in `after`, if the list is the one of problems.
+    rank: String,
     after: String,
 }
 
@@ -44,16 +51,50 @@ pub struct AccountsQuery {
 #[template(path = "accounts.html")]
 struct AccountsPage {
     page: Page,
-    search: String,
-    filter: &'static str,
-    filters: Vec<(&'static str, &'static str, String)>,
-    cards: Vec<Card>,
+    query: AccountsQuery,
+    flag: Flag,
+    fleet: Option<Arc<Fleet>>,
+    age_seconds: u64,
+    prospects: Vec<Untrusted>,
+    /// The cards under their headings; an empty heading is none.
+    groups: Vec<(String, Vec<Card>)>,
     is_first: bool,
-    first: String,
-    /// The same search anywhere in ids and names, if only their beginnings were compared.
-    elsewhere: Option<String>,
     next: Option<String>,
     looked: Option<i64>,
+}
+
+impl AccountsQuery {
+    /// The address of the same list, with other values.
+    fn link(&self, filter: &str, tier: &str, place: Option<&(i32, String)>) -> String {
+        let rank = place.filter(|(rank, _)| *rank > 0).map_or_else(String::new, |(rank, _)| rank.to_string());
+        let after = place.map_or("", |(_, after)| after.as_str());
+        links::query(
+            "/",
+            &[("q", &self.q), ("filter", filter), ("tier", tier), ("rank", &rank), ("after", after)],
+        )
+    }
+
+    /// The list.
+    ///
+    /// # Errors
+    ///
+    /// A page with status 400 if there is no such filter or rank.
+    fn wanted(&self) -> std::result::Result<Wanted<'_>, Problem> {
+        let rank = match self.rank.as_str() {
+            "" => Some(0),
+            text => text.parse().ok().filter(|rank| (1..=CALM).contains(rank)),
+        };
+        let flag = flag_of(&self.filter)?;
+        let odd = || {
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                "This is no place in the list",
+                "Begin with its first page.",
+            )
+        };
+        let rank = rank.ok_or_else(odd)?;
+        Ok(Wanted { flag, tier: &self.tier, text: &self.q, rank, after: &self.after })
+    }
 }
 
 impl AccountsPage {
@@ -64,6 +105,91 @@ impl AccountsPage {
     fn link(&self, card: &Card) -> String {
         links::account(card.id.raw())
     }
+
+    fn prospect_link(&self, prospect: &Untrusted) -> String {
+        links::prospect(prospect.raw())
+    }
+
+    /// The page of the prospect whose whole id was looked for.
+    fn whole_prospect(&self) -> Option<String> {
+        super::is_id(&self.query.q).then(|| links::prospect(&self.query.q))
+    }
+
+    fn first(&self) -> String {
+        self.query.link(&self.query.filter, &self.query.tier, None)
+    }
+
+    /// The filters: label, address, how many accounts, and whether it is the one that is chosen.
+    fn filters(&self) -> Vec<(&'static str, String, Option<String>, bool)> {
+        let line = |flag: Flag| {
+            let link = self.query.link(flag.name(), &self.query.tier, None);
+            (flag.label(), link, self.count(flag), flag == self.flag)
+        };
+        Flag::ALL.into_iter().map(line).collect()
+    }
+
+    fn count(&self, flag: Flag) -> Option<String> {
+        let fleet = self.fleet.as_ref()?;
+        match flag {
+            Flag::None => Some(grouped(fleet.totals.accounts)),
+            Flag::Drifting => {
+                let (count, is_all) = fleet.drifting;
+                Some(if is_all { grouped(count) } else { format!("{}+", grouped(count)) })
+            }
+            _ => fleet.counted(flag).map(|counted| grouped(counted.count)),
+        }
+    }
+
+    /// The tiers: name, address, how many accounts, and whether it is the one that is chosen.
+    fn tiers(&self) -> Vec<(String, String, String, bool)> {
+        let Some(fleet) = &self.fleet else { return Vec::new() };
+        let line = |(tier, count): &(String, i64)| {
+            let is_chosen = *tier == self.query.tier;
+            let link = self.query.link(&self.query.filter, if is_chosen { "" } else { tier }, None);
+            (Untrusted::from(super::spoken(tier)).to_string(), link, grouped(*count), is_chosen)
+        };
+        fleet.totals.tiers.iter().map(line).collect()
+    }
+
+    /// The fleet in a line.
+    fn totals(&self) -> Option<String> {
+        let totals = &self.fleet.as_ref()?.totals;
+        let cannot = self.fleet.as_ref()?.counted(Flag::CannotSend).map_or(0, |counted| counted.count);
+        let sent = |(action, count): (&'static str, &i64)| {
+            let name = super::action_name(action);
+            format!("{} {}", grouped(*count), plural(name, *count))
+        };
+        let sent: Vec<String> = ACTIONS.into_iter().zip(&totals.sent).map(sent).collect();
+        let accounts = if totals.accounts == 1 { "account" } else { "accounts" };
+        Some(format!(
+            "{} {accounts}, {} of them can send. Slots taken today: {}.",
+            grouped(totals.accounts),
+            grouped(totals.accounts - cannot),
+            sent.join(", ")
+        ))
+    }
+
+    fn is_searched(&self) -> bool {
+        !self.query.q.is_empty()
+    }
+}
+
+/// A number with spaces between thousands.
+fn grouped(number: i64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (n, digit) in digits.chars().enumerate() {
+        if n > 0 && (digits.len() - n).is_multiple_of(3) && digit.is_ascii_digit() {
+            out.push('\u{a0}');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+fn plural(name: &str, count: i64) -> String {
+    let name = if name == "InMail" { name.to_owned() } else { name.to_lowercase() };
+    if count == 1 { name } else { format!("{name}s") }
 }
 
 /// Shows the page.
@@ -77,96 +203,65 @@ pub async fn show(
     if lists::is_csv(&list.format) {
         return lists::csv(&console, List::Accounts, &list).await;
     }
-    let (name, _, filter) =
-        FILTERS.into_iter().find(|(name, ..)| *name == query.filter).unwrap_or(FILTERS[0]);
-    let (frame, walked, anywhere, cards) =
-        console.turn(async |session| gather(session, filter, &query).await).await?;
-    let place = |after: &str| {
-        let link = links::accounts(&query.q, name, after);
-        if anywhere { format!("{link}&anywhere=1") } else { link }
-    };
-    let next = walked.next().map(|after| place(&after));
-    let searches = !query.q.is_empty() && filter == Filter::Everybody;
+    let wanted = query.wanted()?;
+    let flag = wanted.flag;
+    let (frame, fleet, found, cards, prospects) =
+        console.turn(async |session| gather(&console, session, &wanted).await).await?;
+    let groups = grouped_by_rank(&found, cards, fleet.as_deref());
     let page = AccountsPage {
         page: Page::new(&console, "accounts", frame, visitor, &uri).titled("Accounts"),
-        filter: name,
-        filters: FILTERS.map(|(name, label, _)| (name, label, links::accounts(&query.q, name, ""))).to_vec(),
-        cards,
-        is_first: query.after.is_empty(),
-        first: place(""),
-        elsewhere: (searches && !anywhere)
-            .then(|| format!("{}&anywhere=1", links::accounts(&query.q, name, ""))),
-        looked: walked.stopped_short().then_some(walked.looked_at),
-        next,
-        search: query.q,
+        flag,
+        age_seconds: fleet.as_ref().map_or(0, |fleet| fleet.age_seconds(Instant::now())),
+        fleet,
+        prospects,
+        groups,
+        is_first: query.after.is_empty() && query.rank.is_empty(),
+        next: found.next.as_ref().map(|place| query.link(&query.filter, &query.tier, Some(place))),
+        looked: found.looked,
+        query,
     };
     Ok(rendered(&page))
 }
 
-async fn gather(
-    session: &Session,
-    filter: Filter,
-    query: &AccountsQuery,
-) -> Result<(Frame, Walked, bool, Vec<Card>)> {
+type Gathered = (Frame, Option<Arc<Fleet>>, Found, Vec<Card>, Vec<Untrusted>);
+
+async fn gather(console: &Console, session: &Session, wanted: &Wanted<'_>) -> Result<Gathered> {
     let frame = session.console_frame().await?;
-    let before = end_of_prefix(&query.q);
-    // In byte order no text lies between a text and the same text followed by U+0001.
-    let from = if query.after.is_empty() { query.q.clone() } else { format!("{}\u{1}", query.after) };
-    let range = Range { from: &from, before: before.as_deref() };
-    let mut anywhere = !query.anywhere.is_empty() && !query.q.is_empty() && filter == Filter::Everybody;
-    let cards_max = CARDS_MAX as i64 + 1;
-    let mut walked = match anywhere {
-        false => session.walk_accounts(filter, range, frame.at.day(), cards_max).await?,
-        true => {
-            let from = if query.after.is_empty() { "" } else { &from };
-            session.search_accounts(&query.q, Range { from, before: None }, cards_max).await?
+    let fleet = console.fleet(session).await?;
+    let found = find(session, &frame, fleet.as_deref(), wanted).await?;
+    let ids: Vec<String> = found.accounts.iter().map(|(_, id)| id.clone()).collect();
+    let cards = session.account_list(&ids, frame.at.day()).await?;
+    let asks_for_prospects = !wanted.text.is_empty() && wanted.flag == Flag::None && wanted.after.is_empty();
+    let prospects = match asks_for_prospects {
+        true => session.prospects_like(wanted.text, PROSPECTS_MAX).await?,
+        false => Vec::new(),
+    };
+    Ok((frame, fleet, found, cards, prospects))
+}
+
+/// The cards in the order of the page, under the headings of their ranks.
+fn grouped_by_rank(found: &Found, cards: Vec<Card>, fleet: Option<&Fleet>) -> Vec<(String, Vec<Card>)> {
+    let mut groups: Vec<(i32, Vec<Card>)> = Vec::new();
+    let mut cards: std::collections::HashMap<String, Card> =
+        cards.into_iter().map(|card| (card.id.raw().to_owned(), card)).collect();
+    for (rank, id) in &found.accounts {
+        let Some(card) = cards.remove(id) else { continue };
+        match groups.last_mut() {
+            Some((last, group)) if last == rank => group.push(card),
+            _ => groups.push((*rank, vec![card])),
+        }
+    }
+    let is_alone = groups.len() == 1 && groups[0].0 == CALM;
+    let heading = |rank: i32| match rank {
+        0 => String::new(),
+        CALM if is_alone => String::new(),
+        CALM => RANKS[RANKS.len() - 1].to_owned(),
+        rank => {
+            let name = RANKS[rank as usize - 1];
+            fleet.map_or_else(|| name.to_owned(), |fleet| format!("{name}: {}", grouped(fleet.ranked(rank))))
         }
     };
-    // No id begins like that: the text may be a part of one, or of a name.
-    if walked.ids.is_empty()
-        && !anywhere
-        && filter == Filter::Everybody
-        && !query.q.is_empty()
-        && query.after.is_empty()
-    {
-        anywhere = true;
-        walked = session.search_accounts(&query.q, Range { from: "", before: None }, cards_max).await?;
-    }
-    let shown = &walked.ids[..walked.ids.len().min(CARDS_MAX)];
-    let cards = session.account_list(shown, frame.at.day()).await?;
-    Ok((frame, walked, anywhere, cards))
-}
-
-impl Walked {
-    /// The id after which the next page begins; none if this is the last page.
-    fn next(&self) -> Option<String> {
-        if self.ids.len() > CARDS_MAX {
-            return Some(self.ids[CARDS_MAX - 1].clone());
-        }
-        if self.stopped_short() { self.last.clone() } else { None }
-    }
-
-    /// Whether the page ended at the limit of rows to look at, and not at the last account.
-    fn stopped_short(&self) -> bool {
-        self.ids.len() <= CARDS_MAX && !self.whole
-    }
-}
-
-/// The smallest text that sorts after all texts with this prefix; none if there is none.
-fn end_of_prefix(prefix: &str) -> Option<String> {
-    let mut characters: Vec<char> = prefix.chars().collect();
-    while let Some(last) = characters.pop() {
-        if let Some(greater) = after(last) {
-            characters.push(greater);
-            return Some(characters.into_iter().collect());
-        }
-    }
-    None
-}
-
-/// The next character in byte order; surrogates are no characters.
-fn after(c: char) -> Option<char> {
-    if c == '\u{d7ff}' { Some('\u{e000}') } else { char::from_u32(c as u32 + 1) }
+    groups.into_iter().map(|(rank, cards)| (heading(rank), cards)).collect()
 }
 
 #[cfg(test)]
@@ -174,25 +269,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_prefix_is_a_range_of_ids() {
-        for prefix in ["a", "acc-", "ü", "\u{d7ff}", "\u{e000}", "a\u{10ffff}", "\u{1}"] {
-            let until = end_of_prefix(prefix).expect("an end");
-            for id in [prefix.to_owned(), format!("{prefix}\u{1}"), format!("{prefix}\u{10ffff}\u{10ffff}")] {
-                assert!(*prefix <= *id && id < until, "{prefix:?}: {id:?}");
-            }
-            assert!(!until.starts_with(prefix));
+    fn large_numbers_are_read_in_thousands() {
+        for (number, text) in
+            [(0, "0"), (999, "999"), (1_000, "1\u{a0}000"), (1_234_567, "1\u{a0}234\u{a0}567")]
+        {
+            assert_eq!(grouped(number), text);
         }
-        assert_eq!(end_of_prefix(""), None);
-        assert_eq!(end_of_prefix("\u{10ffff}"), None);
-    }
-
-    #[test]
-    fn a_page_says_where_the_next_begins() {
-        let ids = |count: usize| (0..count).map(|n| format!("{n:03}")).collect::<Vec<_>>();
-        let walked = |ids, whole| Walked { ids, looked_at: 5_000, last: Some("999".to_owned()), whole };
-        assert_eq!(walked(ids(CARDS_MAX), true).next(), None);
-        assert_eq!(walked(ids(CARDS_MAX + 1), false).next(), Some("023".to_owned()));
-        assert_eq!(walked(ids(3), false).next(), Some("999".to_owned()));
-        assert_eq!(walked(ids(3), true).next(), None);
     }
 }

@@ -22,6 +22,14 @@ const ALL_ACCOUNTS: &str = "*";
 #[serde(default)]
 pub struct AlertsQuery {
     after: String,
+    /// Of this kind.
+    kind: String,
+}
+
+impl AlertsQuery {
+    fn link(&self, kind: &str, after: &str) -> String {
+        links::query("/alerts", &[("kind", kind), ("after", after)])
+    }
 }
 
 #[derive(Template)]
@@ -29,13 +37,33 @@ pub struct AlertsQuery {
 struct AlertsPage {
     page: Page,
     alerts: Vec<Alert>,
+    kind: String,
+    /// Kinds of the newest alerts: name, how many, how many not seen, address.
+    kinds: Vec<(String, i64, i64, String)>,
     is_first: bool,
+    first: String,
     next: Option<String>,
 }
 
 impl AlertsPage {
     fn account_link(&self, alert: &Alert) -> Option<String> {
         (alert.account_id.raw() != ALL_ACCOUNTS).then(|| links::account(alert.account_id.raw()))
+    }
+
+    /// The button for all of a kind, if some are not seen and this visitor may: its address.
+    fn acknowledge_all(&self) -> Option<String> {
+        let unseen = |(kind, _, unseen, _): &&(String, i64, i64, String)| *kind == self.kind && *unseen > 1;
+        self.kinds.iter().find(unseen)?;
+        let kind = Kind::AcknowledgeAll;
+        self.page.may(kind.function()).then(|| kind.link("", &self.kind))
+    }
+
+    fn is_kind(&self, kind: &str) -> bool {
+        self.kind == kind
+    }
+
+    fn all_label(&self) -> &'static str {
+        Kind::AcknowledgeAll.label()
     }
 
     fn acknowledge(&self, alert: &Alert) -> String {
@@ -51,18 +79,29 @@ pub async fn show(
     Query(query): Query<AlertsQuery>,
 ) -> Answer {
     let after = read_cursor(&query.after)?;
-    let (frame, mut alerts) = console
+    let of = Some(query.kind.as_str()).filter(|kind| !kind.is_empty());
+    let (frame, mut alerts, kinds) = console
         .turn(async |session| {
-            tokio::try_join!(session.console_frame(), session.open_alerts(after.as_ref(), ROWS_MAX + 1))
+            let alerts = session.open_alerts(of, after.as_ref(), ROWS_MAX + 1);
+            tokio::try_join!(session.console_frame(), alerts, session.newest_by_kind())
         })
         .await?;
     let has_more = alerts.len() as i64 > ROWS_MAX;
     alerts.truncate(ROWS_MAX as usize);
     let last = alerts.last().filter(|_| has_more);
-    let next = last.map(|alert| links::query("/alerts", &[("after", &alert.cursor().to_string())]));
+    let next = last.map(|alert| query.link(&query.kind, &alert.cursor().to_string()));
     Ok(rendered(&AlertsPage {
         page: Page::new(&console, "alerts", frame, visitor, &uri).titled("Open alerts"),
         is_first: after.is_none(),
+        first: query.link(&query.kind, ""),
+        kinds: kinds
+            .into_iter()
+            .map(|(kind, count, unseen)| {
+                let link = query.link(&kind, "");
+                (kind, count, unseen, link)
+            })
+            .collect(),
+        kind: query.kind,
         alerts,
         next,
     }))

@@ -40,6 +40,10 @@ impl EventsPage {
         links::account(event.account_id.raw())
     }
 
+    fn prospect_link(&self, prospect: &crate::db::Untrusted) -> String {
+        links::prospect(prospect.raw())
+    }
+
     fn campaign_link(&self, event: &Event) -> String {
         links::events(&self.account, event.campaign_id.as_ref().map_or("", |campaign| campaign.raw()), "")
     }

@@ -8,19 +8,51 @@ use axum::extract::{Query, State};
 use axum::http::Uri;
 use serde::Deserialize;
 
-use super::{Answer, Page, ROWS_MAX, read_cursor, rendered};
+use super::{Answer, Page, Problem, ROWS_MAX, read_cursor, rendered};
 use crate::console::kind::{FROM_UNKNOWN, Kind};
 use crate::console::lists::{self, List, ListQuery};
 use crate::console::sessions::Visitor;
+use crate::console::span::wanted;
 use crate::console::{Console, links};
-use crate::db::console::logs::Unknown;
+use crate::db::Session;
+use crate::db::account::ACTIONS;
+use crate::db::console::Frame;
+use crate::db::console::logs::{Of, UNKNOWN_COUNTED_MAX, Unknown};
+use crate::db::cursor::Cursor;
+use crate::error::Result;
 
 /// The address's query.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct UnknownQuery {
     after: String,
+    /// The account of the place in the list.
     account: String,
+    /// Of this account.
+    of: String,
+    /// Of this action.
+    action: String,
+    /// Reserved from this instant on, UTC.
+    since: String,
+    /// Reserved before this instant, UTC.
+    before: String,
+}
+
+impl UnknownQuery {
+    /// Which outcomes these are.
+    ///
+    /// # Errors
+    ///
+    /// A page with status 400.
+    fn which(&self) -> std::result::Result<Of<'_>, Problem> {
+        wanted(&self.of, &self.action, &self.since, &self.before)
+    }
+
+    fn link(&self, after: &str, account: &str) -> String {
+        let of =
+            [("of", &*self.of), ("action", &self.action), ("since", &self.since), ("before", &self.before)];
+        links::query("/unknown", &[&of[..], &[("after", after), ("account", account)]].concat())
+    }
 }
 
 #[derive(Template)]
@@ -28,13 +60,53 @@ pub struct UnknownQuery {
 struct UnknownPage {
     page: Page,
     outcomes: Vec<Unknown>,
+    query: UnknownQuery,
+    /// How many the filter found, if there is one.
+    counted: Option<i64>,
     is_first: bool,
+    first: String,
     next: Option<String>,
 }
 
 impl UnknownPage {
     fn account_link(&self, unknown: &Unknown) -> String {
         links::account(unknown.operation.account_id.raw())
+    }
+
+    /// The buttons that settle all of these; there are none without a filter.
+    fn settle_all(&self) -> Vec<(&'static str, String)> {
+        let is_narrow =
+            !(self.query.of.is_empty() && self.query.since.is_empty() && self.query.before.is_empty());
+        if !is_narrow || self.outcomes.is_empty() || !self.page.may(Kind::AllSent.function()) {
+            return Vec::new();
+        }
+        let link = |kind: Kind| {
+            let values = [
+                ("do", kind.name()),
+                ("id", &self.query.of),
+                ("item", &self.query.action),
+                ("since", &self.query.since),
+                ("before", &self.query.before),
+            ];
+            (kind.label(), links::query("/act", &values))
+        };
+        vec![link(Kind::AllSent), link(Kind::AllNotSent)]
+    }
+
+    fn is_action(&self, action: &str) -> bool {
+        self.query.action == action
+    }
+
+    fn found(&self) -> Option<String> {
+        Some(match self.counted? {
+            UNKNOWN_COUNTED_MAX => format!("{UNKNOWN_COUNTED_MAX} or more"),
+            1 => "1 is like that".to_owned(),
+            more => format!("{more} are like that"),
+        })
+    }
+
+    fn prospect_link(&self, unknown: &Unknown) -> String {
+        links::prospect(unknown.operation.prospect_id.raw())
     }
 
     fn settle(&self, unknown: &Unknown, sent: bool) -> String {
@@ -56,23 +128,36 @@ pub async fn show(
     }
     let after = read_cursor(&query.after)?;
     let after = after.as_ref().map(|after| (after, query.account.as_str()));
-    let (frame, mut outcomes) = console
-        .turn(async |session| {
-            tokio::try_join!(session.console_frame(), session.unknown_outcomes(after, ROWS_MAX + 1))
-        })
-        .await?;
+    let of = query.which()?;
+    let (frame, mut outcomes, counted) =
+        console.turn(async |session| gather(session, of, after).await).await?;
     let has_more = outcomes.len() as i64 > ROWS_MAX;
     outcomes.truncate(ROWS_MAX as usize);
-    let next = outcomes.last().filter(|_| has_more).map(|last| {
-        links::query(
-            "/unknown",
-            &[("after", &last.cursor().to_string()), ("account", last.operation.account_id.raw())],
-        )
-    });
+    let next = outcomes
+        .last()
+        .filter(|_| has_more)
+        .map(|last| query.link(&last.cursor().to_string(), last.operation.account_id.raw()));
     Ok(rendered(&UnknownPage {
         page: Page::new(&console, "unknown", frame, visitor, &uri).titled("Unknown outcomes"),
         is_first: after.is_none(),
+        first: query.link("", ""),
+        counted,
         outcomes,
         next,
+        query,
     }))
+}
+
+async fn gather(
+    session: &Session,
+    of: Of<'_>,
+    after: Option<(&Cursor, &str)>,
+) -> Result<(Frame, Vec<Unknown>, Option<i64>)> {
+    let counted = async {
+        match of.is_all() {
+            true => Ok(None),
+            false => session.unknown_counted(of).await.map(Some),
+        }
+    };
+    tokio::try_join!(session.console_frame(), session.unknown_outcomes(of, after, ROWS_MAX + 1), counted)
 }

@@ -7,75 +7,27 @@ use tokio_postgres::types::{ToSql, Type};
 use crate::db::{Session, Timestamp, Untrusted};
 use crate::error::Result;
 
-/// Rows that one page looks at if the filter rejects some of them: reading so many takes milliseconds.
-const LOOKED_AT_MAX: i64 = 5_000;
-/// The same for a search for a part of ids and names.
-const SEARCHED_MAX: i64 = 20_000;
-/// The same for a filter that adds up each account's day.
-const ADDED_UP_MAX: i64 = 1_000;
+/// Accounts of today that one page compares with the journal: each is two look-ups.
+const COMPARED_MAX: i64 = 1_000;
 
-/// $1 is the first id, $2 the end of the search's range (NULL: none), $3 how many rows to look at, $4 how
-/// many to show. The answer: how many were looked at, the last of them, and the ids that belong, in order.
-macro_rules! walk {
-    ($from:literal) => {
-        concat!(
-            "WITH looked AS MATERIALIZED (",
-            $from,
-            ")
-SELECT (SELECT count(*) FROM looked), (SELECT max(l.id) FROM looked AS l),
-       ARRAY(SELECT l.id::text FROM looked AS l WHERE l.belongs ORDER BY l.id LIMIT $4)"
-        )
-    };
-}
-
-/// All accounts, by the primary key.
-const EVERYBODY: &str = walk!(
-    "SELECT a.id, true AS belongs FROM sendgate.linkedin_accounts AS a
-    WHERE a.id >= $1 AND ($2 IS NULL OR a.id < $2) ORDER BY a.id LIMIT $3"
-);
-
-/// All accounts by the primary key; those belong whose id or name holds the text $5, which is in lower case.
-const NAMED: &str = walk!(
-    "SELECT a.id, strpos(lower(a.id), $5) > 0 OR strpos(lower(a.display_name), $5) > 0 AS belongs
-    FROM sendgate.linkedin_accounts AS a
-    WHERE a.id >= $1 AND ($2 IS NULL OR a.id < $2) ORDER BY a.id LIMIT $3"
-);
-
-/// By `accounts_exhausted_idx`. A stamp of an earlier period stays until the next InMail.
-const EXHAUSTED: &str = walk!(
-    "SELECT b.account_id AS id, b.state = 'open' AS belongs FROM sendgate.breakers AS b
-    WHERE b.exhausted_at IS NOT NULL AND b.account_id >= $1 AND ($2 IS NULL OR b.account_id < $2)
-    ORDER BY b.account_id LIMIT $3"
-);
-
-/// By `accounts_cooling_idx`. A cooldown that is over stays until the next one.
-const COOLING: &str = walk!(
-    "SELECT a.id, a.cooldown_until > (SELECT sendgate.clock()) AS belongs
-    FROM sendgate.linkedin_accounts AS a
-    WHERE a.cooldown_until IS NOT NULL AND a.id >= $1 AND ($2 IS NULL OR a.id < $2)
-    ORDER BY a.id LIMIT $3"
-);
-
-/// By `accounts_not_connected_idx`.
-const NOT_CONNECTED: &str = walk!(
-    "SELECT a.id, true AS belongs FROM sendgate.linkedin_accounts AS a
-    WHERE a.status <> 'connected' AND a.id >= $1 AND ($2 IS NULL OR a.id < $2)
-    ORDER BY a.id LIMIT $3"
-);
-
-/// By `accounts_day_idx`: only accounts that were active today can have drifted today. $5 is the day. The sum
-/// is the one of the cards: slots without a proof and without an open operation.
-const DRIFTING: &str = walk!(
-    "SELECT a.id, a.inmails_sent_today
+/// By `accounts_day_idx`: only accounts that were active today can have drifted today. $1 is the first id, $2 how many
+/// rows to look at, $3 how many to show, $4 the day, $5 a tier or empty, $6 a part of ids and names in lower case or empty.
+/// The sum is the one of the cards: slots without a proof and without an open operation.
+const DRIFTING: &str = "WITH looked AS MATERIALIZED (
+    SELECT a.id, a.tier, a.display_name, a.inmails_sent_today FROM sendgate.linkedin_accounts AS a
+    WHERE a.counters_day = $4 AND a.id >= $1 ORDER BY a.id LIMIT $2
+)
+SELECT (SELECT count(*) FROM looked), (SELECT max(l.id)::text FROM looked AS l), ARRAY(
+    SELECT a.id::text FROM looked AS a
+    WHERE ($5 = '' OR a.tier = $5)
+      AND ($6 = '' OR strpos(lower(a.id), $6) > 0 OR strpos(lower(a.display_name), $6) > 0)
+      AND a.inmails_sent_today
         <> (SELECT count(*) FROM sendgate.linkedin_events AS e
             WHERE e.account_id = a.id AND e.event_type = 'inmail_sent'
-              AND e.occurred_at >= $5 - 2 AND e.counted_on = $5)
+              AND e.occurred_at >= $4 - 2 AND e.counted_on = $4)
          + (SELECT count(*) FROM sendgate.operations_unresolved AS o
-            WHERE o.account_id = a.id AND o.action = 'inmail' AND o.counted_on >= $5) AS belongs
-    FROM sendgate.linkedin_accounts AS a
-    WHERE a.counters_day = $5 AND a.id >= $1 AND ($2 IS NULL OR a.id < $2)
-    ORDER BY a.id LIMIT $3"
-);
+            WHERE o.account_id = a.id AND o.action = 'inmail' AND o.counted_on >= $4)
+    ORDER BY a.id LIMIT $3)";
 
 /// Cards of the accounts in $1; $2 is the day. OFFSET 0 closes each subquery, so that the planner looks each
 /// account up by its key instead of reading all of them. Outcomes are counted since Monday of last week, as
@@ -112,55 +64,87 @@ CROSS JOIN LATERAL (
 ) AS o
 ORDER BY w.id COLLATE \"C\"";
 
-/// The accounts that are listed.
+/// What accounts are looked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Filter {
-    /// All accounts.
+pub enum Flag {
+    /// Nothing: all accounts.
     #[default]
-    Everybody,
-    /// Accounts whose InMails the credits stop.
+    None,
+    /// It sends nothing: it is not connected, or cools down as a whole.
+    CannotSend,
+    /// The credits stop its InMails.
     Exhausted,
-    /// Accounts that cool down.
+    /// It or an action of it cools down.
     Cooling,
-    /// Accounts with InMail slots that nothing accounts for.
-    Drifting,
-    /// Accounts that are paused, restricted or disconnected.
+    /// An action of it failed again and again.
+    Failing,
+    /// The slots of an action are used up, of today or of seven days.
+    CapReached,
+    /// Its sending window is closed.
+    OutsideWindow,
+    /// It is paused, restricted or disconnected.
     NotConnected,
+    /// It has InMail slots that nothing accounts for.
+    Drifting,
+    /// It has operations of unknown outcome.
+    Unknown,
 }
 
-impl Filter {
-    /// How many rows a page with this number of cards looks at.
-    pub fn looks_at(self, cards: i64) -> i64 {
+impl Flag {
+    /// All of them, in the order in which people read them.
+    pub const ALL: [Flag; 10] = [
+        Flag::None,
+        Flag::CannotSend,
+        Flag::NotConnected,
+        Flag::Exhausted,
+        Flag::Cooling,
+        Flag::Failing,
+        Flag::Unknown,
+        Flag::Drifting,
+        Flag::CapReached,
+        Flag::OutsideWindow,
+    ];
+
+    /// Its name in addresses and statements.
+    pub const fn name(self) -> &'static str {
         match self {
-            // An index has exactly these.
-            Filter::Everybody | Filter::NotConnected => cards,
-            Filter::Exhausted | Filter::Cooling => LOOKED_AT_MAX,
-            Filter::Drifting => ADDED_UP_MAX,
+            Flag::None => "",
+            Flag::CannotSend => "cannot-send",
+            Flag::Exhausted => "exhausted",
+            Flag::Cooling => "cooling",
+            Flag::Failing => "failing",
+            Flag::CapReached => "cap-reached",
+            Flag::OutsideWindow => "outside-window",
+            Flag::NotConnected => "not-connected",
+            Flag::Drifting => "drifting",
+            Flag::Unknown => "unknown",
         }
     }
 
-    const fn sql(self) -> &'static str {
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Flag> {
+        Flag::ALL.into_iter().find(|flag| flag.name() == name)
+    }
+
+    /// Its label.
+    pub const fn label(self) -> &'static str {
         match self {
-            Filter::Everybody => EVERYBODY,
-            Filter::Exhausted => EXHAUSTED,
-            Filter::Cooling => COOLING,
-            Filter::Drifting => DRIFTING,
-            Filter::NotConnected => NOT_CONNECTED,
+            Flag::None => "All",
+            Flag::CannotSend => "Cannot send",
+            Flag::Exhausted => "Credits exhausted",
+            Flag::Cooling => "Cooling down",
+            Flag::Failing => "Failing",
+            Flag::CapReached => "Cap reached",
+            Flag::OutsideWindow => "Outside window",
+            Flag::NotConnected => "Not connected",
+            Flag::Drifting => "Drifting",
+            Flag::Unknown => "Unknown outcomes",
         }
     }
-}
-
-/// A range of ids.
-#[derive(Clone, Copy, Debug)]
-pub struct Range<'a> {
-    /// Ids from this one on.
-    pub from: &'a str,
-    /// Ids before this one; none: to the end.
-    pub before: Option<&'a str>,
 }
 
 /// The accounts of one page.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Walked {
     /// The ids that belong, in order.
     pub ids: Vec<String>,
@@ -204,43 +188,27 @@ pub struct Card {
 }
 
 impl Session {
-    /// The first `cards` ids of a range whose id or name holds the text, in any case.
-    pub async fn search_accounts(&self, text: &str, range: Range<'_>, cards: i64) -> Result<Walked> {
+    /// The first `rows_max` accounts from an id on whose InMail counter differs from proofs and open operations, of a tier
+    /// and with a text in id or name; each may be missing. Looks at [`COMPARED_MAX`] accounts that were active today.
+    pub async fn walk_drifting(
+        &self,
+        today: NaiveDate,
+        (tier, text): (&str, &str),
+        from: &str,
+        rows_max: i64,
+    ) -> Result<Walked> {
         let text = text.to_lowercase();
-        let parameters: [(&(dyn ToSql + Sync), Type); 5] = [
-            (&range.from, Type::TEXT),
-            (&range.before, Type::TEXT),
-            (&SEARCHED_MAX, Type::INT8),
-            (&cards, Type::INT8),
+        let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
+            (&from, Type::TEXT),
+            (&COMPARED_MAX, Type::INT8),
+            (&rows_max, Type::INT8),
+            (&today, Type::DATE),
+            (&tier, Type::TEXT),
             (&text, Type::TEXT),
         ];
-        let row = self.row("searching accounts", NAMED, &parameters).await?;
+        let row = self.row("listing accounts", DRIFTING, &parameters).await?;
         let looked_at: i64 = row.get(0);
-        let whole = looked_at < SEARCHED_MAX;
-        Ok(Walked { looked_at, last: row.get(1), ids: row.get(2), whole })
-    }
-
-    /// The first `cards` ids of a range that the filter accepts.
-    pub async fn walk_accounts(
-        &self,
-        filter: Filter,
-        range: Range<'_>,
-        today: NaiveDate,
-        cards: i64,
-    ) -> Result<Walked> {
-        let looks_at = filter.looks_at(cards);
-        let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![
-            (&range.from, Type::TEXT),
-            (&range.before, Type::TEXT),
-            (&looks_at, Type::INT8),
-            (&cards, Type::INT8),
-        ];
-        if filter == Filter::Drifting {
-            parameters.push((&today, Type::DATE));
-        }
-        let row = self.row("listing accounts", filter.sql(), &parameters).await?;
-        let looked_at: i64 = row.get(0);
-        Ok(Walked { looked_at, last: row.get(1), ids: row.get(2), whole: looked_at < looks_at })
+        Ok(Walked { looked_at, last: row.get(1), ids: row.get(2), whole: looked_at < COMPARED_MAX })
     }
 
     /// The cards of these accounts, in the order of ids.

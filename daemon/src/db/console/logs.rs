@@ -32,6 +32,48 @@ WHERE o.unknown_since IS NOT NULL
   AND ($1 IS NULL OR (o.unknown_since, o.operation_id, o.account_id) < ($1, $2::uuid, $4))
 ORDER BY o.unknown_since DESC, o.operation_id DESC, o.account_id DESC LIMIT $3";
 
+/// Of an account, an action or a time: among the next $9.
+const UNKNOWN_OF: &str = "SELECT to_jsonb(o) FROM (
+    SELECT o.* FROM sendgate.send_operations AS o
+    WHERE o.unknown_since IS NOT NULL
+      AND ($1 IS NULL OR (o.unknown_since, o.operation_id, o.account_id) < ($1, $2::uuid, $4))
+    ORDER BY o.unknown_since DESC, o.operation_id DESC, o.account_id DESC LIMIT $9
+) AS o
+WHERE ($5 = '' OR o.account_id = $5) AND ($6 = '' OR o.action = $6)
+  AND ($7 IS NULL OR o.reserved_at >= $7) AND ($8 IS NULL OR o.reserved_at < $8)
+ORDER BY o.unknown_since DESC, o.operation_id DESC, o.account_id DESC LIMIT $3";
+
+/// How many of the newest $5 are of an account, an action or a time.
+const UNKNOWN_COUNTED: &str = "SELECT count(*) FROM (
+    SELECT o.account_id, o.action, o.reserved_at FROM sendgate.send_operations AS o
+    WHERE o.unknown_since IS NOT NULL ORDER BY o.unknown_since DESC LIMIT $5
+) AS o
+WHERE ($1 = '' OR o.account_id = $1) AND ($2 = '' OR o.action = $2)
+  AND ($3 IS NULL OR o.reserved_at >= $3) AND ($4 IS NULL OR o.reserved_at < $4)";
+
+/// Unknown outcomes that a page counts or looks through.
+pub const UNKNOWN_COUNTED_MAX: i64 = 20_000;
+
+/// Which unknown outcomes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Of<'a> {
+    /// Of this account; empty: of all.
+    pub account: &'a str,
+    /// Of this action; empty: of all.
+    pub action: &'a str,
+    /// Reserved from this instant on.
+    pub since: Option<Timestamp>,
+    /// Reserved before this instant.
+    pub before: Option<Timestamp>,
+}
+
+impl Of<'_> {
+    /// Whether it names anything.
+    pub fn is_all(&self) -> bool {
+        self.account.is_empty() && self.action.is_empty() && self.since.is_none() && self.before.is_none()
+    }
+}
+
 /// A piece of campaign work that was skipped, from `campaign_events`.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct Event {
@@ -109,21 +151,46 @@ impl Session {
     }
 
     /// At most `rows_max` operations of unknown outcome after the cursor, newest first. The account is the
-    /// one of the cursor's operation.
+    /// one of the cursor's operation. Those of an account, an action or a time are looked for among the next
+    /// [`UNKNOWN_COUNTED_MAX`].
     pub async fn unknown_outcomes(
         &self,
+        of: Of<'_>,
         after: Option<(&Cursor, &str)>,
         rows_max: i64,
     ) -> Result<Vec<Unknown>> {
         let (at, id) = halves(after.map(|(cursor, _)| cursor));
         let account = after.map(|(_, account)| account);
-        let parameters = [
-            (&at as _, Type::TIMESTAMPTZ),
-            (&id as _, Type::TEXT),
-            (&rows_max as _, Type::INT8),
-            (&account as _, Type::TEXT),
+        let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![
+            (&at, Type::TIMESTAMPTZ),
+            (&id, Type::TEXT),
+            (&rows_max, Type::INT8),
+            (&account, Type::TEXT),
         ];
-        self.objects("reading unknown outcomes", UNKNOWN, &parameters).await
+        let mut sql = UNKNOWN;
+        if !of.is_all() {
+            sql = UNKNOWN_OF;
+            parameters.extend([
+                (&of.account as _, Type::TEXT),
+                (&of.action as _, Type::TEXT),
+                (&of.since as _, Type::TIMESTAMPTZ),
+                (&of.before as _, Type::TIMESTAMPTZ),
+                (&UNKNOWN_COUNTED_MAX as _, Type::INT8),
+            ]);
+        }
+        self.objects("reading unknown outcomes", sql, &parameters).await
+    }
+
+    /// How many of the newest [`UNKNOWN_COUNTED_MAX`] unknown outcomes these are.
+    pub async fn unknown_counted(&self, of: Of<'_>) -> Result<i64> {
+        let parameters = [
+            (&of.account as _, Type::TEXT),
+            (&of.action as _, Type::TEXT),
+            (&of.since as _, Type::TIMESTAMPTZ),
+            (&of.before as _, Type::TIMESTAMPTZ),
+            (&UNKNOWN_COUNTED_MAX as _, Type::INT8),
+        ];
+        Ok(self.row("counting unknown outcomes", UNKNOWN_COUNTED, &parameters).await?.get(0))
     }
 }
 

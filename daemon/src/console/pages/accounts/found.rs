@@ -1,0 +1,153 @@
+//! The ids of a page of accounts, and where the next ones begin.
+
+use std::collections::HashSet;
+
+use crate::db::Session;
+use crate::db::console::Frame;
+use crate::db::console::accounts::{Flag, Walked};
+use crate::db::console::fleet::{Fleet, IDS_MAX};
+use crate::error::Result;
+
+/// Most cards on one page.
+const CARDS_MAX: usize = 24;
+/// Accounts that a page looks at if a trouble or a tier is looked for: reading so many takes some ten milliseconds.
+const LOOKED_AT_MAX: i64 = 5_000;
+/// The same if a part of ids and names is looked for.
+const SEARCHED_MAX: i64 = 100_000;
+
+/// The rank of accounts without a trouble.
+pub const CALM: i32 = 6;
+
+/// The list that an address asks for.
+pub struct Wanted<'a> {
+    /// The trouble.
+    pub flag: Flag,
+    /// The tier, or empty.
+    pub tier: &'a str,
+    /// A part of ids and names, or empty.
+    pub text: &'a str,
+    /// The rank of the account in `after`; 0: none is named.
+    pub rank: i32,
+    /// The account after which the page begins, or empty.
+    pub after: &'a str,
+}
+
+/// The accounts of a page and where the next ones begin.
+#[derive(Default)]
+pub struct Found {
+    /// Each with its rank; 0 in lists that have none.
+    pub accounts: Vec<(i32, String)>,
+    /// Rank and id after which the next page begins.
+    pub next: Option<(i32, String)>,
+    /// How many were looked at, if that is why the page ended.
+    pub looked: Option<i64>,
+}
+
+impl Wanted<'_> {
+    /// Whether it is the list of all accounts, problems first.
+    fn is_all(&self) -> bool {
+        self.flag == Flag::None && self.tier.is_empty() && self.text.is_empty()
+    }
+
+    /// The first id that may be next. In byte order no text lies between a text and the same text followed by U+0001.
+    fn from(&self) -> String {
+        if self.after.is_empty() { String::new() } else { format!("{}\u{1}", self.after) }
+    }
+}
+
+/// The ids of a page.
+pub async fn find(
+    session: &Session,
+    frame: &Frame,
+    fleet: Option<&Fleet>,
+    wanted: &Wanted<'_>,
+) -> Result<Found> {
+    if wanted.is_all() {
+        return with_problems_first(session, fleet, wanted).await;
+    }
+    let from = wanted.from();
+    let rows_max = CARDS_MAX as i64 + 1;
+    let what = (wanted.tier, wanted.text);
+    if wanted.flag == Flag::Drifting {
+        return Ok(of_walk(session.walk_drifting(frame.at.day(), what, &from, rows_max).await?));
+    }
+    // The first of each trouble are known already.
+    let counted = fleet.and_then(|fleet| fleet.counted(wanted.flag)).filter(|_| what == ("", ""));
+    if let Some(counted) = counted {
+        let ids = counted.ids.as_deref().unwrap_or_default();
+        let rest: Vec<String> = ids.iter().filter(|id| **id >= from).take(CARDS_MAX + 1).cloned().collect();
+        if rest.len() > CARDS_MAX || (ids.len() as i64) < IDS_MAX {
+            return Ok(of_walk(Walked { ids: rest, whole: true, ..Walked::default() }));
+        }
+    }
+    let looks_at = if wanted.text.is_empty() { LOOKED_AT_MAX } else { SEARCHED_MAX };
+    let looks_at = if wanted.flag == Flag::None { looks_at.max(LOOKED_AT_MAX * 4) } else { LOOKED_AT_MAX };
+    Ok(of_walk(session.walk_accounts(wanted.flag, what, &from, looks_at, rows_max).await?))
+}
+
+/// All accounts: those with a trouble, worst first, then the others by id.
+async fn with_problems_first(session: &Session, fleet: Option<&Fleet>, wanted: &Wanted<'_>) -> Result<Found> {
+    let worst = fleet.map_or(&[][..], |fleet| &fleet.totals.worst);
+    let mut accounts: Vec<(i32, String)> = Vec::new();
+    // An address with an id alone leads to the others.
+    let is_calm = wanted.rank == CALM || wanted.rank == 0 && !wanted.after.is_empty();
+    if !is_calm {
+        let place = (wanted.rank, wanted.after);
+        let rest = worst.iter().filter(|(rank, id)| (*rank, id.as_str()) > place);
+        accounts.extend(rest.take(CARDS_MAX + 1).cloned());
+    }
+    let mut looked = None;
+    let mut next = None;
+    if accounts.len() <= CARDS_MAX {
+        let from = if is_calm { wanted.from() } else { String::new() };
+        let looks_at = (CARDS_MAX + 1 + worst.len()) as i64;
+        let walked = session.walk_accounts(Flag::None, ("", ""), &from, looks_at, looks_at).await?;
+        let known: HashSet<&String> = worst.iter().map(|(_, id)| id).collect();
+        let calm = walked.ids.iter().filter(|id| !known.contains(id));
+        accounts.extend(calm.take(CARDS_MAX + 1 - accounts.len()).map(|id| (CALM, id.clone())));
+        if accounts.len() <= CARDS_MAX && !walked.whole {
+            next = walked.last.map(|last| (CALM, last));
+            looked = Some(walked.looked_at);
+        }
+    }
+    if accounts.len() > CARDS_MAX {
+        accounts.truncate(CARDS_MAX);
+        next = accounts.last().cloned();
+        looked = None;
+    }
+    Ok(Found { accounts, next, looked })
+}
+
+/// The page of a walk.
+fn of_walk(mut walked: Walked) -> Found {
+    let is_full = walked.ids.len() > CARDS_MAX;
+    walked.ids.truncate(CARDS_MAX);
+    let next =
+        if is_full { walked.ids.last().cloned() } else { walked.last.clone().filter(|_| !walked.whole) };
+    Found {
+        looked: (!is_full && !walked.whole).then_some(walked.looked_at),
+        next: next.map(|id| (0, id)),
+        accounts: walked.ids.into_iter().map(|id| (0, id)).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_says_where_the_next_begins() {
+        let ids = |count: usize| (0..count).map(|n| format!("{n:03}")).collect::<Vec<_>>();
+        let walked = |ids, whole| Walked { ids, looked_at: 5_000, last: Some("999".to_owned()), whole };
+        let next = |ids, whole| of_walk(walked(ids, whole)).next.map(|(_, id)| id);
+        assert_eq!(next(ids(CARDS_MAX), true), None);
+        assert_eq!(next(ids(CARDS_MAX + 1), false), Some("023".to_owned()));
+        assert_eq!(next(ids(3), false), Some("999".to_owned()));
+        assert_eq!(next(ids(3), true), None);
+    }
+
+    #[test]
+    fn filters_have_names_of_their_own() {
+        assert!(Flag::ALL.iter().all(|flag| Flag::named(flag.name()) == Some(*flag)));
+    }
+}
