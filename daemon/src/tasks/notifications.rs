@@ -120,6 +120,10 @@ impl Notifier {
             lent = self.take(room) => lent?,
             () = shutdown.wait() => return Ok(()),
         };
+        // Events that were settled until then may be among them: they are under way no longer.
+        while let Some(ended) = posts.try_join_next() {
+            self.ended(ended.ok());
+        }
         for notification in lent {
             // Its loan has ended while it waits to be settled: posting it again would repeat it.
             if self.under_way.insert(notification.id.clone()) {

@@ -59,8 +59,8 @@ class Post:
 class Receiver:
     """``with Receiver(answer) as receiver:`` listens on a port of 127.0.0.1.
 
-    ``answer`` is called with the path and how many requests for it came before, and returns a status, or a status and
-    headers; it may wait until ``released`` is set. ``tls`` names a certificate without its ending.
+    ``answer`` is called with the path and how often the same event came there before, and returns a status, or a status
+    and headers; it may wait until ``released`` is set. ``tls`` names a certificate without its ending.
     """
 
     def __init__(self, answer: Callable[[str, int], int | tuple[int, dict]] = lambda _path, _n: 204, port: int = 0,
@@ -69,7 +69,7 @@ class Receiver:
         self.posts: list[Post] = []
         self.released = threading.Event()
         self._lock = threading.Lock()
-        self._began: dict[str, int] = {}
+        self._began: list[tuple[str, str | None]] = []
         self.server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self.server.daemon_threads = True
         # A sender that goes away is no fault of the receiver's.
@@ -95,7 +95,7 @@ class Receiver:
 
     def began(self, path: str) -> int:
         """How many requests for a path have come, answered or not."""
-        return self._began.get(path, 0)
+        return sum(1 for where, _ in self._began if where == path)
 
     def taken(self, path: str) -> list[Post]:
         """The requests for a path that were answered with 2xx, in order."""
@@ -107,9 +107,10 @@ class Receiver:
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self):
                 text = self.rfile.read(int(self.headers["content-length"])).decode()
+                attempt = (self.path, self.headers["webhook-id"])
                 with receiver._lock:
-                    before = receiver.began(self.path)
-                    receiver._began[self.path] = before + 1
+                    before = receiver._began.count(attempt)
+                    receiver._began.append(attempt)
                 answer = receiver.answer(self.path, before)
                 status, headers = answer if isinstance(answer, tuple) else (answer, {})
                 sent = {name.lower(): value for name, value in self.headers.items()}
