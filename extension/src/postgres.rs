@@ -15,6 +15,7 @@ pub mod ids;
 pub mod index_scan;
 pub mod invalidation;
 pub mod jsonb;
+mod list;
 pub mod lock_timeout;
 pub mod param;
 pub mod planner;

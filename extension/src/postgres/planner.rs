@@ -11,11 +11,12 @@
 
 mod cached;
 mod column;
-mod raw;
 mod settings;
 
 pub(super) use cached::keep_whatever_the_search_path;
 
+use crate::postgres::list::cells;
+use crate::postgres::raw;
 use pgrx::pg_guard;
 use pgrx::pg_sys;
 use settings::Settings;
@@ -220,9 +221,8 @@ unsafe extern "C-unwind" fn enlarge(relation: pg_sys::Oid, rel: *mut pg_sys::Rel
         (*rel).tuples = (*rel).tuples.max(ROWS);
         (*rel).allvisfrac = ALL_VISIBLE;
         (*rel).pages = (*rel).pages.max((ROWS / ROWS_A_PAGE) as pg_sys::BlockNumber);
-        let indexes = (*rel).indexlist.as_ref();
-        for i in 0..indexes.map_or(0, |list| list.length as usize) {
-            let index: *mut pg_sys::IndexOptInfo = (*(*(*rel).indexlist).elements.add(i)).ptr_value.cast();
+        for index in cells((*rel).indexlist) {
+            let index: *mut pg_sys::IndexOptInfo = index.ptr_value.cast();
             // A BRIN index has a few pages, however large its table is.
             if (*index).relam == pg_sys::BTREE_AM_OID {
                 (*index).tuples = (*rel).tuples;

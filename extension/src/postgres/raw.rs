@@ -1,6 +1,6 @@
-//! PostgreSQL's functions without pgrx's boundary around each of them, for [`crate::postgres::caught::calling`]: an error
-//! is caught whole, and several calls behind one boundary cost less than a boundary each. Nothing of Rust's may be alive
-//! there that needs dropping.
+//! PostgreSQL's functions without pgrx's boundary around each of them. For [`crate::postgres::caught::calling`], which
+//! catches an error whole, and where several calls behind one boundary cost less than a boundary each; and for hooks, over
+//! which an error passes as it is. Nothing of Rust's may be alive there that needs dropping.
 #![allow(missing_docs)]
 
 use pgrx::pg_sys::*;
@@ -51,6 +51,13 @@ unsafe extern "C-unwind" {
     ) -> c_int;
     pub fn OidInputFunctionCall(function: Oid, text: *mut c_char, parameter: Oid, modifier: int32) -> Datum;
     pub fn OidOutputFunctionCall(function: Oid, value: Datum) -> *mut c_char;
+    pub fn standard_planner(
+        query: *mut Query,
+        text: *const c_char,
+        options: c_int,
+        params: ParamListInfo,
+    ) -> *mut PlannedStmt;
+    pub fn standard_ExecutorStart(query: *mut QueryDesc, flags: c_int);
     pub fn AfterTriggerFireDeferred();
     pub fn PreCommit_Portals(is_prepare: bool) -> bool;
     #[cfg(feature = "pg18")]

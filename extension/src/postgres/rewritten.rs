@@ -7,6 +7,7 @@
 //! `VACUUM` and `ANALYZE`, leaves the number of its transaction there. It may have been a harmless change as well; the
 //! transaction that is asked to try again then loses a moment.
 
+use crate::postgres::list::cells;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
@@ -59,9 +60,9 @@ pub(super) unsafe fn refuse_younger(
 pub(super) unsafe fn refuse_younger_tables_of(plan: pg_sys::SPIPlanPtr) {
     unsafe {
         let snapshot = pg_sys::GetTransactionSnapshot();
-        for source in elements(pg_sys::SPI_plan_get_plan_sources(plan)) {
+        for source in cells(pg_sys::SPI_plan_get_plan_sources(plan)) {
             let source: *mut pg_sys::CachedPlanSource = source.ptr_value.cast();
-            for table in elements((*source).relationOids).map(|element| element.oid_value) {
+            for table in cells((*source).relationOids).map(|cell| cell.oid_value) {
                 // The catalog's own tables are never written anew by transactions.
                 if table.to_u32() >= pg_sys::FirstNormalObjectId {
                     refuse_younger(table, changed_by(table), snapshot);
@@ -69,9 +70,4 @@ pub(super) unsafe fn refuse_younger_tables_of(plan: pg_sys::SPIPlanPtr) {
             }
         }
     }
-}
-
-unsafe fn elements(list: *mut pg_sys::List) -> impl Iterator<Item = pg_sys::ListCell> {
-    let length = if list.is_null() { 0 } else { unsafe { (*list).length as usize } };
-    (0..length).map(move |i| unsafe { *(*list).elements.add(i) })
 }

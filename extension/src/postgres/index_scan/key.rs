@@ -1,5 +1,6 @@
 //! The columns of a key, how they are compared, and the index that has them.
 
+use crate::postgres::list::cells;
 use pgrx::pg_sys;
 use std::ffi::CStr;
 
@@ -79,9 +80,8 @@ pub(super) unsafe fn index_on(
     const MODE: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
     unsafe {
         let relation = pg_sys::table_open(table, MODE);
-        let list = pg_sys::RelationGetIndexList(relation);
-        let length = if list.is_null() { 0 } else { (*list).length as usize };
-        let found = (0..length).map(|i| (*(*list).elements.add(i)).oid_value).find(|&index| {
+        let mut all = cells(pg_sys::RelationGetIndexList(relation)).map(|cell| cell.oid_value);
+        let found = all.find(|&index| {
             let index = pg_sys::index_open(index, MODE);
             let about = (*index).rd_index;
             let columns = (*about).indkey.values.as_slice((*about).indnkeyatts as usize);

@@ -4,6 +4,7 @@
 //! because its names may then mean other objects. Ours name every object and operator with its schema. An
 //! application that sets the path for each request, one schema a tenant, would pay for all plans each time.
 
+use crate::postgres::list::cells;
 use pgrx::pg_sys;
 #[cfg(any(feature = "pg15", feature = "pg16"))]
 use pgrx::pg_sys::{
@@ -17,9 +18,8 @@ use pgrx::pg_sys::{
 /// Tells PostgreSQL that the plan was made under the path of now.
 pub(in crate::postgres) unsafe fn keep_whatever_the_search_path(plan: pg_sys::SPIPlanPtr) {
     unsafe {
-        let sources = pg_sys::SPI_plan_get_plan_sources(plan);
-        for i in 0..sources.as_ref().map_or(0, |list| list.length as usize) {
-            let source: *mut pg_sys::CachedPlanSource = (*(*sources).elements.add(i)).ptr_value.cast();
+        for source in cells(pg_sys::SPI_plan_get_plan_sources(plan)) {
+            let source: *mut pg_sys::CachedPlanSource = source.ptr_value.cast();
             let path = (*source).search_path;
             if !path.is_null() && !is_current_path(path) {
                 (*source).search_path = current_path((*source).query_context);
