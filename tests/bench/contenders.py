@@ -138,7 +138,7 @@ CREATE ROLE app LOGIN;
 GRANT sendgate_sender TO app;
 GRANT CREATE ON SCHEMA public TO app;
 GRANT USAGE ON SCHEMA sendgate TO app;
-GRANT EXECUTE ON FUNCTION sendgate.is_sound_account, sendgate.is_sound_history, sendgate.is_sound_operation TO app;
+GRANT EXECUTE ON FUNCTION sendgate.is_sound_history, sendgate.is_sound_operation TO app;
 ALTER SCHEMA byhand OWNER TO app;
 ALTER TABLE byhand.accounts OWNER TO app;
 ALTER TABLE byhand.send_operations OWNER TO app;
