@@ -51,7 +51,7 @@ class Answer:
     def waits(self, retry_after: int | None) -> int:
         """As the provider says, else as the rule says, else as is usual."""
         usual = {"rate_limited": RATE_LIMIT_COOLDOWN, "recipient_later": RECIPIENT_WAIT}[self.outcome]
-        return next(wait for wait in (retry_after, self.wait, usual) if wait is not None)
+        return next(wait for wait in (retry_after or None, self.wait, usual) if wait is not None)
 
 
 # What providers say, as (message, type, status), and what that means for an InMail and for others.

@@ -136,8 +136,10 @@ impl Classified {
     }
 
     /// How long the cooldown lasts or the recipient is left alone: as the provider says, else the rule,
-    /// else as is usual; 0 for an outcome that knows no wait. All in microseconds.
+    /// else as is usual; 0 for an outcome that knows no wait. All in microseconds. A provider that says 0 tells no
+    /// wait: without one, an account that is refused each time would call until its attempts of the day are used up.
     pub fn wait(&self, retry_after: Option<i64>, rate_limit_cooldown: i64) -> i64 {
+        let retry_after = retry_after.filter(|wait| *wait > 0);
         match self.outcome {
             Outcome::RateLimited => retry_after.or(self.wait).unwrap_or(rate_limit_cooldown),
             Outcome::RecipientLater => retry_after.or(self.wait).unwrap_or(RECIPIENT_WAIT),
@@ -247,7 +249,8 @@ mod tests {
     fn the_provider_says_how_long_then_the_rule_then_the_setting() {
         let of = |outcome, wait| Classified { outcome, scope: Scope::Account, wait };
         let limited = of(Outcome::RateLimited, Some(5));
-        assert_eq!((limited.wait(Some(0), 9), limited.wait(None, 9)), (0, 5));
+        assert_eq!((limited.wait(Some(1), 9), limited.wait(Some(0), 9), limited.wait(None, 9)), (1, 5, 5));
+        assert_eq!(of(Outcome::RecipientLater, None).wait(Some(0), 9), DAY);
         assert_eq!(of(Outcome::RateLimited, None).wait(None, 9), 9);
         assert_eq!(of(Outcome::RecipientLater, None).wait(None, 9), DAY);
         assert_eq!(of(Outcome::ActionUnavailable, None).wait(Some(5), 9), DAY);

@@ -41,10 +41,11 @@ WHERE CASE d.action WHEN '' THEN true WHEN '(any other)' THEN a.action <> 'inmai
       ELSE d.outcome
   END;
 
--- The provider's own wait comes before the rule's, and that before the setting. A rule of yours may name both.
+-- The provider's own wait comes before the rule's, and that before the setting; 0 tells no wait, so it is as none.
+-- A rule of yours may name both.
 SELECT contract.effect_38('invite', 'limit_exceeded', 422, NULL, '2 hours') AS told,
        contract.effect_38('invite', 'limit_exceeded', 422) AS by_rule,
-       contract.effect_38('invite', 'too_many_requests', 429, NULL, '0') AS none,
+       contract.effect_38('invite', 'too_many_requests', 429, NULL, '0') AS zero,
        contract.effect_38('invite', 'feature_not_subscribed', 403, NULL, '2 hours') AS unavailable;
 SELECT sendgate.set_error_rule(5, 'rate_limited', http_status => '429', scope => 'action', wait => '90 minutes');
 SELECT contract.effect_38('invite', NULL, 429) AS yours;
