@@ -13,9 +13,9 @@ from typing import Protocol
 from .progress import begin_lines_with, progress
 from .report import Report, Stage
 
-# One more than the smallest machine has processors that the tests are made for, because they wait more
-# than they work: two leave half of its time unused. Not more: waits with a deadline are among theirs.
-WORKERS = 3
+# Twice as many as the smallest machine has processors that the tests are made for, because they wait as much
+# as they work. Not more: waits with a deadline are among theirs.
+WORKERS = 4
 # How often a process looks whether its parent is still there.
 LOOK_SECONDS = 0.5
 
