@@ -86,7 +86,7 @@ class Cluster:
         work = Path(tempfile.mkdtemp(prefix=f"{self.datadir.name}.new-", dir=self.datadir.parent))
         try:
             self.account.owns(work)
-            self._run(
+            self.run(
                 "initdb",
                 "--pgdata",
                 work,
@@ -121,7 +121,7 @@ class Cluster:
             self._write_conf(self.datadir)
             before = self._log_size()
             try:
-                self._run(
+                self.run(
                     "pg_ctl",
                     "start",
                     "--pgdata",
@@ -147,7 +147,7 @@ class Cluster:
         """Stop the server if it runs: ``fast``, or ``immediate``, which is a crash."""
         if self.running():
             try:
-                self._run(
+                self.run(
                     "pg_ctl",
                     "stop",
                     "--pgdata",
@@ -203,7 +203,7 @@ class Cluster:
                 self.conf[name] = value
         self._write_conf(self.datadir)
         if self.running():
-            self._run("pg_ctl", "reload", "--pgdata", self.datadir, "--silent")
+            self.run("pg_ctl", "reload", "--pgdata", self.datadir, "--silent")
 
     # -- use ----------------------------------------------------------------------------------
 
@@ -261,8 +261,8 @@ class Cluster:
 
     # -- inside -------------------------------------------------------------------------------
 
-    def _run(self, program: str, *arguments) -> None:
-        """Run a server program as the account that owns the data."""
+    def run(self, program: str, *arguments, directory: Path | None = None) -> None:
+        """Run a server program as the account that owns the data, in a directory that it may need to write."""
         command = [*self.inside, str(self.install.program(program)), *map(str, arguments)]
         user = {} if self.inside else self.account.as_popen()
         try:
@@ -270,7 +270,7 @@ class Cluster:
                 done = subprocess.run(
                     command,
                     env=self.install.environment({"LC_ALL": "C.UTF-8", "TZ": "UTC"}),
-                    cwd=self.datadir.parent,
+                    cwd=directory or self.datadir.parent,
                     stdin=subprocess.DEVNULL,
                     capture_output=True,
                     text=True,
