@@ -24,6 +24,9 @@ pub enum Recount {
     Never,
 }
 
+/// Hears a balance.
+pub type Tell = fn(Option<&Credits>, Observation, &[Sending], &Calendar, Allowance, Instant) -> Told;
+
 /// Everything that decides.
 #[derive(Clone, Copy)]
 pub struct Rules {
@@ -44,7 +47,7 @@ pub struct Rules {
     /// What the journal says about a prospect.
     pub history: fn(&State, u8, Instant) -> ProspectHistory,
     /// `credits::journal::tell`.
-    pub tell: fn(Option<&Credits>, Observation, &[Sending], &Calendar, Allowance, Instant) -> Told,
+    pub tell: Tell,
     /// When the first InMail expires that is unanswered and inside its time, as the journal says it.
     pub first_expiry: fn(&State, Instant) -> Option<Instant>,
     /// Whether a write of this look goes through: the guard on the row's version.
