@@ -12,7 +12,7 @@ use crate::postgres::statement::{Spi, Statement};
 use crate::tables::config;
 use crate::tables::{webhook_outbox, webhooks};
 use pgrx::pg_sys;
-use sendgate_decision::clock::{HOUR, Instant, MINUTE, SECOND};
+use sendgate_decision::clock::{HOUR, MINUTE, SECOND};
 
 sql_statements!(sendgate_take_notifications, pg_finfo_sendgate_take_notifications, take_notifications);
 
