@@ -161,8 +161,12 @@ impl Lookup {
     fn look_up(&self, generation: u64) -> Found {
         // If this session waited for the table's lock, it may have waited for an upgrade.
         version::check();
-        let table = catalog::relation(self.table);
-        unsafe { refuse_other_than_plain(table, self.table) };
+        let table = loop {
+            let table = catalog::relation(self.table);
+            if unsafe { is_plain(table, self.table) } {
+                break table;
+            }
+        };
         let attributes: Vec<pg_sys::AttrNumber> = self
             .columns
             .split(',')
@@ -218,14 +222,15 @@ fn refuse(table: &CStr, columns: &[String]) -> ! {
 
 /// Passes a table of PostgreSQL's own kind whose rows are all in it. What has its rows elsewhere (a partitioned
 /// or foreign table, a view) has no methods to read them by, and using those that are not there ends the
-/// server; rows of a table that inherits from it are in no index of its own.
-unsafe fn refuse_other_than_plain(table: pg_sys::Oid, name: &CStr) {
+/// server; rows of a table that inherits from it are in no index of its own. It stays locked, so that what is looked
+/// up next is of the same table; false where it is gone since it was found, and another may have its name.
+unsafe fn is_plain(table: pg_sys::Oid, name: &CStr) -> bool {
     const MODE: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+    const KEEP: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
     let what = unsafe {
         let relation = pg_sys::try_relation_open(table, MODE);
         let Some(class) = relation.as_ref().map(|relation| &*relation.rd_rel) else {
-            // Gone since it was found; opening it to be read says so.
-            return;
+            return false;
         };
         let what = if class.relkind as u8 != pg_sys::RELKIND_RELATION {
             Some("It is a view, a partitioned table or a foreign one: its rows are not in it.")
@@ -240,7 +245,7 @@ unsafe fn refuse_other_than_plain(table: pg_sys::Oid, name: &CStr) {
         } else {
             None
         };
-        pg_sys::relation_close(relation, MODE);
+        pg_sys::relation_close(relation, KEEP);
         what
     };
     if let Some(what) = what {
@@ -251,6 +256,7 @@ unsafe fn refuse_other_than_plain(table: pg_sys::Oid, name: &CStr) {
             .set_hint("Put the table that the extension made back in its place, as it was.")
             .report(PgLogLevel::ERROR);
     }
+    true
 }
 
 /// Whether tables inherit from this one.

@@ -1,8 +1,9 @@
-//! A `jsonb` value that is handed on as it is: nothing here looks into it.
+//! A `jsonb` value, which mostly is handed on as it is.
 
 use crate::postgres::function::Args;
 use crate::postgres::param::{IntoParam, Param};
 use pgrx::{FromDatum, pg_sys};
+use serde_json::Value;
 use std::ffi::CStr;
 
 /// A value as PostgreSQL stores it, fetched and unpacked. Lives apart from PostgreSQL's memory, so a row of it
@@ -41,13 +42,22 @@ impl IntoParam for &Jsonb {
 impl Jsonb {
     /// How long it is as text, in bytes.
     pub fn text_bytes(&self) -> usize {
-        let Some(datum) = self.param() else { return 0 };
+        self.as_text(<[u8]>::len)
+    }
+
+    /// What it says. None for one that is nested deeper than any of ours: PostgreSQL's limit is higher than the parser's.
+    pub fn parsed(&self) -> Option<Value> {
+        self.as_text(|text| serde_json::from_slice(text).ok())
+    }
+
+    fn as_text<T>(&self, work: impl FnOnce(&[u8]) -> T) -> T {
+        let Some(datum) = self.param() else { return work(b"null") };
         unsafe {
             let text = pg_sys::OidOutputFunctionCall(pg_sys::Oid::from_u32(pg_sys::F_JSONB_OUT), datum);
-            let bytes = CStr::from_ptr(text).count_bytes();
+            let answer = work(CStr::from_ptr(text).to_bytes());
             pg_sys::pfree(text.cast());
             pg_sys::pfree(datum.cast_mut_ptr());
-            bytes
+            answer
         }
     }
 }

@@ -3,10 +3,11 @@
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, null_argument, sql_reading, unknown_value};
 use crate::postgres::gucs;
+use crate::postgres::jsonb::Jsonb;
 use crate::postgres::zone;
 use crate::tables::accounts::packed;
 use crate::tables::accounts::sound;
-use pgrx::{IntoDatum, JsonB, pg_sys};
+use pgrx::{IntoDatum, pg_sys};
 use sendgate_decision::account::DAYS_BEFORE;
 use sendgate_decision::breaker::{Breaker, Reading};
 use sendgate_decision::budget;
@@ -86,7 +87,9 @@ fn sent_before_days(args: &Args) -> Answer {
 /// Both packed columns of an account can be read.
 fn is_sound_history(args: &Args) -> Answer {
     let days = args.optional::<&[u8]>(0).is_none_or(|bytes| packed::unpack_days(bytes).is_some());
-    let failures = args.optional::<JsonB>(1).is_none_or(|json| packed::unpack_failures(&json.0).is_some());
+    let failures = args
+        .optional::<Jsonb>(1)
+        .is_none_or(|json| json.parsed().is_some_and(|json| packed::unpack_failures(&json).is_some()));
     Ok((days && failures).into_datum())
 }
 

@@ -16,10 +16,11 @@ CALLS = int(os.environ.get("SENDGATE_FUZZ_CALLS") or 3_000)
 CALL_SECONDS = 20
 TIMEOUT_SECONDS = 60 + CALLS // 10
 
-ACCOUNTS = ["a", "b", "c", "empty", "nobody"]
+ACCOUNTS = ["a", "b", "c", "empty", "counted", "nobody"]
 KNOWN = ["inmail", "invite", "message", "sales_navigator", "recruiter", "open", "closed", "auto",
          "connected", "paused", "p1", "p2", "p3", "spring", "autumn", "chat", "UTC", "Europe/Berlin",
-         "prune", "audit_events"]  # fmt: skip
+         "prune", "audit_events", "observe", "enforce", "default", "profile_view", "engagement", "premium_career", "account",
+         "action", "rate_limited", "recipient_later", "4xx", "none"]  # fmt: skip
 STRANGE = ["", " ", "\t", "\n", "\x01", "\x7f", "\u0085", "\u202e", "'", '"', "\\", "%s", "$1", "{}",
            "NULL", "null", "*", "a" * 64, "a" * 256, "a" * 2_001, "ä" * 1_000, "𝒳" * 700, "x" * 1_000_000,
            "e\u0301", "\ufeff", "\uffff", "\U0010ffff", "-1", "1e9", "2026-02-30", "../etc", "<b>",
@@ -37,6 +38,8 @@ HOURS = ["0001-01-01 00:00:00+00", "1969-12-31 23:59:59+00", "2026-05-24 12:00:0
          "9999-12-31 23:59:59.999999+00"]  # fmt: skip
 INTERVALS = ["0", "-1 microsecond", "1 second", "15 minutes", "1 day", "32 days", "90 days", "1 month", "-1 month",
              "178000000 years", "-178000000 years", "2147483647 days", "1 month -30 days"]  # fmt: skip
+DOCUMENTS = ["{}", "[]", "null", "7", '"text"', '{"text": "hello"}', '{"text": "hello", "step": [1, 2, {"deep": null}]}',
+             '{"a": "\\u00e4\\n"}', "[" * 500 + "]" * 500, '{"big": "' + "x" * 100_000 + '"}']  # fmt: skip
 TIMES = ["00:00", "08:30", "09:00", "17:00", "23:59:59.999999", "24:00:00"]
 # Not called: trigger functions, and the procedure that wants no arguments and commits by itself.
 FUNCTIONS = """
@@ -136,6 +139,10 @@ def value(chance: random.Random, kind: str):
         "date": lambda: chance.choice(["-infinity", "infinity", "2026-05-24", "0001-01-01", "5874897-12-31"]),
         "interval": lambda: chance.choice(INTERVALS),
         "time without time zone": lambda: chance.choice(TIMES),
+        "jsonb": lambda: chance.choice(DOCUMENTS),
+        "smallint": lambda: chance.choice([number for number in NUMBERS if -(2**15) <= number < 2**15]),
+        "oid": lambda: chance.choice([0, 1, 1259, 2**32 - 1]),
+        "bytea": lambda: chance.choice([b"", b"\x00", b"\x01\x02\x03", bytes(30), b"\xff" * 40]),
     }.get(kind, lambda: None)()
 
 
@@ -150,5 +157,14 @@ def setup(env) -> None:
         SELECT sendgate.confirm('a', '{operation(1)}', 'chat');
         SELECT sendgate.rollback('a', '{operation(2)}', 'nobody knows', NULL, 599);
         SELECT sendgate.rollback('a', '{operation(3)}', 'not there', NULL, 404);
-        SELECT sendgate.enqueue('autumn', 'p' || n, 'b', 'invite') FROM generate_series(1, 5) n"""
+        SELECT sendgate.enqueue('autumn', 'p' || n, 'b', 'invite') FROM generate_series(1, 5) n;
+        SELECT sendgate.enqueue('spring', 'p' || n, 'a', 'message', step => n, payload => '{{"text": "hello"}}', priority => n)
+        FROM generate_series(1, 3) n;
+        SELECT sendgate.cancel('spring', 'p3');
+        SELECT sendgate.set_pace('c', '5 minutes', 20, true);
+        SELECT sendgate.set_enforcement('c', 'observe', 'first week');
+        SELECT sendgate.set_campaign('autumn', invite_limit => 2);
+        SELECT sendgate.suppress_prospect('chat', 'asked by mail');
+        SELECT sendgate.upsert_account('counted', 'premium_career');
+        SELECT sendgate.record_credit_balance('counted', 2)"""
     )

@@ -219,6 +219,8 @@ fn write_all(spi: &Spi, accounts: &[(Held<'_>, &Account)], turns: Option<&[Optio
         (false, true) => &WRITE_TURNS_WITHOUT_CREDITS,
     };
     let written = spi.run(statement, &values);
+    // dispatch comes to them by statements alone.
+    super::must_be_plain();
     written.must_be(accounts.len(), "accounts");
 }
 
