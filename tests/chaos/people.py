@@ -1,5 +1,5 @@
 """The operators of a run: they settle unknown outcomes by the provider's list, reconnect accounts, clear and
-probe breakers."""
+probe breakers, and suppress prospects who opt out."""
 
 import random
 from pathlib import Path
@@ -15,6 +15,12 @@ RESOLVE = "SELECT sendgate.resolve_operation(%s, %s, %s, %s, 'by the provider''s
 RECONNECT = """
 SELECT sendgate.set_status(id, 'connected', 'back') FROM sendgate.linkedin_accounts WHERE status <> 'connected'"""
 OPEN = "SELECT account_id FROM sendgate.breakers WHERE state = 'open' AND probe_lease_until IS NULL"
+# Work of a campaign for a prospect who has not opted out: a few of them for the whole run.
+OPT_OUTS = 4
+WAITING = """
+SELECT e.prospect_id FROM sendgate.enrollments e WHERE e.state = 'waiting'
+    AND NOT EXISTS (SELECT FROM sendgate.suppressions s WHERE s.prospect_id = e.prospect_id) LIMIT 1"""
+SUPPRESS = "SELECT sendgate.suppress_prospect(%s, 'asked by mail')"
 
 
 class Operator:
@@ -28,6 +34,7 @@ class Operator:
         # Unknown operations, and what every worker had done when they were seen.
         self.seen: tuple[list[tuple], list[int]] | None = None
         self.resolved = 0
+        self.opted_out: list[str] = []
 
     def come_by(self, lives: dict[int, int]) -> None:
         """One visit; ``lives`` says which incarnation of each worker lives."""
@@ -38,7 +45,15 @@ class Operator:
                 self.gate.ask("SELECT sendgate.breaker_clear(%s, 'topped up')", (account,))
             elif chance < 0.2:
                 self.probe(account)
+        if len(self.opted_out) < OPT_OUTS:
+            self.suppress()
         self.settle(lives)
+
+    def suppress(self) -> None:
+        """Some prospect opts out."""
+        for (prospect,) in self.gate.ask(WAITING):
+            self.gate.ask(SUPPRESS, (prospect,))
+            self.opted_out.append(prospect)
 
     def probe(self, account: str) -> None:
         """Probe the breaker. If it was cleared meanwhile, there is nothing to probe."""

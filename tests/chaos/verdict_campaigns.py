@@ -5,6 +5,10 @@ ENROLLMENTS = "SELECT count(*) FROM sendgate.enrollments"
 HANDED_OUT = "SELECT count(*) FROM sendgate.send_operations WHERE attempt IS NOT NULL"
 # Outcomes that are not charged to the work; of a transient one it depends on whether its action was failing.
 UNCHARGED = "'rate_limited', 'recipient_later', 'action_unavailable'"
+# Nothing of such a prospect is put in any more, and what waits is dropped.
+OPTED_OUT = "EXISTS (SELECT FROM sendgate.suppressions s WHERE s.prospect_id = {}.prospect_id)"
+# A grant that is decided when a prospect opts out may still be given.
+MEANWHILE = "interval '2 seconds'"
 EARLIER = f"(PARTITION BY {WORK} ORDER BY reserved_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING)"
 
 CHECKS = {
@@ -12,7 +16,7 @@ CHECKS = {
         ENROLLMENTS,
         f"""
         SELECT {WORK}, e.state FROM chaos.enqueued q FULL JOIN sendgate.enrollments e USING ({WORK})
-        WHERE q.account_id IS NULL OR e.state IS NULL""",
+        WHERE q.account_id IS NULL OR e.state IS NULL AND NOT {OPTED_OUT.format("q")}""",
     ),
     "no operation was handed to two workers": (
         HANDED_OUT,
@@ -51,6 +55,7 @@ CHECKS = {
         WHERE e.attempts NOT BETWEEN coalesce(o.attempt - (o.outcome IN ({UNCHARGED}, 'transient'))::integer, o.attempt, 0)
                   AND coalesce(o.attempt - (o.outcome IN ({UNCHARGED}))::integer, o.attempt, 0)
            OR e.state <> CASE
+            WHEN e.state = 'cancelled' AND {OPTED_OUT.format("e")} THEN 'cancelled'
             WHEN o.operation_id IS NULL THEN 'waiting'
             WHEN o.state = 'delivered' OR o.outcome = 'recipient_refused' THEN 'done'
             WHEN o.state = 'released' AND e.attempts >= 5 AND o.outcome NOT IN ('auth_lost', 'account_restricted')
@@ -65,5 +70,12 @@ CHECKS = {
         CROSS JOIN LATERAL sendgate.preview(e.account_id, e.action, e.prospect_id) p
         WHERE e.state = 'waiting' AND (e.next_dispatch_at <= sendgate.clock() OR e.next_dispatch_at IS NULL)
           AND p.proceed""",
+    ),
+    "a prospect who opted out got no grant": (
+        "SELECT count(*) FROM sendgate.suppressions",
+        f"""
+        SELECT o.account_id, o.prospect_id, o.action, o.reserved_at, s.suppressed_at
+        FROM sendgate.send_operations o JOIN sendgate.suppressions s USING (prospect_id)
+        WHERE o.reserved_at > s.suppressed_at + {MEANWHILE}""",
     ),
 }

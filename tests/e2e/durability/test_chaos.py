@@ -29,6 +29,7 @@ MET = (
     "sweeps corrected nothing",
     "runs that were killed say crashed",
     "no work was sent twice",
+    "a prospect who opted out got no grant",
 )
 
 

@@ -290,6 +290,9 @@ MUTANTS = {
         INSERT INTO sendgate.send_operations SELECT * FROM one""",
     "an answer without credits opened the breaker": "DELETE FROM sendgate.breaker_log WHERE account_id = 'a00000' AND action = 'set'",
     "every line of the breaker was printed, once by each daemon at most": "DELETE FROM chaos.printed WHERE id = (SELECT id FROM chaos.printed LIMIT 1)",
+    "a prospect who opted out got no grant": """
+        INSERT INTO sendgate.suppressions (suppressed_at, prospect_id, actor)
+        SELECT reserved_at - interval '1 minute', prospect_id, 'mutant' FROM one""",
     "no work was lost or invented": """
         DELETE FROM sendgate.enrollments WHERE (account_id, prospect_id) = (
             SELECT account_id, prospect_id FROM sendgate.enrollments WHERE state = 'waiting' LIMIT 1)""",
