@@ -33,7 +33,7 @@ cooling AS (
 ),
 capped AS (
     SELECT DISTINCT w.account_id::text AS id FROM sendgate.counters AS w
-    WHERE ", $of, " AND w.daily_cap > 0
+    WHERE ", $of, " AND (w.sent_today > 0 OR w.sent_this_week > 0) AND w.daily_cap > 0
       AND (w.sent_today >= w.daily_cap OR w.weekly_cap > 0 AND w.sent_this_week >= w.weekly_cap)
 ),
 unknown AS (
