@@ -73,7 +73,8 @@ pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
     if !out.is_empty() {
         out += "\n";
     }
-    out += &format!("{}\n", style.paint(&format!("{accounts} accounts at {}", now.to_iso()), Tone::Strong));
+    let noun = if accounts == 1 { "account" } else { "accounts" };
+    out += &format!("{}\n", style.paint(&format!("{accounts} {noun} at {}", now.to_iso()), Tone::Strong));
     out += &cards_table(style, &cards);
     out += &more(&cards, accounts, arguments);
     out += &format!("\n{}", jobs_table(style, &jobs));
