@@ -65,7 +65,8 @@ CROSS JOIN LATERAL (
     SELECT jsonb_build_object(",
     states!(),
     ") AS work
-    FROM (SELECT e.* FROM sendgate.enrollments AS e WHERE e.campaign_id = n.id LIMIT $3) AS e
+    FROM (SELECT e.* FROM sendgate.enrollments AS e WHERE e.campaign_id = n.id
+          ORDER BY e.prospect_id LIMIT $3) AS e
     CROSS JOIN (SELECT sendgate.clock() AS at) AS c
 ) AS w
 ORDER BY n.id COLLATE \"C\""

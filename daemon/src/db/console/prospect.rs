@@ -28,7 +28,9 @@ SELECT to_jsonb(e) - 'payload' || jsonb_build_object('paused',
     EXISTS (SELECT FROM sendgate.paused_campaigns AS p WHERE p.campaign_id = e.campaign_id))
 FROM named AS n
 CROSS JOIN LATERAL (
-    SELECT e.* FROM sendgate.enrollments AS e WHERE e.campaign_id = n.id AND e.prospect_id = $1 LIMIT 1000
+    SELECT e.* FROM sendgate.enrollments AS e
+    WHERE (e.campaign_id, e.prospect_id) BETWEEN (n.id COLLATE \"C\", $1) AND (n.id COLLATE \"C\", $1)
+    ORDER BY e.campaign_id, e.prospect_id LIMIT 1000
 ) AS e
 ORDER BY e.changed_at DESC, e.account_id, e.campaign_id, e.action, e.step LIMIT $2";
 
