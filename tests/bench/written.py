@@ -84,9 +84,9 @@ def sources_of(revision: str, install: Install):
         directory.mkdir(parents=True)
         archive = subprocess.run(["git", "archive", revision], cwd=REPO, check=True, capture_output=True).stdout
         subprocess.run(["tar", "-x", "-C", directory], input=archive, check=True)
-    target = build.target_dir()  # what the two have in common is built once
+    target = build.target_dir(install)  # what the two have in common is built once
     control = directory / "extension" / f"{build.EXTENSION}.control"
-    with mock.patch.multiple(build, REPO=directory, CONTROL=control, target_dir=lambda: target):
+    with mock.patch.multiple(build, REPO=directory, CONTROL=control, target_dir=lambda _install: target):
         build.build_and_install(install)
     yield directory
 

@@ -14,7 +14,7 @@ TEST = "PROFILE=quick make test PG=18 ONLY=regress/10"
 # A preflight promises two seconds; the rest is for make, Python and a busy machine.
 PREFLIGHT_SECONDS_MAX = 4
 # Crates that depend on libclang are built again; the others do not matter to these cases.
-FORGET_BINDINGS = "rm -rf target/extension/quick/build/pgrx-pg-sys-* target/extension/quick/.fingerprint/pgrx-pg-sys-*"
+FORGET_BINDINGS = "rm -rf target/pg18/quick/build/pgrx-pg-sys-* target/pg18/quick/.fingerprint/pgrx-pg-sys-*"
 BREAK = "echo 'const BROKEN: u8 = \"text\";' >> extension/src/lib.rs"
 SHORT_OF_NODE = "not found: the Python worker does all the work"
 

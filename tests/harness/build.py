@@ -31,9 +31,9 @@ def cargo_environment(install: Install) -> dict[str, str]:
     return own_environment(variables)
 
 
-def target_dir() -> Path:
-    """One for all PostgreSQL versions: what differs between them is a feature, so cargo keeps the versions apart."""
-    return REPO / "target" / "extension"
+def target_dir(install: Install) -> Path:
+    """Each PostgreSQL version has its own: the library has the same name for all, so they would replace each other's."""
+    return REPO / "target" / f"pg{install.major}"
 
 
 def build(install: Install, profile: str | None = None) -> Path:
@@ -42,7 +42,7 @@ def build(install: Install, profile: str | None = None) -> Path:
     The profile is the one that is installed and measured, unless ``PROFILE`` or the caller names another.
     """
     profile = profile or os.environ.get("PROFILE") or "release"
-    target = target_dir()
+    target = target_dir(install)
     command = ["cargo", "build", "--profile", profile, "-p", EXTENSION]
     command += ["--features", f"pg{install.major}", "--target-dir", target]
     what = f"building {EXTENSION} for PostgreSQL {install.major}"

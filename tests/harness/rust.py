@@ -29,7 +29,7 @@ def lints(install: Install) -> tuple[int, int]:
     """
     features = f"sendgate/pg{install.major}"
     command = ["cargo", "clippy", "--workspace", "--all-targets", "--release"]
-    command += ["--features", features, "--target-dir", target_dir()]
+    command += ["--features", features, "--target-dir", target_dir(install)]
     command += ["--", "--deny", "warnings"]
     watched(command, "cargo clippy", env=cargo_environment(install), cwd=REPO)
     return 0, 0
@@ -38,7 +38,7 @@ def lints(install: Install) -> tuple[int, int]:
 def unit_tests(install: Install) -> tuple[int, int]:
     """The tests of the crates that know nothing of PostgreSQL: (passed, failed)."""
     packages = [word for crate in TESTED for word in ("-p", crate)]
-    command = ["cargo", "test", *packages, "--no-fail-fast", "--target-dir", target_dir()]
+    command = ["cargo", "test", *packages, "--no-fail-fast", "--target-dir", target_dir(install)]
     try:
         output = watched(
             # The same cases every time: what fails is the change at hand. Set another seed to search.
