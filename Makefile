@@ -18,9 +18,11 @@ CONTAINERS ?=
 # Options of `make soak`, such as SOAK="--operations 100000 --kills 50 --seed 7".
 SOAK ?=
 
-# Options of `make bench`, such as BENCH="--quick"; and a commit that it measures beside the present revision.
+# Options of `make bench`, such as BENCH="--quick"; and a commit that it measures beside the
+# present revision, or beside the commit AFTER.
 BENCH ?=
 AGAINST ?=
+AFTER ?=
 
 # make hands variables from its command line on to the commands by itself.
 export PYTHONDONTWRITEBYTECODE = 1
@@ -46,6 +48,7 @@ help:
 	@echo "                 so; SOAK=--help shows its options"
 	@echo "  make bench     the benchmark; BENCH=--help shows its options"
 	@echo "  make bench AGAINST=HEAD~1   that commit and the present files, measured in turn: what a change costs"
+	@echo "  make bench AGAINST=v1 AFTER=v2   two commits, measured in turn: what a past change cost"
 	@echo "  make bench-books   sweeps, midnight and the daemon's memory at a million accounts"
 	@echo "  make bench-bloat   what an hour of full load leaves behind"
 	@echo "  make page-times, make pictures   how fast the console's pages are, and how they look"
@@ -82,7 +85,7 @@ soak:
 	@$(PYTHON) tests/chaos/soak.py $(SOAK)
 
 bench:
-	@$(PYTHON) tests/bench/bench.py $(if $(AGAINST),--against $(AGAINST)) $(BENCH)
+	@$(PYTHON) tests/bench/bench.py $(if $(AGAINST),--against $(AGAINST)) $(if $(AFTER),--after $(AFTER)) $(BENCH)
 
 bench-books:
 	@$(PYTHON) tests/bench/books

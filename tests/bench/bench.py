@@ -8,6 +8,7 @@ them is the server's own and says more than the rate where something else runs o
 With --write the generated part of docs/performance.md and the charts in docs/pictures are replaced.
 
 With --against another revision is built too, and both are measured in turn, call by call: compare.py.
+With --against and --after two other revisions are measured, such as the ones before and after a past change.
 """
 
 import argparse
@@ -71,18 +72,23 @@ def measured(parts: dict, subject, options: argparse.Namespace, found: dict) -> 
 
 
 def against(options: argparse.Namespace) -> int:
-    """Another revision and the present one, in one report."""
+    """Another revision and the present one, or two others, in one report."""
     started = time.monotonic()
-    revision = earlier.Revision.named(options.against)
-    install = postgres.for_version(options.pg)
-    other = earlier.installed(revision, install)
+    ours = postgres.for_version(options.pg)
+    revisions = [earlier.Revision.named(name) for name in (options.against, options.after) if name]
+    installs = [earlier.installed(revision, ours) for revision in revisions]
     if options.build_only:
-        progress(f"  {revision} is in {other.sharedir.parent}")
+        for revision, install in zip(revisions, installs, strict=True):
+            progress(f"  {revision} is in {install.sharedir.parent}")
         return 0
-    build.build_and_install(install)
-    found: dict = {"machine": machine(install, options)}
-    found["machine"] |= {"before": str(revision), "after": earlier.present(), "profile": earlier.profile()}
-    with Cluster(other, conf=CONF) as before, Cluster(install, conf=CONF) as after:
+    names = [str(revision) for revision in revisions]
+    if not options.after:
+        build.build_and_install(ours)
+        installs.append(ours)
+        names.append(earlier.present())
+    found: dict = {"machine": machine(ours, options)}
+    found["machine"] |= dict(zip(compare.SIDES, names, strict=True)) | {"profile": earlier.profile()}
+    with Cluster(installs[0], conf=CONF) as before, Cluster(installs[1], conf=CONF) as after:
         progress(f"  loading {options.accounts:,} accounts, twice")
         clusters = zip(compare.SIDES, (before, after), strict=True)
         servers = {side: Server(cluster, options.accounts, compare.SETUP) for side, cluster in clusters}
@@ -112,6 +118,7 @@ def arguments() -> argparse.Namespace:
         "--parts", help=f"which of {', '.join(MEASURE)}; with --against which of {', '.join(compare.MEASURE)}"
     )
     parser.add_argument("--against", metavar="COMMIT", help="measure this revision and the present one in turn")
+    parser.add_argument("--after", metavar="COMMIT", help="with --against: this revision in place of the present one")
     parser.add_argument("--build-only", action="store_true", help="with --against: build that revision, and no more")
     options = parser.parse_args()
     usual = {"accounts": 100_000, "seconds": 4, "rounds": 8 if options.against else 4, "calls": 1_000_000}
@@ -122,8 +129,8 @@ def arguments() -> argparse.Namespace:
     options.parts = options.parts.split(",") if options.parts else list(parts)
     if unknown := set(options.parts) - set(parts):
         parser.error(f"--parts: {', '.join(unknown)} is not one of {', '.join(parts)}")
-    if options.build_only and not options.against:
-        parser.error("--build-only needs --against")
+    if (options.build_only or options.after) and not options.against:
+        parser.error("--build-only and --after need --against")
     counting = {"instructions", "balance"} & set(options.parts)
     if counting and not instructions.available():
         progress("  instructions are not counted: there is no valgrind in PATH")
