@@ -29,7 +29,7 @@ def database() -> Install:
         step(f"PostgreSQL {postgres.EMBEDDED_DEFAULT} (choose another with PG_CONFIG=)")
         install = postgres.embedded(progress)
     step(f"sendgate for PostgreSQL {install.version}")
-    build.build_and_install(install, "quick")
+    build.build_and_install(install, os.environ.get("PROFILE") or "quick")
     return install
 
 

@@ -21,6 +21,11 @@ from harness.progress import CommandFailed, HarnessError, own_environment, progr
 EXTENSION = "sendgate"
 DAEMON = "sendgated"
 CONTROL = f"extension/{EXTENSION}.control"
+# The version on which a run of all versions tests the library as it is installed. What the compiler's optimisation
+# may break does not depend on the server's version, and building each version that way takes a minute more.
+AS_INSTALLED = 18
+# The environment variable by which such a run tells its processes how the other versions' libraries are built.
+OTHERS = "SENDGATE_PROFILE_OF_OTHERS"
 
 
 def cargo_environment(install: Install) -> dict[str, str]:
@@ -36,12 +41,16 @@ def target_dir(install: Install) -> Path:
     return REPO / "target" / f"pg{install.major}"
 
 
-def build(install: Install, profile: str | None = None) -> Path:
-    """Build the extension for this PostgreSQL; the path of the shared library.
+def profile_of(major: int) -> str:
+    """How the library for this version is built: as it is installed and measured, unless ``PROFILE`` or the run says
+    otherwise."""
+    others = os.environ.get(OTHERS) if major != AS_INSTALLED else None
+    return os.environ.get("PROFILE") or others or "release"
 
-    The profile is the one that is installed and measured, unless ``PROFILE`` or the caller names another.
-    """
-    profile = profile or os.environ.get("PROFILE") or "release"
+
+def build(install: Install, profile: str | None = None) -> Path:
+    """Build the extension for this PostgreSQL, as the caller or ``profile_of`` says; the path of the shared library."""
+    profile = profile or profile_of(install.major)
     target = target_dir(install)
     command = ["cargo", "build", "--profile", profile, "-p", EXTENSION]
     command += ["--features", f"pg{install.major}", "--target-dir", target]

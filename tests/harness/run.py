@@ -37,9 +37,11 @@ from harness.report import Report
 from harness.server import Server
 
 DEFAULT_VERSIONS = "15,16,17,18"
-# In a run of all versions, this one runs the SQL contract and the races alone, on a build that is not optimised: with
-# all tests such a run would take more than half an hour. `make test PG=17` runs them all.
+# In a run of all versions, this one runs the SQL contract and the races alone: with all tests such a run would take
+# more than half an hour. `make test PG=17` runs them all.
 IN_SHORT = 17
+# How such a run builds the versions that are not to be tested as they are installed; PROFILE=release overrules it.
+PROFILE_OF_OTHERS = "quick"
 ACCEPT_VERSION = "18"
 # PostgreSQL's own drivers, each with a server of its own.
 DRIVERS = {driver.kind: driver for driver in (REGRESS, ISOLATION)}
@@ -50,6 +52,8 @@ def run(versions: list[int], only: str | None, accept: bool) -> int:
     report = Report()
     installs: dict[int, Install] = {}
     in_short = {IN_SHORT} if versions == numbers(DEFAULT_VERSIONS) else set()
+    if in_short:
+        os.environ[build.OTHERS] = PROFILE_OF_OTHERS
 
     def prepare(major: int) -> None:
         installs[major] = postgres.for_version(major, progress)
@@ -63,9 +67,7 @@ def run(versions: list[int], only: str | None, accept: bool) -> int:
     built = [
         install
         for major, install in installs.items()
-        if report.stage(
-            f"pg{major} build", partial(build.build_and_install, install, "quick" if major in in_short else None)
-        )
+        if report.stage(f"pg{major} build", partial(build.build_and_install, install))
     ]
     jobs = [Job(install, kind) for kind, driver in DRIVERS.items() if driver.names(only) for install in built]
     if only or accept:

@@ -12,9 +12,9 @@ import urllib.error
 import urllib.request
 
 from e2e.support import equal
-from harness import debian
+from harness import build, debian, postgres
 
-# The demo builds the extension for its own default version, if it is not built yet.
+# The daemon is built first, if it is not built yet.
 TIMEOUT_SECONDS = 1200
 SECONDS = 8
 # The mark of the workers' phase in the demo's output, and of the second act's beginning.
@@ -40,6 +40,7 @@ sys.stdin.read()
 
 def test_the_demo_plays_and_its_books_agree(env):
     """And the console shows it: while it plays, and then until Enter is pressed at the terminal."""
+    library = (env.install.pkglibdir / f"{build.EXTENSION}.so").read_bytes()
     ours, theirs = pty.openpty()
     demo = start(env, theirs)
     os.close(theirs)
@@ -80,6 +81,8 @@ def test_the_demo_plays_and_its_books_agree(env):
     delivered = int(re.search(r"delivered = events \+ parked that were sent (\d+) =", verdict)[1])
     assert delivered > 20, f"only {delivered} messages were delivered:\n{output}"
     equal(left_behind(demo), [], "processes left behind")
+    is_same = (env.install.pkglibdir / f"{build.EXTENSION}.so").read_bytes() == library
+    assert is_same, "the other tests of this run go on with another library than they began with"
 
 
 def test_ctrl_c_stops_everything(env):
@@ -153,8 +156,12 @@ def start(env, stdin: int = subprocess.DEVNULL) -> subprocess.Popen:
     environment = dict(os.environ, DEMO_SECONDS=str(SECONDS), NO_COLOR="1")
     for name in ("PG_CONFIG", "CI", "DEMO_KEEP"):
         environment.pop(name, None)
-    if env.install.major == 15:  # Debian's; otherwise the demo plays on its own default
+    # It installs its library into the PostgreSQL of the other tests: the same one, or they would test another.
+    environment["PROFILE"] = build.profile_of(env.install.major)
+    if env.install.major == 15:  # Debian's
         environment["PG_CONFIG"] = str(debian.postgresql(env.install.major)[0])
+    elif env.install.major != postgres.EMBEDDED_DEFAULT:
+        environment["PG_CONFIG"] = str(env.install.pg_config)
     return subprocess.Popen(
         [sys.executable, "examples/demo.py"],
         cwd=env.repo,
