@@ -53,6 +53,11 @@ class Driver:
         """The directory that holds the inputs and ``expected/``."""
         return REPO / "tests" / self.kind
 
+    @property
+    def database(self) -> str:
+        """The database in which all its tests run."""
+        return f"{EXTENSION}_{self.kind}"
+
     def names(self, only: str | None = None) -> list[str]:
         """The tests in the order in which they run: by name."""
         found = sorted(path.stem for path in (self.directory / self.inputs).glob(f"*{self.suffix}"))
@@ -102,7 +107,7 @@ class Driver:
     def _drive(self, cluster: Cluster, names: list[str], results: Path, outcome: Outcome) -> int:
         """Run the driver, report each verdict as it comes, and return its exit status."""
         install = cluster.install
-        database = cluster.fresh_database(f"{EXTENSION}_{self.kind}", EXTENSION)
+        database = cluster.fresh_database(self.database, EXTENSION)
         for setting, value in DATABASE_SETTINGS.items():
             cluster.psql(f"ALTER DATABASE {database} SET {setting} TO '{value}'")
         program = install.pkglibdir / "pgxs/src/test" / self.program

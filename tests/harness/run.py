@@ -19,6 +19,7 @@ from harness import (
     browser,
     build,
     debian,
+    dumps,
     places,
     pooler,
     postgres,
@@ -130,17 +131,19 @@ def rust_stages(report: Report, installs: dict[int, Install]) -> None:
 
 
 def drive(report: Report, job: Job, only: str | None = None, accept: bool = False) -> None:
-    """Runs the driver on a throwaway server."""
-    server = Server(job.install, job.name.replace(" ", "."))
+    """Runs the driver on a throwaway server; what all tests of the SQL contract leave behind is dumped."""
+    server, driver = Server(job.install, job.name.replace(" ", ".")), DRIVERS[job.kind]
 
     def work() -> tuple[int, int]:
         server.start()
-        counts = DRIVERS[job.kind].run(server.cluster, only, accept).counts()
+        counts = driver.run(server.cluster, only, accept).counts()
         server.check_log()
         return counts
 
     try:
-        report.stage(job.name, work)
+        is_whole = report.stage(job.name, work) and driver.names(only) == driver.names()
+        if is_whole and driver is REGRESS:
+            report.stage(f"pg{job.install.major} dump", lambda: dumps.of_the_tests(server.cluster, driver))
     finally:
         server.end()
 
