@@ -37,9 +37,10 @@ def run() -> int:
         signal.signal(number, lambda received, _: sys.exit(128 + received))
     heading("sendgate: preparing")
     python = venv.ensure()
-    install = prepare.database()
-    daemon = prepare.daemon()
-    node_dir = prepare.node()
+    with prepare.daemon() as program:
+        install = prepare.database()
+        node_dir = prepare.node()
+        daemon = program()
     with ExitStack() as cleanup:
         try:
             fine = _play(cleanup, install, daemon, python, node_dir, seconds)

@@ -16,7 +16,7 @@ if __name__ == "__main__":  # its neighbours have names of the standard library,
 from harness import debian, failures, preflight
 from harness.places import REPO, locked
 from harness.postgres import Install
-from harness.progress import CommandFailed, HarnessError, own_environment, progress, watched
+from harness.progress import Beside, CommandFailed, HarnessError, own_environment, progress, watched
 
 EXTENSION = "sendgate"
 DAEMON = "sendgated"
@@ -60,19 +60,21 @@ def build(install: Install, profile: str | None = None) -> Path:
 
 
 @functools.cache
-def build_daemon(profile: str = "daemon") -> Path:
+def build_daemon(profile: str = "daemon", beside: Beside | None = None) -> Path:
     """Build ``sendgated``, once a run and for all PostgreSQL versions; the path of the program."""
     target = REPO / "target" / "daemon"
     command = ["cargo", "build", "--profile", profile, "-p", DAEMON, "--target-dir", target]
     debian.compilers()
-    cargo(command, f"building {DAEMON}", own_environment(), "build-daemon")
+    cargo(command, f"building {DAEMON}", own_environment(), "build-daemon", beside=beside)
     return target / profile / DAEMON
 
 
-def cargo(command: list, what: str, environment: dict[str, str], log: str, root: Path = REPO) -> None:
+def cargo(
+    command: list, what: str, environment: dict[str, str], log: str, root: Path = REPO, beside: Beside | None = None
+) -> None:
     """Run cargo; if it fails, the compiler's first error and where the whole log is."""
     try:
-        watched(command, what, env=environment, cwd=root)
+        watched(command, what, env=environment, cwd=root, beside=beside)
     except CommandFailed as failure:
         raise failures.explained(failure, what, log) from failure
 
