@@ -10,12 +10,13 @@ import pytest
 
 from harness import build, preflight, verdicts
 from harness.places import REPO
-from packages import before
+from packages import before, content
 from upgrade import checklist
 
 VERSION = build.default_version()
 CARRIED = ("Cargo.toml", "Cargo.lock", "META.json", "extension/sendgate.control", *checklist.FIGURES)
 EARLIER = "0.0.1"
+MAINTAINER = content.maintainer()[0]
 
 
 def git(root: Path, *arguments: str) -> str:
@@ -46,6 +47,8 @@ def ready(tmp_path) -> Path:
     for name in CARRIED:
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(REPO / name, root / name)
+    meta = (root / "META.json").read_text()
+    (root / "META.json").write_text(meta.replace(f'"{MAINTAINER}"', f'"{MAINTAINER} <people@mail.sendgate>"'))
     (root / ".gitignore").write_text("/dist/\n/tests/results/\n")
     home = root / "tests/upgrade/releases" / EARLIER
     home.mkdir(parents=True)
@@ -100,7 +103,8 @@ def test_nothing_is_missing_in_a_tree_that_is_ready(ready):
         ("CHANGELOG.md", "# Changelog\n", f"no heading of {VERSION}"),
         ("CHANGELOG.md", f"## [Unreleased]\n\n- More.\n\n## [{VERSION}] - 2026-11-30\n", "changes under [Unreleased]"),
         ("README.md", f"Version {VERSION} is in the making\n", "in the making"),
-        ("META.json", '{\n"version": "9.9.9",\n"name": "a"}\n', "META.json: 9.9.9"),
+        ("META.json", '{\n"version": "9.9.9",\n"maintainer": ["a"]}\n', "META.json: 9.9.9"),
+        ("META.json", f'{{\n"version": "{VERSION}",\n"maintainer": ["a"]}}\n', "names no maintainer with an address"),
         ("tests/upgrade/releases/0.0.2/install.sql", "", "no upgrade scripts lead from 0.0.2"),
         (f"tests/upgrade/releases/{VERSION}/data.sql", "", f"{VERSION} is frozen already"),
     ],

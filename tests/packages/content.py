@@ -1,6 +1,7 @@
 """Which file goes where in each package. One description serves Debian's packages and RPMs."""
 
 import gzip
+import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,10 @@ HOMEPAGE = "https://pgxn.org/dist/sendgate/"
 # The package's own revision, counted anew for each version of sendgate.
 REVISION = 1
 SECRET = 0o640
+# Of a maintainer whose address META.json does not name: no host has such a name, so that no mail goes astray.
+NO_ADDRESS = "noreply@sendgate.invalid"
+# Hosts that are set aside for examples and tests (RFC 2606): no mail arrives there.
+RESERVED = re.compile(r"(^|\.)(invalid|example|test|localhost|localdomain|example\.(com|net|org))$")
 LICENSE_OF_DEBIAN = "Expat"
 # What people look up on the machine itself; the rest of docs/ is for those who work on sendgate.
 PAGES = {
@@ -161,6 +166,15 @@ def paragraphs(root: Path) -> str:
 def zipped(content: bytes) -> bytes:
     """Compressed, without the time of day."""
     return gzip.compress(content, 9, mtime=0)
+
+
+def maintainer(root: Path = REPO) -> tuple[str, str | None]:
+    """The name that packages give, and the address, from META.json; None if it names none at which mail arrives."""
+    (first, *_) = json.loads((root / "META.json").read_text())["maintainer"]
+    found = re.fullmatch(r"(.+?) <([^<>@\s]+@([^<>@\s]+))>", first)
+    if found is None or RESERVED.search(found[3].lower()):
+        return re.sub(r" <.*", "", first), None
+    return found[1], found[2]
 
 
 def versions(root: Path) -> dict[str, set[str]]:

@@ -10,11 +10,9 @@ from pathlib import Path
 from harness.places import run_dir
 from harness.progress import own_environment, quiet
 
-from . import compiled
-from .content import HOMEPAGE, PACKAGING, REVISION, Package, zipped
+from . import compiled, content
+from .content import HOMEPAGE, NO_ADDRESS, PACKAGING, REVISION, Package, zipped
 
-# Debian's own variables name another one.
-MAINTAINER = ("The sendgate authors", "sendgate@packages.invalid")
 SCRIPTS = ("postinst", "prerm", "postrm")
 # Debian's package of each library that compiled files may need.
 LIBRARIES = {
@@ -115,8 +113,9 @@ def changelog(package: Package, epoch: int) -> str:
 
 
 def maintainer() -> tuple[str, str]:
-    """The name and address that the package gives."""
-    return os.environ.get("DEBFULLNAME") or MAINTAINER[0], os.environ.get("DEBEMAIL") or MAINTAINER[1]
+    """The name and address that the package gives: META.json's, unless Debian's own variables name another builder."""
+    name, address = content.maintainer()
+    return os.environ.get("DEBFULLNAME") or name, os.environ.get("DEBEMAIL") or address or NO_ADDRESS
 
 
 def full_version(package: Package) -> str:

@@ -79,6 +79,8 @@ def make(majors: list[int], kinds: list[str]) -> list[Path]:
     with placed(DIST) as work:
         for write in writers(REPO, majors, kinds):
             write(work)
+    if content.maintainer()[1] is None:
+        progress(f"META.json names no maintainer with an address: the packages say {content.NO_ADDRESS}.")
     if compiled.chosen_profile() != compiled.PROFILE:
         progress(f"These are for work on the packaging, and not for production: PROFILE={compiled.chosen_profile()}.")
     elif majors == preflight.supported() and set(kinds) == set(KINDS):

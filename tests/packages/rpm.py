@@ -9,6 +9,7 @@ from harness import apt
 from harness.places import run_dir
 from harness.progress import own_environment, quiet
 
+from . import content
 from .content import HOMEPAGE, PACKAGING, REVISION, File, Package
 
 # Said by rpm for the machine that built it, unless told otherwise.
@@ -60,6 +61,7 @@ def spec(package: Package, stage: Path) -> str:
         "RELEASE": REVISION,
         "SUMMARY": package.summary,
         "MAJOR": package.major,
+        "PACKAGER": packager(),
         "URL": HOMEPAGE,
         "DESCRIPTION": package.description,
         "FILES": "\n".join(listed(package)),
@@ -67,6 +69,12 @@ def spec(package: Package, stage: Path) -> str:
     for name, value in values.items():
         text = text.replace(f"@{name}@", str(value))
     return text
+
+
+def packager() -> str:
+    """Who made the package, as META.json says."""
+    name, address = content.maintainer()
+    return f"{name} <{address or content.NO_ADDRESS}>"
 
 
 def mode(package: Package, file: File) -> int:

@@ -63,6 +63,15 @@ def versions(root: Path) -> Iterator[Missing]:
         yield Missing(f"there is a tag v{version} already", "begin the next version: make release")
 
 
+def maintainer(root: Path) -> Iterator[Missing]:
+    """Packages name a person who can be reached; META.json is the one place that says who."""
+    if content.maintainer(root)[1] is None:
+        yield Missing(
+            "META.json names no maintainer with an address, which the packages give",
+            'write there "maintainer": ["Name <address>"], of a host that receives mail',
+        )
+
+
 def changelog(root: Path) -> Iterator[Missing]:
     """The changes have a heading of this version with a date, and none are left without one."""
     text, version = (root / "CHANGELOG.md").read_text(), build.default_version(root)
@@ -154,6 +163,7 @@ def packages(root: Path) -> Iterator[Missing]:
 CHECKS: dict[str, Callable[[Path], Iterator[Missing]]] = {
     "everything is committed": committed,
     "one version in every file": versions,
+    "the maintainer": maintainer,
     "the changelog": changelog,
     "upgrade scripts": upgrades,
     "the README": pages,
