@@ -5,14 +5,13 @@ from collections.abc import Callable
 
 from harness.progress import HarnessError, progress
 
-from .roots import NAMED, SOURCE, USER, Result, Root, Workshop
+from . import mistakes
+from .roots import NAMED, SOURCE, USER, Root, Workshop
 from .summary import Line, Summary
 
 CLONE = f"git clone --quiet {SOURCE}/sendgate.bundle"
 RUN = "make run DEMO_SECONDS=5"
 TEST = "PROFILE=quick make test PG=18 ONLY=regress/10"
-# A preflight promises two seconds; the rest is for make, Python and a busy machine.
-PREFLIGHT_SECONDS_MAX = 4
 # Crates that depend on libclang are built again; the others do not matter to these cases.
 FORGET_BINDINGS = "rm -rf target/pg18/quick/build/pgrx-pg-sys-* target/pg18/quick/.fingerprint/pgrx-pg-sys-*"
 BREAK = "echo 'const BROKEN: u8 = \"text\";' >> extension/src/lib.rs"
@@ -29,7 +28,9 @@ def lacking(summary: Summary, bare: Root, _: Root) -> None:
         r"sudo apt-get install .*gcc libc6-dev",
         r"sudo apt-get .*python3-pip",
     )
-    summary.add(bare, "nothing installed", "make run says what is missing", _hurried(done), *everything, status=2)
+    summary.add(
+        bare, "nothing installed", "make run says what is missing", mistakes.hurried(done), *everything, status=2
+    )
 
 
 def as_root(summary: Summary, _: Root, ready: Root) -> None:
@@ -53,7 +54,7 @@ def as_user(summary: Summary, _: Root, ready: Root) -> None:
     clone(root, USER, "other")
     done = root.run(RUN, "offline-fresh", USER, f"/home/{USER}/other", offline=True)
     said = (r"cannot be reached", r"libclang==", r"connect this machine")
-    summary.add(root, "no network, nothing fetched", "make run says so", _hurried(done), *said, status=2)
+    summary.add(root, "no network, nothing fetched", "make run says so", mistakes.hurried(done), *said, status=2)
     version = newest_llvm(root)
     root.install(f"libclang-cpp{version}")
     step(summary, root, f"beside libclang-cpp{version}", f"{FORGET_BINDINGS}; {RUN}", "Verdict", r"building sendgate")
@@ -62,14 +63,29 @@ def as_user(summary: Summary, _: Root, ready: Root) -> None:
     step(summary, root, "libclang without headers", headerless, "Verdict", r"building sendgate")
     wrong = f"export LIBCLANG_PATH=/usr/lib/{version}; {RUN}"
     done = root.run(wrong, "wrong-path", USER, f"/home/{USER}/sendgate")
-    summary.add(root, "a wrong LIBCLANG_PATH", "make run says so", _hurried(done), "bindgen cannot load that", status=2)
+    summary.add(
+        root, "a wrong LIBCLANG_PATH", "make run says so", mistakes.hurried(done), "bindgen cannot load that", status=2
+    )
     done = root.run(f"{BREAK}; {RUN}", "broken", USER, f"/home/{USER}/sendgate")
     said = (r"The first error:\n +error\[E0308\]: mismatched types", r"The whole log: .*\.run/logs/build-pg18\.log")
     summary.add(root, "code that does not compile", "make run shows the error", done, *said, status=2)
     root.remove()
 
 
-CASES: dict[str, Callable[[Summary, Root, Root], None]] = {"lacking": lacking, "root": as_root, "user": as_user}
+def bad_input(summary: Summary, _: Root, ready: Root) -> None:
+    """What ``make install``, ``package`` and ``test`` say about servers, versions and compilers that will not do."""
+    root = ready.copy("mistakes")
+    clone(root, "root")
+    mistakes.play(summary, root)
+    root.remove()
+
+
+CASES: dict[str, Callable[[Summary, Root, Root], None]] = {
+    "lacking": lacking,
+    "mistakes": bad_input,
+    "root": as_root,
+    "user": as_user,
+}
 
 
 def suite(summary: Summary, workshop: Workshop, name: str, only: str | None) -> None:
@@ -109,10 +125,3 @@ def newest_llvm(root: Root) -> str:
     if not versions:
         raise HarnessError(f"{root.suite} has no package libclang-cpp…; see {found.log}")
     return max(versions, key=int)
-
-
-def _hurried(done: Result) -> Result:
-    """A preflight that takes too long has failed, whatever it says."""
-    if done.seconds <= PREFLIGHT_SECONDS_MAX:
-        return done
-    return Result(0, done.seconds, done.output, done.log)
