@@ -1,5 +1,6 @@
 """What packages say and carry, without building one: control files, file lists, versions, configuration, bad input."""
 
+import json
 import re
 import subprocess
 import tomllib
@@ -10,7 +11,7 @@ import pytest
 from harness import build, machine
 from harness.places import REPO
 from harness.progress import HarnessError
-from packages import cases, compiled, content, deb, package, rpm, shell, source
+from packages import cases, compiled, content, deb, package, rpm, rpm_cases, shell, source
 
 EPOCH = 1_700_000_000
 # Stands for a compiled file: `true` is one.
@@ -107,6 +108,35 @@ def test_control_files(extension, daemon):
     assert {"adduser", "ca-certificates"} <= set(said["Depends"].split(", "))
 
 
+@pytest.mark.parametrize(
+    ("named", "found"),
+    [
+        ("Ada <ada@mail.sendgate>", ("Ada", "ada@mail.sendgate")),
+        ("Ada", ("Ada", None)),
+        ("Ada <ada@example.com>", ("Ada", None)),
+        ("Ada <ada@mail.example.org>", ("Ada", None)),
+        ("Ada <ada@packages.invalid>", ("Ada", None)),
+        ("Ada <ada>", ("Ada", None)),
+    ],
+)
+def test_the_maintainer_is_the_one_of_the_meta_file(tmp_path, monkeypatch, named, found):
+    (tmp_path / "META.json").write_text(json.dumps({"maintainer": [named, "Bob <bob@mail.sendgate>"]}))
+    assert content.maintainer(tmp_path) == found
+
+
+def test_packages_name_the_maintainer(extension, monkeypatch):
+    """Without an address, one at which no mail arrives; Debian's own variables name another."""
+    for name in ("DEBFULLNAME", "DEBEMAIL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(content, "maintainer", lambda: ("Ada", None))
+    assert fields(extension)["Maintainer"] == "Ada <noreply@sendgate.invalid>"
+    assert "Packager: Ada <noreply@sendgate.invalid>\n" in rpm.spec(extension, Path("/stage"))
+    monkeypatch.setattr(content, "maintainer", lambda: ("Ada", "ada@mail.sendgate"))
+    assert " -- Ada <ada@mail.sendgate>  " in deb.changelog(extension, EPOCH)
+    monkeypatch.setenv("DEBEMAIL", "bob@mail.sendgate")
+    assert fields(extension)["Maintainer"] == "Ada <bob@mail.sendgate>"
+
+
 def test_maintainer_scripts_are_sound(extension, daemon):
     """A shell reads each without complaint, and nothing in them is still to be filled in."""
     for one in (extension, daemon):
@@ -131,6 +161,32 @@ def test_crates_of_the_daemon_are_named_without_this_machines_directories():
     said = compiled.licences(REPO, build.DAEMON).decode()
     assert re.search(r"^tokio v[\d.]+ \| MIT \| https", said, re.MULTILINE), said[:500]
     assert str(REPO) not in said
+
+
+@pytest.mark.parametrize(
+    ("need", "is_known"),
+    [
+        ("postgresql17-server", True),
+        ("libc.so.6(GLIBC_2.34)(64bit)", True),
+        ("libgcc_s.so.1()(64bit)", True),
+        ("rpmlib(PayloadIsXz) <= 5.2-1", True),
+        ("postgresql-17", False),
+        ("libssl.so.3()(64bit)", False),
+    ],
+)
+def test_what_rpms_need_has_the_names_of_such_systems(need, is_known):
+    assert bool(rpm_cases.NEEDS.fullmatch(need)) == is_known
+
+
+def test_another_clone_is_named_alike_in_compiled_files(tmp_path, monkeypatch):
+    """The directories of sources and of crates do not get into them."""
+    flags = []
+    for name in ("one", "two"):
+        monkeypatch.setenv("CARGO_HOME", str(tmp_path / name / "cargo"))
+        (said,) = compiled.same_everywhere(tmp_path / name).values()
+        flags.append(said.replace(str(tmp_path / name), "HERE"))
+    assert flags[0] == flags[1]
+    assert compiled.SOURCES in flags[0] and compiled.CRATES in flags[0]
 
 
 # --- versions ---
@@ -266,7 +322,7 @@ def test_a_wrong_time_is_refused(monkeypatch, tmp_path):
 
 
 def test_every_step_is_a_shell_script():
-    for command in (shell.ACCOUNT, shell.LOGIN, shell.CONFIGURE, shell.daemon()):
+    for command in (shell.ACCOUNT, shell.LOGIN, shell.CONFIGURE, shell.daemon(), rpm_cases.PGDG):
         subprocess.run(["bash", "-n"], input=shell.step(15, command).encode(), check=True)
     assert set(cases.SUITES.values()) < set(package.preflight.supported())
 

@@ -5,7 +5,8 @@
 - ``compiled``    compiling so that two builds are the same bytes; what a library needs of the system
 - ``deb``, ``rpm``, ``source``   the three kinds of packages
 - ``before``      the release before, built from its own sources
-- ``main``, ``cases``            ``make test-packages``
+- ``main``, ``cases``, ``rpm_cases``   ``make test-packages``
+- ``second``      a second compilation, in another clone
 - ``containers``  ``make test-containers``
 
 What is no code, the unit and the configuration for instance, is in ``packaging/``.

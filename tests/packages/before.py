@@ -9,7 +9,7 @@ from harness.places import REPO, locked, run_dir
 from harness.progress import HarnessError, progress, quiet
 from upgrade import releases
 
-from . import compiled, content, deb
+from . import compiled, content, deb, rpm
 
 # What it does is tested, not how fast: built in a fraction of the time.
 QUICK = {"CARGO_PROFILE_QUICK_OPT_LEVEL": "0", "CARGO_PROFILE_QUICK_LTO": "off"}
@@ -46,14 +46,16 @@ def commit_of(version: str) -> str:
 
 
 def packages(majors: list[int], directory: Path, epoch: int) -> list[Path]:
-    """Debian's packages of the release before, for these versions and of its daemon, in the directory."""
+    """Debian's packages and RPMs of the release before, for these versions and of its daemon, in the directory."""
     root = sources()
     found = []
     for major in majors:
         library = compiled.library(postgres.for_version(major, progress), root, "quick", **QUICK)
         licences = compiled.licences(root, build.EXTENSION, f"pg{major}")
-        found.append(deb.write(content.extension(root, content.DEBIAN, major, library, licences), directory, epoch))
+        for kind, layout in ((deb, content.DEBIAN), (rpm, content.PGDG_RPM)):
+            found.append(kind.write(content.extension(root, layout, major, library, licences), directory, epoch))
     program = compiled.program(root, "quick", **QUICK)
     licences = compiled.licences(root, build.DAEMON)
-    found.append(deb.write(content.daemon(root, program, licences), directory, epoch))
+    package = content.daemon(root, program, licences)
+    found += [kind.write(package, directory, epoch) for kind in (deb, rpm)]
     return found

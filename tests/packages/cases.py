@@ -7,6 +7,7 @@ from fresh.summary import Line, Summary
 from harness import build
 from harness.progress import HarnessError, progress
 
+from . import rpm_cases
 from .shell import ACCOUNT, CONFIGURE, LOGIN, PACKAGES, daemon, operation, step
 
 # Each Debian with the version of PostgreSQL that it ships.
@@ -212,8 +213,11 @@ CASES: dict[str, Callable[[Summary, Root, int], None]] = {
     "install": first_send,
     "upgrade": upgrade,
     "mistakes": mistakes,
+    "rpm": rpm_cases.rpms,
     "lint": lint,
 }
+# Those that need the packages of the release before.
+WITH_BEFORE = ("upgrade", "rpm")
 
 
 def suite(summary: Summary, workshop: Workshop, name: str, only: str | None) -> None:

@@ -3,8 +3,9 @@
     python3 tests/packages/main.py [--suite bookworm] [--case install]
 
 Debian 12 and 13 with their own PostgreSQL, 15 and 17: install, a guarded send, the daemon as its unit runs it, the
-upgrade from the release before with data, remove, purge, install again, mistakes, lintian. Then the other versions'
-packages on the private servers of `make test`, the RPMs' contents, and that a second build has the same bytes.
+upgrade from the release before with data, remove, purge, install again, mistakes, the RPMs by Debian's rpm, lintian.
+Then the other versions' packages on the private servers of `make test`, what the RPMs need, and that packages that are
+written twice, and files that are compiled in two clones, have the same bytes.
 Needs root and debootstrap. Logs are in tests/results/packages/; all roots are removed at the end.
 """
 
@@ -28,7 +29,7 @@ from harness.cluster import Cluster
 from harness.places import REPO, RESULTS, run_dir, server_dir
 from harness.postgres import Install
 from harness.progress import HarnessError, ended, progress, quiet
-from packages import before, cases, compiled, package
+from packages import before, cases, compiled, package, rpm_cases, second
 
 LOGS = RESULTS / "packages"
 HERE = "here"
@@ -47,6 +48,8 @@ def main() -> int:
     majors = [cases.SUITES[name] for name in suites]
     if not arguments.suite and arguments.case in (None, *OTHERS):
         majors = preflight.supported()
+    if arguments.case == "clones":  # two compilations of one version are enough to wait for
+        majors = majors[-1:]
     package.check(list(package.KINDS), [str(major) for major in majors])
     summary, directory = Summary(), roots.directory()
     try:
@@ -68,7 +71,7 @@ def main() -> int:
 def build_all(majors: list[int], suites: list[str], case: str | None) -> None:
     """The packages at hand and, for the upgrade, those of the release before."""
     package.make(majors, list(package.KINDS))
-    if case in (None, "upgrade"):
+    if case in (None, *cases.WITH_BEFORE):
         target = run_dir() / "packages-before"
         shutil.rmtree(target, ignore_errors=True)
         target.mkdir()
@@ -78,7 +81,7 @@ def build_all(majors: list[int], suites: list[str], case: str | None) -> None:
 def in_roots(summary: Summary, directory: Path, suites: list[str], case: str | None) -> None:
     """The cases of each suite, with the packages where its roots find them."""
     workshop = roots.Workshop(directory, LOGS)
-    for path in package.DIST.glob("*.deb"):
+    for path in (*package.DIST.glob("*.deb"), *package.DIST.glob("*.rpm")):
         shutil.copy(path, directory / "source")
     if (run_dir() / "packages-before").exists():
         shutil.copytree(run_dir() / "packages-before", directory / "source/before")
@@ -140,26 +143,44 @@ def servers(majors: list[int]) -> str:
     return f"a guarded send on PostgreSQL {', '.join(tried)} of make test"
 
 
-def rpms(majors: list[int]) -> str:
-    """The RPMs say what they need, and their files are the ones that Debian's packages have."""
+def needs(majors: list[int]) -> str:
+    """The RPMs say what they need, in the names of such systems; their files are the ones that Debian's packages have."""
     for major in majors:
         (rpm,) = package.DIST.glob(f"sendgate_{major}-*.rpm")
         listed = quiet(["rpm", "-qp", "--nosignature", "--list", rpm]).splitlines()
         assert f"/usr/pgsql-{major}/lib/{build.EXTENSION}.so" in listed, listed
         needed = quiet(["rpm", "-qp", "--nosignature", "--requires", rpm])
         assert f"postgresql{major}-server" in needed and "libc.so.6(GLIBC" in needed, needed
+        named_as_there(needed)
         (deb,) = package.DIST.glob(f"postgresql-{major}-sendgate_*.deb")
         carried = quiet(["dpkg-deb", "--contents", deb])
         scripts = {Path(path).name for path in listed if "/share/extension/" in path}
         assert scripts and all(script in carried for script in scripts), scripts
     (rpm,) = package.DIST.glob(f"{build.DAEMON}-*.rpm")
+    named_as_there(quiet(["rpm", "-qp", "--nosignature", "--requires", rpm]))
     dumped = quiet(["rpm", "-qp", "--nosignature", "--dump", rpm])
     (tokens,) = [line for line in dumped.splitlines() if "tokens.toml" in line]
     assert " 0100640 root sendgated 1 " in tokens, tokens
     return "RPMs: files, needs, modes"
 
 
-OTHERS: dict[str, Callable[[list[int]], str]] = {"twice": same_bytes, "servers": servers, "rpm": rpms}
+def named_as_there(needed: str) -> None:
+    """Every need has a name that PGDG's or the system's packages provide."""
+    strange = [line for line in needed.splitlines() if line.strip() and not rpm_cases.NEEDS.fullmatch(line.strip())]
+    assert not strange, f"RPMs need {', '.join(strange)}"
+
+
+def clones(majors: list[int]) -> str:
+    """The newest version's library and the daemon, compiled in another clone: the same bytes as here."""
+    return second.compare(majors[-1:])
+
+
+OTHERS: dict[str, Callable[[list[int]], str]] = {
+    "twice": same_bytes,
+    "clones": clones,
+    "servers": servers,
+    "needs": needs,
+}
 
 if __name__ == "__main__":
     sys.exit(ended(main))
