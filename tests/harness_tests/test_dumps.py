@@ -17,7 +17,7 @@ def cluster(directory: Path, said: str, warned: str = "", status: int = 0) -> Si
     script = f"import sys; print({said!r}); sys.stderr.write({warned!r}); sys.exit({status})"
     program.write_text(f"#!{sys.executable}\n{script}\n")
     program.chmod(0o755)
-    install = SimpleNamespace(program=lambda name: directory / name, environment=lambda: {})
+    install = SimpleNamespace(program=lambda name: directory / name, environment=dict)
     return SimpleNamespace(install=install, dsn=lambda database: f"dbname={database}")
 
 
