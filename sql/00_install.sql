@@ -55,7 +55,7 @@ BEGIN
             RAISE EXCEPTION USING
                 ERRCODE = 'duplicate_object',
                 MESSAGE = pg_catalog.format('role "%s" exists already and %s', role_name, problem),
-                DETAIL = 'sendgate grants this role its rights; a role that somebody else controls would take them over.',
+                DETAIL = 'sendgate grants this role its rights; a role that another user controls would take them over.',
                 HINT = pg_catalog.format('Rename or drop the role "%s", or ALTER it to a plain NOLOGIN role without foreign members or admins.', role_name);
         END IF;
     END LOOP;

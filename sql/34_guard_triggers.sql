@@ -25,7 +25,7 @@ SELECT n.nspname::text AS schema_name, c.relname::text AS table_name, t.tgname::
            WHEN t.tgenabled = 'R' THEN 'It fires only under session_replication_role = replica: other rows pass it unseen.'
            WHEN v.fault IS NOT NULL OR p.proname <> 'guard_send' THEN NULL
            WHEN c.relpersistence = 'u' THEN
-               'The table is unlogged: a crash empties it, and nobody knows any more what the operations of its rows came to.'
+               'The table is unlogged: a crash empties it, and it is not known any more what the operations of its rows came to.'
            WHEN t.tgtype & 16 <> 0 AND t.tgqual IS NULL AND cardinality(t.tgattr::smallint[]) = 0 THEN
                'It asks at every update of a row, also at one that reports an outcome: give it a WHEN, such as WHEN (NEW.status = ''sending'' AND OLD.status IS DISTINCT FROM ''sending'').'
            WHEN NOT EXISTS (

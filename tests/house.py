@@ -44,7 +44,7 @@ APART = {("extension/src", "verbs"), ("daemon/src", "commands")}
 FILE_LINES_MAX = 400  # beyond that a file has two subjects
 MAP_LINES_MAX = 80  # lib.rs and main.rs are maps
 CODE = {".rs", ".py", ".sql", ".mjs", ".sh"}
-READ = CODE | {".md", ".yml", ".spec"}
+READ = CODE | {".md", ".yml", ".spec", ".html"}
 # Frozen releases are never edited; expected output is printed by the server; the rest is not ours.
 FROZEN = re.compile(r"(^|/)(releases|expected|node_modules|target|results|\.run)/|^sql/sendgate--")
 

@@ -1,4 +1,4 @@
-"""Keeps some words out of comments, docstrings, the catalog's comments and the pages.
+"""Keeps some words out of comments, docstrings, the catalog's comments, messages and the pages.
 
 They are not wrong, but sentences that are built around them have to be read twice, mostly because the subject is
 missing: `what was put off waits for whoever comes first`. Say instead who does what to which thing, with the words
@@ -7,6 +7,7 @@ of the glossary in CONTRIBUTING.md. `tests/house.py` calls this.
 
 import ast
 import io
+import itertools
 import re
 import tokenize
 from collections.abc import Iterator
@@ -67,7 +68,9 @@ def sentences(suffix: str, text: str) -> Sentences:
     if suffix in PROSE:
         return iter([(1, re.sub(r"^```.*?^```", _blank, text, flags=re.MULTILINE | re.DOTALL))])
     if suffix in SLASHES:
-        return _after("//", text)
+        return itertools.chain(_after("//", text), _strings(text))
+    if suffix == ".html":
+        return iter([(1, text)])
     if suffix in HASHES:
         return _after("#", text)
     if suffix == ".sql":
@@ -90,6 +93,12 @@ def _sql(text: str) -> Sentences:
     yield from _after("--", text)
     for match in SQL_COMMENT.finditer(text):
         yield text.count("\n", 0, match.start()) + 1, match[0]
+
+
+def _strings(text: str) -> Sentences:
+    """What stands in double quotes, line by line: messages, hints and pages."""
+    for number, line in enumerate(text.split("\n"), 1):
+        yield from ((number, quoted) for quoted in re.findall(r'"((?:[^"\\]|\\.)*)"', line))
 
 
 def _after(mark: str, text: str) -> Sentences:

@@ -111,7 +111,8 @@ impl Config {
         let tokens_file = options.tokens_file.as_ref().or(file.tokens_file.as_ref());
         let tokens = tokens_file.map(|path| Tokens::read(path)).transpose()?.unwrap_or_default();
         if console == ConsoleMode::SignedIn && tokens.is_empty() {
-            let hint = "nobody could sign in: name a --tokens-file, or leave --console at read-only or off";
+            let hint =
+                "no operator could sign in: name a --tokens-file, or leave --console at read-only or off";
             return Err(Error::Usage(hint.to_owned()));
         }
         let console_hosts = match options.console_hosts.as_slice() {
@@ -148,7 +149,7 @@ impl Config {
                  or add --listen-anywhere and --tokens-file if you mean it"
             ))),
             Some(address) if self.tokens.is_empty() => Err(Error::Usage(format!(
-                "{address} can be reached from other machines, and nobody could sign in there; \
+                "{address} can be reached from other machines, and no operator could sign in there; \
                  name a --tokens-file, or listen on {LISTEN_DEFAULT}"
             ))),
             _ => Ok(found),

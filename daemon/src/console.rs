@@ -87,23 +87,23 @@ impl Console {
     }
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
-        self.sessions.lock().expect("nobody panics while holding it")
+        self.sessions.lock().expect("no thread panics while it holds this")
     }
 
     fn attempts(&self) -> MutexGuard<'_, Attempts> {
-        self.attempts.lock().expect("nobody panics while holding it")
+        self.attempts.lock().expect("no thread panics while it holds this")
     }
 
     fn bearers(&self) -> MutexGuard<'_, Attempts> {
-        self.bearers.lock().expect("nobody panics while holding it")
+        self.bearers.lock().expect("no thread panics while it holds this")
     }
 
     fn zones(&self) -> MutexGuard<'_, Zones> {
-        self.zones.lock().expect("nobody panics while holding it")
+        self.zones.lock().expect("no thread panics while it holds this")
     }
 
     fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().expect("nobody panics while holding it")
+        self.desk.lock().expect("no thread panics while it holds this")
     }
 
     /// One turn on the connection that all pages share: waits for it, asks, and lets it go.
@@ -123,14 +123,14 @@ impl Console {
 
     /// All accounts together, counted anew unless the last answer is fresh; none if counting took too long for a page.
     async fn fleet(&self, session: &Session) -> Result<Option<Arc<Fleet>>> {
-        let known = self.fleet.lock().expect("nobody panics while holding it").clone();
+        let known = self.fleet.lock().expect("no thread panics while it holds this").clone();
         if let Some(fleet) = known.filter(|fleet| fleet.is_fresh(Instant::now())) {
             return Ok(Some(fleet));
         }
         match session.fleet().await {
             Ok(fleet) => {
                 let fleet = Arc::new(fleet);
-                *self.fleet.lock().expect("nobody panics while holding it") = Some(fleet.clone());
+                *self.fleet.lock().expect("no thread panics while it holds this") = Some(fleet.clone());
                 Ok(Some(fleet))
             }
             Err(error) if error.code() == Some(&SqlState::QUERY_CANCELED) => Ok(None),
@@ -140,7 +140,7 @@ impl Console {
 
     /// Forgets how all accounts stood: an operator changed something.
     fn forget_fleet(&self) {
-        *self.fleet.lock().expect("nobody panics while holding it") = None;
+        *self.fleet.lock().expect("no thread panics while it holds this") = None;
     }
 
     /// Waits for acts that are under way, for at most a second.

@@ -44,7 +44,7 @@ def nothing_sent_to_who_opted_out(case: Case) -> Check:
     name = "nothing is sent to who opted out"
     since = {row["prospect_id"]: row["suppressed_at"] for row in case.books.suppressions}
     if not since:
-        return Check(name, None, "nobody did")
+        return Check(name, None, "no prospect did")
     late = [
         row
         for row in case.books.operations.values()

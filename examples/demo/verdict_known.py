@@ -33,7 +33,7 @@ def went_on_when_told(case: Case) -> Check:
         if row["action"] == "clear" and row["reason"] == "balance_evidence"
     }
     if not cleared:
-        return Check(name, None, "nobody topped up")
+        return Check(name, None, "no account was topped up")
     after = {
         account: [row for row in _inmails(case, account) if row["reserved_at"] >= at and row["state"] == "delivered"]
         for account, at in cleared.items()

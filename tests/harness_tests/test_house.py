@@ -68,6 +68,11 @@ FAULTS = {
         {"extension/src/postgres/row.rs": "fn f() {} // whoever comes first\n"},
         "postgres/row.rs:1: “whoever”. Name the subject: the worker, call or session",
     ),
+    "a word in a message": (
+        {"daemon/src/db.rs": 'fn f() {\n    say("held by somebody else");\n}\n'},
+        "daemon/src/db.rs:2: “somebody”",
+    ),
+    "a word in a template": ({"daemon/templates/page.html": "<p>Nobody knows.</p>\n"}, "page.html:1: “Nobody”"),
     "a word in a docstring": (
         {"tests/e2e/test_a.py": 'def f():\n    """Waits.\n\n    Nobody else does."""\n'},
         "tests/e2e/test_a.py:4: “Nobody”",
@@ -126,7 +131,7 @@ def test_comments_and_tests_of_a_module_are_no_imports(build):
 
 def test_names_and_texts_may_have_any_word(build):
     allowed = {
-        "extension/src/postgres/row.rs": 'fn nobody() { warn("nobody is there") }\n',
+        "extension/src/postgres/row.rs": 'fn nobody() { warn("no one is there") }\n',
         "tests/e2e/test_a.py": 'def test_nobody():\n    """As the user ``nobody``."""\n    says("nobody // yet")\n',
         "tests/regress/sql/20_reserve.sql": "SELECT sendgate.reserve('nobody -- of which');\n",
         "docs/operations.md": "Servers run as `nobody`.\n\n```\nsudo -u nobody psql\n```\n",

@@ -67,7 +67,7 @@ pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
     };
     session.close().await;
     found?;
-    let Some(report) = report else { return Err(nobody(&arguments.account)) };
+    let Some(report) = report else { return Err(no_account(&arguments.account)) };
     if arguments.json {
         print(&json_line(&report));
     } else {
@@ -88,13 +88,13 @@ async fn found(session: &Session, text: &str) -> Result<String> {
     }
     let named = session.accounts_named(text, NAMED_MAX + 1).await?;
     match named.as_slice() {
-        [] => Err(nobody(text)),
+        [] => Err(no_account(text)),
         [one] => Ok(one.id.clone()),
         several => Err(Error::Usage(several_of(text, several))),
     }
 }
 
-fn nobody(text: &str) -> Error {
+fn no_account(text: &str) -> Error {
     Error::Usage(format!("there is no account {}; sendgated status lists them", stripped(text)))
 }
 
@@ -174,7 +174,7 @@ fn as_text(style: Style, report: &Report) -> String {
     out += &list(style, "What happened to its breaker", &account.breaker_history, changed);
     out += &list(style, "What happened to its cooldowns", &account.cooldown_history, cooled);
     out += &list(style, "Skipped today", &account.skips_today, skipped);
-    out += &list(style, "Nobody knows what became of", &account.unresolved, unresolved);
+    out += &list(style, "Unknown outcomes", &account.unresolved, unresolved);
     out += &list(style, "Last corrections", &account.corrections, corrected);
     out += &list(style, "Open alerts", &account.alerts, alerted);
     out
@@ -302,7 +302,7 @@ fn breaker(style: Style, breaker: &Breaker, now: Timestamp) -> String {
 }
 
 fn unresolved(operation: &Unresolved) -> String {
-    let said = operation.error.as_ref().map_or_else(|| "nobody answered in time".to_owned(), shown);
+    let said = operation.error.as_ref().map_or_else(|| "not answered in time".to_owned(), shown);
     let (prospect, at) = (shown(&operation.prospect_id), operation.reserved_at.to_iso());
     let settle = format!("resolve_operation(…, '{}', sent => …)", operation.operation_id);
     format!("{} to {prospect}, reserved {at}: {said}; {settle}", operation.action)

@@ -172,7 +172,7 @@ async fn look_at_grants(session: &Session, server: &Server, findings: &mut Findi
     } else {
         findings.bad(
             format!("{user} may not call {}", missing.join(", ")),
-            "GRANT EXECUTE on them to sendgate_daemon, as shipped; somebody revoked it",
+            "GRANT EXECUTE on them to sendgate_daemon, as shipped; it was revoked",
         );
     }
     let public = session.public_grants().await?;
@@ -210,7 +210,7 @@ async fn look_at_settings(session: &Session, findings: &mut Findings) -> Result<
                 findings.bad(what, "remove it from the configuration file and reload, unless this is a test");
             }
             "fsync" | "full_page_writes" => {
-                findings.bad(what, "switch it on: a crash could forget what was sent");
+                findings.bad(what, "switch it on: a crash could forget sends");
             }
             "autovacuum" => findings.bad(what, "switch it on: the hot tables need it"),
             _ => findings.note(what),

@@ -105,7 +105,7 @@ impl Tokens {
             tokens.push((name, hash, role));
         }
         if tokens.is_empty() {
-            return Err("it names nobody".to_owned());
+            return Err("it has no name".to_owned());
         }
         Ok(Tokens(tokens))
     }

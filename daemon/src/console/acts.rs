@@ -153,7 +153,7 @@ pub async fn perform(
         Ok(()) => Ok(Redirect::to(&query.back(kind)).into_response()),
         Err(Refused::Unknown(text)) => {
             let advice = "Look at the account before you do it again.";
-            Err(Problem::unavailable("Nobody knows whether this was done", &format!("{text} {advice}")))
+            Err(Problem::unavailable("It is not known whether this was done", &format!("{text} {advice}")))
         }
         Err(Refused::No(status, text)) => {
             match asked(&console, Some(visitor), &uri, &query, given, Some(text.clone())).await {
@@ -184,7 +184,7 @@ fn gone(kind: Kind, id: &str) -> Problem {
         Kind::Acknowledge => Problem::new(
             StatusCode::NOT_FOUND,
             "This alert is not open",
-            "It was closed meanwhile, by somebody or by itself.",
+            "It was closed meanwhile, by another operator or by itself.",
         ),
         Kind::Sent | Kind::NotSent => Problem::new(
             StatusCode::NOT_FOUND,

@@ -179,7 +179,7 @@ impl From<Error> for Problem {
         let code = error.code().map(SqlState::code).unwrap_or_default();
         match error.retry() {
             _ if error.is_held() => Problem::unavailable(
-                "Somebody holds what this page reads",
+                "Another session holds what this page reads",
                 "A table is locked: it is being altered or rewritten, say. Try again in a moment.",
             ),
             _ if code == SqlState::QUERY_CANCELED.code() => Problem::unavailable(

@@ -70,7 +70,7 @@ pub async fn sign_in(
     }
     let Some((name, role)) = console.tokens.owner_of(&form.token) else {
         tracing::warn!(from = %from.ip(), "a wrong token");
-        let problem = Some("Nobody has this token.");
+        let problem = Some("No operator has this token.");
         return Ok((StatusCode::FORBIDDEN, asked(&console, &form.next, problem)).into_response());
     };
     console.attempts().was_right(from.ip());

@@ -113,7 +113,7 @@ pub(super) fn count(
 pub(super) fn tell(spi: &Spi, expired: &[(Held<'_>, i32)], now: Instant) {
     for (held, count) in expired {
         let detail = format!(
-            "{count} operations were not answered in time; they hold their slots until somebody settles them"
+            "{count} operations were not answered in time; they hold their slots until an operator settles them"
         );
         alerts::open(spi, *held, ALERT, now.day(), &detail, now);
     }

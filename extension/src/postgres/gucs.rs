@@ -204,7 +204,7 @@ pub fn define() {
     modes::define();
     GucRegistry::define_string_guc(
         c"sendgate.actor",
-        c"On whose behalf a member of sendgate_daemon acts; ignored from everybody else.",
+        c"On whose behalf a member of sendgate_daemon acts; ignored from other users.",
         c"",
         &ACTOR,
         GucContext::Userset,

@@ -235,7 +235,7 @@ fn lock_timeout(timeout_ms: i32) -> Error {
     Error::new(
         Code::LockTimeout,
         format!("the account is held by another transaction for more than {timeout_ms} ms"),
-        "Every decision about an account is made while its row is held; somebody keeps it, or has its table locked.",
+        "Every decision about an account is made while its row is held; another session keeps it, or has its table locked.",
         "Nothing was changed: try again. Commit right after reserve, confirm and rollback, before calling the provider; pg_blocking_pids() names the holder.",
     )
 }

@@ -213,7 +213,7 @@ fn delivered(operation: OperationId) -> Error {
     Error::new(
         Code::AlreadyDelivered,
         format!("operation {} was delivered and cannot be rolled back", ids::show(operation)),
-        "What was sent keeps its slot: the operation was confirmed, or an operator settled it as sent.",
+        "A sent message keeps its slot: the operation was confirmed, or an operator settled it as sent.",
         "Nothing is to be done. If the worker retried after a lost answer, the first call counted.",
     )
 }

@@ -44,7 +44,7 @@ def test_the_console_says_why_and_what_is_missing(env):
         console.says("restored from Tuesday")
         wait_for(lambda: env.psql(PROGRESS) == "t|t", "the daemon to check the books")
         console.open("/")
-        console.says("the books have been checked, and somebody may resume")
+        console.says("the books have been checked, and an operator may resume")
         console.follow("Resume everything")
         console.confirm("Resume everything", None)
         console.says("Everything goes on.")

@@ -109,7 +109,7 @@ def test_alerts_are_acknowledged(env):
         console.open("/alerts")
         console.says("delivered after rollback")
         console.browser.click(console.browser.find("a[href*='do=acknowledge']"))
-        console.says("nobody yet")
+        console.says("no operator yet")
         console.confirm("Acknowledge", "the worker said failed too early")
         console.says("The alert is acknowledged.")
         console.says("No alert is open.")

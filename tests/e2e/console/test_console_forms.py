@@ -53,7 +53,7 @@ def test_a_held_account_holds_up_its_own_act_alone(env):
         status, text = answers[0]
         equal(status, 409, "the act")
         said = words(text)
-        assert "is held by somebody else" in said and "Nothing was changed" in said, said
+        assert "is held by another session" in said and "Nothing was changed" in said, said
         assert 'value="kept for the next try"' in text, "the note"
         holder.rollback()
         equal(client.post(path, form)[0], 303, "the next try")

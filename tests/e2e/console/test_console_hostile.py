@@ -251,7 +251,7 @@ def test_a_locked_table_is_told_from_a_broken_database(env):
             with Stopwatch() as watch:
                 status, text = client.get(page)
             equal(status, 503, page)
-            assert "Somebody holds what this page reads" in text, words(text)
+            assert "Another session holds what this page reads" in text, words(text)
             assert watch.seconds < IMPATIENT_SECONDS, page
         status, text = client.get("/heartbeats")
         equal(status, 200, "a page that reads something else")

@@ -99,7 +99,7 @@ def test_they_are_settled_one_after_the_other(env):
         )
     with Console(env) as console:
         console.browser.click(console.browser.find("#menu a[href='/unknown']"))
-        console.says("Nobody knows whether these were sent.")
+        console.says("It is not known whether these were sent.")
         assert "Unknown 2" in " ".join(console.browser.text("#menu").split())
         console.says("504 gateway timeout <b>")
         equal(console.browser.barriers(), [], "barriers")

@@ -162,7 +162,7 @@ fn answered(error: &Error) -> Refused {
 
 fn held() -> Refused {
     let text = format!(
-        "The account is held by somebody else, and was not let go within {} s. Nothing was changed; try again. \
+        "The account is held by another session, and was not let go within {} s. Nothing was changed; try again. \
          A DBA sees who it is: a transaction that does not end.",
         PATIENCE.as_secs()
     );

@@ -24,7 +24,8 @@ pub async fn gather(session: &Session, kind: Kind, query: &ActQuery) -> Result<(
         Kind::Acknowledge => {
             let alerts = session.account_alerts(&query.id, 1, Some(&query.item)).await?;
             alerts.into_iter().next().map(|alert| {
-                let seen = alert.acknowledged_by.map_or_else(|| "nobody yet".to_owned(), |by| by.to_string());
+                let seen =
+                    alert.acknowledged_by.map_or_else(|| "no operator yet".to_owned(), |by| by.to_string());
                 vec![
                     ("Alert", spoken(&alert.kind)),
                     ("Day", alert.day),

@@ -16,7 +16,7 @@ impl Kind {
                 "The next InMail of this account that every other rule lets pass may be sent; one, and no more.",
                 "If campaign work was deferred, one piece of it becomes due for this.",
                 "Delivered, it resets the credit-exhausted state, and InMails go on. Without credits nothing changes.",
-                "If nobody sends within the operation's time, the permit lapses.",
+                "If no InMail is sent within the operation's time, the permit lapses.",
             ],
             Kind::ForceOpen => &[
                 "No InMail of this account is sent, whatever its credits, and no probe either.",

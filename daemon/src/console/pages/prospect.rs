@@ -113,7 +113,7 @@ impl ProspectPage {
             said.push(format!("{} for a person.", pieces(parked, "waits", "wait")));
         }
         if said.is_empty() && !self.found.skips.is_empty() {
-            said.push("It was never contacted: what was to be sent was skipped.".to_owned());
+            said.push("It was never contacted: its work was skipped.".to_owned());
         }
         if said.is_empty() {
             said.push("Nothing is known of it here: no work, no attempt, no skip.".to_owned());

@@ -207,7 +207,7 @@ fn today(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
     let help = "Counters that layer 1 corrected today (UTC).";
     let drift = ACTIONS.map(|action| ([("action", action)], count_of(&numbers.drift, action)));
     page.gauges("sendgate_drift_corrections_today", help, drift)?;
-    let help = "Lines of the breaker that nobody has printed yet.";
+    let help = "Lines of the breaker that are not printed yet.";
     page.gauge("sendgate_outbox_rows", help, numbers.outbox_rows)
 }
 

@@ -57,7 +57,7 @@ pub(super) fn define() {
     GucRegistry::define_enum_guc(
         c"sendgate.in_transaction",
         c"What reserve and dispatch do in a transaction block.",
-        c"A grant in a transaction that is never committed is a yes that nobody remembers.",
+        c"A grant in a transaction that is never committed is a yes that is not remembered.",
         &IN_TRANSACTION,
         GucContext::Userset,
         GucFlags::default(),

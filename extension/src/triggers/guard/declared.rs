@@ -71,7 +71,7 @@ impl Usage {
         }
         Err(self.misused(
             &format!("{argument}: column \"{}\" is generated", shown(name)),
-            "A generated column is computed after the triggers, and nobody may write it.",
+            "A generated column is computed after the triggers, and cannot be written.",
         ))
     }
 
@@ -138,7 +138,7 @@ pub(super) fn required_id(row: &TableRow<'_>, column: Column, argument: &str, na
         None => Err(Error::new(
             Code::NullArgument,
             format!("column \"{}\" must not be null: it is the {argument}", shown(name)),
-            "The gate cannot decide about nobody.",
+            "Without it the gate has nothing to decide about.",
             format!("Set \"{}\" in every row, or name another column in CREATE TRIGGER.", shown(name)),
         )),
     }

@@ -97,7 +97,7 @@ fn move_waiting(
     Err(Error::new(
         Code::Undecided,
         format!("the work of campaign \"{}\" cannot be moved while it is being enqueued", shown(campaign)),
-        "Each time it was tried, somebody had enqueued the same work under the new action meanwhile.",
+        "Each time it was tried, another session had enqueued the same work under the new action meanwhile.",
         "Nothing was changed: try again.",
     ))
 }
