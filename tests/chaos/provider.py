@@ -6,8 +6,11 @@ ledger in a file; what is not on a whole line there was never sent.
 
 import os
 import random
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
+
+from .kinds import COUNTED, FAILING, kind_of
 
 
 class Call(NamedTuple):
@@ -18,6 +21,7 @@ class Call(NamedTuple):
     action: str
     prospect_id: str
     campaign_id: str | None
+    step: int | None = None
 
 
 class Answer(NamedTuple):
@@ -51,6 +55,10 @@ MANNERS = (
     Manner("broken, sent", 0.5, True, BROKEN),
     Manner("broken, not sent", 0.5, False, BROKEN),
     Manner("refused", 3, False, Answer(status=422, message="recipient has blocked you")),
+    Manner("later", 1, False, Answer(status=422, type="errors/cannot_resend_within_24hrs", retry_after="5 seconds")),
+    Manner("rejected", 0.5, False, Answer(status=400, type="errors/too_many_characters")),
+    Manner("limited", 0.05, False, Answer(status=422, type="errors/limit_exceeded", retry_after="3 seconds")),
+    Manner("not included", 0.02, False, Answer(status=403, type="errors/feature_not_subscribed")),
     Manner("busy", 2, False, Answer(status=503, message="try later")),
     Manner("slow down", 0.2, False, Answer(status=429, message="slow down", retry_after="10 seconds")),
     Manner("logged out", 0.02, False, Answer(status=401, type="errors/invalid_credentials")),
@@ -58,6 +66,11 @@ MANNERS = (
 )
 BY_NAME = {manner.name: manner for manner in MANNERS}
 WITHOUT_CREDITS = tuple(manner for manner in MANNERS if manner.name != "no credits")
+# Of an account that fails: half of the time every invite, and most messages all the time.
+FAILS_FOR_SECONDS = 10
+FAILING_MESSAGES = tuple(
+    manner._replace(weight=150) if manner.name == "refused" else manner for manner in WITHOUT_CREDITS
+)
 
 
 class Provider:
@@ -78,7 +91,10 @@ class Provider:
         """Lines as COPY reads them."""
         at = self._now().isoformat()
         lines = "".join(
-            "\t".join((*call[:4], call.campaign_id or "\\N", str(manner.accepted), manner.name, at)) + "\n"
+            "\t".join(
+                (*call[:4], call.campaign_id or "\\N", str(manner.accepted), manner.name, at, str(call.step or "\\N"))
+            )
+            + "\n"
             for call, manner in zip(calls, manners, strict=True)
         )
         os.write(self._file, lines.encode())
@@ -86,8 +102,20 @@ class Provider:
 
     def choose(self, call: Call) -> Manner:
         """By chance; a test may put another choice in its place."""
-        manners = MANNERS if call.action == "inmail" else WITHOUT_CREDITS
+        manners = manners_for(call, self._now())
         return self._rng.choices(manners, [manner.weight for manner in manners])[0]
+
+
+def manners_for(call: Call, now: datetime) -> tuple[Manner, ...]:
+    """How the provider may answer this call. An account whose balance is told has credits whenever the balance says so."""
+    kind = kind_of(call.account_id)
+    if call.action == "inmail":
+        return WITHOUT_CREDITS if kind == COUNTED else MANNERS
+    if kind == FAILING and call.action == "message":
+        return FAILING_MESSAGES
+    if kind == FAILING and call.action == "invite" and now.timestamp() // FAILS_FOR_SECONDS % 2 == 0:
+        return (BY_NAME["busy"],)
+    return WITHOUT_CREDITS
 
 
 def always(name: str):

@@ -20,7 +20,7 @@ SELECT (SELECT count(*) FROM sendgate.send_operations), (SELECT count(*) FROM ch
 
 def play(cluster: Cluster, dbname: str, directory: Path, seed: int, sizes: dict, say) -> tuple[list, str]:
     """The checks and, in words, what the run was."""
-    names = ("operations", "kills", "accounts", "singles", "batches", "crons", "batch", "caps")
+    names = ("operations", "kills", "accounts", "singles", "batches", "outboxes", "crons", "batch", "caps")
     dsn = f"host={cluster.host} port={cluster.port} dbname={dbname}"
     world = World(str(directory), dsn, seed, **{name: sizes[name] for name in names})
     with Run(cluster, world, say) as run:

@@ -4,7 +4,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from harness.cluster import Cluster
@@ -14,7 +14,7 @@ from .crowd import Crowd
 from .gate import Gate
 from .kills import MAKE_DUE, SERVER_KILLS, Executioner, schedule, wait_for
 from .people import UNKNOWN, Operator
-from .prepare import FIRST_DAY, Planner, accounts, logins
+from .prepare import FIRST_DAY, Planner, accounts, end_pace, logins, outbox
 from .provider import always
 from .worker import Batch
 from .world import Board, World
@@ -25,7 +25,7 @@ VISIT_SECONDS = 1.5
 SWEEP_SECONDS = 3
 DAY_SECONDS = 0.5
 # When less than this share of the day's slots (without InMails) is left, the day is over.
-LEFT_OVER = 0.12
+LEFT_OVER = 0.18
 # Without a grant for the first of these times the day is over as well; for the second, the run hangs and fails.
 STALLED_SECONDS = 4
 HANGING_SECONDS = 180
@@ -33,6 +33,9 @@ HANGING_SECONDS = 180
 EVENING = timedelta(seconds=3)
 # The clock's step after the last worker: longer than an operation's time, so that unanswered ones expire.
 AFTERWARDS = timedelta(minutes=20)
+
+# A few failures stop an action, for so short a time that it is seen to try again.
+SETTINGS = {"sendgate__failure_limit": "5", "sendgate__failure_cooldown": "2s"}
 
 LEFT = """
 SELECT sum(greatest(0, least(daily_cap - sent_today, weekly_cap - sent_this_week))), sum(least(daily_cap, weekly_cap))
@@ -62,6 +65,7 @@ class Run:
         # From when to when the server was down, by its own clock; not killed if the clock alone leapt.
         self.downs: list[tuple[datetime, datetime, bool]] = []
         self.today = None
+        self.paced_until: datetime | None = None
         self.started = time.monotonic()
 
     def __enter__(self) -> "Run":
@@ -75,8 +79,10 @@ class Run:
 
     def prepare(self) -> None:
         """Accounts, caps, the first day's work."""
+        self.cluster.configure(**SETTINGS)
         self.set_clock(FIRST_DAY)
         logins(self.gate)
+        outbox(self.gate)
         self.caps = accounts(self.gate, self.world)
         self.planner = Planner(self.gate, self.caps)
         self.new_day()
@@ -151,7 +157,7 @@ class Run:
     def new_day(self) -> None:
         """Work for the day."""
         self.today = self.board.now().date()
-        self.planner.plan_day()
+        self.planner.plan_day(datetime.combine(self.today + timedelta(days=1), datetime.min.time(), UTC))
 
     def evening(self) -> None:
         """The server crashes, and when it is back it is just before midnight, of today or of a later day:
@@ -184,7 +190,7 @@ class Run:
 
     def visit(self) -> None:
         """People."""
-        self.operator.come_by(self.crowd.incarnations)
+        self.operator.come_by(self.crowd.incarnations, self.planner)
 
     # -- the end ------------------------------------------------------------------------------
 
@@ -199,6 +205,12 @@ class Run:
             " WHERE status <> 'connected'"
         )
         self.operator.resolve(self.gate.ask(UNKNOWN))
+        self.gate.ask("SELECT sendgate.clear_cooldown('*', 'end')")
+        self.gate.ask(
+            "SELECT sendgate.clear_cooldown(account_id, 'end') FROM sendgate.open_alerts WHERE kind = 'action_unavailable'"
+        )
+        self.paced_until = self.board.now()
+        end_pace(self.gate, self.world)
         self.drain()
         self.sweep()
         wait_for(lambda: not self.gate.ask("SELECT 1 FROM sendgate.breaker_outbox LIMIT 1"), "the last lines")

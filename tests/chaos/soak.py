@@ -77,6 +77,7 @@ def arguments() -> argparse.Namespace:
         "accounts": (300, "accounts; with the caps they say how long a day is"),
         "singles": (4, "workers that reserve and confirm one by one"),
         "batches": (3, "workers that dispatch and confirm whole batches"),
+        "outboxes": (1, "workers that claim rows of a guarded table"),
         "crons": (1, "schedulers beside the daemon, as pg_cron is one"),
         "batch": (50, "most rows of a batch"),
     }

@@ -7,7 +7,7 @@ the last worker has stopped and the ledgers have settled every unknown outcome.
 
 from dataclasses import dataclass
 
-from . import verdict_books, verdict_breaker, verdict_campaigns, verdict_sends
+from . import verdict_books, verdict_breaker, verdict_campaigns, verdict_rules, verdict_sends
 
 EXAMPLES = 3
 
@@ -29,6 +29,7 @@ class Check:
 
 CHECKS = {
     **verdict_sends.CHECKS,
+    **verdict_rules.CHECKS,
     **verdict_books.CHECKS,
     **verdict_breaker.CHECKS,
     **verdict_campaigns.CHECKS,

@@ -45,12 +45,20 @@ CHECKS = {
             -- The server was down for hours: the jobs were late.
             WHEN 'reconciler_stale' THEN NOT EXISTS (
                 SELECT FROM chaos.downs d WHERE a.opened_at >= d.since AND a.opened_at < d.until + interval '1 minute')
+            WHEN 'failing' THEN NOT EXISTS (SELECT FROM sendgate.cooldown_log g
+                WHERE g.account_id = a.account_id AND g.cause = 'failing' AND g.until IS NOT NULL AND g.at <= a.opened_at)
+            WHEN 'action_unavailable' THEN NOT EXISTS (SELECT FROM sendgate.send_operations o
+                WHERE o.account_id = a.account_id AND o.outcome = 'action_unavailable' AND o.settled_at <= a.opened_at)
+            WHEN 'over_cap' THEN a.account_id NOT IN (SELECT account_id FROM chaos.observed)
+            WHEN 'credits_low' THEN a.account_id NOT IN (SELECT account_id FROM chaos.counted)
             ELSE true END""",
     ),
     "alerts are resolved when their cause is gone": (
         "SELECT count(*) FROM sendgate.alerts",
         """
-        SELECT account_id, kind, day, opened_at, detail FROM sendgate.open_alerts""",
+        SELECT account_id, kind, day, opened_at, detail FROM sendgate.open_alerts
+        -- What the run leaves as it is: credits that will not last, and what is sent beside the gate's rules.
+        WHERE kind <> 'credits_low' AND NOT (kind = 'over_cap' AND account_id IN (SELECT account_id FROM chaos.observed))""",
     ),
     "runs that were killed say crashed": (
         "SELECT count(*) FROM sendgate.reconcile_runs WHERE state = 'crashed'",

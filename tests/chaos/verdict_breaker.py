@@ -6,7 +6,7 @@ STOPS = """
         SELECT account_id, at AS since, coalesce(until, 'infinity') AS until FROM (
             SELECT account_id, at, action, lead(at) OVER (PARTITION BY account_id ORDER BY at, action) AS until
             FROM sendgate.breaker_log WHERE action IN ('set', 'clear')) marks
-        WHERE action = 'set'),
+        WHERE action = 'set' AND account_id NOT IN (SELECT account_id FROM chaos.observed)),
     passed AS (
         SELECT s.account_id, s.since, o.operation_id, o.reserved_at, o.settled_at, o.expires_at,
                o.state = 'released' AND o.outcome <> 'credits_exhausted' AS gave_back

@@ -102,7 +102,32 @@ CHECKS = {
             SELECT account_id, prospect_id, action, o.reserved_at - lag(o.reserved_at) OVER (
                 PARTITION BY account_id, prospect_id, action ORDER BY o.reserved_at) AS since
             FROM chaos.ledger l JOIN sendgate.send_operations o USING (account_id, operation_id, prospect_id, action)
-            WHERE l.accepted) sends
+            WHERE l.accepted AND account_id NOT IN (SELECT account_id FROM chaos.observed)) sends
         WHERE since < current_setting('sendgate.prospect_cooldown')::interval""",
+    ),
+    "no prospect had two operations in flight": (
+        "SELECT count(*) FROM sendgate.send_operations",
+        """
+        SELECT * FROM (
+            SELECT account_id, prospect_id, action, operation_id, reserved_at, max(coalesce(settled_at, 'infinity')) OVER (
+                PARTITION BY account_id, prospect_id, action ORDER BY reserved_at
+                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS open_until
+            FROM sendgate.send_operations) operations
+        WHERE reserved_at < open_until""",
+    ),
+    "acknowledged answers of guarded rows are in the event log": (
+        diary("row"),
+        """
+        SELECT d.* FROM chaos.diary d LEFT JOIN sendgate.linkedin_events e ON (e.operation_id, e.chat_id) = (d.operation_id, d.value)
+        WHERE d.what = 'row' AND e.id IS NULL""",
+    ),
+    "guarded rows are what the journal says": (
+        "SELECT count(*) FROM public.outbox WHERE operation IS NOT NULL",
+        """
+        SELECT r.n, r.status, r.account, r.operation, o.state, o.outcome FROM public.outbox r
+        LEFT JOIN sendgate.send_operations o
+            ON (o.account_id, o.operation_id, o.action, o.prospect_id) = (r.account, r.operation, r.action, r.prospect)
+        WHERE r.operation IS NOT NULL AND (o.operation_id IS NULL OR o.state NOT IN ('delivered', 'released')
+            OR r.chat IS NOT NULL AND o.state <> 'delivered')""",
     ),
 }

@@ -11,11 +11,13 @@ import sys
 import time
 import traceback
 import uuid
+from datetime import timedelta
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
 from chaos.gate import Gate
+from chaos.kinds import account_of
 from chaos.provider import Answer, Call, Provider
 from chaos.world import ACTIONS, DAEMON, SENDER, Board, World
 
@@ -26,6 +28,8 @@ MARGIN_SECONDS = 2
 # How long a worker that was refused does something else.
 REFUSED_SECONDS = 0.005
 IDLE_SECONDS = 0.05
+# How long a grant lasts that does not say so, by the setting's default.
+LASTS = timedelta(minutes=15)
 
 
 class Worker:
@@ -97,7 +101,7 @@ class Single(Worker):
             self.refusals += 1
             time.sleep(REFUSED_SECONDS)
             return
-        self.note("got", [(call.operation_id, "")])
+        self.note("got", [(call.operation_id, call.account_id)])
         self.operations += 1
         if self.in_time(expires_at):
             self.settle(call, self.provider.send([call])[0])
@@ -136,7 +140,7 @@ class Single(Worker):
 class Batch(Worker):
     """dispatch, send all, confirm_many and rollback_many."""
 
-    DISPATCH = """SELECT operation_id::text, account_id, action, prospect_id, campaign_id, expires_at
+    DISPATCH = """SELECT operation_id::text, account_id, action, prospect_id, campaign_id, step::int, expires_at, payload
         FROM sendgate.dispatch(%s, request_id => %s)"""
     CONFIRM = "SELECT sendgate.confirm_many(%s::text[], %s::uuid[], %s::text[])::text[]"
     ROLLBACK = """SELECT sendgate.rollback_many(%s::text[], %s::uuid[], %s::text[], %s::text[], %s::int[],
@@ -150,10 +154,13 @@ class Batch(Worker):
             self.refusals += 1
             time.sleep(IDLE_SECONDS)
             return
-        self.note("got", [(row[0], "") for row in rows])
+        self.note("got", [(row[0], row[1]) for row in rows])
         self.operations += len(rows)
-        calls = [Call(*row[:5]) for row in rows]
-        if self.in_time(rows[0][5]):
+        calls = [Call(*row[:6]) for row in rows]
+        for call, (*_, payload) in zip(calls, rows, strict=True):
+            if payload and payload["n"] != int(call.prospect_id.rsplit("-", 1)[1]):
+                raise AssertionError(f"{call} came with {payload}")
+        if self.in_time(rows[0][6]):
             self.settle(calls, self.provider.send(calls))
         else:
             self.settle(calls, [Answer()] * len(calls))
@@ -175,6 +182,54 @@ class Batch(Worker):
             )
 
 
+class Outbox(Worker):
+    """Claims rows of a table that the triggers guard, sends, and writes the answer into the row."""
+
+    PUT = "INSERT INTO public.outbox (n, account, action, prospect) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING"
+    # A claim whose answer was lost is claimed already.
+    CLAIM = "UPDATE public.outbox SET status = 'sending' WHERE n = %s AND status <> 'sending'"
+    LOOK = "SELECT operation::text FROM public.outbox WHERE n = %s"
+    SENT = "UPDATE public.outbox SET status = 'sent', chat = %s WHERE n = %s"
+    FAILED = """UPDATE public.outbox SET status = 'failed', error = %s, error_type = %s, http_status = %s,
+        retry_after = %s::interval WHERE n = %s"""
+    # Some failed rows are claimed a second time.
+    AGAIN_SHARE = 0.3
+
+    def round(self) -> None:
+        """One row."""
+        account = account_of(self.rng.randrange(self.world.accounts))
+        row = (self.new_id(), account, self.rng.choice(ACTIONS), f"o{self.rng.randrange(PROSPECTS)}")
+        if self.attempt(row) is False and self.rng.random() < self.AGAIN_SHARE:
+            self.attempt(row)
+
+    def attempt(self, row: tuple) -> bool | None:
+        """Whether it was sent; None if the gate said no."""
+        claimed_at = self.board.now()
+        found = []
+        # Without a grant no commit waits for the disk, and a crash may lose the row.
+        while not found:
+            self.gate.ask(self.PUT, row)
+            self.gate.ask(self.CLAIM, row[:1])
+            found = self.gate.ask(self.LOOK, row[:1])
+        [(operation,)] = found
+        if operation is None:
+            self.refusals += 1
+            time.sleep(REFUSED_SECONDS)
+            return None
+        self.note("got", [(operation, row[1])])
+        self.operations += 1
+        answer = Answer()
+        if self.in_time(claimed_at + LASTS):
+            [answer] = self.provider.send([Call(operation, *row[1:], None)])
+        if answer.good:
+            self.gate.ask(self.SENT, (answer.chat_id, row[0]))
+            self.note("row", [(operation, answer.chat_id)] if answer.chat_id else [])
+            return True
+        said = answer.message or answer.type or "not sent"
+        self.gate.ask(self.FAILED, (said, answer.type, answer.status, answer.retry_after, row[0]))
+        return False
+
+
 class Cron(Worker):
     """CALL tick(), beside the daemon."""
 
@@ -194,16 +249,11 @@ def columns(pairs: list[tuple[Call, Answer]], *names: str) -> list[list]:
     return keys + [[getattr(answer, name) for _, answer in pairs] for name in names]
 
 
-def account_of(number: int) -> str:
-    """Accounts are named by number."""
-    return f"a{number:05}"
-
-
 def main() -> None:
     """One life."""
     directory, number, incarnation = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     world = World.load(directory)
-    kind = [Single] * world.singles + [Batch] * world.batches + [Cron] * world.crons
+    kind = [Single] * world.singles + [Batch] * world.batches + [Outbox] * world.outboxes + [Cron] * world.crons
     try:
         kind[number](world, number, incarnation).run()
     except Exception:

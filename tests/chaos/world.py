@@ -27,6 +27,8 @@ class World:
     # Workers that reserve, send and answer one by one; and those that dispatch whole batches.
     singles: int
     batches: int
+    # Workers with a table of their own, which the triggers guard.
+    outboxes: int
     # Schedulers beside the daemon, as pg_cron is one.
     crons: int
     # Rows that a dispatch asks for, at most.
@@ -37,7 +39,7 @@ class World:
     @property
     def workers(self) -> int:
         """All of them."""
-        return self.singles + self.batches + self.crons
+        return self.singles + self.batches + self.outboxes + self.crons
 
     def save(self) -> None:
         """For the other processes."""

@@ -7,6 +7,7 @@ is made wrong: by workers that cheat, or by hand past every verb; the check that
 import json
 import random
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,8 @@ ONLY_ON = (18,)
 
 # Rounds of the history: enough to fill days, and to fail in every manner.
 SINGLE_ROUNDS, BATCH_ROUNDS = 260, 25
+# So many answers without work in a row: there is none left.
+IDLE_ROUNDS = 3
 
 
 def test_every_check_has_a_mutant(env):
@@ -69,6 +72,7 @@ class History:
             accounts=4,
             singles=1,
             batches=1,
+            outboxes=1,
             crons=0,
             batch=10,
             caps=(8, 12),
@@ -77,27 +81,41 @@ class History:
         self.directory = directory
         self.gate = Gate(f"{dsn} user=postgres")
         prepare.logins(self.gate)
+        prepare.outbox(self.gate)
         self.caps = prepare.accounts(self.gate, self.world)
         self.planner = prepare.Planner(self.gate, self.caps)
-        self.planner.plan_day()
-        self.operator = Operator(self.gate, Board(self.world), directory, random.Random(1))
+        board = Board(self.world)
+        midnight = (board.now() + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+        self.planner.plan_day(midnight)
+        self.operator = Operator(self.gate, board, directory, random.Random(1))
+        self.paced_until = board.now()
 
     def play(self) -> None:
         """Everything that the verdict looks at happens at least once."""
+        from chaos.kinds import account_of
+        from chaos.prepare import end_pace
         from chaos.provider import always
-        from chaos.worker import Batch, Single, account_of
+        from chaos.worker import Batch, Outbox, Single
 
-        single, batch = Single(self.world, 0, 1), Batch(self.world, 1, 1)
+        single, batch, outbox = Single(self.world, 0, 1), Batch(self.world, 1, 1), Outbox(self.world, 2, 1)
         single.provider.choose = no_credits_for(account_of(0), single.provider.choose)
         for number in range(SINGLE_ROUNDS):
             single.round()
             if number < BATCH_ROUNDS:
                 batch.round()
+                outbox.round()
         self.gate.ask("SELECT sendgate.breaker_probe(account_id, 'try') FROM sendgate.breakers WHERE state = 'open'")
         self.settle()
+        self.operator.put_back()
+        self.gate.ask("SELECT sendgate.clear_cooldown(id, 'end') FROM sendgate.accounts")
+        self.paced_until = self.operator.board.now()
+        end_pace(self.gate, self.world)
         batch.provider.choose = always("delivered")
-        for _ in range(BATCH_ROUNDS):
+        idle = 0
+        while idle < IDLE_ROUNDS:
+            before = batch.operations
             batch.round()
+            idle = idle + 1 if batch.operations == before else 0
 
     def cheat(self, cheater) -> None:
         """Some rounds of a worker that does something wrong."""
@@ -128,6 +146,8 @@ class History:
                 caps=self.caps,
                 downs=[],
                 planner=self.planner,
+                operator=self.operator,
+                paced_until=self.paced_until,
                 executioner=SimpleNamespace(running=[]),
                 crowd=SimpleNamespace(troubles=[]),
             ),
@@ -251,6 +271,10 @@ ALERT = """
 INSERT INTO sendgate.alerts (alert_id, account_id, kind, day, detail, opened_at, resolved_at)
     SELECT gen_random_uuid(), account_id, '{}', counted_on, 'x', sendgate.clock(), {} FROM one;
 """
+COOLDOWN = """
+INSERT INTO sendgate.cooldown_log (id, at, until, account_id, action, cause, actor)
+    SELECT gen_random_uuid(), reserved_at + interval '{1}', reserved_at + interval '{2}', account_id, action, '{0}', 'x' FROM one;
+"""
 
 MUTANTS = {
     "accepted sends are within the daily cap": AGAIN_SENT * MANY,
@@ -296,6 +320,40 @@ MUTANTS = {
     "no work was lost or invented": """
         DELETE FROM sendgate.enrollments WHERE (account_id, prospect_id) = (
             SELECT account_id, prospect_id FROM sendgate.enrollments WHERE state = 'waiting' LIMIT 1)""",
+    "a campaign took no more than its part of a day": "INSERT INTO chaos.limits SELECT campaign_id, action, 0 FROM one",
+    "no step was handed out before it was due": """
+        UPDATE chaos.enqueued q SET due = reserved_at + interval '1 second' FROM one
+        WHERE (q.account_id, q.prospect_id, q.campaign_id, q.action, q.step)
+            = (one.account_id, one.prospect_id, one.campaign_id, one.action, one.step)""",
+    "no prospect had two operations in flight": """
+        UPDATE one SET operation_id = gen_random_uuid(), reserved_at = reserved_at + (settled_at - reserved_at) / 2;
+        INSERT INTO sendgate.send_operations SELECT * FROM one""",
+    "acknowledged answers of guarded rows are in the event log": """
+        INSERT INTO chaos.diary SELECT '9-9', 'row', operation_id, 'another chat' FROM one""",
+    "guarded rows are what the journal says": """
+        UPDATE public.outbox SET prospect = 'another' WHERE n = (SELECT n FROM public.outbox WHERE operation IS NOT NULL LIMIT 1)""",
+    "attempts of a day are at most twice the cap": """
+        UPDATE one SET state = 'released', outcome = 'transient';"""
+    + AGAIN * MANY,
+    "nothing passed a cooldown": COOLDOWN.format("rate_limited", "-1 minute", "1 minute"),
+    "one attempt at a time passed where an action failed": COOLDOWN.format("failing", "-2 minutes", "-1 minute")
+    + """
+        UPDATE one SET operation_id = gen_random_uuid(), prospect_id = 'another', reserved_at = reserved_at + interval '1 second';
+        INSERT INTO sendgate.send_operations SELECT * FROM one""",
+    "a paced account kept its gap": """
+        INSERT INTO chaos.paced SELECT account_id, interval '1 hour', 'infinity' FROM one;
+        UPDATE one SET operation_id = gen_random_uuid(), prospect_id = 'another', reserved_at = reserved_at + interval '1 second';
+        INSERT INTO sendgate.send_operations SELECT * FROM one""",
+    "known credits are what was told less what took one": """
+        UPDATE sendgate.accounts SET credits_left = 5, credits_base = 6, credits_since = sendgate.clock(),
+            credits_observed_at = sendgate.clock() WHERE id = 'a00002'""",
+    "no more InMails were granted than a balance covered": """
+        INSERT INTO sendgate.credit_balances (id, account_id, balance, observed_at, recorded_at, actor)
+        SELECT gen_random_uuid(), account_id, 0, reserved_at - interval '1 microsecond', reserved_at, 'x'
+        FROM sendgate.send_operations WHERE action = 'inmail' AND state = 'delivered' LIMIT 1""",
+    "what an observed account sent beyond its cap is counted": "INSERT INTO chaos.observed SELECT account_id, action, 0 FROM one",
+    "nothing is left of an account that was removed": "INSERT INTO chaos.removed SELECT account_id, reserved_at FROM one",
+    "a prospect who was forgotten is named nowhere, and no work was lost": "INSERT INTO chaos.forgotten SELECT prospect_id FROM one",
     "no operation was handed to two workers": "INSERT INTO chaos.diary SELECT '9-9', 'got', operation_id FROM one",
     "work was handed out again only when it had come back": """
         UPDATE one SET operation_id = gen_random_uuid(), attempt = 2, reserved_at = reserved_at + interval '1 minute';
