@@ -12,7 +12,7 @@ NEWEST_ONLY = True
 TABLES = """
 SELECT c.oid::pg_catalog.regclass::text FROM pg_catalog.pg_class c
 WHERE c.relnamespace = 'sendgate'::pg_catalog.regnamespace AND c.relkind = 'r'
-UNION ALL SELECT 'public.guarded' ORDER BY 1"""
+UNION ALL VALUES ('public.guarded'), ('public.claimed') ORDER BY 1"""
 # Tables that this session's open transaction has written or locked rows of.
 WRITTEN = """
 SELECT DISTINCT l.relation::pg_catalog.regclass::text FROM pg_catalog.pg_locks l
@@ -41,7 +41,7 @@ def test_every_function_has_a_middle(env):
     cuts = points(env)
     several = [name for name in cuts if len(cuts[name]) > 1]
     assert len(several) > len(CALLS) / 2, f"only {several} write more than one table"
-    progress(f"    {len(cuts)} functions, {sum(map(len, cuts.values()))} places to stop them")
+    progress(f"    {len(cuts)} calls, {sum(map(len, cuts.values()))} places to stop them")
 
 
 def test_a_cancelled_call_leaves_nothing_and_the_session_goes_on(env):

@@ -7,12 +7,21 @@ from e2e.support import at_once, equal, operation, provision, wait_until_blocked
 REQUEST = operation(900)
 RESERVE = f"SELECT proceed, reason FROM sendgate.reserve('a', 'message', 'p1', NULL, '{operation(1)}')"
 DISPATCH = f"SELECT count(*) FROM sendgate.dispatch(1, 'message', 'a', '{REQUEST}')"
+# An outbox, guarded where a row is put in and where it is claimed; each answers with the reason of a refusal.
+GUARDED = "INSERT INTO public.outbox (account, prospect) VALUES ('a', gen_random_uuid()) RETURNING why"
+CLAIMED = "UPDATE public.outbox SET claimed = clock_timestamp(), operation = NULL, prospect = gen_random_uuid() WHERE n = 0 RETURNING why"
+OUTBOX = """
+CREATE TABLE public.outbox (n serial, account text, prospect text, operation uuid UNIQUE, why text, claimed timestamptz);
+INSERT INTO public.outbox VALUES (0, 'a', 'p');
+CREATE TRIGGER guard BEFORE INSERT OR UPDATE ON public.outbox FOR EACH ROW EXECUTE FUNCTION
+    sendgate.guard_send('account', 'message', 'prospect', '', 'operation', 'reason:why')"""
 
 
 def test_every_yes_is_looked_at_again(env):
     """A call, the table that it waits for, its answer before and when everything was paused meanwhile."""
     provision(env)
     env.psql("SELECT sendgate.enqueue('k', 'p2', 'a', 'message')")
+    env.psql(OUTBOX)
     paused = (False, "paused_by_operator")
     calls = (
         ("SELECT proceed, reason FROM sendgate.breaker_check('a')", "accounts", (True, None), paused),
@@ -22,6 +31,9 @@ def test_every_yes_is_looked_at_again(env):
         (RESERVE, "send_operations", (True, None), paused),
         (DISPATCH, "dispatch_requests", (1,), (0,)),
         (DISPATCH, "send_operations", (1,), (0,)),
+        (GUARDED, "accounts", (None,), ("paused_by_operator",)),
+        (GUARDED, "send_operations", (None,), ("paused_by_operator",)),
+        (CLAIMED, "accounts", (None,), ("paused_by_operator",)),
     )
     for call, table, before, after in calls:
         connection, other = env.connect(), env.connect(autocommit=False)

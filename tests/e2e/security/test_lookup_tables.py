@@ -1,9 +1,12 @@
 """A table of sendgate's own that a DBA replaced by something else is refused, not read: the gate reads below the
 planner, where what is no plain table has no methods, and a call of those ends the server."""
 
+import re
+
 import psycopg
 
 from e2e.support import equal, operation, provision
+from harness.places import REPO
 
 CALLS = (
     "SELECT * FROM sendgate.preview('a', 'inmail', 'p')",
@@ -22,6 +25,14 @@ OTHERS = {
         CREATE FOREIGN TABLE sendgate.{0} (LIKE sendgate.{0}_of_before) SERVER nowhere""",
 }
 TABLES = {"accounts": ("id", "id"), "send_operations": ("account_id", "account_id, operation_id")}
+# The other tables that look-ups read, each with a call that reads it.
+READ = {
+    "linkedin_events": CALLS[2],
+    "suppressions": CALLS[1],
+    "campaigns": "SELECT * FROM sendgate.reserve('a', 'message', 'p', 'k')",
+    "paused_campaigns": "SELECT * FROM sendgate.dispatch(1)",
+    "enrollments": "SELECT * FROM sendgate.dispatch(1)",
+}
 # PostgreSQL 18 made the LIKE of a foreign table; earlier ones are told in another way.
 UNDO = {
     "partitioned": "TABLE",
@@ -50,6 +61,40 @@ def test_another_kind_of_relation_in_the_place_of_a_table(env):
             answer = connection.execute(CALLS[0]).fetchone()
             equal((answer[0], answer[2]), (False, "operation_in_flight"), f"preview after a {kind}")
     equal(connection.execute("SELECT pg_backend_pid()").fetchone(), (pid,), "the same backend")
+
+
+def test_every_table_that_a_look_up_reads(env):
+    sources = (path.read_text() for path in (REPO / "extension/src").rglob("*.rs"))
+    looked_up = {name for text in sources for name in re.findall(r'Lookup::(?:new|ordered)\(\s*c"(\w+)"', text)}
+    equal({*TABLES, *READ}, looked_up, "tables that the sources look up")
+    provision(env)
+    env.psql("SELECT sendgate.enqueue('k', 'p', 'a', 'message'), sendgate.enqueue('l', 'p', 'a', 'message')")
+    env.psql("SELECT sendgate.suppress_prospect('x', 'test'), sendgate.set_campaign('k', message_limit => 5)")
+    env.psql("SELECT sendgate.pause_campaign('l')")
+    connection = env.connect()
+    connection.execute("SELECT sendgate.reserve('a', 'inmail', 'p', NULL, %s)", (operation(1),))
+    pid = connection.info.backend_pid
+    for table, call in READ.items():
+        env.psql(f"CREATE TABLE public.of_before AS SELECT * FROM sendgate.{table}")
+        for kind in ("view", "heir"):
+            before = f"{table}_of_before"
+            if kind == "view":
+                env.psql(f"ALTER TABLE sendgate.{table} RENAME TO {before}")
+                env.psql(f"CREATE VIEW sendgate.{table} AS SELECT * FROM sendgate.{before}")
+            else:
+                env.psql(f"CREATE TABLE public.heir () INHERITS (sendgate.{table})")
+            equal(refusal(connection, call), f"sendgate.{table} is no plain table", f"{call} with a {kind} of {table}")
+            if kind == "view":
+                env.psql(f"DROP VIEW sendgate.{table}")
+                env.psql(f"ALTER TABLE sendgate.{before} RENAME TO {table}")
+            else:
+                env.psql("DROP TABLE public.heir")
+        differ = f"TABLE public.of_before EXCEPT TABLE sendgate.{table}"
+        equal(connection.execute(differ).fetchall(), [], f"rows of {table} that were changed")
+        env.psql("DROP TABLE public.of_before")
+    equal(connection.execute("SELECT pg_backend_pid()").fetchone(), (pid,), "the same backend")
+    for call in READ.values():
+        connection.execute(call)
 
 
 def test_another_access_method_or_tables_that_inherit(env):
