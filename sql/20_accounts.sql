@@ -190,7 +190,7 @@ COMMENT ON COLUMN sendgate.accounts.pace_spread IS
 COMMENT ON COLUMN sendgate.accounts.enforcement IS
 'enforce or observe: whether a refusal refuses, or is only counted. NULL: as the setting sendgate.enforcement says.';
 COMMENT ON COLUMN sendgate.accounts.credits_left IS
-'InMail credits left of the last balance that was told, each grant counted; may be negative while more InMails are in flight than it covered. NULL: no balance is counted. Read the view credits for its value now.';
+'InMail credits left of the last balance that was told, each grant counted; may be negative while more InMails are in flight than it covered. NULL: no balance is counted, or none are left where credits_base says that one is. Read the view credits for its value now.';
 COMMENT ON COLUMN sendgate.accounts.credits_base IS
 'The balance that counts from credits_since on; the journal is counted against it.';
 COMMENT ON COLUMN sendgate.accounts.credits_since IS
@@ -211,11 +211,11 @@ CREATE FUNCTION sendgate.account_is_sound() RETURNS trigger
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'sendgate_account_is_sound';
 COMMENT ON FUNCTION sendgate.account_is_sound() IS
-'Trigger: the rules over several columns of an account. A sending window has all of its parts or none and can be; a permit lies only under a stamp, and one that is taken has a lease; a balance has all of its parts or none. Errors: 23514.';
+'Trigger: the rules over several columns of an account. A sending window has all of its parts or none and can be; a permit lies only under a stamp, and one that is taken has a lease; a balance has all of its parts or none, but for credits_left, which a grant writes. Errors: 23514.';
 
 CREATE TRIGGER account_is_sound
 AFTER INSERT OR UPDATE OF window_start, window_end, window_days, inmail_credits_exhausted_at, probe_lease_until,
-    probe_operation_id, credits_left, credits_base, credits_since, credits_observed_at, credits_spent_at
+    probe_operation_id, credits_base, credits_since, credits_observed_at, credits_spent_at
 ON sendgate.accounts
 FOR EACH ROW EXECUTE FUNCTION sendgate.account_is_sound();
 ALTER TABLE sendgate.accounts ENABLE ALWAYS TRIGGER account_is_sound;

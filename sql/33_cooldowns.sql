@@ -53,9 +53,30 @@ COMMENT ON TRIGGER append_only_truncate ON sendgate.cooldown_log IS 'Only prune 
 
 -- What cools down now. A cause and its words are those of the last line of the log about it.
 CREATE VIEW sendgate.cooldowns AS
-SELECT w.account_id, w.action, coalesce(w.since, l.at) AS since, w.until, coalesce(l.cause, w.cause) AS cause,
-       l.operation_id, l.http_status, l.error_type, l.error, l.actor, l.note
-FROM (SELECT sendgate.clock() AS at) c
+SELECT w.account_id, w.action,
+       coalesce(w.since, (
+           -- Back over the lines that made it longer while it lasted.
+           WITH RECURSIVE line AS (
+               SELECT l.id, l.at
+               UNION ALL
+               SELECT p.id, p.at
+               FROM line n
+               CROSS JOIN LATERAL (
+                   SELECT g.id, g.at, g.until
+                   FROM sendgate.cooldown_log g
+                   WHERE g.account_id = w.account_id AND g.action IS NOT DISTINCT FROM w.action
+                     AND g.cause <> 'failing' AND g.id < n.id
+                   ORDER BY g.id DESC
+                   LIMIT 1
+               ) p
+               WHERE p.until > n.at
+           )
+           SELECT min(n.at) FROM line n
+       )) AS since,
+       w.until, coalesce(l.cause, w.cause) AS cause, l.operation_id, l.http_status, l.error_type, l.error, l.actor, l.note
+FROM (
+    SELECT sendgate.clock() AS at, coalesce(current_setting('sendgate.failure_limit', true)::integer, 1) > 0 AS failures_count
+) c
 CROSS JOIN LATERAL (
     SELECT a.id, NULL::text, NULL::timestamptz, a.cooldown_until, NULL::text
     FROM sendgate.accounts a
@@ -70,10 +91,10 @@ CROSS JOIN LATERAL (
            (f.value ->> 'failing_until')::timestamptz, 'failing'
     FROM sendgate.accounts a
     CROSS JOIN LATERAL jsonb_each(a.failures) f
-    WHERE (f.value ->> 'failing_until')::timestamptz > c.at
+    WHERE c.failures_count AND (f.value ->> 'failing_until')::timestamptz > c.at
 ) w (account_id, action, since, until, cause)
 LEFT JOIN LATERAL (
-    SELECT g.at, g.cause, g.operation_id, g.http_status, g.error_type, g.error, g.actor, g.note
+    SELECT g.id, g.at, g.cause, g.operation_id, g.http_status, g.error_type, g.error, g.actor, g.note
     FROM sendgate.cooldown_log g
     WHERE g.account_id = w.account_id AND g.action IS NOT DISTINCT FROM w.action
       AND (g.cause = 'failing') = (w.cause IS NOT NULL)
@@ -81,11 +102,11 @@ LEFT JOIN LATERAL (
     LIMIT 1
 ) l ON true;
 COMMENT ON VIEW sendgate.cooldowns IS
-'The cooldowns that last, of accounts and of single actions, with the answer or the person that caused each.';
+'The cooldowns that last, of accounts and of single actions, with the answer or the person that set each last. With sendgate.failure_limit = 0 no failures cool anything down.';
 COMMENT ON COLUMN sendgate.cooldowns.account_id IS 'The account.';
 COMMENT ON COLUMN sendgate.cooldowns.action IS 'The action that cools down. NULL: the whole account.';
 COMMENT ON COLUMN sendgate.cooldowns.since IS
-'Since when: of failures, when they reached the limit, else when the cooldown was last set. NULL: before 0.3.0.';
+'Since when it lasts without a break: of failures, when they reached the limit. NULL: before 0.3.0.';
 COMMENT ON COLUMN sendgate.cooldowns.until IS 'Until when it lasts.';
 COMMENT ON COLUMN sendgate.cooldowns.cause IS
 'rate_limited, failing, action_unavailable, over_cap or manual. NULL: it was set before 0.3.0.';

@@ -960,9 +960,30 @@ CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON sendgate.cooldown_log
 FOR EACH STATEMENT EXECUTE FUNCTION sendgate.append_only();
 ALTER TABLE sendgate.cooldown_log ENABLE ALWAYS TRIGGER append_only_truncate;
 CREATE VIEW sendgate.cooldowns AS
-SELECT w.account_id, w.action, coalesce(w.since, l.at) AS since, w.until, coalesce(l.cause, w.cause) AS cause,
-       l.operation_id, l.http_status, l.error_type, l.error, l.actor, l.note
-FROM (SELECT sendgate.clock() AS at) c
+SELECT w.account_id, w.action,
+       coalesce(w.since, (
+           -- Back over the lines that made it longer while it lasted.
+           WITH RECURSIVE line AS (
+               SELECT l.id, l.at
+               UNION ALL
+               SELECT p.id, p.at
+               FROM line n
+               CROSS JOIN LATERAL (
+                   SELECT g.id, g.at, g.until
+                   FROM sendgate.cooldown_log g
+                   WHERE g.account_id = w.account_id AND g.action IS NOT DISTINCT FROM w.action
+                     AND g.cause <> 'failing' AND g.id < n.id
+                   ORDER BY g.id DESC
+                   LIMIT 1
+               ) p
+               WHERE p.until > n.at
+           )
+           SELECT min(n.at) FROM line n
+       )) AS since,
+       w.until, coalesce(l.cause, w.cause) AS cause, l.operation_id, l.http_status, l.error_type, l.error, l.actor, l.note
+FROM (
+    SELECT sendgate.clock() AS at, coalesce(current_setting('sendgate.failure_limit', true)::integer, 1) > 0 AS failures_count
+) c
 CROSS JOIN LATERAL (
     SELECT a.id, NULL::text, NULL::timestamptz, a.cooldown_until, NULL::text
     FROM sendgate.accounts a
@@ -977,10 +998,10 @@ CROSS JOIN LATERAL (
            (f.value ->> 'failing_until')::timestamptz, 'failing'
     FROM sendgate.accounts a
     CROSS JOIN LATERAL jsonb_each(a.failures) f
-    WHERE (f.value ->> 'failing_until')::timestamptz > c.at
+    WHERE c.failures_count AND (f.value ->> 'failing_until')::timestamptz > c.at
 ) w (account_id, action, since, until, cause)
 LEFT JOIN LATERAL (
-    SELECT g.at, g.cause, g.operation_id, g.http_status, g.error_type, g.error, g.actor, g.note
+    SELECT g.id, g.at, g.cause, g.operation_id, g.http_status, g.error_type, g.error, g.actor, g.note
     FROM sendgate.cooldown_log g
     WHERE g.account_id = w.account_id AND g.action IS NOT DISTINCT FROM w.action
       AND (g.cause = 'failing') = (w.cause IS NOT NULL)
@@ -1013,11 +1034,11 @@ COMMENT ON INDEX sendgate.cooldown_log_at_idx IS 'For prune: rows arrive in this
 COMMENT ON TRIGGER append_only ON sendgate.cooldown_log IS 'Only prune deletes.';
 COMMENT ON TRIGGER append_only_truncate ON sendgate.cooldown_log IS 'Only prune deletes.';
 COMMENT ON VIEW sendgate.cooldowns IS
-'The cooldowns that last, of accounts and of single actions, with the answer or the person that caused each.';
+'The cooldowns that last, of accounts and of single actions, with the answer or the person that set each last. With sendgate.failure_limit = 0 no failures cool anything down.';
 COMMENT ON COLUMN sendgate.cooldowns.account_id IS 'The account.';
 COMMENT ON COLUMN sendgate.cooldowns.action IS 'The action that cools down. NULL: the whole account.';
 COMMENT ON COLUMN sendgate.cooldowns.since IS
-'Since when: of failures, when they reached the limit, else when the cooldown was last set. NULL: before 0.3.0.';
+'Since when it lasts without a break: of failures, when they reached the limit. NULL: before 0.3.0.';
 COMMENT ON COLUMN sendgate.cooldowns.until IS 'Until when it lasts.';
 COMMENT ON COLUMN sendgate.cooldowns.cause IS
 'rate_limited, failing, action_unavailable, over_cap or manual. NULL: it was set before 0.3.0.';
@@ -1056,11 +1077,11 @@ AS 'MODULE_PATHNAME', 'sendgate_account_is_sound';
 ALTER FUNCTION sendgate.account_is_sound() OWNER TO sendgate_owner;
 REVOKE ALL ON FUNCTION sendgate.account_is_sound() FROM PUBLIC;
 COMMENT ON FUNCTION sendgate.account_is_sound() IS
-'Trigger: the rules over several columns of an account. A sending window has all of its parts or none and can be; a permit lies only under a stamp, and one that is taken has a lease; a balance has all of its parts or none. Errors: 23514.';
+'Trigger: the rules over several columns of an account. A sending window has all of its parts or none and can be; a permit lies only under a stamp, and one that is taken has a lease; a balance has all of its parts or none, but for credits_left, which a grant writes. Errors: 23514.';
 
 CREATE TRIGGER account_is_sound
 AFTER INSERT OR UPDATE OF window_start, window_end, window_days, inmail_credits_exhausted_at, probe_lease_until,
-    probe_operation_id, credits_left, credits_base, credits_since, credits_observed_at, credits_spent_at
+    probe_operation_id, credits_base, credits_since, credits_observed_at, credits_spent_at
 ON sendgate.accounts
 FOR EACH ROW EXECUTE FUNCTION sendgate.account_is_sound();
 ALTER TABLE sendgate.accounts ENABLE ALWAYS TRIGGER account_is_sound;
@@ -1068,7 +1089,7 @@ COMMENT ON TRIGGER account_is_sound ON sendgate.accounts IS
 'In place of a CHECK, which PostgreSQL parses anew for every statement that writes a row: a grant leaves these columns alone and pays nothing. Always on, also under session_replication_role = replica.';
 
 COMMENT ON COLUMN sendgate.accounts.credits_left IS
-'InMail credits left of the last balance that was told, each grant counted; may be negative while more InMails are in flight than it covered. NULL: no balance is counted. Read the view credits for its value now.';
+'InMail credits left of the last balance that was told, each grant counted; may be negative while more InMails are in flight than it covered. NULL: no balance is counted, or none are left where credits_base says that one is. Read the view credits for its value now.';
 COMMENT ON COLUMN sendgate.accounts.credits_base IS
 'The balance that counts from credits_since on; the journal is counted against it.';
 COMMENT ON COLUMN sendgate.accounts.credits_since IS

@@ -11,13 +11,16 @@ pub mod forecast;
 pub mod journal;
 pub mod stamp;
 
-use crate::clock::{Instant, credit_period_start, next_credit_period};
+use crate::clock::{DAY, Instant, credit_period_start, next_credit_period};
 
 /// The highest balance that may be told.
 pub const BALANCE_MAX: i32 = 100_000;
 
 /// So many whole credit periods without a new balance end the counting: by then it is a guess.
 pub const PERIODS_WITHOUT_NEWS: usize = 2;
+
+/// The shortest credit period, in microseconds: a February.
+const PERIOD_MIN: i64 = 28 * DAY;
 
 /// What the row knows about the credits of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +113,19 @@ impl Calendar {
 }
 
 impl Credits {
+    /// Credits as a row's columns hold them; none where no balance is counted. A base says that one is. A grant
+    /// writes `left` alone, so no rule over several columns is checked for it; where it is missing none are left.
+    pub fn of_columns(
+        left: Option<i32>,
+        base: Option<i32>,
+        since: Option<Instant>,
+        observed_at: Option<Instant>,
+        spent_at: Option<Instant>,
+    ) -> Option<Credits> {
+        let (base, since, observed_at) = (base?, since?, observed_at?);
+        Some(Credits { left: left.unwrap_or(0), base, since, observed_at, spent_at })
+    }
+
     /// Credits left as readings show them.
     pub fn shown(&self) -> i32 {
         self.left.max(0)
@@ -119,7 +135,11 @@ impl Credits {
     /// counts the InMails that were unanswered then ([`journal::unanswered`]), passes both to
     /// [`Credits::begin_period`], and asks again.
     pub fn due(&self, calendar: &Calendar, now: Instant) -> Option<Instant> {
-        let start = calendar.next_start(self.since).min(calendar.forgotten_at(self.observed_at));
+        let mut start = calendar.next_start(self.since);
+        // Every grant asks, and dates cost; a balance that is younger than this is not forgotten yet.
+        if now >= self.observed_at.plus(PERIODS_WITHOUT_NEWS as i64 * PERIOD_MIN) {
+            start = start.min(calendar.forgotten_at(self.observed_at));
+        }
         Some(start).filter(|&start| start <= now)
     }
 
@@ -152,11 +172,14 @@ impl Credits {
         first_expiry().map_or(Reading::Spent, |retry_at| Reading::Waits { retry_at })
     }
 
-    /// Takes one for a grant. `true` if none was left (a probe, a forced breaker, observing): the
-    /// journal notes it, because a delivery of such an operation proves the books wrong.
-    pub fn take(&mut self) -> bool {
+    /// Takes one for a grant at `now`. `true` if none was left (a probe, a forced breaker, observing): the
+    /// journal notes it, because a delivery of such an operation proves the books wrong. A grant in the very
+    /// microsecond of the provider's refusal is one of those that the refusal covers: it holds none.
+    pub fn take(&mut self, now: Instant) -> bool {
         let beyond = self.left <= 0;
-        self.left = self.left.saturating_sub(1);
+        if self.is_after_the_refusal(now) {
+            self.left = self.left.saturating_sub(1);
+        }
         beyond
     }
 

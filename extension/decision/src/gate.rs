@@ -4,7 +4,7 @@ use crate::account::Account;
 use crate::breaker::{ClearReason, Probe, Reading};
 use crate::budget::{Budget, TierCap};
 use crate::clock::{Day, Instant};
-use crate::credits::{self, Credits};
+use crate::credits;
 use crate::failures::Limits;
 use crate::names::{Action, BreakerMode, Enforcement, OperationId, Reason, Status};
 use crate::pace::{self, paced_until};
@@ -359,7 +359,7 @@ fn grant(mut row: Account, request: &Request<'_>, window: Option<WindowReading>)
     let budget = Budget::of(&row, request.action, &request.tier);
     let mut beyond_credits = false;
     if request.action == Action::Inmail {
-        beyond_credits = row.credits.as_mut().is_some_and(Credits::take);
+        beyond_credits = row.credits.as_mut().is_some_and(|credits| credits.take(now));
         row.inmail_cap_today = row.inmail_cap_today.max(budget.daily_cap);
     }
     if probing {

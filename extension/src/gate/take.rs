@@ -79,7 +79,7 @@ static TAKE: [Statement; ACTIONS] = [
     ),
 ];
 
-/// An InMail of an account whose balance is known. The others leave the column alone, so no trigger is fired.
+/// An InMail of an account whose balance is known. No trigger watches the column, so none is fired.
 static TAKE_COUNTED: Statement = take!(
     "inmail",
     "inmail_cap_today = $12, credits_left = $14, inmails_sent_today",

@@ -55,9 +55,7 @@ fn raw(args: &Args, position: usize) -> Option<Instant> {
 
 /// The balance of the row, not rolled.
 fn credits(args: &Args) -> Option<Credits> {
-    let (left, base) = (args.optional(0)?, args.optional(1)?);
-    let (since, observed_at, spent_at) = (raw(args, 2)?, raw(args, 3)?, raw(args, 4));
-    Some(Credits { left, base, since, observed_at, spent_at })
+    Credits::of_columns(args.optional(0), args.optional(1), raw(args, 2), raw(args, 3), raw(args, 4))
 }
 
 /// The InMails of the three arrays. What became of them does not matter here, but when.

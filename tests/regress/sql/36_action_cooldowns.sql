@@ -81,6 +81,35 @@ SELECT prospect_id, state, attempts, due_at, reason FROM contract.work WHERE acc
 SELECT proceed FROM sendgate.preview('cool/d', 'message', 'w1');
 SELECT prospect_id FROM sendgate.dispatch(10, NULL, 'cool/d');
 
+-- Since when it lasts: what made it longer on the way, with other words, is the last cause; a break begins it anew.
+SET sendgate.now = '2026-05-21 12:00:00+00';
+SELECT sendgate.upsert_account('cool/e', 'sales_navigator');
+SELECT n, r.proceed FROM generate_series(1, 4) n CROSS JOIN LATERAL sendgate.reserve('cool/e', 'message', 'p' || n, NULL, contract.op(n)) r;
+SELECT sendgate.rollback('cool/e', contract.op(1), 'slow down', NULL, 429, '1 hour');
+SET sendgate.now = '2026-05-21 12:30:00+00';
+SELECT sendgate.rollback('cool/e', contract.op(2), 'slower', NULL, 429, '2 hours');
+SELECT since, until, cause, error FROM sendgate.cooldowns WHERE account_id = 'cool/e';
+SELECT since, until, error FROM sendgate.why('cool/e', 'message');
+SET sendgate.now = '2026-05-21 14:30:00+00';
+SELECT sendgate.rollback('cool/e', contract.op(3), 'again', NULL, 429, '1 hour');
+SELECT since, until, error FROM sendgate.cooldowns WHERE account_id = 'cool/e';
+SELECT sendgate.clear_cooldown('cool/e', 'test');
+SET sendgate.now = '2026-05-21 14:40:00+00';
+SELECT sendgate.rollback('cool/e', contract.op(4), 'and again', NULL, 429, '1 hour');
+SELECT since, until, error FROM sendgate.cooldowns WHERE account_id = 'cool/e';
+
+-- Where no failure counts, no action cools down because of failures: not in the answer, and not in the views either.
+SELECT sendgate.upsert_account('cool/f', 'sales_navigator');
+SELECT count(sendgate.rollback('cool/f', r.operation_id, 'down', NULL, 504))
+FROM generate_series(1, 10) n CROSS JOIN LATERAL sendgate.reserve('cool/f', 'message', 'p' || n, NULL, contract.op(n)) r;
+SELECT cause, since, until FROM sendgate.cooldowns WHERE account_id = 'cool/f';
+SELECT proceed, reason FROM sendgate.why('cool/f', 'message');
+SET sendgate.failure_limit = 0;
+SELECT count(*) FROM sendgate.cooldowns WHERE account_id = 'cool/f';
+SELECT proceed, reason FROM sendgate.why('cool/f', 'message');
+RESET sendgate.failure_limit;
+SELECT sendgate.clear_cooldown('cool/f', 'test');
+
 -- Bad input is an error of its own, and changes nothing.
 SELECT contract.books() AS before \gset
 \x on

@@ -100,3 +100,27 @@ DO $$ BEGIN LOOP EXIT WHEN NOT (SELECT more FROM sendgate.prune('60 days', '400 
 SELECT account_id, balance, recorded_at FROM sendgate.credit_balances WHERE account_id LIKE 'rcr-%' ORDER BY account_id, id;
 SELECT count(sendgate.forget_credit_balance('rcr-' || n, 'the end')) AS forgotten FROM generate_series(1, 4) n;
 SELECT count(sendgate.breaker_clear(account_id, 'the end')) AS cleared FROM sendgate.breakers WHERE account_id LIKE 'rcr-%' AND exhausted_at IS NOT NULL;
+
+-- No rule watches credits_left, which a grant writes: where a superuser takes it away while a balance is counted none are
+-- left, for every reader, until layer 1 has counted again.
+SET sendgate.now = '2026-10-20 01:00:00+00';
+SELECT sendgate.upsert_account('rcr-hand', 'premium_business'), sendgate.upsert_account('rcr-free', 'premium_business');
+SELECT sendgate.record_credit_balance('rcr-hand', 5);
+SET sendgate.now = '2026-10-20 01:01:00+00';
+SELECT proceed FROM sendgate.reserve('rcr-hand', 'inmail', 'p1', NULL, contract.op(1));
+UPDATE sendgate.accounts SET credits_left = NULL WHERE id = 'rcr-hand';
+SELECT sendgate.enqueue('k', 'w', 'rcr-hand', 'inmail') AS is_new;
+SELECT proceed, reason, retry_at FROM sendgate.preview('rcr-hand', 'inmail');
+SELECT proceed, reason, retry_at FROM sendgate.reserve('rcr-hand', 'inmail', 'p2', NULL, contract.op(2));
+SELECT proceed, reason, retry_at FROM sendgate.breaker_check('rcr-hand', 'p2');
+SELECT count(*) FROM sendgate.dispatch(1, 'inmail', 'rcr-hand');
+SELECT credits_left, state FROM sendgate.credits WHERE account_id = 'rcr-hand';
+SELECT pg_temp.sweep('reconcile_operations');
+SELECT before, after FROM sendgate.counter_drift WHERE account_id = 'rcr-hand';
+SELECT proceed FROM sendgate.reserve('rcr-hand', 'inmail', 'p2', NULL, contract.op(2));
+SELECT credits_left, state FROM sendgate.credits WHERE account_id = 'rcr-hand';
+-- Written where no balance was told, it counts nothing.
+UPDATE sendgate.accounts SET credits_left = 1 WHERE id = 'rcr-free';
+SELECT credits_left, state FROM sendgate.credits WHERE account_id = 'rcr-free';
+SELECT count(*) FILTER (WHERE r.proceed) FROM generate_series(1, 2) n CROSS JOIN LATERAL sendgate.reserve('rcr-free', 'inmail', 'p' || n, NULL, contract.op(n)) r;
+SELECT sendgate.forget_credit_balance('rcr-hand', 'the end');

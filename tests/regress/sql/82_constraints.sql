@@ -49,8 +49,8 @@ FROM (
         (34, $$pace_jitter_percent = 101$$),
         (35, $$enforcement = 'off'$$),
         (36, $$inmail_credits_stamp = 'me'$$),
-        (37, $$credits_left = 5$$),
-        (38, $$credits_base = 5, credits_since = now(), credits_observed_at = now()$$),
+        (37, $$credits_base = 5$$),
+        (38, $$credits_base = 5, credits_observed_at = now()$$),
         (39, $$credits_spent_at = now()$$)
 ) AS input (n, assignment)
 CROSS JOIN LATERAL contract.violates(format('UPDATE sendgate.accounts SET %s WHERE id = ''bad/a''', input.assignment)) AS v
@@ -60,7 +60,7 @@ ORDER BY input.n;
 SET session_replication_role = replica;
 UPDATE sendgate.accounts SET window_days = 1 WHERE id = 'bad/a';
 UPDATE sendgate.accounts SET probe_lease_until = now() WHERE id = 'bad/a';
-INSERT INTO sendgate.accounts (id, tier, day, credits_left) VALUES ('bad/b', 'sales_navigator', current_date, 5);
+INSERT INTO sendgate.accounts (id, tier, day, credits_base) VALUES ('bad/b', 'sales_navigator', current_date, 5);
 RESET session_replication_role;
 
 -- An operation: its state, outcome and times belong together.

@@ -69,7 +69,7 @@ SELECT day, action, reason, refusals, last_at FROM sendgate.observed_refusals WH
 SELECT sendgate.enqueue('c1', 'p6', 'observe/a', 'inmail');
 SELECT count(*) FROM sendgate.dispatch(1, 'inmail', 'observe/a');
 
--- guard_send: the row gets its operation id, and no reason.
+-- guard_send: the row gets its operation id, and the reason that did not hold it back.
 CREATE TABLE contract.observe_outbox (account text, prospect text, operation uuid, reason text);
 CREATE TRIGGER guard BEFORE INSERT ON contract.observe_outbox FOR EACH ROW
 EXECUTE FUNCTION sendgate.guard_send('account', 'inmail', 'prospect', '', 'operation', 'reason:reason');

@@ -3,8 +3,9 @@
 use super::*;
 use crate::account::fixture::account;
 use crate::clock::{DAY, HOUR, MINUTE};
+use crate::credits::journal::{self, Fate, Sending};
 use crate::credits::stamp::Cause;
-use crate::credits::{Allowance, Unanswered};
+use crate::credits::{Allowance, Credits, Unanswered};
 use crate::failures::Limits;
 use crate::names::{OperationState, Outcome};
 use crate::settle::{BreakerChange, Delivery, Failure, Operation, deliver, fail, fail_among};
@@ -178,4 +179,33 @@ fn a_delivery_that_should_not_have_been_ends_the_counting() {
     let delivery = Delivery { proven: true, occurred_at: noon().plus(1), by_operator: false };
     let delivered = deliver(&grant.account, &operation(&grant, noon()), delivery, noon().plus(1));
     assert_eq!(left(&delivered.account), None);
+}
+
+/// As the journal counts it: an operation that is reserved at or before the refusal holds nothing, and gives nothing back.
+#[test]
+fn a_grant_in_the_microsecond_of_the_refusal_holds_no_credit() {
+    let mut a = knows(0);
+    a.breaker.mode = BreakerMode::Closed;
+    let refused = Credits { spent_at: Some(noon()), ..a.credits.unwrap() };
+    a.credits = Some(refused);
+    for (after, expected) in [(0, 0), (1, -1)] {
+        let at = noon().plus(after);
+        let grant = granted(&a, at);
+        let sending = Sending {
+            reserved_at: at,
+            expires_at: grant.expires_at,
+            settled_at: None,
+            fate: Fate::Unanswered,
+        };
+        assert_eq!(left(&grant.account), Some(expected));
+        assert_eq!(journal::left(&refused, &[sending], at), expected, "by the journal");
+        let back = fail(
+            &grant.account,
+            &operation(&grant, at),
+            &failed(Outcome::Released),
+            &Limits::default(),
+            at.plus(1),
+        );
+        assert_eq!(left(&back.account), Some(0));
+    }
 }

@@ -8,6 +8,7 @@
 mod months;
 mod mutants;
 mod oracle;
+mod order;
 mod properties;
 mod rules;
 mod stamps;

@@ -1,6 +1,7 @@
 //! A year of credit periods, against a list that was written by hand.
 
-use sendgate_decision::clock::{DAY, Day, Instant, MINUTE};
+use proptest::prelude::*;
+use sendgate_decision::clock::{DAY, Day, HOUR, Instant, MINUTE, next_credit_period};
 use sendgate_decision::credits::journal::{Fate, Sending, Told, tell};
 use sendgate_decision::credits::{Allowance, Calendar, Credits, Observation, Unanswered};
 
@@ -125,4 +126,35 @@ fn a_refusal_ends_with_its_period() {
         panic!("it counts")
     };
     assert_eq!((credits.base, credits.left, credits.spent_at), (50, 49, None), "one may still take its own");
+}
+
+proptest! {
+    /// A grant asks only for the dates that it needs: the answer is that of both sentences of the contract.
+    #[test]
+    fn a_start_is_due_as_its_sentences_say(
+        reset_day in 1u8..=31,
+        changed in prop::option::of(-100i64..200),
+        since in 0i64..120,
+        observed in -200i64..120,
+        hours in 0i64..24 * 300,
+    ) {
+        let at = |days: i64| on(2026, 5, 1).plus(days * DAY + 7 * HOUR);
+        let calendar = Calendar { reset_day, changed_at: changed.map(at) };
+        let credits = Credits { left: 1, base: 1, since: at(since), observed_at: at(observed), spent_at: None };
+        let now = on(2026, 5, 1).plus(hours * HOUR);
+        let grants = next_credit_period(reset_day, calendar.changed_at.map_or(at(since), |c| c.max(at(since))));
+        let forgotten = (0..3).fold(at(observed), |from, _| next_credit_period(reset_day, from));
+        let first = grants.min(forgotten);
+        prop_assert_eq!(credits.due(&calendar, now), (first <= now).then_some(first));
+    }
+}
+
+/// A row in which a part is missing: without its base none is counted, without the number none are left.
+#[test]
+fn a_row_without_its_number_has_no_credits() {
+    let at = Some(on(2026, 5, 24));
+    let counted = Credits::of_columns(Some(3), Some(5), at, at, None).unwrap();
+    assert_eq!((counted.left, counted.base), (3, 5));
+    assert_eq!(Credits::of_columns(None, Some(5), at, at, None).unwrap().left, 0);
+    assert_eq!(Credits::of_columns(Some(3), None, None, None, None), None);
 }

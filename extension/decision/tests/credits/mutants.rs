@@ -40,7 +40,7 @@ mutants! {
             let page = Observation { observed_at: now, ..page };
             journal::tell(last, page, ops, calendar, tier, now)
         }, ..REAL };
-    a_grant_is_free: "no_counted_call_is_doomed" with Rules { take: |credits| credits.left <= 0, ..REAL };
+    a_grant_is_free: "no_counted_call_is_doomed" with Rules { take: |credits, _| credits.left <= 0, ..REAL };
     what_was_given_back_stays_away: "counted_as_the_oracle_counts" with Rules {
         give_back: |_, _, _| {}, ..REAL };
     what_expired_before_the_balance_comes_back: "never_more_than_the_provider_has" with Rules {
@@ -97,7 +97,7 @@ mutants! {
     a_proof_that_the_books_are_wrong_is_ignored: "counted_as_the_oracle_counts" with Rules {
         is_contradicted_by: |_, _, _| false, ..REAL };
     it_sends_on_nothing: "no_counted_call_is_doomed" with Rules {
-        read: |_, _| Reading::Enough, take: |credits| { credits.take(); false }, ..REAL };
+        read: |_, _| Reading::Enough, take: |credits, now| { credits.take(now); false }, ..REAL };
     it_stamps_while_one_is_in_flight: "our_own_stamp_stands_while_none_are_left" with Rules {
         read: |credits, _| credits.read(|| None), ..REAL };
     its_own_stamp_outlives_the_top_up: "our_own_stamp_stands_while_none_are_left" with Rules {

@@ -130,7 +130,7 @@ fn every_history_keeps_the_books() {
 /// Rules that must not be asked at all.
 const NEVER: Rules = Rules {
     read: |_, _| panic!("read"),
-    take: |_| panic!("take"),
+    take: |_, _| panic!("take"),
     give_back: |_, _, _| panic!("give_back"),
     take_back: |_, _, _, _| panic!("take_back"),
     take_external: |_, _| panic!("take_external"),

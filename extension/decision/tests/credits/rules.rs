@@ -11,7 +11,7 @@ type Tell = fn(Option<&Credits>, Observation, &[Sending], &Calendar, Allowance, 
 pub struct Rules {
     pub tell: Tell,
     pub read: fn(&Credits, Option<Instant>) -> Reading,
-    pub take: fn(&mut Credits) -> bool,
+    pub take: fn(&mut Credits, Instant) -> bool,
     pub give_back: fn(&mut Credits, Instant, Instant),
     pub take_back: fn(&mut Credits, Instant, Instant, Instant),
     pub take_external: fn(&mut Credits, Instant),

@@ -191,7 +191,7 @@ impl World {
                 }
             }
         }
-        let beyond = self.credits.as_mut().is_some_and(self.rules.take);
+        let beyond = self.credits.as_mut().is_some_and(|credits| (self.rules.take)(credits, self.now));
         let sending = Sending {
             reserved_at: self.now,
             expires_at: self.now.plus(TTL),

@@ -15,13 +15,12 @@ const SPENT: &str = "credits_spent";
 /// An operator.
 const MANUAL: &str = "manual";
 
-/// Reads `credits_left`, `credits_base`, `credits_since`, `credits_observed_at`, `credits_spent_at`. The table's
-/// CHECK lets no part in without the others.
+/// Reads `credits_left`, `credits_base`, `credits_since`, `credits_observed_at`, `credits_spent_at`.
 pub(super) fn read(row: &mut Row) -> Option<Credits> {
     let (left, base) = (row.nullable(), row.nullable());
     let (since, observed_at, spent_at) =
         (row.nullable_instant(), row.nullable_instant(), row.nullable_instant());
-    Some(Credits { left: left?, base: base?, since: since?, observed_at: observed_at?, spent_at })
+    Credits::of_columns(left, base, since, observed_at, spent_at)
 }
 
 /// Reads `inmail_credits_stamp`, `inmail_credits_above`. A stamp of before 0.3.0 says neither: it counts as the

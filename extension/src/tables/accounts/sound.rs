@@ -5,15 +5,15 @@ use crate::postgres::trigger::Watched;
 use sendgate_decision::window::Window;
 
 /// How many columns [`check`] reads.
-pub const COLUMNS: usize = 11;
+pub const COLUMNS: usize = 10;
 
 /// Checks these columns of a row: start, end and days of the sending window; the stamp, the lease and the holder
-/// of a permit; the balance left, its base, since when it counts, when it was observed, and when it was spent.
+/// of a permit; a balance's base, since when it counts, when it was observed, and when it was spent.
 ///
 /// # Errors
 /// `23514`, which says what does not fit.
 pub fn check(columns: &[Watched<'_>; COLUMNS]) -> Result<()> {
-    let [start, end, days, stamp, lease, holder, left, base, since, observed, spent] = columns;
+    let [start, end, days, stamp, lease, holder, base, since, observed, spent] = columns;
     let number = |column: &Watched| column.value().map(|datum| datum.value() as i64);
     let has_window = [start, end, days].iter().any(|part| part.is_some());
     if has_window && !window_is_sound(number(start), number(end), number(days).map(|days| days as i16)) {
@@ -30,11 +30,11 @@ pub fn check(columns: &[Watched<'_>; COLUMNS]) -> Result<()> {
             "Call sendgate.breaker_probe(account_id) or sendgate.breaker_clear(account_id, …).",
         ));
     }
-    let parts = [left, base, since, observed].map(|part| part.is_some());
+    let parts = [base, since, observed].map(|part| part.is_some());
     if parts.iter().any(|part| *part != parts[0]) || (spent.is_some() && !parts[0]) {
         return Err(impossible(
             "the InMail balance of an account has only some of its parts",
-            "credits_left, credits_base, credits_since and credits_observed_at are all NULL or none of them, and credits_spent_at needs them.",
+            "credits_base, credits_since and credits_observed_at are all NULL or none of them, and credits_spent_at needs them.",
             "Call sendgate.record_credit_balance(account_id, balance) or sendgate.forget_credit_balance(account_id, note).",
         ));
     }

@@ -59,8 +59,9 @@ enum ActionSource {
 
 /// The gate's answer about a row.
 enum Answered {
-    /// It may be sent; `taken` is the account whose slot this call took.
-    Granted { operation: OperationId, taken: Option<String> },
+    /// It may be sent; `taken` is the account whose slot this call took, `observed` what would have refused if the
+    /// account were not only observed.
+    Granted { operation: OperationId, taken: Option<String>, observed: Option<Reason> },
     /// It may not. `spent` is an operation of the row's own that was sent, or may have been.
     Refused { reason: Option<Reason>, retry_at: Option<Instant>, spent: Option<OperationId> },
 }
@@ -126,9 +127,11 @@ impl Guard {
         let ask = Ask { account: &account, action, prospect: Some(&prospect), operation };
         let decision = Spi::connect(|spi| decide_and_write(spi, &ask, campaign.as_deref(), known))?;
         Ok(match decision.operation {
-            Some(granted) => {
-                Answered::Granted { operation: granted, taken: decision.taken.then_some(account) }
-            }
+            Some(granted) => Answered::Granted {
+                operation: granted,
+                taken: decision.taken.then_some(account),
+                observed: decision.reason,
+            },
             None => Answered::Refused {
                 reason: decision.reason,
                 retry_at: decision.retry_at,
@@ -239,11 +242,12 @@ fn guard_send(args: &Args) -> Answer {
     let before = fired.is_before_update().then(|| fired.before());
     let row = if before.is_some() { fired.after() } else { fired.inserted() };
     match (guard.ask(&row, before.as_ref())?, guard.reason) {
-        (Answered::Granted { operation, taken }, reason) => {
+        (Answered::Granted { operation, taken, observed }, reason) => {
             let mut changes = vec![(guard.operation, guard.id_param(operation))];
             // What a refusal left there before is over.
             let stale = |column: &Column| row.text(*column).is_some_and(|text| !is_blank(&text));
-            changes.extend(reason.filter(stale).map(|column| (column, None)));
+            let said = |column| (column, observed.and_then(|reason| input(column, reason.name())));
+            changes.extend(reason.filter(|column| observed.is_some() || stale(column)).map(said));
             if let Some(account) = taken {
                 unheld::remember(fired, guard.operation, &guard.names[4], account, operation);
                 if let Some(before) = &before {

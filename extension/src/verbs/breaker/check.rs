@@ -28,8 +28,11 @@ sql_function!(sendgate_breaker_check, pg_finfo_sendgate_breaker_check, breaker_c
 static ANSWER: CompositeType = CompositeType::new(c"breaker_answer");
 
 /// Whether there is anything to consult at all: nearly always there is not.
-static BREAKER: Lookup =
-    Lookup::new(c"accounts", &[key::text(c"id")], "breaker_mode, inmail_credits_exhausted_at, credits_left");
+static BREAKER: Lookup = Lookup::new(
+    c"accounts",
+    &[key::text(c"id")],
+    "breaker_mode, inmail_credits_exhausted_at, credits_left, credits_base",
+);
 
 /// The breaker's answer.
 struct Consulted {
@@ -70,9 +73,11 @@ fn spare(prospect: &str, answer: Consulted) -> Result<Consulted> {
 
 fn is_closed(account: &str) -> Result<bool> {
     let closed = |row: &mut Row| {
-        row.one_of(BreakerMode::parse) != BreakerMode::Open
-            && row.nullable_instant().is_none()
-            && row.nullable::<i32>().is_none_or(|left| left > 0)
+        let is_unstamped =
+            row.one_of(BreakerMode::parse) != BreakerMode::Open && row.nullable_instant().is_none();
+        // One after the other: a column that is not read is not there for the next.
+        let left = row.nullable::<i32>().unwrap_or(0);
+        is_unstamped && (left > 0 || row.nullable::<i32>().is_none())
     };
     index_scan::now(&[&BREAKER], || Ok(BREAKER.one(params![account], closed).unwrap_or(false)))
 }
