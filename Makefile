@@ -30,7 +30,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 harness = $(PYTHON) tests/harness/run.py $(if $(PG),--pg $(PG)) $(if $(ONLY),--only $(ONLY))
 
 .DEFAULT_GOAL := help
-.PHONY: help python run check test test-fresh soak bench bench-books bench-bloat page-times pictures accept install package test-packages \
+.PHONY: help python run check test test-fresh soak bench bench-books bench-lists bench-written bench-bloat page-times pictures accept install package test-packages \
 	test-containers release release-check fmt clean
 
 help:
@@ -50,6 +50,7 @@ help:
 	@echo "  make bench AGAINST=HEAD~1   that commit and the present files, measured in turn: what a change costs"
 	@echo "  make bench AGAINST=v1 AFTER=v2   two commits, measured in turn: what a past change cost"
 	@echo "  make bench-books   sweeps, midnight and the daemon's memory at a million accounts"
+	@echo "  make bench-lists, make bench-written   campaign work in numbers; WAL and row widths beside 0.2.0"
 	@echo "  make bench-bloat   what an hour of full load leaves behind"
 	@echo "  make page-times, make pictures   how fast the console's pages are, and how they look"
 	@echo "  make install PG_CONFIG=/path/to/pg_config   build for your own server, install there"
@@ -88,10 +89,16 @@ bench:
 	@$(PYTHON) tests/bench/bench.py $(if $(AGAINST),--against $(AGAINST)) $(if $(AFTER),--after $(AFTER)) $(BENCH)
 
 bench-books:
-	@$(PYTHON) tests/bench/books
+	@$(PYTHON) tests/bench/books $(BENCH)
+
+bench-lists:
+	@$(PYTHON) tests/bench/lists.py $(BENCH)
+
+bench-written:
+	@$(PYTHON) tests/bench/written.py $(BENCH)
 
 bench-bloat:
-	@$(PYTHON) tests/bench/bloat.py --write
+	@$(PYTHON) tests/bench/bloat.py $(BENCH)
 
 page-times:
 	@$(PYTHON) tests/pages/times.py

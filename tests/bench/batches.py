@@ -5,6 +5,11 @@ before it left is taken away, so that the first and the last size meet tables of
 """
 
 import re
+from dataclasses import dataclass
+
+from harness.progress import HarnessError
+
+from .server import Server
 
 WORK_PER_ACCOUNT = 10
 SIZES = (1, 10, 100, 1000)
@@ -49,6 +54,14 @@ SIZE = re.compile(r"\((\d+)\)")
 HANDED = "SELECT count(*) FROM sendgate.send_operations"
 
 
+@dataclass(frozen=True)
+class Figure:
+    """One run of one row: calls (or slots) a second, and the server's microseconds for one."""
+
+    rate: float
+    cpu: float
+
+
 def scripts() -> dict[str, str]:
     """What is measured, by name: each size alone, and those of several slots with their confirmations."""
     found = {f"dispatch({size})": DISPATCH.format(size=size) for size in SIZES}
@@ -75,3 +88,16 @@ def reset(cluster, accounts: int) -> None:
 def handed(cluster) -> int:
     """Slots that were taken since the reset."""
     return int(cluster.psql(HANDED, "postgres").strip())
+
+
+def run(server: Server, script: str, accounts: int, seconds: float) -> Figure:
+    """Slots a second of one script, and the server's time for one, from the same work as every other run."""
+    reset(server.cluster, accounts)
+    server.run(script, 1)
+    before = handed(server.cluster)
+    cost = server.run(script, seconds)
+    after = handed(server.cluster)
+    if after == accounts * WORK_PER_ACCOUNT:
+        raise HarnessError("dispatch ran out of work: measure with more --accounts, or for fewer --seconds")
+    slots = (after - before) / cost.calls
+    return Figure(cost.rate * slots, cost.cpu / slots)

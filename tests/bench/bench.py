@@ -5,7 +5,8 @@ ratios, because absolute numbers are the machine's. Durability is on (fsync, syn
 statements are prepared, caches are warm, a checkpoint precedes each round. The processor time beside
 them is the server's own and says more than the rate where something else runs on the machine.
 
-With --write the generated part of docs/performance.md and the charts in docs/pictures are replaced.
+With --write the generated part of docs/performance.md and the charts in docs/pictures are replaced. With --parts
+only some of it is measured; the report carries the others as they were measured last, if nothing has changed since.
 
 With --against another revision is built too, and both are measured in turn, call by call: compare.py.
 With --against and --after two other revisions are measured, such as the ones before and after a past change.
@@ -22,15 +23,29 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench import balance, batches, causes, compare, contenders, crowds, earlier, instructions, report, sessions
+from bench import (
+    balance,
+    batches,
+    causes,
+    compare,
+    contenders,
+    contest,
+    crowds,
+    earlier,
+    instructions,
+    report,
+    results,
+    sessions,
+)
 from bench.outside import Outside
-from bench.server import CLIENTS, CONF, Server
+from bench.wanted import SINGLE_OF_BATCHES
+from bench.server import CLIENTS, CONF, Cost, Server
 from harness import build, postgres
 from harness.cluster import Cluster
 from harness.places import RESULTS
 from harness.progress import HarnessError, duration, ended, progress
 
-QUICK = {"accounts": 20_000, "seconds": 2, "rounds": 2, "calls": 50_000}
+QUICK = {"accounts": 30_000, "seconds": 2, "rounds": 2, "calls": 50_000}
 
 
 def main() -> int:
@@ -41,14 +56,16 @@ def main() -> int:
     started = time.monotonic()
     install = postgres.for_version(options.pg)
     build.build_and_install(install)
-    found: dict = {"machine": machine(install, options)}
+    taken_on = machine(install, options) | {"revision": earlier.present(), "profile": earlier.profile()}
+    taken_on |= {"sources": earlier.sources(), "quick": options.quick}
+    found = results.kept(taken_on)
     with Cluster(install, conf=CONF) as cluster:
         progress(f"  loading {options.accounts:,} accounts")
         server = Server(cluster, options.accounts)
         failed = measured(MEASURE, server, options, found)
-    found["machine"]["took"] = duration(time.monotonic() - started)
-    RESULTS.mkdir(parents=True, exist_ok=True)
-    (RESULTS / "bench.json").write_text(json.dumps(found, indent=1))
+    taken_on["took"] = duration(time.monotonic() - started)
+    found["machines"] |= {part: taken_on for part in options.parts if part not in failed}
+    results.keep(found)
     print("\n" + report.text(found))
     if failed:
         raise HarnessError(f"not measured: {', '.join(failed)}")
@@ -131,7 +148,7 @@ def arguments() -> argparse.Namespace:
         parser.error(f"--parts: {', '.join(unknown)} is not one of {', '.join(parts)}")
     if (options.build_only or options.after) and not options.against:
         parser.error("--build-only and --after need --against")
-    counting = {"instructions", "balance"} & set(options.parts)
+    counting = {"instructions", "balance", "contest"} & set(options.parts)
     if counting and not instructions.available():
         progress("  instructions are not counted: there is no valgrind in PATH")
         options.parts = [part for part in options.parts if part not in counting]
@@ -162,9 +179,8 @@ def machine(install, options: argparse.Namespace) -> dict:
 
 def throughput(server: Server, options: argparse.Namespace) -> dict:
     """Contenders in turn, round after round."""
-    outside = Outside(server.cluster, options.accounts, CLIENTS)
-    rates: dict[str, list[float]] = {name: [] for name in [*contenders.SCRIPTS, *outside.rates]}
-    cpu: dict[str, list[float]] = {name: [] for name in contenders.SCRIPTS}
+    outside = Outside(server)
+    taken: dict[str, list[Cost]] = {name: [] for name in [*contenders.SCRIPTS, *outside.runs]}
     for name, script in contenders.SCRIPTS.items():
         progress(f"  warming up: {name}")
         server.run(script, 1)
@@ -172,42 +188,43 @@ def throughput(server: Server, options: argparse.Namespace) -> dict:
         server.psql("CHECKPOINT")
         for name, script in contenders.SCRIPTS.items():
             progress(f"  round {number} of {options.rounds}: {name}")
-            cost = server.run(script, options.seconds)
-            rates[name].append(cost.tps)
-            cpu[name].append(cost.cpu)
-        for name, rate in list(outside.rates.items()):
+            taken[name].append(server.run(script, options.seconds))
+        for name, run in list(outside.runs.items()):
             progress(f"  round {number} of {options.rounds}: {name}")
             try:
-                rates[name].append(rate(options.seconds))
+                taken[name].append(run(options.seconds))
             except HarnessError as error:
                 progress(f"  missing: {name}: {error}")
                 outside.missing[name] = str(error).splitlines()[-1].strip()
-                del outside.rates[name], rates[name]
-    return {"rates": rates, "cpu": cpu, "missing": outside.missing}
+                del outside.runs[name], taken[name]
+    return figures(taken) | {"missing": outside.missing}
+
+
+def figures(taken: dict[str, list]) -> dict:
+    """Rates and processor times of each row, round by round."""
+    return {
+        "rates": {name: [one.rate for one in runs] for name, runs in taken.items()},
+        "cpu": {name: [one.cpu for one in runs] for name, runs in taken.items()},
+    }
 
 
 def measure_batches(server: Server, options: argparse.Namespace) -> dict:
     """Slots a second by slots a call, single reserves in the same rounds."""
-    runs = {"reserve, single calls": contenders.RESERVE} | batches.scripts()
-    found: dict[str, list[float]] = {name: [] for name in runs}
+    runs = {SINGLE_OF_BATCHES: contenders.RESERVE} | batches.scripts()
+    taken: dict[str, list[batches.Figure]] = {name: [] for name in runs}
     accounts = min(options.accounts, batches.ACCOUNTS_MAX)
     rounds, seconds = min(options.rounds, 2), min(options.seconds, 3)
     for number in range(1, rounds + 1):
         for name, script in runs.items():
             progress(f"  round {number} of {rounds}: {name}")
-            batches.reset(server.cluster, accounts)
-            server.run(script, 1)
-            before = batches.handed(server.cluster)
-            at = time.monotonic()
-            server.run(script, seconds)
-            found[name].append((batches.handed(server.cluster) - before) / (time.monotonic() - at))
-    return found
+            taken[name].append(batches.run(server, script, accounts, seconds))
+    return figures(taken)
 
 
 def measure_crowds(server: Server, options: argparse.Namespace) -> dict:
     """Many clients on few accounts."""
-    rates = crowds.measure(server, options.seconds, min(options.rounds, 3))
-    return {"rates": rates, "refusals": crowds.refusals_write(server)}
+    taken = crowds.measure(server, options.seconds, min(options.rounds, 3))
+    return figures(taken) | {"refusals": crowds.refusals_write(server)}
 
 
 def measure_causes(server: Server, _options: argparse.Namespace) -> dict:
@@ -219,6 +236,11 @@ def measure_sessions(server: Server, options: argparse.Namespace) -> dict:
     """A session's first answers, and what its settings cost."""
     settings = sessions.settings(server, options.seconds, min(options.rounds, 3))
     return {"firsts": sessions.firsts(server), "settings": settings}
+
+
+def measure_contest(server: Server, _options: argparse.Namespace) -> dict:
+    """Single calls in instructions, and what the triggers of the gate's tables cost a contender."""
+    return contest.measure(server)
 
 
 def measure_balance(server: Server, _options: argparse.Namespace) -> dict:
@@ -233,6 +255,7 @@ MEASURE = {
     "sessions": measure_sessions,
     "causes": measure_causes,
     "memory": lambda server, options: causes.memory(server, options.calls),
+    "contest": measure_contest,
     "balance": measure_balance,
 }
 

@@ -14,20 +14,22 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])
+if __name__ == "__main__":  # elsewhere its packages are in the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench import contenders
-from bench.books import report
+from bench import contenders, page
 from bench.books.report import Table
 from bench.server import CLIENTS, Server
 from harness import build, postgres
 from harness.cluster import Cluster
 from harness.progress import duration, ended, progress
 
-ACCOUNTS = 100_000
+FULL = {"accounts": 100_000, "minutes": 60.0}
+QUICK = {"accounts": 10_000, "minutes": 0.5}
 CONF = {"shared_buffers": "1GB", "max_wal_size": "8GB", "max_connections": 50}
 SAMPLES = 12
-ROUND_SECONDS = 60
+# Between two rounds of the scheduler.
+ROUND_SECONDS, ROUND_SECONDS_QUICK = 60, 10
 TABLES = ("accounts", "send_operations", "linkedin_events", "enrollments", "dispatch_queue")
 
 # One in ten transactions is campaign work: ten pieces are put in, ten are handed out and delivered.
@@ -58,26 +60,29 @@ def main() -> int:
     install = postgres.for_version(options.pg)
     build.build_and_install(install)
     with Cluster(install, conf=CONF) as cluster:
-        server = Server(cluster, ACCOUNTS)
+        server = Server(cluster, options.accounts)
         # No account is to run out of slots.
         server.psql(
             "SELECT sendgate.set_tier_cap('sales_navigator', action, 10000, 10000)"
             " FROM unnest(ARRAY['inmail', 'invite']) action"
         )
         before = state(server)
-        table = watch(server, options.minutes * 60)
+        between = ROUND_SECONDS_QUICK if options.quick else ROUND_SECONDS
+        table = watch(server, options.minutes * 60, between)
         text = f"{machine(options)}\n\n{table}\n\n{air(server, before)}"
     print(f"\n{text}\n")
     if options.write:
-        report.write(text, report.BLOAT)
-        progress(f"written into {report.PAGE}")
+        page.write(page.OPERATIONS, page.BLOAT, text)
+        progress(f"written into {page.OPERATIONS}")
     return 0
 
 
-def arguments() -> argparse.Namespace:
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--minutes", type=float, default=60, help="how long the load lasts [60]")
+    parser.add_argument("--quick", action="store_true", help="half a minute, to see that it runs")
+    parser.add_argument("--minutes", type=float, help=f"how long the load lasts [{FULL['minutes']:g}]")
+    parser.add_argument("--accounts", type=int, help=f"accounts [{FULL['accounts']:,}]")
     parser.add_argument(
         "--nice",
         type=int,
@@ -87,15 +92,25 @@ def arguments() -> argparse.Namespace:
         help="leave the processor to other work: then the rates say little, the rest stays true [0]",
     )
     parser.add_argument("--pg", type=int, default=18, help="PostgreSQL major version")
-    parser.add_argument("--write", action="store_true", help=f"write {report.PAGE.name}")
-    options = parser.parse_args()
+    parser.add_argument(
+        "--write",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help=f"write {page.OPERATIONS.name} [only after a run in full size]",
+    )
+    options = parser.parse_args(given)
+    for name, value in (QUICK if options.quick else FULL).items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    if options.write is None:
+        options.write = all(getattr(options, name) >= value for name, value in FULL.items())
     if options.minutes * 60 < SAMPLES:
         parser.error(f"--minutes must leave a second for each of {SAMPLES} samples")
     return options
 
 
-def watch(server: Server, seconds: float) -> Table:
-    """The load, sampled."""
+def watch(server: Server, seconds: float, between: float) -> Table:
+    """The load, sampled, with a round of the scheduler every so many seconds."""
     table = Table(
         "after",
         "transactions a second",
@@ -108,7 +123,7 @@ def watch(server: Server, seconds: float) -> Table:
         "dead rows",
     )
     began = last = time.monotonic()
-    commits, round_ = int(server.psql(COMMITS)), Round(server)
+    commits, round_ = int(server.psql(COMMITS)), Round(server, between)
     with server.started(SHARES, seconds, CLIENTS) as load, ThreadPoolExecutor(1) as beside:
         for number in range(1, SAMPLES + 1):
             until = began + number * seconds / SAMPLES
@@ -127,10 +142,10 @@ def watch(server: Server, seconds: float) -> Table:
 
 
 class Round:
-    """The scheduler's round, every minute; one that takes longer delays the next round only."""
+    """The scheduler's round, every so many seconds; one that takes longer delays the next round only."""
 
-    def __init__(self, server: Server):
-        self.server = server
+    def __init__(self, server: Server, between: float):
+        self.server, self.between = server, between
         self.begun = time.monotonic()
         self.running: Future | None = None
 
@@ -138,7 +153,7 @@ class Round:
         """Raises what went wrong in the last one."""
         if self.running and self.running.done():
             self.running = self.running.result() or None
-        if self.running is None and time.monotonic() - self.begun >= ROUND_SECONDS:
+        if self.running is None and time.monotonic() - self.begun >= self.between:
             self.begun = time.monotonic()
             self.running = beside.submit(lambda: self.server.psql("CALL sendgate.tick()") and None)
 
@@ -206,7 +221,7 @@ def machine(options: argparse.Namespace) -> str:
     load = f", at nice {options.nice} beside other work, so the rates say little" if options.nice else ""
     return (
         f"{os.cpu_count()} cores, PostgreSQL {options.pg}, {CLIENTS} clients for {options.minutes:g} minutes{load}; "
-        f"{ACCOUNTS:,} accounts; one transaction in ten is campaign work of ten pieces; {shown}, everything else as "
+        f"{options.accounts:,} accounts; one transaction in ten is campaign work of ten pieces; {shown}, everything else as "
         "PostgreSQL ships it, autovacuum too."
     )
 

@@ -1,6 +1,6 @@
 """pyrate-limiter's PostgreSQL bucket as fast as it goes: a bucket, which is a table, for each client.
 
-bucket.py CONNECTION CLIENTS SECONDS prints calls a second.
+bucket.py CONNECTION CLIENTS SECONDS prints calls a second, and all calls.
 """
 
 import sys
@@ -29,5 +29,5 @@ for thread in threads:
     thread.start()
 for thread in threads:
     thread.join()
-print(round(sum(counts) / seconds))
+print(round(sum(counts) / seconds), sum(counts))
 pool.close()

@@ -52,6 +52,8 @@ def statements(server: Server) -> dict[str, str]:
         total = sum(float(count) for _, count in inner)
         kinds = ", ".join(f"{kind.lower()} {float(count):.1f}" for kind, count in inner)
         found[name] = f"{total:.1f}" + (f" ({kinds})" if kinds else "")
+    server.cluster.configure(shared_preload_libraries=None, pg_stat_statements__track=None)
+    server.cluster.restart()
     return found
 
 

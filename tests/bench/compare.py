@@ -7,11 +7,11 @@ meanwhile does so for both. A round gives one ratio; the report has their median
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
-from harness.progress import HarnessError, progress
+from harness.progress import progress
 
 from . import batches, contenders, instructions
+from .batches import Figure
 from .server import Server
 
 SIDES = ("before", "after")
@@ -31,14 +31,6 @@ CREATE ROLE app LOGIN;
 GRANT sendgate_sender TO app;
 GRANT USAGE ON SCHEMA sendgate TO app;
 """
-
-
-@dataclass(frozen=True)
-class Figure:
-    """One run of one row: calls (or slots) a second, and the server's microseconds for one."""
-
-    rate: float
-    cpu: float
 
 
 # A row of the report: its figures by round, for each side.
@@ -68,7 +60,7 @@ def of_batches(servers: dict[str, Server], options) -> dict[str, Rounds]:
     """Calls of many slots, which are what is counted."""
     accounts, seconds = min(options.accounts, batches.ACCOUNTS_MAX), min(options.seconds, 3)
     rows, rounds = batches.scripts(), min(options.rounds, 4)
-    return _in_turn(servers, rows, rounds, lambda *run: _batch(*run, accounts, seconds))
+    return _in_turn(servers, rows, rounds, lambda *run: batches.run(*run, accounts, seconds))
 
 
 def _in_turn(servers: dict[str, Server], rows: dict[str, str], rounds: int, run: Callable) -> dict[str, Rounds]:
@@ -85,20 +77,7 @@ def _single(server: Server, script: str, seconds: float) -> Figure:
     """A call of one slot."""
     server.psql("CHECKPOINT")
     cost = server.run(script, seconds)
-    return Figure(cost.tps, cost.cpu)
-
-
-def _batch(server: Server, script: str, accounts: int, seconds: float) -> Figure:
-    """A call of many slots, which are what is counted."""
-    batches.reset(server.cluster, accounts)
-    server.run(script, 1)
-    before = batches.handed(server.cluster)
-    cost = server.run(script, seconds)
-    after = batches.handed(server.cluster)
-    if after == accounts * batches.WORK_PER_ACCOUNT:
-        raise HarnessError("dispatch ran out of work: measure with more --accounts, or for fewer --seconds")
-    slots = (after - before) / cost.calls
-    return Figure(cost.tps * slots, cost.cpu / slots)
+    return Figure(cost.rate, cost.cpu)
 
 
 def of_instructions(servers: dict[str, Server], options) -> dict[str, dict[str, float]]:

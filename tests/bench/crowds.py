@@ -1,7 +1,7 @@
 """Many clients at once: on one account, on as many accounts, and where everything is refused."""
 
 from .contenders import BY_HAND, RESERVE
-from .server import Server
+from .server import Cost, Server
 
 CLIENTS = 64
 # So many slots that none of them runs out.
@@ -22,8 +22,8 @@ def on_hot(script: str, accounts: int) -> str:
     return script.replace(":accounts", str(accounts))
 
 
-def measure(server: Server, seconds: float, rounds: int) -> dict[str, list[float]]:
-    """Calls a second, contenders in turn."""
+def measure(server: Server, seconds: float, rounds: int) -> dict[str, list[Cost]]:
+    """What each run came to, contenders in turn."""
     server.psql(SETUP)
     runs = {
         "reserve, 64 clients on one account": on_hot(RESERVE, 1),
@@ -32,10 +32,10 @@ def measure(server: Server, seconds: float, rounds: int) -> dict[str, list[float
         "by hand, 64 clients on 64 accounts": on_hot(BY_HAND, CLIENTS),
         "refusals, 64 clients on one account": RESERVE.replace("'account-' || :account", "'full'"),
     }
-    found: dict[str, list[float]] = {name: [] for name in runs}
+    found: dict[str, list[Cost]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, script in runs.items():
-            found[name].append(server.run(script, seconds, CLIENTS).tps)
+            found[name].append(server.run(script, seconds, CLIENTS))
     return found
 
 

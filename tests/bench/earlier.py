@@ -46,6 +46,13 @@ def present() -> str:
     return f"{Revision.named('HEAD')}{edited}"
 
 
+def sources() -> str:
+    """Names what is built: the same as long as neither the extension nor its SQL changes."""
+    named = " ".join(_git("rev-parse", "HEAD:extension", "HEAD:sql").split())
+    edited = _git("status", "--porcelain", "--untracked-files=no", "--", "extension", "sql")
+    return f"{named} edited" if edited else named
+
+
 def profile() -> str:
     """The profile of cargo that is built. A revision from before ``PROFILE`` takes no notice of it."""
     return os.environ.get("PROFILE") or "release"

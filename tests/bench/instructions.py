@@ -7,11 +7,12 @@ the difference, divided by N, is a call without the start and the end of a backe
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 
 from harness.cluster import Cluster
 from harness.progress import HarnessError
 
-from . import batches
+from . import batches, contenders
 
 ACCOUNTS = 2_000  # to spread calls over, and with ten pieces of work each for `dispatch`
 SLOTS = 6_000  # of the longest run of `dispatch`; half of them of the shorter run
@@ -23,6 +24,11 @@ PREPARE = {
     "preview": "SELECT * FROM sendgate.preview($1, 'inmail', $2)",
     "breaker_check, closed": "SELECT * FROM sendgate.breaker_check($1, $2)",
 }
+# The single calls of the contenders, which only the present revision is measured beside.
+BESIDE = {
+    "two writes by hand": contenders.BY_HAND_SQL.format(account="$1", prospect="$2").strip().removesuffix(";"),
+    "primary-key SELECT": "SELECT id, inmails_sent_today, status FROM byhand.accounts WHERE id = $1 AND $2 <> ''",
+}
 
 
 def available() -> bool:
@@ -30,18 +36,21 @@ def available() -> bool:
     return shutil.which("valgrind") is not None
 
 
-def per_call(cluster: Cluster, name: str, calls: int = CALLS_MAX, first: int = 1) -> float:
-    """Instructions of one call of ``PREPARE`` on a stopped cluster, on accounts from this number on."""
-    once, twice = (_count(cluster, _calls(name, times, first)) for times in (calls, 2 * calls))
+def per_call(cluster: Cluster, name: str, calls: int = CALLS_MAX, first: int = 1, login: str = "postgres") -> float:
+    """Instructions of one call of ``PREPARE`` or ``BESIDE`` by a login on a stopped cluster, on accounts from this
+    number on."""
+    authorization = [f"SET SESSION AUTHORIZATION {login}"]
+    once, twice = (_count(cluster, authorization + _calls(name, times, first)) for times in (calls, 2 * calls))
     return (twice - once) / calls
 
 
-def per_slot(cluster: Cluster, script: str, size: int, slots: int = SLOTS) -> float:
-    """Instructions of one slot of a statement that hands out ``size`` of them, on a stopped cluster."""
+def per_slot(cluster: Cluster, script: str, size: int, slots: int = SLOTS, work: Sequence[str] = ()) -> float:
+    """Instructions of one slot of a statement that hands out ``size`` of them, on a stopped cluster; from the work
+    that these statements make, or from that of ``batches``."""
     calls = max(1, min(CALLS_MAX, slots // 2 // size))
     counts = []
     for times in (calls, 2 * calls):
-        _run(cluster, [*batches.reset_statements(ACCOUNTS), "VACUUM ANALYZE"])
+        _run(cluster, [*(work or batches.reset_statements(ACCOUNTS)), "VACUUM ANALYZE"])
         counts.append(_count(cluster, [script] * times))
     return (counts[1] - counts[0]) / (calls * size)
 
@@ -50,7 +59,7 @@ def _calls(name: str, times: int, first: int) -> list[str]:
     """A prepared call with other arguments each time, the same for both revisions."""
     prospect = f"{name}, {times} times"  # a prospect of an earlier run has an operation in flight
     calls = (f"EXECUTE call('account-{n % ACCOUNTS + first}', '{prospect}: {n}')" for n in range(times))
-    return [f"PREPARE call(text, text) AS {PREPARE[name]}", *calls]
+    return [f"PREPARE call(text, text) AS {(PREPARE | BESIDE)[name]}", *calls]
 
 
 def _count(cluster: Cluster, statements: list[str]) -> int:

@@ -1,10 +1,9 @@
 """One loaded cluster, and pgbench against it."""
 
-import os
 import re
 import subprocess
 import tempfile
-import time
+from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +12,9 @@ from harness.cluster import Cluster
 from harness.places import server_dir
 from harness.progress import HarnessError
 
-from . import contenders, plpgsql
+from . import contenders, plpgsql, processor
 
 CLIENTS = 8
-# Longest wait for the backends of a run to end.
-ENDING_SECONDS_MAX = 10
 CONF = {
     "shared_buffers": "1GB",
     "max_wal_size": "8GB",
@@ -34,7 +31,7 @@ class Cost:
     # Transactions that were done.
     calls: int
     # Transactions a second.
-    tps: float
+    rate: float
     # Microseconds of processor time of the server's processes for one transaction.
     cpu: float
 
@@ -43,13 +40,13 @@ class Server:
     """The cluster with its accounts."""
 
     def __init__(self, cluster: Cluster, accounts: int, setup: str = contenders.SETUP + plpgsql.SETUP):
-        self.cluster, self.accounts = cluster, accounts
+        self.cluster, self.accounts, self.db = cluster, accounts, "postgres"
         cluster.psql(setup.replace("{accounts}", str(accounts)))
         cluster.psql("VACUUM ANALYZE")
 
     def psql(self, sql: str) -> str:
-        """Runs SQL as the superuser."""
-        return self.cluster.psql(sql)
+        """Runs SQL as the superuser, in the database in use."""
+        return self.cluster.psql(sql, self.db)
 
     def pgbench(self, script: str, *extra: str, options: str = "") -> str:
         """Runs a script as the application, whose sessions set ``options``; pgbench's report."""
@@ -105,30 +102,26 @@ class Server:
             "-D",
             f"accounts={self.accounts}",
             *arguments,
-            "postgres",
+            self.db,
         ]
 
     def run(self, script: str, seconds: float, clients: int = CLIENTS, options: str = "") -> Cost:
         """Runs a script for a while."""
-        before, processes = self.processor_seconds(), self.processes()
-        report = self.pgbench(script, "-c", str(clients), "-j", "2", "-T", str(round(seconds)), options=options)
-        deadline = time.monotonic() + ENDING_SECONDS_MAX
-        # pgbench does not wait for its backends, whose time counts once they have ended.
-        while self.processes() > processes and time.monotonic() < deadline:
-            time.sleep(0.01)
-        spent = self.processor_seconds() - before
+        return self._run(script, clients, "-T", str(round(seconds)), options=options)
+
+    def run_calls(self, script: str, calls: int, clients: int = CLIENTS) -> Cost:
+        """Runs a script so many times in all, each client the same number of times."""
+        return self._run(script, clients, "-t", str(max(1, calls // clients)))
+
+    def _run(self, script: str, clients: int, *length: str, options: str = "") -> Cost:
+        arguments = ("-c", str(clients), "-j", "2", *length)
+        report, spent = self.spent(lambda: self.pgbench(script, *arguments, options=options))
         done = int(re.search(r"actually processed: (\d+)", report)[1])
         return Cost(done, float(re.search(r"tps = ([0-9.]+)", report)[1]), spent * 1e6 / max(done, 1))
 
-    def processor_seconds(self) -> float:
-        """What all backends that have ended have used so far; those of a run have."""
-        fields = Path(f"/proc/{self.cluster.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
-
-    def processes(self) -> int:
-        """How many processes the server has."""
-        pid = self.cluster.pid
-        return len(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+    def spent(self, work: Callable[[], str]) -> tuple[str, float]:
+        """What a client's program said, and the processor seconds of its backends."""
+        return processor.spent(self.cluster.pid, work)
 
     def wal_position(self) -> int:
         """Bytes of WAL so far."""

@@ -7,7 +7,7 @@ from harness import venv
 from harness.progress import progress
 
 from . import contenders
-from .server import Server
+from .server import Cost, Server
 
 SESSIONS = 100
 # Later calls of a session. The last one counts, when everything is planned and compiled.
@@ -19,10 +19,21 @@ CALLS = {
     "reserve": "SELECT * FROM sendgate.reserve(%(account)s, 'message', %(prospect)s)",
 }
 
+CHANGED = (
+    """\\set value random(1, 2)
+SELECT set_config('{name}', 'changed_' || :value, false);
+"""
+    + contenders.RESERVE
+)
+USUAL, OTHER = "as it is", "application_name changed before each call"
+# What the sessions have set, what they run, and which of these it is measured beside.
 SETTINGS = {
-    "as it is": "",
-    "plan_cache_mode = force_custom_plan": "-c plan_cache_mode=force_custom_plan",
-    "search_path = public": "-c search_path=public",
+    USUAL: ("", contenders.RESERVE, USUAL),
+    "plan_cache_mode = force_custom_plan": ("-c plan_cache_mode=force_custom_plan", contenders.RESERVE, USUAL),
+    "search_path = public": ("-c search_path=public", contenders.RESERVE, USUAL),
+    "enable_indexscan = off": ("-c enable_indexscan=off", contenders.RESERVE, USUAL),
+    OTHER: ("", CHANGED.format(name="application_name"), OTHER),
+    "search_path changed before each call": ("", CHANGED.format(name="search_path"), OTHER),
 }
 
 
@@ -51,14 +62,18 @@ def firsts(server: Server) -> dict[str, tuple[float, float, float]]:
     return found
 
 
-def settings(server: Server, seconds: float, rounds: int) -> dict[str, tuple[float, float]]:
-    """Calls a second of ``reserve`` and its processor time by what the session has set, in turn."""
-    runs: dict[str, list] = {name: [] for name in SETTINGS}
+def settings(server: Server, seconds: float, rounds: int) -> dict[str, tuple[float, float, str]]:
+    """Calls a second of ``reserve`` and its processor time by what the session has set, in turn; and beside which."""
+    runs: dict[str, list[Cost]] = {name: [] for name in SETTINGS}
     for number in range(1, rounds + 1):
-        for name, options in SETTINGS.items():
+        for name, (options, script, _) in SETTINGS.items():
             progress(f"  round {number} of {rounds}: {name}")
-            runs[name].append(server.run(contenders.RESERVE, seconds, options=options))
+            runs[name].append(server.run(script, seconds, options=options))
     return {
-        name: (statistics.median(cost.tps for cost in costs), statistics.median(cost.cpu for cost in costs))
+        name: (
+            statistics.median(cost.rate for cost in costs),
+            statistics.median(cost.cpu for cost in costs),
+            SETTINGS[name][2],
+        )
         for name, costs in runs.items()
     }

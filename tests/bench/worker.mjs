@@ -1,16 +1,16 @@
-// Asks for a slot as fast as it can from one Node.js process: of sendgate, or of rate-limiter-flexible.
-// worker.mjs MODE CONNECTION CLIENTS SECONDS ACCOUNTS prints calls a second.
+// Asks for a slot as fast as it can from one Node.js process: by a statement of an account and a prospect, or, where
+// the statement is empty, of rate-limiter-flexible.
+// worker.mjs CONNECTION CLIENTS ACCOUNTS STATEMENT SECONDS prints calls a second, and all calls, those before it too.
 import pg from "pg";
 import limiters from "rate-limiter-flexible";
 
-const [mode, connectionString, clients, seconds, accounts] = process.argv.slice(2);
+const [connectionString, clients, accounts, text, seconds] = process.argv.slice(2);
 const pool = new pg.Pool({ connectionString, max: Number(clients) });
 const account = () => `account-${1 + Math.floor(Math.random() * Number(accounts))}`;
 let ask;
-if (mode === "reserve") {
-  const name = "reserve";
-  const text = "SELECT * FROM sendgate.reserve($1, 'inmail', $2)";
-  ask = () => pool.query({ name, text, values: [account(), `prospect-${Math.floor(Math.random() * 1e9)}`] });
+if (text) {
+  // A name makes it a prepared statement of each connection.
+  ask = () => pool.query({ name: "ask", text, values: [account(), `prospect-${Math.floor(Math.random() * 1e9)}`] });
 } else {
   const limiter = await new Promise((resolve, reject) => {
     const options = { storeClient: pool, points: 50, duration: 86400, tableName: "limits", clearExpiredByTimeout: false };
@@ -32,7 +32,7 @@ const run = async (length) => {
   return (performance.now() - started) / 1000;
 };
 await run(0.5);
-calls = 0;
+const before = calls;
 const took = await run(Number(seconds));
-console.log(Math.round(calls / took));
+console.log(Math.round((calls - before) / took), calls);
 await pool.end();

@@ -1,137 +1,155 @@
-"""What a call writes, and how wide the rows are, here and in an earlier revision: python3 tests/bench/written.py
+"""What a call writes, and how wide the rows are, in an earlier revision and in this one: python3 tests/bench/written.py
 
-The earlier revision is built from its own sources and measured first, then the sources at hand; the table is
-Markdown for docs/performance.md. Bytes are the same on every machine and in every profile, so a busy machine
-and PROFILE=quick will do.
+The earlier revision is built into a copy of PostgreSQL (earlier.py), and each has a cluster of its own. Bytes are the same
+on every machine, however busy it is, and in every profile. Images of whole pages, which depend on when the last checkpoint
+was, are off. With --write the tables are put into docs/performance.md.
 """
 
 import argparse
-import subprocess
 import sys
-from contextlib import contextmanager
 from pathlib import Path
-from unittest import mock
 
-sys.path[0] = str(Path(__file__).resolve().parents[1])
+if __name__ == "__main__":  # elsewhere its packages are in the path
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench import contenders
+from bench import batches, compare, contenders, earlier, page
+from bench.page import Table
 from bench.server import CONF, Server
 from harness import build, postgres
 from harness.cluster import Cluster
-from harness.places import REPO, RUN
 from harness.postgres import Install
-from harness.progress import HarnessError, ended, progress
+from harness.progress import ended, progress
 
-# The last commit whose sources were 0.2.0.
-FROZEN = "^release: freeze 0.2.0"
-ACCOUNTS = 2_000
+# The last revision whose sources were 0.2.0.
+FROZEN = "7b225fd"
+# So many that hardly an account fails as often as would stop it.
+ACCOUNTS = 40_000
 CALLS = 5_000
+SLOTS, SIZE = 10_000, 100
 
-SETUP = """
-CREATE EXTENSION sendgate;
-SELECT count(sendgate.upsert_account('account-' || n, 'sales_navigator')) FROM generate_series(1, {accounts}) n;
-CREATE ROLE app LOGIN;
-GRANT sendgate_sender TO app;
-"""
-ROLLBACK = (
+RESERVE = (
     contenders.ARGUMENTS
     + """
-SELECT operation_id AS op FROM sendgate.reserve('account-' || :account, 'invite', 'prospect-' || :prospect) \\gset
-SELECT sendgate.rollback('account-' || :account, :op::uuid, 'busy', NULL, 503);
+SELECT operation_id AS op FROM sendgate.reserve('account-' || :account, 'inmail', 'prospect-' || :prospect) \\gset
 """
 )
 SCRIPTS = {
-    "`reserve`": contenders.RESERVE,
-    "`reserve` + `confirm`": contenders.RESERVE_CONFIRM,
-    "`reserve` + `rollback`": ROLLBACK,
+    "enqueue": contenders.ARGUMENTS
+    + "SELECT sendgate.enqueue('campaign', 'prospect-' || :prospect, 'account-' || :account, 'inmail');\n",
+    "reserve": RESERVE,
+    "confirm": RESERVE + "SELECT sendgate.confirm('account-' || :account, :op::uuid, 'chat-' || :prospect);\n",
+    "rollback, released": RESERVE + "SELECT sendgate.rollback('account-' || :account, :op::uuid);\n",
+    "rollback, status 503": RESERVE
+    + "SELECT sendgate.rollback('account-' || :account, :op::uuid, 'busy', NULL, 503);\n",
 }
-# In the order in which they are taken: before any call, and after all of them.
-WIDTH = "SELECT round(avg(pg_column_size(t.*))) FROM sendgate.{table} t"
+# These begin with a reserve, which is subtracted.
+AFTER_RESERVE = ("confirm", "rollback, released", "rollback, status 503")
+DISPATCH = f"dispatch({SIZE}), a slot"
+WIDTHS = {
+    "accounts": "accounts, in use",
+    "send_operations": "send_operations, from reserve and from dispatch",
+    "linkedin_events": "linkedin_events",
+    "enrollments": "enrollments, handed out or waiting",
+}
+WIDTH = "SELECT round(avg(pg_column_size(t.*)), 1) FROM sendgate.{table} t"
 WAL = "SELECT wal_bytes::bigint, wal_records FROM pg_stat_wal"
+NEW = "accounts, new"
 
-
-class Plain(Server):
-    """Accounts and a login, and none of the contenders, whose tables follow the present columns."""
-
-    def __init__(self, cluster: Cluster):
-        self.cluster, self.accounts = cluster, ACCOUNTS
-        cluster.psql(SETUP.format(accounts=ACCOUNTS))
-        cluster.psql("VACUUM ANALYZE")
+# Of one revision: WAL bytes and records of a call, and bytes of a row, by what it is.
+Written = dict[str, tuple[float, float]]
+Widths = dict[str, float]
 
 
 def main() -> int:
     """Builds, measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--old", metavar="REVISION", help="the earlier revision [the last one of 0.2.0]")
-    parser.add_argument("--pg", type=int, default=18, help="PostgreSQL major version [18]")
-    options = parser.parse_args()
-    install = postgres.for_version(options.pg)
-    old = _git("rev-parse", options.old or f"{_git('log', '-1', '--format=%H', f'--grep={FROZEN}')}^")
-    columns = {}
-    with sources_of(old, install) as directory:
-        columns[f"{_version(directory)} ({old[:7]})"] = measure(install)
-    build.build_and_install(install)
-    columns[f"{build.default_version()} at hand"] = measure(install)
-    print("\n" + table(columns))
+    options = arguments()
+    ours = postgres.for_version(options.pg)
+    revision = earlier.Revision.named(options.old)
+    installs = {"before": earlier.installed(revision, ours), "after": ours}
+    build.build_and_install(ours)
+    found = {side: measure(side, install) for side, install in installs.items()}
+    written, widths = ({side: parts[i] for side, parts in found.items()} for i in (0, 1))
+    heads = {"before": options.old[: len(FROZEN)], "after": f"{build.default_version()}"}
+    tables = [("WAL of a call", wal_table(written, heads)), ("Width of a row", width_table(widths, heads))]
+    said = f"Before: {revision}. After: {earlier.present()}. PostgreSQL {ours.version}, `full_page_writes` off."
+    print("\n\n".join([said, *(f"{title}\n{page.plain(rows)}" for title, rows in tables)]))
+    if options.write:
+        parts = [said, *(f"### {title}\n\n{page.markdown(rows)}" for title, rows in tables)]
+        page.write(page.PERFORMANCE, page.WRITTEN, "\n\n".join(parts))
     return 0
 
 
-@contextmanager
-def sources_of(revision: str, install: Install):
-    """Builds and installs a revision from a copy of its sources; yields their directory."""
-    directory = RUN / "revisions" / revision[:12]
-    if not directory.exists():
-        directory.mkdir(parents=True)
-        archive = subprocess.run(["git", "archive", revision], cwd=REPO, check=True, capture_output=True).stdout
-        subprocess.run(["tar", "-x", "-C", directory], input=archive, check=True)
-    target = build.target_dir(install)  # what the two have in common is built once
-    control = directory / "extension" / f"{build.EXTENSION}.control"
-    with mock.patch.multiple(build, REPO=directory, CONTROL=control, target_dir=lambda _install: target):
-        build.build_and_install(install)
-    yield directory
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--old", metavar="REVISION", default=FROZEN, help=f"the earlier revision (0.2.0: {FROZEN})")
+    parser.add_argument("--pg", type=int, default=18, help="PostgreSQL major version (18)")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md")
+    return parser.parse_args(given)
 
 
-def measure(install: Install) -> dict[str, str]:
-    """A line for each figure."""
-    found = {}
-    with Cluster(install, conf=CONF) as cluster:
-        server = Plain(cluster)
-        found["`accounts`, a new row, bytes"] = server.psql(WIDTH.format(table="accounts")).strip()
+def measure(side: str, install: Install) -> tuple[Written, Widths]:
+    """What every call writes, and the widths of the rows afterwards."""
+    with Cluster(install, conf=CONF | {"full_page_writes": "off"}) as cluster:
+        progress(f"  {side}: loading {ACCOUNTS:,} accounts")
+        server = Server(cluster, ACCOUNTS, compare.SETUP)
+        widths = {NEW: float(server.psql(WIDTH.format(table="accounts")))}
+        written = {}
         for name, script in SCRIPTS.items():
-            progress(f"  {name}")
-            server.psql("CHECKPOINT")
-            server.pgbench(script, "-c", "1", "-t", str(CALLS))  # with the images of all pages
-            before = _numbers(server)
-            server.pgbench(script, "-c", "1", "-t", str(CALLS))
-            wal, records = ((b - a) / CALLS for a, b in zip(before, _numbers(server), strict=True))
-            found[f"{name}: WAL bytes"], found[f"{name}: WAL records"] = f"{wal:,.0f}", f"{records:.2f}"
-        for name in ("accounts", "send_operations", "linkedin_events"):
-            found[f"`{name}`, a row in use, bytes"] = server.psql(WIDTH.format(table=name)).strip()
-    return found
+            progress(f"  {side}: {name}")
+            # What a session writes once is not counted, such as the entries of new pages.
+            server.run_calls(script, CALLS // 10, clients=1)
+            written[name] = spent(server, script, CALLS, CALLS)
+        progress(f"  {side}: {DISPATCH}")
+        batches.reset(cluster, ACCOUNTS // 10)
+        written[DISPATCH] = spent(server, batches.DISPATCH.format(size=SIZE), SLOTS // SIZE, SLOTS)
+        server.run_calls(SCRIPTS["confirm"], CALLS, clients=1)
+        for table, name in WIDTHS.items():
+            widths[name] = float(server.psql(WIDTH.format(table=table)))
+    return alone(written), widths
 
 
-def table(columns: dict[str, dict[str, str]]) -> str:
-    """Markdown."""
-    lines = ["| | " + " | ".join(columns) + " |", "| --- |" + " ---: |" * len(columns)]
-    names = list(next(iter(columns.values())))
-    lines += [f"| {name} | " + " | ".join(found[name] for found in columns.values()) + " |" for name in names]
-    return "\n".join(lines)
+def spent(server: Server, script: str, calls: int, things: int) -> tuple[float, float]:
+    """WAL bytes and records of each of so many things that so many calls do."""
+    before = numbers(server)
+    server.run_calls(script, calls, clients=1)
+    wal, records = (b - a for a, b in zip(before, numbers(server), strict=True))
+    return wal / things, records / things
 
 
-def _numbers(server: Server) -> list[int]:
+def alone(written: Written) -> Written:
+    """The calls that follow a reserve without it."""
+    return {
+        name: tuple(all_ - of for all_, of in zip(figures, written["reserve"], strict=True))
+        if name in AFTER_RESERVE
+        else figures
+        for name, figures in written.items()
+    }
+
+
+def numbers(server: Server) -> list[int]:
+    """WAL bytes and records so far."""
     return [int(text) for text in server.psql(WAL).strip().split("|")]
 
 
-def _version(directory: Path) -> str:
-    control = (directory / "extension" / f"{build.EXTENSION}.control").read_text()
-    return control.split("default_version")[1].split("'")[1]
+def wal_table(written: dict[str, Written], heads: dict[str, str]) -> Table:
+    """Bytes and records of both revisions, and the ratio of the bytes."""
+    kinds = [f"{what}, {heads[side]}" for what in ("bytes", "records") for side in compare.SIDES]
+    rows = [["a call", kinds[0], kinds[1], "after / before", kinds[2], kinds[3]]]
+    for name, (before, records_before) in written["before"].items():
+        after, records_after = written["after"][name]
+        figures = f"{before:,.0f}", f"{after:,.0f}", f"{after / before:.3f}"
+        rows.append([name, *figures, f"{records_before:.2f}", f"{records_after:.2f}"])
+    return rows
 
 
-def _git(*arguments: str) -> str:
-    done = subprocess.run(["git", *arguments], cwd=REPO, capture_output=True, text=True)
-    if done.returncode != 0 or not done.stdout.strip():
-        raise HarnessError(f"git {' '.join(arguments)}: {done.stderr.strip() or 'nothing found'}. Name one with --old.")
-    return done.stdout.strip()
+def width_table(widths: dict[str, Widths], heads: dict[str, str]) -> Table:
+    """Mean bytes of a row in both revisions."""
+    rows = [["mean bytes of a row", *heads.values(), "after - before"]]
+    for name, before in widths["before"].items():
+        after = widths["after"][name]
+        rows.append([name, f"{before:,.0f}", f"{after:,.0f}", f"{after - before:+,.0f}"])
+    return rows
 
 
 if __name__ == "__main__":

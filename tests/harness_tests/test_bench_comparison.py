@@ -1,8 +1,10 @@
 """The report of ``make bench AGAINST=…``, from numbers: no server is measured."""
 
+import pytest
 from bench import batches, compare
-from bench.compare import Figure
-from bench.report import plain, replaced
+from bench.batches import Figure
+from bench.page import plain, replaced
+from harness.progress import HarnessError
 
 
 def test_both_sides_run_in_turn_and_each_comes_first_as_often():
@@ -42,7 +44,10 @@ def test_instructions_have_no_spread_and_need_no_rates():
 
 def test_the_compared_part_of_the_page_is_replaced_and_nothing_else():
     page = "a\n<!-- b -->\nold\n<!-- e -->\nz\n"
-    assert replaced(page, "<!-- b -->", "<!-- e -->", "new") == "a\n<!-- b -->\n\nnew\n\n<!-- e -->\nz\n"
+    assert replaced(page, ("<!-- b -->", "<!-- e -->"), "new") == "a\n<!-- b -->\n\nnew\n\n<!-- e -->\nz\n"
+    for lost in ("a\n<!-- e -->", "<!-- b -->\na"):
+        with pytest.raises(HarnessError, match="lacks the markers"):
+            replaced(lost, ("<!-- b -->", "<!-- e -->"), "new")
 
 
 def test_a_batch_is_told_its_size_by_its_name():

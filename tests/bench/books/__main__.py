@@ -1,7 +1,7 @@
-"""The figures of the books, for docs/operations.md: python3 tests/bench/books
+"""The figures of the books, for docs/operations.md and docs/performance.md: python3 tests/bench/books
 
 One throwaway cluster. Times of the sweeps by active accounts, reserve beside the sweeps and across
-midnight, reserve against two writes by hand by size, and the daemon's memory. After each step the
+midnight, reserve against two writes by hand by size, what the sweeps read, and the daemon's memory. After each step the
 books are checked: every planted fault was found, and nothing else was changed.
 """
 
@@ -14,12 +14,16 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from bench.books import beside, data, growth, memory, midnight, report, server, sweeps
+from bench import page, wanted
+from bench.books import beside, data, growth, memory, midnight, plans, report, server, sweeps
 from harness import build, postgres
 from harness.cluster import Cluster
 from harness.progress import duration, ended, progress
 
-STEPS = ("growth", "sweeps", "beside", "midnight", "memory")
+STEPS = ("growth", "sweeps", "plans", "beside", "midnight", "memory")
+# They work on the same accounts, part of them active.
+ON_BOOKS = {"sweeps", "plans", "beside", "midnight"}
+HEAD = [*wanted.HEAD[:-1], "by the rate, or as it is"]
 QUICK = {"accounts": 50_000, "active": 5_000, "rounds": 2, "seconds": 2, "minute": 10, "midnights": 1}
 FULL = {"accounts": 1_000_000, "active": 100_000, "rounds": 5, "seconds": 6, "minute": 60, "midnights": 2}
 
@@ -32,16 +36,19 @@ def main() -> int:
     build.build_daemon()
     started = time.monotonic()
     with Cluster(install, conf=server.CONF) as cluster:
-        text = Figures(server.Server(cluster), options).take()
-    text += f"\n\nTaken in {duration(time.monotonic() - started)}."
-    print(f"\n{text}\n")
+        figures = Figures(server.Server(cluster), options)
+        text = figures.take()
+    took = f"Taken in {duration(time.monotonic() - started)}."
+    print(f"\n{text}\n\nWhat is wanted\n{page.plain(figures.wanted)}\n\n{took}\n")
     if options.write:
-        report.write(text)
-        progress(f"written into {report.PAGE}")
+        page.write(page.OPERATIONS, page.BOOKS, f"{text}\n\n{took}")
+        summary = f"{figures.machine}\n\n### At {options.accounts:,} accounts\n\n{page.markdown(figures.wanted)}"
+        page.write(page.PERFORMANCE, page.AT_SIZE, summary)
+        progress(f"written into {page.OPERATIONS} and {page.PERFORMANCE}")
     return 0
 
 
-def arguments() -> argparse.Namespace:
+def arguments(given: list[str] | None = None) -> argparse.Namespace:
     """The command line; what it leaves open depends on --quick."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small sizes, under 2 minutes; tries the command out")
@@ -61,9 +68,9 @@ def arguments() -> argparse.Namespace:
         "--write",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="write docs/operations.md [only after a whole run in full size]",
+        help="write both pages [only after a whole run in full size]",
     )
-    options = parser.parse_args()
+    options = parser.parse_args(given)
     whole = not options.only and not options.quick
     options.write = whole if options.write is None else options.write
     for name, value in (QUICK if options.quick else FULL).items():
@@ -82,34 +89,41 @@ class Figures:
     def __init__(self, on: server.Server, options: argparse.Namespace):
         self.on = on
         self.options = options
+        self.steps = set(options.only or STEPS)
+        self.machine = machine(on, options)
         self.parts: list[str] = []
+        self.wanted: page.Table = [HEAD]
 
     def take(self) -> str:
         """Every figure, as Markdown."""
-        steps = self.options.only or STEPS
         self.on.set_clock(server.NOON)
-        accounts = self.options.accounts
-        self.parts.append(machine(self.on, self.options))
-        sizes = {size: f"of_{size}" for size in sorted({accounts // 100, accounts // 10, accounts})}
-        wanted = sizes if "growth" in steps else {accounts: sizes[accounts]}
-        for size, db in wanted.items():
-            data.load(self.on, db, size)
-        if {"sweeps", "beside", "midnight"} & set(steps):
-            progress("  copying the largest")
-            self.on.db = "postgres"
-            self.on.sql(f"CREATE DATABASE books TEMPLATE {sizes[accounts]} STRATEGY file_copy")
-        if "growth" in steps:
-            self.growth(sizes)
-        self.on.db = "books"
-        if "sweeps" in steps or "beside" in steps:
-            self.sweeps("beside" in steps)
-        if "midnight" in steps:
+        self.parts.append(self.machine)
+        if self.steps != {"memory"}:
+            self.load()
+        if ON_BOOKS & self.steps:
+            self.books()
+        if "midnight" in self.steps:
             self.midnight()
-        if "memory" in steps:
+        if "memory" in self.steps:
             self.on.cluster.fresh_database("memory", "sendgate")
             self.on.db = "memory"
             self.add("Memory of the daemon", memory.measure(self.on))
         return "\n\n".join(self.parts)
+
+    def load(self) -> None:
+        """The databases, and what needs all of them; the largest is in use from then on."""
+        accounts, growing = self.options.accounts, "growth" in self.steps
+        sizes = {size: f"of_{size}" for size in sorted({accounts // 100, accounts // 10, accounts})}
+        for size, db in sizes.items():
+            if growing or size == accounts:
+                data.load(self.on, db, size)
+        if growing and ON_BOOKS & self.steps:
+            progress("  copying the largest")
+            self.on.db = "postgres"
+            self.on.sql(f"CREATE DATABASE books TEMPLATE {sizes[accounts]} STRATEGY file_copy")
+        if growing:
+            self.growth(sizes)
+        self.on.db = "books" if growing else sizes[accounts]
 
     def growth(self, sizes: dict[int, str]) -> None:
         """Then the databases are in the way."""
@@ -120,22 +134,27 @@ class Figures:
         for db in sizes.values():
             self.on.sql(f"DROP DATABASE {db}")
 
-    def sweeps(self, with_beside: bool) -> None:
-        """By active accounts, with drift, beside reserves, and then what a night brings."""
-        options = self.options
-        levels = sorted({options.active // 10, options.active // 2, options.active})
-        self.add("Layers 1 and 2 by active accounts", sweeps.layers(self.on, options.accounts, levels))
-        by_day, checked = sweeps.drift(self.on, options.active)
-        if with_beside:
+    def books(self) -> None:
+        """By active accounts, the plans, with drift, beside reserves, and then what a night brings."""
+        options, sweeping = self.options, "sweeps" in self.steps
+        if sweeping:
+            levels = sorted({options.active // 10, options.active // 2, options.active})
+            self.add("Layers 1 and 2 by active accounts", sweeps.layers(self.on, options.accounts, levels))
+        elif self.steps & {"plans", "beside"}:
+            data.activate(self.on, options.accounts, options.active, 0)
+        if "plans" in self.steps:
+            self.add("What layers 1 and 2 read", plans.measure(self.on, options.active))
+        if sweeping:
+            by_day, checked = sweeps.drift(self.on, options.active)
+        if "beside" in self.steps:
             self.add(
                 "`reserve` beside the sweeps",
                 beside.measure(self.on, options.accounts, options.active, options.rounds, options.seconds),
             )
-        by_night = [sweeps.midnight(self.on, options.accounts, options.active), sweeps.prune(self.on)]
-        self.add(
-            "Each sweep",
-            sweeps.each([*by_day, *(sweep for sweep, _ in by_night)], [checked, *(note for _, note in by_night)]),
-        )
+        if sweeping:
+            by_night = [sweeps.midnight(self.on, options.accounts, options.active), sweeps.prune(self.on)]
+            told = [*by_day, *(sweep for sweep, _ in by_night)], [checked, *(note for _, note in by_night)]
+            self.add("Each sweep", sweeps.each(*told))
 
     def midnight(self) -> None:
         """Needs every account, so it comes last."""
@@ -144,11 +163,12 @@ class Figures:
             "`reserve` across midnight", midnight.measure(self.on, options.accounts, options.midnights, options.minute)
         )
 
-    def add(self, title: str, part: tuple[report.Table, list[str]]) -> None:
-        """Shows a part at once, and keeps it for the end."""
-        table, notes = part
+    def add(self, title: str, part: tuple) -> None:
+        """Shows a part at once, and keeps it, and what it says about what is wanted, for the end."""
+        table, notes, *promised = part
         lines = "\n".join(f"- {note[0].upper()}{note[1:]}." for note in notes)
         self.parts.append(f"### {title}\n\n{table}\n\n{lines}")
+        self.wanted += promised[0] if promised else []
         print(f"\n{self.parts[-1]}\n", flush=True)
 
 

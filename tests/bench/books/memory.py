@@ -2,6 +2,8 @@
 
 import time
 
+from bench import wanted
+from bench.page import Table as Rows
 from harness.progress import HarnessError, progress
 
 from .daemon import WAIT_SECONDS, Daemon
@@ -23,7 +25,7 @@ UPDATE sendgate.jobs SET sweep_started_at = sweep_started_at - interval '25 hour
 """
 
 
-def measure(server: Server) -> tuple[Table, list[str]]:
+def measure(server: Server) -> tuple[Table, list[str], Rows]:
     """Resident memory after so many rounds, with /metrics scraped all the time."""
     table = Table("rounds", "resident memory")
     progress(f"  sendgated: {ROUNDS[-1]:,} rounds")
@@ -48,4 +50,4 @@ def measure(server: Server) -> tuple[Table, list[str]]:
     return table, [
         f"in it {runs:,.0f} runs of jobs, {lines:,.0f} printed lines and {scrapes:,} scrapes of `/metrics`; "
         f"wanted: flat, and under {MEBIBYTES_MAX} MiB"
-    ]
+    ], [wanted.at_most(f"memory of the daemon after {ROUNDS[-1]:,} rounds", seen[ROUNDS[-1]], MEBIBYTES_MAX, " MiB")]

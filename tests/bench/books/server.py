@@ -12,6 +12,8 @@ from harness.cluster import Cluster
 from harness.places import server_dir
 from harness.progress import HarnessError, progress
 
+from .. import processor
+
 CLIENTS = 8
 CONF = {
     "shared_buffers": "1GB",
@@ -105,6 +107,15 @@ FROM answered;
 
 
 @dataclass
+class Run:
+    """A run of pgbench: transactions a second, the server's microseconds for one, and (end, milliseconds) of each."""
+
+    rate: float
+    cpu: float
+    log: list[tuple[float, float]]
+
+
+@dataclass
 class Sweep:
     """One run of a job to its end; the seconds are those at work."""
 
@@ -154,8 +165,8 @@ class Server:
 
     # -- pgbench ------------------------------------------------------------------------------
 
-    def pgbench(self, script: str, seconds: int, *, log: bool = False, **variables) -> tuple[float, list]:
-        """Runs a script with all clients: transactions a second, and (end, milliseconds) of each."""
+    def pgbench(self, script: str, seconds: int, *, log: bool = False, **variables) -> Run:
+        """Runs a script with all clients; each transaction is told apart where that is asked for."""
         with tempfile.TemporaryDirectory(dir=server_dir()) as folder:
             file = Path(folder) / "script.sql"
             file.write_text(script)
@@ -182,10 +193,16 @@ class Server:
             command += [part for name, value in variables.items() for part in ("-D", f"{name}={value}")]
             command += ["--log", f"--log-prefix={folder}/log"] if log else []
             environment = self.cluster.install.environment()
-            done = subprocess.run([*command, self.db], capture_output=True, text=True, env=environment)
+            command += [self.db]
+            done, spent = processor.spent(
+                self.cluster.pid,
+                lambda: subprocess.run(command, capture_output=True, text=True, env=environment),
+            )
             if done.returncode != 0 or "failed transactions: 0 " not in done.stdout:
                 raise HarnessError(f"pgbench failed:\n{done.stdout}{done.stderr}")
-            return float(re.search(r"tps = ([0-9.]+)", done.stdout)[1]), _read_logs(Path(folder))
+            calls = int(re.search(r"actually processed: (\d+)", done.stdout)[1])
+            rate = float(re.search(r"tps = ([0-9.]+)", done.stdout)[1])
+            return Run(rate, spent * 1e6 / max(1, calls), _read_logs(Path(folder)))
 
     # -- sweeps -------------------------------------------------------------------------------
 
