@@ -38,8 +38,8 @@ from bench import (
     sessions,
 )
 from bench.outside import Outside
-from bench.wanted import SINGLE_OF_BATCHES
 from bench.server import CLIENTS, CONF, Cost, Server
+from bench.wanted import SINGLE_OF_BATCHES
 from harness import build, postgres
 from harness.cluster import Cluster
 from harness.places import RESULTS

@@ -39,7 +39,9 @@ WORK = (
     SELECT now() - interval '1 hour' + n * interval '1 ms', gen_random_uuid(), 'account-' || n, 'inmail'
     FROM generate_series(1, {accounts}) n""",
 )
-LIMITS = f"SELECT count(sendgate.set_campaign('campaign-' || k, {LIMIT_MAX})) FROM generate_series(0, {{campaigns}} - 1) k"
+LIMITS = (
+    f"SELECT count(sendgate.set_campaign('campaign-' || k, {LIMIT_MAX})) FROM generate_series(0, {{campaigns}} - 1) k"
+)
 NO_LIMITS = "SELECT count(sendgate.set_campaign(campaign_id)) FROM sendgate.campaigns"
 
 

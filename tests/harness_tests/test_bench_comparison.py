@@ -1,6 +1,7 @@
 """The report of ``make bench AGAINST=…``, from numbers: no server is measured."""
 
 import pytest
+
 from bench import batches, compare
 from bench.batches import Figure
 from bench.page import plain, replaced

@@ -3,6 +3,7 @@
 import re
 
 import pytest
+
 from bench import bloat, contenders, contest, lists, outside, page, report, results, turns, wanted, written
 from bench.batches import Figure
 from bench.books import plans
@@ -42,7 +43,9 @@ def test_processor_time_judges_and_the_rate_stands_beside(complete):
 def test_large_calls_stand_beside_the_cheapest_and_the_fastest_of_the_others(complete):
     single = SINGLE | {"cpu": SINGLE["cpu"] | {"two writes by hand": [30]}}
     rows = wanted.slots(single, BATCHES)
-    assert [row[0] for row in rows] == [f"dispatch(100), slots / {name}" for name in ("two writes by hand", outside.REDIS)]
+    assert [row[0] for row in rows] == [
+        f"dispatch(100), slots / {name}" for name in ("two writes by hand", outside.REDIS)
+    ]
 
 
 def test_a_contender_that_is_missing_leaves_its_row_out():
@@ -68,7 +71,9 @@ def test_what_is_no_processor_time_is_judged_as_it_is():
 def test_the_calls_by_hand_are_the_same_from_pgbench_and_from_node():
     by_hand = outside.NODE_SQL[outside.NODE_BY_HAND]
     assert "$1" in by_hand and "$2" in by_hand
-    of_pgbench = contenders.BY_HAND.replace("'account-' || :account", "$1").replace("'prospect-' || :prospect", "$2::text")
+    of_pgbench = contenders.BY_HAND.replace("'account-' || :account", "$1").replace(
+        "'prospect-' || :prospect", "$2::text"
+    )
     assert of_pgbench.removeprefix(contenders.ARGUMENTS) == by_hand
 
 
@@ -81,7 +86,11 @@ def test_a_report_has_every_part_that_was_measured():
                "accounts": 1000, "rounds": 1, "seconds": 1.0, "took": "1 s", "load": "0", "settings": "none",
                "revision": "abc (x)", "profile": "release", "calls": 1000}  # fmt: skip
     counted = {name: 100.0 for pair in contest.PAIRS for name in pair[:2]} | {contest.WITH_TRIGGERS: 110.0}
-    found = {"machines": {"batches": machine, "contest": machine | {"took": "2 s"}}, "batches": BATCHES, "contest": counted}
+    found = {
+        "machines": {"batches": machine, "contest": machine | {"took": "2 s"}},
+        "batches": BATCHES,
+        "contest": counted,
+    }
     told = report.text(found)
     assert "- batches: 2 cores" in told and "- contest: 2 cores" in told, "each part says how it was measured"
     assert re.search(r"reserve / two writes by hand, with the triggers +100 +110 +1\.10", told), told
@@ -101,7 +110,7 @@ def test_parts_stay_until_something_that_they_depend_on_changes(tmp_path):
 
 
 def test_dispatch_is_flat_or_not_at_a_glance():
-    taken = {row: 10.0 for row in turns.rows(turns.FULL)} | {(1, False, 1_000): 25.0, (1, True, 1): 11.0}
+    taken = dict.fromkeys(turns.rows(turns.FULL), 10.0) | {(1, False, 1_000): 25.0, (1, True, 1): 11.0}
     rows = turns.table("µs", taken, 1)
     assert rows[0] == ["µs", "1 campaign", "10 campaigns", "1,000 campaigns", "1,000 / 1", "limits / none"]
     assert rows[1] == ["dispatch(1), no limits", "10.0", "10.0", "25.0", "2.50", ""]
@@ -119,9 +128,11 @@ def test_lists_stand_beside_single_calls():
 def test_a_call_after_a_reserve_is_told_without_it():
     found = written.alone({"reserve": (100.0, 6.0), "confirm": (250.0, 9.0), "enqueue": (80.0, 4.0)})
     assert found == {"reserve": (100.0, 6.0), "confirm": (150.0, 3.0), "enqueue": (80.0, 4.0)}
-    rows = written.wal_table({"before": found, "after": found | {"confirm": (300.0, 4.0)}}, dict(before="a", after="b"))
+    rows = written.wal_table(
+        {"before": found, "after": found | {"confirm": (300.0, 4.0)}}, {"before": "a", "after": "b"}
+    )
     assert rows[2] == ["confirm", "150", "300", "2.000", "3.00", "4.00"]
-    widths = written.width_table({"before": {"x": 146.0}, "after": {"x": 175.2}}, dict(before="a", after="b"))
+    widths = written.width_table({"before": {"x": 146.0}, "after": {"x": 175.2}}, {"before": "a", "after": "b"})
     assert widths[1] == ["x", "146", "175", "+29"]
 
 
@@ -159,7 +170,9 @@ def test_parts_of_lists_are_not_written_alone():
         lists.arguments(["--only", "enqueue", "--write"])
 
 
-@pytest.mark.parametrize("markers", ["MEASURED", "COMPARED", "LISTS", "COUNTED", "WRITTEN", "AT_SIZE", "BOOKS", "BLOAT"])
+@pytest.mark.parametrize(
+    "markers", ["MEASURED", "COMPARED", "LISTS", "COUNTED", "WRITTEN", "AT_SIZE", "BOOKS", "BLOAT"]
+)
 def test_every_figure_has_its_place(markers):
     on = page.OPERATIONS if markers in ("BOOKS", "BLOAT") else page.PERFORMANCE
     assert page.replaced(on.read_text(), getattr(page, markers), "figures"), f"{on.relative_to(REPO)} has a place"

@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
 from bench import page, wanted
-from bench.books import beside, data, growth, memory, midnight, plans, report, server, sweeps
+from bench.books import beside, data, growth, memory, midnight, plans, server, sweeps
 from harness import build, postgres
 from harness.cluster import Cluster
 from harness.progress import duration, ended, progress

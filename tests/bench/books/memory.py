@@ -47,7 +47,11 @@ def measure(server: Server) -> tuple[Table, list[str], Rows]:
         lines = found["sendgate_breaker_lines_total"]
     for mark, mebibytes in seen.items():
         table.add(f"{mark:,}", f"{mebibytes:.1f} MiB")
-    return table, [
-        f"in it {runs:,.0f} runs of jobs, {lines:,.0f} printed lines and {scrapes:,} scrapes of `/metrics`; "
-        f"wanted: flat, and under {MEBIBYTES_MAX} MiB"
-    ], [wanted.at_most(f"memory of the daemon after {ROUNDS[-1]:,} rounds", seen[ROUNDS[-1]], MEBIBYTES_MAX, " MiB")]
+    return (
+        table,
+        [
+            f"in it {runs:,.0f} runs of jobs, {lines:,.0f} printed lines and {scrapes:,} scrapes of `/metrics`; "
+            f"wanted: flat, and under {MEBIBYTES_MAX} MiB"
+        ],
+        [wanted.at_most(f"memory of the daemon after {ROUNDS[-1]:,} rounds", seen[ROUNDS[-1]], MEBIBYTES_MAX, " MiB")],
+    )
