@@ -234,7 +234,7 @@ def measure_causes(server: Server, _options: argparse.Namespace) -> dict:
 
 def measure_sessions(server: Server, options: argparse.Namespace) -> dict:
     """A session's first answers, and what its settings cost."""
-    settings = sessions.settings(server, options.seconds, min(options.rounds, 3))
+    settings = sessions.settings(server, min(options.seconds, 2), min(options.rounds, 3))
     return {"firsts": sessions.firsts(server), "settings": settings}
 
 

@@ -69,7 +69,7 @@ def main() -> int:
     build.build_and_install(ours)
     found = {side: measure(side, install) for side, install in installs.items()}
     written, widths = ({side: parts[i] for side, parts in found.items()} for i in (0, 1))
-    heads = {"before": options.old[: len(FROZEN)], "after": f"{build.default_version()}"}
+    heads = {"before": f"{version(installs['before'])} ({revision.commit[:7]})", "after": version(ours)}
     tables = [("WAL of a call", wal_table(written, heads)), ("Width of a row", width_table(widths, heads))]
     said = f"Before: {revision}. After: {earlier.present()}. PostgreSQL {ours.version}, `full_page_writes` off."
     print("\n\n".join([said, *(f"{title}\n{page.plain(rows)}" for title, rows in tables)]))
@@ -107,6 +107,12 @@ def measure(side: str, install: Install) -> tuple[Written, Widths]:
         for table, name in WIDTHS.items():
             widths[name] = float(server.psql(WIDTH.format(table=table)))
     return alone(written), widths
+
+
+def version(install: Install) -> str:
+    """The version that is installed there."""
+    control = (install.sharedir / "extension" / f"{build.EXTENSION}.control").read_text()
+    return control.split("default_version")[1].split("'")[1]
 
 
 def spent(server: Server, script: str, calls: int, things: int) -> tuple[float, float]:

@@ -97,6 +97,13 @@ def test_a_report_has_every_part_that_was_measured():
     assert "no triggers" in told, "the reader is told what the contenders have"
 
 
+def test_a_setting_that_is_changed_each_time_stands_beside_another_that_is():
+    settings = {"usual": (10.0, 100.0, "usual"), "other": (8.0, 150.0, "other"), "path": (7.0, 300.0, "other")}
+    _, (title, rows) = report.sessions_tables({"firsts": {"preview": (2.0, 1.0, 0.1)}, "settings": settings})
+    assert title == "Settings of a session"
+    assert [row[3] for row in rows[1:]] == ["1.00", "1.00", "0.50"]
+
+
 def test_parts_stay_until_something_that_they_depend_on_changes(tmp_path):
     machine = dict.fromkeys(results.SAME, "same")
     file = tmp_path / "results" / "bench.json"
