@@ -39,7 +39,7 @@ RATIO_MIN = 5
 SHARED = 1_000
 
 ENQUEUE = """\\set k random(1, 9000000000000)
-SELECT sendgate.enqueue('campaign-' || :k % 100, 'prospect-' || :k, 'account-' || :account, 'message');
+SELECT sendgate.enqueue('campaign-' || :k::bigint % 100, 'prospect-' || :k, 'account-' || :account, 'message');
 """
 ACCOUNT = "\\set account random(1, :accounts)\n"
 LIST = """\\set k random(1, 9000000000)
