@@ -58,14 +58,14 @@ def main() -> int:
     build.build_and_install(install)
     taken_on = machine(install, options) | {"revision": earlier.present(), "profile": earlier.profile()}
     taken_on |= {"sources": earlier.sources(), "quick": options.quick}
-    found = results.kept(taken_on)
+    found = results.kept(taken_on, results.BENCH)
     with Cluster(install, conf=CONF) as cluster:
         progress(f"  loading {options.accounts:,} accounts")
         server = Server(cluster, options.accounts)
         failed = measured(MEASURE, server, options, found)
     taken_on["took"] = duration(time.monotonic() - started)
     found["machines"] |= {part: taken_on for part in options.parts if part not in failed}
-    results.keep(found)
+    results.keep(found, results.BENCH)
     print("\n" + report.text(found))
     if failed:
         raise HarnessError(f"not measured: {', '.join(failed)}")

@@ -3,7 +3,7 @@
 import statistics
 from html import escape
 
-from . import compare, contest, page, wanted
+from . import compare, contest, page, results, wanted
 from .page import DOCS, PERFORMANCE, Table, markdown, plain
 from .wanted import SINGLE_OF_BATCHES, medians
 
@@ -67,15 +67,11 @@ def facts(machine: dict) -> str:
 
 def told(found: dict) -> str:
     """On what and with what each part was measured, and what is the same for every contender."""
-    by_facts: dict[str, list[str]] = {}
-    for part, machine in found["machines"].items():
-        shown = f"{facts(machine)} Revision {machine['revision']}, profile {machine['profile']}."
-        by_facts.setdefault(shown, []).append(part)
-    if len(by_facts) == 1:
-        said = list(by_facts)
-    else:
-        said = [f"- {', '.join(parts)}: {shown}" for shown, parts in by_facts.items()]
-    return "\n".join(said) + "\n\n" + SAME
+    taken = {
+        part: f"{facts(machine)} Revision {machine['revision']}, profile {machine['profile']}."
+        for part, machine in found["machines"].items()
+    }
+    return f"{results.told(taken)}\n\n{SAME}"
 
 
 def tables(found: dict) -> list[tuple[str, Table]]:

@@ -116,6 +116,11 @@ def test_parts_stay_until_something_that_they_depend_on_changes(tmp_path):
     assert results.kept(machine, file) == {"machines": {}}, "half a file"
 
 
+def test_what_is_the_same_for_all_parts_is_said_once():
+    assert results.told({"growth": "2 cores.", "beside": "2 cores."}) == "2 cores."
+    assert results.told({"growth": "2.", "beside": "4.", "plans": "2."}) == "- growth, plans: 2.\n- beside: 4."
+
+
 def test_dispatch_is_flat_or_not_at_a_glance():
     taken = dict.fromkeys(turns.rows(turns.FULL), 10.0) | {(1, False, 1_000): 25.0, (1, True, 1): 11.0}
     rows = turns.table("µs", taken, 1)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from bench import page, wanted
+from bench import earlier, page, results, wanted
 from bench.books import beside, data, growth, memory, midnight, plans, server, sweeps
 from harness import build, postgres
 from harness.cluster import Cluster
@@ -36,13 +36,23 @@ def main() -> int:
     build.build_daemon()
     started = time.monotonic()
     with Cluster(install, conf=server.CONF) as cluster:
-        figures = Figures(server.Server(cluster), options)
-        text = figures.take()
-    took = f"Taken in {duration(time.monotonic() - started)}."
-    print(f"\n{text}\n\nWhat is wanted\n{page.plain(figures.wanted)}\n\n{took}\n")
+        on = server.Server(cluster)
+        taken_on = machine(on, options)
+        found = results.kept(taken_on, results.BOOKS)
+        Figures(on, options, found).take()
+    took = duration(time.monotonic() - started)
+    taken_on["facts"] += f" {', '.join(options.only or ['All'])} taken in {took}."
+    found["machines"] |= dict.fromkeys(options.only or STEPS, taken_on)
+    results.keep(found, results.BOOKS)
+    measured = [found[step] for step in STEPS if step in found]
+    told = results.told({step: found["machines"][step]["facts"] for step in STEPS if step in found})
+    promised = [HEAD, *(row for part in measured for row in part["wanted"])]
+    print(f"\n{told}\n\nWhat is wanted\n{page.plain(promised)}\n")
     if options.write:
-        page.write(page.OPERATIONS, page.BOOKS, f"{text}\n\n{took}")
-        summary = f"{figures.machine}\n\n### At {options.accounts:,} accounts\n\n{page.markdown(figures.wanted)}"
+        page.write(
+            page.OPERATIONS, page.BOOKS, "\n\n".join([told, *(text for part in measured for text in part["texts"])])
+        )
+        summary = f"{told}\n\n{page.markdown(promised)}"
         page.write(page.PERFORMANCE, page.AT_SIZE, summary)
         progress(f"written into {page.OPERATIONS} and {page.PERFORMANCE}")
     return 0
@@ -68,7 +78,7 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
         "--write",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="write both pages [only after a whole run in full size]",
+        help="write both pages, with the other steps as they were measured last [only after a whole run in full size]",
     )
     options = parser.parse_args(given)
     whole = not options.only and not options.quick
@@ -86,18 +96,17 @@ def arguments(given: list[str] | None = None) -> argparse.Namespace:
 class Figures:
     """The steps in an order in which none disturbs the next."""
 
-    def __init__(self, on: server.Server, options: argparse.Namespace):
+    def __init__(self, on: server.Server, options: argparse.Namespace, found: dict):
         self.on = on
         self.options = options
         self.steps = set(options.only or STEPS)
-        self.machine = machine(on, options)
-        self.parts: list[str] = []
-        self.wanted: page.Table = [HEAD]
+        # By step: its tables with their notes, as Markdown, and its rows of what is wanted.
+        self.found = found
+        found |= {step: {"texts": [], "wanted": []} for step in self.steps}
 
-    def take(self) -> str:
-        """Every figure, as Markdown."""
+    def take(self) -> None:
+        """Every figure."""
         self.on.set_clock(server.NOON)
-        self.parts.append(self.machine)
         if self.steps != {"memory"}:
             self.load()
         if ON_BOOKS & self.steps:
@@ -107,8 +116,7 @@ class Figures:
         if "memory" in self.steps:
             self.on.cluster.fresh_database("memory", "sendgate")
             self.on.db = "memory"
-            self.add("Memory of the daemon", memory.measure(self.on))
-        return "\n\n".join(self.parts)
+            self.add("memory", "Memory of the daemon", memory.measure(self.on))
 
     def load(self) -> None:
         """The databases, and what needs all of them; the largest is in use from then on."""
@@ -129,7 +137,9 @@ class Figures:
         """Then the databases are in the way."""
         for db in sizes.values():
             growth.prepare(self.on, db)
-        self.add("`reserve` by size", growth.measure(self.on, sizes, self.options.rounds, self.options.seconds))
+        self.add(
+            "growth", "`reserve` by size", growth.measure(self.on, sizes, self.options.rounds, self.options.seconds)
+        )
         self.on.db = "postgres"
         for db in sizes.values():
             self.on.sql(f"DROP DATABASE {db}")
@@ -139,51 +149,64 @@ class Figures:
         options, sweeping = self.options, "sweeps" in self.steps
         if sweeping:
             levels = sorted({options.active // 10, options.active // 2, options.active})
-            self.add("Layers 1 and 2 by active accounts", sweeps.layers(self.on, options.accounts, levels))
+            self.add("sweeps", "Layers 1 and 2 by active accounts", sweeps.layers(self.on, options.accounts, levels))
         elif self.steps & {"plans", "beside"}:
             data.activate(self.on, options.accounts, options.active, 0)
         if "plans" in self.steps:
-            self.add("What layers 1 and 2 read", plans.measure(self.on, options.active))
+            self.add("plans", "What layers 1 and 2 read", plans.measure(self.on, options.active))
         if sweeping:
             by_day, checked = sweeps.drift(self.on, options.active)
         if "beside" in self.steps:
             self.add(
+                "beside",
                 "`reserve` beside the sweeps",
                 beside.measure(self.on, options.accounts, options.active, options.rounds, options.seconds),
             )
         if sweeping:
             by_night = [sweeps.midnight(self.on, options.accounts, options.active), sweeps.prune(self.on)]
             told = [*by_day, *(sweep for sweep, _ in by_night)], [checked, *(note for _, note in by_night)]
-            self.add("Each sweep", sweeps.each(*told))
+            self.add("sweeps", "Each sweep", sweeps.each(*told))
 
     def midnight(self) -> None:
         """Needs every account, so it comes last."""
         options = self.options
         self.add(
-            "`reserve` across midnight", midnight.measure(self.on, options.accounts, options.midnights, options.minute)
+            "midnight",
+            "`reserve` across midnight",
+            midnight.measure(self.on, options.accounts, options.midnights, options.minute),
         )
 
-    def add(self, title: str, part: tuple) -> None:
+    def add(self, step: str, title: str, part: tuple) -> None:
         """Shows a part at once, and keeps it, and what it says about what is wanted, for the end."""
         table, notes, *promised = part
         lines = "\n".join(f"- {note[0].upper()}{note[1:]}." for note in notes)
-        self.parts.append(f"### {title}\n\n{table}\n\n{lines}")
-        self.wanted += promised[0] if promised else []
-        print(f"\n{self.parts[-1]}\n", flush=True)
+        text = f"### {title}\n\n{table}\n\n{lines}"
+        self.found[step]["texts"].append(text)
+        self.found[step]["wanted"] += promised[0] if promised else []
+        print(f"\n{text}\n", flush=True)
 
 
-def machine(on: server.Server, options: argparse.Namespace) -> str:
+def machine(on: server.Server, options: argparse.Namespace) -> dict:
     """What the numbers were taken on and with."""
     model = re.search(r"model name\s*:\s*(.*)", Path("/proc/cpuinfo").read_text())
     cores = subprocess.run(["nproc"], capture_output=True, text=True, check=True).stdout.strip()
     shown = {key: value for key, value in server.CONF.items() if not key.startswith("sendgate")}
     settings = ", ".join(f"`{key}` {value}" for key, value in shown.items())
-    return (
+    facts = (
         f"{cores} cores, {model[1] if model else 'unknown processor'}; PostgreSQL {on.cluster.install.version}; "
         f"{options.accounts:,} accounts, {options.active:,} of them active; {data.HISTORY} earlier operations "
         f"each; {server.CLIENTS} clients, prepared statements; {options.rounds} rounds of {options.seconds} s; "
-        f"`fsync` and `synchronous_commit` on, {settings}. Ratios hold elsewhere, the rest is the machine's."
+        f"`fsync` and `synchronous_commit` on, {settings}. Ratios hold elsewhere, the rest is the machine's. "
+        f"Revision {earlier.present()}, profile {earlier.profile()}."
     )
+    return {
+        "facts": facts,
+        "sources": earlier.sources(),
+        "profile": earlier.profile(),
+        "quick": options.quick,
+        "postgresql": str(on.cluster.install.version),
+        "accounts": options.accounts,
+    }
 
 
 if __name__ == "__main__":
