@@ -61,7 +61,7 @@ def main() -> int:
 def arguments(given: list[str] | None = None) -> argparse.Namespace:
     """The command line; what it leaves open depends on --quick."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true", help="small sizes, under 2 minutes; tries the command out")
+    parser.add_argument("--quick", action="store_true", help="small sizes, some minutes; tries the command out")
     helps = {
         "accounts": "accounts",
         "active": "accounts that send today; must divide --accounts",
