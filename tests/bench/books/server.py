@@ -5,6 +5,8 @@ import re
 import statistics
 import subprocess
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from harness.progress import HarnessError, progress
 from .. import processor
 
 CLIENTS = 8
+# For a session to begin or to end.
+WAIT_SECONDS = 60
 CONF = {
     "shared_buffers": "1GB",
     "max_wal_size": "16GB",
@@ -224,7 +228,7 @@ class Server:
         return Sweep(job, len(rows), sum(seconds), statistics.median(seconds), max(seconds), checked, changed)
 
     def background(self, call: str) -> subprocess.Popen:
-        """A session that goes on until ``bench.stop`` has a row."""
+        """A session that goes on until ``bench.stop`` has a row; it has begun when this returns."""
         command = [
             self.cluster.install.program("psql"),
             "-X",
@@ -236,7 +240,7 @@ class Server:
             "-c",
             call,
         ]
-        return subprocess.Popen(
+        session = subprocess.Popen(
             command,
             env=self.cluster.install.environment(),
             stdin=subprocess.DEVNULL,
@@ -244,15 +248,32 @@ class Server:
             stderr=subprocess.PIPE,
             text=True,
         )
+        begun = f"SELECT count(*) FROM pg_stat_activity WHERE query = $call${call}$call$"
+        wait_until(lambda: session.poll() is not None or self.number(begun) > 0, f"{call} did not begin")
+        return session
 
     def stop(self, *sessions: subprocess.Popen) -> None:
         """Ends what runs in the background, in order, and says so if it failed."""
+        backends = [
+            int(row[0]) for row in self.rows("SELECT pid FROM pg_stat_activity WHERE query LIKE 'CALL bench.%'")
+        ]
         self.sql("INSERT INTO bench.stop VALUES (now())")
         for session in sessions:
             _, said = session.communicate()
             if session.returncode != 0:
                 raise HarnessError(f"a session in the background failed:\n{said}")
+        # Their processor time must not be counted for the next run.
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in backends), "a backend did not end")
         self.sql("TRUNCATE bench.stop")
+
+
+def wait_until(holds: Callable[[], bool], otherwise: str) -> None:
+    """Waits for a condition that comes soon."""
+    deadline = time.monotonic() + WAIT_SECONDS
+    while not holds():
+        if time.monotonic() > deadline:
+            raise HarnessError(f"{otherwise} within {WAIT_SECONDS} s")
+        time.sleep(0.02)
 
 
 def _read_logs(folder: Path) -> list[tuple[float, float]]:
