@@ -7,7 +7,7 @@ use crate::postgres::function::{
     Answer, Args, DISPLAY_NAME_CHARACTERS_MAX, VOID, null_argument, shown, sql_statements,
 };
 use crate::postgres::param::{params, types};
-use crate::postgres::statement::{Spi, Statement};
+use crate::postgres::statement::{Spi, Statement, dropped};
 use crate::postgres::zone;
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::packed;
@@ -87,11 +87,15 @@ fn upsert_account(args: &Args) -> Answer {
         credit_reset_day: args.optional_number(7, "credit_reset_day", 1, 31)?.map(|day| day as i16),
         ramp: args.optional(8),
     };
-    Spi::connect(|spi| upsert(spi, account, &change))?;
+    Spi::connect(|spi| upsert(spi, account, &change, ATTEMPTS_MAX))?;
     VOID
 }
 
-fn upsert(spi: &Spi, account: &str, change: &Change<'_>) -> Result<()> {
+/// How often an account may be neither made nor found: it is removed between the two looks, which happens once, or a
+/// trigger leaves its row out.
+const ATTEMPTS_MAX: u8 = 10;
+
+fn upsert(spi: &Spi, account: &str, change: &Change<'_>, attempts: u8) -> Result<()> {
     if !config::current(spi).has_home {
         home_database::record(spi, &actor::name(), clock::now())?;
     }
@@ -106,8 +110,11 @@ fn upsert(spi: &Spi, account: &str, change: &Change<'_>) -> Result<()> {
         (held, Value::Null, None)
     } else {
         let Some((held, mut row)) = accounts::hold_if_there(account)? else {
+            if attempts == 0 {
+                dropped("accounts", 1, 0);
+            }
             // It was removed meanwhile, so this is a new one.
-            return upsert(spi, account, change);
+            return upsert(spi, account, change, attempts - 1);
         };
         // A period that has begun is of the tier and the day of before.
         credits::roll(spi, account, &mut row, clock::now());
