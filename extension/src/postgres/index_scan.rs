@@ -22,7 +22,7 @@ use crate::postgres::version;
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{CStr, CString};
 use std::rc::Rc;
 
@@ -37,6 +37,8 @@ pub struct Lookup {
     /// As in a statement's list: separated by commas, with or without an alias.
     columns: &'static str,
     found: RefCell<Option<Rc<Found>>>,
+    /// The table, locked and open for its first walk; null outside of [`Opened`].
+    opened: Cell<pg_sys::Relation>,
 }
 
 // A backend has one thread.
@@ -45,7 +47,9 @@ unsafe impl Sync for Lookup {}
 impl Lookup {
     /// These columns of a table of the schema `sendgate`, by this key.
     pub const fn new(table: &'static CStr, key: &'static [KeyColumn], columns: &'static str) -> Lookup {
-        Lookup { table, key, order: &[], present: None, columns, found: RefCell::new(None) }
+        let found = RefCell::new(None);
+        let opened = Cell::new(std::ptr::null_mut());
+        Lookup { table, key, order: &[], present: None, columns, found, opened }
     }
 
     /// The same, with the rows of a key in the order of the columns that the index has after the key's, for rows in
@@ -57,7 +61,9 @@ impl Lookup {
         present: &'static CStr,
         columns: &'static str,
     ) -> Lookup {
-        Lookup { table, key, order, present: Some(present), columns, found: RefCell::new(None) }
+        let found = RefCell::new(None);
+        let opened = Cell::new(std::ptr::null_mut());
+        Lookup { table, key, order, present: Some(present), columns, found, opened }
     }
 
     /// Every row of that key that is visible now; `each` says whether to go on. Inside [`now`].
@@ -80,7 +86,6 @@ impl Lookup {
     /// Whether the table has no page, so that no row of it is visible to any session: asking costs less than
     /// a walk along an index. Inside [`now`].
     pub fn table_is_empty(&self) -> bool {
-        const KEEP: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
         let (_, table) = self.open_table(pg_sys::AccessShareLock);
         unsafe {
             let pages = pg_sys::RelationGetNumberOfBlocksInFork(table, pg_sys::ForkNumber::MAIN_FORKNUM);
@@ -101,7 +106,9 @@ impl Lookup {
             pg_sys::PreventCommandIfParallelMode(COMMAND.as_ptr());
         }
         waiting(|| {
-            self.lock(pg_sys::RowShareLock);
+            let this = [self];
+            let _opened = Opened(&this);
+            self.open(pg_sys::RowShareLock);
             on_snapshot(|| {
                 let scan = self.scan(pg_sys::RowShareLock, key);
                 // The former holder may have changed the key, which only a DBA does.
@@ -115,15 +122,28 @@ impl Lookup {
 
     fn scan(&self, mode: u32, key: &[Param]) -> Scan {
         assert_eq!(key.len(), self.key.len());
-        let (found, table) = self.open_table(mode);
+        let (found, table) = self.opened().unwrap_or_else(|| self.open_table(mode));
         Scan::open(found, table, mode, key)
     }
 
-    /// Locks the table until the transaction ends.
-    fn lock(&self, mode: u32) {
-        const KEEP: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
+    /// Locks the table until the transaction ends, and leaves it open for the first walk. Inside of [`Opened`].
+    fn open(&self, mode: u32) {
         let (_, table) = self.open_table(mode);
-        unsafe { pg_sys::table_close(table, KEEP) };
+        close(self.opened.replace(table));
+    }
+
+    /// The table, if it is open already, and what the catalog says about it by now.
+    fn opened(&self) -> Option<(Rc<Found>, pg_sys::Relation)> {
+        let table = self.opened.replace(std::ptr::null_mut());
+        if table.is_null() {
+            return None;
+        }
+        let found = self.find();
+        if unsafe { (*table).rd_id } == found.table {
+            return Some((found, table));
+        }
+        close(table);
+        None
     }
 
     /// The table, locked, and what the catalog says about it under that lock.
@@ -207,6 +227,31 @@ impl Lookup {
     }
 }
 
+/// Closes a table, if there is one. Its lock stays until the transaction ends.
+fn close(table: pg_sys::Relation) {
+    if !table.is_null() {
+        unsafe { pg_sys::table_close(table, KEEP) };
+    }
+}
+
+const KEEP: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
+
+/// While this lasts, tables that were locked for reads are open for the first walk of each: opening one twice costs as
+/// much as a step along an index.
+struct Opened<'a>(&'a [&'a Lookup]);
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        for lookup in self.0 {
+            let table = lookup.opened.replace(std::ptr::null_mut());
+            // After an error PostgreSQL closes it.
+            if !std::thread::panicking() {
+                close(table);
+            }
+        }
+    }
+}
+
 /// No walk along the whole table instead: with a million accounts a call would take seconds, and hold a
 /// row meanwhile.
 fn refuse(table: &CStr, columns: &[String]) -> ! {
@@ -226,7 +271,6 @@ fn refuse(table: &CStr, columns: &[String]) -> ! {
 /// up next is of the same table; false where it is gone since it was found, and another may have its name.
 unsafe fn is_plain(table: pg_sys::Oid, name: &CStr) -> bool {
     const MODE: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
-    const KEEP: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
     let what = unsafe {
         let relation = pg_sys::try_relation_open(table, MODE);
         let Some(class) = relation.as_ref().map(|relation| &*relation.rd_rel) else {
@@ -272,7 +316,8 @@ unsafe fn has_heirs(table: pg_sys::Oid) -> bool {
 /// # Errors
 /// `SG301` when another session has a table locked for too long.
 pub fn now<T>(of: &[&Lookup], reads: impl FnOnce() -> Result<T>) -> Result<T> {
-    waiting(|| of.iter().for_each(|lookup| lookup.lock(pg_sys::AccessShareLock)))?;
+    let _opened = Opened(of);
+    waiting(|| of.iter().for_each(|lookup| lookup.open(pg_sys::AccessShareLock)))?;
     on_snapshot(reads)
 }
 
@@ -281,18 +326,21 @@ pub fn now<T>(of: &[&Lookup], reads: impl FnOnce() -> Result<T>) -> Result<T> {
 /// # Errors
 /// As [`now`].
 pub fn latest<T>(of: &[&Lookup], reads: impl FnOnce() -> Result<T>) -> Result<T> {
-    waiting(|| of.iter().for_each(|lookup| lookup.lock(pg_sys::AccessShareLock)))?;
-    on(|| unsafe { pg_sys::GetLatestSnapshot() }, reads)
+    let _opened = Opened(of);
+    waiting(|| of.iter().for_each(|lookup| lookup.open(pg_sys::AccessShareLock)))?;
+    on(raw::GetLatestSnapshot, reads)
 }
 
 fn on_snapshot<T>(reads: impl FnOnce() -> T) -> T {
-    on(|| unsafe { pg_sys::GetTransactionSnapshot() }, reads)
+    on(raw::GetTransactionSnapshot, reads)
 }
 
-fn on<T>(snapshot: impl FnOnce() -> pg_sys::Snapshot, reads: impl FnOnce() -> T) -> T {
+fn on<T>(snapshot: unsafe extern "C-unwind" fn() -> pg_sys::Snapshot, reads: impl FnOnce() -> T) -> T {
     unsafe {
-        pg_sys::CommandCounterIncrement();
-        pg_sys::PushActiveSnapshot(snapshot());
+        calling(|| {
+            raw::CommandCounterIncrement();
+            raw::PushActiveSnapshot(snapshot());
+        });
         let answer = reads();
         pg_sys::PopActiveSnapshot();
         answer

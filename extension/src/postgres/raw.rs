@@ -59,6 +59,10 @@ unsafe extern "C-unwind" {
     ) -> *mut PlannedStmt;
     pub fn standard_ExecutorStart(query: *mut QueryDesc, flags: c_int);
     pub fn AfterTriggerFireDeferred();
+    pub fn CommandCounterIncrement();
+    pub fn GetTransactionSnapshot() -> Snapshot;
+    pub fn GetLatestSnapshot() -> Snapshot;
+    pub fn PushActiveSnapshot(snapshot: Snapshot);
     pub fn PreCommit_Portals(is_prepare: bool) -> bool;
     #[cfg(feature = "pg18")]
     fn index_beginscan(
