@@ -27,6 +27,7 @@ pub mod row;
 mod sqlstate;
 pub mod statement;
 pub mod subtransaction;
+pub mod table_write;
 pub mod transaction_block;
 pub mod trigger;
 pub mod version;

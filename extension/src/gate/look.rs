@@ -2,7 +2,7 @@
 
 use crate::gate::rule::{self, Rule};
 use crate::postgres::error::Result;
-use crate::postgres::index_scan::{self, Lookup, key};
+use crate::postgres::index_scan::{self, Lookup, Reader, key};
 use crate::postgres::param::params;
 use crate::postgres::row::Row;
 use crate::postgres::statement::Spi;
@@ -109,28 +109,55 @@ fn look_at_prospect(ask: &Ask<'_>, prospect: &str) -> (Option<ProspectHistory>, 
     let mut history = ProspectHistory::default();
     let mut earlier = None;
     OF_PROSPECT.each(params![ask.account, prospect, ask.action.name()], |columns| {
-        let (id, state, reserved_at) = read_head(columns);
-        if state != OperationState::Released {
-            history.unresolved |= state.is_unresolved();
-            history.last_kept_at = history.last_kept_at.max(Some(reserved_at));
-            if ask.operation == id {
-                earlier = Some(read_operation(columns, state));
-            }
+        let (id, state) = add(&mut history, columns);
+        if state != OperationState::Released && ask.operation == id {
+            earlier = Some(read_operation(columns, state));
         }
         true
     });
     (Some(history), earlier)
 }
 
-/// The table that [`history`] reads.
-pub fn journal() -> &'static Lookup {
-    &OF_PROSPECT
+/// Takes in an operation of the prospect; its id and state.
+fn add(history: &mut ProspectHistory, columns: &mut Row) -> (Option<OperationId>, OperationState) {
+    let (id, state, reserved_at) = read_head(columns);
+    if state != OperationState::Released {
+        history.unresolved |= state.is_unresolved();
+        history.last_kept_at = history.last_kept_at.max(Some(reserved_at));
+    }
+    (id, state)
 }
 
-/// What the journal says about a prospect. Inside [`index_scan::now`] of [`journal`].
-pub fn history(account: &str, action: Action, prospect: &str) -> ProspectHistory {
-    let ask = Ask { account, action, prospect: Some(prospect), operation: None };
-    look_at_prospect(&ask, prospect).0.unwrap_or_default()
+/// What the journal says about many prospects. Inside one [`index_scan::now`] of [`Histories::journal`].
+pub struct Histories {
+    reader: Reader,
+}
+
+impl Histories {
+    /// Nothing is read yet.
+    pub fn new() -> Histories {
+        Histories { reader: OF_PROSPECT.reader() }
+    }
+
+    /// The table that is read.
+    pub fn journal() -> &'static Lookup {
+        &OF_PROSPECT
+    }
+
+    /// What it says about a prospect.
+    pub fn of(&mut self, account: &str, action: Action, prospect: &str) -> ProspectHistory {
+        let mut history = ProspectHistory::default();
+        self.reader.each(params![account, prospect, action.name()], |columns| {
+            add(&mut history, columns);
+            true
+        });
+        history
+    }
+
+    /// Ends the reading.
+    pub fn close(self) {
+        self.reader.close();
+    }
 }
 
 fn read_head(columns: &mut Row) -> (Option<OperationId>, OperationState, Instant) {

@@ -44,7 +44,38 @@ pub struct Lookup {
 // A backend has one thread.
 unsafe impl Sync for Lookup {}
 
+/// A look-up for one key after the other: opened once. Inside one [`now`].
+pub struct Reader {
+    lookup: &'static Lookup,
+    scan: Option<Scan>,
+}
+
+impl Reader {
+    /// As [`Lookup::each`].
+    pub fn each(&mut self, key: &[Param], mut each: impl FnMut(&mut Row) -> bool) {
+        match &mut self.scan {
+            Some(scan) => scan.begin_anew(key),
+            None => self.scan = Some(self.lookup.scan(pg_sys::AccessShareLock, key)),
+        }
+        if let Some(scan) = &self.scan {
+            while scan.next() && each(&mut scan.row()) {}
+        }
+    }
+
+    /// Lets go of table and index.
+    pub fn close(self) {
+        if let Some(scan) = self.scan {
+            scan.close();
+        }
+    }
+}
+
 impl Lookup {
+    /// For many keys.
+    pub fn reader(&'static self) -> Reader {
+        Reader { lookup: self, scan: None }
+    }
+
     /// These columns of a table of the schema `sendgate`, by this key.
     pub const fn new(table: &'static CStr, key: &'static [KeyColumn], columns: &'static str) -> Lookup {
         let found = RefCell::new(None);
@@ -100,11 +131,7 @@ impl Lookup {
     /// # Errors
     /// `SG301` when another session holds it for too long.
     pub fn hold<T>(&self, key: &[Param], read: impl FnOnce(&mut Row) -> T) -> Result<Option<T>> {
-        const COMMAND: &CStr = c"SELECT FOR NO KEY UPDATE";
-        unsafe {
-            pg_sys::PreventCommandIfReadOnly(COMMAND.as_ptr());
-            pg_sys::PreventCommandIfParallelMode(COMMAND.as_ptr());
-        }
+        may_hold();
         waiting(|| {
             let this = [self];
             let _opened = Opened(&this);
@@ -112,12 +139,21 @@ impl Lookup {
             on_snapshot(|| {
                 let scan = self.scan(pg_sys::RowShareLock, key);
                 // The former holder may have changed the key, which only a DBA does.
-                let held = scan.next() && scan.hold() && scan.matches();
+                let held = scan.next() && scan.hold(pg_sys::LockWaitPolicy::LockWaitBlock) && scan.matches();
                 let answer = held.then(|| read(&mut scan.row()));
                 scan.close();
                 answer
             })
         })
+    }
+
+    /// The same without waiting; none where another session holds it. Inside [`holding`].
+    pub fn hold_free<T>(&self, key: &[Param], read: impl FnOnce(&mut Row) -> T) -> Option<T> {
+        let scan = self.scan(pg_sys::RowShareLock, key);
+        let held = scan.next() && scan.hold(pg_sys::LockWaitPolicy::LockWaitSkip) && scan.matches();
+        let answer = held.then(|| read(&mut scan.row()));
+        scan.close();
+        answer
     }
 
     fn scan(&self, mode: u32, key: &[Param]) -> Scan {
@@ -269,7 +305,7 @@ fn refuse(table: &CStr, columns: &[String]) -> ! {
 /// or foreign table, a view) has no methods to read them by, and using those that are not there ends the
 /// server; rows of a table that inherits from it are in no index of its own. It stays locked, so that what is looked
 /// up next is of the same table; false where it is gone since it was found, and another may have its name.
-unsafe fn is_plain(table: pg_sys::Oid, name: &CStr) -> bool {
+pub(super) unsafe fn is_plain(table: pg_sys::Oid, name: &CStr) -> bool {
     const MODE: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
     let what = unsafe {
         let relation = pg_sys::try_relation_open(table, MODE);
@@ -321,7 +357,29 @@ pub fn now<T>(of: &[&Lookup], reads: impl FnOnce() -> Result<T>) -> Result<T> {
     on_snapshot(reads)
 }
 
-/// The same on the latest snapshot, also at REPEATABLE READ: for what counts from its commit.
+/// The same for reads that hold rows of one of the tables.
+///
+/// # Errors
+/// As [`now`].
+pub fn holding<T>(of: &[&Lookup], held: &Lookup, reads: impl FnOnce() -> Result<T>) -> Result<T> {
+    may_hold();
+    waiting(|| {
+        of.iter().for_each(|lookup| lookup.lock(pg_sys::AccessShareLock));
+        held.lock(pg_sys::RowShareLock);
+    })?;
+    on_snapshot(reads)
+}
+
+/// Refuses where no row may be held: in a transaction that only reads.
+fn may_hold() {
+    const COMMAND: &CStr = c"SELECT FOR NO KEY UPDATE";
+    unsafe {
+        pg_sys::PreventCommandIfReadOnly(COMMAND.as_ptr());
+        pg_sys::PreventCommandIfParallelMode(COMMAND.as_ptr());
+    }
+}
+
+/// The same as [`now`] on the latest snapshot, also at REPEATABLE READ: for what counts from its commit.
 ///
 /// # Errors
 /// As [`now`].

@@ -4,7 +4,7 @@ use crate::postgres::function::Args;
 use crate::postgres::param::{IntoParam, Param};
 use pgrx::{FromDatum, pg_sys};
 use serde_json::Value;
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 
 /// A value as PostgreSQL stores it, fetched and unpacked. Lives apart from PostgreSQL's memory, so a row of it
 /// outlasts the statement that read it.
@@ -37,6 +37,13 @@ impl IntoParam for &Jsonb {
             Some(pg_sys::Datum::from(copy))
         }
     }
+}
+
+/// A `jsonb` of this text, which is JSON.
+pub fn of_text(text: &str) -> Param {
+    let text = CString::new(text).unwrap_or_default();
+    let (text, function) = (text.as_ptr().cast_mut(), pg_sys::Oid::from_u32(pg_sys::F_JSONB_IN));
+    Some(unsafe { pg_sys::OidInputFunctionCall(function, text, pg_sys::JSONBOID, -1) })
 }
 
 impl Jsonb {

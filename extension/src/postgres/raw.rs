@@ -94,3 +94,127 @@ pub unsafe fn begin_scan(
     #[cfg(not(feature = "pg18"))]
     return unsafe { index_beginscan(table, index, snapshot, columns, 0) };
 }
+
+// For rows that are written below the executor.
+unsafe extern "C-unwind" {
+    pub fn CreateExecutorState() -> *mut EState;
+    pub fn FreeExecutorState(state: *mut EState);
+    pub fn MakePerTupleExprContext(state: *mut EState) -> *mut ExprContext;
+    pub fn InitResultRelInfo(
+        target: *mut ResultRelInfo,
+        table: Relation,
+        entry: Index,
+        root: *mut ResultRelInfo,
+        instrument: c_int,
+    );
+    pub fn ExecOpenIndices(target: *mut ResultRelInfo, speculative: bool);
+    pub fn ExecCloseIndices(target: *mut ResultRelInfo);
+    pub fn ExecConstraints(target: *mut ResultRelInfo, slot: *mut TupleTableSlot, state: *mut EState);
+    pub fn MakeSingleTupleTableSlot(
+        columns: TupleDesc,
+        kind: *const TupleTableSlotOps,
+    ) -> *mut TupleTableSlot;
+    pub fn ExecStoreVirtualTuple(slot: *mut TupleTableSlot) -> *mut TupleTableSlot;
+    pub fn CheckCmdReplicaIdentity(table: Relation, command: CmdType::Type);
+    pub fn PreventCommandIfReadOnly(command: *const c_char);
+    pub fn PreventCommandIfParallelMode(command: *const c_char);
+    pub fn MemoryContextReset(context: MemoryContext);
+    pub fn palloc0(bytes: usize) -> *mut std::ffi::c_void;
+    pub fn bms_add_member(set: *mut Bitmapset, member: c_int) -> *mut Bitmapset;
+    pub fn list_make1_impl(kind: NodeTag, cell: ListCell) -> *mut List;
+    #[cfg(feature = "pg15")]
+    fn ExecInsertIndexTuples(
+        target: *mut ResultRelInfo,
+        slot: *mut TupleTableSlot,
+        state: *mut EState,
+        update: bool,
+        no_duplicate_error: bool,
+        conflict: *mut bool,
+        arbiters: *mut List,
+    ) -> *mut List;
+    #[cfg(not(feature = "pg15"))]
+    fn ExecInsertIndexTuples(
+        target: *mut ResultRelInfo,
+        slot: *mut TupleTableSlot,
+        state: *mut EState,
+        update: bool,
+        no_duplicate_error: bool,
+        conflict: *mut bool,
+        arbiters: *mut List,
+        only_summarizing: bool,
+    ) -> *mut List;
+}
+
+/// Makes this the memory of what follows; the memory before.
+pub unsafe fn switch_to(context: MemoryContext) -> MemoryContext {
+    unsafe {
+        let before = CurrentMemoryContext;
+        CurrentMemoryContext = context;
+        before
+    }
+}
+
+/// Which indexes a new version of a row needs entries in, as the table's method says it.
+#[cfg(feature = "pg15")]
+pub type UpdateIndexes = bool;
+#[cfg(not(feature = "pg15"))]
+pub type UpdateIndexes = TU_UpdateIndexes::Type;
+
+/// Before the table's method says it.
+pub const NO_INDEXES: UpdateIndexes = unsafe { std::mem::zeroed() };
+
+/// The index entries of a row that was inserted.
+pub unsafe fn enter_inserted(target: *mut ResultRelInfo, slot: *mut TupleTableSlot, state: *mut EState) {
+    let (no_conflict, no_arbiters) = (std::ptr::null_mut(), std::ptr::null_mut());
+    #[cfg(feature = "pg15")]
+    unsafe {
+        ExecInsertIndexTuples(target, slot, state, false, false, no_conflict, no_arbiters)
+    };
+    #[cfg(not(feature = "pg15"))]
+    unsafe {
+        ExecInsertIndexTuples(target, slot, state, false, false, no_conflict, no_arbiters, false)
+    };
+}
+
+/// The index entries of a new version of a row.
+pub unsafe fn enter_updated(
+    target: *mut ResultRelInfo,
+    slot: *mut TupleTableSlot,
+    state: *mut EState,
+    needed: UpdateIndexes,
+) {
+    if needed == NO_INDEXES {
+        return;
+    }
+    let (no_conflict, no_arbiters) = (std::ptr::null_mut(), std::ptr::null_mut());
+    #[cfg(feature = "pg15")]
+    unsafe {
+        ExecInsertIndexTuples(target, slot, state, true, false, no_conflict, no_arbiters)
+    };
+    #[cfg(not(feature = "pg15"))]
+    unsafe {
+        let only_summarizing = needed == TU_UpdateIndexes::TU_Summarizing;
+        ExecInsertIndexTuples(target, slot, state, true, false, no_conflict, no_arbiters, only_summarizing)
+    };
+}
+
+/// Notes which columns an executor's target writes.
+pub unsafe fn note_updated(entry: *mut RangeTblEntry, state: *mut EState, columns: *mut Bitmapset) {
+    unsafe {
+        #[cfg(feature = "pg15")]
+        {
+            (*entry).updatedCols = columns;
+            let _ = state;
+        }
+        #[cfg(not(feature = "pg15"))]
+        {
+            let rights = palloc0(size_of::<RTEPermissionInfo>()).cast::<RTEPermissionInfo>();
+            (*rights).type_ = NodeTag::T_RTEPermissionInfo;
+            (*rights).relid = (*entry).relid;
+            (*rights).updatedCols = columns;
+            (*entry).perminfoindex = 1;
+            (*state).es_rteperminfos =
+                list_make1_impl(NodeTag::T_List, ListCell { ptr_value: rights.cast() });
+        }
+    }
+}

@@ -9,6 +9,10 @@ use sendgate_decision::clock::{Day, Instant};
 /// Most columns of one row.
 pub(super) const COLUMNS_MAX: usize = 80;
 
+/// Where a version of a row lies in its table: a `ctid`.
+#[derive(Clone, Copy, Debug)]
+pub struct Place(pub(super) pg_sys::ItemPointerData);
+
 /// A row, read column by column in the order of the statement's list.
 pub struct Row {
     // In place rather than on the heap: a row is read at once, and every decision reads some.
@@ -67,6 +71,12 @@ impl Row {
     /// An instant or NULL.
     pub fn nullable_instant(&mut self) -> Option<Instant> {
         self.take::<i64>().map(Instant)
+    }
+
+    /// Where it lies: the column `ctid`.
+    pub fn place(&mut self) -> Place {
+        let i = self.next();
+        Place(unsafe { *self.values[i].cast_mut_ptr::<pg_sys::ItemPointerData>() })
     }
 
     /// A transaction id.

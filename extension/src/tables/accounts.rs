@@ -8,6 +8,7 @@ pub mod held;
 pub mod many;
 pub mod packed;
 pub mod sound;
+pub mod straight;
 pub mod turns;
 
 use crate::postgres::clock;

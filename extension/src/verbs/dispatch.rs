@@ -1,20 +1,26 @@
 //! `dispatch`: a worker's whole loop in one call.
 //!
 //! ```text
-//! pick      due tickets, holding their accounts; what each account says about itself
+//! pick      due tickets, holding their accounts (due reads them); what each account says about itself
 //! candidates  due enrollments of those that may send, campaign by campaign in turn, and what the journal says
 //!           about their prospects; waiting reads them by index, shares knows which campaigns are held back
 //! plan      the same rule as reserve's, in memory, one enrollment after the other
-//! write     a statement a table, in a subtransaction that is taken back if the plan was overtaken
-//! tickets   when to look at each account again
+//! write     straight into the tables, or a statement a table, in a subtransaction that is taken back if the plan was
+//!           overtaken
+//! tickets   when to look at each account again; queue holds and moves its tickets
 //! ```
 
+mod batch;
 mod candidates;
+mod due;
 mod paced;
+mod pages;
 mod pick;
 mod plan;
+mod queue;
 mod requests;
 mod shares;
+mod straight;
 mod tickets;
 mod visit;
 mod waiting;

@@ -48,6 +48,18 @@ pub const fn instant(name: &'static CStr) -> KeyColumn {
     column(name, pg_sys::F_TIMESTAMPTZ_EQ, (DATETIME_FAMILY, pg_sys::InvalidOid))
 }
 
+/// The same column with the instants from the key's on, as the last of a key.
+pub const fn instant_from(name: &'static CStr) -> KeyColumn {
+    let strategy = pg_sys::BTGreaterEqualStrategyNumber;
+    KeyColumn { compare: pg_sys::F_TIMESTAMPTZ_GE, strategy, ..instant(name) }
+}
+
+/// The same column with the instants after the key's, as the last of a key.
+pub const fn instant_after(name: &'static CStr) -> KeyColumn {
+    let strategy = pg_sys::BTGreaterStrategyNumber;
+    KeyColumn { compare: pg_sys::F_TIMESTAMPTZ_GT, strategy, ..instant(name) }
+}
+
 /// A column of small integers in a key.
 pub const fn int2(name: &'static CStr) -> KeyColumn {
     column(name, pg_sys::F_INT2EQ, (INTEGER_FAMILY, pg_sys::InvalidOid))
@@ -67,6 +79,11 @@ pub const fn int2_below(name: &'static CStr) -> KeyColumn {
 /// A column of text with what comes after the key's, byte by byte, as the last of a key.
 pub const fn text_after(name: &'static CStr) -> KeyColumn {
     KeyColumn { compare: pg_sys::F_TEXT_GT, strategy: pg_sys::BTGreaterStrategyNumber, ..text(name) }
+}
+
+/// A column of text with the key's own and what comes after it, as the last of a key.
+pub const fn text_from(name: &'static CStr) -> KeyColumn {
+    KeyColumn { compare: pg_sys::F_TEXT_GE, strategy: pg_sys::BTGreaterEqualStrategyNumber, ..text(name) }
 }
 
 /// A btree index that begins with these columns in their order and that every transaction may use by now. It has

@@ -44,13 +44,7 @@ impl Scan {
     /// Begins a walk along the index to the rows of this key; the table is open, locked in this mode.
     pub fn open(found: Rc<Found>, table: pg_sys::Relation, mode: u32, key: &[Param]) -> Scan {
         let mode = mode as pg_sys::LOCKMODE;
-        let mut keys = found.keys;
-        for (scan_key, argument) in keys.iter_mut().zip(key) {
-            match argument {
-                Some(datum) => scan_key.sk_argument = *datum,
-                None => scan_key.sk_flags |= pg_sys::SK_ISNULL as i32,
-            }
-        }
+        let mut keys = filled(&found, key);
         let (columns, no_owner) = (key.len() as i32, std::ptr::null_mut());
         let (index, scan, slot) = unsafe {
             let snapshot = pg_sys::GetActiveSnapshot();
@@ -65,6 +59,13 @@ impl Scan {
             })
         };
         Scan { found, keys, key_columns: key.len(), table, index, scan, slot }
+    }
+
+    /// Goes back to the beginning, for the rows of another key.
+    pub fn begin_anew(&mut self, key: &[Param]) {
+        self.keys = filled(&self.found, key);
+        let (keys, columns) = (self.keys.as_mut_ptr(), self.key_columns as i32);
+        unsafe { calling(|| raw::index_rescan(self.scan, keys, columns, std::ptr::null_mut(), 0)) }
     }
 
     /// Goes on to the next visible row.
@@ -82,9 +83,9 @@ impl Scan {
         }
     }
 
-    /// Locks the current row, waits for its holder, and goes on to its latest version; `false` when it is
-    /// gone. As the executor's LockRows.
-    pub fn hold(&self) -> bool {
+    /// Locks the current row, waits for its holder or leaves it to him, and goes on to its latest version; `false` when
+    /// it is gone or left. As the executor's LockRows.
+    pub fn hold(&self, policy: pg_sys::LockWaitPolicy::Type) -> bool {
         let mut flags = pg_sys::TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS;
         let fixed_snapshot = unsafe { pg_sys::XactIsoLevel } >= pg_sys::XACT_REPEATABLE_READ as i32;
         if !fixed_snapshot {
@@ -94,8 +95,7 @@ impl Scan {
         let outcome = unsafe {
             let mut place = (*self.slot).tts_tid;
             let (snapshot, command) = (pg_sys::GetActiveSnapshot(), pg_sys::GetCurrentCommandId(true));
-            let (mode, policy) =
-                (pg_sys::LockTupleMode::LockTupleNoKeyExclusive, pg_sys::LockWaitPolicy::LockWaitBlock);
+            let mode = pg_sys::LockTupleMode::LockTupleNoKeyExclusive;
             let (clear, lock) = ((*(*self.slot).tts_ops).clear, (*(*self.table).rd_tableam).tuple_lock);
             let (clear, lock) = (method(clear), method(lock));
             calling(|| {
@@ -120,7 +120,7 @@ impl Scan {
         };
         match outcome {
             pg_sys::TM_Result::TM_Ok => true,
-            pg_sys::TM_Result::TM_SelfModified => false,
+            pg_sys::TM_Result::TM_SelfModified | pg_sys::TM_Result::TM_WouldBlock => false,
             pg_sys::TM_Result::TM_Deleted if !fixed_snapshot => false,
             pg_sys::TM_Result::TM_Updated | pg_sys::TM_Result::TM_Deleted => {
                 ereport!(
@@ -182,6 +182,18 @@ impl Scan {
             });
         }
     }
+}
+
+/// The keys of a look-up with its arguments.
+fn filled(found: &Found, key: &[Param]) -> [pg_sys::ScanKeyData; KEY_COLUMNS_MAX] {
+    let mut keys = found.keys;
+    for (scan_key, argument) in keys.iter_mut().zip(key) {
+        match argument {
+            Some(datum) => scan_key.sk_argument = *datum,
+            None => scan_key.sk_flags |= pg_sys::SK_ISNULL as i32,
+        }
+    }
+    keys
 }
 
 /// A method that every table and slot has.

@@ -1,10 +1,11 @@
 //! Due enrollments of the accounts that were picked, in the order in which they are handed out, with what the journal
 //! says about their prospects.
 
-use crate::gate::look;
+use crate::gate::look::Histories;
 use crate::postgres::error::Result;
 use crate::postgres::index_scan;
 use crate::postgres::jsonb::Jsonb;
+use crate::postgres::row;
 use crate::tables::suppressions::{self, Suppressed};
 use crate::verbs::dispatch::Handed;
 use crate::verbs::dispatch::pick::{Outlook, Pair, Picked};
@@ -42,6 +43,8 @@ pub(super) struct Candidate {
     pub suppressed: Option<Suppressed>,
     /// What its campaign may take of the account's day; none without a limit.
     pub limit: Option<CampaignLimit>,
+    /// Where its row lies.
+    pub at: row::Place,
 }
 
 /// Which campaigns share a pair.
@@ -83,32 +86,36 @@ pub(super) fn find(
     now: Instant,
 ) -> Result<Found> {
     let [paused, limits, journal] = shares::tables();
-    let mut found = index_scan::now(&[waiting::table(), paused, limits, journal, look::journal()], || {
-        let shares = Shares::new(campaign);
-        let mut reading = Reading { picked, now, shares, candidates: Vec::new(), orders: HashMap::new() };
-        let (sharing, read) = reading.read_open(limit);
-        let last = reading.candidates.last().map(|candidate| candidate.pair);
-        let full = read >= limit;
-        let reached = if full { last.map_or(0, |pair| pair + 1) } else { picked.pairs.len() };
-        let is_skipped = |pair: &Pair| matches!(pair.outlook, Outlook::Skipping);
-        let skips: Vec<bool> = picked.pairs.iter().map(is_skipped).collect();
-        let behind = |i: usize| matches!(picked.pairs[i].outlook, Outlook::Behind);
-        let looked_at = skips.iter().enumerate().map(|(i, skips)| i < reached && !skips && !behind(i));
-        let mut looked_at: Vec<bool> = looked_at.collect();
-        // What the breaker skips wants no slot, so it is not kept waiting by those who take them. Where
-        // there is more of it than a call defers, the rest is left as it lies.
-        if deferrals > 0 && skips.contains(&true) {
-            let open = reading.candidates.len();
-            reading.read_skipped(deferrals);
-            let skipped = &reading.candidates[open..];
-            if skipped.len() < deferrals {
-                (0..skips.len()).filter(|&i| skips[i]).for_each(|i| looked_at[i] = true);
+    let mut found =
+        index_scan::now(&[waiting::table(), paused, limits, journal, Histories::journal()], || {
+            let shares = Shares::new(campaign);
+            let histories = Histories::new();
+            let mut reading =
+                Reading { picked, now, shares, histories, candidates: Vec::new(), orders: HashMap::new() };
+            let (sharing, read) = reading.read_open(limit);
+            let last = reading.candidates.last().map(|candidate| candidate.pair);
+            let full = read >= limit;
+            let reached = if full { last.map_or(0, |pair| pair + 1) } else { picked.pairs.len() };
+            let is_skipped = |pair: &Pair| matches!(pair.outlook, Outlook::Skipping);
+            let skips: Vec<bool> = picked.pairs.iter().map(is_skipped).collect();
+            let behind = |i: usize| matches!(picked.pairs[i].outlook, Outlook::Behind);
+            let looked_at = skips.iter().enumerate().map(|(i, skips)| i < reached && !skips && !behind(i));
+            let mut looked_at: Vec<bool> = looked_at.collect();
+            // What the breaker skips wants no slot, so it is not kept waiting by those who take them. Where
+            // there is more of it than a call defers, the rest is left as it lies.
+            if deferrals > 0 && skips.contains(&true) {
+                let open = reading.candidates.len();
+                reading.read_skipped(deferrals);
+                let skipped = &reading.candidates[open..];
+                if skipped.len() < deferrals {
+                    (0..skips.len()).filter(|&i| skips[i]).for_each(|i| looked_at[i] = true);
+                }
+                skipped.iter().for_each(|candidate| looked_at[candidate.pair] = true);
             }
-            skipped.iter().for_each(|candidate| looked_at[candidate.pair] = true);
-        }
-        let sharing = if campaign.is_none() { sharing } else { HashMap::new() };
-        Ok(Found { candidates: reading.candidates, reached, looked_at, sharing, orders: reading.orders })
-    })?;
+            reading.histories.close();
+            let sharing = if campaign.is_none() { sharing } else { HashMap::new() };
+            Ok(Found { candidates: reading.candidates, reached, looked_at, sharing, orders: reading.orders })
+        })?;
     let prospects = found.candidates.iter().map(|candidate| candidate.prospect.as_str());
     let suppressed = suppressions::of_many(prospects)?;
     for (candidate, suppressed) in found.candidates.iter_mut().zip(suppressed) {
@@ -122,6 +129,7 @@ struct Reading<'a> {
     picked: &'a Picked,
     now: Instant,
     shares: Shares<'a>,
+    histories: Histories,
     candidates: Vec<Candidate>,
     orders: Orders,
 }
@@ -177,8 +185,8 @@ impl<'a> Reading<'a> {
     }
 
     fn push(&mut self, pair: usize, place: Place<'_>, work: Work) {
-        let history = look::history(place.account, place.action, &work.prospect);
-        let Work { priority, campaign, prospect, step, attempts, payload, limit, .. } = work;
+        let history = self.histories.of(place.account, place.action, &work.prospect);
+        let Work { priority, campaign, prospect, step, attempts, payload, limit, at, .. } = work;
         self.candidates.push(Candidate {
             pair,
             prospect,
@@ -190,6 +198,7 @@ impl<'a> Reading<'a> {
             history,
             suppressed: None,
             limit,
+            at,
         });
     }
 }

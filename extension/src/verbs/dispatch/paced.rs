@@ -4,11 +4,13 @@
 //! mostly fall due together. So a call that meets one of them looks at all of them.
 
 use crate::gate::rule::Rule;
+use crate::postgres::error::Result;
 use crate::postgres::ids::Id;
 use crate::postgres::param::{Element, array, params, types};
 use crate::postgres::statement::{Spi, Statement};
 use crate::verbs::dispatch::candidates::Found;
-use crate::verbs::dispatch::pick::{self, Cursor, Outlook, Pair, Picked, look_out};
+use crate::verbs::dispatch::due::Cursor;
+use crate::verbs::dispatch::pick::{self, Outlook, Pair, Picked, look_out};
 use crate::verbs::dispatch::{Filter, Handed};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::Action;
@@ -35,6 +37,9 @@ static TICKETS: Statement = Statement::new(
 pub(super) type Passed = HashSet<(String, Action)>;
 
 /// Picks a page; of each paced account one action may send. Also returns the instant at which they were asked.
+///
+/// # Errors
+/// As [`pick::pick`].
 pub(super) fn pick(
     spi: &Spi,
     rule: &Rule,
@@ -42,14 +47,14 @@ pub(super) fn pick(
     at: (&Cursor, Instant),
     tickets: usize,
     passed: &Passed,
-) -> (Picked, Instant) {
-    let mut picked = pick::pick(spi, filter, at, tickets);
+) -> Result<(Picked, Instant)> {
+    let mut picked = pick::pick(spi, filter, at, tickets)?;
     if filter.action.is_none() {
         complete(spi, &mut picked, at.1);
     }
     let now = pick::ask_accounts(spi, rule, &mut picked);
     line_up(&mut picked, passed);
-    (picked, now)
+    Ok((picked, now))
 }
 
 /// Adds the due tickets of paced accounts that lie behind the page, each beside the account's first.

@@ -11,29 +11,18 @@ use crate::postgres::subtransaction::{Attempt, attempt};
 use crate::tables::alerts;
 use crate::tables::config;
 use crate::tables::journal;
+use crate::verbs::dispatch::batch::Batch;
 use crate::verbs::dispatch::candidates::{self, Candidate, DEFERRALS_MAX, Found, Orders, Sharing};
+use crate::verbs::dispatch::due::Cursor;
 use crate::verbs::dispatch::paced::{self, Passed};
-use crate::verbs::dispatch::pick::{Cursor, Outlook, Picked};
+use crate::verbs::dispatch::pages;
+use crate::verbs::dispatch::pick::{Outlook, Picked};
 use crate::verbs::dispatch::plan::{Fate, Plan, decide};
 use crate::verbs::dispatch::tickets;
-use crate::verbs::dispatch::write::{self, Batch};
+use crate::verbs::dispatch::write;
 use crate::verbs::dispatch::{Filter, Handed};
 use sendgate_decision::clock::Instant;
-use std::cell::Cell;
-use std::collections::{HashMap, HashSet};
-
-/// Most tickets of a page. A page reads as many as are needed for the wanted slots, judged by the work that an
-/// account had on the session's last page, and a quarter more; four times as many after each page without work.
-/// Their accounts are held until the transaction ends, and other dispatchers pass over them.
-const TICKETS_MAX: usize = 256;
-
-const MORE_FOR_EACH: usize = 4;
-
-/// Slots that an account is expected to have before the session has seen any work. After a poorer page the
-/// expectation falls to a quarter at the lowest.
-const WORK_EXPECTED: usize = 4;
-
-const FORGETS_AT_ONCE: usize = 4;
+use std::collections::HashMap;
 
 /// Most due enrollments that are read for one account in one round.
 const CANDIDATES_MAX: usize = 1_000;
@@ -52,17 +41,6 @@ static PARK: Statement = Statement::new(
        AND e.step OPERATOR(pg_catalog.=) $7",
     types![text, text, text, text, text, instant, int2],
 );
-
-thread_local! {
-    /// Slots that an account with work had on the last page of this session that had any.
-    static WORK_FOUND: Cell<usize> = const { Cell::new(WORK_EXPECTED) };
-}
-
-/// How many tickets are to be read for so many slots.
-fn tickets_for(wanted: usize) -> usize {
-    let accounts = wanted.div_ceil(WORK_FOUND.get());
-    accounts + accounts / MORE_FOR_EACH
-}
 
 /// A call of `dispatch` on its way.
 pub(super) struct Visit<'a> {
@@ -161,7 +139,7 @@ impl<'a> Visit<'a> {
         let ahead = 4usize.saturating_pow(round).min(CANDIDATES_MAX);
         let mut times = 1;
         while self.wanted() > 0 {
-            let tickets = tickets_for(self.wanted()).saturating_mul(times).min(TICKETS_MAX);
+            let tickets = pages::tickets_for(self.wanted(), times);
             let handed = self.handed.len();
             let limit = self.wanted().saturating_mul(ahead).min(CANDIDATES_MAX);
             match self.look(&NextPage { from: &from, until, tickets, limit })? {
@@ -198,7 +176,7 @@ impl<'a> Visit<'a> {
                 page
             }
         };
-        learn(&self.handed[handed..], self.wanted());
+        pages::learn(&self.handed[handed..], self.wanted());
         let Page { picked, found, now } = &mut page;
         let handed = &self.handed[handed..];
         paced::take_turns(&self.rule, picked, found, *now, &refused, handed, &mut self.passed);
@@ -208,7 +186,7 @@ impl<'a> Visit<'a> {
     /// Holds the accounts of a page and reads their due work.
     fn read(&self, next: &NextPage<'_>) -> Result<Page> {
         let at = (next.from, next.until);
-        let (picked, now) = paced::pick(self.spi, &self.rule, self.filter, at, next.tickets, &self.passed);
+        let (picked, now) = paced::pick(self.spi, &self.rule, self.filter, at, next.tickets, &self.passed)?;
         let deferrals = DEFERRALS_MAX.saturating_sub(self.deferred);
         let found = candidates::find(&picked, self.filter.campaign, (next.limit, deferrals), now)?;
         Ok(Page { picked, found, now })
@@ -225,16 +203,23 @@ impl<'a> Visit<'a> {
             let orders = std::mem::take(&mut page.found.orders);
             let found = &page.found;
             let work = (found.candidates.as_slice(), &found.sharing);
-            let plan = self.write(&page.picked, work, orders, page.now)?;
+            let plan = self.write(&page.picked, work, orders, (page.now, true))?;
             Ok(plan.map(|plan| (page, Some(plan))))
         })
     }
 
     /// Decides about a batch and writes it; none when it was overtaken meanwhile. In a subtransaction.
-    fn write(&self, picked: &Picked, batch: Work<'_>, orders: Orders, now: Instant) -> Result<Option<Plan>> {
+    fn write(
+        &self,
+        picked: &Picked,
+        batch: Work<'_>,
+        orders: Orders,
+        (now, is_straight): (Instant, bool),
+    ) -> Result<Option<Plan>> {
         let work = (batch.0, batch.1, orders);
         let plan = decide(&self.rule, &picked.accounts, &picked.pairs, work, self.wanted(), now);
-        let parts = Batch { visited: &picked.accounts, pairs: &picked.pairs, candidates: batch.0, now };
+        let parts =
+            Batch { visited: &picked.accounts, pairs: &picked.pairs, candidates: batch.0, now, is_straight };
         write::write(self.spi, &parts, &plan);
         let holds = clock::now() < plan.valid_until && config::changes() == self.changes;
         Ok((holds && plan.suppresses_as_now(batch.0, picked.told)?).then_some(plan))
@@ -265,7 +250,7 @@ impl<'a> Visit<'a> {
         if batch.is_empty() {
             return Ok(Written::Done);
         }
-        match attempt(|| self.write(picked, (batch, sharing), Orders::new(), now))? {
+        match attempt(|| self.write(picked, (batch, sharing), Orders::new(), (now, false)))? {
             Attempt::Kept(plan) => {
                 self.keep(picked, batch, plan, refused);
                 Ok(Written::Done)
@@ -371,19 +356,6 @@ impl<'a> Visit<'a> {
                 alerts::open_ahead(self.spi, visited.held(), now);
             }
         }
-    }
-}
-
-/// Remembers how many slots an account had. A single one may have had more than was wanted, unless more
-/// are `wanted` still. A page of poor accounts does not make the next one hold very many at once.
-fn learn(handed: &[Handed], wanted: usize) {
-    if handed.is_empty() {
-        return;
-    }
-    let accounts: HashSet<&str> = handed.iter().map(|row| row.account.as_str()).collect();
-    let (found, before) = (handed.len() / accounts.len(), WORK_FOUND.get());
-    if accounts.len() > 1 || wanted > 0 || found > before {
-        WORK_FOUND.set(found.max(before / FORGETS_AT_ONCE));
     }
 }
 

@@ -8,7 +8,7 @@
 use crate::postgres::index_scan::{Lookup, key};
 use crate::postgres::jsonb::Jsonb;
 use crate::postgres::param::params;
-use crate::postgres::row::Row;
+use crate::postgres::row::{Place as RowPlace, Row};
 use crate::verbs::dispatch::shares::{Place, Share, Shares};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::CampaignLimit;
@@ -35,7 +35,7 @@ macro_rules! by_order {
 const PLACE: &str = "priority, campaign_id, next_dispatch_at";
 
 /// The columns of a piece of work.
-const WORK: &str = "priority, campaign_id, next_dispatch_at, prospect_id, step, attempts, payload";
+const WORK: &str = "priority, campaign_id, next_dispatch_at, prospect_id, step, attempts, payload, ctid";
 
 static FIRST: Lookup = by_order!(
     [],
@@ -97,6 +97,8 @@ pub(super) struct Work {
     pub attempts: i32,
     /// The payload that `enqueue` stored with it.
     pub payload: Option<Jsonb>,
+    /// Where its row lies.
+    pub at: RowPlace,
     /// What its campaign may take of the account's day; none without a limit.
     pub limit: Option<CampaignLimit>,
 }
@@ -110,6 +112,7 @@ fn read_work(row: &mut Row) -> Work {
         step: row.value(),
         attempts: row.value(),
         payload: row.nullable(),
+        at: row.place(),
         limit: None,
     }
 }

@@ -13,13 +13,12 @@ use crate::tables::campaign_events::many::SkippedWork;
 use crate::tables::campaign_events::spared::{self, Spared};
 use crate::tables::enrollments;
 use crate::tables::journal;
-use crate::verbs::dispatch::candidates::Candidate;
-use crate::verbs::dispatch::pick::{Pair, Visited};
+use crate::verbs::dispatch::batch::{Batch, outcome_of};
 use crate::verbs::dispatch::plan::{Clearing, Fate, Plan, Slot};
+use crate::verbs::dispatch::straight;
 use sendgate_decision::account::Account;
 use sendgate_decision::breaker::ClearReason;
-use sendgate_decision::clock::Instant;
-use sendgate_decision::names::{Action, EnrollmentState, OperationId, Reason};
+use sendgate_decision::names::Reason;
 use std::collections::HashSet;
 
 static INSERT_OPERATIONS: Statement = Statement::new(
@@ -66,46 +65,9 @@ static AWAIT: Statement = Statement::new(
     types![texts, texts, texts],
 );
 
-/// What a plan is about.
-pub(super) struct Batch<'a> {
-    /// The accounts.
-    pub visited: &'a [Visited],
-    /// Their actions.
-    pub pairs: &'a [Pair],
-    /// The enrollments.
-    pub candidates: &'a [Candidate],
-    /// When the plan was made.
-    pub now: Instant,
-}
-
-impl Batch<'_> {
-    fn account(&self, candidate: usize) -> &str {
-        self.visited[self.pairs[self.candidates[candidate].pair].account].id()
-    }
-
-    fn action(&self, candidate: usize) -> Action {
-        self.pairs[self.candidates[candidate].pair].action
-    }
-}
-
 /// Writes everything that the plan says.
 pub(super) fn write(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
-    let changed: Vec<(Held<'_>, &Account)> = batch
-        .visited
-        .iter()
-        .zip(&plan.accounts)
-        .filter_map(|(visited, account)| Some((visited.held(), account.as_ref()?)))
-        .collect();
-    if plan.turns.iter().any(Option::is_some) {
-        let all = batch.visited.iter().zip(&plan.turns).zip(&plan.accounts);
-        let turns: Vec<Option<String>> = all
-            .filter(|(_, account)| account.is_some())
-            .map(|((visited, turns), _)| turns::pack(turns.as_ref().unwrap_or(&visited.turns)))
-            .collect();
-        accounts::many::write_with_turns(spi, &changed, &turns);
-    } else {
-        accounts::many::write(spi, &changed);
-    }
+    write_accounts(spi, batch, plan);
     for clearing in &plan.clearings {
         clear(spi, batch, clearing);
     }
@@ -117,6 +79,26 @@ pub(super) fn write(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
     mark_awaited(spi, batch, plan);
     log_skips(spi, batch, plan);
     log_spared(spi, batch, plan);
+}
+
+fn write_accounts(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
+    let left: Vec<usize> = if batch.is_straight {
+        straight::write_accounts(batch, plan)
+    } else {
+        (0..batch.visited.len()).collect()
+    };
+    let changed: Vec<(Held<'_>, &Account)> =
+        left.iter().filter_map(|&i| Some((batch.visited[i].held(), plan.accounts[i].as_ref()?))).collect();
+    if left.iter().any(|&i| plan.turns[i].is_some()) {
+        let turns: Vec<Option<String>> = left
+            .iter()
+            .filter(|&&i| plan.accounts[i].is_some())
+            .map(|&i| turns::pack(plan.turns[i].as_ref().unwrap_or(&batch.visited[i].turns)))
+            .collect();
+        accounts::many::write_with_turns(spi, &changed, &turns);
+    } else {
+        accounts::many::write(spi, &changed);
+    }
 }
 
 /// Clears are rare: once an account and credit period.
@@ -164,6 +146,15 @@ fn insert_operations(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
     if slots.is_empty() {
         return;
     }
+    if !batch.is_straight || !straight::insert_operations(batch, &slots) {
+        insert_by_statement(spi, batch, &slots);
+    }
+    for slot in &slots {
+        activity::count(Activity::Grant(batch.action(slot.0)));
+    }
+}
+
+fn insert_by_statement(spi: &Spi, batch: &Batch<'_>, slots: &[(usize, &Slot)]) {
     let candidate = |&(i, _): &(usize, &Slot)| &batch.candidates[i];
     let written = spi.run(
         &INSERT_OPERATIONS,
@@ -186,38 +177,20 @@ fn insert_operations(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
         let account = batch.visited[batch.pairs[batch.candidates[*i].pair].account].held();
         journal::mark_beyond(spi, account, slot.operation);
     }
-    for slot in &slots {
-        activity::count(Activity::Grant(batch.action(slot.0)));
-    }
-}
-
-/// What an enrollment becomes: state, due, attempts, reason, operation.
-fn outcome_of(
-    candidate: &Candidate,
-    fate: &Fate,
-) -> (EnrollmentState, Option<Instant>, i32, Option<Reason>, Option<OperationId>) {
-    let attempts = candidate.attempts;
-    match fate {
-        Fate::Granted(slot) => {
-            (EnrollmentState::Sending, None, attempts.saturating_add(1), None, Some(slot.operation))
-        }
-        Fate::Postponed(reason, until) => (EnrollmentState::Waiting, *until, attempts, Some(*reason), None),
-        Fate::Spared(_) => {
-            (EnrollmentState::Cancelled, None, attempts, Some(Reason::ProspectSuppressed), None)
-        }
-        Fate::Skipped(until) => {
-            (EnrollmentState::Waiting, Some(*until), attempts, Some(Reason::CreditsExhausted), None)
-        }
-    }
 }
 
 fn update_enrollments(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
-    if plan.fates.is_empty() {
+    let left: Vec<usize> = if batch.is_straight {
+        straight::update_enrollments(batch, plan)
+    } else {
+        (0..plan.fates.len()).collect()
+    };
+    if left.is_empty() {
         return;
     }
-    let outcomes: Vec<_> =
-        plan.fates.iter().map(|(i, fate)| outcome_of(&batch.candidates[*i], fate)).collect();
-    let [account, prospect, campaign, action] = keys(batch, plan.fates.iter().map(|(i, _)| *i));
+    let fates = || left.iter().map(|&at| &plan.fates[at]);
+    let outcomes: Vec<_> = fates().map(|(i, fate)| outcome_of(&batch.candidates[*i], fate)).collect();
+    let [account, prospect, campaign, action] = keys(batch, fates().map(|(i, _)| *i));
     let written = spi.run(
         &UPDATE_ENROLLMENTS,
         &[
@@ -226,7 +199,7 @@ fn update_enrollments(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
             prospect,
             campaign,
             action,
-            array(Element::Int4, plan.fates.iter().map(|(i, _)| i32::from(batch.candidates[*i].step))),
+            array(Element::Int4, fates().map(|(i, _)| i32::from(batch.candidates[*i].step))),
             array(Element::Text, outcomes.iter().map(|o| o.0.name())),
             array(Element::Timestamp, outcomes.iter().map(|o| o.1)),
             array(Element::Int4, outcomes.iter().map(|o| o.2)),
@@ -234,7 +207,7 @@ fn update_enrollments(spi: &Spi, batch: &Batch<'_>, plan: &Plan) {
             array(Element::Uuid, outcomes.iter().map(|o| o.4)),
         ],
     );
-    written.must_be(plan.fates.len(), "enrollments");
+    written.must_be(left.len(), "enrollments");
 }
 
 /// Account, prospect, campaign and action of these candidates, each as an array.

@@ -1,0 +1,246 @@
+//! Writes rows of sendgate's own tables below the executor, as logical replication's worker does.
+//!
+//! A statement that writes many rows gets them as arrays, takes the arrays apart, joins them with the table, and finds
+//! each row by its key once more; setting it up costs more than a write of one row. Here a row that was read or locked
+//! is written where it lies. What the executor would do is done in its order: lock the table, take a snapshot,
+//! check the table's CHECKs, write, enter the row in every index.
+//!
+//! Nothing else of the executor's is done here, so a table on which there is more to do is left to it: one with
+//! a trigger that would fire, with rules, generated columns, or columns and defaults of a DBA's; and everything where a
+//! library wants to be asked about rights (pgaudit, sepgsql). Domains are not checked: values are those of other rows
+//! of the same domain, or of the closed lists of the decision.
+
+mod target;
+
+use crate::postgres::catalog;
+use crate::postgres::caught::calling;
+use crate::postgres::index_scan::is_plain;
+use crate::postgres::param::Param;
+use crate::postgres::raw;
+use crate::postgres::rewritten;
+use crate::postgres::row::Place;
+use crate::postgres::version;
+use pgrx::pg_sys;
+use std::cell::RefCell;
+use std::ffi::{CStr, CString};
+use std::rc::Rc;
+use target::Target;
+
+const KEEP: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
+const WRITES: pg_sys::LOCKMODE = pg_sys::RowExclusiveLock as pg_sys::LOCKMODE;
+
+/// Rows that are put into a table together.
+const ROWS_TOGETHER: usize = 64;
+
+/// What is done to rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// New rows; all columns are named.
+    Insert,
+    /// New values of the columns that are named, or the end of a row.
+    Change,
+}
+
+/// Columns of a table of the schema `sendgate` that are written.
+pub struct Table {
+    name: &'static CStr,
+    command: Command,
+    columns: &'static [&'static str],
+    found: RefCell<Option<Rc<Found>>>,
+}
+
+// A backend has one thread.
+unsafe impl Sync for Table {}
+
+/// What the catalog says about it.
+struct Found {
+    /// When it said so.
+    generation: u64,
+    table: pg_sys::Oid,
+    /// The transaction that changed the table last.
+    changed_by: pg_sys::TransactionId,
+    attributes: Vec<pg_sys::AttrNumber>,
+}
+
+impl Table {
+    /// For new rows. These are all columns, also those that stay NULL.
+    pub const fn inserted(name: &'static CStr, columns: &'static [&'static str]) -> Table {
+        Table { name, command: Command::Insert, columns, found: RefCell::new(None) }
+    }
+
+    /// For rows that are there.
+    pub const fn changed(name: &'static CStr, columns: &'static [&'static str]) -> Table {
+        Table { name, command: Command::Change, columns, found: RefCell::new(None) }
+    }
+
+    /// Opens it on a snapshot that is taken now (at READ COMMITTED); none where a statement has to do it.
+    pub fn open(&self) -> Option<Writing> {
+        self.open_on(|| unsafe { pg_sys::GetTransactionSnapshot() }, true)
+    }
+
+    /// The same on the latest snapshot, also at REPEATABLE READ.
+    pub fn open_on_latest_snapshot(&self) -> Option<Writing> {
+        self.open_on(|| unsafe { pg_sys::GetLatestSnapshot() }, false)
+    }
+
+    fn open_on(&self, snapshot: impl FnOnce() -> pg_sys::Snapshot, fixed: bool) -> Option<Writing> {
+        let (found, table) = self.lock();
+        if !unsafe { self.is_ours_alone(table, &found) } {
+            unsafe { pg_sys::table_close(table, KEEP) };
+            return None;
+        }
+        unsafe {
+            pg_sys::CommandCounterIncrement();
+            pg_sys::PushActiveSnapshot(snapshot());
+            if fixed && rewritten::has_fixed_snapshot() {
+                rewritten::refuse_younger(found.table, found.changed_by, pg_sys::GetActiveSnapshot());
+            }
+        }
+        let target = unsafe { Target::open(table, &found.attributes, self.command == Command::Insert) };
+        Some(Writing { found, target })
+    }
+
+    /// The table, locked, and what the catalog says about it under that lock.
+    fn lock(&self) -> (Rc<Found>, pg_sys::Relation) {
+        loop {
+            let found = self.find();
+            let table = unsafe { calling(|| raw::try_table_open(found.table, WRITES)) };
+            // Taking the lock is what tells of changes; with it, there are none any more.
+            if !table.is_null() && catalog::generation() == found.generation {
+                return (found, table);
+            }
+            if !table.is_null() {
+                unsafe { pg_sys::table_close(table, WRITES) };
+            }
+        }
+    }
+
+    fn find(&self) -> Rc<Found> {
+        let generation = catalog::generation();
+        if let Some(found) = self.found.borrow().as_ref().filter(|found| found.generation == generation) {
+            return Rc::clone(found);
+        }
+        version::check();
+        let table = loop {
+            let table = catalog::relation(self.name);
+            if unsafe { is_plain(table, self.name) } {
+                break table;
+            }
+        };
+        let attribute = |name: &&str| {
+            let name = CString::new(*name).unwrap_or_default();
+            let number = unsafe { pg_sys::get_attnum(table, name.as_ptr()) };
+            assert!(number > 0, "the column {} is missing", name.to_string_lossy());
+            number
+        };
+        let attributes = self.columns.iter().map(attribute).collect();
+        let changed_by = rewritten::changed_by(table);
+        let found = Rc::new(Found { generation, table, changed_by, attributes });
+        self.found.replace(Some(Rc::clone(&found)));
+        found
+    }
+
+    /// Whether a statement would do no more than is done here.
+    unsafe fn is_ours_alone(&self, table: pg_sys::Relation, found: &Found) -> bool {
+        unsafe {
+            let is_insert = self.command == Command::Insert;
+            let columns = (*table).rd_att;
+            // A library that wants to be asked, or hears of what is written, by the statement.
+            let hook = pg_sys::ExecutorCheckPerms_hook;
+            if hook.is_some() || (*(*table).rd_rel).relhasrules {
+                return false;
+            }
+            if is_insert && (*columns).natts as usize != found.attributes.len() {
+                return false;
+            }
+            let rules = (*columns).constr.as_ref();
+            if rules.is_some_and(|rules| rules.has_generated_stored) {
+                return false;
+            }
+            let Some(triggers) = (*table).trigdesc.as_ref() else {
+                return true;
+            };
+            let all = std::slice::from_raw_parts(triggers.triggers, triggers.numtriggers as usize);
+            !all.iter().any(|trigger| fires(trigger, is_insert, &found.attributes))
+        }
+    }
+}
+
+/// Whether a trigger may fire for such a write of these columns.
+unsafe fn fires(trigger: &pg_sys::Trigger, is_insert: bool, attributes: &[pg_sys::AttrNumber]) -> bool {
+    // In pg_trigger.tgtype; the headers have them as macros.
+    const INSERT: i16 = 1 << 2;
+    const DELETE: i16 = 1 << 3;
+    const UPDATE: i16 = 1 << 4;
+    const DISABLED: u8 = b'D';
+    let events = if is_insert { INSERT } else { DELETE | UPDATE };
+    if trigger.tgenabled as u8 == DISABLED || trigger.tgtype & events == 0 {
+        return false;
+    }
+    if trigger.tgnattr == 0 || trigger.tgtype & events & !UPDATE != 0 {
+        return true;
+    }
+    let of = unsafe { std::slice::from_raw_parts(trigger.tgattr, trigger.tgnattr as usize) };
+    of.iter().any(|column| attributes.contains(column))
+}
+
+/// A table that is being written. After an error PostgreSQL closes it.
+pub struct Writing {
+    found: Rc<Found>,
+    target: Target,
+}
+
+impl Writing {
+    /// Puts in rows, each with a value for every column.
+    pub fn insert(&mut self, rows: &[Vec<Param>]) {
+        for rows in rows.chunks(ROWS_TOGETHER) {
+            unsafe { self.target.insert(&self.found.attributes, rows) };
+        }
+    }
+
+    /// Reads the row that lies at this place; `false` where it cannot be seen.
+    pub fn read(&mut self, place: Place) -> bool {
+        unsafe { self.target.read(place) }
+    }
+
+    /// Locks the row that lies at this place, as `FOR UPDATE SKIP LOCKED` does, and reads its latest version;
+    /// `false` where another session holds it, or it is gone.
+    pub fn lock(&mut self, place: Place) -> bool {
+        unsafe { self.target.lock(place) }
+    }
+
+    /// Where the row lies that was read.
+    pub fn place(&self) -> Place {
+        self.target.place()
+    }
+
+    /// A column of the row that was read, as it is or was set.
+    pub fn value(&self, column: usize) -> Param {
+        self.target.value(self.found.attributes[column])
+    }
+
+    /// Sets a column of the row that was read.
+    pub fn set(&mut self, column: usize, value: Param) {
+        self.target.set(self.found.attributes[column], value);
+    }
+
+    /// Writes the row that was read with the columns that were set; `false`, and nothing is written, where it is not
+    /// the latest version any more.
+    pub fn update(&mut self) -> bool {
+        unsafe { self.target.update() }
+    }
+
+    /// Deletes the row that lies at this place; `false` where it is not the latest version any more.
+    pub fn delete(&mut self, place: Place) -> bool {
+        unsafe { self.target.delete(place) }
+    }
+
+    /// Lets go of the table, and later reads see the rows that were written. The locks stay until the transaction ends, as a statement's do.
+    pub fn close(self) {
+        unsafe {
+            self.target.close();
+            pg_sys::PopActiveSnapshot();
+            pg_sys::CommandCounterIncrement();
+        }
+    }
+}
