@@ -115,6 +115,8 @@ unsafe extern "C-unwind" {
         kind: *const TupleTableSlotOps,
     ) -> *mut TupleTableSlot;
     pub fn ExecStoreVirtualTuple(slot: *mut TupleTableSlot) -> *mut TupleTableSlot;
+    pub fn stringToNode(text: *const c_char) -> *mut std::ffi::c_void;
+    pub fn ExecPrepareExpr(expression: *mut Expr, state: *mut EState) -> *mut ExprState;
     pub fn CheckCmdReplicaIdentity(table: Relation, command: CmdType::Type);
     pub fn PreventCommandIfReadOnly(command: *const c_char);
     pub fn PreventCommandIfParallelMode(command: *const c_char);
@@ -163,6 +165,20 @@ pub type UpdateIndexes = TU_UpdateIndexes::Type;
 /// Before the table's method says it.
 pub const NO_INDEXES: UpdateIndexes = unsafe { std::mem::zeroed() };
 
+/// Gives an executor's target its table's CHECKs.
+pub unsafe fn give_checks(target: *mut ResultRelInfo, ready: *mut *mut ExprState) {
+    unsafe {
+        #[cfg(feature = "pg18")]
+        {
+            (*target).ri_CheckConstraintExprs = ready;
+        }
+        #[cfg(not(feature = "pg18"))]
+        {
+            (*target).ri_ConstraintExprs = ready;
+        }
+    }
+}
+
 /// The index entries of a row that was inserted.
 pub unsafe fn enter_inserted(target: *mut ResultRelInfo, slot: *mut TupleTableSlot, state: *mut EState) {
     let (no_conflict, no_arbiters) = (std::ptr::null_mut(), std::ptr::null_mut());
@@ -183,9 +199,6 @@ pub unsafe fn enter_updated(
     state: *mut EState,
     needed: UpdateIndexes,
 ) {
-    if needed == NO_INDEXES {
-        return;
-    }
     let (no_conflict, no_arbiters) = (std::ptr::null_mut(), std::ptr::null_mut());
     #[cfg(feature = "pg15")]
     unsafe {

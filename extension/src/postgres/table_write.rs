@@ -10,6 +10,7 @@
 //! library wants to be asked about rights (pgaudit, sepgsql). Domains are not checked: values are those of other rows
 //! of the same domain, or of the closed lists of the decision.
 
+mod checks;
 mod target;
 
 use crate::postgres::catalog;
@@ -20,8 +21,9 @@ use crate::postgres::raw;
 use crate::postgres::rewritten;
 use crate::postgres::row::Place;
 use crate::postgres::version;
+use checks::Checks;
 use pgrx::pg_sys;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::ffi::{CStr, CString};
 use std::rc::Rc;
 use target::Target;
@@ -46,6 +48,8 @@ pub struct Table {
     name: &'static CStr,
     command: Command,
     columns: &'static [&'static str],
+    /// The CHECKs that the extension gives the table.
+    checks: &'static [&'static CStr],
     found: RefCell<Option<Rc<Found>>>,
 }
 
@@ -60,17 +64,29 @@ struct Found {
     /// The transaction that changed the table last.
     changed_by: pg_sys::TransactionId,
     attributes: Vec<pg_sys::AttrNumber>,
+    /// Whether the table has columns of a DBA's, once that was asked.
+    has_others: OnceCell<bool>,
+    /// Its CHECKs, once they were needed; none of a table with a DBA's own.
+    checks: OnceCell<Option<Checks>>,
 }
 
 impl Table {
-    /// For new rows. These are all columns, also those that stay NULL.
-    pub const fn inserted(name: &'static CStr, columns: &'static [&'static str]) -> Table {
-        Table { name, command: Command::Insert, columns, found: RefCell::new(None) }
+    /// For new rows. These are all columns, also those that stay NULL, and the CHECKs that the extension gives the table.
+    pub const fn inserted(
+        name: &'static CStr,
+        columns: &'static [&'static str],
+        checks: &'static [&'static CStr],
+    ) -> Table {
+        Table { name, command: Command::Insert, columns, checks, found: RefCell::new(None) }
     }
 
-    /// For rows that are there.
-    pub const fn changed(name: &'static CStr, columns: &'static [&'static str]) -> Table {
-        Table { name, command: Command::Change, columns, found: RefCell::new(None) }
+    /// The same for rows that are there.
+    pub const fn changed(
+        name: &'static CStr,
+        columns: &'static [&'static str],
+        checks: &'static [&'static CStr],
+    ) -> Table {
+        Table { name, command: Command::Change, columns, checks, found: RefCell::new(None) }
     }
 
     /// Opens it on a snapshot that is taken now (at READ COMMITTED); none where a statement has to do it.
@@ -96,7 +112,10 @@ impl Table {
                 rewritten::refuse_younger(found.table, found.changed_by, pg_sys::GetActiveSnapshot());
             }
         }
-        let target = unsafe { Target::open(table, &found.attributes, self.command == Command::Insert) };
+        let checks = found.checks.get_or_init(|| unsafe { Checks::of(table, self.checks) });
+        let ready = checks.as_ref().map_or(std::ptr::null_mut(), Checks::ready);
+        let is_insert = self.command == Command::Insert;
+        let target = unsafe { Target::open(table, &found.attributes, ready, is_insert) };
         Some(Writing { found, target })
     }
 
@@ -133,9 +152,16 @@ impl Table {
             assert!(number > 0, "the column {} is missing", name.to_string_lossy());
             number
         };
-        let attributes = self.columns.iter().map(attribute).collect();
+        let attributes: Vec<pg_sys::AttrNumber> = self.columns.iter().map(attribute).collect();
         let changed_by = rewritten::changed_by(table);
-        let found = Rc::new(Found { generation, table, changed_by, attributes });
+        let found = Rc::new(Found {
+            generation,
+            table,
+            changed_by,
+            attributes,
+            has_others: OnceCell::new(),
+            checks: OnceCell::new(),
+        });
         self.found.replace(Some(Rc::clone(&found)));
         found
     }
@@ -150,7 +176,7 @@ impl Table {
             if hook.is_some() || (*(*table).rd_rel).relhasrules {
                 return false;
             }
-            if is_insert && (*columns).natts as usize != found.attributes.len() {
+            if is_insert && *found.has_others.get_or_init(|| has_others(table, &found.attributes)) {
                 return false;
             }
             let rules = (*columns).constr.as_ref();
@@ -164,6 +190,16 @@ impl Table {
             !all.iter().any(|trigger| fires(trigger, is_insert, &found.attributes))
         }
     }
+}
+
+/// Whether the table has columns beside these; those that were dropped are none.
+unsafe fn has_others(table: pg_sys::Relation, attributes: &[pg_sys::AttrNumber]) -> bool {
+    const DROPPED: &[u8] = b"........pg.dropped.";
+    let (table, mut all) = unsafe { ((*table).rd_id, 1..=(*(*table).rd_att).natts as pg_sys::AttrNumber) };
+    all.any(|attribute| {
+        let name = unsafe { CStr::from_ptr(pg_sys::get_attname(table, attribute, false)) };
+        !attributes.contains(&attribute) && !name.to_bytes().starts_with(DROPPED)
+    })
 }
 
 /// Whether a trigger may fire for such a write of these columns.

@@ -71,6 +71,8 @@ def test_statements_do_not_grow_with_the_batch(env):
             else:
                 connection.execute("SELECT sendgate.rollback_many(%s, %s)", (accounts, operations))
             counts.setdefault(verb, set()).add(len(kinds(log)))
+    for verb in ("confirm_many", "rollback_many"):
+        equal(counts.pop(f"dispatch before {verb}"), {0}, "statements of dispatch, which writes where the rows lie")
     for verb, found in counts.items():
         assert len(found) == 1, f"{verb} runs {sorted(found)} statements, by the size of the batch"
         assert 0 < max(found) <= 12, f"{verb} runs {found} statements"

@@ -23,11 +23,18 @@ pub(super) struct Target {
     /// The row as it is going to be.
     new: Vec<*mut pg_sys::TupleTableSlot>,
     command: pg_sys::CommandId,
+    /// Whether its indexes are open: most updates enter no row in any.
+    has_indexes: bool,
 }
 
 impl Target {
     /// On the active snapshot; the table is locked.
-    pub unsafe fn open(table: pg_sys::Relation, columns: &[pg_sys::AttrNumber], is_insert: bool) -> Target {
+    pub unsafe fn open(
+        table: pg_sys::Relation,
+        columns: &[pg_sys::AttrNumber],
+        checks: *mut *mut pg_sys::ExprState,
+        is_insert: bool,
+    ) -> Target {
         const COMMAND: &CStr = c"UPDATE";
         const LOWEST: i32 = pg_sys::FirstLowInvalidHeapAttributeNumber;
         unsafe {
@@ -62,27 +69,40 @@ impl Target {
                 let info = raw::palloc0(size_of::<pg_sys::ResultRelInfo>()).cast::<pg_sys::ResultRelInfo>();
                 (*info).type_ = pg_sys::NodeTag::T_ResultRelInfo;
                 raw::InitResultRelInfo(info, table, 1, null_mut(), 0);
-                raw::ExecOpenIndices(info, false);
+                raw::give_checks(info, checks);
                 let row = (*raw::MakePerTupleExprContext(state)).ecxt_per_tuple_memory;
                 let old = if is_insert { null_mut() } else { raw::table_slot_create(table, null_mut()) };
-                let new = raw::MakeSingleTupleTableSlot((*table).rd_att, &raw const pg_sys::TTSOpsVirtual);
-                pg_sys::CurrentMemoryContext = before;
+                let new = empty_row(table);
+                raw::switch_to(before);
                 (state, row, info, old, new)
             });
-            Target { table, state, row, info, old, new: vec![new], command }
+            Target { table, state, row, info, old, new: vec![new], command, has_indexes: false }
+        }
+    }
+
+    unsafe fn open_indexes(&mut self) {
+        if !std::mem::replace(&mut self.has_indexes, true) {
+            unsafe {
+                let (info, memory) = (self.info, (*self.state).es_query_cxt);
+                calling(|| {
+                    let before = raw::switch_to(memory);
+                    raw::ExecOpenIndices(info, false);
+                    raw::switch_to(before);
+                });
+            }
         }
     }
 
     /// Puts in some rows together.
     pub unsafe fn insert(&mut self, columns: &[pg_sys::AttrNumber], rows: &[Vec<Param>]) {
         unsafe {
+            self.open_indexes();
             while self.new.len() < rows.len() {
                 let (table, memory) = (self.table, (*self.state).es_query_cxt);
                 self.new.push(calling(|| {
                     let before = raw::switch_to(memory);
-                    let slot =
-                        raw::MakeSingleTupleTableSlot((*table).rd_att, &raw const pg_sys::TTSOpsVirtual);
-                    pg_sys::CurrentMemoryContext = before;
+                    let slot = empty_row(table);
+                    raw::switch_to(before);
                     slot
                 }));
             }
@@ -112,7 +132,7 @@ impl Target {
                 } else {
                     many(table, slots, count as i32, command, 0, null_mut());
                 }
-                pg_sys::CurrentMemoryContext = before;
+                raw::switch_to(before);
                 for i in 0..count {
                     raw::MemoryContextReset(memory);
                     raw::enter_inserted(info, *slots.add(i), state);
@@ -239,12 +259,16 @@ impl Target {
                     &mut mode,
                     &mut needed,
                 );
-                if outcome == pg_sys::TM_Result::TM_Ok {
-                    raw::enter_updated(info, new, state, needed);
-                }
                 raw::MemoryContextReset(memory);
                 outcome
             });
+            if outcome == pg_sys::TM_Result::TM_Ok && needed != raw::NO_INDEXES {
+                self.open_indexes();
+                calling(|| {
+                    raw::enter_updated(info, new, state, needed);
+                    raw::MemoryContextReset(memory);
+                });
+            }
             outcome == pg_sys::TM_Result::TM_Ok
         }
     }
@@ -281,6 +305,16 @@ impl Target {
                 raw::table_close(table, KEEP);
             });
         }
+    }
+}
+
+/// A row with NULL in each column, the dropped ones too.
+unsafe fn empty_row(table: pg_sys::Relation) -> *mut pg_sys::TupleTableSlot {
+    unsafe {
+        let columns = (*table).rd_att;
+        let slot = raw::MakeSingleTupleTableSlot(columns, &raw const pg_sys::TTSOpsVirtual);
+        std::slice::from_raw_parts_mut((*slot).tts_isnull, (*columns).natts as usize).fill(true);
+        slot
     }
 }
 

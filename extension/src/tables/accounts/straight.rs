@@ -41,6 +41,7 @@ static ACCOUNTS: Table = Table::changed(
         "profile_view_last_at",
         "engagement_last_at",
     ],
+    &[],
 );
 
 const VERSION: usize = 0;

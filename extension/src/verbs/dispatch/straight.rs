@@ -33,11 +33,13 @@ static JOURNAL: Table = Table::inserted(
         "error",
         "unknown_since",
     ],
+    &[c"send_operations_sound_check"],
 );
 
 static WORK: Table = Table::changed(
     c"enrollments",
     &["state", "next_dispatch_at", "attempts", "reason", "operation_id", "changed_at"],
+    &[c"enrollments_sending_check", c"enrollments_waiting_check"],
 );
 
 /// Writes the accounts that the plan changes; those that are left, by their index.
