@@ -39,8 +39,10 @@ const ROWS_TOGETHER: usize = 64;
 pub enum Command {
     /// New rows; all columns are named.
     Insert,
-    /// New values of the columns that are named, or the end of a row.
-    Change,
+    /// New values of the columns that are named.
+    Update,
+    /// The same, or the end of a row.
+    UpdateOrDelete,
 }
 
 /// Columns of a table of the schema `sendgate` that are written.
@@ -86,7 +88,13 @@ impl Table {
         columns: &'static [&'static str],
         checks: &'static [&'static CStr],
     ) -> Table {
-        Table { name, command: Command::Change, columns, checks, found: RefCell::new(None) }
+        Table { name, command: Command::Update, columns, checks, found: RefCell::new(None) }
+    }
+
+    /// The same for rows that may be deleted.
+    pub const fn changed_or_deleted(name: &'static CStr, columns: &'static [&'static str]) -> Table {
+        let (command, checks) = (Command::UpdateOrDelete, &[]);
+        Table { name, command, columns, checks, found: RefCell::new(None) }
     }
 
     /// Opens it on a snapshot that is taken now (at READ COMMITTED); none where a statement has to do it.
@@ -187,7 +195,7 @@ impl Table {
                 return true;
             };
             let all = std::slice::from_raw_parts(triggers.triggers, triggers.numtriggers as usize);
-            !all.iter().any(|trigger| fires(trigger, is_insert, &found.attributes))
+            !all.iter().any(|trigger| fires(trigger, self.command, &found.attributes))
         }
     }
 }
@@ -203,13 +211,17 @@ unsafe fn has_others(table: pg_sys::Relation, attributes: &[pg_sys::AttrNumber])
 }
 
 /// Whether a trigger may fire for such a write of these columns.
-unsafe fn fires(trigger: &pg_sys::Trigger, is_insert: bool, attributes: &[pg_sys::AttrNumber]) -> bool {
+unsafe fn fires(trigger: &pg_sys::Trigger, command: Command, attributes: &[pg_sys::AttrNumber]) -> bool {
     // In pg_trigger.tgtype; the headers have them as macros.
     const INSERT: i16 = 1 << 2;
     const DELETE: i16 = 1 << 3;
     const UPDATE: i16 = 1 << 4;
     const DISABLED: u8 = b'D';
-    let events = if is_insert { INSERT } else { DELETE | UPDATE };
+    let events = match command {
+        Command::Insert => INSERT,
+        Command::Update => UPDATE,
+        Command::UpdateOrDelete => DELETE | UPDATE,
+    };
     if trigger.tgenabled as u8 == DISABLED || trigger.tgtype & events == 0 {
         return false;
     }
