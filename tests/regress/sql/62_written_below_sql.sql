@@ -21,7 +21,7 @@ LANGUAGE sql AS $$
     FROM sendgate.dispatch_queue q WHERE q.account_id LIKE prefix || '%'
 $$;
 
--- Two campaigns that share an account, steps, payloads, work for a prospect that has an operation in flight, a
+-- No two are due at the same instant, whose order is that of the table. Two campaigns that share an account, steps, payloads, work for a prospect that has an operation in flight, a
 -- suppressed prospect, work that is due later, two tickets of a pair, a failing account, a known balance.
 CREATE PROCEDURE contract.play_below(prefix text)
 LANGUAGE plpgsql AS $$
@@ -39,8 +39,10 @@ BEGIN
     FROM generate_series(1, 6) AS n, unnest(ARRAY['message', 'invite']) AS action;
     INSERT INTO sendgate.dispatch_queue (due_at, ticket_id, account_id, action)
     VALUES (sendgate.clock(), gen_random_uuid(), prefix || 'later', 'message');
-    PERFORM sendgate.enqueue('spring', 'p' || n, prefix || 'credits', 'inmail') FROM generate_series(1, 4) AS n;
-    PERFORM sendgate.enqueue('spring', 'p' || n, prefix || 'failing', 'message') FROM generate_series(1, 30) AS n;
+    PERFORM sendgate.enqueue('spring', 'p' || n, prefix || 'credits', 'inmail', sendgate.clock() - n * interval '1 second')
+    FROM generate_series(1, 4) AS n;
+    PERFORM sendgate.enqueue('spring', 'p' || n, prefix || 'failing', 'message', sendgate.clock() - n * interval '1 second')
+    FROM generate_series(1, 30) AS n;
     FOR size IN 1..30 LOOP
         FOR handed IN SELECT * FROM sendgate.dispatch(size) LOOP
             IF handed.account_id LIKE '%failing' THEN
@@ -82,7 +84,8 @@ SELECT * FROM (TABLE stated EXCEPT ALL TABLE below) AS only_stated ORDER BY line
 -- A column of a DBA's gets its default, a generated one its value; columns that were dropped stay empty.
 DELETE FROM sendgate.dispatch_queue;
 SELECT sendgate.upsert_account('below/columns', 'sales_navigator');
-SELECT sendgate.enqueue('summer', 'p' || n, 'below/columns', 'message') FROM generate_series(1, 3) AS n;
+SELECT sendgate.enqueue('summer', 'p' || n, 'below/columns', 'message', sendgate.clock() - (4 - n) * interval '1 second')
+FROM generate_series(1, 3) AS n;
 ALTER TABLE sendgate.send_operations ADD COLUMN team text DEFAULT 'north';
 SELECT prospect_id FROM sendgate.dispatch(1);
 SELECT team FROM sendgate.send_operations WHERE account_id = 'below/columns';
