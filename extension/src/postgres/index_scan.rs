@@ -6,7 +6,10 @@
 //! version. The functions run as the tables' owner, so there is no privilege to check beyond their own.
 
 pub mod key;
+mod reader;
 mod scan;
+
+pub use reader::Reader;
 
 use crate::postgres::catalog;
 use crate::postgres::caught::calling;
@@ -44,38 +47,7 @@ pub struct Lookup {
 // A backend has one thread.
 unsafe impl Sync for Lookup {}
 
-/// A look-up for one key after the other: opened once. Inside one [`now`].
-pub struct Reader {
-    lookup: &'static Lookup,
-    scan: Option<Scan>,
-}
-
-impl Reader {
-    /// As [`Lookup::each`].
-    pub fn each(&mut self, key: &[Param], mut each: impl FnMut(&mut Row) -> bool) {
-        match &mut self.scan {
-            Some(scan) => scan.begin_anew(key),
-            None => self.scan = Some(self.lookup.scan(pg_sys::AccessShareLock, key)),
-        }
-        if let Some(scan) = &self.scan {
-            while scan.next() && each(&mut scan.row()) {}
-        }
-    }
-
-    /// Lets go of table and index.
-    pub fn close(self) {
-        if let Some(scan) = self.scan {
-            scan.close();
-        }
-    }
-}
-
 impl Lookup {
-    /// For many keys.
-    pub fn reader(&'static self) -> Reader {
-        Reader { lookup: self, scan: None }
-    }
-
     /// These columns of a table of the schema `sendgate`, by this key.
     pub const fn new(table: &'static CStr, key: &'static [KeyColumn], columns: &'static str) -> Lookup {
         let found = RefCell::new(None);
@@ -363,9 +335,11 @@ pub fn now<T>(of: &[&Lookup], reads: impl FnOnce() -> Result<T>) -> Result<T> {
 /// As [`now`].
 pub fn holding<T>(of: &[&Lookup], held: &Lookup, reads: impl FnOnce() -> Result<T>) -> Result<T> {
     may_hold();
+    let all: Vec<&Lookup> = of.iter().copied().chain([held]).collect();
+    let _opened = Opened(&all);
     waiting(|| {
-        of.iter().for_each(|lookup| lookup.lock(pg_sys::AccessShareLock));
-        held.lock(pg_sys::RowShareLock);
+        of.iter().for_each(|lookup| lookup.open(pg_sys::AccessShareLock));
+        held.open(pg_sys::RowShareLock);
     })?;
     on_snapshot(reads)
 }
