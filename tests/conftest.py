@@ -13,6 +13,7 @@ import signal
 import pytest
 
 from harness import build, listing, postgres, side_by_side
+from harness.browser import Browser
 from harness.env import lent
 from harness.progress import progress
 from harness.server import Server
@@ -42,6 +43,10 @@ def pytest_configure(config):
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     if is_worker or config.option.end_with_parent:
         side_by_side.end_with_the_parent()
+
+
+def pytest_sessionfinish():
+    Browser.end_all()
 
 
 def pytest_generate_tests(metafunc):

@@ -79,7 +79,7 @@ pub fn main() -> ExitCode {
     logging::start(if matches!(cli.command, Command::Run) { "info" } else { "warn" });
     if cli.options.database_url.is_some() && password_in_arguments(std::env::args()) {
         tracing::warn!(
-            "a password on the command line can be read by everybody on this machine; \
+            "a password on the command line can be read by every user of this machine; \
              use SENDGATED_DATABASE_URL, --password-file or PGPASSFILE"
         );
     }

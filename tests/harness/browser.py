@@ -1,5 +1,6 @@
 """A headless Chromium, driven over WebDriver's plain HTTP, and axe-core, which knows accessibility."""
 
+import atexit
 import base64
 import json
 import os
@@ -11,6 +12,7 @@ import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from . import npm
 from .apt import install_packages
@@ -65,24 +67,49 @@ class Element:
 
 
 class Browser:
-    """``with Browser() as browser:`` is one window of a fresh profile."""
+    """``with Browser() as browser:`` is one window, without cookies.
+
+    Chromium itself is kept for the next one of this process, because its start takes longer than most tests; ``end_all``
+    ends it. After a failure it is not kept.
+    """
+
+    # Those that wait for the next test, by whether they run scripts.
+    idle: ClassVar[dict[bool, "Browser"]] = {}
 
     def __init__(self, width: int = 1280, height: int = 900, script: bool = True):
         self.size = (width, height)
         self.script = script
-        self.directory = Path(tempfile.mkdtemp(prefix="chromium-"))
+        self.directory: Path | None = None
         self.driver: subprocess.Popen | None = None
         self.base = ""
 
     def __enter__(self) -> "Browser":
         try:
-            self._start()
+            if not self._takes_over():
+                self._start()
         except BaseException:
-            self.__exit__()
+            self.end()
             raise
         return self
 
-    def __exit__(self, *_exception) -> None:
+    def __exit__(self, kind=None, *_exception) -> None:
+        try:
+            keeps = kind is None and self.script not in Browser.idle and self._is_as_new()
+        except (BrowserError, OSError):
+            keeps = False
+        if keeps:
+            Browser.idle[self.script] = self
+        else:
+            self.end()
+
+    @staticmethod
+    def end_all() -> None:
+        """End those that are kept."""
+        while Browser.idle:
+            Browser.idle.popitem()[1].end()
+
+    def end(self) -> None:
+        """End Chromium and its driver."""
         if self.driver is not None:
             try:
                 if self.base.count("/session/"):
@@ -91,7 +118,9 @@ class Browser:
                 pass
             self.driver.kill()
             self.driver.wait()
-        shutil.rmtree(self.directory, ignore_errors=True)
+            self.driver = None
+        if self.directory is not None:
+            shutil.rmtree(self.directory, ignore_errors=True)
 
     # -- what a person does -----------------------------------------------------------------------
 
@@ -152,6 +181,13 @@ class Browser:
         """A command of Chromium's own."""
         return self._call("POST", "/goog/cdp/execute", {"cmd": command, "params": parameters})
 
+    def resize(self, width: int, height: int) -> None:
+        """Another size of the window, such as a phone's."""
+        self.size = (width, height)
+        self.devtools(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+        )
+
     def scheme(self, name: str) -> None:
         """Prefer ``dark`` or ``light``."""
         features = [{"name": "prefers-color-scheme", "value": name}]
@@ -186,8 +222,32 @@ class Browser:
 
     # -- WebDriver ----------------------------------------------------------------------------------
 
+    def _takes_over(self) -> bool:
+        """Go on with one that is kept, if there is one and it answers."""
+        kept = Browser.idle.pop(self.script, None)
+        if kept is None:
+            return False
+        self.driver, self.base, self.directory = kept.driver, kept.base, kept.directory
+        kept.driver = kept.directory = None
+        try:
+            self.resize(*self.size)
+        except (BrowserError, OSError):
+            self.end()
+            self.base = ""
+            return False
+        return True
+
+    def _is_as_new(self) -> bool:
+        """Forget the test: its page, its cookies, its colours and its complaints; whether that is all there was."""
+        self.open("about:blank")
+        self.devtools("Network.clearBrowserCookies")
+        self.devtools("Emulation.setEmulatedMedia", features=[])
+        self.complaints()
+        return len(self._call("GET", "/window/handles")) == 1
+
     def _start(self) -> None:
         chromium, driver = ensure()
+        self.directory = Path(tempfile.mkdtemp(prefix="chromium-"))
         log = (self.directory / "driver.log").open("w")
         self.driver = subprocess.Popen(
             [driver, "--port=0"], stdout=log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
@@ -205,10 +265,7 @@ class Browser:
         wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
         session = self._call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})
         self.base += f"/session/{session['sessionId']}"
-        width, height = self.size
-        self.devtools(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
-        )
+        self.resize(*self.size)
 
     def _port(self) -> int:
         deadline = time.monotonic() + START_SECONDS
@@ -256,3 +313,6 @@ class Browser:
         except urllib.error.HTTPError as error:
             problem = json.load(error)["value"]
             raise BrowserError(problem["error"], f"{method} {path}: {problem['message'][:500]}") from error
+
+
+atexit.register(Browser.end_all)

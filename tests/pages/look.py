@@ -36,12 +36,27 @@ def pages_of(browser: Browser, accounts: int) -> dict[str, str]:
     menu = browser.run("return [...document.querySelectorAll('#menu a')].map((a) => a.getAttribute('href'))")
     pages = {page.strip("/").split("?")[0] or "accounts": page for page in menu}
     pages |= {"zone": "/zone", "nobody": "/account?id=nobody", "act-resume": "/act?do=pause"}
+    pages |= {"search": "/?q=ada", "prospect-none": "/prospect?id=nobody", "sign-in": "/sign-in"}
     if accounts == 1:
         pages["account"] = "/account?id=acc-0001"
     if accounts > 1:
         pages |= {f"account-{trouble.account[4:]}": f"/account?id={trouble.account}" for trouble in story.TROUBLES}
         pages |= {f"account-{name}": f"/account?id=acc-{name}" for name in ("probe", "unknown", "observed", "0007")}
         pages |= {"account-wide": f"/account?id={story.WIDE}", "account-invite": "/account?id=acc-0007&chart=invite"}
+        pages |= {
+            "prospect": "/prospect?id=p-1",
+            "prospect-many": "/prospect?id=p-3",
+            "campaign": "/campaign?id=spring",
+            "campaign-full": "/campaign?id=autumn",
+            "campaign-paused": "/campaign?id=winter",
+            "prospect-suppressed": "/prospect?id=q-9",
+        }
+        pages |= {
+            "filter": "/?filter=cannot-send",
+            "alerts-kind": "/alerts?kind=failing",
+            "unknown-of": "/unknown?of=acc-unknown",
+        }
+        pages |= {"act-cap": "/act?do=cap&id=acc-0007", "act-limits": "/act?do=limits&id=spring"}
         pages |= {f"act-{act}": f"/act?do={act}&id=acc-no-credits" for act in ACTS}
     return pages
 
@@ -55,12 +70,13 @@ def main() -> int:
     options = parser.parse_args()
     for accounts in map(int, options.accounts.split(",")):
         with Stage(accounts, fill) as stage:
-            for size, (width, height) in SIZES.items():
-                with Browser(width, height) as browser:
-                    stage.sign_in(browser)
-                    for name, page in pages_of(browser, accounts).items():
-                        if options.only not in name:
-                            continue
+            with Browser() as browser:
+                stage.sign_in(browser)
+                for name, page in pages_of(browser, accounts).items():
+                    if options.only not in name:
+                        continue
+                    for size, (width, height) in SIZES.items():
+                        browser.resize(width, height)
                         browser.open(stage.base + page)
                         for scheme in SCHEMES:
                             browser.scheme(scheme)

@@ -20,11 +20,12 @@ VERSION = 18
 TOKEN = "a token for pictures and figures"
 START_SECONDS = 60
 JOURNALLED_MAX = 20_000
+SERVER = {"fsync": "off", "max_wal_size": "8GB", "checkpoint_timeout": "1h"}
 
 
 class Stage:
     """``with Stage(accounts) as stage:``; ``base`` is the console's address. ``fill(psql, accounts)`` fills the database,
-    otherwise than with the world of the figures."""
+    otherwise than with the world of the figures. Nothing is kept, so the server need not wait for its disk."""
 
     def __init__(self, accounts: int, fill: Callable[[Callable[[str], str], int], None] | None = None):
         self.accounts = accounts
@@ -82,12 +83,15 @@ class Stage:
         install = postgres.for_version(VERSION)
         build.build_and_install(install)
         self.program = build.build_daemon()
-        self.cluster = Cluster(install)
+        self.cluster = Cluster(install, conf=SERVER)
         self.cluster.create()
         self.cluster.start()
         self.cluster.fresh_database("console", build.EXTENSION)
         progress(f"  loading {self.accounts:,} accounts")
+        # The past is made at the instants at which it happened.
+        self.cluster.configure(sendgate__test_clock="on")
         self.fill(lambda sql: self.cluster.psql(sql, "console"), self.accounts)
+        self.cluster.configure(sendgate__test_clock=None)
         self.cluster.psql("CREATE ROLE sendgated LOGIN; GRANT sendgate_daemon TO sendgated")
         tokens = self.directory / "tokens.toml"
         tokens.write_text(f'[tokens]\nada = "{TOKEN}"\n')

@@ -106,15 +106,11 @@ TROUBLES = (
 
 # What an operator sees beside: a probe's permit, unknown outcomes, an account that is only observed, long names.
 OTHERS = """
-SELECT sendgate.upsert_account('acc-probe', 'sales_navigator', 'Frances Novak');
 SELECT sendgate.breaker_arm('acc-probe', 'the client says so');
 SELECT sendgate.breaker_probe('acc-probe', 'credits were bought');
-SELECT sendgate.upsert_account('acc-unknown', 'premium_business', 'Ada Silva');
 SELECT sendgate.reserve('acc-unknown', 'inmail', 'p-' || n, 'spring', ('{zeros}0000000009' || (10 + n))::uuid) FROM generate_series(1, 3) AS n;
 SELECT sendgate.rollback('acc-unknown', ('{zeros}0000000009' || (10 + n))::uuid, 'gateway timeout', NULL, 504) FROM generate_series(1, 3) AS n;
-SELECT sendgate.upsert_account('acc-observed', 'recruiter', 'Grace Silva');
 SELECT sendgate.set_enforcement('acc-observed', 'observe', 'beside our own limits');
-SELECT sendgate.upsert_account('{wide}', 'sales_navigator', repeat('Maximilian-Ferdinand ', 6));
 SELECT sendgate.reserve('{wide}', 'inmail', repeat('W', 128), repeat('M', 128), '{zeros}000000000990');
 SELECT sendgate.rollback('{wide}', '{zeros}000000000990', repeat('x', 2500), NULL, 500);
 SELECT sendgate.reserve('acc-day-full', 'invite', 'p-9', 'autumn', '{zeros}000000000991');
@@ -122,6 +118,25 @@ SELECT sendgate.rollback('acc-day-full', '{zeros}000000000991');
 SELECT sendgate.confirm('acc-day-full', '{zeros}000000000991', 'chat');
 """
 WIDE = "W" * 128
+BESIDE = (
+    ("acc-probe", "sales_navigator", "Frances Novak"), ("acc-unknown", "premium_business", "Ada Silva"),
+    ("acc-observed", "recruiter", "Grace Silva"), (WIDE, "sales_navigator", "Maximilian-Ferdinand " * 6),
+)  # fmt: skip
+# Accounts whose cap of InMails and invitations was another one at the beginning.
+CAREFUL = """SELECT sendgate.set_cap(a.id::text, n, {cap}) FROM sendgate.accounts AS a, unnest(ARRAY['inmail', 'invite']) AS n
+WHERE right(a.id, 1) IN ('d', 't', 's', '3');"""
+
+# Campaigns: one with a part of the day that is used up and with work that a person has to look at, and one that is paused.
+CAMPAIGNS = """
+SELECT sendgate.enqueue('autumn', 'q-' || n, 'acc-000' || 1 + n % 9, 'message') FROM generate_series(1, 60) AS n;
+SELECT sendgate.rollback(d.account_id, d.operation_id, 'the message is too long', 'errors/too_many_characters', 422)
+FROM sendgate.dispatch(3, 'message', campaign_id => 'autumn') AS d;
+SELECT sendgate.confirm(d.account_id, d.operation_id) FROM sendgate.dispatch(6, 'message', campaign_id => 'autumn') AS d;
+SELECT sendgate.set_campaign('autumn', message_limit => 1, note => 'the rest of the day is for spring');
+SELECT sendgate.enqueue('winter', 'w-' || n, 'acc-000' || 1 + n % 9, 'invite') FROM generate_series(1, 12) AS n;
+SELECT sendgate.pause_campaign('winter');
+SELECT sendgate.suppress_prospect('q-9', 'asked by mail not to be contacted');
+"""
 
 # Thirty days of attempts until yesterday, with what stopped them; ids in the order of time, as the functions make them.
 PAST = """
@@ -166,15 +181,28 @@ RESET session_replication_role;
 """
 
 
+def at_the_time(psql, days: int, sql: str) -> None:
+    """Run it as it was so many days ago; the server's test clock is on."""
+    psql(
+        f"""SELECT sendgate.clock();
+        SELECT set_config('sendgate.now', (sendgate.clock() - interval '{days} days')::text, false);
+        {sql}"""
+    )
+
+
 def troubles(psql, past: bool = False) -> None:
     """Make them; ``psql(sql)`` runs there as a superuser."""
+    accounts = [(trouble.account, "sales_navigator", trouble.name) for trouble in TROUBLES] + [*BESIDE]
+    rows = ", ".join(f"('{account}', '{tier}', '{name}')" for account, tier, name in accounts)
+    at_the_time(psql, 50, f"SELECT sendgate.upsert_account(a, t, n) FROM (VALUES {rows}) AS v (a, t, n);")
+    if past:
+        # Accounts that began carefully.
+        at_the_time(psql, 48, CAREFUL.format(cap="15, NULL, 'careful at first'"))
+        at_the_time(psql, 18, CAREFUL.format(cap="NULL, NULL, 'as its tier'"))
     script = []
     for n, trouble in enumerate(TROUBLES):
         operations = {f"op{k}": f"{ZEROS}{n:09}{k:03}" for k in range(1, 4)}
-        script.append(
-            f"SELECT sendgate.upsert_account('{trouble.account}', 'sales_navigator', '{trouble.name}');"
-            + trouble.sql.format(id=trouble.account, **operations)
-        )
+        script.append(trouble.sql.format(id=trouble.account, **operations))
     script.append(OTHERS.format(zeros=ZEROS, wide=WIDE))
     psql("\n".join(script))
     # A counter that nothing accounts for, and one far above its cap, which the audit finds.
@@ -191,19 +219,24 @@ def lived(psql, which: str = "true") -> None:
 
 def fleet(psql, accounts: int) -> None:
     """All of that among so many accounts that send, with their past."""
-    psql(
+    at_the_time(
+        psql,
+        50,
         f"""SELECT sendgate.upsert_account('acc-' || lpad(n::text, 4, '0'),
             (ARRAY['sales_navigator', 'premium_business', 'recruiter'])[1 + n % 3],
             (ARRAY['Ada', 'Grace', 'Barbara', 'Edsger', 'Alan', 'Radia', 'Donald', 'Frances'])[1 + n / 3 % 8] || ' '
             || (ARRAY['Berger', 'Novak', 'Rossi', 'Larsen', 'Okafor', 'Tanaka', 'Silva'])[1 + n % 7])
-        FROM generate_series(1, {max(0, accounts - len(TROUBLES) - 4)}) AS n;
-        SELECT sendgate.reserve(a.id, (ARRAY['inmail', 'invite', 'message'])[1 + k % 3], 'p-' || k, 'spring-' || k % 4)
+        FROM generate_series(1, {max(0, accounts - len(TROUBLES) - len(BESIDE))}) AS n""",
+    )
+    psql(
+        """SELECT sendgate.reserve(a.id, (ARRAY['inmail', 'invite', 'message'])[1 + k % 3], 'p-' || k, 'spring-' || k % 4)
         FROM (SELECT a.id::text, row_number() OVER (ORDER BY a.id) AS n FROM sendgate.accounts AS a) AS a,
              generate_series(1, (a.n * 7 % 30)::integer) AS k;
         SELECT sendgate.confirm(o.account_id::text, o.operation_id, 'chat') FROM sendgate.send_operations AS o
         WHERE o.prospect_id <> 'p-3'"""
     )
     troubles(psql, past=True)
+    psql(CAMPAIGNS)
 
 
 def settled(psql) -> None:

@@ -1,21 +1,23 @@
 """`make page-times`: how long the server takes for each page of the console.
 
-    python3 tests/pages/times.py [--accounts N] [--rounds R]
+    python3 tests/pages/times.py [--accounts N] [--operations N] [--rounds R]
 
 The time is what the answer's Server-Timing says: from the request to the last byte of the page, with the
-database on the same machine. Prints the table of docs/console.md.
+database on the same machine. Prints the table of docs/console.md, and how long all of it took.
 """
 
 import argparse
 import re
 import statistics
 import sys
+import time
 from pathlib import Path
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from harness.progress import HarnessError
-from pages.stage import Stage
+from harness.progress import HarnessError, progress
+from pages import world
+from pages.stage import JOURNALLED_MAX, Stage
 
 PAGES = (
     ("accounts, problems first", "/"),
@@ -45,20 +47,30 @@ def main() -> int:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--accounts", type=int, default=100_000)
+    parser.add_argument(
+        "--operations", type=int, default=10_000_000, help="attempts of the days before, of all accounts"
+    )
     parser.add_argument("--rounds", type=int, default=50, help="requests of each page, in turn")
     options = parser.parse_args()
-    with Stage(options.accounts) as stage:
+    began = time.monotonic()
+
+    def fill(psql, accounts: int) -> None:
+        if options.operations:
+            world.live(psql, accounts, options.operations, lambda done: progress(f"  {done:,} operations"))
+        world.load(psql, accounts, min(accounts, JOURNALLED_MAX))
+
+    with Stage(options.accounts, fill) as stage:
         times: dict[str, list[float]] = {name: [] for name, _ in PAGES}
         for number in range(options.rounds + 1):
             for name, page in PAGES:
                 taken = milliseconds(stage, page.format(middle=f"{options.accounts // 2:06}"))
                 if number:  # the first round warms up
                     times[name].append(taken)
-    print(
-        f"\n| page, {options.accounts:,} accounts | median ms | worst ms of {options.rounds} |\n| --- | ---: | ---: |"
-    )
+    of = f"{options.accounts:,} accounts, {options.operations:,} operations"
+    print(f"\n| page, {of} | median ms | worst ms of {options.rounds} |\n| --- | ---: | ---: |")
     for name, taken in times.items():
         print(f"| {name} | {statistics.median(taken):.1f} | {max(taken):.1f} |")
+    print(f"\nIt took {(time.monotonic() - began) / 60:.0f} minutes.")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""A database that looks like a real one: accounts in every state, with a day's history."""
+"""A database that looks like a real one: accounts in every state, with a day's history; and the days before it."""
 
 # Ids of a fixed shape sort as they count. Every loop below is one statement; triggers are off, because
 # what is written here is what the functions would have written.
@@ -53,7 +53,7 @@ INSERT INTO sendgate.linkedin_events (
     id, operation_id, occurred_at, recorded_at, counted_on, account_id, prospect_id, event_type, chat_id)
 SELECT gen_random_uuid(), o.operation_id, o.settled_at, o.settled_at, o.counted_on, o.account_id,
        o.prospect_id, o.action || '_sent', 'chat-' || o.operation_id
-FROM sendgate.send_operations o WHERE o.state = 'delivered';
+FROM sendgate.send_operations o WHERE o.state = 'delivered' AND o.counted_on = (sendgate.clock() AT TIME ZONE 'UTC')::date;
 
 INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at)
 SELECT gen_random_uuid(), a.inmail_credits_exhausted_at, a.id, 'set', 'credits_exhausted', 'worker',
@@ -85,6 +85,23 @@ CROSS JOIN LATERAL (
            date_trunc('month', sendgate.clock()) + interval '1 month' AS due
 ) AS w
 WHERE a.n % 3 = 0 OR a.inmail_credits_exhausted_at IS NOT NULL;
+-- Alerts that are over, and what operators did about caps; ids in the order of time, as the functions make them.
+CREATE FUNCTION pg_temp.id_of(at timestamptz) RETURNS uuid LANGUAGE sql AS $$
+    SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || substr(r, 1, 3) || '8' || substr(r, 4, 15))::uuid
+    FROM md5(random()::text) AS r $$;
+INSERT INTO sendgate.alerts (alert_id, account_id, kind, day, detail, opened_at, resolved_at)
+SELECT gen_random_uuid(), a.id, 'failing', (x.at AT TIME ZONE 'UTC')::date, 'message: ten attempts in a row failed', x.at,
+       x.at + interval '3 hours'
+FROM (SELECT a.*, substr(a.id, 5)::integer AS n FROM sendgate.accounts a) AS a
+CROSS JOIN LATERAL (SELECT sendgate.clock() - interval '1 minute' * (2000 + a.n % 40000) AS at) AS x
+WHERE a.n % 10 <> 0 ORDER BY x.at;
+INSERT INTO sendgate.admin_log (id, at, actor, verb, account_id, subject, before, after, note)
+SELECT pg_temp.id_of(x.at), x.at, (ARRAY['ada', 'grace'])[1 + a.n % 2], 'set_cap', a.id, 'inmail',
+       jsonb_build_object('daily_cap', 20 + a.n % 3 * 5, 'weekly_cap', NULL),
+       jsonb_build_object('daily_cap', NULL, 'weekly_cap', NULL), 'careful at first, as its tier from now on'
+FROM (SELECT a.*, substr(a.id, 5)::integer AS n FROM sendgate.accounts a) AS a
+CROSS JOIN LATERAL (SELECT sendgate.clock() - interval '9 days' - interval '1 minute' * (a.n * 7 % 10000) AS at) AS x
+WHERE a.n % 5 = 3 ORDER BY x.at;
 INSERT INTO sendgate.alerts (alert_id, account_id, kind, day, detail, opened_at)
 SELECT gen_random_uuid(), a.id, 'counter_ahead_of_events', a.day,
        'counter 14, delivered 7, in flight 0', sendgate.clock() - interval '1 second' * (a.n % 9000)
@@ -100,6 +117,42 @@ FROM sendgate.jobs j
 CROSS JOIN LATERAL (SELECT sendgate.clock() - interval '10 minutes' * k AS at FROM generate_series(1, 100) k) t;
 RESET session_replication_role;
 """
+
+# One of the days before: each account has about as many attempts, eight of nine with their proof. Rows are in the order of
+# accounts within a day, as the server's indexes like it best, and days follow each other, as in a journal.
+DAY_BEFORE = """
+SET session_replication_role = replica;
+SET synchronous_commit = off;
+WITH made AS (
+    INSERT INTO sendgate.send_operations (
+        operation_id, account_id, prospect_id, action, campaign_id, state, reserved_at, expires_at, counted_on,
+        settled_at, outcome, http_status, error)
+    SELECT gen_random_uuid(), 'acc-' || lpad((1 + (i - 1) * {accounts}::bigint / {rows})::text, 6, '0'), 'old-{before}-' || i,
+           (ARRAY['inmail', 'invite', 'message'])[1 + i % 3], 'spring-' || i % 5,
+           CASE WHEN i % 9 = 0 THEN 'released' ELSE 'delivered' END, x.at, x.at + interval '15 minutes', d.day,
+           x.at + interval '2 seconds', CASE WHEN i % 9 = 0 THEN 'transient' END, CASE WHEN i % 9 = 0 THEN 503 END,
+           CASE WHEN i % 9 = 0 THEN 'service unavailable' END
+    FROM generate_series(1, {rows}) AS i
+    CROSS JOIN (SELECT (sendgate.clock() AT TIME ZONE 'UTC')::date - {before} AS day) AS d
+    CROSS JOIN LATERAL (SELECT d.day::timestamp AT TIME ZONE 'UTC' + interval '1 second' * (i * 7 % 86000) AS at) AS x
+    RETURNING account_id, operation_id, prospect_id, action, state, counted_on, settled_at
+)
+INSERT INTO sendgate.linkedin_events (
+    id, operation_id, occurred_at, recorded_at, counted_on, account_id, prospect_id, event_type, chat_id)
+SELECT gen_random_uuid(), m.operation_id, m.settled_at, m.settled_at, m.counted_on, m.account_id, m.prospect_id,
+       m.action || '_sent', 'chat-' || m.operation_id
+FROM made AS m WHERE m.state = 'delivered';
+"""
+# Today is the last of the chart's days.
+DAYS_BEFORE = 29
+
+
+def live(psql, accounts: int, operations: int, told=lambda done: None) -> None:
+    """Write a past of so many operations, before ``load`` makes the accounts; ``told(n)`` hears how many there are."""
+    rows = max(1, operations // DAYS_BEFORE)
+    for before in range(DAYS_BEFORE, 0, -1):
+        psql(DAY_BEFORE.format(accounts=accounts, rows=rows, before=before))
+        told(rows * (DAYS_BEFORE + 1 - before))
 
 
 def load(psql, accounts: int, journalled: int = 20_000) -> None:

@@ -266,7 +266,7 @@ async fn look_at_books(session: &Session, findings: &mut Findings) -> Result<()>
         }
     }
     for (kind, count) in session.alerts_by_kind().await? {
-        findings.note(format!("{count} open alerts: {kind}; see sendgated status"));
+        findings.note(format!("open alerts of the kind {kind}: {count}; see sendgated status"));
     }
     Ok(())
 }

@@ -9,8 +9,8 @@ use super::ConsoleMode;
 /// The options that every command takes.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Options {
-    /// The database: postgres://user@host:5432/database, or libpq's key=value pairs. Everybody on
-    /// this machine can read a password in a flag; put it elsewhere
+    /// The database: postgres://user@host:5432/database, or libpq's key=value pairs. Every user
+    /// of this machine can read a password in a flag; put it elsewhere
     #[arg(long, global = true, value_name = "URL", env = "SENDGATED_DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<String>,
     /// File whose first line is the password. Otherwise PGPASSWORD, PGPASSFILE and ~/.pgpass are
@@ -28,8 +28,8 @@ pub struct Options {
     /// Midnight is written down at most this late
     #[arg(long, global = true, value_name = "SECONDS", env = "SENDGATED_POLL")]
     pub poll: Option<f64>,
-    /// Who sees the console: read-only = everybody who reaches it, and who is signed in can act;
-    /// signed-in = only who is signed in; off = there is none [default: read-only]
+    /// Who sees the console: read-only = every visitor, and operators who are signed in can act;
+    /// signed-in = only these operators; off = there is none [default: read-only]
     #[arg(long, global = true, value_name = "WHO", env = "SENDGATED_CONSOLE")]
     pub console: Option<ConsoleMode>,
     /// Who may sign in: a TOML file (chmod 600) with the table [tokens] and a line name = "token" for

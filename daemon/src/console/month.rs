@@ -1,5 +1,7 @@
-//! The last 30 days of one action as a drawing: a bar for each day, upwards attempts, downwards skipped work, behind
-//! them a band wherever credits or a cooldown stopped the action; and the same as a table.
+//! The last 30 days of one action as a drawing: a bar for each day, upwards attempts, downwards skipped work, over them a
+//! line at the cap of each day, behind them a band wherever credits or a cooldown stopped the action; and the same as a table.
+
+use std::fmt::Write;
 
 use chrono::NaiveDate;
 
@@ -31,8 +33,10 @@ pub struct Drawing {
     pub bars: Vec<Bar>,
     /// The bands behind them.
     pub bands: Vec<Band>,
-    /// Height of the line of today's cap; none if the cap is far above the attempts.
-    pub cap_y: Option<f64>,
+    /// Path of the line at the cap of each day that has a known one; none if a cap is far above the attempts.
+    pub caps: Option<String>,
+    /// Whether the cap of a day is not known.
+    pub caps_in_part: bool,
     /// Horizontal lines: height and number of attempts.
     pub levels: Vec<(f64, i32)>,
     /// Labels of days: place and text.
@@ -94,12 +98,13 @@ impl Cause {
 
 impl Drawing {
     /// Draws the month, which has at least one day.
-    pub fn draw(month: &Month, cap: i32) -> Drawing {
+    pub fn draw(month: &Month) -> Drawing {
         let days = &month.days;
         let highest = days.iter().map(|day| day.delivered + day.failed + day.open).max().unwrap_or(0).max(1);
         let skipped_most = days.iter().map(|day| day.skipped).max().unwrap_or(0);
-        let shows_cap = cap > 0 && cap <= highest.saturating_mul(5).max(60);
-        let top = nice(if shows_cap { highest.max(cap) } else { highest });
+        let cap = days.iter().filter_map(|day| day.cap).max().unwrap_or(0);
+        let shows_caps = cap > 0 && cap <= highest.saturating_mul(5).max(60);
+        let top = nice(if shows_caps { highest.max(cap) } else { highest });
         let y = |value: i32| round(FLOOR - (FLOOR - TOP) * f64::from(value) / f64::from(top));
         let step = (top / 4).max(1);
         let scale = Scale::of(days);
@@ -110,7 +115,8 @@ impl Drawing {
         Drawing {
             bars: days.iter().enumerate().flat_map(|(n, day)| scale.bars(n, day, y, skip)).collect(),
             bands: month.stops.iter().filter_map(|stop| scale.band(stop)).collect(),
-            cap_y: shows_cap.then(|| y(cap)),
+            caps: shows_caps.then(|| scale.caps(days, y)),
+            caps_in_part: days.iter().any(|day| day.cap.is_none()),
             levels: (0..=top / step).map(|n| (y(n * step), n * step)).collect(),
             labels: scale.labels(days),
             sums: [sum(|d| d.delivered), sum(|d| d.failed), sum(|d| d.open), sum(|d| d.skipped)],
@@ -169,6 +175,25 @@ impl Scale {
             bars.push(Bar { class: "skipped", x, y: FLOOR + GAP, width, height });
         }
         bars
+    }
+
+    /// A line through each day at its cap, upright where the cap changed, and with a gap where it is not known.
+    fn caps(&self, days: &[Day], y: impl Fn(i32) -> f64) -> String {
+        let mut path = String::new();
+        let mut before = None;
+        for (n, day) in days.iter().enumerate() {
+            let edge = |n: usize| round(LEFT + self.width() * n as f64);
+            if let Some(cap) = day.cap {
+                let _ = match before {
+                    None => write!(path, "M{} {}", edge(n), y(cap)),
+                    Some(other) if other != cap => write!(path, "V{}", y(cap)),
+                    Some(_) => Ok(()),
+                };
+                let _ = write!(path, "H{}", edge(n + 1));
+            }
+            before = day.cap;
+        }
+        path
     }
 
     fn band(&self, stop: &Stop) -> Option<Band> {
@@ -243,11 +268,11 @@ mod tests {
     fn day(number: u32, counts: [i32; 4]) -> Day {
         let [delivered, failed, open, skipped] = counts;
         let day = NaiveDate::from_ymd_opt(2026, 11, number).expect("a day");
-        Day { day, delivered, failed, open, skipped, is_known: true }
+        Day { day, delivered, failed, open, skipped, is_known: true, cap: Some(50) }
     }
 
     fn month(days: Vec<Day>, stops: Vec<Stop>) -> Drawing {
-        Drawing::draw(&Month { days, stops }, 50)
+        Drawing::draw(&Month { days, stops })
     }
 
     #[test]
@@ -280,7 +305,22 @@ mod tests {
         let many = month(vec![day(1, [0, 0, 0, 900]), day(2, [0, 0, 0, 2])], Vec::new());
         assert_eq!((many.bars[0].height, many.bars[1].height), (CELLAR - FLOOR - GAP, 1.0));
         assert_eq!(drawn.sums, [30, 10, 5, 10]);
-        assert!(drawn.cap_y.is_some());
+        assert!(drawn.caps.is_some() && !drawn.caps_in_part);
+    }
+
+    #[test]
+    fn the_caps_are_a_line_with_steps_and_gaps() {
+        let with = |number, cap| Day { cap, ..day(number, [1, 0, 0, 0]) };
+        let drawn = |caps: [Option<i32>; 4]| {
+            month((1..=4).zip(caps).map(|(n, cap)| with(n, cap)).collect(), Vec::new())
+        };
+        let steps = drawn([Some(30), Some(60), None, Some(60)]);
+        assert_eq!(steps.caps.as_deref(), Some("M40 77H160V14H280M400 14H520"));
+        assert!(steps.caps_in_part);
+        assert_eq!(drawn([Some(60); 4]).caps.as_deref(), Some("M40 14H160H280H400H520"));
+        // A cap of thousands would flatten a handful of attempts.
+        assert_eq!(drawn([Some(10_000), Some(5), Some(5), Some(5)]).caps, None);
+        assert_eq!(drawn([None; 4]).caps, None);
     }
 
     #[test]

@@ -20,11 +20,16 @@ FROM sendgate.take_notifications($1, $2, make_interval(secs => $3)) AS n";
 const SETTLE: &str =
     "SELECT sendgate.settle_notification($1, $2, $3::text::uuid, $4, make_interval(secs => $5))";
 
-/// How webhooks are; what waits is counted up to a bound.
-const WEBHOOKS: &str = "SELECT w.name::text, w.failing_since, w.given_up, w.error,
-       (SELECT count(*) FROM (SELECT FROM sendgate.webhook_outbox AS o WHERE o.webhook = w.name LIMIT 100000) AS c),
-       extract(epoch FROM c.at - w.failing_since)::float8, extract(epoch FROM c.at - w.seen_at)::float8
-FROM sendgate.webhooks AS w CROSS JOIN (SELECT sendgate.clock() AS at) AS c ORDER BY 1";
+/// How webhooks are; what waits is counted up to a bound, and the oldest is looked for among those.
+const WEBHOOKS: &str = "SELECT w.name::text, w.failing_since, w.given_up, w.error, q.waiting,
+       extract(epoch FROM c.at - w.failing_since)::float8, extract(epoch FROM c.at - w.seen_at)::float8,
+       extract(epoch FROM c.at - q.oldest)::float8
+FROM sendgate.webhooks AS w CROSS JOIN (SELECT sendgate.clock() AS at) AS c
+CROSS JOIN LATERAL (
+    SELECT count(*) AS waiting, min(l.at) AS oldest
+    FROM (SELECT o.at FROM sendgate.webhook_outbox AS o WHERE o.webhook = w.name LIMIT 100000) AS l
+) AS q
+ORDER BY 1";
 
 /// An event that is lent.
 #[derive(Clone, Debug)]
@@ -60,6 +65,8 @@ pub struct WebhookState {
     pub failing_seconds: Option<f64>,
     /// How long ago a daemon asked about it, in seconds.
     pub seen_seconds: f64,
+    /// How long ago the oldest event that waits happened, in seconds; none if nothing waits.
+    pub oldest_seconds: Option<f64>,
 }
 
 impl WebhookState {
@@ -140,6 +147,7 @@ impl Session {
             waiting: row.get(4),
             failing_seconds: row.get(5),
             seen_seconds: row.get(6),
+            oldest_seconds: row.get(7),
         };
         Ok(rows.iter().map(state).collect())
     }

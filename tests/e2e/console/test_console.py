@@ -188,7 +188,7 @@ def test_pages_with_100_000_accounts(env):
             "/campaigns": "spring-4",
             "/campaign?id=spring-1": "Looked at 20000 pieces of work",
             "/prospect?id=p-inmail-1": "Look on",
-            "/log": "Nothing was changed.",
+            "/log": "careful at first, as its tier from now on",
             "/heartbeats": "in time",
         },
     )
@@ -250,6 +250,9 @@ def plans_are_bounded(env) -> None:
         "/prospect?id=prospect-2&after=acc-050000",
         "/log",
         "/log?actor=ada&verb=set_cap",
+        "/log?actor=nobody",
+        "/log?account=acc-000003",
+        "/?q=prospect-",
         "/heartbeats",
     ]
     pages += [act_path("clear", "acc-000003"), act_path("limits", "spring-1"), act_path("cap", "acc-000003")]

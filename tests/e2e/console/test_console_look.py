@@ -5,21 +5,26 @@ from urllib.parse import quote
 
 import pytest
 
-from e2e.support import equal
+from e2e.support import equal, operation
 from e2e.support.console_client import Client, ConsoleDaemon, says, take_over
 from harness.browser import Browser
+from harness.places import REPO, RESULTS
 from pages import story
 
 NEWEST_ONLY = True
 # The first test builds the daemon, and may install Chromium.
 TIMEOUT_SECONDS = 1200
-FOLD = 800
+DESK = (1280, 800)
 PHONE = 390
+PHONE_SIZE = (PHONE, 844)
+# The menu is one line of a desk, in CSS pixels.
+MENU_MAX = 45
+PICTURES = RESULTS / "console"
 # The smallest letters of a chart that a person reads on a phone, in CSS pixels.
 LETTERS_MIN = 8
-# The lower edge of what a cause says, each with its text.
-EDGES = """return [...document.querySelectorAll('.cause.stopped h3, .cause.stopped dd, .cause.stopped .advice, .cause.stopped .button')]
-    .map((e) => [e.innerText, e.getBoundingClientRect().bottom, e.tagName])"""
+# The lower edge of what the first cause says, each with its text.
+EDGES = """const first = document.querySelector('.cause.stopped');
+return first ? [...first.querySelectorAll('h3, dd, .advice, .button')].map((e) => [e.innerText, e.getBoundingClientRect().bottom]) : []"""
 # What is wider than its place, or is read by scrolling sideways.
 WIDE = """const wide = [];
 const page = document.documentElement;
@@ -38,43 +43,107 @@ LETTERS = """return [...document.querySelectorAll('.chart')].flatMap((chart) => 
 
 
 def test_every_cause_stands_above_the_fold(env):
-    """For each account that cannot send: the cause, since when, until when, by whom or what and in which words, and what helps."""
+    """For each reason of the gate's closed list: the cause, since when, until when, by whom or what and in which words, and
+    what helps, on the first screen of a desk and of a phone."""
     story.troubles(env.psql)
-    with ConsoleDaemon(env) as daemon, Browser(1280, FOLD) as browser:
+    env.psql(REFUSED)
+    with ConsoleDaemon(env) as daemon, Browser(*DESK) as browser:
         client = Client(daemon)
         client.sign_in()
         browser.open(daemon.base + "/sign-in")
         take_over(browser, client)
+        seen = set()
         for trouble in story.TROUBLES:
             why = env.psql(
                 f"""SELECT proceed, reason, to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
-                    to_char(until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), advice
+                    to_char(until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), advice, actor
                 FROM sendgate.why('{trouble.account}', '{trouble.action}')"""
             ).split("|")
             equal(why[:2], ["f", trouble.reason], trouble.account)
-            stands_above_the_fold(browser, daemon, trouble.account, [*why[2:4], why[4], *trouble.says])
+            said = [*why[2:6], *trouble.says]
+            stands_above_the_fold(browser, daemon, trouble.account, f"/account?id={trouble.account}", said)
+            seen.add(trouble.reason)
+        for reason, (page, since, until, *said) in refused(env).items():
+            stands_above_the_fold(browser, daemon, reason, page, [since, until, *said])
+            seen.add(reason)
         env.psql("SELECT sendgate.pause_all('the provider called')")
         since = env.psql(
             "SELECT to_char(paused_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') FROM sendgate.pause_switch"
         )
-        stands_above_the_fold(
-            browser, daemon, "acc-observed", [since, "", "the provider called", "postgres", "resume_all"]
-        )
+        said = [since, "", "the provider called", "postgres", "resume_all"]
+        stands_above_the_fold(browser, daemon, "everything-paused", "/account?id=acc-observed", said)
+    # Nothing holds a replay back: it is answered once, and no page lasts as long.
+    equal(seen | {"paused_by_operator", "operation_resolved"}, closed_list(), "the reasons")
 
 
-def stands_above_the_fold(browser: Browser, daemon, account: str, said: list[str]) -> None:
-    """The first thing on the account's page; an empty `until` means that a person has to end it."""
-    browser.open(f"{daemon.base}/account?id={account}")
-    edges = browser.run(EDGES)
-    assert edges, f"{account}: no cause is told"
-    for text, bottom, _ in edges:
-        assert bottom <= FOLD, f"{account}: below the fold, at {bottom:.0f}: {text!r}"
-    told = "\n".join(text for text, *_ in edges)
+# One account for what holds single prospects and campaigns back.
+REFUSED = f"""SELECT sendgate.upsert_account('acc-plain', 'sales_navigator', 'Edsger Berger');
+SELECT sendgate.suppress_prospect('p-asked', 'asked us to stop');
+SELECT sendgate.reserve('acc-plain', 'inmail', 'p-open', NULL, '{operation(1)}');
+SELECT sendgate.rollback('acc-plain', '{operation(1)}', 'gateway timeout', NULL, 504);
+SELECT sendgate.reserve('acc-plain', 'message', 'p-done', NULL, '{operation(2)}');
+SELECT sendgate.confirm('acc-plain', '{operation(2)}', 'chat');
+SELECT sendgate.set_campaign('summer', invite_limit => 1, note => 'half for the autumn');
+SELECT sendgate.enqueue('summer', 'p-' || n, 'acc-plain', 'invite') FROM generate_series(101, 102) AS n;
+SELECT sendgate.confirm(d.account_id, d.operation_id) FROM sendgate.dispatch(2, 'invite', 'acc-plain') AS d;
+"""
+
+
+def refused(env) -> dict[str, tuple[str, ...]]:
+    """Reasons that hold a prospect or a campaign back: the page, since when, until when, and what else it says."""
+
+    def instant(sql: str) -> str:
+        return env.psql(f"SELECT to_char(({sql}) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')")
+
+    taken = "SELECT reserved_at FROM sendgate.send_operations WHERE account_id = 'acc-plain' AND prospect_id = '{}'"
+    return {
+        "prospect_suppressed": (
+            "/prospect?id=p-asked", instant("SELECT suppressed_at FROM sendgate.suppressions"), "for good",
+            "asked us to stop", "postgres", "unsuppress_prospect",
+        ),
+        "operation_in_flight": (
+            "/prospect?id=p-open", instant(taken.format("p-open")), "a person settles it", "acc-plain", "504 gateway timeout",
+            "resolve_operation",
+        ),
+        "prospect_cooldown": (
+            "/prospect?id=p-done", instant(taken.format("p-done")),
+            instant("SELECT retry_at FROM sendgate.preview('acc-plain', 'message', 'p-done')"),
+            "acc-plain", "prospect_cooldown",
+        ),
+        "campaign_limit_reached": (
+            "/campaign?id=summer", instant("SELECT set_at FROM sendgate.campaigns"),
+            instant("SELECT date_trunc('day', sendgate.clock(), 'UTC') + interval '1 day'"),
+            "half for the autumn", "postgres", "acc-plain", "set_campaign",
+        ),
+    }  # fmt: skip
+
+
+def closed_list() -> set[str]:
+    """The gate's reasons, as the decision spells them."""
+    names = (REPO / "extension" / "decision" / "src" / "names.rs").read_text()
+    reasons = names[names.index("    Reason {") :].split("\n    }")[0]
+    return set(re.findall(r'=> "(\w+)"', reasons))
+
+
+def stands_above_the_fold(browser: Browser, daemon, name: str, page: str, said: list[str]) -> None:
+    """The first thing on the page, at both widths; an empty `until` means that a person has to end it."""
     since, until, *others = said
-    assert since and f"{since}, " in told, f"{account}: since {since!r} is not in {told!r}"
-    assert (until or "a person ends it") in told, f"{account}: until {until!r} is not in {told!r}"
-    for words in others:
-        assert words in told, f"{account}: {words!r} is not in {told!r}"
+    for size, (width, fold) in {"desk": DESK, "phone": PHONE_SIZE}.items():
+        browser.resize(width, fold)
+        browser.open(daemon.base + page)
+        browser.picture(PICTURES / f"cause-{name}-{size}.png", whole=False)
+        edges = browser.run(EDGES)
+        assert edges, f"{name}: no cause is told"
+        for text, bottom in edges:
+            assert bottom <= fold, f"{name}, {size}: below the fold, at {bottom:.0f}: {text!r}"
+        told = "\n".join(text for text, _ in edges)
+        assert since and since in told, f"{name}: since {since!r} is not in {told!r}"
+        assert (until or "a person ends it") in told, f"{name}: until {until!r} is not in {told!r}"
+        for words in others:
+            assert words in told, f"{name}: {words!r} is not in {told!r}"
+    browser.resize(*DESK)
+    menu = browser.run("return document.querySelector('#menu').getBoundingClientRect().height")
+    assert menu < MENU_MAX, f"{page}: the menu takes more than a line, {menu:.0f} px"
 
 
 def test_a_phone_scrolls_nothing_sideways(env):
@@ -143,7 +212,14 @@ def test_thirty_days_are_those_of_the_journal(env):
             assert sum(int(count) for row in wanted for count in row[1:]) > 20, (
                 f"{action} of {account}: nothing to count"
             )
-            stopped = {row[0]: row[5] for row in rows if row[5] != "–"}
+            stopped = {row[0]: row[6] for row in rows if row[6] != "–"}
+            # Two caps, the first until the day on which the account was set back to its tier's.
+            caps = [row[5] for row in reversed(rows)]
+            tier = env.psql(
+                f"SELECT daily_cap FROM sendgate.counters WHERE account_id = '{account}' AND action = '{action}'"
+            )
+            careful = account[-1] in "dts" and action != "message"
+            equal(caps, ["15"] * 11 + [tier] * 19 if careful else [tier] * 30, f"caps of {action} of {account}")
             cooled = env.psql(
                 f"""SELECT to_char(at AT TIME ZONE 'UTC', 'FMMon FMDD') FROM sendgate.cooldown_log
                 WHERE account_id = '{account}' AND (action IS NULL OR action = '{action}') AND until IS NOT NULL"""

@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from urllib.parse import quote
 
 from e2e.support import equal, operation
 from e2e.support.console_client import TOKENS, Client, ConsoleDaemon, act_path, card_ids, next_page, words
@@ -132,6 +133,12 @@ SELECT sendgate.confirm('b', '{operation(9)}', 'chat-9');
 SELECT sendgate.breaker_arm('a', 'test');
 SELECT sendgate.reserve('a', 'inmail', 'p7', 'spring');
 """
+# More than a search for a part of an id looks at, and the prospects of a campaign behind that.
+MUCH = """
+SET session_replication_role = replica;
+INSERT INTO sendgate.enrollments (enqueued_at, changed_at, attempts, account_id, prospect_id, campaign_id, action, state)
+SELECT sendgate.clock(), sendgate.clock(), 1, 'a', CASE WHEN n > 20002 THEN (ARRAY['Zoe Late', 'P1-late'])[n - 20002] ELSE 'p' || n END,
+       CASE WHEN n > 20002 THEN 'zzz' ELSE 'aaa' END, 'message', 'done' FROM generate_series(1, 20004) n"""
 STATES = "SELECT state, count(*) FROM sendgate.enrollments WHERE campaign_id = 'spring' GROUP BY 1 ORDER BY 1"
 
 
@@ -190,14 +197,26 @@ def test_a_prospect_is_explained_and_suppressed(env):
         equal(client.act("suppress", "p1", until="2001-01-01T00:00")[0], 409, "an end that is past")
         equal(client.act("suppress", "p1", note="asked us <to> stop")[0], 303, "suppressing")
         page = words(client.get("/prospect?id=p1")[1])
-        assert "No account may write to this prospect since" in page and "asked us <to> stop" in page, page
+        assert "No account may write to this prospect Since" in page and "asked us <to> stop" in page, page
         equal(env.psql("SELECT prospect_id, actor FROM sendgate.suppressions"), "p1|ada", "the suppression")
         equal(env.psql("SELECT reason FROM sendgate.preview('b', 'inmail', 'p1')"), "prospect_suppressed", "the gate")
         equal(client.act("unsuppress", "p1")[0], 303, "allowing")
         equal(env.psql("SELECT count(*) FROM sendgate.suppressions"), "0", "suppressions")
-        # A whole id and a part of it, in another case, lead to the page.
-        for text in ("p1", "P1", "7"):
-            assert "/prospect?id=p" in client.get(f"/?q={text}")[1] or text == "7", text
+        # A whole id and a part of it, in another case, lead to the page; so does the beginning, behind any amount of work.
+        env.psql(MUCH)
+        for text, found in (
+            ("p1", ["p1", "P1-late", "p10", "p100"]),
+            ("P1", ["P1-late", "p1"]),
+            ("zoe", ["Zoe Late"]),
+            ("oe la", []),
+            ("1999", ["p11999", "p1999"]),
+        ):
+            page = client.get(f"/?q={quote(text)}")[1]
+            shown = [html.unescape(one) for one in re.findall(r'href="/prospect[^"]*"><bdi class="id">([^<]*)<', page)]
+            equal(shown[: len(found)], found, text)
+            assert found or not shown, shown
+            assert "begin with it; and ids with the text anywhere in them" in words(page), words(page)
+        assert "Look everywhere for the prospect" in client.get("/?q=oe%20la")[1]
         reader = Client(daemon)
         reader.sign_in("a reader's very own token")
         assert "/act" not in reader.get("/prospect?id=p1")[1], "a reader may press something"

@@ -162,6 +162,8 @@ def what_is_told_of_them(env, daemon: Daemon, file: str) -> None:
     equal(metrics['sendgate_notifications_waiting{webhook="dead"}'], 4 * len(ACCOUNTS), "what waits")
     assert metrics['sendgate_webhook_failing_seconds{webhook="dead"}'] > 0, metrics
     equal(metrics['sendgate_webhook_failing_seconds{webhook="good"}'], 0, "seconds of failing")
+    assert metrics['sendgate_notification_age_seconds{webhook="dead"}'] > 0, metrics
+    equal(metrics['sendgate_notification_age_seconds{webhook="good"}'], 0, "the oldest that waits")
     equal(metrics['sendgate_notifications_total{webhook="good",outcome="posted"}'], 4 * len(ACCOUNTS), "posted")
     assert metrics['sendgate_notifications_total{webhook="redirect",outcome="failed"}'] > 0, metrics
     status = run(env, "status").stdout

@@ -131,6 +131,7 @@ def world(env) -> None:
         connection.execute(sql, parameters)
 
     call("SELECT sendgate.upsert_account(%s, 'sales_navigator', 'Scarlett')", ACCOUNT)
+    call("SELECT sendgate.register_webhook('ops', ARRAY['alert_opened', 'breaker_set'])")
     call("SELECT sendgate.enqueue('spring', 'p' || n, %s, 'inmail') FROM generate_series(1, 3) n", ACCOUNT)
     call("SELECT sendgate.reserve(%s, 'message', 'p1', NULL, %s)", ACCOUNT, operation(1))
     call("SELECT sendgate.confirm(%s, %s, 'chat')", ACCOUNT, operation(1))

@@ -34,6 +34,7 @@ def test_each_alert_fires_for_what_it_is_for_and_else_is_quiet(env):
 def test_the_page_is_as_prometheus_wants_it_and_has_what_the_alerts_ask(env):
     preload(env)
     provision(env)
+    env.psql("SELECT sendgate.register_webhook('ops', ARRAY['alert_opened'])")
     with Daemon(env) as daemon:
         wait_for(lambda: all_ran(env), "every job to run")
         status, page = daemon.get("/metrics")

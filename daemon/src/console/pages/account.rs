@@ -18,8 +18,9 @@ use crate::console::{Console, links};
 use crate::db::account::{ACTIONS, Account, Counter, Decision, Unresolved};
 use crate::db::alerts::Alert;
 use crate::db::console::Frame;
-use crate::db::console::account::{Attempt, Quarter, WORK_COUNTED_MAX, Window, Work};
+use crate::db::console::account::{Quarter, WORK_COUNTED_MAX, Window, Work};
 use crate::db::console::accounts::Card;
+use crate::db::console::attempt::Attempt;
 use crate::db::console::month::{Cause as Stopper, Month, Stop};
 use crate::db::why::{Cause, Why, causes};
 use crate::db::{Session, Timestamp};
@@ -87,7 +88,7 @@ pub async fn show(
     let title = facts.card.name.as_ref().unwrap_or(&facts.card.id).to_string();
     let page = AccountPage {
         page: Page::new(&console, "accounts", facts.frame.clone(), visitor, &uri).titled(title),
-        month: Drawing::draw(&with_force(&facts, charted), charted_cap),
+        month: Drawing::draw(&with_force(&facts, charted)),
         chart: Chart::draw(&facts.quarters, charted_cap, facts.frame.at.quarter() as i32),
         charted,
         charted_cap,

@@ -20,6 +20,7 @@ use crate::db::account::ACTIONS;
 use crate::db::console::Frame;
 use crate::db::console::accounts::{Card, Flag};
 use crate::db::console::fleet::Fleet;
+use crate::db::console::search::LOOKED_AT_MAX;
 use crate::db::{Session, Untrusted};
 use crate::error::Result;
 use found::{CALM, Found, Wanted, find};
@@ -115,6 +116,15 @@ impl AccountsPage {
         super::is_id(&self.query.q).then(|| links::prospect(&self.query.q))
     }
 
+    /// Which prospects the search finds.
+    fn looked_for(&self) -> String {
+        format!(
+            "Found are prospects with campaign work or a suppression whose ids are the text or begin with it; and ids with the \
+             text anywhere in them, in any case, in {looked} pieces of work and about the newest {looked} attempts.",
+            looked = grouped(LOOKED_AT_MAX)
+        )
+    }
+
     fn first(&self) -> String {
         self.query.link(&self.query.filter, &self.query.tier, None)
     }
@@ -160,13 +170,12 @@ impl AccountsPage {
             format!("{} {}", grouped(*count), plural(name, *count))
         };
         let sent: Vec<String> = ACTIONS.into_iter().zip(&totals.sent).map(sent).collect();
-        let accounts = if totals.accounts == 1 { "account" } else { "accounts" };
-        Some(format!(
-            "{} {accounts}, {} of them can send. Slots taken today: {}.",
-            grouped(totals.accounts),
-            grouped(totals.accounts - cannot),
-            sent.join(", ")
-        ))
+        let who = match (totals.accounts, cannot) {
+            (1, 0) => "1 account, and it can send".to_owned(),
+            (1, _) => "1 account, and it cannot send".to_owned(),
+            (all, _) => format!("{} accounts, {} of them can send", grouped(all), grouped(all - cannot)),
+        };
+        Some(format!("{who}. Slots taken today: {}.", sent.join(", ")))
     }
 
     fn is_searched(&self) -> bool {

@@ -6,6 +6,7 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::{Query, State};
 use axum::http::Uri;
+use chrono::{Days, NaiveTime};
 use serde::Deserialize;
 
 use super::prospect::{put_back, stands};
@@ -15,9 +16,10 @@ use crate::console::kind::Kind;
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::account::ACTIONS;
-use crate::db::console::campaigns::{Course, LOOKED_AT_MAX};
+use crate::db::console::campaigns::{Course, Full, LOOKED_AT_MAX};
 use crate::db::console::work::Enrollment;
 use crate::db::{Timestamp, Untrusted};
+use crate::words::explained;
 
 /// The address's query.
 #[derive(Debug, Deserialize)]
@@ -85,6 +87,26 @@ impl CampaignPage {
 
     fn limits(&self) -> String {
         limited(self.course.campaign.limits.as_ref())
+    }
+
+    /// Accounts whose part of the day is used up: id, address and what of it.
+    fn full(&self) -> Vec<(&Untrusted, String, String)> {
+        let line = |full: &Full| format!("{}: {}", super::action_name(&full.action), full.taken);
+        self.course
+            .full
+            .iter()
+            .map(|full| (&full.account_id, links::account(full.account_id.raw()), line(full)))
+            .collect()
+    }
+
+    /// The gate's reason in words.
+    fn limit_reached(&self) -> &str {
+        explained("campaign_limit_reached")
+    }
+
+    /// When the next part of each account's day begins.
+    fn midnight(&self) -> Timestamp {
+        Timestamp::from((self.at.day() + Days::new(1)).and_time(NaiveTime::MIN).and_utc())
     }
 
     fn events(&self) -> String {

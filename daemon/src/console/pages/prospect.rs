@@ -1,5 +1,7 @@
 //! One prospect: why this person was contacted, or was not, by any account.
 
+mod held;
+
 use std::sync::Arc;
 
 use askama::Template;
@@ -14,10 +16,12 @@ use crate::console::kind::Kind;
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::Timestamp;
+use crate::db::console::attempt::Attempt;
 use crate::db::console::logs::Event;
-use crate::db::console::prospect::{ACCOUNTS_MAX, Prospect, Try};
+use crate::db::console::prospect::{ACCOUNTS_MAX, Prospect, Suppression};
 use crate::db::console::work::Enrollment;
 use crate::words::explained;
+use held::{Held, held};
 
 /// Most rows of each list.
 const LISTED_MAX: i64 = 100;
@@ -76,14 +80,7 @@ impl ProspectPage {
     /// The answer in sentences, the most telling first.
     fn answer(&self) -> Vec<String> {
         let mut said = Vec::new();
-        if let Some(held) = self.found.suppression.as_ref().filter(|found| found.holds(self.at)) {
-            let until = held.until.map_or_else(|| "for good".to_owned(), |until| format!("until {until}"));
-            said.push(format!(
-                "No account may write to this prospect since {}, {until}.",
-                held.suppressed_at
-            ));
-        }
-        let delivered: Vec<&Try> =
+        let delivered: Vec<&Attempt> =
             self.found.attempts.iter().filter(|attempt| attempt.state == "delivered").collect();
         if let Some(last) = delivered.first() {
             said.push(format!(
@@ -94,7 +91,7 @@ impl ProspectPage {
                 last.occurred_at.unwrap_or(last.reserved_at)
             ));
         }
-        let open = |attempt: &&Try| matches!(attempt.state.as_str(), "reserved" | "indeterminate");
+        let open = |attempt: &&Attempt| matches!(attempt.state.as_str(), "reserved" | "indeterminate");
         let unknown = self.found.attempts.iter().filter(open).count();
         if unknown > 0 {
             said.push(format!("Of {unknown} more it is not known yet whether {} sent.", was(unknown)));
@@ -121,6 +118,22 @@ impl ProspectPage {
         said
     }
 
+    /// What holds the next send to it back.
+    fn held(&self) -> Vec<Held> {
+        held(&self.id, &self.found, self.at)
+    }
+
+    /// What helps against that, if this visitor can: its label and address.
+    fn way<'a>(&self, held: &'a Held) -> Option<(&'static str, &'a str)> {
+        let (label, link, function) = held.way.as_ref()?;
+        function.is_none_or(|function| self.page.may(function)).then_some((*label, link.as_str()))
+    }
+
+    /// A suppression that is over.
+    fn was_suppressed(&self) -> Option<&Suppression> {
+        self.found.suppression.as_ref().filter(|found| !found.holds(self.at))
+    }
+
     fn is_suppressed(&self) -> bool {
         self.found.suppression.as_ref().is_some_and(|found| found.holds(self.at))
     }
@@ -138,7 +151,7 @@ impl ProspectPage {
         stands(work, self.at)
     }
 
-    fn ended<'a>(&self, attempt: &'a Try) -> &'a str {
+    fn ended<'a>(&self, attempt: &'a Attempt) -> &'a str {
         attempt.ended(self.at)
     }
 
@@ -150,10 +163,11 @@ impl ProspectPage {
         put_back(&self.page, work, FROM_PROSPECT)
     }
 
-    /// The button for or against contact: its label and address.
+    /// The button against contact, if there is not the one that allows it again: its label and address.
     fn act(&self) -> Option<(&'static str, String)> {
-        let kind = if self.is_suppressed() { Kind::Unsuppress } else { Kind::Suppress };
-        self.page.may(kind.function()).then(|| (kind.label(), kind.link(&self.id, "")))
+        let kind = Kind::Suppress;
+        (!self.is_suppressed() && self.page.may(kind.function()))
+            .then(|| (kind.label(), kind.link(&self.id, "")))
     }
 
     fn looked(&self) -> i64 {

@@ -1,12 +1,10 @@
 //! What only the console shows of one account: its window, its day as a chart, its campaign work.
 
 use chrono::NaiveDate;
-use serde::{Deserialize, Serialize};
 use tokio_postgres::types::Type;
 
-use crate::db::account::Others;
-use crate::db::cooldowns::said;
-use crate::db::{Session, Timestamp, Untrusted};
+use super::attempt::Attempt;
+use crate::db::{Session, Untrusted};
 use crate::error::Result;
 
 /// Its window and zone, and whether it is only observed.
@@ -72,54 +70,6 @@ pub struct Quarter {
     pub taken: i32,
     /// Sends proven.
     pub proven: i32,
-}
-
-/// An attempt of the journal.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub struct Attempt {
-    /// When its slot was taken.
-    pub reserved_at: Timestamp,
-    /// The action.
-    pub action: String,
-    /// Whom it is for.
-    pub prospect_id: Untrusted,
-    /// The campaign, if one was named.
-    pub campaign_id: Option<Untrusted>,
-    /// `reserved`, `delivered`, `released` or `indeterminate`.
-    pub state: String,
-    /// `gate`, or `external` for a send recorded afterwards.
-    pub origin: String,
-    /// Until when its worker may call the provider.
-    pub expires_at: Timestamp,
-    /// What the classifier made of the provider's answer.
-    pub outcome: Option<String>,
-    /// The provider's HTTP status.
-    pub http_status: Option<i32>,
-    /// The provider's type of error.
-    pub error_type: Option<Untrusted>,
-    /// The provider's words.
-    pub error: Option<Untrusted>,
-    /// The journal's other columns.
-    #[serde(flatten)]
-    pub others: Others,
-}
-
-impl Attempt {
-    /// What became of it.
-    pub fn ended(&self, now: Timestamp) -> &str {
-        match (self.state.as_str(), self.outcome.as_deref()) {
-            ("reserved", _) if self.expires_at <= now => "expired",
-            ("reserved", _) => "in flight",
-            ("delivered", _) => "delivered",
-            (_, Some(outcome)) => outcome,
-            (state, None) => state,
-        }
-    }
-
-    /// What the provider said, in one line.
-    pub fn words(&self) -> Option<Untrusted> {
-        said(self.http_status, self.error_type.as_ref(), self.error.as_ref())
-    }
 }
 
 /// Campaign work of an account, in enrollments.

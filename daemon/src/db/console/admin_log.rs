@@ -9,7 +9,7 @@ use crate::db::cursor::Cursor;
 use crate::db::{Session, Timestamp, Untrusted};
 use crate::error::Result;
 
-/// Lines that one page looks at if a filter rejects some of them.
+/// Lines that one page looks at if it has a filter, which rejects some of them.
 pub const LOOKED_AT_MAX: i64 = 5_000;
 
 /// Newest first: ids are made in the order of time, and the primary key has them. $1 is the cursor's id or NULL, $2 how many
@@ -96,9 +96,11 @@ impl Session {
         rows_max: i64,
     ) -> Result<Option<Lines>> {
         let (at, id) = (after.map(|after| after.at), after.map(|after| after.id.as_str()));
+        let is_filtered = wanted.actor.is_some() || wanted.verb.is_some();
+        let looked_at_max = if is_filtered { LOOKED_AT_MAX } else { rows_max };
         let mut parameters: Vec<(&(dyn ToSql + Sync), Type)> = vec![
             (&id, Type::TEXT),
-            (&LOOKED_AT_MAX, Type::INT8),
+            (&looked_at_max, Type::INT8),
             (&rows_max, Type::INT8),
             (&wanted.actor, Type::TEXT),
             (&wanted.verb, Type::TEXT),
@@ -116,7 +118,6 @@ impl Session {
             Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let is_filtered = wanted.actor.is_some() || wanted.verb.is_some();
         let mut stopped_at = None;
         if is_filtered && wanted.account.is_none() && (lines.len() as i64) < rows_max {
             let looked = self.row(what, LAST, &[(&id, Type::TEXT), (&LOOKED_AT_MAX, Type::INT8)]).await?;

@@ -96,6 +96,42 @@ const PARKED: &str = "SELECT to_jsonb(e) - 'payload' FROM sendgate.enrollments A
 WHERE e.campaign_id = $1 AND e.prospect_id BETWEEN $2 AND $3 AND e.state = 'parked'
 ORDER BY e.changed_at DESC, e.account_id, e.prospect_id, e.action, e.step LIMIT $4";
 
+/// Accounts whose part of the day the campaign has used up, among those with work that is due; $4 is how many accounts and
+/// actions to look at. An account's day is counted by `send_operations_day_idx`.
+const FULL: &str = "SELECT jsonb_build_object('account_id', w.account_id, 'action', w.action, 'taken', t.taken)
+FROM (SELECT sendgate.clock() AS at) AS c
+CROSS JOIN LATERAL (
+    SELECT DISTINCT d.account_id::text AS account_id, d.action::text AS action FROM (
+        SELECT e.account_id, e.action FROM sendgate.enrollments AS e
+        WHERE e.campaign_id = $1 AND e.prospect_id BETWEEN $2 AND $3 AND e.state = 'waiting' AND e.next_dispatch_at <= c.at
+        ORDER BY e.campaign_id, e.prospect_id LIMIT 2000
+    ) AS d LIMIT $4
+) AS w
+JOIN LATERAL (
+    SELECT (to_jsonb(k) ->> (w.action || '_limit'))::integer AS most FROM sendgate.campaigns AS k WHERE k.campaign_id = $1
+) AS l ON true
+CROSS JOIN LATERAL (
+    SELECT count(*) AS taken FROM sendgate.send_operations AS o
+    WHERE o.account_id = w.account_id AND o.counted_on = (c.at AT TIME ZONE 'UTC')::date AND o.action = w.action
+      AND o.campaign_id = $1 AND o.state <> 'released' OFFSET 0
+) AS t
+WHERE t.taken >= l.most
+ORDER BY w.account_id, w.action";
+
+/// Accounts and actions that are looked at for the part of the day that is used up.
+const FULL_MAX: i64 = 50;
+
+/// An account whose part of the day the campaign has used up.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Full {
+    /// The account.
+    pub account_id: Untrusted,
+    /// The action.
+    pub action: String,
+    /// Slots that the campaign took today.
+    pub taken: i64,
+}
+
 /// A pause.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Pause {
@@ -186,6 +222,8 @@ pub struct Course {
     pub by_action: Vec<States>,
     /// What of it waits for a person.
     pub parked: Vec<Enrollment>,
+    /// Accounts with due work whose part of the day it has used up.
+    pub full: Vec<Full>,
     /// The prospect from which more work follows, if it does.
     pub last: Option<String>,
 }
@@ -223,12 +261,15 @@ impl Session {
             vec![(&campaign, Type::TEXT), (&from, Type::TEXT), (&until, Type::TEXT)];
         let mut parked = by_action.clone();
         by_action.push((&actions, Type::TEXT_ARRAY));
+        let mut full = by_action[..3].to_vec();
+        full.push((&FULL_MAX, Type::INT8));
         parked.push((&rows_max, Type::INT8));
-        let (by_action, parked) = tokio::try_join!(
+        let (by_action, parked, full) = tokio::try_join!(
             self.objects("counting the campaign's work", BY_ACTION, &by_action),
             self.objects("reading parked work", PARKED, &parked),
+            self.objects("reading the campaign's part of the day", FULL, &full),
         )?;
         let last = last.filter(|last| looked_at == LOOKED_AT_MAX && last != from);
-        Ok(Course { campaign: found, by_action, parked, last })
+        Ok(Course { campaign: found, by_action, parked, full, last })
     }
 }

@@ -90,6 +90,8 @@ pub struct Day {
     pub skipped: i32,
     /// Whether all of the day was counted.
     pub is_known: bool,
+    /// The cap at its end, in slots; none if it is not known.
+    pub cap: Option<i32>,
 }
 
 /// What stopped an action.
@@ -122,7 +124,7 @@ pub struct Month {
 }
 
 impl Session {
-    /// The last [`DAYS`] days of an action, `today` included. Two statements in one round trip, bounded by [`COUNTED_MAX`]
+    /// The last [`DAYS`] days of an action, `today` included. Three statements in one round trip, bounded by [`COUNTED_MAX`]
     /// attempts and skips.
     pub async fn account_month(&self, account: &str, today: NaiveDate, action: &str) -> Result<Month> {
         let bounded = |rows_max| -> [(&(dyn ToSql + Sync), Type); 5] {
@@ -135,9 +137,10 @@ impl Session {
             ]
         };
         let (days, stops) = (bounded(&COUNTED_MAX), bounded(&LINES_MAX));
-        let (days, stops) = tokio::try_join!(
+        let (days, stops, caps) = tokio::try_join!(
             self.rows("reading the account's month", MONTH, &days),
             self.rows("reading what stopped the account", STOPS, &stops),
+            self.account_caps(account, today, action),
         )?;
         let day = |row: &tokio_postgres::Row| Day {
             day: row.get(0),
@@ -146,12 +149,20 @@ impl Session {
             open: row.get(3),
             skipped: row.get(4),
             is_known: row.get(5),
+            cap: None,
         };
         let stop = |row: &tokio_postgres::Row| Stop {
             cause: if row.get(0) { Cause::Breaker } else { Cause::Cooldown },
             since: row.get(1),
             until: row.get(2),
         };
-        Ok(Month { days: days.iter().map(day).collect(), stops: stops.iter().map(stop).collect() })
+        let mut days: Vec<Day> = days.iter().map(day).collect();
+        if let Some(caps) = caps {
+            let dates: Vec<NaiveDate> = days.iter().map(|day| day.day).collect();
+            for (day, cap) in days.iter_mut().zip(caps.on(&dates, action)) {
+                day.cap = cap;
+            }
+        }
+        Ok(Month { days, stops: stops.iter().map(stop).collect() })
     }
 }

@@ -3,9 +3,9 @@
 use serde::Deserialize;
 use tokio_postgres::types::{ToSql, Type};
 
+use super::attempt::Attempt;
 use super::logs::Event;
 use super::work::Enrollment;
-use crate::db::cooldowns::said;
 use crate::db::{Session, Timestamp, Untrusted};
 use crate::error::Result;
 
@@ -93,6 +93,33 @@ const SKIPS: &str = of_accounts!(
 ORDER BY e.at DESC, e.id DESC LIMIT $5"
 );
 
+/// The gate's answer for each account of $2 with the action beside it in $3. An account that is gone is left out.
+const ANSWERS: &str =
+    "SELECT jsonb_build_object('account_id', n.account_id, 'action', n.action) || to_jsonb(p)
+FROM (
+    SELECT w.account_id, w.action FROM unnest($2, $3) AS w (account_id, action)
+    WHERE EXISTS (SELECT FROM sendgate.linkedin_accounts AS a WHERE a.id = w.account_id) OFFSET 0
+) AS n
+CROSS JOIN LATERAL sendgate.preview(n.account_id, n.action, $1) AS p";
+
+/// Accounts and actions that the gate is asked about.
+const ASKED_MAX: usize = 20;
+
+/// The gate's answer about the next send of an action to the prospect through an account.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Answer {
+    /// The account.
+    pub account_id: Untrusted,
+    /// The action.
+    pub action: String,
+    /// Whether it would go.
+    pub proceed: bool,
+    /// The first rule that refuses.
+    pub reason: Option<String>,
+    /// When that rule lets go by itself.
+    pub retry_at: Option<Timestamp>,
+}
+
 /// A suppression: no account may write to the prospect.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Suppression {
@@ -113,55 +140,6 @@ impl Suppression {
     }
 }
 
-/// An attempt for the prospect, from the journal, with the proof of its delivery.
-#[derive(Clone, Debug, Deserialize)]
-pub struct Try {
-    /// When its slot was taken.
-    pub reserved_at: Timestamp,
-    /// The account.
-    pub account_id: Untrusted,
-    /// The action.
-    pub action: String,
-    /// The campaign, if one was named.
-    pub campaign_id: Option<Untrusted>,
-    /// `reserved`, `delivered`, `released` or `indeterminate`.
-    pub state: String,
-    /// `gate`, or `external` for a send recorded afterwards.
-    pub origin: String,
-    /// Until when its worker may call the provider.
-    pub expires_at: Timestamp,
-    /// What the classifier made of the provider's answer.
-    pub outcome: Option<String>,
-    /// The provider's HTTP status.
-    pub http_status: Option<i32>,
-    /// The provider's type of error.
-    pub error_type: Option<Untrusted>,
-    /// The provider's words.
-    pub error: Option<Untrusted>,
-    /// The provider's reference to the conversation.
-    pub chat_id: Option<Untrusted>,
-    /// When it was delivered, as the event says.
-    pub occurred_at: Option<Timestamp>,
-}
-
-impl Try {
-    /// What became of it.
-    pub fn ended(&self, now: Timestamp) -> &str {
-        match (self.state.as_str(), self.outcome.as_deref()) {
-            ("reserved", _) if self.expires_at <= now => "expired",
-            ("reserved", _) => "in flight",
-            ("delivered", _) => "delivered",
-            (_, Some(outcome)) => outcome,
-            (state, None) => state,
-        }
-    }
-
-    /// What the provider said, in one line.
-    pub fn words(&self) -> Option<Untrusted> {
-        said(self.http_status, self.error_type.as_ref(), self.error.as_ref())
-    }
-}
-
 /// Everything about a prospect, of the accounts that were looked through.
 #[derive(Clone, Debug)]
 pub struct Prospect {
@@ -169,10 +147,12 @@ pub struct Prospect {
     pub suppression: Option<Suppression>,
     /// Its campaign work, what changed last first.
     pub work: Vec<Enrollment>,
-    /// Its attempts, newest first.
-    pub attempts: Vec<Try>,
+    /// Its attempts, newest first, each with the proof of its delivery.
+    pub attempts: Vec<Attempt>,
     /// Its skips, newest first.
     pub skips: Vec<Event>,
+    /// The gate's answers for the accounts that have waiting work for it or tried it last.
+    pub answers: Vec<Answer>,
     /// How many accounts were looked through.
     pub looked_at: i64,
     /// The last of them, if others follow.
@@ -212,7 +192,33 @@ impl Session {
             self.objects("reading attempts", ATTEMPTS, &parameters),
             self.objects("reading skips", SKIPS, &parameters),
         )?;
+        let answers = self.prospect_answers(prospect, &asked(&work, &attempts)).await?;
         let last = last.filter(|_| looked_at == ACCOUNTS_MAX);
-        Ok(Prospect { suppression, work, attempts, skips, looked_at, last })
+        Ok(Prospect { suppression, work, attempts, skips, answers, looked_at, last })
     }
+
+    async fn prospect_answers(&self, prospect: &str, asked: &[(String, String)]) -> Result<Vec<Answer>> {
+        let (accounts, actions): (Vec<&str>, Vec<&str>) =
+            asked.iter().map(|(account, action)| (account.as_str(), action.as_str())).unzip();
+        let parameters = [
+            (&prospect as _, Type::TEXT),
+            (&accounts as _, Type::TEXT_ARRAY),
+            (&actions as _, Type::TEXT_ARRAY),
+        ];
+        self.objects("asking the gate", ANSWERS, &parameters).await
+    }
+}
+
+/// Accounts and actions with waiting work, then those of the last attempts, each once.
+fn asked(work: &[Enrollment], attempts: &[Attempt]) -> Vec<(String, String)> {
+    let waiting = work.iter().filter(|work| matches!(work.state.as_str(), "waiting" | "sending"));
+    let waiting = waiting.map(|work| (work.account_id.raw(), work.action.as_str()));
+    let tried = attempts.iter().map(|attempt| (attempt.account_id.raw(), attempt.action.as_str()));
+    let mut asked: Vec<(String, String)> = Vec::new();
+    for (account, action) in waiting.chain(tried) {
+        if asked.len() < ASKED_MAX && !asked.iter().any(|(a, b)| a == account && b == action) {
+            asked.push((account.to_owned(), action.to_owned()));
+        }
+    }
+    asked
 }

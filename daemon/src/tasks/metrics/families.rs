@@ -233,6 +233,12 @@ fn webhooks(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
     let waiting = numbers.webhooks.iter().map(|hook| ([("webhook", hook.name.as_str())], hook.waiting));
     let help = "Notifications that wait to be posted, by webhook; counted up to 100000.";
     page.gauges("sendgate_notifications_waiting", help, waiting)?;
+    let oldest = numbers
+        .webhooks
+        .iter()
+        .map(|hook| ([("webhook", hook.name.as_str())], hook.oldest_seconds.unwrap_or(0.0).max(0.0)));
+    let help = "How long ago the oldest event happened that waits to be posted, by webhook, in seconds; 0 if none waits.";
+    page.gauges("sendgate_notification_age_seconds", help, oldest)?;
     let failing = numbers
         .webhooks
         .iter()
