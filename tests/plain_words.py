@@ -28,13 +28,10 @@ INSTEAD = {
 WORDS = re.compile(rf"\b({'|'.join(INSTEAD)})\b", re.IGNORECASE)
 # Quoted code, such as the operating system's user `nobody`, is a name and no word.
 QUOTED = re.compile(r"``[^`]*``|`[^`]*`")
-# A string of Rust in one line: what the daemon's commands and pages say.
-STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
-SAID = "daemon/src/"
 # Places that keep such a word, each with the reason.
 ALLOWED: dict[tuple[str, str], str] = {}
 
-PROSE = {".md", ".yml", ".html"}
+PROSE = {".md", ".yml"}
 SLASHES = {".rs", ".mjs"}
 HASHES = {".spec", ".sh"}
 SQL_COMMENT = re.compile(r"^COMMENT ON .*?';$", re.MULTILINE | re.DOTALL)
@@ -49,10 +46,7 @@ def faults(repo: Path, files: list[Path]) -> Iterator[str]:
         # Quickly: most files have none at all, and need not be taken apart.
         text = file.read_text(errors="replace")
         if WORDS.search(text):
-            name = str(file.relative_to(repo))
-            yield from _faults(name, sentences(file.suffix, text))
-            if name.startswith(SAID):
-                yield from _faults(name, _strings(text))
+            yield from _faults(str(file.relative_to(repo)), sentences(file.suffix, text))
 
 
 def _faults(name: str, found: Sentences) -> Iterator[str]:
@@ -113,14 +107,6 @@ def _after(mark: str, text: str) -> Sentences:
         before, found, comment = line.partition(mark)
         if found and before.count('"') % 2 == 0 and before.count("'") % 2 == 0:
             yield number, comment
-
-
-def _strings(text: str) -> Sentences:
-    """Strings of Rust, without those of its tests."""
-    for number, line in enumerate(text.partition("#[cfg(test)]")[0].split("\n"), 1):
-        if not line.lstrip().startswith("//"):
-            for found in STRING.findall(line):
-                yield number, found
 
 
 def _blank(match: re.Match) -> str:

@@ -84,11 +84,6 @@ FAULTS = {
     ),
     "a word in SQL": ({"tests/regress/sql/20_reserve.sql": "SELECT 1; -- of which\n"}, "20_reserve.sql:1: “of which”"),
     "a word on a page": ({"docs/operations.md": "Work\nthat was put off.\n"}, "docs/operations.md:2: “put off”"),
-    "a word in a template": ({"daemon/templates/a.html": "<p>For\nwhoever comes.</p>\n"}, "a.html:2: “whoever”"),
-    "a word that the daemon says": (
-        {"daemon/src/words.rs": 'fn f() { say("as \\"nobody\\" knows") }\n'},
-        "daemon/src/words.rs:1: “nobody”",
-    ),
     "a reason that the console does not explain": (
         {
             "extension/decision/src/names.rs": 'closed_list! {\n    Reason {\n        Full => "full",\n    }\n}\n',
@@ -140,7 +135,6 @@ def test_names_and_texts_may_have_any_word(build):
         "tests/e2e/test_a.py": 'def test_nobody():\n    """As the user ``nobody``."""\n    says("nobody // yet")\n',
         "tests/regress/sql/20_reserve.sql": "SELECT sendgate.reserve('nobody -- of which');\n",
         "docs/operations.md": "Servers run as `nobody`.\n\n```\nsudo -u nobody psql\n```\n",
-        "daemon/src/words.rs": '#[cfg(test)]\nmod tests {\n    const A: &str = "nobody";\n}\n',
         "tests/upgrade/releases/0.1.0/notes.md": "Nobody edits it.\n",
         ".run/README.md": "Nobody reads it.\n",
     }

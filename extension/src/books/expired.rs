@@ -112,9 +112,13 @@ pub(super) fn count(
 /// Tells people how many operations of each account have expired.
 pub(super) fn tell(spi: &Spi, expired: &[(Held<'_>, i32)], now: Instant) {
     for (held, count) in expired {
-        let detail = format!(
-            "{count} operations were not answered in time; they hold their slots until an operator settles them"
-        );
+        let detail = match count {
+            1 => "1 operation was not answered in time; it holds its slot until an operator settles it"
+                .to_owned(),
+            more => format!(
+                "{more} operations were not answered in time; they hold their slots until an operator settles them"
+            ),
+        };
         alerts::open(spi, *held, ALERT, now.day(), &detail, now);
     }
 }
