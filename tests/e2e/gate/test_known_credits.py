@@ -14,6 +14,16 @@ CREDITS, TOPPED_UP = 60, 25
 REFUSALS = 20  # after so many a worker goes home
 NO_CREDITS = ("no credits", "errors/insufficient_credits", 422)
 ASK = "SELECT proceed, operation_id::text FROM sendgate.reserve('known', 'inmail', %s)"
+# Grants, by the balances told since a time, with more slots taken since the observation than it had credits.
+BEYOND = """
+SELECT count(*)
+FROM sendgate.credit_balances b
+JOIN sendgate.send_operations g ON g.account_id = b.account_id AND g.reserved_at > b.observed_at
+WHERE b.observed_at >= %s AND b.balance < (
+    SELECT count(*) FROM sendgate.send_operations o
+    WHERE o.account_id = b.account_id AND o.reserved_at > b.observed_at AND o.reserved_at <= g.reserved_at
+      AND (o.state <> 'released' OR o.settled_at > g.reserved_at)
+)"""
 
 
 @dataclass
@@ -79,7 +89,7 @@ def test_no_doomed_call(env):
             tell(teller, provider)
             time.sleep(0.01)
 
-    def until_empty(credits: int) -> None:
+    def until_empty(credits: int, since: str) -> None:
         looking = threading.Thread(target=look)
         stop.clear()
         looking.start()
@@ -93,14 +103,16 @@ def test_no_doomed_call(env):
         at_once(WORKERS, work)
         equal(provider.doomed, 0, "calls that the provider refused for want of credits")
         equal(provider.delivered, credits, "InMails delivered")
+        equal(admin.execute(BEYOND, (since,)).fetchone(), (0,), "grants beyond a balance")
 
-    until_empty(CREDITS)
+    until_empty(CREDITS, "-infinity")
     stamp = "SELECT inmail_credits_stamp, credits_left FROM sendgate.accounts WHERE id = 'known'"
     equal(admin.execute(stamp).fetchone(), ("credits_spent", 0), "the stamp, and what is left")
     with provider.lock:
         provider.balance += TOPPED_UP
+    topped_up_at = admin.execute("SELECT sendgate.clock()").fetchone()[0]
     tell(admin, provider)
-    until_empty(CREDITS + TOPPED_UP)
+    until_empty(CREDITS + TOPPED_UP, topped_up_at)
     cleared = admin.execute("SELECT DISTINCT reason FROM sendgate.breaker_log WHERE action = 'clear'").fetchall()
     equal(cleared, [("balance_evidence",)], "why the breaker was cleared")
     admin.execute("SELECT sendgate.reconcile_operations()")

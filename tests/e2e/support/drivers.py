@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 from harness import build, debian
 from harness.apt import install_packages
@@ -125,8 +126,8 @@ class Psycopg:
 
 
 @functools.cache
-def node_command() -> list:
-    """node-postgres, installed as for the demo."""
+def node_home() -> Path:
+    """A folder with node-postgres and the example worker in Node.js, as the demo has it."""
     from demo import prepare
 
     home = prepare.node()
@@ -134,8 +135,14 @@ def node_command() -> list:
         install_packages(["nodejs", "npm"], "Node.js, whose driver is tried, is not installed")
         home = prepare.node()
     assert home, "no Node.js with its driver"
+    return home
+
+
+@functools.cache
+def node_command() -> list:
+    """node-postgres."""
     # Node.js looks for packages beside the script.
-    script = home / "driver.mjs"
+    script = node_home() / "driver.mjs"
     script.write_text((REPO / "tests" / "e2e" / "drivers" / "node_postgres.mjs").read_text())
     return ["node", "--no-deprecation", script]
 
