@@ -68,12 +68,23 @@ def is_installed(major: int) -> bool:
 
 def pg_cron(install) -> None:
     """Put Debian's pg_cron for this version into a private copy of PostgreSQL."""
+    _into_copy(install, unpacked(f"postgresql-{install.major}-cron"), "pg_cron")
+
+
+def pg_repack(install) -> Path:
+    """The same with pg_repack; its program."""
+    root = unpacked(f"postgresql-{install.major}-repack")
+    _into_copy(install, root, "pg_repack")
+    return root / f"usr/lib/postgresql/{install.major}/bin/pg_repack"
+
+
+def _into_copy(install, root: Path, extension: str) -> None:
+    """Copy an extension's library and scripts out of an unpacked package."""
     if not install.pkglibdir.resolve().is_relative_to(server_dir().resolve()):
-        raise HarnessError(f"{install.pkglibdir} is not a private copy: pg_cron is not put there.")
-    root = unpacked(f"postgresql-{install.major}-cron")
-    library = root / f"usr/lib/postgresql/{install.major}/lib/pg_cron.so"
+        raise HarnessError(f"{install.pkglibdir} is not a private copy: {extension} is not put there.")
+    library = root / f"usr/lib/postgresql/{install.major}/lib/{extension}.so"
     scripts = root / f"usr/share/postgresql/{install.major}/extension"
-    for file in (library, *scripts.glob("pg_cron*")):
+    for file in (library, *scripts.glob(f"{extension}*")):
         place = install.pkglibdir if file == library else install.sharedir / "extension"
         # Beside its place and renamed: another run's server may have it loaded.
         fresh = place / f".{file.name}.{os.getpid()}"
