@@ -6,6 +6,7 @@ use crate::books::credits_low;
 use crate::books::outage;
 use crate::books::run::{self, Batch, Done, Job};
 use crate::books::sweep::{self, Member, Seen};
+use crate::postgres::clock;
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, sql_statements};
 use crate::postgres::param::{Element, array, params, types};
@@ -192,7 +193,7 @@ fn raise(spi: &Spi, batch: &Batch, held: Held<'_>, row: &AccountRow, finding: &F
     if audited.is_over_cap() && !alerts::was_raised(spi, held, "over_cap", day) {
         let observed = row.enforcement() == Enforcement::Observe;
         if !observed {
-            cool_down(spi, batch, held.id())?;
+            cool_down(spi, held.id())?;
         }
         let then = if observed { "is only observed" } else { "cools down for an hour" };
         open("over_cap", &format!("the counter says {counter} against a cap of {cap}; the account {then}"));
@@ -201,18 +202,19 @@ fn raise(spi: &Spi, batch: &Batch, held: Held<'_>, row: &AccountRow, finding: &F
 }
 
 /// Once per account and day, and not on top of a longer one.
-fn cool_down(spi: &Spi, batch: &Batch, id: &str) -> Result<()> {
+fn cool_down(spi: &Spi, id: &str) -> Result<()> {
     let (held, row) = accounts::hold(id)?;
-    let mut account = row.account.rolled(batch.now);
-    let until = batch.now.plus(OVER_CAP_COOLDOWN);
+    let now = clock::now();
+    let mut account = row.account.rolled(now);
+    let until = now.plus(OVER_CAP_COOLDOWN);
     let change = account.cooldown_until < Some(until);
-    let began = account.cooldown_until.is_none_or(|old| old <= batch.now);
+    let began = account.cooldown_until.is_none_or(|old| old <= now);
     account.cool_down(until);
     accounts::write_held(spi, held, row.version, &account)?;
     if change {
         let change =
             CooldownChange { action: None, cause: CooldownCause::OverCap, until: Some(until), began };
-        cooldown_log::write(spi, held, &[change], Why::default(), batch.now);
+        cooldown_log::write(spi, held, &[change], Why::default(), now);
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use crate::books::credits::Counted;
 use crate::books::expired;
 use crate::books::run::{self, Batch, Done, Job};
 use crate::books::sweep::{self, Member, Seen, Tally};
+use crate::postgres::clock;
 use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, sql_statements};
 use crate::postgres::gucs;
@@ -63,26 +64,28 @@ fn sweep(spi: &Spi, batch: &Batch, limit: i32) -> Result<Done> {
     let suspects: HashSet<&str> = drifted.chain(expired.iter().copied()).chain(miscounted).collect();
     // Held now, and counted again in a new statement: what a reserve did meanwhile is no drift.
     let mut in_hand = many::hold(spi, suspects.iter().copied(), Busy::Skip)?;
+    // A grant may have been decided since the batch began: what fails now is younger than that.
+    let now = clock::now();
     let passed_over = (suspects.len() - in_hand.len()) as i64;
     let seen: Vec<Seen<'_>> = in_hand.iter().map(|(held, row)| (held.id(), row)).collect();
-    let tallies = sweep::count(spi, &seen, first, batch.now);
+    let tallies = sweep::count(spi, &seen, first, now);
     // An operation that was settled before its account was held has not expired; those of accounts that
     // another session holds may have.
     let ids: HashSet<&str> = in_hand.iter().map(|(held, _)| held.id()).collect();
     let in_other_hands = expired.into_iter().filter(|id| !ids.contains(id));
     let expired: Vec<(Held<'_>, i32)> = with_expired(&tallies).map(|(i, n)| (in_hand[i].0, n)).collect();
-    let failed = count_failures(spi, &mut in_hand, &expired, first, batch.now);
-    let counted = credits::count(spi, &mut in_hand, batch.now);
+    let failed = count_failures(spi, &mut in_hand, &expired, first, now);
+    let counted = credits::count(spi, &mut in_hand, now);
     let seen: Vec<Seen<'_>> = in_hand.iter().map(|(held, row)| (held.id(), row)).collect();
-    let corrected = corrections(&seen, &tallies, batch.now);
-    write(spi, &in_hand, &corrected, &failed, &counted, batch.now);
-    credits::tell(spi, &in_hand, &counted, batch.now);
+    let corrected = corrections(&seen, &tallies, now);
+    write(spi, &in_hand, &corrected, &failed, &counted, now);
+    credits::tell(spi, &in_hand, &counted, now);
     let all: Vec<&str> = members.iter().map(|member| member.id.as_str()).collect();
     let still = in_other_hands.chain(expired.iter().map(|(held, _)| held.id())).collect();
-    expired::resolve(spi, &all, &still, batch.now);
-    expired::tell(spi, &expired, batch.now);
+    expired::resolve(spi, &all, &still, now);
+    expired::tell(spi, &expired, now);
     if next.is_none() {
-        expired::resolve_old(spi, batch.now);
+        expired::resolve_old(spi, now);
     }
     let of_credits = counted.iter().filter(|counted| counted.correction.is_some()).map(|counted| counted.at);
     let changed: HashSet<usize> = corrected.iter().map(|(i, _, _)| *i).chain(of_credits).collect();

@@ -67,6 +67,29 @@ def test_sweeps_find_nothing_while_workers_work_and_crash(env):
     equal(env.psql(told), "", "alerts once it is healed")
 
 
+def test_what_expired_fails_when_the_account_is_held(env):
+    """Not when the batch began: a grant that was decided in between is older than the silence."""
+    env.cluster.configure(sendgate__operation_ttl="1s", sendgate__failure_limit="1")
+    provision(env)
+    connection, other = env.connect(), env.connect(autocommit=False)
+    env.psql(f"SELECT sendgate.reserve('a', 'message', 'p', NULL, '{operation(1)}')")
+    expired = "SELECT count(*) FROM sendgate.operations_unresolved WHERE expired"
+    wait_for(lambda: env.psql(expired) == "1", "the operation to expire")
+    other.execute("LOCK TABLE sendgate.send_operations")
+
+    def work(number: int):
+        if number == 0:
+            return connection.execute("SELECT sendgate.reconcile_operations()").fetchone()
+        wait_until_blocked(env, connection.info.backend_pid)
+        released = other.execute("SELECT clock_timestamp()").fetchone()[0]
+        other.rollback()
+        return released
+
+    released = at_once(2, work)[1]
+    logged = "SELECT at > %s FROM sendgate.cooldown_log WHERE cause = 'failing'"
+    equal(connection.execute(logged, (released,)).fetchall(), [(True,)], "whether the silence began after the wait")
+
+
 def test_a_month_passes(env):
     """Ticks over 31 days, with an outage among them: nothing drifts, no day or week is overshot, the
     breaker holds until the 1st, each job ran when it was due and no more often."""
