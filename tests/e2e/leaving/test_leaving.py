@@ -12,6 +12,8 @@ import psycopg
 from e2e.support import at_once, equal, operation, provision
 from upgrade import stock
 
+ACTIONS = ("inmail", "message", "invite")
+
 # By then no operation of the stock is in time.
 LATER = "2026-05-21 12:00:00+00"
 COLUMNS = """
@@ -185,6 +187,18 @@ def test_a_prospect_is_forgotten_in_bounded_batches(env):
     rows = sum(int(env.psql(of_it.format(table))) for table in ("send_operations", "linkedin_events", "enrollments"))
     returned = until_nothing_is_left(connection, "forget_prospect('old7', 'erasure', 5)")
     equal((sum(returned), max(returned)), (rows, 5), "rows changed, and most of a call")
+
+
+def test_an_event_has_the_new_name_of_its_operation(env):
+    """Also where a batch ended between the two, or a delivery was confirmed while the first one began."""
+    provision(env)
+    for number in range(3):
+        env.psql(f"SELECT sendgate.reserve('a', '{ACTIONS[number]}', 'p', NULL, '{operation(number)}')")
+        env.psql(f"SELECT sendgate.confirm('a', '{operation(number)}', 'chat {number}')")
+    until_nothing_is_left(env.connect(), "forget_prospect('p', 'erasure', 1)")
+    names = """SELECT count(DISTINCT o.prospect_id), count(*) FILTER (WHERE o.prospect_id = e.prospect_id)
+        FROM sendgate.linkedin_events e JOIN sendgate.send_operations o USING (account_id, operation_id)"""
+    equal(env.psql(names), "3|3", "names of three operations, and events with the same")
 
 
 def test_an_account_that_was_removed_can_come_back(env):

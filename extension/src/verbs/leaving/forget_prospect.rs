@@ -166,7 +166,14 @@ macro_rules! log_of {
 
 /// In the order of [`KEYS`].
 static LOG_TABLES: [(&str, Statement); LOGS] = [
-    log_of!("linkedin_events", "prospect_id = $3"),
+    // Of an operation that an earlier batch has met, the event has that batch's id.
+    log_of!(
+        "linkedin_events",
+        "prospect_id = COALESCE(
+             (SELECT p.prospect_id FROM sendgate.send_operations p
+              WHERE p.account_id OPERATOR(pg_catalog.=) t.account_id
+                AND p.operation_id OPERATOR(pg_catalog.=) t.operation_id), $3)"
+    ),
     log_of!("campaign_events", "prospect_id = $3, detail = NULL"),
     log_of!("breaker_log", "prospect_id = $3, note = NULL, error_type = NULL"),
 ];
