@@ -52,6 +52,8 @@ pub struct Table {
     columns: &'static [&'static str],
     /// The CHECKs that the extension gives the table.
     checks: &'static [&'static CStr],
+    /// Triggers of the extension's whose rules the caller keeps.
+    kept: &'static [&'static CStr],
     found: RefCell<Option<Rc<Found>>>,
 }
 
@@ -79,7 +81,7 @@ impl Table {
         columns: &'static [&'static str],
         checks: &'static [&'static CStr],
     ) -> Table {
-        Table { name, command: Command::Insert, columns, checks, found: RefCell::new(None) }
+        Table { name, command: Command::Insert, columns, checks, kept: &[], found: RefCell::new(None) }
     }
 
     /// The same for rows that are there.
@@ -88,13 +90,19 @@ impl Table {
         columns: &'static [&'static str],
         checks: &'static [&'static CStr],
     ) -> Table {
-        Table { name, command: Command::Update, columns, checks, found: RefCell::new(None) }
+        Table { name, command: Command::Update, columns, checks, kept: &[], found: RefCell::new(None) }
     }
 
     /// The same for rows that may be deleted.
     pub const fn changed_or_deleted(name: &'static CStr, columns: &'static [&'static str]) -> Table {
         let (command, checks) = (Command::UpdateOrDelete, &[]);
-        Table { name, command, columns, checks, found: RefCell::new(None) }
+        Table { name, command, columns, checks, kept: &[], found: RefCell::new(None) }
+    }
+
+    /// The same where the caller keeps the rules of these triggers of the extension's itself.
+    pub const fn keeping(mut self, triggers: &'static [&'static CStr]) -> Table {
+        self.kept = triggers;
+        self
     }
 
     /// Opens it on a snapshot that is taken now (at READ COMMITTED); none where a statement has to do it.
@@ -195,7 +203,8 @@ impl Table {
                 return true;
             };
             let all = std::slice::from_raw_parts(triggers.triggers, triggers.numtriggers as usize);
-            !all.iter().any(|trigger| fires(trigger, self.command, &found.attributes))
+            let is_kept = |trigger: &pg_sys::Trigger| self.kept.contains(&CStr::from_ptr(trigger.tgname));
+            !all.iter().any(|trigger| !is_kept(trigger) && fires(trigger, self.command, &found.attributes))
         }
     }
 }

@@ -5,13 +5,14 @@ use crate::postgres::jsonb;
 use crate::postgres::param::{IntoParam, Param};
 use crate::postgres::row::Place;
 use crate::postgres::table_write::Table;
+use crate::tables::accounts::credits::cause_columns;
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::packed;
+use crate::tables::accounts::sound::permit_is_sound;
 use crate::tables::accounts::turns::{self, AllTurns};
 use sendgate_decision::account::Account;
 use sendgate_decision::names::ACTIONS;
 
-/// None of these is a column of `account_is_sound`.
 static ACCOUNTS: Table = Table::changed(
     c"accounts",
     &[
@@ -40,9 +41,21 @@ static ACCOUNTS: Table = Table::changed(
         "message_last_at",
         "profile_view_last_at",
         "engagement_last_at",
+        "inmail_credits_exhausted_at",
+        "probe_lease_until",
+        "probe_operation_id",
+        "credits_left",
+        "credits_base",
+        "credits_since",
+        "credits_observed_at",
+        "credits_spent_at",
+        "inmail_credits_above",
+        "inmail_credits_stamp",
+        "failures",
     ],
     &[],
-);
+)
+.keeping(&[c"account_is_sound"]);
 
 const VERSION: usize = 0;
 const STATUS: usize = 5;
@@ -50,6 +63,10 @@ const MODE: usize = 7;
 const TURNS: usize = 9;
 /// The first of those that each action has.
 const BY_ACTION: usize = 10;
+/// The first of credits, stamp and permit.
+const CREDITS: usize = 25;
+const STAMP: usize = 34;
+const FAILURES: usize = 35;
 
 /// What an account becomes that is held.
 pub struct Change<'a> {
@@ -57,39 +74,29 @@ pub struct Change<'a> {
     pub at: Place,
     /// As it was read.
     pub before: &'a Account,
-    /// Whether it had credits when it was read, as [`has_credits`] says.
-    pub had_credits: bool,
     /// As it is to be.
     pub after: &'a Account,
     /// Whose turn it is between campaigns; none where that does not change.
     pub turns: Option<&'a AllTurns>,
 }
 
-/// Whether an account has a known balance, a stamp or a permit. Rules over these columns are kept by a trigger, so
-/// statements write them.
-pub fn has_credits(account: &Account) -> bool {
-    account.credits.is_some() || account.breaker.exhausted_at.is_some() || account.breaker.probe.is_some()
+/// Whether the domains of counts and the trigger `account_is_sound` let an account pass. The window stays as it is, and the
+/// parts of a balance and of a permit are one value each.
+fn is_sound(account: &Account) -> bool {
+    let (probe, stamp) = (account.breaker.probe.as_ref(), account.breaker.exhausted_at);
+    let is_taken = probe.is_some_and(|probe| probe.taken_by.is_some());
+    let single = [account.inmail_cap_today, account.ramp_days];
+    let mut counts = account.sent_today.iter().chain(&account.attempts_today).chain(&single);
+    permit_is_sound(probe.is_some(), is_taken, stamp.is_some()) && counts.all(|&count| count >= 0)
 }
 
-impl Change<'_> {
-    fn is_simple(&self) -> bool {
-        let (before, after) = (self.before, self.after);
-        !self.had_credits
-            && !has_credits(before)
-            && !has_credits(after)
-            && before.failures == after.failures
-            && before.action_cooldown_until == after.action_cooldown_until
-    }
-}
-
-/// Writes these accounts. Those that it leaves to a statement are returned, by their place in the list: all of them
-/// where any has more to be written than grants change.
+/// Writes these accounts. Those that it leaves to a statement are returned, by their place in the list.
 pub fn write(accounts: &[(Held<'_>, Change<'_>)]) -> Vec<usize> {
     let all = || (0..accounts.len()).collect();
     if accounts.is_empty() {
         return Vec::new();
     }
-    if !accounts.iter().all(|(_, change)| change.is_simple()) {
+    if !accounts.iter().all(|(_, change)| is_sound(change.after)) {
         return all();
     }
     let Some(mut table) = ACCOUNTS.open() else {
@@ -112,6 +119,12 @@ pub fn write(accounts: &[(Held<'_>, Change<'_>)]) -> Vec<usize> {
         }
         if change.before.breaker.mode != change.after.breaker.mode {
             table.set(MODE, change.after.breaker.mode.name().param());
+        }
+        table.set(STAMP, cause_columns(&change.after.breaker).0.param());
+        let failures = |account: &Account| (account.failures, account.action_cooldown_until);
+        if failures(change.before) != failures(change.after) {
+            let failures = packed::pack_failures(change.after);
+            table.set(FAILURES, failures.and_then(|failures| jsonb::of_text(&failures)));
         }
         if let Some(turns) = change.turns {
             table.set(TURNS, turns::pack(turns).and_then(|turns| jsonb::of_text(&turns)));
@@ -141,5 +154,18 @@ fn columns(account: &Account) -> impl Iterator<Item = (usize, Param)> + '_ {
             (BY_ACTION + 2 * ACTIONS + i, account.last_granted_at[i].param()),
         ]
     });
-    single.into_iter().chain(of_actions)
+    let (breaker, credits) = (&account.breaker, account.credits);
+    let of_credits = [
+        breaker.exhausted_at.param(),
+        breaker.probe.as_ref().map(|probe| probe.lease_until).param(),
+        breaker.probe.as_ref().and_then(|probe| probe.taken_by).param(),
+        credits.map(|credits| credits.left).param(),
+        credits.map(|credits| credits.base).param(),
+        credits.map(|credits| credits.since).param(),
+        credits.map(|credits| credits.observed_at).param(),
+        credits.and_then(|credits| credits.spent_at).param(),
+        cause_columns(breaker).1.param(),
+    ];
+    let of_credits = of_credits.into_iter().enumerate().map(|(i, value)| (CREDITS + i, value));
+    single.into_iter().chain(of_actions).chain(of_credits)
 }

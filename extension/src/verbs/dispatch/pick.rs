@@ -10,7 +10,7 @@ use crate::postgres::row::{Place, Row};
 use crate::postgres::statement::Spi;
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::turns::{self, AllTurns};
-use crate::tables::accounts::{self, AccountRow, read_columns};
+use crate::tables::accounts::{AccountRow, read_columns};
 use crate::tables::credits;
 use crate::tables::events;
 use crate::tables::journal;
@@ -33,8 +33,6 @@ pub(super) struct Visited {
     pub row: AccountRow,
     /// Where its row lies, which is held there.
     pub at: Place,
-    /// Whether its row had a balance of credits, a stamp or a permit when it was picked.
-    pub had_credits: bool,
     /// Whether the event log proves a delivery after its breaker's stamp.
     pub evidence: bool,
     /// When its first unanswered InMail expires, where its known credits are used up.
@@ -138,18 +136,9 @@ impl Page for Picking {
     fn add_account(&mut self, id: &str, columns: &mut Row) {
         let (at, turns) = (columns.place(), turns::unpack(columns.nullable()));
         let row = read_columns(columns);
-        let had_credits = accounts::straight::has_credits(&row.account);
         let id = id.to_owned();
         self.places.insert(id.clone(), self.picked.accounts.len());
-        self.picked.accounts.push(Visited {
-            id,
-            row,
-            at,
-            had_credits,
-            evidence: false,
-            first_expiry: None,
-            turns,
-        });
+        self.picked.accounts.push(Visited { id, row, at, evidence: false, first_expiry: None, turns });
     }
 
     fn add_ticket(&mut self, cursor: Cursor) {

@@ -50,7 +50,6 @@ pub(super) fn write_accounts(batch: &Batch<'_>, plan: &Plan) -> Vec<usize> {
         let change = Change {
             at: visited.at,
             before: &visited.row.account,
-            had_credits: visited.had_credits,
             after: plan.accounts[i].as_ref()?,
             turns: plan.turns[i].as_ref(),
         };
