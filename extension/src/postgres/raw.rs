@@ -202,6 +202,7 @@ pub unsafe fn enter_updated(
     let (no_conflict, no_arbiters) = (std::ptr::null_mut(), std::ptr::null_mut());
     #[cfg(feature = "pg15")]
     unsafe {
+        debug_assert!(needed);
         ExecInsertIndexTuples(target, slot, state, true, false, no_conflict, no_arbiters)
     };
     #[cfg(not(feature = "pg15"))]
