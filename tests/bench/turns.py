@@ -55,7 +55,7 @@ class World:
 
 
 FULL = World(300, 1_000, (1, 10, 1_000))
-QUICK = World(100, 200, (1, 10, 200))
+QUICK = World(400, 400, (1, 10, 400))
 COUNTED = World(20, 1_000, (1, 10, 1_000))
 # Slots of the longer of two counted runs, by slots a call.
 SLOTS = {1: 200, 10: 1_000, 100: 4_000, 1000: 8_000}
