@@ -2,6 +2,7 @@
 
 Both are called by the same login, in a backend of its own. The writes by hand are counted twice, the second time with the
 triggers of the gate's tables on their tables: such a trigger fires on none of their columns, but PostgreSQL asks it.
+Every count has the same on top: such a backend reads EXECUTE as a text and prints the answer, column by column.
 """
 
 from harness.progress import progress
@@ -9,11 +10,11 @@ from harness.progress import progress
 from . import contenders, instructions
 from .server import Server
 
-# A call, what it is measured against, and the least ratio.
+# A call, and what it is measured against.
 PAIRS = (
-    ("reserve", "two writes by hand", 0.90),
-    ("preview", "primary-key SELECT", 0.75),
-    ("breaker_check, closed", "primary-key SELECT", 0.75),
+    ("reserve", "two writes by hand"),
+    ("preview", "primary-key SELECT"),
+    ("breaker_check, closed", "primary-key SELECT"),
 )
 WITH_TRIGGERS = "two writes by hand, with the triggers"
 TRIGGERS = """
@@ -46,7 +47,7 @@ END $$;
 
 def measure(server: Server) -> dict[str, float]:
     """Instructions of one call, by its name. The server is stopped meanwhile."""
-    names = dict.fromkeys(name for pair in PAIRS for name in pair[:2])
+    names = dict.fromkeys(name for pair in PAIRS for name in pair)
     server.cluster.stop()
     found = {name: counted(server, name) for name in names}
     server.cluster.start()

@@ -40,7 +40,11 @@ def per_call(cluster: Cluster, name: str, calls: int = CALLS_MAX, first: int = 1
     """Instructions of one call of ``PREPARE`` or ``BESIDE`` by a login on a stopped cluster, on accounts from this
     number on."""
     authorization = [f"SET SESSION AUTHORIZATION {login}"]
-    once, twice = (_count(cluster, authorization + _calls(name, times, first)) for times in (calls, 2 * calls))
+    # A prospect of an earlier run has an operation in flight, so each run has its own.
+    once, twice = (
+        _count(cluster, authorization + _calls(name, times, first, f"{name} by {login}, {times} times"))
+        for times in (calls, 2 * calls)
+    )
     return (twice - once) / calls
 
 
@@ -55,9 +59,8 @@ def per_slot(cluster: Cluster, script: str, size: int, slots: int = SLOTS, work:
     return (counts[1] - counts[0]) / (calls * size)
 
 
-def _calls(name: str, times: int, first: int) -> list[str]:
+def _calls(name: str, times: int, first: int, prospect: str) -> list[str]:
     """A prepared call with other arguments each time, the same for both revisions."""
-    prospect = f"{name}, {times} times"  # a prospect of an earlier run has an operation in flight
     calls = (f"EXECUTE call('account-{n % ACCOUNTS + first}', '{prospect}: {n}')" for n in range(times))
     return [f"PREPARE call(text, text) AS {(PREPARE | BESIDE)[name]}", *calls]
 
