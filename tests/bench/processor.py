@@ -8,6 +8,8 @@ from typing import TypeVar
 
 # Longest wait for the backends of a run to end.
 ENDING_SECONDS_MAX = 10
+# So long a server's processes stay the same once nothing begins and nothing ends.
+SETTLED_SECONDS = 0.1
 
 Said = TypeVar("Said")
 
@@ -22,20 +24,32 @@ def of_ended(pid: int) -> float:
     return sum(_times(pid)[2:])
 
 
-def children(pid: int) -> int:
-    """How many processes a server has."""
-    return len(Path(f"/proc/{pid}/task/{pid}/children").read_text().split())
+def children(pid: int) -> set[int]:
+    """A server's processes."""
+    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
 def spent(pid: int, work: Callable[[], Said]) -> tuple[Said, float]:
     """What a client's program said, and the seconds that its backends at this server needed until they ended."""
-    before, processes = of_ended(pid), children(pid)
+    others = settled(pid)
+    before = of_ended(pid)
     said = work()
     deadline = time.monotonic() + ENDING_SECONDS_MAX
     # pgbench does not wait for its backends, whose time counts once they have ended.
-    while children(pid) > processes and time.monotonic() < deadline:
+    while children(pid) - others and time.monotonic() < deadline:
         time.sleep(0.01)
     return said, of_ended(pid) - before
+
+
+def settled(pid: int) -> set[int]:
+    """A server's processes once none of them is about to end, such as the backend of a session that was closed."""
+    found = children(pid)
+    while True:
+        time.sleep(SETTLED_SECONDS)
+        again = children(pid)
+        if again == found:
+            return found
+        found = again
 
 
 def _times(pid: int) -> list[float]:

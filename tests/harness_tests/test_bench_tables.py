@@ -1,10 +1,11 @@
 """The tables of the benchmarks, from numbers, and their command lines: no server is measured."""
 
 import re
+import subprocess
 
 import pytest
 
-from bench import bloat, contenders, contest, lists, outside, page, report, results, turns, wanted, written
+from bench import bloat, contenders, contest, lists, outside, page, processor, report, results, turns, wanted, written
 from bench.batches import Figure
 from bench.books import plans
 from bench.books.report import Table
@@ -79,6 +80,45 @@ def test_the_calls_by_hand_are_the_same_from_pgbench_and_from_node():
 
 def test_a_contenders_last_line_is_its_rate_and_all_its_calls():
     assert outside.counted("warned\n4000 9000\n", 0.9) == Cost(9000, 4000.0, pytest.approx(100))
+
+
+def test_processor_time_is_that_of_the_children_that_the_work_began():
+    """A parent that begins children as a server begins backends: one stays, one has ended before, one does the work."""
+    burn = "import time; end = time.process_time() + {}\nwhile time.process_time() < end: pass"
+    parent = subprocess.Popen(
+        ["python3", "-c", PARENT, burn.format(0.3), burn.format(0.2)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        parent.stdout.readline()
+
+        def work() -> str:
+            parent.stdin.write("now\n")
+            parent.stdin.flush()
+            return parent.stdout.readline()
+
+        said, seconds = processor.spent(parent.pid, work)
+        assert said == "begun\n"
+        assert 0.15 < seconds < 0.45, f"{seconds} s: the work's child had not ended, or another's time was counted"
+    finally:
+        parent.kill()
+        parent.communicate()
+
+
+PARENT = """
+import subprocess, sys
+first = subprocess.Popen(["python3", "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+ended = subprocess.Popen(["python3", "-c", sys.argv[1]])
+ended.wait()
+print("ready", flush=True)
+sys.stdin.readline()
+work = subprocess.Popen(["python3", "-c", sys.argv[2]])
+print("begun", flush=True)
+work.wait()
+sys.stdin.readline()
+"""
 
 
 def test_a_report_has_every_part_that_was_measured():
