@@ -44,7 +44,7 @@ help:
 	@echo "  make test PG=18 ONLY=regress/   only some versions, only some tests"
 	@echo "  make test-fresh   make run and a test in bare Debian 12 and 13 roots; needs root and debootstrap"
 	@echo "  make accept ONLY=regress/10     take what a test prints now as what it should print"
-	@echo "  make soak      the long form of the chaos test: 200 kills over 1,000,000 operations, an hour or"
+	@echo "  make soak      the long form of the chaos test: 200 kills over 1,000,000 operations, half an hour or"
 	@echo "                 so; SOAK=--help shows its options"
 	@echo "  make bench     the benchmark; BENCH=--help shows its options"
 	@echo "  make bench AGAINST=HEAD~1   that commit and the present files, measured in turn: what a change costs"

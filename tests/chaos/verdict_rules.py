@@ -64,7 +64,7 @@ CHECKS = {
             FROM sendgate.send_operations JOIN chaos.paced p USING (account_id) WHERE reserved_at < p.until) grants
         WHERE since < gap""",
     ),
-    "known credits are what was told less what took one": (
+    "known credits are the last balance less what took one": (
         "SELECT count(*) FROM sendgate.accounts WHERE credits_since IS NOT NULL",
         f"""
         SELECT a.id, a.credits_left, a.credits_base, a.credits_since, a.credits_spent_at, t.*

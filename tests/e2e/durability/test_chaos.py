@@ -33,7 +33,7 @@ MET = (
     "a prospect who opted out got no grant",
     "a paced account kept its gap",
     "nothing passed a cooldown",
-    "known credits are what was told less what took one",
+    "known credits are the last balance less what took one",
     "what an observed account sent beyond its cap is counted",
     "a campaign took no more than its part of a day",
     "guarded rows are what the journal says",

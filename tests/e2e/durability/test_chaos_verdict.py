@@ -344,7 +344,7 @@ MUTANTS = {
         INSERT INTO chaos.paced SELECT account_id, interval '1 hour', 'infinity' FROM one;
         UPDATE one SET operation_id = gen_random_uuid(), prospect_id = 'another', reserved_at = reserved_at + interval '1 second';
         INSERT INTO sendgate.send_operations SELECT * FROM one""",
-    "known credits are what was told less what took one": """
+    "known credits are the last balance less what took one": """
         UPDATE sendgate.accounts SET credits_left = 5, credits_base = 6, credits_since = sendgate.clock(),
             credits_observed_at = sendgate.clock() WHERE id = 'a00002'""",
     "no more InMails were granted than a balance covered": """
