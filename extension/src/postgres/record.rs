@@ -121,6 +121,11 @@ pub fn return_rows<T>(args: &Args, rows: &[T], fields: impl Fn(&T) -> Vec<Param>
             let mut values: Vec<pg_sys::Datum> =
                 fields.iter().map(|field| field.unwrap_or(pg_sys::Datum::null())).collect();
             let mut nulls: Vec<bool> = fields.iter().map(Option::is_none).collect();
+            // A function that returns rows of a table returns a DBA's own columns with them: empty.
+            let columns = (*descriptor).natts as usize;
+            assert!(fields.len() <= columns, "the SQL type has fewer columns");
+            values.resize(columns, pg_sys::Datum::null());
+            nulls.resize(columns, true);
             pg_sys::tuplestore_putvalues(store, descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
         }
     }

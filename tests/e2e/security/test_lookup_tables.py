@@ -97,6 +97,20 @@ def test_every_table_that_a_look_up_reads(env):
         connection.execute(call)
 
 
+def test_a_column_of_a_dba_in_rows_that_a_function_returns(env):
+    provision(env)
+    connection = env.connect()
+    pid = connection.info.backend_pid
+    env.psql("SELECT sendgate.breaker_arm('a', 'test')")
+    env.psql("ALTER TABLE sendgate.breaker_log ADD COLUMN of_a_dba text DEFAULT 'hers'")
+    taken = "SELECT action, of_a_dba FROM sendgate.take_breaker_lines(10)"
+    equal(connection.execute(taken).fetchall(), [("set", None)], "a line")
+    env.psql("ALTER TABLE sendgate.breaker_log DROP COLUMN of_a_dba")
+    env.psql("SELECT sendgate.breaker_clear('a', 'test')")
+    equal(connection.execute("SELECT action FROM sendgate.take_breaker_lines(10)").fetchall(), [("clear",)], "another")
+    equal(connection.execute("SELECT pg_backend_pid()").fetchone(), (pid,), "the same backend")
+
+
 def test_another_access_method_or_tables_that_inherit(env):
     provision(env)
     connection = env.connect()
