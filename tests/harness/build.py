@@ -13,7 +13,7 @@ from pathlib import Path
 if __name__ == "__main__":  # its neighbours have names of the standard library, such as venv
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from harness import debian, failures, preflight
+from harness import debian, failures, preflight, targets
 from harness.places import REPO, locked
 from harness.postgres import Install
 from harness.progress import Beside, CommandFailed, HarnessError, own_environment, progress, watched
@@ -52,6 +52,7 @@ def build(install: Install, profile: str | None = None) -> Path:
     """Build the extension for this PostgreSQL, as the caller or ``profile_of`` says; the path of the shared library."""
     profile = profile or profile_of(install.major)
     target = target_dir(install)
+    targets.begin(target, profile)
     command = ["cargo", "build", "--profile", profile, "-p", EXTENSION]
     command += ["--features", f"pg{install.major}", "--target-dir", target]
     what = f"building {EXTENSION} for PostgreSQL {install.major}"

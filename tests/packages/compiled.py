@@ -5,7 +5,7 @@ import re
 import tempfile
 from pathlib import Path
 
-from harness import build, debian
+from harness import build, debian, targets
 from harness.places import REPO, run_dir
 from harness.postgres import Install
 from harness.progress import HarnessError, own_environment, quiet
@@ -22,6 +22,7 @@ def library(install: Install, root: Path = REPO, profile: str | None = None, **v
     """The extension's library for this PostgreSQL, without debug symbols."""
     profile = profile or chosen_profile()
     target = root / "target/package" / f"pg{install.major}"
+    targets.begin(target, profile)
     command = ["cargo", "build", "--locked", "--profile", profile, "-p", build.EXTENSION]
     command += ["--features", f"pg{install.major}", "--target-dir", target]
     what = f"building {build.EXTENSION} {build.default_version(root)} for PostgreSQL {install.major}, for its package"
