@@ -178,6 +178,16 @@ def test_what_rpms_need_has_the_names_of_such_systems(need, is_known):
     assert bool(rpm_cases.NEEDS.fullmatch(need)) == is_known
 
 
+def test_rpms_own_the_directories_of_their_pages(extension):
+    """rpm leaves others behind when the package is removed."""
+    other = content.extension(REPO, content.PGDG_RPM, 17, PROGRAM, LICENCES)
+    home = "/usr/share/doc/sendgate_17"
+    assert rpm.own_directories(other) == [home, f"{home}/docs", f"{home}/sql", f"{home}/sql/recipes"]
+    listed = rpm.listed(other)
+    assert all(f"%dir %attr(0755, root, root) {place}" in listed for place in rpm.own_directories(other))
+    assert not any(line.endswith((" /usr/share/doc", " /usr/pgsql-17/lib")) for line in listed)
+
+
 def test_another_clone_is_named_alike_in_compiled_files(tmp_path, monkeypatch):
     """The directories of sources and of crates do not get into them."""
     flags = []

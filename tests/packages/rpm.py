@@ -3,7 +3,7 @@
 import os
 import shutil
 import tempfile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from harness import apt
 from harness.places import run_dir
@@ -82,9 +82,16 @@ def mode(package: Package, file: File) -> int:
     return 0o755 if file.place in package.compiled else file.mode
 
 
+def own_directories(package: Package) -> list[str]:
+    """The directories of its pages: unlike dpkg, rpm removes only those that a package lists."""
+    home = f"/usr/share/doc/{package.name}"
+    found = {str(parent) for file in package.files for parent in PurePosixPath(file.place).parents}
+    return sorted(place for place in found if place == home or place.startswith(f"{home}/"))
+
+
 def listed(package: Package) -> list[str]:
     """The package's files as a spec lists them, with modes and owners."""
-    lines = [f"%dir %attr(0755, root, root) {place}" for place in package.directories]
+    lines = [f"%dir %attr(0755, root, root) {place}" for place in (*package.directories, *own_directories(package))]
     for file in package.files:
         group = "sendgated" if file.is_configuration else "root"
         mark = "%config(noreplace) " if file.is_configuration else ""
