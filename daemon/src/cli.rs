@@ -2,7 +2,6 @@
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
@@ -77,7 +76,7 @@ pub fn main() -> ExitCode {
     };
     // A command's result is on its output, so its log is for warnings only.
     logging::start(if matches!(cli.command, Command::Run) { "info" } else { "warn" });
-    if cli.options.database_url.is_some() && password_in_arguments(std::env::args()) {
+    if !cli.options.database_url.is_empty() && password_in_arguments(std::env::args()) {
         tracing::warn!(
             "a password on the command line can be read by every user of this machine; \
              use SENDGATED_DATABASE_URL, --password-file or PGPASSFILE"
@@ -95,7 +94,7 @@ pub fn main() -> ExitCode {
 
 async fn execute(cli: Cli) -> Result<ExitCode> {
     let config = Config::read(&cli.options)?;
-    let target = Arc::new(config.target.clone());
+    let target = config.databases[0].target.clone();
     let all_well = match cli.command {
         Command::Run => run::run(config).await.map(|()| true),
         Command::Tick => tick::tick(target).await,

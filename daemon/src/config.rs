@@ -1,5 +1,6 @@
 //! The configuration: flags, then the environment, then the file, then defaults.
 
+pub mod databases;
 #[cfg(test)]
 mod hostile;
 pub mod options;
@@ -18,8 +19,8 @@ use serde::Deserialize;
 
 use crate::error::{Error, Result};
 use crate::schedule::{POLL_DEFAULT, POLL_MAX, POLL_MIN};
+use databases::{Database, Named};
 use options::Options;
-use target::Target;
 use tokens::Tokens;
 use webhooks::Webhook;
 
@@ -47,14 +48,12 @@ pub enum ConsoleMode {
 /// The whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The database.
-    pub target: Target,
+    /// The databases, in the order in which they are named; never empty.
+    pub databases: Vec<Database>,
     /// Address of `/metrics` and the health pages, as given.
     pub listen: String,
     /// Whether that address may be another than loopback.
     pub listen_anywhere: bool,
-    /// Time between two rounds, in which the database is asked for every job.
-    pub poll: Duration,
     /// The visitors who see the console.
     pub console: ConsoleMode,
     /// The operators who may sign in.
@@ -67,7 +66,7 @@ pub struct Config {
     pub webhooks: Vec<Webhook>,
 }
 
-/// The file, in TOML; every key but the webhooks is a flag of the same name.
+/// The file, in TOML; every key but the tables is a flag of the same name.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
@@ -80,6 +79,7 @@ struct File {
     tokens_file: Option<PathBuf>,
     console_hosts: Option<Vec<String>>,
     session_idle_seconds: Option<u32>,
+    database: Option<Vec<databases::Entry>>,
     #[serde(default)]
     webhook: Vec<webhooks::Entry>,
 }
@@ -94,19 +94,18 @@ impl Config {
         let file = options.config.as_deref().map(read_file).transpose()?.unwrap_or_default();
         // Many tools set an empty variable for one that has no value.
         let given = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
-        let Some(url) = given(&options.database_url).or(given(&file.database_url)) else {
-            return Err(Error::Usage(
-                "which database? Set SENDGATED_DATABASE_URL, give --database-url, \
-                 or write database_url into the file that --config names"
-                    .to_owned(),
-            ));
-        };
+        let poll = options.poll.or(file.poll).map_or(Ok(POLL_DEFAULT), self::poll)?;
         let password_file = options.password_file.as_ref().or(file.password_file.as_ref());
-        let target = Target::read(&url, password_file.map(PathBuf::as_path))?;
+        let named = Named {
+            given: &options.database_url,
+            url: file.database_url,
+            entries: file.database,
+            password_file: password_file.map(PathBuf::as_path),
+        };
+        let databases = databases::read(named, poll, self::poll)?;
         let listen =
             given(&options.listen).or(given(&file.listen)).unwrap_or_else(|| LISTEN_DEFAULT.to_owned());
         let listen_anywhere = options.listen_anywhere || file.listen_anywhere.unwrap_or(false);
-        let poll = options.poll.or(file.poll).map_or(Ok(POLL_DEFAULT), poll)?;
         let console = options.console.or(file.console).unwrap_or_default();
         let tokens_file = options.tokens_file.as_ref().or(file.tokens_file.as_ref());
         let tokens = tokens_file.map(|path| Tokens::read(path)).transpose()?.unwrap_or_default();
@@ -122,10 +121,9 @@ impl Config {
         let session_idle = session_idle(options.session_idle_seconds.or(file.session_idle_seconds))?;
         let webhooks = webhooks::read(file.webhook)?;
         Ok(Config {
-            target,
+            databases,
             listen,
             listen_anywhere,
-            poll,
             console,
             tokens,
             console_hosts,
@@ -201,12 +199,12 @@ mod tests {
     use super::*;
 
     fn config(listen: &str, listen_anywhere: bool) -> Config {
-        let target = Target::read("postgres://u@localhost/d", None).expect("a URL");
+        let url = ["postgres://u@localhost/d".to_owned()];
+        let named = Named { given: &url, ..Named::default() };
         Config {
-            target,
+            databases: databases::read(named, POLL_DEFAULT, poll).expect("a database"),
             listen: listen.to_owned(),
             listen_anywhere,
-            poll: POLL_DEFAULT,
             console: ConsoleMode::default(),
             tokens: Tokens::default(),
             console_hosts: Vec::new(),

@@ -28,7 +28,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(4);
 pub async fn run(config: Config) -> Result<()> {
     let mut signals = Signals::catch()?;
     let config = Arc::new(config);
-    let target = Arc::new(config.target.clone());
+    let target = config.databases[0].target.clone();
     let poster = Poster::new(&config.webhooks)?;
     let listener = http::listen(&config).await?;
     let listening = listener.local_addr().map_or_else(|_| config.listen.clone(), |at| at.to_string());
@@ -40,7 +40,7 @@ pub async fn run(config: Config) -> Result<()> {
     let (stopper, shutdown) = shutdown::channel();
     let tally = Arc::new(Tally::default());
     let mut tasks = JoinSet::new();
-    tasks.spawn(Scheduler::new(target.clone(), shutdown.clone(), tally.clone()).run(config.poll));
+    tasks.spawn(Scheduler::new(target.clone(), shutdown.clone(), tally.clone()).run(config.databases[0].poll));
     tasks.spawn(outbox(&target, &shutdown, &tally).run());
     let link = SharedLink::new(target.clone(), Purpose::Pages);
     for webhook in config.webhooks.iter().cloned() {

@@ -93,7 +93,7 @@ pub async fn serve(
     shutdown: Shutdown,
     tally: Arc<Tally>,
 ) -> Result<()> {
-    let target = Arc::new(config.target.clone());
+    let target = config.databases[0].target.clone();
     let is_reached = listener.local_addr().is_ok_and(|address| !address.ip().is_loopback());
     let console = Console::new(&config, link.clone(), is_reached);
     let probe = Probe { link: Link::new(target, Purpose::Health), verdict: None };
