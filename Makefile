@@ -30,7 +30,7 @@ export PYTHONDONTWRITEBYTECODE = 1
 harness = $(PYTHON) tests/harness/run.py $(if $(PG),--pg $(PG)) $(if $(ONLY),--only $(ONLY))
 
 .DEFAULT_GOAL := help
-.PHONY: help python run check test test-fresh soak bench bench-books bench-lists bench-written bench-bloat page-times pictures accept install package test-packages \
+.PHONY: help python run check test test-fresh soak bench bench-books bench-lists bench-written bench-bloat bench-proxy page-times pictures accept install package test-packages \
 	test-containers release release-check fmt clean
 
 help:
@@ -52,6 +52,7 @@ help:
 	@echo "  make bench-books   sweeps, midnight and the daemon's memory at a million accounts"
 	@echo "  make bench-lists, make bench-written   campaign work in numbers; WAL and row widths beside 0.2.0"
 	@echo "  make bench-bloat   what an hour of full load leaves behind"
+	@echo "  make bench-proxy   reserve and dispatch through a proxy beside direct calls"
 	@echo "  make page-times, make pictures   how fast the console's pages are, and how they look"
 	@echo "  make install PG_CONFIG=/path/to/pg_config   build for your own server, install there"
 	@echo "  make package PG=18   .deb and .rpm for these versions (all without PG), and a source zip, in dist/"
@@ -96,6 +97,9 @@ bench-lists:
 
 bench-written:
 	@$(PYTHON) tests/bench/written.py $(BENCH)
+
+bench-proxy:
+	@$(PYTHON) tests/bench/proxy.py $(BENCH)
 
 bench-bloat:
 	@$(PYTHON) tests/bench/bloat.py $(BENCH)

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{account, doctor, run, status, tick};
+use crate::commands::{account, doctor, proxy_sql, run, status, tick};
 use crate::config::Config;
 use crate::config::options::Options;
 use crate::config::redact::redact;
@@ -65,6 +65,9 @@ enum Command {
     Account(account::Arguments),
     /// Check the installation and say what to do; status 1 if something is to be done
     Doctor,
+    /// Print the script that makes an empty database a proxy in front of the databases, its partitions; status 1
+    /// if something speaks against it
+    ProxySql(proxy_sql::Arguments),
 }
 
 /// Reads the command line and runs the command. The exit status is 0 if all is well, 1 if not, 2 if the
@@ -100,6 +103,7 @@ async fn execute(cli: Cli) -> Result<ExitCode> {
         Command::Tick => tick::tick(target).await,
         Command::Status(arguments) => status::show(&target, &arguments).await,
         Command::Account(arguments) => account::show(&target, &arguments).await,
+        Command::ProxySql(arguments) => proxy_sql::print(&config.databases, &arguments).await,
         Command::Doctor => doctor::examine(&target, &config.webhooks).await,
     }?;
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })

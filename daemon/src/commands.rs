@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod doctor;
+pub mod proxy_sql;
 pub mod run;
 pub mod status;
 pub mod tick;

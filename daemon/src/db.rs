@@ -6,6 +6,7 @@
 //! | [`status`], [`checkup`], [`guards`] | the commands `status` and `doctor` |
 //! | [`console`] | the console's other pages and the acts |
 //! | [`jobs`], [`outbox`], [`notifications`], [`numbers`] | the tasks: jobs, the breaker's lines, webhooks, `/metrics` |
+//! | [`proxy`] | the command `proxy-sql`: the partitions' catalog, and the script of a proxy |
 //! | [`zone`] | the time zone in which a reader sees instants |
 //! | [`cursor`] | a place in a list that is read page by page |
 
@@ -21,6 +22,7 @@ pub mod jobs;
 pub mod notifications;
 pub mod numbers;
 pub mod outbox;
+pub mod proxy;
 pub mod status;
 pub mod stopped;
 mod timestamp;

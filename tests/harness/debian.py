@@ -78,6 +78,11 @@ def pg_repack(install) -> Path:
     return root / f"usr/lib/postgresql/{install.major}/bin/pg_repack"
 
 
+def plproxy(install) -> None:
+    """The same with PL/Proxy."""
+    _into_copy(install, unpacked(f"postgresql-{install.major}-plproxy"), "plproxy")
+
+
 def _into_copy(install, root: Path, extension: str) -> None:
     """Copy an extension's library and scripts out of an unpacked package."""
     if not install.pkglibdir.resolve().is_relative_to(server_dir().resolve()):

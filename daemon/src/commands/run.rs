@@ -40,7 +40,8 @@ pub async fn run(config: Config) -> Result<()> {
     let (stopper, shutdown) = shutdown::channel();
     let tally = Arc::new(Tally::default());
     let mut tasks = JoinSet::new();
-    tasks.spawn(Scheduler::new(target.clone(), shutdown.clone(), tally.clone()).run(config.databases[0].poll));
+    tasks
+        .spawn(Scheduler::new(target.clone(), shutdown.clone(), tally.clone()).run(config.databases[0].poll));
     tasks.spawn(outbox(&target, &shutdown, &tally).run());
     let link = SharedLink::new(target.clone(), Purpose::Pages);
     for webhook in config.webhooks.iter().cloned() {

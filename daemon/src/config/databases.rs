@@ -109,9 +109,13 @@ pub fn read(
         databases.push((entry.called, name, Arc::new(target), poll));
     }
     let names = names(&databases)?;
-    let database = |((_, _, target, poll), name): ((String, Option<String>, Arc<Target>, Duration), String)| {
-        Database { name: name.into(), target, poll, is_one_of_several }
-    };
+    let database =
+        |((_, _, target, poll), name): ((String, Option<String>, Arc<Target>, Duration), String)| Database {
+            name: name.into(),
+            target,
+            poll,
+            is_one_of_several,
+        };
     Ok(databases.into_iter().zip(names).map(database).collect())
 }
 
@@ -241,7 +245,11 @@ mod tests {
     const POLL: Duration = Duration::from_secs(3);
 
     fn seconds(seconds: f64) -> Result<Duration> {
-        if seconds > 0.0 { Ok(Duration::from_secs_f64(seconds)) } else { Err(Error::Usage("poll".to_owned())) }
+        if seconds > 0.0 {
+            Ok(Duration::from_secs_f64(seconds))
+        } else {
+            Err(Error::Usage("poll".to_owned()))
+        }
     }
 
     fn given(values: &[&str]) -> Result<Vec<Database>> {
@@ -302,19 +310,29 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named_and_no_url_is_quoted() {
         for (said, expected) in [
-            (given(&["postgres://u:geheim@h/app", "postgres://v:geheim@h:5432/app"]), "are the same database, h:5432 (app)"),
+            (
+                given(&["postgres://u:geheim@h/app", "postgres://v:geheim@h:5432/app"]),
+                "are the same database, h:5432 (app)",
+            ),
             (given(&["postgres://u@h/app", "postgres://u:geheim@h:x/b"]), "database 2 of the list: "),
             (file("database = []"), "an empty list"),
-            (file("database_url = 'postgres://u@h/a'\n[[database]]\nurl = 'postgres://u@h/b'"), "leave one of the two out"),
+            (
+                file("database_url = 'postgres://u@h/a'\n[[database]]\nurl = 'postgres://u@h/b'"),
+                "leave one of the two out",
+            ),
             (file("[[database]]\nname = 'eu'"), "[[database]] number 1 (eu) has no url"),
             (file("[[database]]\nname = ' '\nurl = 'postgres://u@h/b'"), "1 to 64 characters"),
             (file("[[database]]\nname = 'eu'\npoll = 0.0\nurl = 'postgres://u@h/b'"), "number 1 (eu): poll"),
             (
-                file("[[database]]\nname = 'eu'\nurl = 'postgres://u@h/a'\n[[database]]\nname = 'eu'\nurl = 'postgres://u@h/b'"),
+                file(
+                    "[[database]]\nname = 'eu'\nurl = 'postgres://u@h/a'\n[[database]]\nname = 'eu'\nurl = 'postgres://u@h/b'",
+                ),
                 "have the same name, eu",
             ),
             (
-                file("[[database]]\nname = 'b'\nurl = 'postgres://u@h/a'\n[[database]]\nurl = 'postgres://u@h/b'"),
+                file(
+                    "[[database]]\nname = 'b'\nurl = 'postgres://u@h/a'\n[[database]]\nurl = 'postgres://u@h/b'",
+                ),
                 "have the same name, b",
             ),
         ] {

@@ -223,7 +223,11 @@ fn percent_decoded(text: &str) -> Result<String> {
 }
 
 /// libpq's `key = value` pairs; values may be in single quotes, with backslashes.
-fn keywords(text: &str) -> Result<Vec<(String, String)>> {
+///
+/// # Errors
+///
+/// [`Error::Usage`] if it has another form; the message quotes no part of it.
+pub fn keywords(text: &str) -> Result<Vec<(String, String)>> {
     let bad = || {
         Error::Usage(
             "the database is neither a URL such as postgres://user@host/database \

@@ -1,0 +1,255 @@
+//! The functions of a proxy: for each function of the API the statements that make it, by its rule.
+
+mod everywhere;
+mod split;
+
+use super::catalog::{Field, Function};
+use super::rules::{self, Rule};
+use super::text::{literal, name};
+
+/// The SQLSTATE of what does not go through a proxy.
+const NOT_THROUGH_A_PROXY: &str = "SG402";
+/// What every function of the API is: it runs with the owner's right to connect, whatever the caller's path is.
+const DEFINER: &str = "SECURITY DEFINER\nSET search_path = pg_catalog, pg_temp";
+
+/// A function to be made.
+#[derive(Debug)]
+pub struct Made {
+    /// `FUNCTION schema.name(types)`, as DROP takes it.
+    pub object: String,
+    /// What `CREATE OR REPLACE` cannot change: arguments and result.
+    pub signature: String,
+    /// The statement.
+    pub statement: String,
+}
+
+/// A function of the schema `sendgate_proxy`, or of the API.
+struct Shape<'a> {
+    schema: &'a str,
+    name: String,
+    arguments: String,
+    types: Vec<&'a str>,
+    result: String,
+}
+
+impl Shape<'_> {
+    fn make(self, language: &str, is_definer: bool, body: &str) -> Made {
+        let object = format!("FUNCTION {}.{}({})", self.schema, self.name, self.types.join(", "));
+        let signature = format!("({}) RETURNS {}", self.arguments, self.result);
+        let how = if is_definer {
+            format!("LANGUAGE {language}\n{DEFINER}")
+        } else {
+            format!("LANGUAGE {language}")
+        };
+        let statement = format!(
+            "CREATE OR REPLACE FUNCTION {}.{}{signature}\n{how}\nAS $proxy$\n{body}\n$proxy$;",
+            self.schema, self.name
+        );
+        Made { object, signature, statement }
+    }
+}
+
+/// The functions that make one of the API, itself last.
+pub fn make(function: &Function, rule: Rule) -> Vec<Made> {
+    match rule {
+        Rule::Account(argument) => by_account(function, argument),
+        Rule::AccountOrAll(argument) => everywhere::on_each(function, Some(argument), None),
+        Rule::All => everywhere::on_each(function, None, None),
+        Rule::WhereKnown(state) => everywhere::on_each(function, None, Some(state)),
+        Rule::Sum(argument) => everywhere::sum(function, argument),
+        Rule::AllTrue => everywhere::true_on_one(function),
+        Rule::Rows => vec![plain(function, "RUN ON ALL;")],
+        Rule::Any => vec![plain(function, "RUN ON ANY;")],
+        Rule::Dispatch => {
+            vec![plain(function, "RUN ON sendgate_proxy.place_of_dispatch(account_id, request_id);")]
+        }
+        Rule::Split { required, accounts, fill } => split::make(function, required, accounts, fill),
+        Rule::Refused(reason, hint) => vec![refused(function, reason, hint)],
+    }
+}
+
+/// The role with which a partition is asked: the weakest that may call it.
+fn server(function: &Function) -> &'static str {
+    let has = |role: &str| function.roles.iter().any(|found| found == role);
+    ["sendgate_sender", "sendgate_reader"].into_iter().find(|role| has(role)).unwrap_or("sendgate_operator")
+}
+
+/// Whether the partition is told who calls, for its logs.
+fn names_its_actor(function: &Function) -> bool {
+    rules::NAMES_ITS_ACTOR.contains(&function.name.as_str()) || server(function) == "sendgate_operator"
+}
+
+/// The function of the API, under its own name.
+fn api<'a>(function: &'a Function, result: &str) -> Shape<'a> {
+    Shape {
+        schema: "sendgate",
+        name: name(&function.name),
+        arguments: function.arguments.clone(),
+        types: function.inputs.iter().map(|input| input.kind.as_str()).collect(),
+        result: result.to_owned(),
+    }
+}
+
+/// A call that is passed on as it is.
+fn plain(function: &Function, run: &str) -> Made {
+    let body = format!("    CLUSTER '{}';\n    {run}", server(function));
+    api(function, &function.result).make("plproxy", true, &body)
+}
+
+fn by_account(function: &Function, argument: &str) -> Vec<Made> {
+    if rules::LOOKS_AT_ITS_CALLER.contains(&function.name.as_str()) {
+        return by_caller(function, argument);
+    }
+    if !names_its_actor(function) {
+        return vec![plain(function, &format!("RUN ON sendgate_proxy.place({argument});"))];
+    }
+    let run = format!("RUN ON sendgate_proxy.place({});", place_of(function, argument));
+    let (inner, call) = acting(function, &function.name, server(function), false, &run, &scalar(function));
+    let outer = api(function, &function.result).make("sql", true, &format!("    SELECT {call};"));
+    vec![inner, outer]
+}
+
+/// An operator's call goes to the partition as an operator's, any other's as a sender's.
+fn by_caller(function: &Function, argument: &str) -> Vec<Made> {
+    let run = format!("RUN ON sendgate_proxy.place({});", place_of(function, argument));
+    let inner = |role: &str| {
+        acting(
+            function,
+            &format!("{}_as_{role}", function.name),
+            &format!("sendgate_{role}"),
+            false,
+            &run,
+            &scalar(function),
+        )
+    };
+    let ((as_sender, sends), (as_operator, operates)) = (inner("sender"), inner("operator"));
+    let body = format!(
+        "DECLARE
+    caller name := CASE pg_catalog.current_setting('role')
+                       WHEN 'none' THEN session_user ELSE pg_catalog.current_setting('role')::name END;
+BEGIN
+    IF pg_catalog.pg_has_role(caller, 'sendgate_operator', 'USAGE')
+        OR pg_catalog.pg_has_role(caller, 'sendgate_daemon', 'USAGE')
+    THEN
+        RETURN {operates};
+    END IF;
+    RETURN {sends};
+END"
+    );
+    vec![as_sender, as_operator, api(function, &function.result).make("plpgsql", true, &body)]
+}
+
+/// The result of a function without OUT arguments, or the table of those.
+fn scalar(function: &Function) -> String {
+    match function.outputs.as_slice() {
+        [] => function.result_type.clone(),
+        outputs => table(outputs),
+    }
+}
+
+fn table(columns: &[Field]) -> String {
+    let columns: Vec<_> = columns.iter().map(|one| format!("{} {}", name(&one.name), one.kind)).collect();
+    format!("TABLE({})", columns.join(", "))
+}
+
+/// The function that passes a call on with the caller's name, and the call of it. With `placed` it takes the
+/// partition's number as second argument.
+fn acting(
+    function: &Function,
+    inner: &str,
+    server: &str,
+    placed: bool,
+    run: &str,
+    result: &str,
+) -> (Made, String) {
+    let mut arguments = vec!["actor text".to_owned()];
+    let mut types = vec!["text"];
+    let mut passed = vec!["session_user::text".to_owned()];
+    if placed {
+        arguments.push("place integer".to_owned());
+        types.push("integer");
+        passed.push("place".to_owned());
+    }
+    let first = arguments.len() + 1;
+    for (n, input) in function.inputs.iter().enumerate() {
+        arguments.push(format!("a{} {}", n + 1, input.kind));
+        types.push(&input.kind);
+        passed.push(format!("${}", n + 1));
+    }
+    let forwarded: Vec<_> = (first..first + function.inputs.len()).map(|n| format!("${n}")).collect();
+    let (columns, row) = match function.outputs.as_slice() {
+        [] => ("q.r".to_owned(), "r"),
+        outputs => (
+            outputs.iter().map(|one| format!("q.{}", quoted(&one.name))).collect::<Vec<_>>().join(", "),
+            "r.*",
+        ),
+    };
+    let body = format!(
+        "    CLUSTER '{server}';
+    {run}
+    SELECT {columns}
+    FROM pg_catalog.set_config('sendgate.actor', $1, true) AS s,
+         LATERAL (SELECT {row} FROM sendgate.{}({}) AS r WHERE s IS NOT NULL OFFSET 0) AS q;",
+        name(&function.name),
+        forwarded.join(", "),
+    );
+    let inner = name(inner);
+    let call = format!("sendgate_proxy.{inner}({})", passed.join(", "));
+    let shape = Shape {
+        schema: "sendgate_proxy",
+        name: inner,
+        arguments: arguments.join(", "),
+        types,
+        result: result.to_owned(),
+    };
+    (shape.make("plproxy", false, &body), call)
+}
+
+/// How the inner function calls an argument of the API's.
+fn place_of(function: &Function, argument: &str) -> String {
+    let place = function.inputs.iter().position(|input| input.name == argument);
+    format!("a{}", place.map_or(1, |n| n + 1))
+}
+
+/// The arguments under names that mean nothing.
+fn numbered(function: &Function) -> String {
+    let arguments: Vec<_> =
+        function.inputs.iter().enumerate().map(|(n, input)| format!("a{} {}", n + 1, input.kind)).collect();
+    arguments.join(", ")
+}
+
+fn passed(function: &Function) -> String {
+    (1..=function.inputs.len()).map(|n| format!("${n}")).collect::<Vec<_>>().join(", ")
+}
+
+fn refused(function: &Function, reason: &str, hint: &str) -> Made {
+    let body = format!(
+        "BEGIN
+    RAISE EXCEPTION USING
+        ERRCODE = '{NOT_THROUGH_A_PROXY}',
+        MESSAGE = {},
+        DETAIL = {},
+        HINT = {};
+END",
+        literal(&format!("{} does not go through a proxy", function.name)),
+        literal(reason),
+        literal(hint),
+    );
+    if function.kind != "p" {
+        return api(function, &function.result).make("plpgsql", true, &body);
+    }
+    let signature = format!("({})", function.arguments);
+    let own = name(&function.name);
+    Made {
+        object: format!("PROCEDURE sendgate.{own}({})", function.identity),
+        statement: format!(
+            "CREATE OR REPLACE PROCEDURE sendgate.{own}{signature}\nLANGUAGE plpgsql\nAS $proxy$\n{body}\n$proxy$;"
+        ),
+        signature,
+    }
+}
+
+/// A name in quotes: PL/Proxy takes a word that is one of its arguments for that argument.
+pub fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('"', "\"\""))
+}

@@ -1,0 +1,1 @@
+"""Accounts that are removed, and prospects that are forgotten."""
