@@ -97,6 +97,10 @@ pub fn main() -> ExitCode {
 
 async fn execute(cli: Cli) -> Result<ExitCode> {
     let config = Config::read(&cli.options)?;
+    if config.databases.len() > 1 && !matches!(cli.command, Command::ProxySql(_)) {
+        let hint = "only proxy-sql takes several databases: run a daemon for each of them";
+        return Err(Error::Usage(hint.to_owned()));
+    }
     let target = config.databases[0].target.clone();
     let all_well = match cli.command {
         Command::Run => run::run(config).await.map(|()| true),

@@ -38,10 +38,8 @@ pub enum Rule {
     Refused(&'static str, &'static str),
 }
 
-const JOBS: (&str, &str) = (
-    "The jobs and the outboxes belong to a database of their own.",
-    "Run sendgated with the address of every partition.",
-);
+const JOBS: (&str, &str) =
+    ("The jobs and the outboxes belong to a database of their own.", "Run sendgated for every partition.");
 const TRIGGERS: (&str, &str) = (
     "A trigger guards a table in the database of its accounts, and a proxy has none.",
     "Call reserve, confirm and rollback, or keep the table on the partitions.",
