@@ -61,7 +61,7 @@ pub async fn print(databases: &[Database], arguments: &Arguments) -> Result<bool
     for (n, database) in databases.iter().enumerate() {
         let called = format!("p{n}, {}", database.target.place());
         let session = Session::open(&database.target, Purpose::Command).await?;
-        let identity = session.identity().await?;
+        let identity = session.partition().await?;
         if identity.version.is_none() {
             faults.push(format!("{called}: sendgate is not installed there; CREATE EXTENSION sendgate"));
             session.close().await;

@@ -215,7 +215,7 @@ pub struct Login {
 
 impl Session {
     /// Which database this is.
-    pub async fn identity(&self) -> Result<Identity> {
+    pub async fn partition(&self) -> Result<Identity> {
         let row = self.row("asking a partition who it is", IDENTITY, &[]).await?;
         Ok(Identity { version: row.get(0), system_identifier: row.get(1), oid: row.get(2), name: row.get(3) })
     }
