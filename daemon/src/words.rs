@@ -17,7 +17,7 @@ pub fn explained(reason: &str) -> &str {
         "action_cooldown" => "this action cools down",
         "outside_sending_window" => "it is outside its sending window",
         "prospect_suppressed" => "this prospect wants no contact",
-        "operation_in_flight" => "an operation for this prospect is in flight",
+        "operation_in_flight" => "the outcome of an earlier one for this prospect is not known yet",
         "prospect_cooldown" => "this prospect was written to a short while ago",
         "pacing" => "its last send was a moment ago",
         "weekly_cap_reached" => "its weekly cap is reached",

@@ -9,7 +9,7 @@ use axum::http::Uri;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Answer, Page, ROWS_MAX, read_cursor, rendered};
+use super::{Answer, Page, ROWS_MAX, read_cursor, rendered, spoken};
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::Untrusted;
@@ -56,10 +56,7 @@ impl LogPage {
 
     /// A value of the log, cut if it is long.
     fn value(&self, value: &Value) -> Untrusted {
-        let text = match value {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
+        let text = told(value);
         let cut: String = text.chars().take(VALUE_CHARACTERS_MAX).collect();
         Untrusted::from(if cut.len() < text.len() { format!("{cut}…") } else { cut })
     }
@@ -104,7 +101,35 @@ pub async fn show(
     }))
 }
 
+/// A value as people read it: names without underscores, and a dash for none.
+fn told(value: &Value) -> String {
+    match value {
+        Value::Null => "–".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(values) => values.iter().map(told).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => {
+            let field = |(name, value): (&String, &Value)| format!("{}: {}", spoken(name), told(value));
+            fields.iter().map(field).collect::<Vec<_>>().join("; ")
+        }
+        other => other.to_string(),
+    }
+}
+
 /// An empty field asks for nothing.
 fn named(text: &str) -> Option<&str> {
     Some(text).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn values_are_told_without_braces() {
+        assert_eq!(told(&json!("paused")), "paused");
+        assert_eq!(told(&json!({"daily_cap": 15, "weekly_cap": null})), "daily cap: 15; weekly cap: –");
+        assert_eq!(told(&json!({"window_days": [1, 2], "ramp": true})), "ramp: true; window days: 1, 2");
+    }
 }

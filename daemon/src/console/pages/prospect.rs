@@ -94,7 +94,8 @@ impl ProspectPage {
         let open = |attempt: &&Attempt| matches!(attempt.state.as_str(), "reserved" | "indeterminate");
         let unknown = self.found.attempts.iter().filter(open).count();
         if unknown > 0 {
-            said.push(format!("Of {unknown} more it is not known yet whether {} sent.", was(unknown)));
+            let of = if delivered.is_empty() { attempts(unknown) } else { format!("{unknown} more") };
+            said.push(format!("Of {of} it is not known yet whether {} sent.", was(unknown)));
         }
         let failed = self.found.attempts.iter().filter(|attempt| attempt.state == "released").count();
         if failed > 0 {

@@ -32,6 +32,13 @@ pub struct Held {
     pub way: Option<(&'static str, String, Option<&'static str>)>,
 }
 
+impl Held {
+    /// Whether a person wants it so: then the way out is not what comes first.
+    pub fn is_by_choice(&self) -> bool {
+        self.by.is_some()
+    }
+}
+
 /// What holds sends to the prospect back, the suppression first.
 pub fn held(id: &str, found: &Prospect, now: Timestamp) -> Vec<Held> {
     let suppression = found.suppression.as_ref().filter(|suppression| suppression.holds(now));
