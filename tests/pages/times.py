@@ -70,7 +70,7 @@ def main() -> int:
     print(f"\n| page, {of} | median ms | worst ms of {options.rounds} |\n| --- | ---: | ---: |")
     for name, taken in times.items():
         print(f"| {name} | {statistics.median(taken):.1f} | {max(taken):.1f} |")
-    print(f"\nIt took {(time.monotonic() - began) / 60:.0f} minutes.")
+    print(f"\nIt took {(time.monotonic() - began) / 60:.1f} min.")
     return 0
 
 
