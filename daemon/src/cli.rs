@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{account, doctor, proxy_sql, run, status, tick};
+use crate::commands::{account, check_config, doctor, proxy_sql, run, status, tick};
 use crate::config::Config;
 use crate::config::options::Options;
 use crate::config::redact::redact;
@@ -41,7 +41,11 @@ The console: open the address of --listen in a browser. To act on accounts, sign
 Flags win over the environment, the environment over the file. The file is TOML with the keys
 database_url, password_file, listen, listen_anywhere, poll, console, tokens_file, console_hosts,
 session_idle_seconds; a table [[webhook]] for each address that is told of events: url, events,
-secret_file, format, name, retry_seconds, timeout_seconds.";
+secret_file, format, name, retry_seconds, timeout_seconds.
+
+Several databases: --database-url several times, several URLs in SENDGATED_DATABASE_URL, one a line, or
+a table [[database]] for each in the file (url, name, password_file, poll) instead of database_url.
+sendgated check-config shows the list.";
 
 /// Keeps sendgate's books straight, prints its breaker's lines, and shows operators what happens.
 #[derive(Debug, Parser)]
@@ -65,6 +69,9 @@ enum Command {
     Account(account::Arguments),
     /// Check the installation and say what to do; status 1 if something is to be done
     Doctor,
+    /// Read the configuration, ask each database who it is, show the list, and start nothing; status 2 if
+    /// the configuration is wrong, 1 if a database cannot be asked
+    CheckConfig,
     /// Print the script that makes an empty database a proxy in front of the databases, its partitions; status 1
     /// if something speaks against it
     ProxySql(proxy_sql::Arguments),
@@ -79,6 +86,9 @@ pub fn main() -> ExitCode {
     };
     // A command's result is on its output, so its log is for warnings only.
     logging::start(if matches!(cli.command, Command::Run) { "info" } else { "warn" });
+    if let Some(error) = lost(&cli, std::env::args()) {
+        return failed(&error);
+    }
     if !cli.options.database_url.is_empty() && password_in_arguments(std::env::args()) {
         tracing::warn!(
             "a password on the command line can be read by every user of this machine; \
@@ -97,18 +107,14 @@ pub fn main() -> ExitCode {
 
 async fn execute(cli: Cli) -> Result<ExitCode> {
     let config = Config::read(&cli.options)?;
-    if config.databases.len() > 1 && !matches!(cli.command, Command::ProxySql(_)) {
-        let hint = "only proxy-sql takes several databases: run a daemon for each of them";
-        return Err(Error::Usage(hint.to_owned()));
-    }
-    let target = config.databases[0].target.clone();
     let all_well = match cli.command {
         Command::Run => run::run(config).await.map(|()| true),
-        Command::Tick => tick::tick(target).await,
-        Command::Status(arguments) => status::show(&target, &arguments).await,
-        Command::Account(arguments) => account::show(&target, &arguments).await,
+        Command::Tick => tick::tick(&config.databases).await,
+        Command::Status(arguments) => status::show(&config.databases, &arguments).await,
+        Command::Account(arguments) => account::show(&config.databases, &arguments).await,
+        Command::Doctor => doctor::examine(&config.databases, &config.webhooks).await,
         Command::ProxySql(arguments) => proxy_sql::print(&config.databases, &arguments).await,
-        Command::Doctor => doctor::examine(&target, &config.webhooks).await,
+        Command::CheckConfig => check_config::show(&config).await,
     }?;
     Ok(if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
@@ -132,6 +138,17 @@ fn failed(error: &Error) -> ExitCode {
         Error::Usage(_) => ExitCode::from(2),
         _ => ExitCode::FAILURE,
     }
+}
+
+/// The error of databases that are named before the command as well as after it: the parser keeps only the latter.
+fn lost(cli: &Cli, arguments: impl Iterator<Item = String>) -> Option<Error> {
+    let flag = |argument: &String| argument == "--database-url" || argument.starts_with("--database-url=");
+    let named = arguments.take_while(|argument| argument != "--").filter(flag).count();
+    (named > cli.options.database_url.len()).then(|| {
+        Error::Usage(format!(
+            "--database-url is given {named} times, on both sides of the command: give all of them after it"
+        ))
+    })
 }
 
 /// Whether some argument is, or holds, a connection string with a password.

@@ -79,7 +79,7 @@ struct File {
     tokens_file: Option<PathBuf>,
     console_hosts: Option<Vec<String>>,
     session_idle_seconds: Option<u32>,
-    database: Option<Vec<databases::Entry>>,
+    database: databases::Entries,
     #[serde(default)]
     webhook: Vec<webhooks::Entry>,
 }

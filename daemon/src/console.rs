@@ -10,6 +10,7 @@
 //! | [`lists`] | the lists as JSON and CSV |
 //! | [`kind`] | the closed list of acts |
 //! | [`chart`], [`month`] | an account's day and its last 30 days as drawings |
+//! | [`scope`], [`places`] | which of several databases a page is about, and which one an address means |
 //! | [`zones`], [`links`], [`span`] | the reader's time zone, addresses within the console, times in them |
 //!
 //! To add a page: a file in `pages`, its template, its route below, its statements in `db`.
@@ -24,11 +25,14 @@ pub mod links;
 pub mod lists;
 pub mod month;
 pub mod pages;
+pub mod places;
+pub mod scope;
 pub mod sessions;
 pub mod sign_in;
 pub mod span;
 pub mod zones;
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
@@ -40,8 +44,9 @@ use tokio_postgres::error::SqlState;
 
 use crate::config::tokens::Tokens;
 use crate::config::{Config, ConsoleMode};
+use crate::db::Session;
 use crate::db::console::fleet::Fleet;
-use crate::db::{Session, SharedLink};
+use crate::db::served::{Member, Members};
 use crate::error::Result;
 use acts::Desk;
 use attempts::Attempts;
@@ -54,15 +59,15 @@ const BODY_BYTES_MAX: usize = 32 * 1024;
 /// The state that all pages share.
 #[derive(Debug)]
 pub struct Console {
-    link: SharedLink,
+    members: Members,
     tokens: Tokens,
     sessions: Mutex<Sessions>,
     attempts: Mutex<Attempts>,
     bearers: Mutex<Attempts>,
     desk: Mutex<Desk>,
     zones: Mutex<Zones>,
-    /// All accounts together as they were counted last; none if that took too long.
-    fleet: Mutex<Option<Arc<Fleet>>>,
+    /// All accounts of each database together as they were counted last, by its name.
+    fleets: Mutex<HashMap<Arc<str>, Arc<Fleet>>>,
     /// Host names that it answers to, besides addresses and localhost.
     hosts: Vec<String>,
     /// Whether only signed-in operators see it.
@@ -71,16 +76,16 @@ pub struct Console {
 
 impl Console {
     /// The console of this configuration. If other machines reach it, only signed-in operators see it.
-    pub fn new(config: &Config, link: SharedLink, is_reached: bool) -> Arc<Console> {
+    pub fn new(config: &Config, members: Members, is_reached: bool) -> Arc<Console> {
         Arc::new(Console {
-            link,
+            members,
             tokens: config.tokens.clone(),
             sessions: Mutex::new(Sessions::new(config.session_idle)),
             attempts: Mutex::default(),
             bearers: Mutex::default(),
             desk: Mutex::default(),
             zones: Mutex::default(),
-            fleet: Mutex::default(),
+            fleets: Mutex::default(),
             hosts: config.console_hosts.clone(),
             is_closed: is_reached || config.console == ConsoleMode::SignedIn,
         })
@@ -106,14 +111,16 @@ impl Console {
         self.desk.lock().expect("no thread panics while it holds this")
     }
 
-    /// One turn on the connection that all pages share: waits for it, asks, and lets it go.
+    /// One turn on the connection that all pages of a database share: waits for it, asks, and lets it go. The database is
+    /// the one that the page is about.
     ///
     /// # Errors
     ///
     /// [`Error::Busy`](crate::error::Error::Busy) if the other pages need it for too long; else those of
     /// `ask`. After an error that ends the session, the next turn makes a new one.
     async fn turn<T>(&self, ask: impl AsyncFnOnce(&Session) -> Result<T>) -> Result<T> {
-        let mut link = self.link.turn().await?;
+        let member = self.one().clone();
+        let mut link = member.pages.turn().await?;
         let answer = match link.session().await {
             Ok(session) => ask(session).await,
             Err(error) => Err(error),
@@ -121,16 +128,19 @@ impl Console {
         link.settled(answer).await
     }
 
-    /// All accounts together, counted anew unless the last answer is fresh; none if counting took too long for a page.
-    async fn fleet(&self, session: &Session) -> Result<Option<Arc<Fleet>>> {
-        let known = self.fleet.lock().expect("no thread panics while it holds this").clone();
+    /// All accounts of a database together, counted anew unless the last answer is fresh; none if counting took too long
+    /// for a page.
+    async fn fleet(&self, session: &Session, member: &Member) -> Result<Option<Arc<Fleet>>> {
+        let known =
+            self.fleets.lock().expect("no thread panics while it holds this").get(&member.name).cloned();
         if let Some(fleet) = known.filter(|fleet| fleet.is_fresh(Instant::now())) {
             return Ok(Some(fleet));
         }
         match session.fleet().await {
             Ok(fleet) => {
                 let fleet = Arc::new(fleet);
-                *self.fleet.lock().expect("no thread panics while it holds this") = Some(fleet.clone());
+                let mut fleets = self.fleets.lock().expect("no thread panics while it holds this");
+                fleets.insert(member.name.clone(), fleet.clone());
                 Ok(Some(fleet))
             }
             Err(error) if error.code() == Some(&SqlState::QUERY_CANCELED) => Ok(None),
@@ -140,7 +150,7 @@ impl Console {
 
     /// Forgets how all accounts stood: an operator changed something.
     fn forget_fleet(&self) {
-        *self.fleet.lock().expect("no thread panics while it holds this") = None;
+        self.fleets.lock().expect("no thread panics while it holds this").clear();
     }
 
     /// Waits for acts that are under way, for at most a second.

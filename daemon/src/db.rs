@@ -3,16 +3,18 @@
 //! | file | statements of |
 //! | --- | --- |
 //! | [`account`], [`cooldowns`], [`why`], [`stopped`], [`alerts`], [`heartbeats`] | rows that commands and console both show |
-//! | [`status`], [`checkup`], [`guards`] | the commands `status` and `doctor` |
+//! | [`status`], [`checkup`], [`guards`], [`compare`] | the commands `status` and `doctor` |
 //! | [`console`] | the console's other pages and the acts |
 //! | [`jobs`], [`outbox`], [`notifications`], [`numbers`] | the tasks: jobs, the breaker's lines, webhooks, `/metrics` |
 //! | [`proxy`] | the command `proxy-sql`: the partitions' catalog, and the script of a proxy |
 //! | [`zone`] | the time zone in which a reader sees instants |
+//! | [`served`] | several databases, one beside the other |
 //! | [`cursor`] | a place in a list that is read page by page |
 
 pub mod account;
 pub mod alerts;
 pub mod checkup;
+pub mod compare;
 pub mod console;
 pub mod cooldowns;
 pub mod cursor;
@@ -23,6 +25,7 @@ pub mod notifications;
 pub mod numbers;
 pub mod outbox;
 pub mod proxy;
+pub mod served;
 pub mod status;
 pub mod stopped;
 mod timestamp;

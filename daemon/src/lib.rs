@@ -7,7 +7,7 @@
 //! | room | what it does |
 //! | --- | --- |
 //! | [`cli`] | reads the command line and calls one command |
-//! | [`commands`] | `run`, `tick`, `status`, `account`, `doctor`, `proxy-sql` |
+//! | [`commands`] | `run`, `tick`, `status`, `account`, `doctor`, `check-config`, `proxy-sql` |
 //! | [`tasks`] | the tasks of `run`: jobs, the breaker's lines, HTTP, metrics |
 //! | [`console`] | the operators' pages |
 //! | [`db`] | the only room that knows SQL |

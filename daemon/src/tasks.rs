@@ -5,6 +5,7 @@
 //! | [`scheduler`] | runs the jobs that are due |
 //! | [`outbox`] | prints the breaker's lines |
 //! | [`notifications`] | posts events to webhooks |
+//! | [`watch`] | asks each of several databases whether it can be used |
 //! | [`http`] | serves `/metrics`, the health pages and the console |
 //! | [`metrics`], [`tally`] | the page of `/metrics`, and this process's own counters |
 
@@ -14,3 +15,4 @@ pub mod notifications;
 pub mod outbox;
 pub mod scheduler;
 pub mod tally;
+pub mod watch;

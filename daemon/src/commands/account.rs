@@ -1,28 +1,28 @@
-//! `account NAME`: whether it can send now, and if not, until when, why, and what can be done.
+//! `account NAME`: whether it can send now, and if not, until when, why, and what can be done; wherever it is.
+
+mod found;
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use clap::Args;
 use serde::{Serialize, Serializer};
 use tokio_postgres::error::SqlState;
 
-use crate::config::target::Target;
+use crate::config::databases::Database;
 use crate::db::account::{Account, Breaker, BreakerChange, Correction, Counter, Decision, Skips, Unresolved};
 use crate::db::alerts::Alert;
 use crate::db::cooldowns::CooldownChange;
+use crate::db::served::{Reached, close, reach};
 use crate::db::status::AccountCard;
-use crate::db::why::{Named, Why, causes};
+use crate::db::why::{Why, causes};
 use crate::db::{Purpose, Session, Timestamp, Untrusted};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::terminal::{Style, Tone, json_line, print, stripped};
 use crate::words::explained;
+use found::{Found, find, no_account};
 
 /// Most rows of each list that are shown.
 const ROWS_MAX: i64 = 5;
-
-/// Most accounts that are named where a text means several.
-const NAMED_MAX: i64 = 10;
 
 /// The arguments of `account`.
 #[derive(Args, Debug)]
@@ -38,6 +38,15 @@ pub struct Arguments {
 /// Everything that is shown.
 #[derive(Serialize)]
 struct Report {
+    /// The database that it is in, where several are served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    database: Option<String>,
+    /// The other databases that have an account of this id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    also_in: Option<Vec<String>>,
+    /// Databases that cannot be asked whether they have it, too.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    not_asked: Option<Vec<String>>,
     /// The clock by which all of it is read.
     #[serde(serialize_with = "to_the_second")]
     at: Timestamp,
@@ -53,61 +62,44 @@ struct Report {
     account: Account,
 }
 
-/// Shows it and answers true.
+/// Shows it; of an account that is in two databases both. Answers whether it is in one alone, as far as all could be
+/// asked.
 ///
 /// # Errors
 ///
 /// [`Error::Usage`] if there is no such account.
-pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
-    let session = Session::open(target, Purpose::Command).await?;
-    let found = found(&session, &arguments.account).await;
-    let report = match &found {
-        Ok(id) => report(&session, id).await?,
-        Err(_) => None,
-    };
-    session.close().await;
-    found?;
-    let Some(report) = report else { return Err(no_account(&arguments.account)) };
-    if arguments.json {
-        print(&json_line(&report));
-    } else {
-        print(&as_text(Style::of_stdout(), &report));
+pub async fn show(databases: &[Database], arguments: &Arguments) -> Result<bool> {
+    let reached = reach(databases, Purpose::Command).await?;
+    let reports = reports(&reached, &arguments.account).await;
+    close(reached).await;
+    let reports = reports?;
+    let mut out = String::new();
+    for report in &reports {
+        if arguments.json {
+            out += &json_line(report);
+        } else {
+            out += &as_text(Style::of_stdout(), report);
+        }
     }
-    Ok(true)
+    print(&out);
+    Ok(reports.len() == 1 && reports.iter().all(|report| report.not_asked.is_none()))
 }
 
-/// The id of the account that the text means: one of exactly that id, or the only one that has it in its id or
-/// name.
-///
-/// # Errors
-///
-/// [`Error::Usage`] if it means none, or several, which it then names.
-async fn found(session: &Session, text: &str) -> Result<String> {
-    if session.is_known(text).await? {
-        return Ok(text.to_owned());
+async fn reports(reached: &[Reached], text: &str) -> Result<Vec<Report>> {
+    let Found { id, places, not_asked } = find(reached, text).await?;
+    let mut reports = Vec::with_capacity(places.len());
+    for place in &places {
+        let one = &reached[*place];
+        let Ok(session) = &one.session else { continue };
+        let Some(mut found) = report(session, &id).await? else { continue };
+        found.database = one.label.as_ref().map(ToString::to_string);
+        let others = places.iter().filter(|other| *other != place);
+        let others: Vec<String> = others.map(|other| reached[*other].name.to_string()).collect();
+        found.also_in = Some(others).filter(|others| !others.is_empty());
+        found.not_asked = Some(not_asked.clone()).filter(|names| !names.is_empty());
+        reports.push(found);
     }
-    let named = session.accounts_named(text, NAMED_MAX + 1).await?;
-    match named.as_slice() {
-        [] => Err(no_account(text)),
-        [one] => Ok(one.id.clone()),
-        several => Err(Error::Usage(several_of(text, several))),
-    }
-}
-
-fn no_account(text: &str) -> Error {
-    Error::Usage(format!("there is no account {}; sendgated status lists them", stripped(text)))
-}
-
-fn several_of(text: &str, named: &[Named]) -> String {
-    let mut out = format!("several accounts have {} in their id or name:", stripped(text));
-    for account in named.iter().take(NAMED_MAX as usize) {
-        let name = account.name.as_ref().map_or_else(String::new, |name| format!(" ({})", shown(name)));
-        out += &format!("\n  {}{name}", stripped(&account.id));
-    }
-    if named.len() as i64 > NAMED_MAX {
-        out += "\n  …";
-    }
-    out
+    if reports.is_empty() { Err(no_account(text, &not_asked)) } else { Ok(reports) }
 }
 
 async fn report(session: &Session, id: &str) -> Result<Option<Report>> {
@@ -118,7 +110,8 @@ async fn report(session: &Session, id: &str) -> Result<Option<Report>> {
     };
     let decisions = granted(session.account_decisions(id).await)?;
     let why = granted(session.account_why(id).await)?;
-    Ok(Some(Report { at, observed, card, decisions, why, account }))
+    let (database, also_in, not_asked) = (None, None, None);
+    Ok(Some(Report { database, also_in, not_asked, at, observed, card, decisions, why, account }))
 }
 
 /// An answer; none if this login may not ask.
@@ -145,11 +138,27 @@ fn by_action<S: Serializer>(
 }
 
 fn as_text(style: Style, report: &Report) -> String {
-    let Report { at, observed, card, decisions, why, account } = report;
+    let Report { at, observed, card, decisions, why, account, .. } = report;
     let (id, name, tier) = (shown(&card.account_id), shown_or_nothing(&card.display_name), shown(&card.tier));
     let observed = if *observed { ", only observed" } else { "" };
-    let title = format!("{id} {name} ({tier}, {}{observed}) at {}", card.status, at.to_iso());
-    let mut out = format!("{}\n\n", style.paint(title.trim(), Tone::Strong));
+    let database =
+        report.database.as_ref().map_or_else(String::new, |name| format!(", database {}", stripped(name)));
+    let title = format!("{id} {name} ({tier}, {}{observed}{database}) at {}", card.status, at.to_iso());
+    let mut out = format!("{}\n", style.paint(title.trim(), Tone::Strong));
+    if let Some(others) = &report.also_in {
+        let text = format!(
+            "this id is also in the database {}: its caps exist twice, and both may send. Find out which one the \
+             application sends through; in the other, SELECT sendgate.remove_account('{}', '…')",
+            stripped(&others.join(", ")),
+            id.replace('\'', "''"),
+        );
+        out += &style.lines(&text, Tone::Bad, 0);
+    }
+    if let Some(names) = &report.not_asked {
+        let text = format!("not asked whether they have it, too: {}", stripped(&names.join(", ")));
+        out += &style.lines(&text, Tone::Notable, 0);
+    }
+    out += "\n";
     match why {
         Some(lines) => {
             for line in lines {

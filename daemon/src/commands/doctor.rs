@@ -1,13 +1,14 @@
 //! `doctor`: checks the installation and says what to do.
 
+mod between;
 mod webhooks;
 
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use crate::config::target::Target;
+use crate::config::databases::Database;
 use crate::config::webhooks::Webhook;
 use crate::db::checkup::Server;
+use crate::db::served::{Reached, close, reach};
 use crate::db::{Purpose, Session};
 use crate::error::Result;
 use crate::terminal::{Style, Tone, print, stripped};
@@ -50,7 +51,11 @@ impl Findings {
         self.0.iter().all(|finding| finding.tone != Tone::Bad)
     }
 
-    fn show(&self, style: Style) -> String {
+    fn todo(&self) -> usize {
+        self.0.iter().filter(|finding| finding.tone == Tone::Bad).count()
+    }
+
+    fn lines(&self, style: Style) -> String {
         let mut out = String::new();
         for finding in &self.0 {
             let mark = match finding.tone {
@@ -63,35 +68,89 @@ impl Findings {
                 out += &format!("      to do: {}\n", stripped(todo));
             }
         }
-        let todo = self.0.iter().filter(|finding| finding.tone == Tone::Bad).count();
-        out += &match todo {
-            0 => "nothing to do\n".to_owned(),
-            1 => "1 thing to do\n".to_owned(),
-            more => format!("{more} things to do\n"),
-        };
         out
     }
 }
 
-/// Checks everything and prints the findings. Answers whether there is nothing to do.
-pub async fn examine(target: &Arc<Target>, configured: &[Webhook]) -> Result<bool> {
-    let session = Session::open(target, Purpose::Command).await?;
-    let mut findings = Findings::default();
-    findings.good(format!("connected to {}", target.place()));
-    let server = session.server().await?;
-    look_at_server(&server, &mut findings);
-    let usable = look_at_extension(&session, &server, &mut findings).await?;
-    if usable {
-        look_at_grants(&session, &server, &mut findings).await?;
-        look_at_stops(&session, &mut findings).await?;
-        look_at_settings(&session, &mut findings).await?;
-        look_at_books(&session, &mut findings).await?;
-        look_at_guards(&session, &mut findings).await?;
-        webhooks::look(&session, configured, &mut findings).await?;
+/// Findings under their headings; none where one database is served.
+fn shown(style: Style, parts: &[(Option<String>, Findings)]) -> String {
+    let mut out = String::new();
+    for (heading, findings) in parts {
+        if let Some(heading) = heading {
+            out += &format!("{}\n", style.paint(&stripped(heading), Tone::Strong));
+        }
+        out += &findings.lines(style);
     }
-    session.close().await;
-    print(&findings.show(Style::of_stdout()));
-    Ok(findings.all_well())
+    let todo: usize = parts.iter().map(|(_, findings)| findings.todo()).sum();
+    out += &match todo {
+        0 => "nothing to do\n".to_owned(),
+        1 => "1 thing to do\n".to_owned(),
+        more => format!("{more} things to do\n"),
+    };
+    out
+}
+
+/// Checks everything and prints the findings. Answers whether there is nothing to do.
+pub async fn examine(databases: &[Database], configured: &[Webhook]) -> Result<bool> {
+    let reached = reach(databases, Purpose::Command).await?;
+    let examined = examine_all(&reached, configured).await;
+    close(reached).await;
+    let parts = examined?;
+    print(&shown(Style::of_stdout(), &parts));
+    Ok(parts.iter().all(|(_, findings)| findings.all_well()))
+}
+
+async fn examine_all(reached: &[Reached], configured: &[Webhook]) -> Result<Vec<(Option<String>, Findings)>> {
+    let mut parts = Vec::new();
+    let mut usable: Vec<(&str, &Session)> = Vec::new();
+    for one in reached {
+        let mut findings = Findings::default();
+        let is_usable = match &one.session {
+            Ok(session) => examine_one(session, &one.target.place(), configured, &mut findings).await,
+            Err(error) => {
+                findings.bad(error.to_string(), "see that it runs and can be reached from here");
+                Ok(false)
+            }
+        };
+        match (is_usable, &one.session) {
+            (Ok(true), Ok(session)) => usable.push((&one.name, session)),
+            (Err(error), _) if one.label.is_none() => return Err(error),
+            (Err(error), _) => findings.bad(error.to_string(), "look at its server's log"),
+            _ => (),
+        }
+        parts.push((one.label.as_ref().map(|name| format!("database {name}")), findings));
+    }
+    if let [_, _, ..] = reached {
+        let mut findings = Findings::default();
+        between::look(&usable, &mut findings).await?;
+        if usable.len() < reached.len() {
+            findings.note("databases that cannot be asked were not compared");
+        }
+        parts.push((Some("between the databases".to_owned()), findings));
+    }
+    Ok(parts)
+}
+
+/// Checks one database. Answers whether it can be compared with others.
+async fn examine_one(
+    session: &Session,
+    place: &str,
+    configured: &[Webhook],
+    findings: &mut Findings,
+) -> Result<bool> {
+    findings.good(format!("connected to {place}"));
+    let server = session.server().await?;
+    look_at_server(&server, findings);
+    let usable = look_at_extension(session, &server, findings).await?;
+    if usable {
+        look_at_grants(session, &server, findings).await?;
+        look_at_stops(session, findings).await?;
+        look_at_settings(session, findings).await?;
+        look_at_books(session, findings).await?;
+        look_at_guards(session, findings).await?;
+        webhooks::look(session, configured, findings).await?;
+    }
+    Ok(usable)
 }
 
 fn look_at_server(server: &Server, findings: &mut Findings) {

@@ -4,18 +4,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use crate::config::Config;
-use crate::db::{Purpose, Session, SharedLink};
+use crate::config::databases::Database;
+use crate::db::Purpose;
+use crate::db::served::{self, Member, Members};
 use crate::error::{Error, Result, Retry};
-use crate::shutdown::{self, Shutdown};
+use crate::shutdown;
 use crate::tasks::http;
 use crate::tasks::notifications::{Notifier, Poster};
 use crate::tasks::outbox::Outbox;
 use crate::tasks::scheduler::Scheduler;
 use crate::tasks::tally::Tally;
+use crate::tasks::watch::Watch;
 
 /// Longest wait for the tasks to end; the supervisor is promised five seconds.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
@@ -28,27 +32,34 @@ const STOP_WITHIN: Duration = Duration::from_secs(4);
 pub async fn run(config: Config) -> Result<()> {
     let mut signals = Signals::catch()?;
     let config = Arc::new(config);
-    let target = config.databases[0].target.clone();
     let poster = Poster::new(&config.webhooks)?;
     let listener = http::listen(&config).await?;
     let listening = listener.local_addr().map_or_else(|_| config.listen.clone(), |at| at.to_string());
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %listening, database = %target.place(), "started");
+    let places: Vec<String> = config.databases.iter().map(|database| database.target.place()).collect();
+    let database = places.join("; ");
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %listening, %database, "started");
+    let members = Member::all(&config.databases);
     tokio::select! {
-        checked = check(&target) => checked?,
+        checked = check(&config.databases, &members) => checked?,
         () = signals.wait() => return Ok(()),
     }
     let (stopper, shutdown) = shutdown::channel();
-    let tally = Arc::new(Tally::default());
+    let tallies = Tally::of(members.iter().map(|member| member.label.clone()));
+    let out = Arc::new(Mutex::new(tokio::io::stdout()));
     let mut tasks = JoinSet::new();
-    tasks
-        .spawn(Scheduler::new(target.clone(), shutdown.clone(), tally.clone()).run(config.databases[0].poll));
-    tasks.spawn(outbox(&target, &shutdown, &tally).run());
-    let link = SharedLink::new(target.clone(), Purpose::Pages);
-    for webhook in config.webhooks.iter().cloned() {
-        let (link, shutdown, tally) = (link.clone(), shutdown.clone(), tally.clone());
-        tasks.spawn(Notifier::new(webhook, poster.clone(), link, shutdown, tally).run());
+    for ((database, member), tally) in config.databases.iter().zip(members.iter()).zip(&tallies) {
+        let (target, new_tally) = (&database.target, || tally.clone());
+        tasks.spawn(Scheduler::new(target.clone(), shutdown.clone(), new_tally()).run(database.poll));
+        tasks.spawn(Outbox::new(target.clone(), out.clone(), shutdown.clone(), new_tally()).run());
+        if member.label.is_some() {
+            tasks.spawn(Watch::new(member.clone(), members.clone(), shutdown.clone()).run());
+        }
+        for webhook in config.webhooks.iter().cloned() {
+            let (link, shutdown) = (member.pages.clone(), shutdown.clone());
+            tasks.spawn(Notifier::new(webhook, poster.clone(), link, shutdown, new_tally()).run());
+        }
     }
-    tasks.spawn(http::serve(listener, config, link, shutdown, tally));
+    tasks.spawn(http::serve(listener, config, members, shutdown, tallies[0].clone()));
     let mut result = tokio::select! {
         () = signals.wait() => Ok(()),
         Some(ended) = tasks.join_next() => ended.unwrap_or_else(|error| Err(broken(&error))),
@@ -69,28 +80,37 @@ pub async fn run(config: Config) -> Result<()> {
     result
 }
 
-fn outbox(
-    target: &Arc<crate::config::target::Target>,
-    shutdown: &Shutdown,
-    tally: &Arc<Tally>,
-) -> Outbox<tokio::io::Stdout> {
-    Outbox::new(target.clone(), tokio::io::stdout(), shutdown.clone(), tally.clone())
-}
-
-/// Ends the daemon at once for an error that no retry can mend: a wrong password, for example. A database
-/// that is down is no such error.
-async fn check(target: &Arc<crate::config::target::Target>) -> Result<()> {
-    match Session::open(target, Purpose::Jobs).await {
-        Ok(session) => {
-            session.close().await;
-            Ok(())
-        }
-        Err(error) if error.retry() == Retry::Never => Err(error),
+/// Ends the daemon at once for an error that no retry can mend: a wrong password, for example, or two names of one
+/// database. A database that is down is no such error.
+async fn check(databases: &[Database], members: &Members) -> Result<()> {
+    let reached = match served::reach(databases, Purpose::Jobs).await {
+        Ok(reached) => reached,
+        Err(error) if error.retry() == Retry::Never => return Err(error),
         Err(error) => {
             tracing::warn!(%error, "the database cannot be used yet");
-            Ok(())
+            return Ok(());
+        }
+    };
+    let mut checked = Ok(());
+    for (one, member) in reached.iter().zip(members.iter()) {
+        match &one.session {
+            Ok(session) if one.label.is_some() => {
+                if let Ok(identity) = session.identity().await {
+                    member.is(identity);
+                }
+            }
+            Ok(_) => (),
+            Err(error) if error.retry() == Retry::Never => {
+                checked = Err(Error::Usage(format!("database {}: {error}", one.name)));
+            }
+            Err(error) => {
+                let database = one.label.as_deref();
+                tracing::warn!(database, %error, "the database cannot be used yet");
+            }
         }
     }
+    served::close(reached).await;
+    checked
 }
 
 fn broken(error: &tokio::task::JoinError) -> Error {

@@ -1,24 +1,24 @@
-//! `status`: what is stopped, the accounts' cards with problems first, the jobs and the open alerts.
+//! `status`: what is stopped, the accounts' cards with problems first, the jobs and the open alerts; of all databases.
 
-use std::sync::Arc;
+mod gathered;
 
 use clap::Args;
-use serde_json::json;
 
-use crate::config::target::Target;
+use crate::config::databases::Database;
+use crate::db::Untrusted;
 use crate::db::alerts::Alert;
 use crate::db::heartbeats::Heartbeat;
 use crate::db::status::{AccountCard, Observed};
 use crate::db::stopped::Stopped;
-use crate::db::{Purpose, Session, Untrusted};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::terminal::{Cell, Style, Tone, json_line, print, stripped, table};
 use crate::words::{self, COPIED, explained};
+use gathered::{Gathered, gather};
 
 /// Most observed accounts that are named.
 const NAMED_MAX: usize = 5;
 /// Most open alerts that are shown; there are rarely so many.
-const ALERTS_MAX: i64 = 20;
+const ALERTS_MAX: usize = 20;
 
 /// The arguments of `status`.
 #[derive(Args, Debug)]
@@ -32,58 +32,62 @@ pub struct Arguments {
     /// The next page: accounts after this one, in the same order
     #[arg(long, value_name = "ID")]
     after: Option<String>,
+    /// Of several databases, the one that the account of --after is in
+    #[arg(long, value_name = "NAME", requires = "after")]
+    after_database: Option<String>,
 }
 
-/// Shows all of it. Answers whether no job is late.
-pub async fn show(target: &Arc<Target>, arguments: &Arguments) -> Result<bool> {
-    let session = Session::open(target, Purpose::Command).await?;
-    let (now, stopped) = session.stopped().await?;
-    let after = arguments.after.as_deref();
-    if let Some(account) = after
-        && !session.is_known(account).await?
-    {
-        session.close().await;
-        return Err(Error::Usage(format!("there is no account {} to go on after", stripped(account))));
-    }
-    let copied = session.is_copy().await?;
-    let observed = session.observed().await?;
-    let (cards, accounts) = session.cards(arguments.limit, after).await?;
-    let jobs = session.heartbeats().await?;
-    let alerts = session.open_alerts(None, None, ALERTS_MAX).await?;
-    let webhooks = session.webhooks().await?;
-    session.close().await;
-    let kept = !jobs.iter().any(|job| job.stale);
+/// Shows all of it. Answers whether no job is late, and every database was asked.
+pub async fn show(databases: &[Database], arguments: &Arguments) -> Result<bool> {
+    let all = gather(databases, arguments).await?;
+    let kept = all.down.is_empty() && !all.jobs.iter().any(|(_, job)| job.stale);
     if arguments.json {
-        let all = json!({ "at": now.to_iso(), "copied_database": copied, "observed": observed, "stopped": stopped, "accounts": accounts, "cards": cards, "jobs": jobs, "alerts": alerts, "webhooks": webhooks });
-        print(&json_line(&all));
+        print(&json_line(&all.as_json()));
         return Ok(kept);
     }
-    let style = Style::of_stdout();
+    print(&as_text(Style::of_stdout(), &all, arguments));
+    Ok(kept)
+}
+
+fn as_text(style: Style, all: &Gathered, arguments: &Arguments) -> String {
     let mut out = String::new();
-    if copied {
-        out += &style.lines(COPIED, Tone::Bad, 0);
+    for (name, error) in &all.down {
+        let text = format!("database {name} cannot be asked: {error}; what follows is without it");
+        out += &style.lines(&stripped(&text), Tone::Bad, 0);
     }
-    out += &stopped_lines(style, &stopped);
-    for line in observed_lines(&observed) {
-        out += &style.lines(&line, Tone::Notable, 0);
-    }
-    for webhook in webhooks.iter().filter(|webhook| webhook.failing_since.is_some()) {
-        out += &style.lines(&stripped(&webhook.told()), Tone::Bad, 0);
+    for of in &all.databases {
+        let named = |text: &str| match &of.database {
+            Some(name) => format!("{}: {text}", stripped(name)),
+            None => text.to_owned(),
+        };
+        if of.copied {
+            out += &style.lines(&named(COPIED), Tone::Bad, 0);
+        }
+        out += &stopped_lines(style, &of.stopped, named);
+        for line in observed_lines(&of.observed) {
+            out += &style.lines(&named(&line), Tone::Notable, 0);
+        }
+        for webhook in of.webhooks.iter().filter(|webhook| webhook.failing_since.is_some()) {
+            out += &style.lines(&named(&stripped(&webhook.told())), Tone::Bad, 0);
+        }
     }
     if !out.is_empty() {
         out += "\n";
     }
+    let accounts = all.accounts();
     let noun = if accounts == 1 { "account" } else { "accounts" };
-    out += &format!("{}\n", style.paint(&format!("{accounts} {noun} at {}", now.to_iso()), Tone::Strong));
-    out += &cards_table(style, &cards);
-    out += &more(&cards, accounts, arguments);
-    out += &format!("\n{}", jobs_table(style, &jobs));
-    out += &match alerts.len() {
+    let several =
+        if all.are_several { format!(" in {} databases", all.databases.len()) } else { String::new() };
+    let at = all.databases.first().map_or_else(String::new, |of| format!(" at {}", of.now.to_iso()));
+    out += &format!("{}\n", style.paint(&format!("{accounts} {noun}{several}{at}"), Tone::Strong));
+    out += &cards_table(style, all);
+    out += &more(all, accounts, arguments);
+    out += &format!("\n{}", jobs_table(style, all));
+    out += &match all.alerts.len() {
         0 => format!("\n{}\n", style.paint("no open alerts", Tone::Good)),
-        _ => format!("\n{}", alerts_table(style, &alerts)),
+        _ => format!("\n{}", alerts_table(style, all)),
     };
-    print(&out);
-    Ok(kept)
+    out
 }
 
 /// Who is only observed.
@@ -102,11 +106,11 @@ fn observed_lines(observed: &Observed) -> Vec<String> {
 }
 
 /// What holds for all accounts, above everything else.
-fn stopped_lines(style: Style, stopped: &Stopped) -> String {
+fn stopped_lines(style: Style, stopped: &Stopped, named: impl Fn(&str) -> String) -> String {
     let mut out = String::new();
     for line in stopped.told() {
         let tone = if line.stops { Tone::Bad } else { Tone::Notable };
-        out += &style.lines(&stripped(&line.what), tone, 0);
+        out += &style.lines(&named(&stripped(&line.what)), tone, 0);
         out += &style.lines(line.todo, Tone::Plain, 2);
     }
     out
@@ -127,30 +131,50 @@ fn problem(card: &AccountCard) -> Option<String> {
 }
 
 /// The command that shows the next accounts, if there may be more.
-fn more(cards: &[AccountCard], accounts: i64, arguments: &Arguments) -> String {
-    let last = match cards.last() {
-        Some(card) if (cards.len() as i64) < accounts && cards.len() as i64 == arguments.limit => {
-            stripped(card.account_id.raw())
+fn more(all: &Gathered, accounts: i64, arguments: &Arguments) -> String {
+    let shown = all.cards.len() as i64;
+    let (database, last) = match all.cards.last() {
+        Some((database, card)) if shown < accounts && shown == arguments.limit => {
+            (database, stripped(card.account_id.raw()))
         }
         _ => return String::new(),
     };
     // Quoted for a shell.
-    let quoted = format!("'{}'", last.replace('\'', "'\\''"));
+    let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
+    let of = database
+        .as_ref()
+        .map_or_else(String::new, |name| format!(" --after-database {}", quoted(&stripped(name))));
     let shown = if arguments.after.is_some() {
         "the next".to_owned()
     } else {
         format!("… and {} more", accounts - arguments.limit)
     };
-    format!("{shown}: sendgated status --limit {} --after {quoted}\n", arguments.limit)
+    format!("{shown}: sendgated status --limit {} --after {}{of}\n", arguments.limit, quoted(&last))
 }
 
-fn cards_table(style: Style, cards: &[AccountCard]) -> String {
-    let row = |card: &AccountCard| {
+/// Puts a column with the database behind the first one, where several are served.
+fn with_database(all: &Gathered, cells: &mut Vec<Cell>, database: Option<&str>) {
+    if all.are_several {
+        cells.insert(1, Cell::text(database.unwrap_or_default()));
+    }
+}
+
+/// The headings, with that of the database where several are served.
+fn headings(all: &Gathered, headings: &[&'static str]) -> Vec<&'static str> {
+    let mut headings = headings.to_vec();
+    if all.are_several {
+        headings.insert(1, "database");
+    }
+    headings
+}
+
+fn cards_table(style: Style, all: &Gathered) -> String {
+    let row = |(database, card): &(gathered::Name, AccountCard)| {
         let calm = if card.status == "connected" { Tone::Good } else { Tone::Bad };
         let count = |counted: i64, tone: Tone| {
             Cell::number(&counted.to_string()).in_tone(if counted == 0 { Tone::Plain } else { tone })
         };
-        vec![
+        let mut cells = vec![
             Cell::text(card.account_id.raw()),
             Cell::name(card.display_name.as_ref().map_or("", Untrusted::raw)),
             Cell::text(&card.status).in_tone(calm),
@@ -164,9 +188,11 @@ fn cards_table(style: Style, cards: &[AccountCard]) -> String {
             count(card.skipped_today, Tone::Notable),
             credits(card),
             Cell::text(problem(card).as_deref().unwrap_or_default()).in_tone(Tone::Notable),
-        ]
+        ];
+        with_database(all, &mut cells, database.as_deref());
+        cells
     };
-    let headings = [
+    let names = [
         "account",
         "name",
         "status",
@@ -181,7 +207,7 @@ fn cards_table(style: Style, cards: &[AccountCard]) -> String {
         "credits",
         "",
     ];
-    table(style, &headings, &cards.iter().map(row).collect::<Vec<_>>())
+    table(style, &headings(all, &names), &all.cards.iter().map(row).collect::<Vec<_>>())
 }
 
 /// What is left of a balance that was told; nothing where none is counted.
@@ -194,13 +220,13 @@ fn credits(card: &AccountCard) -> Cell {
     }
 }
 
-fn jobs_table(style: Style, jobs: &[Heartbeat]) -> String {
-    let row = |job: &Heartbeat| {
+fn jobs_table(style: Style, all: &Gathered) -> String {
+    let row = |(database, job): &(gathered::Name, Heartbeat)| {
         let (verdict, tone) = if job.stale { ("stale", Tone::Bad) } else { ("", Tone::Plain) };
         let state = job.last_state.as_deref().unwrap_or("never ran");
         let has_failed = job.has_failed() || job.last_state.is_none();
         let number = |rows: Option<i64>| rows.map_or_else(String::new, |rows| rows.to_string());
-        vec![
+        let mut cells = vec![
             Cell::text(&job.job),
             Cell::text(state).in_tone(if has_failed { Tone::Bad } else { Tone::Good }),
             // An interval to the second.
@@ -209,22 +235,26 @@ fn jobs_table(style: Style, jobs: &[Heartbeat]) -> String {
             Cell::number(&number(job.changed)),
             Cell::text(verdict).in_tone(tone),
             Cell::text(job.error.as_ref().map_or("", Untrusted::raw)).in_tone(Tone::Bad),
-        ]
+        ];
+        with_database(all, &mut cells, database.as_deref());
+        cells
     };
-    let headings = ["job", "last run", "age", "checked", "changed", "", ""];
-    table(style, &headings, &jobs.iter().map(row).collect::<Vec<_>>())
+    let names = ["job", "last run", "age", "checked", "changed", "", ""];
+    table(style, &headings(all, &names), &all.jobs.iter().map(row).collect::<Vec<_>>())
 }
 
-fn alerts_table(style: Style, alerts: &[Alert]) -> String {
-    let row = |alert: &Alert| {
-        vec![
+fn alerts_table(style: Style, all: &Gathered) -> String {
+    let row = |(database, alert): &(gathered::Name, Alert)| {
+        let mut cells = vec![
             Cell::text(&alert.kind).in_tone(Tone::Bad),
             Cell::text(alert.account_id.raw()),
             Cell::text(&alert.day),
             Cell::text(alert.acknowledged_by.as_ref().map_or("", Untrusted::raw)),
             Cell::text(alert.detail.raw()),
-        ]
+        ];
+        with_database(all, &mut cells, database.as_deref());
+        cells
     };
-    let headings = ["open alert", "account", "day", "acknowledged by", ""];
-    table(style, &headings, &alerts.iter().map(row).collect::<Vec<_>>())
+    let names = ["open alert", "account", "day", "acknowledged by", ""];
+    table(style, &headings(all, &names), &all.alerts.iter().map(row).collect::<Vec<_>>())
 }

@@ -50,6 +50,9 @@ pub struct Entry {
     poll: Option<f64>,
 }
 
+/// The file's `[[database]]` entries; none if it has no such key.
+pub type Entries = Option<Vec<Entry>>;
+
 /// Where databases are named.
 #[derive(Debug, Default)]
 pub struct Named<'a> {
@@ -58,7 +61,7 @@ pub struct Named<'a> {
     /// The file's `database_url`.
     pub url: Option<String>,
     /// The file's `[[database]]` entries; none if it has no such key.
-    pub entries: Option<Vec<Entry>>,
+    pub entries: Entries,
     /// The password file of all.
     pub password_file: Option<&'a Path>,
 }
@@ -175,7 +178,7 @@ fn one_a_line(value: &str) -> Vec<&str> {
     let is_url = |line: &&str| SCHEMES.iter().any(|scheme| line.starts_with(scheme));
     if value.trim().is_empty() {
         Vec::new()
-    } else if lines.len() > 1 && lines.iter().all(|line| is_url(&line)) {
+    } else if lines.len() > 1 && lines.iter().all(is_url) {
         lines
     } else {
         vec![value]
@@ -261,7 +264,7 @@ mod tests {
         #[derive(Deserialize)]
         struct File {
             database_url: Option<String>,
-            database: Option<Vec<Entry>>,
+            database: Entries,
         }
         let file: File = toml::from_str(text).expect(text);
         read(Named { url: file.database_url, entries: file.database, ..Named::default() }, POLL, seconds)

@@ -11,7 +11,7 @@ use super::ConsoleMode;
 pub struct Options {
     /// The database: postgres://user@host:5432/database, or libpq's key=value pairs. Every user
     /// of this machine can read a password in a flag; put it elsewhere. Give it several times, or
-    /// several URLs in the variable, one a line, where a command takes several databases
+    /// several URLs in the variable, one a line, to serve several databases
     #[arg(long, global = true, value_name = "URL", env = "SENDGATED_DATABASE_URL", hide_env_values = true)]
     pub database_url: Vec<String>,
     /// File whose first line is the password. Otherwise PGPASSWORD, PGPASSFILE and ~/.pgpass are

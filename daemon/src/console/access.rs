@@ -12,8 +12,9 @@ use axum::response::{IntoResponse, Redirect, Response};
 use tokio::time::timeout;
 
 use super::pages::Problem;
+use super::scope::about;
 use super::sessions::Visitor;
-use super::{Console, links};
+use super::{Console, links, places};
 use crate::db::zone::reading_in;
 
 /// The name of the cookie with the session's id. The port follows it: browsers keep one set of cookies for
@@ -77,7 +78,11 @@ async fn answer(console: &Console, request: Request, next: Next) -> Response {
     let path = request.uri().path();
     let is_a_page = !path.starts_with(API) && !OPEN_PATHS.contains(&path);
     let zone = if is_a_page { console.readers_zone(request.headers()).await } else { None };
-    reading_in(zone, next.run(request)).await
+    let database = match places::database_of(console, request.uri()).await {
+        Ok(database) => database,
+        Err(elsewhere) => return elsewhere,
+    };
+    about(database, reading_in(zone, next.run(request))).await
 }
 
 /// Turns a refusal that the framework wrote for programs into a page for people.

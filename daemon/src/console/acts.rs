@@ -13,7 +13,8 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect};
 
 use super::kind::{Kind, Subject};
-use super::pages::{Answer, Page, Problem, action_name, no_such_account, rendered};
+use super::pages::{Answer, Frames, Page, Problem, action_name, no_such_account, rendered};
+use super::scope::each;
 use super::sessions::{Visitor, random};
 use super::{Console, csrf, links};
 use crate::db::Untrusted;
@@ -98,18 +99,19 @@ async fn asked(
     if visitor.as_ref().is_some_and(|visitor| !visitor.may_act()) {
         return Err(reads_only());
     }
-    let (frame, facts, limits) = console
-        .turn(async |session| {
-            let (frame, facts) = facts::gather(session, kind, query).await?;
-            let limits = match kind {
-                Kind::Limits => session.campaign(&query.id).await?.limits,
-                _ => None,
-            };
-            Ok((frame, facts, limits))
-        })
-        .await?;
-    let Some(facts) = facts else { return Err(gone(kind, &query.id)) };
-    let page = Page { live: false, ..Page::new(console, "", frame, visitor, uri).titled(kind.label()) };
+    let found = each!(console, |session, _member| async {
+        let (frame, facts) = facts::gather(session, kind, query).await?;
+        let limits = match kind {
+            Kind::Limits => session.campaign(&query.id).await?.limits,
+            _ => None,
+        };
+        Ok((frame, facts, limits))
+    })?;
+    let (frames, facts, limits) = found.split3();
+    let limits = limits.all().into_iter().flatten().next();
+    let Some(facts) = facts::of_all(console, kind, facts) else { return Err(gone(kind, &query.id)) };
+    let page =
+        Page { live: false, ..Page::new(console, "", Frames(frames), visitor, uri).titled(kind.label()) };
     if !page.may(kind.function()) {
         return Err(not_granted(kind));
     }
@@ -147,7 +149,8 @@ pub async fn perform(
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
     let form = Some(&given.form).filter(|id| !id.is_empty()).map(|id| visitor.form(id));
-    let work = carry_out(console.clone(), visitor.clone(), kind, query.clone(), given.clone());
+    let targets = console.targets(kind);
+    let work = carry_out(console.clone(), visitor.clone(), kind, query.clone(), given.clone(), targets);
     let begun = console.desk().begin(form, work);
     match outcome(begun).await {
         Ok(()) => Ok(Redirect::to(&query.back(kind)).into_response()),

@@ -218,6 +218,19 @@ impl Kind {
         matches!(self, Kind::RequeueParked | Kind::AllSent | Kind::AllNotSent | Kind::AcknowledgeAll)
     }
 
+    /// Whether it is done in every database: what it is about is in all of them, and half of it would be none.
+    pub const fn is_everywhere(self) -> bool {
+        matches!(
+            self,
+            Kind::Suppress | Kind::Unsuppress | Kind::PauseCampaign | Kind::ResumeCampaign | Kind::Limits
+        )
+    }
+
+    /// Whether it is about all accounts of a database, or of all databases.
+    pub const fn is_switch(self) -> bool {
+        matches!(self, Kind::PauseAll | Kind::ResumeAll)
+    }
+
     /// What its id names.
     pub const fn subject(self) -> Subject {
         match self {

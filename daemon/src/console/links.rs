@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use super::scope::{DATABASE, chosen};
+
 /// The address of one account's page.
 pub fn account(id: &str) -> String {
     format!("/account?id={}", encoded(id))
@@ -23,10 +25,14 @@ pub fn campaign(id: &str) -> String {
     query("/campaign", &[("id", id)])
 }
 
-/// A path with its query; empty values are left out.
+/// A path with its query; empty values are left out. The database that the page is about is among them, unless the values
+/// name one.
 pub fn query(path: &str, values: &[(&str, &str)]) -> String {
     let mut link = path.to_owned();
-    for (n, (name, value)) in values.iter().filter(|(_, value)| !value.is_empty()).enumerate() {
+    let chosen = chosen().filter(|_| !values.iter().any(|(name, _)| *name == DATABASE));
+    let chosen = chosen.iter().map(|name| (DATABASE, &**name));
+    let values = values.iter().copied().chain(chosen);
+    for (n, (name, value)) in values.filter(|(_, value)| !value.is_empty()).enumerate() {
         let separator = if n == 0 { '?' } else { '&' };
         let _ = write!(link, "{separator}{name}={}", encoded(value));
     }

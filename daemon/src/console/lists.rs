@@ -1,5 +1,6 @@
 //! The lists for programs: JSON under `/api/…`, and CSV of the same rows for `?format=csv` on the pages.
 
+mod accounts;
 mod list;
 
 use std::net::SocketAddr;
@@ -13,19 +14,18 @@ use serde_json::{Map, Value, json};
 
 use super::access::Known;
 use super::pages::{Problem, no_such_account, read_cursor};
+use super::scope::{Answers, Name, Row, each};
 use super::span::{flag_of, wanted};
 use super::{Console, links};
-use crate::db::Session;
-use crate::db::console::accounts::Flag;
-use crate::error::Result;
+use accounts::{accounts, put_together};
 pub use list::List;
 
 /// Rows of one answer, unless the address says how many.
 const ROWS_DEFAULT: i64 = 500;
 /// Most rows of one answer.
 const ROWS_MAX: i64 = 5_000;
-/// Accounts that one answer looks at.
-const LOOKED_AT_MAX: i64 = 5_000;
+/// The first column where several databases are served.
+const DATABASE_COLUMN: &str = "database";
 /// Characters with which a spreadsheet would begin to calculate.
 const FORMULA: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
@@ -59,6 +59,8 @@ pub struct ListQuery {
     pub since: String,
     /// Unknown outcomes reserved before this instant, UTC.
     pub before: String,
+    /// Of several databases, the one that the account in `after` is in.
+    pub last: String,
     /// The columns that are wanted, with commas between them; all if empty.
     pub columns: String,
 }
@@ -112,7 +114,7 @@ pub async fn api(
 
 /// The list as CSV.
 pub async fn csv(console: &Console, list: List, query: &ListQuery) -> std::result::Result<Response, Problem> {
-    let columns = columns(list, query)?;
+    let columns = columns(console, list, query)?;
     let found = find(console, list, query).await?;
     let text = as_csv(&columns, &found.rows);
     let name = format!("attachment; filename=\"sendgate-{}.csv\"", list.name());
@@ -134,7 +136,7 @@ fn refused(status: StatusCode, why: &str) -> Response {
 
 /// The list as JSON.
 async fn json(console: &Console, list: List, query: &ListQuery) -> std::result::Result<Response, Problem> {
-    let columns = columns(list, query)?;
+    let columns = columns(console, list, query)?;
     let found = find(console, list, query).await?;
     let next = next_link(list, query, &found);
     let rows: Vec<Value> = found.rows.iter().map(|row| only(&columns, row)).collect();
@@ -153,16 +155,21 @@ fn only(columns: &[&str], row: &Value) -> Value {
 /// # Errors
 ///
 /// A page with status 400 if the list has no such column, or it is named twice.
-fn columns(list: List, query: &ListQuery) -> std::result::Result<Vec<&'static str>, Problem> {
+fn columns(
+    console: &Console,
+    list: List,
+    query: &ListQuery,
+) -> std::result::Result<Vec<&'static str>, Problem> {
+    let database = console.has_several().then_some(DATABASE_COLUMN);
+    let all: Vec<&'static str> = database.into_iter().chain(list.columns().iter().copied()).collect();
     if query.columns.is_empty() {
-        return Ok(list.columns().to_vec());
+        return Ok(all);
     }
     let mut wanted = Vec::new();
     for name in query.columns.split(',') {
-        let known =
-            list.columns().iter().find(|known| **known == name).filter(|known| !wanted.contains(*known));
+        let known = all.iter().find(|known| **known == name).filter(|known| !wanted.contains(*known));
         let Some(known) = known else {
-            let text = format!("The columns are {}, each once.", list.columns().join(", "));
+            let text = format!("The columns are {}, each once.", all.join(", "));
             return Err(Problem::new(StatusCode::BAD_REQUEST, "The columns cannot be understood", text));
         };
         wanted.push(*known);
@@ -207,67 +214,85 @@ async fn find(console: &Console, list: List, query: &ListQuery) -> std::result::
     match list {
         List::Accounts => {
             let flag = flag_of(&query.filter)?;
-            Ok(console.turn(async |session| accounts(session, query, flag, rows_max).await).await?)
+            let last = console.place_of(&query.last);
+            let found = each!(console, |session, member| async {
+                let with_it =
+                    last.is_some_and(|last| console.place_of(&member.name).is_some_and(|own| own > last));
+                accounts(session, query, flag, rows_max, with_it).await
+            })?;
+            Ok(put_together(found, rows_max as usize))
         }
         List::Events | List::Unknown => {
             let after = read_cursor(&query.after)?;
             let after = after.as_ref();
             let named = |text: &'_ str| (!text.is_empty()).then(|| text.to_owned());
             let (of, campaign) = (named(&query.account), named(&query.campaign));
+            let (of, campaign) = (of.as_deref(), campaign.as_deref());
             if list == List::Events {
-                let ask = async |session: &Session| {
-                    session.campaign_log(of.as_deref(), campaign.as_deref(), after, rows_max + 1).await
-                };
-                let events = console.turn(ask).await?;
+                let events = each!(console, |session, _member| session.campaign_log(
+                    of,
+                    campaign,
+                    after,
+                    rows_max + 1
+                ))?;
+                let events = events.newest(rows_max as usize + 1, |event| (event.at, event.id.clone()));
                 return Ok(page(events, rows_max, |last| vec![("after", last.cursor().to_string())]));
             }
             let after = after.map(|after| (after, query.account.as_str()));
             let wanted = wanted(&query.of, &query.action, &query.since, &query.before)?;
-            let ask = async |session: &Session| session.unknown_outcomes(wanted, after, rows_max + 1).await;
-            let unknown = console.turn(ask).await?;
+            let unknown =
+                each!(console, |session, _member| session.unknown_outcomes(wanted, after, rows_max + 1))?;
+            let unknown = unknown.newest(rows_max as usize + 1, |row| {
+                let operation = &row.operation;
+                (row.unknown_since, operation.operation_id.clone(), operation.account_id.raw().to_owned())
+            });
             Ok(page(unknown, rows_max, |last| {
                 let account = last.operation.account_id.raw().to_owned();
                 vec![("after", last.cursor().to_string()), ("account", account)]
             }))
         }
         List::Attempts => {
-            let ask = async |session: &Session| {
+            let answers = each!(console, |session, _member| async {
                 Ok((session.is_known(account).await?, session.account_attempts(account, rows_max).await?))
-            };
-            let (is_known, attempts) = console.turn(ask).await?;
-            if !is_known {
+            })?;
+            let mut known = Vec::new();
+            for (name, (is_known, attempts)) in answers.0 {
+                if is_known {
+                    known.push((name, attempts));
+                }
+            }
+            if known.is_empty() {
                 return Err(no_such_account(account));
             }
-            Ok(Found { rows: attempts.iter().map(value).collect(), next: None })
+            let attempts = Answers(known);
+            let attempts = attempts.newest(rows_max as usize, |attempt| attempt.reserved_at);
+            Ok(Found { rows: attempts.iter().map(of_database).collect(), next: None })
         }
     }
 }
 
-async fn accounts(session: &Session, query: &ListQuery, flag: Flag, rows_max: i64) -> Result<Found> {
-    let today = session.now().await?.day();
-    let from = if query.after.is_empty() { String::new() } else { format!("{}\u{1}", query.after) };
-    let what = (query.tier.as_str(), query.q.as_str());
-    let mut walked = match flag {
-        Flag::Drifting => session.walk_drifting(today, what, &from, rows_max + 1).await?,
-        _ => session.walk_accounts(flag, what, &from, LOOKED_AT_MAX.max(rows_max + 1), rows_max + 1).await?,
-    };
-    let has_more = walked.ids.len() as i64 > rows_max;
-    walked.ids.truncate(rows_max as usize);
-    let last = if has_more { walked.ids.last().cloned() } else { walked.last.filter(|_| !walked.whole) };
-    let cards = session.account_list(&walked.ids, today).await?;
-    Ok(Found { rows: cards.iter().map(value).collect(), next: last.map(|last| vec![("after", last)]) })
-}
-
 /// Rows up to the limit, and where the next ones begin if there is one more.
 fn page<T: Serialize>(
-    mut rows: Vec<T>,
+    mut rows: Vec<Row<T>>,
     rows_max: i64,
     place: impl Fn(&T) -> Vec<(&'static str, String)>,
 ) -> Found {
     let has_more = rows.len() as i64 > rows_max;
     rows.truncate(rows_max as usize);
-    let next = rows.last().filter(|_| has_more).map(place);
-    Found { rows: rows.iter().map(value).collect(), next }
+    let next = rows.last().filter(|_| has_more).map(|last| place(&**last));
+    Found { rows: rows.iter().map(of_database).collect(), next }
+}
+
+/// A row as programs read it; with its database where several are served.
+fn of_database<T: Serialize>(row: &Row<T>) -> Value {
+    with_database(value(&**row), &row.database)
+}
+
+fn with_database(mut row: Value, database: &Name) -> Value {
+    if let (Value::Object(fields), Some(name)) = (&mut row, database) {
+        fields.insert(DATABASE_COLUMN.to_owned(), json!(**name));
+    }
+    row
 }
 
 fn value(row: &impl Serialize) -> Value {

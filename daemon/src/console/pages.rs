@@ -13,12 +13,15 @@ pub mod prospect;
 pub mod unknown;
 pub mod zone;
 
+use std::sync::Arc;
+
 use askama::Template;
 use askama::filters::Safe;
 use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Response};
 use tokio_postgres::error::SqlState;
 
+use super::scope::{Answers, DATABASE, Name, chosen, within};
 use super::sessions::Visitor;
 use super::{Console, links};
 use crate::db::console::{COUNTED_MAX, Frame};
@@ -33,6 +36,8 @@ const CLASS_OF_VALUES: &str = "22";
 const ID_CHARACTERS_MAX: usize = 128;
 /// Most rows of a log on one page.
 pub const ROWS_MAX: i64 = 50;
+/// Lists that show several databases as one.
+const LISTS: [&str; 7] = ["/", "/campaigns", "/events", "/alerts", "/unknown", "/heartbeats", "/log"];
 
 /// A page, or a problem page.
 pub type Answer = Result<Response, Problem>;
@@ -58,6 +63,41 @@ pub struct Page {
     pub live: bool,
     /// The name of the reader's time zone.
     pub zone: String,
+    /// The same state of each database that the page is about, with its name where several are served.
+    pub parts: Vec<(Name, Frame)>,
+    /// Where several are served: databases that cannot be asked, and why.
+    pub down: Vec<(Arc<str>, String)>,
+    /// Where several are served: each one's name, the address of the list in it, and whether it is the one that is shown;
+    /// before them all together.
+    pub databases: Vec<(String, String, bool)>,
+}
+
+/// The state of each database that a page is about.
+#[derive(Debug)]
+pub struct Frames(pub Answers<Frame>);
+
+impl From<Frame> for Frames {
+    fn from(frame: Frame) -> Frames {
+        Frames(Answers(vec![(chosen(), frame)]))
+    }
+}
+
+impl Frames {
+    /// All of them as one: counts add up, and a button is there if every database has its function.
+    fn together(&self) -> Option<Frame> {
+        let Frames(Answers(parts)) = self;
+        let mut frames = parts.iter().map(|(_, frame)| frame);
+        let mut all = frames.next()?.clone();
+        for frame in frames {
+            all.alerts += frame.alerts;
+            all.unknown += frame.unknown;
+            all.stale_jobs += frame.stale_jobs;
+            all.functions.retain(|function| frame.functions.contains(function));
+            // The footer offers to pause everything while something is not paused.
+            all.stopped.paused = all.stopped.paused.filter(|_| frame.stopped.paused.is_some());
+        }
+        Some(all)
+    }
 }
 
 impl Page {
@@ -65,22 +105,42 @@ impl Page {
     pub fn new(
         console: &Console,
         section: &'static str,
-        frame: Frame,
+        frames: impl Into<Frames>,
         visitor: Option<Visitor>,
         uri: &Uri,
     ) -> Page {
+        let frames = frames.into();
         let notice = visitor.as_ref().and_then(|visitor| console.sessions().take_notice(visitor));
         Page {
             title: String::new(),
             section,
-            frame: Some(frame),
+            frame: frames.together(),
             visitor,
             can_sign_in: !console.tokens.is_empty(),
             here: uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string),
             notice,
             live: true,
             zone: zone_of_reader(),
+            parts: frames.0.0,
+            down: console.down(),
+            databases: console.databases_of(uri.path()),
         }
+    }
+
+    /// Where several are served, the database that the page is about; none if it is about all of them.
+    pub fn database(&self) -> Name {
+        chosen()
+    }
+
+    /// The address of the act that resumes everything in one database, or in the only one.
+    pub fn resume_link(&self, database: &Name) -> String {
+        within(database, || links::query("/act", &[("do", "resume")]))
+    }
+
+    /// Whether anything is to be said of a database above the page.
+    pub fn has_banner(&self, frame: &Frame) -> bool {
+        let observed = frame.observed.as_ref().is_none_or(|observed| observed.is_any());
+        frame.copied || observed || frame.stopped.paused.is_some() || frame.stopped.test_clock
     }
 
     /// The same frame with a title.
@@ -121,6 +181,22 @@ impl Page {
     pub fn may(&self, function: &str) -> bool {
         self.visitor.as_ref().is_some_and(Visitor::may_act)
             && self.frame.as_ref().is_some_and(|frame| frame.functions.iter().any(|known| known == function))
+    }
+}
+
+impl Console {
+    /// Where several are served, the addresses of a list in each of them.
+    fn databases_of(&self, path: &str) -> Vec<(String, String, bool)> {
+        if !self.has_several() || !LISTS.contains(&path) {
+            return Vec::new();
+        }
+        let now = chosen();
+        let each = self.members.iter().map(|member| {
+            let link = links::query(path, &[(DATABASE, &member.name)]);
+            (member.name.to_string(), link, now.as_deref() == Some(&*member.name))
+        });
+        let all = ("All databases".to_owned(), path.to_owned(), now.is_none());
+        [all].into_iter().chain(each).collect()
     }
 }
 

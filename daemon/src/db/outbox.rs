@@ -39,6 +39,9 @@ pub struct Line {
     /// The campaign of a skipped send.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub campaign_id: Option<String>,
+    /// The database's name where several are served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub database: Option<String>,
 }
 
 impl Line {
@@ -66,6 +69,7 @@ impl Session {
             actor: row.get(6),
             exhausted_at: row.get(7),
             campaign_id: row.get(8),
+            database: None,
         };
         Ok(rows?.iter().map(line).collect())
     }

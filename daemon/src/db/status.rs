@@ -23,10 +23,10 @@ const OBSERVED: &str = "SELECT sendgate.enforcement_of(NULL),
 const IS_OBSERVED: &str = "SELECT sendgate.enforcement_of(a.enforcement) = 'observe'
 FROM sendgate.linkedin_accounts AS a WHERE a.id = $1";
 
-/// Accounts that cannot send or have an open alert come first, with the reason, then all others, both by id. The ranking reads
-/// each account once and only cheap columns; cards are made only for the accounts that are shown. The next
-/// page begins after the account in $2.
-const CARDS: &str = "WITH ranked AS (
+/// Accounts that cannot send or have an open alert are not calm. The ranking reads each account once and only cheap columns.
+macro_rules! ranked {
+    () => {
+        "WITH ranked AS (
     SELECT a.id,
            a.status = 'connected' AND t.account_id IS NULL
            AND coalesce(a.cooldown_until <= c.at, true)
@@ -35,13 +35,23 @@ const CARDS: &str = "WITH ranked AS (
     FROM sendgate.linkedin_accounts AS a
     CROSS JOIN (SELECT sendgate.clock() AS at) AS c
     LEFT JOIN (SELECT DISTINCT o.account_id FROM sendgate.open_alerts AS o) AS t ON t.account_id = a.id
-), page AS (
+)"
+    };
+}
+
+/// Accounts that are not calm come first, with the reason, then all others, both by id. Cards are made only for the
+/// accounts that are shown. The next page begins after the account in $2, or with it if $4 says so; $3 is whether that
+/// account is calm, or NULL for one of this database.
+const CARDS: &str = concat!(
+    ranked!(),
+    ", page AS (
     SELECT r.id, r.calm FROM ranked AS r
-    WHERE $2::text IS NULL OR (r.calm, r.id) > ((SELECT t.calm FROM ranked AS t WHERE t.id = $2), $2)
+    WHERE $2::text IS NULL OR (r.calm, r.id) > (coalesce($3, (SELECT t.calm FROM ranked AS t WHERE t.id = $2)), $2)
+       OR $4 AND r.calm = $3 AND r.id = $2
     ORDER BY r.calm, r.id
     LIMIT $1
 )
-SELECT k.card || jsonb_build_object('why', w.why, 'alert', l.kind) FROM page AS p
+SELECT k.card || jsonb_build_object('why', w.why, 'alert', l.kind, 'calm', p.calm) FROM page AS p
 CROSS JOIN LATERAL (
     -- OFFSET keeps this from being joined with all cards at once.
     SELECT to_jsonb(c) || jsonb_build_object('credits_left', r.credits_left, 'credits_state', r.state) AS card
@@ -55,7 +65,11 @@ LEFT JOIN LATERAL (
     SELECT o.kind FROM sendgate.open_alerts AS o
     WHERE NOT p.calm AND o.account_id = p.id ORDER BY o.opened_at DESC LIMIT 1
 ) AS l ON true
-ORDER BY p.calm, p.id";
+ORDER BY p.calm, p.id"
+);
+
+/// Whether one account is calm; no row for one that is not there.
+const IS_CALM: &str = concat!(ranked!(), " SELECT r.calm FROM ranked AS r WHERE r.id = $1");
 
 /// How many accounts there are.
 const ACCOUNTS: &str = "SELECT count(*) FROM sendgate.linkedin_accounts AS a";
@@ -68,6 +82,17 @@ const CARD: &str =
     "SELECT to_jsonb(c) || jsonb_build_object('credits_left', r.credits_left, 'credits_state', r.state)
 FROM sendgate.account_cards AS c JOIN sendgate.credits AS r ON r.account_id = c.account_id
 WHERE c.account_id = $1 AND r.account_id = $1";
+
+/// A place in the list of cards: the account of the last card before it.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    /// Its id.
+    pub id: &'a str,
+    /// Whether it is calm; none if it is one of the database that is asked.
+    pub calm: Option<bool>,
+    /// Whether an account of this id comes after the place, too: in a list of several databases, that of a later one.
+    pub with_it: bool,
+}
 
 /// Who is only observed: their rules refuse nothing.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -140,6 +165,9 @@ pub struct AccountCard {
     /// Its newest open alert, in the same way.
     #[serde(default)]
     pub alert: Option<String>,
+    /// Whether it comes after those that cannot send or have an open alert; not told to programs.
+    #[serde(default, skip_serializing)]
+    pub calm: bool,
     /// The view's other columns.
     #[serde(flatten)]
     pub others: Others,
@@ -168,11 +196,24 @@ impl Session {
         Ok(rows.first().is_some_and(|row| row.get(0)))
     }
 
-    /// The first `rows_max` cards, or those after an account; and how many accounts there are.
-    pub async fn cards(&self, rows_max: i64, after: Option<&str>) -> Result<(Vec<AccountCard>, i64)> {
-        let page = [(&rows_max as _, Type::INT8), (&after as _, Type::TEXT)];
+    /// The first `rows_max` cards, or those after a place; and how many accounts there are.
+    pub async fn cards(&self, rows_max: i64, after: Option<Place<'_>>) -> Result<(Vec<AccountCard>, i64)> {
+        let (id, calm) = (after.map(|place| place.id), after.and_then(|place| place.calm));
+        let with_it = after.is_some_and(|place| place.with_it);
+        let page = [
+            (&rows_max as _, Type::INT8),
+            (&id as _, Type::TEXT),
+            (&calm as _, Type::BOOL),
+            (&with_it as _, Type::BOOL),
+        ];
         let cards = self.objects("reading cards", CARDS, &page).await?;
         Ok((cards, self.row("counting accounts", ACCOUNTS, &[]).await?.get(0)))
+    }
+
+    /// Whether an account is calm; none if it is not there.
+    pub async fn is_calm(&self, account: &str) -> Result<Option<bool>> {
+        let rows = self.rows("looking for the account", IS_CALM, &[(&account, Type::TEXT)]).await?;
+        Ok(rows.first().map(|row| row.get(0)))
     }
 
     /// One account's card; none if there is no such account.

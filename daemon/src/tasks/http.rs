@@ -18,11 +18,13 @@ use tokio::sync::Mutex;
 use crate::config::{Config, ConsoleMode};
 use crate::console::access::Known;
 use crate::console::{self, Console};
-use crate::db::{Link, Purpose, SharedLink};
+use crate::db::served::{Member, Members, Standing};
+use crate::db::{Link, Purpose};
 use crate::error::{Error, Result};
 use crate::shutdown::Shutdown;
 use crate::tasks::metrics::Metrics;
 use crate::tasks::tally::Tally;
+use crate::terminal::stripped;
 
 /// A verdict about the database is kept for this time, so that many health checks cost one statement.
 const READY_FOR: Duration = Duration::from_secs(1);
@@ -37,6 +39,7 @@ const INDEX: &str = "sendgated\n\n/metrics  for Prometheus\n/healthz  200: the p
 struct Pages {
     metrics: Arc<Mutex<Metrics>>,
     probe: Arc<Mutex<Probe>>,
+    members: Members,
     console: Arc<Console>,
     /// Whether other machines reach this one: then numbers are only for operators and their tokens.
     is_reached: bool,
@@ -85,27 +88,28 @@ pub async fn listen(config: &Config) -> Result<TcpListener> {
     TcpListener::bind(addresses.as_slice()).await.map_err(failed)
 }
 
-/// Serves until the shutdown signal, and closes its connections. Notifications use the pages' `link` as well.
+/// Serves until the shutdown signal, and closes its connections. Notifications use the pages' connections as well.
 pub async fn serve(
     listener: TcpListener,
     config: Arc<Config>,
-    link: SharedLink,
+    members: Members,
     shutdown: Shutdown,
-    tally: Arc<Tally>,
+    tally: Tally,
 ) -> Result<()> {
-    let target = config.databases[0].target.clone();
     let is_reached = listener.local_addr().is_ok_and(|address| !address.ip().is_loopback());
-    let console = Console::new(&config, link.clone(), is_reached);
-    let probe = Probe { link: Link::new(target, Purpose::Health), verdict: None };
+    let console = Console::new(&config, members.clone(), is_reached);
+    // It asks only where one database is served; several have a watch of their own.
+    let probe = Probe { link: Link::new(members[0].target.clone(), Purpose::Health), verdict: None };
     let pages = Pages {
-        metrics: Arc::new(Mutex::new(Metrics::new(link.clone(), tally))),
+        metrics: Arc::new(Mutex::new(Metrics::new(members.clone(), tally))),
         probe: Arc::new(Mutex::new(probe)),
+        members: members.clone(),
         console: console.clone(),
         is_reached,
     };
     let app = Router::new()
         .route("/metrics", get(metrics))
-        .route("/healthz", get(|| async { "alive\n" }))
+        .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .with_state(pages.clone());
     let app = match config.console {
@@ -114,7 +118,9 @@ pub async fn serve(
     };
     accept::serve(listener, app, shutdown).await;
     console.finish().await;
-    link.close().await;
+    for member in members.iter() {
+        member.pages.close().await;
+    }
     // If the probe is in use, its connection ends with that request.
     if let Ok(mut probe) = pages.probe.try_lock() {
         probe.link.close().await;
@@ -157,7 +163,15 @@ fn refused(pages: &Pages, from: SocketAddr, headers: &HeaderMap) -> Option<Respo
     }
 }
 
+/// Whether this process is alive; with several databases also how each of them is.
+async fn healthz(State(pages): State<Pages>) -> String {
+    format!("alive\n{}", told(&pages.members, pages.is_reached))
+}
+
 async fn readyz(State(pages): State<Pages>) -> impl IntoResponse {
+    if let [_, _, ..] = &*pages.members {
+        return ready_of_several(&pages.members, pages.is_reached);
+    }
     match pages.probe.lock().await.ask().await {
         // The address of the database is not for other machines; the daemon's log has it.
         Err(_) if pages.is_reached => {
@@ -166,4 +180,29 @@ async fn readyz(State(pages): State<Pages>) -> impl IntoResponse {
         Ok(version) => (StatusCode::OK, format!("ready: sendgate {version}\n")),
         Err(problem) => (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {problem}\n")),
     }
+}
+
+/// Ready as long as one of them is: what serves the others is not to be restarted or taken out because of one.
+fn ready_of_several(members: &Members, is_reached: bool) -> (StatusCode, String) {
+    let up = members.iter().filter(|member| matches!(member.standing(), Standing::Up(_))).count();
+    let (status, word) =
+        if up > 0 { (StatusCode::OK, "ready") } else { (StatusCode::SERVICE_UNAVAILABLE, "not ready") };
+    let text = format!("{word}: {up} of {} databases\n{}", members.len(), told(members, is_reached));
+    (status, text)
+}
+
+/// A line for each of several databases; none for a single one.
+fn told(members: &Members, is_reached: bool) -> String {
+    let line = |member: &Arc<Member>| {
+        let Some(name) = &member.label else { return String::new() };
+        let how = match member.standing() {
+            Standing::Unknown => "not asked yet".to_owned(),
+            Standing::Up(version) => format!("up, sendgate {version}"),
+            // The address of the database is not for other machines; the daemon's log has it.
+            Standing::Down(_) if is_reached => "down: see the daemon's log".to_owned(),
+            Standing::Down(why) => format!("down: {why}"),
+        };
+        format!("{}: {}\n", stripped(name), stripped(&how))
+    };
+    members.iter().map(line).collect()
 }

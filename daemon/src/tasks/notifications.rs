@@ -1,4 +1,5 @@
-//! Posts notifications: a task for each webhook, so that a receiver that is slow or dead delays no other.
+//! Posts notifications: a task for each webhook and database, so that a receiver that is slow or dead delays no other, nor
+//! does a database that is down.
 //!
 //! A loan is a short transaction, and no connection waits for a receiver. What is posted is settled before anything
 //! else of its account is lent. A daemon that is killed leaves its loans to end by themselves, and the same events are
@@ -41,10 +42,10 @@ struct Shared {
     webhook: Webhook,
     poster: Poster,
     link: SharedLink,
-    tally: Arc<Tally>,
+    tally: Tally,
 }
 
-/// Posts what one webhook is told.
+/// Posts what one webhook is told of one database.
 #[derive(Debug)]
 pub struct Notifier {
     shared: Arc<Shared>,
@@ -71,7 +72,7 @@ impl Notifier {
         poster: Poster,
         link: SharedLink,
         shutdown: Shutdown,
-        tally: Arc<Tally>,
+        tally: Tally,
     ) -> Notifier {
         tally.knows_webhook(&webhook.name);
         let receiver = Backoff::new(webhook.retry, RETRY_MAX.max(webhook.retry));
@@ -94,7 +95,8 @@ impl Notifier {
                     self.registered = false;
                     let pause = database.after_failure(chance());
                     let (webhook, retry_in_ms) = (&self.shared.webhook.name, pause.as_millis() as u64);
-                    tracing::warn!(%webhook, %error, retry_in_ms, "notifications wait for the database");
+                    let database = self.shared.tally.database().map(|name| &**name);
+                    tracing::warn!(database, %webhook, %error, retry_in_ms, "notifications wait for the database");
                     pause
                 }
             };
@@ -166,13 +168,14 @@ impl Notifier {
 /// Posts one event, and settles it.
 async fn attempt(shared: Arc<Shared>, lent: Notification, mut shutdown: Shutdown) -> Attempt {
     let Shared { webhook, poster, tally, .. } = &*shared;
-    let text = body::of(webhook.format, &lent);
+    let database = tally.database().map(|name| &**name);
+    let text = body::of(webhook.format, &lent, database);
     let posted = poster.post(webhook, &lent.id, text).await;
     let failed = posted.err();
     tally.posted(&webhook.name, failed.is_none());
     if let Some(error) = &failed {
         let (webhook, account) = (&webhook.name, &lent.account_id);
-        tracing::warn!(%webhook, account_id = %account, event = %lent.event, id = %lent.id, attempt = lent.attempt,
+        tracing::warn!(database, %webhook, account_id = %account, event = %lent.event, id = %lent.id, attempt = lent.attempt,
                        %error, "a notification was not taken");
     }
     settle(&shared, &lent, failed.as_deref(), &mut shutdown).await;
@@ -184,7 +187,8 @@ async fn attempt(shared: Arc<Shared>, lent: Notification, mut shutdown: Shutdown
 async fn settle(shared: &Shared, lent: &Notification, error: Option<&str>, shutdown: &mut Shutdown) {
     let Shared { webhook, link, tally, .. } = shared;
     let retry_in = retry_in(webhook.retry, lent.attempt, chance()).as_secs_f64();
-    let mut database = Backoff::of_connections();
+    let mut waits = Backoff::of_connections();
+    let database = tally.database().map(|name| &**name);
     loop {
         let settled = match link.turn().await {
             Ok(mut link) => {
@@ -201,7 +205,7 @@ async fn settle(shared: &Shared, lent: &Notification, error: Option<&str>, shutd
                 if became.as_deref() == Some("given_up") {
                     tally.gave_up(&webhook.name);
                     let (webhook, account) = (&webhook.name, &lent.account_id);
-                    tracing::error!(%webhook, account_id = %account, event = %lent.event, id = %lent.id,
+                    tracing::error!(database, %webhook, account_id = %account, event = %lent.event, id = %lent.id,
                                     "a notification was given up after a day");
                 }
                 return;
@@ -211,8 +215,8 @@ async fn settle(shared: &Shared, lent: &Notification, error: Option<&str>, shutd
             Err(_) if shutdown.is_on() => return,
             Err(error) => {
                 let webhook = &webhook.name;
-                tracing::warn!(%webhook, %error, id = %lent.id, "a notification cannot be settled yet");
-                shutdown.sleep(database.after_failure(chance())).await;
+                tracing::warn!(database, %webhook, %error, id = %lent.id, "a notification cannot be settled yet");
+                shutdown.sleep(waits.after_failure(chance())).await;
             }
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::sync::Mutex;
 
 use crate::config::target::Target;
 use crate::db::outbox::Line;
@@ -23,13 +24,13 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Limit of the lines that are remembered because their transaction's end is unknown.
 const UNSETTLED_MAX: usize = 20 * LINES_MAX as usize;
 
-/// Takes lines from the database and writes them to `out`.
+/// Takes lines from one database and writes them to `out`, which several databases share: a batch is written whole.
 #[derive(Debug)]
 pub struct Outbox<W> {
     link: Link,
-    out: W,
+    out: Arc<Mutex<W>>,
     shutdown: Shutdown,
-    tally: Arc<Tally>,
+    tally: Tally,
     unsettled: Unsettled,
 }
 
@@ -56,7 +57,7 @@ impl Unsettled {
 
 impl<W: AsyncWrite + Unpin> Outbox<W> {
     /// Not connected yet.
-    pub fn new(target: Arc<Target>, out: W, shutdown: Shutdown, tally: Arc<Tally>) -> Outbox<W> {
+    pub fn new(target: Arc<Target>, out: Arc<Mutex<W>>, shutdown: Shutdown, tally: Tally) -> Outbox<W> {
         let link = Link::new(target, Purpose::Outbox);
         Outbox { link, out, shutdown, tally, unsettled: Unsettled::default() }
     }
@@ -81,7 +82,8 @@ impl<W: AsyncWrite + Unpin> Outbox<W> {
                 Err(error) => {
                     let pause = backoff.after_failure(chance());
                     let retry_in_ms = pause.as_millis() as u64;
-                    tracing::warn!(%error, retry_in_ms, "the breaker's lines wait for the database");
+                    let database = self.tally.database().map(|name| &**name);
+                    tracing::warn!(database, %error, retry_in_ms, "the breaker's lines wait for the database");
                     if error.retry() != Retry::Later {
                         self.link.close().await;
                     }
@@ -100,9 +102,14 @@ impl<W: AsyncWrite + Unpin> Outbox<W> {
             session = self.link.session() => session?,
             () = self.shutdown.wait() => return Ok(0),
         };
-        let lines = session.take_breaker_lines(LINES_MAX).await?;
+        let mut lines = session.take_breaker_lines(LINES_MAX).await?;
+        for line in &mut lines {
+            line.database = self.tally.database().map(ToString::to_string);
+        }
         let fresh: Vec<&Line> = lines.iter().filter(|line| !self.unsettled.holds(line)).collect();
-        print(&mut self.out, &fresh).await.map_err(Error::Output)?;
+        if !fresh.is_empty() {
+            print(&mut *self.out.lock().await, &fresh).await.map_err(Error::Output)?;
+        }
         self.tally.lines_printed(fresh.len());
         match session.keep_breaker_lines().await {
             Ok(()) => self.unsettled.settle(&lines),
@@ -118,9 +125,6 @@ impl<W: AsyncWrite + Unpin> Outbox<W> {
 
 /// Writes lines, and flushes them.
 async fn print<W: AsyncWrite + Unpin>(out: &mut W, lines: &[&Line]) -> std::io::Result<()> {
-    if lines.is_empty() {
-        return Ok(());
-    }
     let mut text = String::with_capacity(lines.len() * 256);
     for line in lines {
         // Standard output may be a terminal.
@@ -147,6 +151,7 @@ mod tests {
             actor: "app".to_owned(),
             exhausted_at: None,
             campaign_id: Some("c".to_owned()),
+            database: None,
         }
     }
 
@@ -161,6 +166,11 @@ mod tests {
             r#"{"source":"inmail_credit_breaker","action":"set","account_id":"a\"\n\u001b","prospect_id":null,"#
         ));
         assert!(!first.contains("exhausted_at") && first.contains(r#""campaign_id":"c""#));
+        assert!(!first.contains("database"), "one database is named nowhere");
+        let of_eu = Line { database: Some("eu".into()), ..line("3") };
+        let mut out = Vec::new();
+        print(&mut out, &[&of_eu]).await.expect("to write");
+        assert!(String::from_utf8(out).expect("text").ends_with(",\"database\":\"eu\"}\n"));
     }
 
     #[test]

@@ -21,12 +21,14 @@ const CANCELLED_WITHIN: Duration = Duration::from_millis(1500);
 /// The error that is recorded for a run which the shutdown ended.
 const STOPPED: &str = "the daemon was told to stop; the next run goes on where this one ended";
 
-/// Runs jobs, round after round, over one connection.
+/// Runs the jobs of one database, round after round, over one connection.
 #[derive(Debug)]
 pub struct Scheduler {
     link: Link,
+    /// The database's name where several are served.
+    database: Option<Arc<str>>,
     shutdown: Shutdown,
-    tally: Arc<Tally>,
+    tally: Tally,
     rests: [Rest; Job::ALL.len()],
 }
 
@@ -39,9 +41,16 @@ struct Rest {
 
 impl Scheduler {
     /// Not connected yet.
-    pub fn new(target: Arc<Target>, shutdown: Shutdown, tally: Arc<Tally>) -> Scheduler {
+    pub fn new(target: Arc<Target>, shutdown: Shutdown, tally: Tally) -> Scheduler {
         let rest = |_| Rest { backoff: Backoff::of_jobs(), until: None };
-        Scheduler { link: Link::new(target, Purpose::Jobs), shutdown, tally, rests: Job::ALL.map(rest) }
+        let database = tally.database().cloned();
+        Scheduler {
+            link: Link::new(target, Purpose::Jobs),
+            database,
+            shutdown,
+            tally,
+            rests: Job::ALL.map(rest),
+        }
     }
 
     /// Runs until the shutdown signal, with a pause of `poll` between two rounds.
@@ -56,7 +65,8 @@ impl Scheduler {
                 Err(error) => {
                     let pause = backoff.after_failure(chance());
                     if !self.shutdown.is_on() {
-                        tracing::warn!(%error, retry_in_ms = pause.as_millis() as u64, "jobs wait for the database");
+                        let retry_in_ms = pause.as_millis() as u64;
+                        tracing::warn!(database = self.database.as_deref(), %error, retry_in_ms, "jobs wait for the database");
                     }
                     self.tally.reconnected();
                     self.link.close().await;
@@ -98,18 +108,28 @@ impl Scheduler {
                 continue;
             }
             let outcome = run_job(&mut self.link, job, &mut self.shutdown).await?;
+            let database = self.database.as_deref();
             match &outcome {
                 Outcome::Failed(error) => {
                     let pause = rest.backoff.after_failure(chance());
                     rest.until = Some(Instant::now() + pause);
-                    tracing::error!(job = job.name(), %error, retry_in_s = pause.as_secs(), "a job failed");
+                    let retry_in_s = pause.as_secs();
+                    tracing::error!(database, job = job.name(), %error, retry_in_s, "a job failed");
                 }
                 Outcome::Done { checked, changed, batches, took } => {
                     rest.backoff.reset();
                     let took_ms = took.as_millis() as u64;
-                    tracing::info!(job = job.name(), checked, changed, batches, took_ms, "a job ran");
+                    tracing::info!(
+                        database,
+                        job = job.name(),
+                        checked,
+                        changed,
+                        batches,
+                        took_ms,
+                        "a job ran"
+                    );
                 }
-                Outcome::Stopped => tracing::info!(job = job.name(), "a job was stopped"),
+                Outcome::Stopped => tracing::info!(database, job = job.name(), "a job was stopped"),
                 Outcome::NotDue | Outcome::Resting => (),
             }
             self.tally.job_ran(job, &outcome);

@@ -14,10 +14,12 @@ use tokio::time::{sleep, timeout};
 use super::{ActForm, ActQuery};
 use crate::console::Console;
 use crate::console::kind::Kind;
+use crate::console::scope::chosen;
 use crate::console::sessions::Visitor;
 use crate::db::SharedLink;
 use crate::db::Untrusted;
 use crate::db::console::acts::Act;
+use crate::db::served::Member;
 use crate::error::{Error, Retry};
 
 /// Longest time for attempts on a held account.
@@ -98,34 +100,90 @@ pub async fn outcome(mut told: Receiver<Outcome>) -> Result<(), Refused> {
     }
 }
 
-/// Does the act, logs it, and leaves a sentence for the session's next page.
+impl Console {
+    /// The databases in which an act is done.
+    pub fn targets(&self, kind: Kind) -> Vec<Arc<Member>> {
+        let in_all = kind.is_everywhere() || kind.is_switch() && chosen().is_none();
+        if in_all { self.members.to_vec() } else { vec![self.one().clone()] }
+    }
+}
+
+/// Does the act in each of these databases, logs it, and leaves a sentence for the session's next page.
 pub async fn carry_out(
     console: Arc<Console>,
     visitor: Visitor,
     kind: Kind,
     query: ActQuery,
     given: ActForm,
+    targets: Vec<Arc<Member>>,
 ) -> Result<(), Refused> {
     let act = query.act(kind, &given).map_err(|why| Refused::No(StatusCode::UNPROCESSABLE_ENTITY, why))?;
+    let note = given.note.trim();
+    let (mut count, mut there_are_more) = (0, false);
+    let (mut done, mut refused) = (Vec::new(), Vec::new());
+    for target in &targets {
+        match in_one(&target.pages, &visitor.name, act, note).await {
+            Ok((settled, has_more)) => {
+                (count, there_are_more) = (count + settled, there_are_more || has_more);
+                done.push(&*target.name);
+                let database = target.label.as_deref();
+                tracing::info!(
+                    database,
+                    operator = visitor.name,
+                    done = kind.name(),
+                    account = query.id,
+                    "an operator acted"
+                );
+            }
+            Err(why) => refused.push((&*target.name, why)),
+        }
+    }
+    console.forget_fleet();
+    if let Some(why) = half_done(&done, refused) {
+        return Err(why);
+    }
+    let mut told = kind.done(&query.id, count);
+    if targets.len() > 1 {
+        told += &format!(" It was done in the databases {}.", shown(&done.join(", ")));
+    }
+    if there_are_more {
+        told += " There are more: do it again.";
+    }
+    console.sessions().leave_notice(&visitor, told);
+    Ok(())
+}
+
+/// The refusal of an act that was not done everywhere; none if it was.
+fn half_done(done: &[&str], mut refused: Vec<(&str, Refused)>) -> Option<Refused> {
+    if done.is_empty() && refused.len() == 1 {
+        return Some(refused.remove(0).1);
+    }
+    let told = |(name, why): &(&str, Refused)| match why {
+        Refused::No(_, text) | Refused::Unknown(text) => format!("{name}: {text}"),
+    };
+    let where_not: Vec<String> = refused.iter().map(told).collect();
+    let so_far = match done {
+        [] => "Nothing was done.".to_owned(),
+        done => format!("It was done in {} and nowhere else; do it again.", done.join(", ")),
+    };
+    (!refused.is_empty())
+        .then(|| Refused::No(StatusCode::CONFLICT, shown(&format!("{so_far} {}", where_not.join(" ")))))
+}
+
+/// Does the act in one database, again while there is more of it. Answers how many it settled, and whether there are more.
+async fn in_one(link: &SharedLink, actor: &str, act: Act<'_>, note: &str) -> Result<(i64, bool), Refused> {
     let begun = Instant::now();
-    let mut count = patiently(&console.link, &visitor.name, act, given.note.trim()).await?;
+    let mut count = patiently(link, actor, act, note).await?;
     let mut last = count;
     while last >= act.batch() && begun.elapsed() < PATIENCE {
-        match patiently(&console.link, &visitor.name, act, given.note.trim()).await {
+        match patiently(link, actor, act, note).await {
             Ok(more) => last = more,
             // The batches before this one stay done.
             Err(_) => break,
         }
         count += last;
     }
-    let mut told = kind.done(&query.id, count);
-    if last >= act.batch() {
-        told += " There are more: do it again.";
-    }
-    console.forget_fleet();
-    console.sessions().leave_notice(&visitor, told);
-    tracing::info!(operator = visitor.name, done = kind.name(), account = query.id, "an operator acted");
-    Ok(())
+    Ok((count, last >= act.batch()))
 }
 
 /// Tries again while the account is held, and lets other pages use the connection between two attempts.
@@ -204,6 +262,22 @@ mod tests {
         assert!(outcome(desk.begin(None, work(|| Ok(())))).await.is_ok());
         assert!(outcome(desk.begin(None, work(|| Ok(())))).await.is_ok());
         assert_eq!(done.load(Ordering::Relaxed), 5);
+    }
+
+    #[test]
+    fn an_act_that_was_done_in_some_databases_says_in_which() {
+        let no = |text: &str| Refused::No(StatusCode::SERVICE_UNAVAILABLE, text.to_owned());
+        let told = |done: &[&str], refused: Vec<(&str, Refused)>| match half_done(done, refused)? {
+            Refused::No(_, text) | Refused::Unknown(text) => Some(text),
+        };
+        assert_eq!(told(&["eu", "us"], vec![]), None);
+        assert_eq!(told(&[], vec![("eu", no("gone"))]).as_deref(), Some("gone"));
+        assert_eq!(
+            told(&[], vec![("eu", no("a")), ("us", no("b"))]).as_deref(),
+            Some("Nothing was done. eu: a us: b")
+        );
+        let half = told(&["eu"], vec![("us", no("gone"))]).expect("a refusal");
+        assert_eq!(half, "It was done in eu and nowhere else; do it again. us: gone");
     }
 
     #[tokio::test]

@@ -1,8 +1,10 @@
 //! How the subject of an act stands now, for its page.
 
 use super::fields::ActQuery;
+use crate::console::Console;
 use crate::console::kind::Kind;
 use crate::console::pages::{action_name, spoken};
+use crate::console::scope::Answers;
 use crate::db::account::ACTIONS;
 use crate::db::console::Frame;
 use crate::db::console::admin_log::Wanted;
@@ -84,6 +86,29 @@ pub async fn gather(session: &Session, kind: Kind, query: &ActQuery) -> Result<(
         }
     };
     Ok((frame, facts))
+}
+
+/// The facts of all databases that the act's page is about, and where several are served, in which the act is done. None
+/// if its subject is in none of them.
+pub fn of_all(console: &Console, kind: Kind, facts: Answers<Option<Facts>>) -> Option<Facts> {
+    let are_several = facts.0.len() > 1;
+    let mut all = Facts::new();
+    for (name, of_one) in facts.0 {
+        let name = name.filter(|_| are_several);
+        let named = |value: String| name.as_ref().map_or(value.clone(), |name| format!("{name}: {value}"));
+        all.extend(of_one.into_iter().flatten().map(|(what, value)| (what, named(value))));
+    }
+    if all.is_empty() {
+        return None;
+    }
+    if console.has_several() {
+        let targets: Vec<String> =
+            console.targets(kind).iter().map(|member| member.name.to_string()).collect();
+        let word =
+            if targets.len() == 1 { "It is done in the database" } else { "It is done in the databases" };
+        all.push((word, targets.join(", ")));
+    }
+    Some(all)
 }
 
 /// What holds the account, or one action of it, back; none if there is no such account.

@@ -2,6 +2,7 @@
 
 mod found;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -11,8 +12,9 @@ use axum::extract::{Query, State};
 use axum::http::{StatusCode, Uri};
 use serde::Deserialize;
 
-use super::{Answer, Page, Problem, percent, rendered};
+use super::{Answer, Frames, Page, Problem, percent, rendered};
 use crate::console::lists::{self, List, ListQuery};
+use crate::console::scope::{Answers, Name, Row, each};
 use crate::console::sessions::Visitor;
 use crate::console::span::flag_of;
 use crate::console::{Console, links};
@@ -21,9 +23,10 @@ use crate::db::console::Frame;
 use crate::db::console::accounts::{Card, Flag};
 use crate::db::console::fleet::Fleet;
 use crate::db::console::search::LOOKED_AT_MAX;
+use crate::db::served::Member;
 use crate::db::{Session, Untrusted};
 use crate::error::Result;
-use found::{CALM, Found, Wanted, find};
+use found::{CALM, Found, Together, Wanted, find, together};
 
 /// Most prospects that a search shows.
 const PROSPECTS_MAX: i64 = 10;
@@ -46,6 +49,8 @@ pub struct AccountsQuery {
     /// The rank of the account in `after`, if the list is the one of problems.
     rank: String,
     after: String,
+    /// Of several databases, the one that the account in `after` is in.
+    of: String,
 }
 
 #[derive(Template)]
@@ -56,9 +61,9 @@ struct AccountsPage {
     flag: Flag,
     fleet: Option<Arc<Fleet>>,
     age_seconds: u64,
-    prospects: Vec<Untrusted>,
+    prospects: Vec<Row<Untrusted>>,
     /// The cards under their headings; an empty heading is none.
-    groups: Vec<(String, Vec<Card>)>,
+    groups: Vec<(String, Vec<Row<Card>>)>,
     is_first: bool,
     next: Option<String>,
     looked: Option<i64>,
@@ -67,11 +72,23 @@ struct AccountsPage {
 impl AccountsQuery {
     /// The address of the same list, with other values.
     fn link(&self, filter: &str, tier: &str, place: Option<&(i32, String)>) -> String {
+        self.link_after(filter, tier, place, "")
+    }
+
+    /// The same after an account of one of several databases.
+    fn link_after(&self, filter: &str, tier: &str, place: Option<&(i32, String)>, of: &str) -> String {
         let rank = place.filter(|(rank, _)| *rank > 0).map_or_else(String::new, |(rank, _)| rank.to_string());
         let after = place.map_or("", |(_, after)| after.as_str());
         links::query(
             "/",
-            &[("q", &self.q), ("filter", filter), ("tier", tier), ("rank", &rank), ("after", after)],
+            &[
+                ("q", &self.q),
+                ("filter", filter),
+                ("tier", tier),
+                ("rank", &rank),
+                ("after", after),
+                ("of", of),
+            ],
         )
     }
 
@@ -94,7 +111,7 @@ impl AccountsQuery {
             )
         };
         let rank = rank.ok_or_else(odd)?;
-        Ok(Wanted { flag, tier: &self.tier, text: &self.q, rank, after: &self.after })
+        Ok(Wanted { flag, tier: &self.tier, text: &self.q, rank, after: &self.after, with_it: false })
     }
 }
 
@@ -103,12 +120,12 @@ impl AccountsPage {
         percent(card.sent, card.cap)
     }
 
-    fn link(&self, card: &Card) -> String {
-        links::account(card.id.raw())
+    fn link(&self, card: &Row<Card>) -> String {
+        card.link(|card| links::account(card.id.raw()))
     }
 
-    fn prospect_link(&self, prospect: &Untrusted) -> String {
-        links::prospect(prospect.raw())
+    fn prospect_link(&self, prospect: &Row<Untrusted>) -> String {
+        prospect.link(|prospect| links::prospect(prospect.raw()))
     }
 
     /// The page of the prospect whose whole id was looked for.
@@ -214,30 +231,51 @@ pub async fn show(
     }
     let wanted = query.wanted()?;
     let flag = wanted.flag;
-    let (frame, fleet, found, cards, prospects) =
-        console.turn(async |session| gather(&console, session, &wanted).await).await?;
-    let groups = grouped_by_rank(&found, cards, fleet.as_deref());
+    let last = console.place_of(&query.of);
+    let here = &*console;
+    let gathered = each!(console, |session, member| async {
+        let with_it = last.is_some_and(|last| here.place_of(&member.name).is_some_and(|own| own > last));
+        gather(here, session, &member, Wanted { with_it, ..wanted }).await
+    })?;
+    let All { frames, fleet, together, mut cards, prospects } = put_together(gathered);
+    let groups = grouped_by_rank(&together.accounts, &mut cards, fleet.as_deref());
+    let name = |n: usize| cards.get(n).and_then(|(name, _)| name.as_deref()).unwrap_or_default();
     let page = AccountsPage {
-        page: Page::new(&console, "accounts", frame, visitor, &uri).titled("Accounts"),
+        page: Page::new(&console, "accounts", frames, visitor, &uri).titled("Accounts"),
         flag,
         age_seconds: fleet.as_ref().map_or(0, |fleet| fleet.age_seconds(Instant::now())),
         fleet,
         prospects,
         groups,
         is_first: query.after.is_empty() && query.rank.is_empty(),
-        next: found.next.as_ref().map(|place| query.link(&query.filter, &query.tier, Some(place))),
-        looked: found.looked,
+        next: together
+            .next
+            .as_ref()
+            .map(|(place, n)| query.link_after(&query.filter, &query.tier, Some(place), name(*n))),
+        looked: together.looked,
         query,
     };
     Ok(rendered(&page))
 }
 
-type Gathered = (Frame, Option<Arc<Fleet>>, Found, Vec<Card>, Vec<Untrusted>);
+/// What one database says.
+struct Gathered {
+    frame: Frame,
+    fleet: Option<Arc<Fleet>>,
+    found: Found,
+    cards: Vec<Card>,
+    prospects: Vec<Untrusted>,
+}
 
-async fn gather(console: &Console, session: &Session, wanted: &Wanted<'_>) -> Result<Gathered> {
+async fn gather(
+    console: &Console,
+    session: &Session,
+    member: &Member,
+    wanted: Wanted<'_>,
+) -> Result<Gathered> {
     let frame = session.console_frame().await?;
-    let fleet = console.fleet(session).await?;
-    let found = find(session, &frame, fleet.as_deref(), wanted).await?;
+    let fleet = console.fleet(session, member).await?;
+    let found = find(session, &frame, fleet.as_deref(), &wanted).await?;
     let ids: Vec<String> = found.accounts.iter().map(|(_, id)| id.clone()).collect();
     let cards = session.account_list(&ids, frame.at.day()).await?;
     let asks_for_prospects = !wanted.text.is_empty() && wanted.flag == Flag::None && wanted.after.is_empty();
@@ -245,16 +283,52 @@ async fn gather(console: &Console, session: &Session, wanted: &Wanted<'_>) -> Re
         true => session.prospects_like(wanted.text, PROSPECTS_MAX).await?,
         false => Vec::new(),
     };
-    Ok((frame, fleet, found, cards, prospects))
+    Ok(Gathered { frame, fleet, found, cards, prospects })
+}
+
+/// Cards by id, of each database.
+type Cards = Vec<(Name, HashMap<String, Card>)>;
+
+/// What all databases say.
+struct All {
+    frames: Frames,
+    fleet: Option<Arc<Fleet>>,
+    together: Together,
+    cards: Cards,
+    prospects: Vec<Row<Untrusted>>,
+}
+
+fn put_together(gathered: Answers<Gathered>) -> All {
+    let (mut frames, mut fleets, mut found) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut cards, mut prospects) = (Vec::new(), Vec::new());
+    for (name, one) in gathered.0 {
+        frames.push((name.clone(), one.frame));
+        fleets.push(one.fleet);
+        found.push(one.found);
+        let own = one.prospects.into_iter().map(|prospect| Row::of(name.clone(), prospect));
+        prospects.extend(own);
+        let by_id = one.cards.into_iter().map(|card| (card.id.raw().to_owned(), card));
+        cards.push((name, by_id.collect()));
+    }
+    let fleets: Option<Vec<Arc<Fleet>>> = fleets.into_iter().collect();
+    let fleet = fleets.and_then(|fleets| match fleets.as_slice() {
+        [only] => Some(only.clone()),
+        several => Fleet::together(several).map(Arc::new),
+    });
+    All { frames: Frames(Answers(frames)), fleet, together: together(found), cards, prospects }
 }
 
 /// The cards in the order of the page, under the headings of their ranks.
-fn grouped_by_rank(found: &Found, cards: Vec<Card>, fleet: Option<&Fleet>) -> Vec<(String, Vec<Card>)> {
-    let mut groups: Vec<(i32, Vec<Card>)> = Vec::new();
-    let mut cards: std::collections::HashMap<String, Card> =
-        cards.into_iter().map(|card| (card.id.raw().to_owned(), card)).collect();
-    for (rank, id) in &found.accounts {
-        let Some(card) = cards.remove(id) else { continue };
+fn grouped_by_rank(
+    accounts: &[((i32, String), usize)],
+    cards: &mut Cards,
+    fleet: Option<&Fleet>,
+) -> Vec<(String, Vec<Row<Card>>)> {
+    let mut groups: Vec<(i32, Vec<Row<Card>>)> = Vec::new();
+    for ((rank, id), n) in accounts {
+        let (name, of_database) = &mut cards[*n];
+        let Some(card) = of_database.remove(id) else { continue };
+        let card = Row::of(name.clone(), card);
         match groups.last_mut() {
             Some((last, group)) if last == rank => group.push(card),
             _ => groups.push((*rank, vec![card])),

@@ -1,5 +1,6 @@
 //! The open alerts, newest first, each with its link to acknowledge it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use askama::Template;
@@ -8,8 +9,9 @@ use axum::extract::{Query, State};
 use axum::http::Uri;
 use serde::Deserialize;
 
-use super::{Answer, Page, ROWS_MAX, read_cursor, rendered};
+use super::{Answer, Frames, Page, ROWS_MAX, read_cursor, rendered};
 use crate::console::kind::Kind;
+use crate::console::scope::{Row, each};
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::alerts::Alert;
@@ -36,7 +38,7 @@ impl AlertsQuery {
 #[template(path = "alerts.html")]
 struct AlertsPage {
     page: Page,
-    alerts: Vec<Alert>,
+    alerts: Vec<Row<Alert>>,
     kind: String,
     /// Kinds of the newest alerts: name, how many, how many not seen, address.
     kinds: Vec<(String, i64, i64, String)>,
@@ -46,14 +48,20 @@ struct AlertsPage {
 }
 
 impl AlertsPage {
-    fn account_link(&self, alert: &Alert) -> Option<String> {
-        (alert.account_id.raw() != ALL_ACCOUNTS).then(|| links::account(alert.account_id.raw()))
+    fn account_link(&self, alert: &Row<Alert>) -> Option<String> {
+        let link = || alert.link(|alert| links::account(alert.account_id.raw()));
+        (alert.account_id.raw() != ALL_ACCOUNTS).then(link)
     }
 
     /// The button for all of a kind, if some are not seen and this visitor may: its address.
     fn acknowledge_all(&self) -> Option<String> {
         let unseen = |(kind, _, unseen, _): &&(String, i64, i64, String)| *kind == self.kind && *unseen > 1;
         self.kinds.iter().find(unseen)?;
+        // It is done in one database.
+        if self.page.parts.len() > 1 || self.page.parts.iter().any(|(name, _)| *name != self.page.database())
+        {
+            return None;
+        }
         let kind = Kind::AcknowledgeAll;
         self.page.may(kind.function()).then(|| kind.link("", &self.kind))
     }
@@ -62,12 +70,16 @@ impl AlertsPage {
         self.kind == kind
     }
 
+    fn all_link(&self) -> String {
+        links::query("/alerts", &[])
+    }
+
     fn all_label(&self) -> &'static str {
         Kind::AcknowledgeAll.label()
     }
 
-    fn acknowledge(&self, alert: &Alert) -> String {
-        Kind::Acknowledge.link(alert.account_id.raw(), &alert.alert_id)
+    fn acknowledge(&self, alert: &Row<Alert>) -> String {
+        alert.link(|alert| Kind::Acknowledge.link(alert.account_id.raw(), &alert.alert_id))
     }
 }
 
@@ -80,18 +92,20 @@ pub async fn show(
 ) -> Answer {
     let after = read_cursor(&query.after)?;
     let of = Some(query.kind.as_str()).filter(|kind| !kind.is_empty());
-    let (frame, mut alerts, kinds) = console
-        .turn(async |session| {
-            let alerts = session.open_alerts(of, after.as_ref(), ROWS_MAX + 1);
-            tokio::try_join!(session.console_frame(), alerts, session.newest_by_kind())
-        })
-        .await?;
+    let place = after.as_ref();
+    let found = each!(console, |session, _member| async {
+        let alerts = session.open_alerts(of, place, ROWS_MAX + 1);
+        tokio::try_join!(session.console_frame(), alerts, session.newest_by_kind())
+    })?;
+    let (frames, alerts, kinds) = found.split3();
+    let mut alerts = alerts.newest(ROWS_MAX as usize + 1, |alert| (alert.opened_at, alert.alert_id.clone()));
+    let kinds = added_up(kinds.all());
     let has_more = alerts.len() as i64 > ROWS_MAX;
     alerts.truncate(ROWS_MAX as usize);
     let last = alerts.last().filter(|_| has_more);
     let next = last.map(|alert| query.link(&query.kind, &alert.cursor().to_string()));
     Ok(rendered(&AlertsPage {
-        page: Page::new(&console, "alerts", frame, visitor, &uri).titled("Open alerts"),
+        page: Page::new(&console, "alerts", Frames(frames), visitor, &uri).titled("Open alerts"),
         is_first: after.is_none(),
         first: query.link(&query.kind, ""),
         kinds: kinds
@@ -105,4 +119,14 @@ pub async fn show(
         alerts,
         next,
     }))
+}
+
+/// The kinds of several databases as one list: name, how many, how many not seen.
+fn added_up(kinds: Vec<Vec<(String, i64, i64)>>) -> Vec<(String, i64, i64)> {
+    let mut all: BTreeMap<String, (i64, i64)> = BTreeMap::new();
+    for (kind, count, unseen) in kinds.into_iter().flatten() {
+        let sums = all.entry(kind).or_default();
+        *sums = (sums.0 + count, sums.1 + unseen);
+    }
+    all.into_iter().map(|(kind, (count, unseen))| (kind, count, unseen)).collect()
 }

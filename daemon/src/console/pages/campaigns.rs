@@ -8,8 +8,9 @@ use axum::extract::{Query, State};
 use axum::http::Uri;
 use serde::Deserialize;
 
-use super::{Answer, Page, ROWS_MAX, rendered};
+use super::{Answer, Frames, Page, ROWS_MAX, rendered};
 use crate::console::acts::limited;
+use crate::console::scope::{Answers, Row, each};
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::console::campaigns::{COUNTED_IN_LIST, Campaign, States};
@@ -25,14 +26,18 @@ pub struct CampaignsQuery {
 #[template(path = "campaigns.html")]
 struct CampaignsPage {
     page: Page,
-    campaigns: Vec<Campaign>,
+    campaigns: Vec<Row<Campaign>>,
     is_first: bool,
     next: Option<String>,
 }
 
 impl CampaignsPage {
-    fn link(&self, campaign: &Campaign) -> String {
-        links::campaign(campaign.campaign_id.raw())
+    fn link(&self, campaign: &Row<Campaign>) -> String {
+        campaign.link(|campaign| links::campaign(campaign.campaign_id.raw()))
+    }
+
+    fn first(&self) -> String {
+        links::query("/campaigns", &[])
     }
 
     fn limits(&self, campaign: &Campaign) -> String {
@@ -60,21 +65,42 @@ pub async fn show(
     uri: Uri,
     Query(query): Query<CampaignsQuery>,
 ) -> Answer {
-    let (frame, mut campaigns) = console
-        .turn(async |session| {
-            tokio::try_join!(session.console_frame(), session.campaigns(&query.after, ROWS_MAX + 1))
-        })
-        .await?;
-    let has_more = campaigns.len() as i64 > ROWS_MAX;
-    campaigns.truncate(ROWS_MAX as usize);
+    let after = query.after.as_str();
+    let found = each!(console, |session, _member| async {
+        tokio::try_join!(session.console_frame(), session.campaigns(after, ROWS_MAX + 1))
+    })?;
+    let (frames, campaigns) = found.split2();
+    let (campaigns, has_more) = put_together(campaigns);
     let next = campaigns
         .last()
         .filter(|_| has_more)
         .map(|last| links::query("/campaigns", &[("after", last.campaign_id.raw())]));
     Ok(rendered(&CampaignsPage {
-        page: Page::new(&console, "campaigns", frame, visitor, &uri).titled("Campaigns"),
+        page: Page::new(&console, "campaigns", Frames(frames), visitor, &uri).titled("Campaigns"),
         is_first: query.after.is_empty(),
         campaigns,
         next,
     }))
+}
+
+/// The campaigns of all databases by id, and whether there are more. One that is in several databases is on one page with
+/// all of its lines, so a page may have a few more.
+fn put_together(campaigns: Answers<Vec<Campaign>>) -> (Vec<Row<Campaign>>, bool) {
+    let of_each = campaigns.0.into_iter();
+    let mut rows: Vec<Row<Campaign>> = of_each
+        .flat_map(|(name, campaigns)| {
+            campaigns.into_iter().map(move |campaign| Row::of(name.clone(), campaign))
+        })
+        .collect();
+    // The sort is stable: lines of one campaign stay in the order of the databases.
+    rows.sort_by(|a, b| a.campaign_id.raw().cmp(b.campaign_id.raw()));
+    let rows_max = ROWS_MAX as usize;
+    if rows.len() <= rows_max {
+        return (rows, false);
+    }
+    let last = rows[rows_max - 1].campaign_id.raw().to_owned();
+    let whole = rows.iter().take_while(|row| row.campaign_id.raw() <= last.as_str()).count();
+    let has_more = whole < rows.len();
+    rows.truncate(whole);
+    (rows, has_more)
 }

@@ -8,8 +8,9 @@ use axum::extract::{Query, State};
 use axum::http::Uri;
 use serde::Deserialize;
 
-use super::{Answer, Page, ROWS_MAX, read_cursor, rendered};
+use super::{Answer, Frames, Page, ROWS_MAX, read_cursor, rendered};
 use crate::console::lists::{self, List, ListQuery};
+use crate::console::scope::{Row, each};
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::console::logs::Event;
@@ -29,22 +30,22 @@ struct EventsPage {
     page: Page,
     account: String,
     campaign: String,
-    events: Vec<Event>,
+    events: Vec<Row<Event>>,
     is_first: bool,
     first: String,
     next: Option<String>,
 }
 
 impl EventsPage {
-    fn account_link(&self, event: &Event) -> String {
-        links::account(event.account_id.raw())
+    fn account_link(&self, event: &Row<Event>) -> String {
+        event.link(|event| links::account(event.account_id.raw()))
     }
 
-    fn prospect_link(&self, prospect: &crate::db::Untrusted) -> String {
-        links::prospect(prospect.raw())
+    fn prospect_link(&self, event: &Row<Event>) -> String {
+        event.link(|event| links::prospect(event.prospect_id.as_ref().map_or("", |prospect| prospect.raw())))
     }
 
-    fn campaign_link(&self, event: &Event) -> String {
+    fn campaign_link(&self, event: &Row<Event>) -> String {
         links::events(&self.account, event.campaign_id.as_ref().map_or("", |campaign| campaign.raw()), "")
     }
 }
@@ -61,19 +62,19 @@ pub async fn show(
         return lists::csv(&console, List::Events, &list).await;
     }
     let after = read_cursor(&query.after)?;
-    let (frame, mut events) = console
-        .turn(async |session| {
-            let (account, campaign) = (named(&query.account), named(&query.campaign));
-            let log = session.campaign_log(account, campaign, after.as_ref(), ROWS_MAX + 1);
-            tokio::try_join!(session.console_frame(), log)
-        })
-        .await?;
+    let (account, campaign, place) = (named(&query.account), named(&query.campaign), after.as_ref());
+    let found = each!(console, |session, _member| async {
+        let log = session.campaign_log(account, campaign, place, ROWS_MAX + 1);
+        tokio::try_join!(session.console_frame(), log)
+    })?;
+    let (frames, events) = found.split2();
+    let mut events = events.newest(ROWS_MAX as usize + 1, |event| (event.at, event.id.clone()));
     let has_more = events.len() as i64 > ROWS_MAX;
     events.truncate(ROWS_MAX as usize);
     let last = events.last().filter(|_| has_more);
     let next = last.map(|event| links::events(&query.account, &query.campaign, &event.cursor().to_string()));
     Ok(rendered(&EventsPage {
-        page: Page::new(&console, "events", frame, visitor, &uri).titled("Campaign events"),
+        page: Page::new(&console, "events", Frames(frames), visitor, &uri).titled("Campaign events"),
         first: links::events(&query.account, &query.campaign, ""),
         is_first: after.is_none(),
         account: query.account,

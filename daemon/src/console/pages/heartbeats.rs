@@ -7,20 +7,23 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::Uri;
 
-use super::{Answer, Page, rendered};
+use super::{Answer, Frames, Page, rendered};
 use crate::console::Console;
+use crate::console::scope::{Row, each};
 use crate::console::sessions::Visitor;
 use crate::db::heartbeats::{Heartbeat, Run};
 
 /// Most runs of each job that are shown.
 const RUNS_OF_EACH: i64 = 8;
+/// Most runs that are shown.
+const RUNS_MAX: usize = 100;
 
 #[derive(Template)]
 #[template(path = "heartbeats.html")]
 struct HeartbeatsPage {
     page: Page,
-    heartbeats: Vec<Heartbeat>,
-    runs: Vec<Run>,
+    heartbeats: Vec<Row<Heartbeat>>,
+    runs: Vec<Row<Run>>,
 }
 
 impl HeartbeatsPage {
@@ -39,12 +42,18 @@ pub async fn show(
     Extension(visitor): Extension<Option<Visitor>>,
     uri: Uri,
 ) -> Answer {
-    let (frame, heartbeats, runs) = console
-        .turn(async |session| {
-            tokio::try_join!(session.console_frame(), session.heartbeats(), session.runs(RUNS_OF_EACH))
-        })
-        .await?;
-    let page = Page::new(&console, "heartbeats", frame, visitor, &uri).titled("Heartbeats");
+    let found = each!(console, |session, _member| async {
+        tokio::try_join!(session.console_frame(), session.heartbeats(), session.runs(RUNS_OF_EACH))
+    })?;
+    let (frames, heartbeats, runs) = found.split3();
+    let rows = heartbeats.0.into_iter();
+    let mut heartbeats: Vec<Row<Heartbeat>> = rows
+        .flat_map(|(name, beats)| beats.into_iter().map(move |beat| Row::of(name.clone(), beat)))
+        .collect();
+    // The sort is stable: a job's lines stay in the order of the databases.
+    heartbeats.sort_by(|a, b| a.job.cmp(&b.job));
+    let runs = runs.newest(RUNS_MAX, |run| run.started_at);
+    let page = Page::new(&console, "heartbeats", Frames(frames), visitor, &uri).titled("Heartbeats");
     Ok(rendered(&HeartbeatsPage { page, heartbeats, runs }))
 }
 

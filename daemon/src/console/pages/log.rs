@@ -9,11 +9,13 @@ use axum::http::Uri;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Answer, Page, ROWS_MAX, read_cursor, rendered, spoken};
+use super::{Answer, Frames, Page, ROWS_MAX, read_cursor, rendered, spoken};
+use crate::console::scope::{Answers, Row, each};
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::Untrusted;
-use crate::db::console::admin_log::{LOOKED_AT_MAX, Line, Wanted};
+use crate::db::console::admin_log::{LOOKED_AT_MAX, Line, Lines, Wanted};
+use crate::db::cursor::Cursor;
 
 /// Longest value that a cell shows, in characters.
 const VALUE_CHARACTERS_MAX: usize = 300;
@@ -34,7 +36,7 @@ struct LogPage {
     page: Page,
     query: LogQuery,
     /// None: the daemon's login may not read the log.
-    lines: Option<Vec<Line>>,
+    lines: Option<Vec<Row<Line>>>,
     is_first: bool,
     first: String,
     next: Option<String>,
@@ -50,8 +52,8 @@ impl LogQuery {
 }
 
 impl LogPage {
-    fn account_link(&self, account: &Untrusted) -> String {
-        links::account(account.raw())
+    fn account_link(&self, line: &Row<Line>) -> String {
+        line.link(|line| links::account(line.account_id.as_ref().map_or("", |account| account.raw())))
     }
 
     /// A value of the log, cut if it is long.
@@ -76,22 +78,22 @@ pub async fn show(
     let after = read_cursor(&query.after)?;
     let wanted =
         Wanted { account: named(&query.account), actor: named(&query.actor), verb: named(&query.verb) };
-    let (frame, found) = console
-        .turn(async |session| {
-            let lines = session.admin_log(wanted, after.as_ref(), ROWS_MAX + 1);
-            tokio::try_join!(session.console_frame(), lines)
-        })
-        .await?;
-    let (lines, stopped_at) = found.map_or((None, None), |found| (Some(found.lines), found.stopped_at));
+    let place = after.as_ref();
+    let found = each!(console, |session, _member| async {
+        let lines = session.admin_log(wanted, place, ROWS_MAX + 1);
+        tokio::try_join!(session.console_frame(), lines)
+    })?;
+    let (frames, found) = found.split2();
+    let (lines, stopped_at) = of_all(found);
     let has_more = lines.as_ref().is_some_and(|lines| lines.len() as i64 > ROWS_MAX);
     let lines = lines.map(|mut lines| {
         lines.truncate(ROWS_MAX as usize);
         lines
     });
-    let last = lines.as_ref().and_then(|lines| lines.last()).filter(|_| has_more).map(Line::cursor);
+    let last = lines.as_ref().and_then(|lines| lines.last()).filter(|_| has_more).map(|line| line.cursor());
     let next = last.or_else(|| stopped_at.clone()).map(|place| query.link(&place.to_string()));
     Ok(rendered(&LogPage {
-        page: Page::new(&console, "log", frame, visitor, &uri).titled("Who did what"),
+        page: Page::new(&console, "log", Frames(frames), visitor, &uri).titled("Who did what"),
         first: query.link(""),
         is_first: after.is_none(),
         stopped_short: !has_more && stopped_at.is_some(),
@@ -113,6 +115,29 @@ fn told(value: &Value) -> String {
         }
         other => other.to_string(),
     }
+}
+
+/// The lines of all databases, newest first (ids are made in the order of time), as far as each of them was looked at; none if no login may read them.
+fn of_all(found: Answers<Option<Lines>>) -> (Option<Vec<Row<Line>>>, Option<Cursor>) {
+    if found.0.iter().all(|(_, lines)| lines.is_none()) {
+        return (None, None);
+    }
+    let mut stopped_at: Option<Cursor> = None;
+    let mut lines = Vec::new();
+    for (name, found) in found.0 {
+        let Some(found) = found else { continue };
+        // Where one stopped first, nothing is known of what comes later.
+        stopped_at = match (stopped_at, found.stopped_at) {
+            (Some(one), Some(other)) => Some(if one.id < other.id { other } else { one }),
+            (one, other) => one.or(other),
+        };
+        lines.push((name, found.lines));
+    }
+    let mut lines = Answers(lines).newest(ROWS_MAX as usize + 1, |line| line.id.clone());
+    if let Some(stopped_at) = &stopped_at {
+        lines.retain(|line| line.id >= stopped_at.id);
+    }
+    (Some(lines), stopped_at)
 }
 
 /// An empty field asks for nothing.

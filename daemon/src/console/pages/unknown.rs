@@ -8,9 +8,10 @@ use axum::extract::{Query, State};
 use axum::http::Uri;
 use serde::Deserialize;
 
-use super::{Answer, Page, Problem, ROWS_MAX, read_cursor, rendered};
+use super::{Answer, Frames, Page, Problem, ROWS_MAX, read_cursor, rendered};
 use crate::console::kind::{FROM_UNKNOWN, Kind};
 use crate::console::lists::{self, List, ListQuery};
+use crate::console::scope::{Row, each};
 use crate::console::sessions::Visitor;
 use crate::console::span::wanted;
 use crate::console::{Console, links};
@@ -59,7 +60,7 @@ impl UnknownQuery {
 #[template(path = "unknown.html")]
 struct UnknownPage {
     page: Page,
-    outcomes: Vec<Unknown>,
+    outcomes: Vec<Row<Unknown>>,
     query: UnknownQuery,
     /// How many the filter found, if there is one.
     counted: Option<i64>,
@@ -69,15 +70,17 @@ struct UnknownPage {
 }
 
 impl UnknownPage {
-    fn account_link(&self, unknown: &Unknown) -> String {
-        links::account(unknown.operation.account_id.raw())
+    fn account_link(&self, unknown: &Row<Unknown>) -> String {
+        unknown.link(|unknown| links::account(unknown.operation.account_id.raw()))
     }
 
     /// The buttons that settle all of these; there are none without a filter.
     fn settle_all(&self) -> Vec<(&'static str, String)> {
         let is_narrow =
             !(self.query.of.is_empty() && self.query.since.is_empty() && self.query.before.is_empty());
-        if !is_narrow || self.outcomes.is_empty() || !self.page.may(Kind::AllSent.function()) {
+        // It is done in one database.
+        let is_of_one = self.page.parts.iter().all(|(name, _)| *name == self.page.database());
+        if !is_narrow || !is_of_one || self.outcomes.is_empty() || !self.page.may(Kind::AllSent.function()) {
             return Vec::new();
         }
         let link = |kind: Kind| {
@@ -105,13 +108,15 @@ impl UnknownPage {
         })
     }
 
-    fn prospect_link(&self, unknown: &Unknown) -> String {
-        links::prospect(unknown.operation.prospect_id.raw())
+    fn prospect_link(&self, unknown: &Row<Unknown>) -> String {
+        unknown.link(|unknown| links::prospect(unknown.operation.prospect_id.raw()))
     }
 
-    fn settle(&self, unknown: &Unknown, sent: bool) -> String {
+    fn settle(&self, unknown: &Row<Unknown>, sent: bool) -> String {
         let kind = if sent { Kind::Sent } else { Kind::NotSent };
-        kind.link_from(FROM_UNKNOWN, unknown.operation.account_id.raw(), &unknown.operation.operation_id)
+        unknown.link(|unknown| {
+            kind.link_from(FROM_UNKNOWN, unknown.operation.account_id.raw(), &unknown.operation.operation_id)
+        })
     }
 }
 
@@ -129,8 +134,13 @@ pub async fn show(
     let after = read_cursor(&query.after)?;
     let after = after.as_ref().map(|after| (after, query.account.as_str()));
     let of = query.which()?;
-    let (frame, mut outcomes, counted) =
-        console.turn(async |session| gather(session, of, after).await).await?;
+    let found = each!(console, |session, _member| gather(session, of, after))?;
+    let (frames, outcomes, counted) = found.split3();
+    let mut outcomes = outcomes.newest(ROWS_MAX as usize + 1, |unknown| {
+        let operation = &unknown.operation;
+        (unknown.unknown_since, operation.operation_id.clone(), operation.account_id.raw().to_owned())
+    });
+    let counted = counted.all().into_iter().sum::<Option<i64>>().map(|sum| sum.min(UNKNOWN_COUNTED_MAX));
     let has_more = outcomes.len() as i64 > ROWS_MAX;
     outcomes.truncate(ROWS_MAX as usize);
     let next = outcomes
@@ -138,7 +148,7 @@ pub async fn show(
         .filter(|_| has_more)
         .map(|last| query.link(&last.cursor().to_string(), last.operation.account_id.raw()));
     Ok(rendered(&UnknownPage {
-        page: Page::new(&console, "unknown", frame, visitor, &uri).titled("Unknown outcomes"),
+        page: Page::new(&console, "unknown", Frames(frames), visitor, &uri).titled("Unknown outcomes"),
         is_first: after.is_none(),
         first: query.link("", ""),
         counted,

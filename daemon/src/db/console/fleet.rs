@@ -3,6 +3,7 @@
 //! One statement reads each account once. It is the only one of the console that does, and pages share its answer
 //! while it is fresh.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Deserialize;
@@ -182,6 +183,34 @@ pub struct Totals {
     pub flags: Vec<Counted>,
 }
 
+impl Totals {
+    /// Adds the counts of another database.
+    fn add(&mut self, other: &Totals) {
+        self.accounts += other.accounts;
+        for (sum, sent) in self.sent.iter_mut().zip(other.sent) {
+            *sum += sent;
+        }
+        for (tier, count) in &other.tiers {
+            match self.tiers.iter_mut().find(|(known, _)| known == tier) {
+                Some((_, sum)) => *sum += count,
+                None => self.tiers.push((tier.clone(), *count)),
+            }
+        }
+        self.tiers.sort();
+        for (rank, count) in &other.ranks {
+            match self.ranks.iter_mut().find(|(known, _)| known == rank) {
+                Some((_, sum)) => *sum += count,
+                None => self.ranks.push((*rank, *count)),
+            }
+        }
+        for counted in &other.flags {
+            if let Some(sum) = self.flags.iter_mut().find(|known| known.name == counted.name) {
+                sum.count += counted.count;
+            }
+        }
+    }
+}
+
 /// The answer, and how long it may be used.
 #[derive(Clone, Debug)]
 pub struct Fleet {
@@ -194,6 +223,18 @@ pub struct Fleet {
 }
 
 impl Fleet {
+    /// The accounts of several databases together: the counts, and not the first ids of each.
+    pub fn together(fleets: &[Arc<Fleet>]) -> Option<Fleet> {
+        let (first, rest) = fleets.split_first()?;
+        let mut all = Fleet::clone(first);
+        for fleet in rest {
+            all.totals.add(&fleet.totals);
+            all.drifting = (all.drifting.0 + fleet.drifting.0, all.drifting.1 && fleet.drifting.1);
+            all.counted_at = all.counted_at.min(fleet.counted_at);
+        }
+        Some(all)
+    }
+
     /// Whether it may still be used.
     pub fn is_fresh(&self, now: Instant) -> bool {
         self.took > QUICK && now.duration_since(self.counted_at) < (self.took * SHARE).min(FRESH_WITHIN)
@@ -256,6 +297,23 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn fleets_add_up() {
+        let fleet = |tier: &str, count: i64, is_all: bool| {
+            let flags = vec![Counted { name: "unknown".to_owned(), count, ids: None }];
+            let (tiers, ranks) = (vec![(tier.to_owned(), count)], vec![(1, count)]);
+            let totals = Totals { accounts: count, sent: [count; 5], tiers, ranks, flags, worst: Vec::new() };
+            let counted_at = Instant::now();
+            Arc::new(Fleet { totals, drifting: (count, is_all), counted_at, took: Duration::ZERO })
+        };
+        let all = Fleet::together(&[fleet("b", 1, true), fleet("a", 2, false), fleet("b", 4, true)])
+            .expect("three");
+        assert_eq!((all.totals.accounts, all.totals.sent, all.drifting), (7, [7; 5], (7, false)));
+        assert_eq!(all.totals.tiers, [("a".to_owned(), 2), ("b".to_owned(), 5)]);
+        assert_eq!((all.ranked(1), all.counted(Flag::Unknown).map(|counted| counted.count)), (7, Some(7)));
+        assert!(Fleet::together(&[]).is_none());
+    }
 
     #[test]
     fn an_answer_that_took_long_is_used_for_a_while() {

@@ -1,14 +1,11 @@
 //! The numbers of the database as metrics: name, help text, labels and value of each family.
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
 
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeLabelSet, EncodeMetric};
-use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::encoding::DescriptorEncoder;
 
+use super::page::{Counted, Families, Sample, Total, Value};
 use crate::db::account::ACTIONS;
 use crate::db::heartbeats::Heartbeat;
 use crate::db::numbers::Numbers;
@@ -42,102 +39,80 @@ const WORK_STATES: [&str; 5] = ["waiting", "sending", "done", "parked", "cancell
 /// The closed list of statuses.
 const STATUSES: [&str; 4] = ["connected", "paused", "restricted", "disconnected"];
 
-/// Numbers of the database, and how old they are.
-#[derive(Clone, Debug)]
-pub struct Counted {
-    /// How long ago they were counted.
-    pub age: Duration,
-    /// The numbers.
-    pub numbers: Arc<Numbers>,
-}
-
 impl Collector for Counted {
     fn encode(&self, mut encoder: DescriptorEncoder) -> fmt::Result {
-        let Counted { age, numbers } = self;
-        let mut page = Families(&mut encoder);
+        let mut page = Families::new(&mut encoder, self);
         let help = "Age of the numbers that come from the database, in seconds.";
-        page.gauge("sendgate_numbers_age_seconds", help, age.as_secs_f64())?;
+        page.each_of("sendgate_numbers_age_seconds", help, Total::Greatest, |of| {
+            vec![Sample::bare(of.age.as_secs_f64())]
+        })?;
         let help = "Whether a test's clock is on; never in production.";
-        page.gauge("sendgate_test_clock_on", help, i64::from(numbers.test_clock))?;
+        page.flag("sendgate_test_clock_on", help, |numbers| numbers.test_clock)?;
         let help = "Whether the books were written in another database, so that nothing is sent from here.";
-        page.gauge("sendgate_copied_database", help, i64::from(numbers.copied))?;
+        page.flag("sendgate_copied_database", help, |numbers| numbers.copied)?;
         let help =
             "Whether the setting sendgate.enforcement is observe: the rules refuse nothing by themselves.";
-        page.gauge("sendgate_enforcement_observe", help, i64::from(numbers.observes))?;
+        page.flag("sendgate_enforcement_observe", help, |numbers| numbers.observes)?;
         let help = "Accounts that are only observed, by the setting or their own mode.";
-        page.gauge("sendgate_accounts_observed", help, numbers.observed)?;
-        stopped(&mut page, numbers)?;
-        accounts(&mut page, numbers)?;
-        work(&mut page, numbers)?;
-        activity(&mut page, numbers)?;
-        today(&mut page, numbers)?;
-        alerts(&mut page, numbers)?;
-        refusals(&mut page, numbers)?;
-        webhooks(&mut page, numbers)?;
-        jobs(&mut page, numbers)
+        page.gauge("sendgate_accounts_observed", help, Total::Sum, |numbers| numbers.observed)?;
+        stopped(&mut page)?;
+        accounts(&mut page)?;
+        work(&mut page)?;
+        activity(&mut page)?;
+        today(&mut page)?;
+        alerts(&mut page)?;
+        refusals(&mut page)?;
+        webhooks(&mut page)?;
+        jobs(&mut page)
     }
 }
 
-/// Writes metrics one after the other.
-struct Families<'a, 'b>(&'a mut DescriptorEncoder<'b>);
+type Page<'a, 'b> = Families<'a, 'b>;
 
-impl Families<'_, '_> {
-    /// A metric of one number.
-    fn gauge(&mut self, name: &str, help: &str, value: impl EncodeGaugeValue) -> fmt::Result {
-        self.0.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(&value)
-    }
-
-    /// A metric with a number for each set of labels.
-    fn gauges<L: EncodeLabelSet, N: EncodeGaugeValue>(
-        &mut self,
-        name: &str,
-        help: &str,
-        samples: impl IntoIterator<Item = (L, N)>,
-    ) -> fmt::Result {
-        let mut metric = self.0.encode_descriptor(name, help, None, MetricType::Gauge)?;
-        for (labels, value) in samples {
-            metric.encode_family(&labels)?.encode_gauge(&value)?;
-        }
-        Ok(())
-    }
-}
-
-fn stopped(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
+fn stopped(page: &mut Page<'_, '_>) -> fmt::Result {
     let help = "Whether everything is paused, by pause_all or quarantine.";
-    page.gauge("sendgate_paused", help, i64::from(numbers.paused))?;
-    page.gauge("sendgate_quarantined", "Whether everything is in quarantine.", i64::from(numbers.quarantined))
+    page.flag("sendgate_paused", help, |numbers| numbers.paused)?;
+    page.flag("sendgate_quarantined", "Whether everything is in quarantine.", |numbers| numbers.quarantined)
 }
 
-fn work(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
-    let cooling = CAUSES.map(|cause| ([("cause", cause)], count_of(&numbers.cooling, cause)));
+/// A sample for each name of a closed list.
+fn by_name(label: &'static str, names: &[&'static str], counts: &[(String, i64)]) -> Vec<Sample> {
+    names.iter().map(|name| Sample::of([(label, *name)], count_of(counts, name))).collect()
+}
+
+fn work(page: &mut Page<'_, '_>) -> fmt::Result {
     let help = "Accounts that cool down, as a whole or for one of their actions, by cause.";
-    page.gauges("sendgate_accounts_cooling_down", help, cooling)?;
+    page.gauges("sendgate_accounts_cooling_down", help, Total::Sum, |numbers| {
+        by_name("cause", &CAUSES, &numbers.cooling)
+    })?;
     let help = "Operations of unknown outcome; counted up to 100000.";
-    page.gauge("sendgate_unknown_outcomes", help, numbers.unknown)?;
+    page.gauge("sendgate_unknown_outcomes", help, Total::Sum, |numbers| numbers.unknown)?;
     let help = "For how long the oldest unknown outcome has been unknown, in seconds; 0 without one.";
-    page.gauge("sendgate_unknown_outcome_age_seconds", help, numbers.unknown_age_seconds.unwrap_or(0.0))?;
-    let states = WORK_STATES.map(|state| ([("state", state)], count_of(&numbers.enrollments, state)));
+    page.gauge("sendgate_unknown_outcome_age_seconds", help, Total::Greatest, |numbers| {
+        numbers.unknown_age_seconds.unwrap_or(0.0)
+    })?;
     let help = "Enrollments by state; estimated from a sample above 200000.";
-    page.gauges("sendgate_enrollments", help, states)?;
+    page.gauges("sendgate_enrollments", help, Total::Sum, |numbers| {
+        by_name("state", &WORK_STATES, &numbers.enrollments)
+    })?;
     let help =
         "For how long campaign work has been due that is not handed out, in seconds; 0 without such work.";
-    page.gauge("sendgate_oldest_due_work_age_seconds", help, numbers.due_age_seconds.unwrap_or(0.0))?;
+    page.gauge("sendgate_oldest_due_work_age_seconds", help, Total::Greatest, |numbers| {
+        numbers.due_age_seconds.unwrap_or(0.0)
+    })?;
     let help = "Since the last run of the job that ran least lately began, in seconds; NaN if one never ran.";
-    let ages = numbers.jobs.iter().map(|job| job.age_seconds.unwrap_or(f64::NAN));
-    let oldest = ages.fold(
-        0.0,
-        |oldest: f64, age| if oldest.is_nan() || age.is_nan() { f64::NAN } else { oldest.max(age) },
-    );
-    page.gauge("sendgate_oldest_heartbeat_age_seconds", help, oldest)
+    page.gauge("sendgate_oldest_heartbeat_age_seconds", help, Total::Greatest, |numbers| {
+        let ages = numbers.jobs.iter().map(|job| Value::Real(job.age_seconds.unwrap_or(f64::NAN)));
+        ages.fold(Value::Real(0.0), Value::greatest)
+    })
 }
 
 /// Counts since the server started; missing, and not 0, where the server does not count them.
-fn activity(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
+fn activity(page: &mut Page<'_, '_>) -> fmt::Result {
     let help = "Whether the server counts what the gate does: sendgate is in its shared_preload_libraries.";
-    page.gauge("sendgate_activity_counted", help, i64::from(!numbers.activity.is_empty()))?;
-    if numbers.activity.is_empty() {
-        return Ok(());
-    }
+    page.gauge("sendgate_activity_counted", help, Total::Least, |numbers| {
+        i64::from(!numbers.activity.is_empty())
+    })?;
     for (what, name, help) in [
         ("grant", "sendgate_grants", "Slots taken since the database server started."),
         ("delivery", "sendgate_deliveries", "Deliveries since the database server started."),
@@ -145,52 +120,63 @@ fn activity(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
         ("breaker_set", "sendgate_breaker_sets", "Breakers stamped since the database server started."),
         ("breaker_clear", "sendgate_breaker_clears", "Stamps removed since the database server started."),
     ] {
-        let mut metric = page.0.encode_descriptor(name, help, None, MetricType::Counter)?;
-        for line in numbers.activity.iter().filter(|line| line.what == what) {
-            let labels: Vec<(&str, &str)> = [("action", &line.action), ("outcome", &line.outcome)]
-                .into_iter()
-                .filter_map(|(label, value)| value.as_deref().map(|value| (label, value)))
-                .collect();
-            let counter = ConstCounter::new(u64::try_from(line.counted).unwrap_or(0));
-            counter.encode(metric.encode_family(&labels)?)?;
-        }
+        page.counters_of_servers(name, help, |numbers| {
+            let lines = numbers.activity.iter().filter(|line| line.what == what);
+            let sample = |line: &crate::db::numbers::Activity| {
+                let labels = [("action", line.action.as_deref()), ("outcome", line.outcome.as_deref())];
+                let labels = labels.into_iter().filter_map(|(label, value)| Some((label, value?)));
+                Sample::of(labels, line.counted)
+            };
+            lines.map(sample).collect()
+        })?;
     }
     Ok(())
 }
 
-fn accounts(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
-    let sum = |chosen: &dyn Fn(&str, &str) -> bool| -> i64 {
-        let chosen = numbers.accounts.iter().filter(|(status, mode, _)| chosen(status, mode));
-        chosen.map(|(_, _, count)| count).sum()
-    };
-    let of_status = STATUSES.map(|status| ([("status", status)], sum(&|s, _| s == status)));
-    page.gauges("sendgate_accounts", "Accounts.", of_status)?;
+fn accounts(page: &mut Page<'_, '_>) -> fmt::Result {
+    page.gauges("sendgate_accounts", "Accounts.", Total::Sum, |numbers| {
+        STATUSES.map(|status| Sample::of([("status", status)], sum(numbers, &|s, _| s == status))).to_vec()
+    })?;
     let help = "Breakers that stop InMails: open by themselves, or forced open by an operator.";
-    let open = [
-        ([("state", "open")], numbers.breakers_open),
-        ([("state", "forced_open")], sum(&|_, mode| mode == "open")),
-    ];
-    page.gauges("sendgate_breakers_open", help, open)?;
+    page.gauges("sendgate_breakers_open", help, Total::Sum, |numbers| {
+        vec![
+            Sample::of([("state", "open")], numbers.breakers_open),
+            Sample::of([("state", "forced_open")], sum(numbers, &|_, mode| mode == "open")),
+        ]
+    })?;
     let help = "Breakers that an operator forced closed: they stop nothing.";
-    let forced_closed = sum(&|_, mode| mode == "closed");
-    page.gauge("sendgate_breakers_forced_closed", help, forced_closed)?;
-    let (stops, forced_open) = (numbers.breakers_open, sum(&|_, mode| mode == "open"));
-    let states = [
-        ([("state", "closed")], sum(&|_, _| true) - stops - forced_open - forced_closed),
-        ([("state", "open")], stops),
-        ([("state", "forced_open")], forced_open),
-        ([("state", "forced_closed")], forced_closed),
-    ];
-    page.gauges("sendgate_breakers", "Breakers by state.", states)?;
-    let counted = CREDIT_STATES.map(|state| ([("state", state)], count_of(&numbers.credits, state)));
-    let untracked = sum(&|_, _| true) - counted.iter().map(|(_, count)| count).sum::<i64>();
-    let states = counted.into_iter().chain([([("state", "untracked")], untracked)]);
-    page.gauges("sendgate_credits", "Accounts by the state of their known InMail credits.", states)
+    page.gauge("sendgate_breakers_forced_closed", help, Total::Sum, |numbers| {
+        sum(numbers, &|_, mode| mode == "closed")
+    })?;
+    page.gauges("sendgate_breakers", "Breakers by state.", Total::Sum, |numbers| {
+        let (stops, forced_open) = (numbers.breakers_open, sum(numbers, &|_, mode| mode == "open"));
+        let forced_closed = sum(numbers, &|_, mode| mode == "closed");
+        [
+            ("closed", sum(numbers, &|_, _| true) - stops - forced_open - forced_closed),
+            ("open", stops),
+            ("forced_open", forced_open),
+            ("forced_closed", forced_closed),
+        ]
+        .map(|(state, count)| Sample::of([("state", state)], count))
+        .to_vec()
+    })?;
+    let help = "Accounts by the state of their known InMail credits.";
+    page.gauges("sendgate_credits", help, Total::Sum, |numbers| {
+        let counted = CREDIT_STATES.map(|state| (state, count_of(&numbers.credits, state)));
+        let untracked = sum(numbers, &|_, _| true) - counted.iter().map(|(_, count)| count).sum::<i64>();
+        let states = counted.into_iter().chain([("untracked", untracked)]);
+        states.map(|(state, count)| Sample::of([("state", state)], count)).collect()
+    })
 }
 
-fn today(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
-    let used = ACTIONS.iter().zip(numbers.slots_used).map(|(action, used)| ([("action", *action)], used));
-    page.gauges("sendgate_slots_used_today", "Slots used today (UTC).", used)?;
+/// How many accounts have a status and breaker mode.
+fn sum(numbers: &Numbers, chosen: &dyn Fn(&str, &str) -> bool) -> i64 {
+    let chosen = numbers.accounts.iter().filter(|(status, mode, _)| chosen(status, mode));
+    chosen.map(|(_, _, count)| count).sum()
+}
+
+/// Today's skips by action and reason, those that nothing was skipped for too: how many, and how often they were asked for again.
+fn skips(numbers: &Numbers) -> Vec<(String, String, i64, i64)> {
     let mut skips = numbers.skips.clone();
     for (action, reason) in SKIP_REASONS {
         if !skips.iter().any(|(a, r, _, _)| a == action && r == reason) {
@@ -198,26 +184,44 @@ fn today(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
         }
     }
     skips.sort();
-    let labels = |action, reason| [("action", action), ("reason", reason)];
-    let first = skips.iter().map(|(action, reason, count, _)| (labels(action, reason), *count));
-    page.gauges("sendgate_skips_today", "Skips recorded today (UTC).", first)?;
-    let help = "Times that today's skips were asked for again.";
-    let repeats = skips.iter().map(|(action, reason, _, count)| (labels(action, reason), *count));
-    page.gauges("sendgate_skip_repeats_today", help, repeats)?;
-    let help = "Counters that layer 1 corrected today (UTC).";
-    let drift = ACTIONS.map(|action| ([("action", action)], count_of(&numbers.drift, action)));
-    page.gauges("sendgate_drift_corrections_today", help, drift)?;
-    let help = "Lines of the breaker that are not printed yet.";
-    page.gauge("sendgate_outbox_rows", help, numbers.outbox_rows)
+    skips
 }
 
-fn alerts(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
-    let mut kinds: Vec<&str> = ALERT_KINDS.to_vec();
-    kinds.extend(numbers.alerts.iter().map(|(kind, _)| kind.as_str()));
-    kinds.sort_unstable();
-    kinds.dedup();
-    let open = kinds.into_iter().map(|kind| ([("kind", kind)], count_of(&numbers.alerts, kind)));
-    page.gauges("sendgate_alerts_open", "Open alerts.", open)
+fn skipped(action: &str, reason: &str, count: i64) -> Sample {
+    Sample::of([("action", action), ("reason", reason)], count)
+}
+
+fn today(page: &mut Page<'_, '_>) -> fmt::Result {
+    page.gauges("sendgate_slots_used_today", "Slots used today (UTC).", Total::Sum, |numbers| {
+        let used = ACTIONS.iter().zip(numbers.slots_used);
+        used.map(|(action, used)| Sample::of([("action", *action)], used)).collect()
+    })?;
+    page.gauges("sendgate_skips_today", "Skips recorded today (UTC).", Total::Sum, |numbers| {
+        let all = skips(numbers);
+        all.iter().map(|(action, reason, count, _)| skipped(action, reason, *count)).collect()
+    })?;
+    let help = "Times that today's skips were asked for again.";
+    page.gauges("sendgate_skip_repeats_today", help, Total::Sum, |numbers| {
+        let all = skips(numbers);
+        all.iter().map(|(action, reason, _, count)| skipped(action, reason, *count)).collect()
+    })?;
+    let help = "Counters that layer 1 corrected today (UTC).";
+    page.gauges("sendgate_drift_corrections_today", help, Total::Sum, |numbers| {
+        by_name("action", &ACTIONS, &numbers.drift)
+    })?;
+    let help = "Lines of the breaker that are not printed yet.";
+    page.gauge("sendgate_outbox_rows", help, Total::Sum, |numbers| numbers.outbox_rows)
+}
+
+fn alerts(page: &mut Page<'_, '_>) -> fmt::Result {
+    page.gauges("sendgate_alerts_open", "Open alerts.", Total::Sum, |numbers| {
+        let mut kinds: Vec<&str> = ALERT_KINDS.to_vec();
+        kinds.extend(numbers.alerts.iter().map(|(kind, _)| kind.as_str()));
+        kinds.sort_unstable();
+        kinds.dedup();
+        let open = |kind: &str| Sample::of([("kind", kind)], count_of(&numbers.alerts, kind));
+        kinds.into_iter().map(open).collect()
+    })
 }
 
 /// The count of that name; 0 if it is missing.
@@ -226,55 +230,65 @@ fn count_of(counts: &[(String, i64)], name: &str) -> i64 {
 }
 
 /// By name, never by address.
-fn webhooks(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
-    if numbers.webhooks.is_empty() {
-        return Ok(());
-    }
-    let waiting = numbers.webhooks.iter().map(|hook| ([("webhook", hook.name.as_str())], hook.waiting));
+fn webhooks(page: &mut Page<'_, '_>) -> fmt::Result {
     let help = "Notifications that wait to be posted, by webhook; counted up to 100000.";
-    page.gauges("sendgate_notifications_waiting", help, waiting)?;
-    let oldest = numbers
-        .webhooks
-        .iter()
-        .map(|hook| ([("webhook", hook.name.as_str())], hook.oldest_seconds.unwrap_or(0.0).max(0.0)));
+    page.gauges("sendgate_notifications_waiting", help, Total::Sum, |numbers| {
+        let hooks = numbers.webhooks.iter();
+        hooks.map(|hook| Sample::of([("webhook", hook.name.as_str())], hook.waiting)).collect()
+    })?;
     let help = "How long ago the oldest event happened that waits to be posted, by webhook, in seconds; 0 if none waits.";
-    page.gauges("sendgate_notification_age_seconds", help, oldest)?;
-    let failing = numbers
-        .webhooks
-        .iter()
-        .map(|hook| ([("webhook", hook.name.as_str())], hook.failing_seconds.unwrap_or(0.0)));
+    page.gauges("sendgate_notification_age_seconds", help, Total::Greatest, |numbers| {
+        let age = |seconds: Option<f64>| seconds.unwrap_or(0.0).max(0.0);
+        let hooks = numbers.webhooks.iter();
+        hooks.map(|hook| Sample::of([("webhook", hook.name.as_str())], age(hook.oldest_seconds))).collect()
+    })?;
     let help = "For how long the receiver of a webhook has taken nothing, in seconds; 0 while it does.";
-    page.gauges("sendgate_webhook_failing_seconds", help, failing)
+    page.gauges("sendgate_webhook_failing_seconds", help, Total::Greatest, |numbers| {
+        let failing = |seconds: Option<f64>| seconds.unwrap_or(0.0);
+        let hooks = numbers.webhooks.iter();
+        hooks
+            .map(|hook| Sample::of([("webhook", hook.name.as_str())], failing(hook.failing_seconds)))
+            .collect()
+    })
 }
 
 /// Refusals are missing, and not 0, where the server does not count them.
-fn refusals(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
+fn refusals(page: &mut Page<'_, '_>) -> fmt::Result {
     let help = "Whether the server counts refusals: sendgate is in its shared_preload_libraries.";
-    page.gauge("sendgate_refusals_counted", help, i64::from(!numbers.refusals.is_empty()))?;
-    if numbers.refusals.is_empty() {
-        return Ok(());
-    }
+    page.gauge("sendgate_refusals_counted", help, Total::Least, |numbers| {
+        i64::from(!numbers.refusals.is_empty())
+    })?;
     let help = "Refusals since the database server started, of all its databases.";
-    let mut metric = page.0.encode_descriptor("sendgate_refusals", help, None, MetricType::Counter)?;
-    for (action, reason, count) in &numbers.refusals {
-        let labels = [("action", action), ("reason", reason)];
-        ConstCounter::new(u64::try_from(*count).unwrap_or(0)).encode(metric.encode_family(&labels)?)?;
-    }
-    Ok(())
+    page.counters_of_servers("sendgate_refusals", help, |numbers| {
+        let line = |(action, reason, count): &(String, String, i64)| {
+            Sample::of([("action", action.as_str()), ("reason", reason.as_str())], *count)
+        };
+        numbers.refusals.iter().map(line).collect()
+    })
 }
 
-fn jobs(page: &mut Families<'_, '_>, numbers: &Numbers) -> fmt::Result {
-    let mut each = |name: &str, help: &str, read: fn(&Heartbeat) -> f64| {
-        let samples = numbers.jobs.iter().map(|job| ([("job", job.job.as_str())], read(job)));
-        page.gauges(name, help, samples)
+/// Seconds; NaN where there are none.
+fn seconds(seconds: Option<f64>) -> Value {
+    Value::Real(seconds.unwrap_or(f64::NAN))
+}
+
+fn flag(flag: bool) -> Value {
+    Value::Real(f64::from(u8::from(flag)))
+}
+
+fn jobs(page: &mut Page<'_, '_>) -> fmt::Result {
+    let mut each = |name: &str, help: &str, read: fn(&Heartbeat) -> Value| {
+        page.gauges(name, help, Total::Greatest, |numbers| {
+            numbers.jobs.iter().map(|job| Sample::of([("job", job.job.as_str())], read(job))).collect()
+        })
     };
     let help = "Since the job's last run began, in seconds; NaN if it never ran.";
-    each("sendgate_job_heartbeat_age_seconds", help, |job| job.age_seconds.unwrap_or(f64::NAN))?;
+    each("sendgate_job_heartbeat_age_seconds", help, |job| seconds(job.age_seconds))?;
     let help = "Since the job last reached its end, in seconds; NaN if it never did.";
-    each("sendgate_job_success_age_seconds", help, |job| job.success_age_seconds.unwrap_or(f64::NAN))?;
-    each("sendgate_job_stale", "Whether the job missed two runs.", |job| f64::from(u8::from(job.stale)))?;
+    each("sendgate_job_success_age_seconds", help, |job| seconds(job.success_age_seconds))?;
+    each("sendgate_job_stale", "Whether the job missed two runs.", |job| flag(job.stale))?;
     let help = "Whether the job's last run failed or crashed.";
-    each("sendgate_job_last_run_failed", help, |job| f64::from(u8::from(job.has_failed())))?;
+    each("sendgate_job_last_run_failed", help, |job| flag(job.has_failed()))?;
     let help = "How long the job's last good run took, in seconds; NaN if there was none.";
-    each("sendgate_job_last_run_seconds", help, |job| job.last_run_seconds.unwrap_or(f64::NAN))
+    each("sendgate_job_last_run_seconds", help, |job| seconds(job.last_run_seconds))
 }

@@ -9,11 +9,19 @@ use crate::terminal::stripped;
 /// Longest foreign text in a sentence, in characters.
 const WORDS_CHARACTERS_MAX: usize = 300;
 
-/// The body of a post.
-pub fn of(format: Format, told: &Notification) -> String {
-    match format {
-        Format::Json => json!({ "type": told.event, "timestamp": told.at, "data": told.data }),
-        Format::Slack => json!({ "text": sentence(told) }),
+/// The body of a post; with the name of the database where several are served.
+pub fn of(format: Format, told: &Notification, database: Option<&str>) -> String {
+    match (format, database) {
+        (Format::Json, None) => json!({ "type": told.event, "timestamp": told.at, "data": told.data }),
+        (Format::Json, Some(name)) => {
+            let mut data = told.data.clone();
+            if let Value::Object(fields) = &mut data {
+                fields.insert("database".to_owned(), Value::from(name));
+            }
+            json!({ "type": told.event, "timestamp": told.at, "data": data })
+        }
+        (Format::Slack, None) => json!({ "text": sentence(told) }),
+        (Format::Slack, Some(name)) => json!({ "text": format!("[{}] {}", chat(name), sentence(told)) }),
     }
     .to_string()
 }
@@ -133,9 +141,13 @@ mod tests {
     #[test]
     fn json_is_the_event_as_it_is() {
         let told = told("breaker_set", "a", json!({ "account_id": "a", "note": "<b>" }));
-        let body: Value = serde_json::from_str(&of(Format::Json, &told)).expect("JSON");
+        let body: Value = serde_json::from_str(&of(Format::Json, &told, None)).expect("JSON");
+        assert_eq!(body["data"].get("database"), None);
         assert_eq!(body["type"], "breaker_set");
         assert_eq!(body["timestamp"], "2026-05-20T12:00:00.000000Z");
         assert_eq!(body["data"]["note"], "<b>");
+        let body: Value = serde_json::from_str(&of(Format::Json, &told, Some("eu"))).expect("JSON");
+        assert_eq!((&body["data"]["note"], &body["data"]["database"]), (&json!("<b>"), &json!("eu")));
+        assert!(of(Format::Slack, &told, Some("eu")).contains(r#""[eu] InMails of a"#));
     }
 }

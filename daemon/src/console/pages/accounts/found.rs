@@ -19,6 +19,7 @@ const SEARCHED_MAX: i64 = 100_000;
 pub const CALM: i32 = 6;
 
 /// The list that an address asks for.
+#[derive(Clone, Copy)]
 pub struct Wanted<'a> {
     /// The trouble.
     pub flag: Flag,
@@ -30,6 +31,8 @@ pub struct Wanted<'a> {
     pub rank: i32,
     /// The account after which the page begins, or empty.
     pub after: &'a str,
+    /// Whether an account of this id comes after the place, too: in a list of several databases, that of a later one.
+    pub with_it: bool,
 }
 
 /// The accounts of a page and where the next ones begin.
@@ -51,7 +54,11 @@ impl Wanted<'_> {
 
     /// The first id that may be next. In byte order no text lies between a text and the same text followed by U+0001.
     fn from(&self) -> String {
-        if self.after.is_empty() { String::new() } else { format!("{}\u{1}", self.after) }
+        match self.after {
+            "" => String::new(),
+            after if self.with_it => after.to_owned(),
+            after => format!("{after}\u{1}"),
+        }
     }
 }
 
@@ -93,7 +100,10 @@ async fn with_problems_first(session: &Session, fleet: Option<&Fleet>, wanted: &
     let is_calm = wanted.rank == CALM || wanted.rank == 0 && !wanted.after.is_empty();
     if !is_calm {
         let place = (wanted.rank, wanted.after);
-        let rest = worst.iter().filter(|(rank, id)| (*rank, id.as_str()) > place);
+        let rest = worst.iter().filter(|(rank, id)| {
+            let own = (*rank, id.as_str());
+            own > place || wanted.with_it && own == place
+        });
         accounts.extend(rest.take(CARDS_MAX + 1).cloned());
     }
     let mut looked = None;
@@ -131,9 +141,96 @@ fn of_walk(mut walked: Walked) -> Found {
     }
 }
 
+/// The pages of several databases as one, in the order of their places; `found` are in the order of the databases.
+pub fn together(mut found: Vec<Found>) -> Together {
+    if found.len() == 1 {
+        let Found { accounts, next, looked } = found.remove(0);
+        let accounts = accounts.into_iter().map(|place| (place, 0)).collect();
+        return Together { accounts, next: next.map(|place| (place, 0)), looked };
+    }
+    // Of a database that stopped early, nothing is known behind the place where it did.
+    let horizon = found.iter().enumerate().filter_map(|(n, of)| Some((of.next.clone()?, n))).min();
+    let looked = found.iter().filter_map(|of| of.looked).sum();
+    let of_each = found.into_iter().enumerate();
+    let mut accounts: Vec<((i32, String), usize)> =
+        of_each.flat_map(|(n, of)| of.accounts.into_iter().map(move |place| (place, n))).collect();
+    accounts.sort();
+    accounts.retain(|place| horizon.as_ref().is_none_or(|end| place <= end));
+    let is_full = accounts.len() > CARDS_MAX;
+    accounts.truncate(CARDS_MAX);
+    let next = if is_full { accounts.last().cloned() } else { horizon };
+    let ends_early = !is_full && next.is_some() && next.as_ref() != accounts.last();
+    Together { looked: (ends_early && looked > 0).then_some(looked), next, accounts }
+}
+
+/// A page of accounts of several databases.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Together {
+    /// Each with its rank and id, and the place of its database.
+    pub accounts: Vec<((i32, String), usize)>,
+    /// Rank, id and database after which the next page begins.
+    pub next: Option<((i32, String), usize)>,
+    /// How many were looked at, if that is why the page ended.
+    pub looked: Option<i64>,
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// A page of one database as `find` makes it: a few accounts after a place, and perhaps an early end.
+    fn page(
+        all: &[(i32, String)],
+        after: Option<&((i32, String), usize)>,
+        n: usize,
+        at_most: usize,
+    ) -> Found {
+        let comes = |place: &&(i32, String)| {
+            after.is_none_or(|(last, of)| if n > *of { **place >= *last } else { **place > *last })
+        };
+        let rest: Vec<(i32, String)> = all.iter().filter(comes).cloned().collect();
+        let accounts: Vec<(i32, String)> = rest.iter().take(at_most).cloned().collect();
+        let next = if rest.len() > at_most { accounts.last().cloned() } else { None };
+        Found { looked: next.is_some().then_some(at_most as i64), next, accounts }
+    }
+
+    proptest! {
+        #[test]
+        fn page_after_page_shows_every_account_of_every_database_once_and_in_order(
+            databases in prop::collection::vec(prop::collection::btree_map("[a-c]{1,3}", 1..4_i32, 0..40), 1..4),
+            at_most in 1..30_usize,
+        ) {
+            let sorted = |ids: &BTreeMap<String, i32>| {
+                let mut all: Vec<(i32, String)> = ids.iter().map(|(id, rank)| (*rank, id.clone())).collect();
+                all.sort();
+                all
+            };
+            let databases: Vec<Vec<(i32, String)>> = databases.iter().map(sorted).collect();
+            let mut expected: Vec<((i32, String), usize)> = databases
+                .iter()
+                .enumerate()
+                .flat_map(|(n, all)| all.iter().map(move |place| (place.clone(), n)))
+                .collect();
+            expected.sort();
+            let (mut shown, mut after) = (Vec::new(), None);
+            loop {
+                let found = databases.iter().enumerate().map(|(n, all)| page(all, after.as_ref(), n, at_most));
+                let one = together(found.collect());
+                prop_assert!(one.accounts.len() <= CARDS_MAX);
+                shown.extend(one.accounts);
+                prop_assert!(shown.len() <= expected.len(), "it goes on for ever");
+                match one.next {
+                    Some(next) => after = Some(next),
+                    None => break,
+                }
+            }
+            prop_assert_eq!(shown, expected);
+        }
+    }
 
     #[test]
     fn a_page_says_where_the_next_begins() {
