@@ -7,7 +7,7 @@ use super::scope::{DATABASE, chosen};
 
 /// The address of one account's page.
 pub fn account(id: &str) -> String {
-    format!("/account?id={}", encoded(id))
+    query("/account", &[("id", id)])
 }
 
 /// The campaigns' log after a cursor, of one account or campaign if one is named.
