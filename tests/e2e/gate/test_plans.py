@@ -87,12 +87,21 @@ BY_INDEX = {
     "l.unknown_since": "send_operations_unknown_idx",
     "o.unknown_since IS NULL AND ($4": "send_operations_reserved_at_idx",
 }
+# With a trigger on its tables dispatch writes by statements, which have to have their plans too.
+BY_STATEMENTS = """
+CREATE FUNCTION public.pass() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN COALESCE(NEW, OLD); END';
+CREATE TRIGGER pass BEFORE UPDATE ON sendgate.accounts FOR EACH ROW EXECUTE FUNCTION public.pass();
+CREATE TRIGGER pass BEFORE INSERT ON sendgate.send_operations FOR EACH ROW EXECUTE FUNCTION public.pass();
+CREATE TRIGGER pass BEFORE UPDATE ON sendgate.enrollments FOR EACH ROW EXECUTE FUNCTION public.pass();
+CREATE TRIGGER pass BEFORE UPDATE OR DELETE ON sendgate.dispatch_queue FOR EACH ROW EXECUTE FUNCTION public.pass();
+"""
 # What PostgreSQL keeps of a table that was large, was emptied and then analysed.
 EMPTIED = "UPDATE pg_class SET relpages = 1000, reltuples = 0 WHERE oid = 'sendgate.{}'::regclass"
 
 
 def test_no_call_reads_a_table_from_end_to_end(env):
     prepare(env)
+    env.psql(BY_STATEMENTS)
     unknown = look(env)
     for table in LARGE:
         env.psql(EMPTIED.format(table))
