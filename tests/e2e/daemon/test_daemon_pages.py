@@ -143,7 +143,7 @@ def test_a_password_in_a_flag_is_warned_of(env):
     url = url_of(env, daemon_login(env), SECRET)
     done = run(env, "tick", "--database-url", url)
     equal(done.returncode, 0, done.stderr)
-    assert "can be read by everybody" in done.stderr, done.stderr
+    assert "can be read by every user" in done.stderr, done.stderr
     assert hides(done.stdout + done.stderr)
     assert "can be read" not in run(env, "tick", url=url).stderr
 
