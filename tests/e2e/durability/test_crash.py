@@ -118,8 +118,8 @@ RESERVE = "SELECT proceed, reason FROM sendgate.reserve('a', 'inmail', operation
 
 
 def lazy(env) -> None:
-    """Let the server flush nothing by itself for as long as it may."""
-    env.cluster.configure(wal_writer_delay="10s", wal_writer_flush_after="1GB")
+    """Let the server flush nothing by itself for as long as it may, and write nothing that stays unflushed."""
+    env.cluster.configure(wal_writer_delay="10s", wal_writer_flush_after="1GB", autovacuum="off")
     show = "SELECT current_setting('wal_writer_delay')"
     wait_for(lambda: env.psql(show) == "10s", "the configuration to be read")
 

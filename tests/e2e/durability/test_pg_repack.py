@@ -3,7 +3,7 @@
 import subprocess
 
 from e2e.durability.test_ddl_under_load import ACCOUNTS, CAP, INMAIL_CAP, TABLES, agree, all_of, working
-from e2e.support import equal, provision
+from e2e.support import equal, provision, wait_for
 from harness import debian
 
 # Debian has it for its own PostgreSQL.
@@ -29,4 +29,6 @@ def test_tables_are_repacked_under_load(env):
             all_of(workers, lambda worker: len(worker.granted), f"grants after pg_repack of {table}")
         equal([worker.connection.info.backend_pid for worker in workers], pids, "the same sessions")
         equal(sum(worker.errors["55000"] for worker in workers), 0, "refusals")
+        least = "SELECT min(sent_today) FROM sendgate.counters WHERE action = 'inmail'"
+        wait_for(lambda: env.psql(least) == str(INMAIL_CAP), "each account to be at its cap of InMails")
     agree(env, workers)

@@ -16,6 +16,8 @@ NEWEST_ONLY = True
 TIMEOUT_SECONDS = 1200
 RULES = REPO / "sql" / "recipes" / "prometheus_alerts.yml"
 UNIT_TESTS = REPO / "tests" / "recipes" / "prometheus_alerts_test.yml"
+# On the page of a daemon of several databases alone: tests/e2e/daemon/test_several_databases.py looks for it there.
+OF_SEVERAL_DATABASES = {"sendgate_up"}
 
 
 def test_each_alert_fires_for_what_it_is_for_and_else_is_quiet(env):
@@ -44,7 +46,8 @@ def test_the_page_is_as_prometheus_wants_it_and_has_what_the_alerts_ask(env):
     for file in (RULES, UNIT_TESTS):
         # Not the names of the schema's views, which come with a dot.
         used = set(re.findall(r"\bsendgate_\w+", file.read_text()))
-        assert used and used <= names, f"{file.name} uses {sorted(used - names)}"
+        missing = used - names - OF_SEVERAL_DATABASES
+        assert used and not missing, f"{file.name} uses {sorted(missing)}"
 
 
 def promtool(*arguments: str | Path, page: str | None = None) -> str:

@@ -32,6 +32,7 @@ READ = {
     "campaigns": "SELECT * FROM sendgate.reserve('a', 'message', 'p', 'k')",
     "paused_campaigns": "SELECT * FROM sendgate.dispatch(1)",
     "enrollments": "SELECT * FROM sendgate.dispatch(1)",
+    "dispatch_queue": "SELECT * FROM sendgate.dispatch(1)",
 }
 # PostgreSQL 18 made the LIKE of a foreign table; earlier ones are told in another way.
 UNDO = {
