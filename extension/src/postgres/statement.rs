@@ -176,6 +176,14 @@ impl Spi {
         waiting(|| self.execute(statement, params, false))
     }
 
+    /// Does work of many steps that may wait for other sessions' locks, for each at most `sendgate.lock_timeout`.
+    ///
+    /// # Errors
+    /// `SG301` when a wait took too long; those of the work.
+    pub fn waiting<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        waiting(work)?
+    }
+
     fn execute(&self, statement: &Statement, params: &[Param], read_only: bool) -> Rows<'_> {
         self.open();
         if !read_only && rewritten::has_fixed_snapshot() {

@@ -6,8 +6,8 @@
 //! check the table's CHECKs, write, enter the row in every index.
 //!
 //! Nothing else of the executor's is done here, so a table on which there is more to do is left to it: one with
-//! a trigger that would fire, with rules, generated columns, or columns and defaults of a DBA's; and everything where a
-//! library wants to be asked about rights (pgaudit, sepgsql). Domains are not checked: values are those of other rows
+//! a trigger that would fire, with rules, generated columns, or columns of a DBA's, or one that is a partition of
+//! another; and everything where a library wants to be asked about rights (pgaudit, sepgsql). Domains are not checked: values are those of other rows
 //! of the same domain, or of the closed lists of the decision.
 
 mod checks;
@@ -190,6 +190,10 @@ impl Table {
             // A library that wants to be asked, or hears of what is written, by the statement.
             let hook = pg_sys::ExecutorCheckPerms_hook;
             if hook.is_some() || (*(*table).rd_rel).relhasrules {
+                return false;
+            }
+            // A partition has a constraint of its own beside its CHECKs.
+            if (*(*table).rd_rel).relispartition {
                 return false;
             }
             if is_insert && *found.has_others.get_or_init(|| has_others(table, &found.attributes)) {

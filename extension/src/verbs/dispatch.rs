@@ -117,7 +117,8 @@ fn answer(spi: &Spi, max: usize, filter: &Filter<'_>, request: Option<Id>) -> Re
     {
         return Ok(handed);
     }
-    let handed = Visit::new(spi, max, filter).run()?;
+    // It waits for no account, but a session that has a table locked, or a piece of work, keeps it waiting.
+    let handed = spi.waiting(|| Visit::new(spi, max, filter).run())?;
     if let Some(request) = request {
         requests::remember(spi, request, max, filter, &handed, clock::now())?;
     }

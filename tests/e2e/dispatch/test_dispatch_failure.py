@@ -4,6 +4,8 @@ import os
 import socket
 import threading
 
+import psycopg
+
 from e2e.support import at_once, equal, kill_backend, operation, provision, wait_for
 
 HANDED = "SELECT prospect_id, operation_id FROM sendgate.dispatch(%s)"
@@ -171,3 +173,29 @@ def gone(env, pid: int) -> None:
     """Wait until that backend has ended."""
     query = f"SELECT count(*) FROM pg_stat_activity WHERE pid = {pid}"
     wait_for(lambda: env.psql(query) == "0", f"backend {pid} to end")
+
+
+def test_a_lock_that_another_session_keeps(env):
+    """On a table, as plain CREATE INDEX takes it, or on work: no call waits longer than sendgate.lock_timeout."""
+    enqueue(env)
+    holder, connection = env.connect(autocommit=False), env.connect()
+    connection.execute("SELECT sendgate.clock()")  # the library knows its settings once it is loaded
+    connection.execute("SET sendgate.lock_timeout = '50ms'")
+    connection.execute("SET statement_timeout = '3s'")
+    for lock in (
+        "LOCK TABLE sendgate.accounts IN SHARE MODE",
+        "LOCK TABLE sendgate.send_operations IN SHARE MODE",
+        "LOCK TABLE sendgate.enrollments IN SHARE MODE",
+        "LOCK TABLE sendgate.dispatch_queue IN SHARE MODE",
+        "SELECT FROM sendgate.enrollments FOR UPDATE",
+    ):
+        holder.execute(lock)
+        try:
+            answer = connection.execute(HANDED, (5,)).fetchall()
+        except psycopg.Error as error:
+            equal(error.sqlstate, "SG301", f"while another session has {lock}")
+        else:
+            raise AssertionError(f"dispatch answered {answer} while another session had {lock}")
+        holder.rollback()
+        equal(books(env), (0, 0), f"counter and journal after {lock}")
+    equal(len(connection.execute(HANDED, (100,)).fetchall()), 10, "handed out afterwards")

@@ -97,4 +97,25 @@ ALTER TABLE sendgate.enrollments DROP COLUMN is_out;
 SELECT prospect_id FROM sendgate.dispatch(1);
 SELECT state, count(*) FROM sendgate.enrollments WHERE account_id = 'below/columns' GROUP BY state;
 SELECT count(*) FROM sendgate.send_operations WHERE account_id = 'below/columns' AND state = 'reserved' AND origin = 'gate';
+-- A publication that publishes deletes alone: without an identity no ticket is deleted, which subscribers would miss.
+SELECT sendgate.enqueue('summer', 'p4', 'below/columns', 'message');
+SET client_min_messages = error;
+CREATE PUBLICATION deletes FOR TABLE sendgate.dispatch_queue WITH (publish = 'delete');
+RESET client_min_messages;
+ALTER TABLE sendgate.dispatch_queue REPLICA IDENTITY NOTHING;
+\set VERBOSITY terse
+SELECT prospect_id FROM sendgate.dispatch(2);
+ALTER TABLE sendgate.dispatch_queue REPLICA IDENTITY DEFAULT;
+SELECT prospect_id FROM sendgate.dispatch(2);
+DROP PUBLICATION deletes;
+
+-- A partition takes no row that belongs into another one.
+SELECT sendgate.enqueue('summer', 'p5', 'below/columns', 'message');
+CREATE TABLE contract.all_operations (LIKE sendgate.send_operations) PARTITION BY LIST (action);
+BEGIN;
+DELETE FROM sendgate.send_operations;
+ALTER TABLE contract.all_operations ATTACH PARTITION sendgate.send_operations FOR VALUES IN ('inmail');
+SELECT prospect_id FROM sendgate.dispatch(1);
+SELECT state, reason, error FROM sendgate.enrollments WHERE account_id = 'below/columns' AND prospect_id = 'p5';
+ROLLBACK;
 SELECT sendgate.unsuppress_prospect('never', 'test over');

@@ -19,8 +19,12 @@ impl Checks {
     pub unsafe fn of(table: pg_sys::Relation, ours: &[&CStr]) -> Option<Checks> {
         unsafe {
             let rules = (*(*table).rd_att).constr.as_ref()?;
+            // Without any, there is no list either.
+            if rules.num_check == 0 {
+                return None;
+            }
             let all = std::slice::from_raw_parts(rules.check, usize::from(rules.num_check));
-            if all.is_empty() || !all.iter().all(|check| ours.contains(&CStr::from_ptr(check.ccname))) {
+            if !all.iter().all(|check| ours.contains(&CStr::from_ptr(check.ccname))) {
                 return None;
             }
             #[cfg(feature = "pg18")]

@@ -281,6 +281,8 @@ impl Target {
             let (delete, snapshot) =
                 (method((*(*table).rd_tableam).tuple_delete), pg_sys::GetActiveSnapshot());
             let outcome = calling(|| {
+                // A publication may publish deletes alone.
+                raw::CheckCmdReplicaIdentity(table, pg_sys::CmdType::CMD_DELETE);
                 let no_crosscheck = null_mut();
                 delete(table, &mut place, command, snapshot, no_crosscheck, true, &mut failure, false)
             });
