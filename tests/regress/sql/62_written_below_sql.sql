@@ -118,4 +118,10 @@ ALTER TABLE contract.all_operations ATTACH PARTITION sendgate.send_operations FO
 SELECT prospect_id FROM sendgate.dispatch(1);
 SELECT state, reason, error FROM sendgate.enrollments WHERE account_id = 'below/columns' AND prospect_id = 'p5';
 ROLLBACK;
+-- A version has an end, which no write passes.
+BEGIN;
+UPDATE sendgate.accounts SET version = 9223372036854775807 WHERE id = 'below/columns';
+SELECT prospect_id FROM sendgate.dispatch(1);
+SELECT state, reason, error FROM sendgate.enrollments WHERE account_id = 'below/columns' AND prospect_id = 'p5';
+ROLLBACK;
 SELECT sendgate.unsuppress_prospect('never', 'test over');

@@ -110,7 +110,12 @@ pub fn write(accounts: &[(Held<'_>, Change<'_>)]) -> Vec<usize> {
             continue;
         }
         let version = table.value(VERSION).map_or(0, |version| version.value() as i64);
-        table.set(VERSION, (version + 1).param());
+        // Past the last one a statement says what is wrong.
+        let Some(next) = version.checked_add(1) else {
+            left.push(i);
+            continue;
+        };
+        table.set(VERSION, next.param());
         for (column, value) in columns(change.after) {
             table.set(column, value);
         }
