@@ -19,7 +19,7 @@ CREATE UNLOGGED TABLE chaos.diary (worker text, what text, operation_id uuid, va
 CREATE UNLOGGED TABLE chaos.caps (account_id text COLLATE "C", action text COLLATE "C", daily int, weekly int);
 CREATE UNLOGGED TABLE chaos.enqueued (account_id text COLLATE "C", action text COLLATE "C",
     campaign_id text COLLATE "C", prospect_id text COLLATE "C", step smallint, due timestamptz);
--- Accounts that are only observed, with their caps; those that are paced, until when; those of which a balance is told.
+-- Observed accounts with their caps; paced accounts, each until when; accounts whose balance is told.
 CREATE UNLOGGED TABLE chaos.observed (account_id text COLLATE "C", action text COLLATE "C", daily int);
 CREATE UNLOGGED TABLE chaos.paced (account_id text COLLATE "C", gap interval, until timestamptz);
 CREATE UNLOGGED TABLE chaos.counted (account_id text COLLATE "C");

@@ -275,7 +275,7 @@ def closed(stage: Stage) -> None:
             "/bin/sh",
             name,
             "-c",
-            "ls -A /secrets /tmp 2>/dev/null || true",
+            "for d in /secrets /tmp; do test ! -e $d || ls -A $d || exit 1; done",
         )
         assert not [line for line in held.split() if not line.endswith(":")], f"{target} holds {held}"
 

@@ -45,7 +45,7 @@ BEGIN
             RAISE EXCEPTION USING
                 ERRCODE = 'duplicate_object',
                 MESSAGE = format('role "%s" exists already and %s', role_name, problem),
-                DETAIL = 'It owns the functions of the proxy or is granted them; a role that somebody else controls would take them over.';
+                DETAIL = 'It owns the functions of the proxy or is granted them; a role that another user controls would take them over.';
         END IF;
     END LOOP;
     IF NOT pg_has_role('sendgate_operator', 'sendgate_reader', 'MEMBER') THEN
