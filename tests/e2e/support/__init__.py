@@ -9,7 +9,11 @@ import unicodedata
 from collections.abc import Callable
 
 WAIT_SECONDS = 60
+# A condition is asked for that often at first, and after a long wait that seldom: asking takes the time of those who work.
 POLL_SECONDS = 0.02
+POLL_SECONDS_MAX = 0.25
+# Of the wait until now: how much longer than necessary it may take.
+POLL_PART = 0.05
 # The roles that sendgate creates and applications are granted.
 ROLES = ("sendgate_sender", "sendgate_reader", "sendgate_operator", "sendgate_daemon")
 
@@ -36,13 +40,13 @@ def login(env, name: str, *roles: str) -> str:
 
 def wait_for(condition: Callable[[], object], what: str, seconds: float = WAIT_SECONDS) -> object:
     """Ask until the answer is true, and return it."""
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while True:
         if answer := condition():
             return answer
-        if time.monotonic() > deadline:
+        if (waited := time.monotonic() - began) > seconds:
             raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")
-        time.sleep(POLL_SECONDS)
+        time.sleep(min(max(POLL_SECONDS, waited * POLL_PART), POLL_SECONDS_MAX))
 
 
 class Stopwatch:
