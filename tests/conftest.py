@@ -20,6 +20,9 @@ from harness.server import Server
 
 # For a developer who names none: the version with most tests.
 DEFAULT_VERSION = 18
+# Debian's PostgreSQL compiles large plans, which takes seconds for each. The SQL contract and the races run with it, and
+# e2e/security/test_hostile.py asks for it.
+SETTINGS = {"jit": "off"}
 
 
 def pytest_addoption(parser):
@@ -102,7 +105,7 @@ def server(request):
         if not config.option.built:
             build.build_and_install(install)
     worker = getattr(config, "workerinput", {}).get("workerid", "main")
-    server = Server(install, f"pg{major}.{worker}")
+    server = Server(install, f"pg{major}.{worker}", **SETTINGS)
     try:
         server.start()
         server.make_template()

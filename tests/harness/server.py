@@ -26,9 +26,9 @@ CRASHES = re.compile(r"^.*(?:was terminated by signal (?:4|5|6|7|8|11|31)\b|PANI
 class Server:
     """A cluster of one job or of one worker; ``name`` is the directory of its results."""
 
-    def __init__(self, install: Install, name: str):
+    def __init__(self, install: Install, name: str, **settings: str):
         self.name = name
-        self.cluster = Cluster(install, conf=CONF)
+        self.cluster = Cluster(install, conf=CONF | settings)
         # How much of the log was searched for crashes already, in bytes.
         self._searched = 0
 

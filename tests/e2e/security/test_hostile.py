@@ -62,6 +62,8 @@ ODD_SETTINGS = {
     "check_function_bodies": "off",
     "row_security": "off",
     "client_min_messages": "error",
+    # With the switches above every plan is dear enough for it, where the server can.
+    "jit": "on",
 }
 
 
