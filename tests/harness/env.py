@@ -44,7 +44,7 @@ class Env:
         """One more database; without the extension if a test wants to create or restore it."""
         name = f"{self.dbname}_{len(self._databases)}"
         template = TEMPLATE if extension else "template1"
-        self.cluster.psql(f'CREATE DATABASE "{name}" TEMPLATE {template}')
+        self.cluster.psql(copied(name, template))
         self._databases.append(name)
         return name
 
@@ -60,6 +60,11 @@ class Env:
             self.cluster.psql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
+def copied(name: str, template: str) -> str:
+    """The statement that copies a database, as files: through the WAL, as PostgreSQL does it by itself, costs twice as much."""
+    return f'CREATE DATABASE "{name}" TEMPLATE {template} STRATEGY file_copy'
+
+
 @contextmanager
 def lent(server: Server, number: int) -> Iterator[Env]:
     """A database for one test, and afterwards the server as the test found it.
@@ -70,7 +75,7 @@ def lent(server: Server, number: int) -> Iterator[Env]:
     cluster = server.cluster
     conf, roles = dict(cluster.conf), _roles(cluster)
     dbname = f"e2e_{number}"
-    cluster.psql(f'CREATE DATABASE "{dbname}" TEMPLATE {TEMPLATE}')
+    cluster.psql(copied(dbname, TEMPLATE))
     env = Env(cluster, dbname)
     try:
         yield env
