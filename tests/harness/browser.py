@@ -204,7 +204,8 @@ class Browser:
     def picture(self, path: Path, whole: bool = True) -> None:
         """A PNG of the page, from its top to its end or as much as the window shows."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        parameters = {"format": "png", "captureBeyondViewport": whole}
+        # Larger files, and written in less than half the time.
+        parameters = {"format": "png", "captureBeyondViewport": whole, "optimizeForSpeed": True}
         if whole:
             size = self.devtools("Page.getLayoutMetrics")["cssContentSize"]
             parameters["clip"] = {"x": 0, "y": 0, "width": self.size[0], "height": size["height"], "scale": 1}
@@ -212,7 +213,8 @@ class Browser:
 
     def barriers(self) -> list[str]:
         """The barriers to accessibility that axe-core finds on the page."""
-        self.run(axe() + "\n;window.axe = axe;")
+        if not self.run("return window.axe !== undefined"):
+            self.run(axe() + "\n;window.axe = axe;")
         found = self.run_async(
             "const done = arguments[arguments.length - 1];"
             "axe.run(document, {resultTypes: ['violations']})"
