@@ -12,7 +12,7 @@ import threading
 import weakref
 from pathlib import Path
 
-from . import datadirs, ports
+from . import datadirs, ports, seeds, session
 from .datadirs import CONF, SOCKET_PREFIX
 from .places import owner, reaches, server_account, server_dir
 from .postgres import Install
@@ -21,6 +21,7 @@ from .progress import CommandFailed, HarnessError
 LOG = "server.log"
 # Starting includes crash recovery; stopping waits for a checkpoint.
 WAIT_SECONDS = 60
+CONNECT_SECONDS = 10
 PORT_ATTEMPTS = 5
 LOG_LINES = 30
 
@@ -86,16 +87,10 @@ class Cluster:
         work = Path(tempfile.mkdtemp(prefix=f"{self.datadir.name}.new-", dir=self.datadir.parent))
         try:
             self.account.owns(work)
-            self.run(
-                "initdb",
-                "--pgdata",
-                work,
-                "--username=postgres",
-                "--auth=trust",
-                "--encoding=UTF8",
-                "--locale=C.UTF-8",
-                "--no-sync",
-            )
+            if self.throwaway:
+                seeds.copy(self.install, self.account, work, self._initdb)
+            else:
+                self._initdb(work)
             with (work / "postgresql.conf").open("a") as file:
                 file.write(f"\ninclude = '{CONF}'\n")
             self._write_conf(work)
@@ -213,7 +208,26 @@ class Cluster:
 
     def psql(self, sql: str, db: str = "postgres", user: str = "postgres") -> str:
         """Run SQL (one statement or many) and return unaligned rows; the first error raises."""
-        command = [
+        command = self._psql(db, user)
+        if session.is_there() and (found := session.statements(sql)) is not None:
+            try:
+                return session.run(self.dsn(db, user), found, CONNECT_SECONDS).rstrip("\n")
+            except session.SessionFailed as error:
+                raise CommandFailed(command, error.status, error.output) from error
+        done = subprocess.run(
+            command,
+            input=sql,
+            env=self.install.environment({"PGCONNECT_TIMEOUT": str(CONNECT_SECONDS)}),
+            capture_output=True,
+            text=True,
+            errors="replace",
+        )
+        if done.returncode != 0:
+            raise CommandFailed(command, done.returncode, done.stdout + done.stderr)
+        return done.stdout.rstrip("\n")
+
+    def _psql(self, db: str, user: str) -> list[str]:
+        return [
             str(self.install.program("psql")),
             "-X",
             "-q",
@@ -226,17 +240,6 @@ class Cluster:
             "-f",
             "-",
         ]
-        done = subprocess.run(
-            command,
-            input=sql,
-            env=self.install.environment({"PGCONNECT_TIMEOUT": "10"}),
-            capture_output=True,
-            text=True,
-            errors="replace",
-        )
-        if done.returncode != 0:
-            raise CommandFailed(command, done.returncode, done.stdout + done.stderr)
-        return done.stdout.rstrip("\n")
 
     def fresh_database(self, name: str, extension: str | None = None) -> str:
         """Create a database, dropping one of that name first; ``extension`` is created in it."""
@@ -260,6 +263,10 @@ class Cluster:
             return b""
 
     # -- inside -------------------------------------------------------------------------------
+
+    def _initdb(self, directory: Path) -> None:
+        how = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync")
+        self.run("initdb", "--pgdata", directory, *how)
 
     def run(self, program: str, *arguments, directory: Path | None = None) -> None:
         """Run a server program as the account that owns the data, in a directory that it may need to write."""
