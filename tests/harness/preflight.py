@@ -25,7 +25,7 @@ from .places import REPO, run_dir, server_dir
 from .progress import HarnessError, own_environment, progress
 
 # A firewall that swallows packages is told from a slow network by nothing but patience, so silence is no problem.
-CONNECT_SECONDS_MAX = 1.2
+CONNECT_SECONDS_MAX = 1.0
 PROBE_SECONDS_MAX = 10
 PIP_INDEX = "https://pypi.org/simple"
 CRATES_INDEX = "https://index.crates.io"
@@ -106,17 +106,31 @@ def server(goal: str) -> Findings:
 
 
 def fetched(goal: str, majors: list[str]) -> Findings:
-    """Whether what has still to be fetched can be: nothing is asked of a network that is not needed."""
-    found = [Findings()]
+    """Whether what has still to be fetched can be: nothing is asked of a network that is not needed.
+
+    pip's index and that of the crates are asked side by side: a network that swallows packages costs one wait, not two.
+    """
+    with ThreadPoolExecutor(2) as pool:
+        parts = (pool.submit(_wheels_fetched, goal, majors), pool.submit(_crates_fetched, goal))
+        return machine.joined(part.result() for part in parts)
+
+
+def _wheels_fetched(goal: str, majors: list[str]) -> Findings:
+    """The same of what pip fetches, and whether there is a pip to do it."""
     try:
         wanted = _wheels(goal, majors)
     except HarnessError as error:
         return _findings_of(error)
-    if wanted:
-        found += [machine.pip(), _reachable(*_pip_index(), wanted)]
-    if not _has_crates():
-        found.append(_reachable(CRATES_INDEX, _cargo_is_redirected(), ["crates of Cargo.lock"]))
-    return machine.joined(found)
+    if not wanted:
+        return Findings()
+    return machine.joined([machine.pip(), _reachable(*_pip_index(), wanted)])
+
+
+def _crates_fetched(goal: str) -> Findings:
+    """The same of what cargo fetches."""
+    if _has_crates(goal):
+        return Findings()
+    return _reachable(CRATES_INDEX, _cargo_is_redirected(), ["crates of Cargo.lock"])
 
 
 def _wheels(goal: str, majors: list[str]) -> list[str]:
@@ -138,13 +152,15 @@ def _wheels(goal: str, majors: list[str]) -> list[str]:
     return [name for name, target, stamp in sources if not wheel.is_stamped(target, stamp)]
 
 
-def _has_crates() -> bool:
-    """Whether cargo has all crates that the extension is built from; true where cargo cannot say."""
+def _has_crates(goal: str) -> bool:
+    """Whether cargo has all crates that the goal is built from; true where cargo cannot say."""
     if machine.rust() != Findings():
         return True  # asked now, a stand-in of rustup would begin to install
     target = f"{platform.machine()}-unknown-linux-gnu"
-    command = ["cargo", "tree", "--offline", "--package", "sendgate", "--edges", "normal,build", "--target", target]
-    command += ["--features", f"pg{supported()[-1]}"]
+    wanted = ["sendgate"] if goal == "install" else ["sendgate", "sendgated"]
+    command = ["cargo", "tree", "--offline", "--edges", "normal,build", "--target", target]
+    command += [part for name in wanted for part in ("--package", name)]
+    command += ["--features", f"sendgate/pg{supported()[-1]}"]
     said = _run(command, RUSTUP_AUTO_INSTALL="0")
     return said is None or said.returncode == 0 or "--offline" not in said.stderr
 

@@ -2,11 +2,9 @@
 
 import os
 import shutil
-import socket
 import stat
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -141,48 +139,6 @@ def test_what_root_left_behind_is_named(tmp_path, monkeypatch):
     (only,) = machine.writable(tmp_path).problems
     assert only.what == f"you may not write {tmp_path / 'target'}"
     assert only.remedy.startswith("sudo chown")
-
-
-# --- the network ---
-
-
-def test_a_closed_port_is_a_reason_and_an_open_one_is_none():
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        assert preflight.connection_problem("127.0.0.1", port) is None
-    assert preflight.connection_problem("127.0.0.1", port) == "Connection refused"
-
-
-def test_a_name_that_takes_too_long_is_no_problem(monkeypatch):
-    released = threading.Event()
-
-    def answers_late(*_, **__):
-        released.wait(30)
-        raise OSError("too late")
-
-    monkeypatch.setattr(socket, "create_connection", answers_late)
-    monkeypatch.setattr(preflight, "CONNECT_SECONDS_MAX", 0.05)
-    assert preflight.connection_problem("host.invalid", 1) is None
-    released.set()
-
-
-def test_the_network_is_asked_for_only_if_something_is_to_be_fetched(monkeypatch):
-    asked = []
-    monkeypatch.setattr(preflight, "connection_problem", lambda host, port: asked.append(host) or "no network")
-    monkeypatch.setattr(preflight, "_pip_index", lambda: ("https://index.invalid/simple", False))
-    monkeypatch.setattr(preflight, "_has_crates", lambda: True)
-    monkeypatch.setattr(preflight, "_wheels", lambda goal, majors: [])
-    assert preflight.fetched("run", []) == NO_FINDINGS and asked == []
-    monkeypatch.setattr(preflight, "_wheels", lambda goal, majors: ["libclang==18.1.1"])
-    monkeypatch.setattr(machine, "pip_here", lambda: True)
-    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    (only,) = preflight.fetched("run", []).problems
-    assert only.what.startswith("index.invalid cannot be reached (no network)")
-    assert only.what.endswith("libclang==18.1.1")
-    monkeypatch.setenv("https_proxy", "http://proxy.invalid:3128")
-    preflight.fetched("run", [])
-    assert asked == ["index.invalid", "proxy.invalid"]
 
 
 # --- PostgreSQL ---
