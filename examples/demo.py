@@ -11,6 +11,7 @@ below `.run/` and on free ports of the loopback interface. The exit status is 0 
 check failed, 2 if the demo could not be set up, and 130 after Ctrl-C.
 """
 
+import signal
 import sys
 from pathlib import Path
 
@@ -21,14 +22,20 @@ from harness.progress import HarnessError
 
 
 def main() -> int:
-    """Sees what is missing, gets psycopg, which the rest imports, and raises the curtain."""
+    """Sees what is missing, begins to build, gets psycopg, which the rest imports, and raises the curtain."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda received, _: sys.exit(128 + received))
     try:
         preflight.check("run")
-        fetch.for_the_demo()
-        venv.use()
-        from demo import show
+        from demo import prepare, terminal
 
-        return show.run()
+        terminal.heading("sendgate: preparing")
+        with prepare.daemon() as program:
+            fetch.for_the_demo()
+            venv.use()
+            from demo import show
+
+            return show.run(program)
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

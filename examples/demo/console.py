@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.cluster import Cluster
-from harness.places import REPO
 from harness.progress import HarnessError
 
 from . import stage
@@ -30,11 +29,6 @@ class Console:
     def tell(self) -> None:
         """One line that a reader finds again in an output that scrolls."""
         say(f"  console: {self.address}   to press its buttons, sign in with the token {self.token}", "bold")
-
-
-def profile() -> str:
-    """How the daemon is built: as the tests build it where that is done, else in the least time."""
-    return "daemon" if (REPO / "target" / "daemon" / "daemon").exists() else "quick"
 
 
 def open_for(server: Cluster, program: Path, started: list[Child], logs: Path) -> Console:

@@ -1,4 +1,7 @@
-"""What the demo needs before the curtain: PostgreSQL with the extension in it, the daemon, and `pg` for Node.js."""
+"""What the demo needs before the curtain: the daemon, PostgreSQL with the extension in it, and `pg` for Node.js.
+
+The standard library alone: the daemon is begun before psycopg is fetched.
+"""
 
 import hashlib
 import os
@@ -11,11 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from harness import build, debian, postgres, wheel
-from harness.places import locked, run_dir
+from harness.places import REPO, locked, run_dir
 from harness.postgres import Install
 from harness.progress import Beside, HarnessError, progress, watched
 
-from . import console
 from .children import EXAMPLES
 from .terminal import say, step
 
@@ -38,8 +40,8 @@ def database() -> Install:
 
 @contextmanager
 def daemon() -> Iterator[Callable[[], Path]]:
-    """The daemon, which serves the console, is built beside what comes next. The function that it gives waits for the
-    program's path; leaving early ends the build.
+    """The daemon, which serves the console, is built beside what comes next, downloads first of all. The function that
+    it gives waits for the program's path; leaving early ends the build.
 
     Compilers leave processors idle, an extension's at its beginning and its end most of all: together they take
     less time than one after the other.
@@ -48,7 +50,7 @@ def daemon() -> Iterator[Callable[[], Path]]:
     step("sendgated, the daemon with the operators' console, is built meanwhile")
     beside = Beside()
     with ThreadPoolExecutor(1) as thread:
-        program = thread.submit(build.build_daemon, console.profile(), beside)
+        program = thread.submit(build.build_daemon, _daemon_profile(), beside)
 
         def wait() -> Path:
             beside.is_waited_for.set()
@@ -58,6 +60,11 @@ def daemon() -> Iterator[Callable[[], Path]]:
             yield wait
         finally:
             beside.is_not_wanted.set()
+
+
+def _daemon_profile() -> str:
+    """How the daemon is built: as the tests build it where that is done, else in the least time."""
+    return "daemon" if (REPO / "target" / "daemon" / "daemon").exists() else "quick"
 
 
 def node() -> Path | None:

@@ -4,6 +4,7 @@ import math
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -30,17 +31,14 @@ WHERE inmail_credits_exhausted_at IS NOT NULL
 ORDER BY inmail_credits_exhausted_at DESC;"""
 
 
-def run() -> int:
-    """The whole demo. However it ends, it stops everything that it started, in reverse order."""
+def run(program: Callable[[], Path]) -> int:
+    """The whole demo, with the function that waits for the daemon's program. However it ends, it stops everything that
+    it started, in reverse order."""
     seconds = _seconds()
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda received, _: sys.exit(128 + received))
-    heading("sendgate: preparing")
     python = venv.ensure()
-    with prepare.daemon() as program:
-        install = prepare.database()
-        node_dir = prepare.node()
-        daemon = program()
+    install = prepare.database()
+    node_dir = prepare.node()
+    daemon = program()
     with ExitStack() as cleanup:
         try:
             fine = _play(cleanup, install, daemon, python, node_dir, seconds)

@@ -76,6 +76,14 @@ def test_the_demo_gets_the_daemons_program_or_its_error(demo, monkeypatch):
         program()
 
 
+def test_the_demo_begins_the_daemon_before_psycopg_is_there():
+    """What begins it may not import what is fetched meanwhile."""
+    code = "import sys; sys.path[:0] = sys.argv[1:]; import demo.prepare; sys.exit('psycopg' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code, REPO / "examples", REPO / "tests"], check=True)
+    main = (REPO / "examples/demo.py").read_text()
+    assert main.index("with prepare.daemon()") < main.index("fetch.for_the_demo()")
+
+
 def wait_for(condition) -> None:
     """Ask until the answer is true."""
     until = time.monotonic() + SECONDS_MAX
