@@ -152,6 +152,17 @@ def test_maintainer_scripts_are_sound(extension, daemon):
             subprocess.run(["sh", "-n"], input=script.encode(), check=True)
 
 
+def test_what_lintian_is_told_to_leave_out_is_explained():
+    """Each override has its reason in the line above it, and is in the documentation."""
+    page = (REPO / "docs/install.md").read_text()
+    for file in (content.PACKAGING / "deb").glob("*.lintian-overrides"):
+        lines = file.read_text().splitlines()
+        for reason, override in zip(["", *lines], lines, strict=False):
+            if override.strip() and not override.startswith("#"):
+                assert reason.startswith("# "), f"{file.name}: {override}"
+                assert f"| `{override.split()[1]}" in page, override
+
+
 def test_a_library_without_a_package_is_named():
     with pytest.raises(HarnessError, match=r"no package is known for libc\.so\.6"):
         compiled.debian_libraries([PROGRAM], {})
@@ -216,6 +227,16 @@ def test_different_versions_are_told(tmp_path):
     meta.write_text(meta.read_text().replace(build.default_version(), "9.9.9", 1))
     with pytest.raises(HarnessError, match=r"META\.json: .*9\.9\.9"):
         content.version(tmp_path)
+
+
+def test_readers_and_pgxn_are_told_the_supported_versions():
+    """Those that the extension has features for, from the first to the last without a gap."""
+    supported = package.preflight.supported()
+    first, last = supported[0], supported[-1]
+    assert supported == list(range(first, last + 1))
+    assert f"PostgreSQL {first} to {last}" in (REPO / "README.md").read_text()
+    needed = json.loads((REPO / "META.json").read_text())["prereqs"]["runtime"]["requires"]
+    assert needed["PostgreSQL"] == f">= {first}.0.0, < {last + 1}.0.0"
 
 
 def test_pgxn_takes_the_meta_file():
