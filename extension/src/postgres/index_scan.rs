@@ -5,10 +5,14 @@
 //! a snapshot, walk the index, test visibility, and for a row that is to be held, lock its latest
 //! version. The functions run as the tables' owner, so there is no privilege to check beyond their own.
 
+mod ascending;
 pub mod key;
+mod patience;
 mod reader;
 mod scan;
 
+pub use ascending::Ascending;
+pub use patience::Patience;
 pub use reader::Reader;
 
 use crate::postgres::catalog;
@@ -222,7 +226,10 @@ impl Lookup {
         let all: Vec<&KeyColumn> = self.key.iter().chain(self.order).collect();
         let order: Vec<pg_sys::AttrNumber> = all.iter().map(|column| attribute(table, column.name)).collect();
         let present = self.present.map(|name| attribute(table, name));
-        let index = unsafe { index_on(table, &order, (&all, !self.order.is_empty()), present) };
+        // A key that asks for more than one value of its last column has them in the index's order.
+        let is_range = self.key.iter().any(|column| column.strategy != pg_sys::BTEqualStrategyNumber);
+        let in_order = is_range || !self.order.is_empty();
+        let index = unsafe { index_on(table, &order, (&all, in_order), present) };
         let index = index.unwrap_or_else(|| {
             let columns: Vec<String> =
                 all.iter().map(|column| column.name.to_string_lossy().into_owned()).collect();

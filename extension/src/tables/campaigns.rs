@@ -5,7 +5,7 @@
 //! reads the account's operations of the day for it.
 
 use crate::postgres::error::Result;
-use crate::postgres::index_scan::{self, Lookup, key};
+use crate::postgres::index_scan::{self, Ascending, Lookup, key};
 use crate::postgres::param::{Element, array, params, types};
 use crate::postgres::row::Row;
 use crate::postgres::statement::{Spi, Statement};
@@ -27,6 +27,9 @@ pub(crate) use limit_columns;
 
 static CAMPAIGN: Lookup = Lookup::new(c"campaigns", &[key::text(c"campaign_id")], limit_columns!());
 
+static IN_ORDER: Lookup =
+    Lookup::new(c"campaigns", &[key::text_from(c"campaign_id")], concat!("campaign_id, ", limit_columns!()));
+
 static OF_DAY: Lookup = Lookup::new(
     c"send_operations",
     &[key::text(c"account_id"), key::date(c"counted_on")],
@@ -45,7 +48,7 @@ pub fn read_limits(row: &mut Row) -> Limits {
     [(); ACTIONS].map(|()| row.nullable())
 }
 
-/// What [`limits`] and [`Taken::count`] read.
+/// What [`limits`], [`ManyLimits`] and [`Taken::count`] read.
 pub fn tables() -> [&'static Lookup; 2] {
     [&CAMPAIGN, &OF_DAY]
 }
@@ -60,6 +63,26 @@ pub fn limits(campaign: &str) -> Limits {
     CAMPAIGN.one(params![campaign], read_limits).unwrap_or_default()
 }
 
+/// The limits of many campaigns, most of them in the order of their ids.
+pub struct ManyLimits(Ascending);
+
+impl ManyLimits {
+    /// Nothing is read yet.
+    pub fn new() -> ManyLimits {
+        ManyLimits(Ascending::new(&IN_ORDER))
+    }
+
+    /// As [`limits`].
+    pub fn of(&mut self, campaign: &str) -> Limits {
+        self.0.find(campaign, read_limits).unwrap_or_default()
+    }
+
+    /// Ends the reading.
+    pub fn close(self) {
+        self.0.close();
+    }
+}
+
 /// Slots that campaigns hold of an account's day, by campaign and action.
 pub struct Taken(HashMap<String, [i32; ACTIONS]>);
 
@@ -72,11 +95,12 @@ impl Taken {
             let action = columns.one_of(Action::parse);
             let is_taken = columns.one_of(OperationState::parse) != OperationState::Released;
             if let (Some(campaign), true) = (campaign, is_taken) {
-                if !taken.contains_key(campaign) {
-                    taken.insert(campaign.to_owned(), [0; ACTIONS]);
-                }
-                if let Some(slots) = taken.get_mut(campaign) {
-                    slots[action.index()] += 1;
+                match taken.get_mut(campaign) {
+                    Some(slots) => slots[action.index()] += 1,
+                    None => {
+                        let slots = taken.entry(campaign.to_owned()).or_default();
+                        slots[action.index()] += 1;
+                    }
                 }
             }
             true

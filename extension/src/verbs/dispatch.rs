@@ -3,7 +3,7 @@
 //! ```text
 //! pick      due tickets, holding their accounts (due reads them); what each account says about itself
 //! candidates  due enrollments of those that may send, campaign by campaign in turn, and what the journal says
-//!           about their prospects; waiting reads them by index, shares knows which campaigns are held back
+//!           about their prospects; waiting reads them by index (walk), shares knows which campaigns are held back
 //! plan      the same rule as reserve's, in memory, one enrollment after the other
 //! write     straight into the tables, or a statement a table, in a subtransaction that is taken back if the plan was
 //!           overtaken
@@ -24,6 +24,7 @@ mod straight;
 mod tickets;
 mod visit;
 mod waiting;
+mod walk;
 mod write;
 
 use crate::gate::transaction;

@@ -10,18 +10,44 @@ use pgrx::pg_sys;
 pub struct Reader {
     lookup: &'static Lookup,
     scan: Option<Scan>,
+    /// Whether it stands behind the last row of its key: from there PostgreSQL would begin anew.
+    is_over: bool,
 }
 
 impl Reader {
     /// As [`Lookup::each`].
     pub fn each(&mut self, key: &[Param], mut each: impl FnMut(&mut Row) -> bool) {
+        self.begin(key);
+        while self.next(&mut each) == Some(true) {}
+    }
+
+    /// Goes to the first row of this key and reads it. The key stays as it is until the next one is given.
+    pub fn first<T>(&mut self, key: &[Param], read: impl FnOnce(&mut Row) -> T) -> Option<T> {
+        self.begin(key);
+        self.next(read)
+    }
+
+    /// Goes on to the next row of the key and reads it; none behind the last one.
+    pub fn next<T>(&mut self, read: impl FnOnce(&mut Row) -> T) -> Option<T> {
+        let scan = self.scan.as_ref().filter(|_| !self.is_over)?;
+        if scan.next() {
+            return Some(read(&mut scan.row()));
+        }
+        self.is_over = true;
+        None
+    }
+
+    /// Reads the row where it stands once more; none behind the last one.
+    pub fn again<T>(&self, read: impl FnOnce(&mut Row) -> T) -> Option<T> {
+        self.scan.as_ref().filter(|_| !self.is_over).map(|scan| read(&mut scan.row()))
+    }
+
+    fn begin(&mut self, key: &[Param]) {
         match &mut self.scan {
             Some(scan) => scan.begin_anew(key),
             None => self.scan = Some(self.lookup.scan(pg_sys::AccessShareLock, key)),
         }
-        if let Some(scan) = &self.scan {
-            while scan.next() && each(&mut scan.row()) {}
-        }
+        self.is_over = false;
     }
 
     /// Lets go of table and index.
@@ -35,6 +61,6 @@ impl Reader {
 impl Lookup {
     /// For many keys.
     pub fn reader(&'static self) -> Reader {
-        Reader { lookup: self, scan: None }
+        Reader { lookup: self, scan: None, is_over: false }
     }
 }

@@ -10,7 +10,8 @@ use crate::tables::suppressions::{self, Suppressed};
 use crate::verbs::dispatch::Handed;
 use crate::verbs::dispatch::pick::{Outlook, Pair, Picked};
 use crate::verbs::dispatch::shares::{self, Place, Shares};
-use crate::verbs::dispatch::waiting::{self, Waiting, Work};
+use crate::verbs::dispatch::waiting::Waiting;
+use crate::verbs::dispatch::walk::{self, Readers, Work};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::{CampaignLimit, ProspectHistory};
 use sendgate_decision::turns::{Order, in_turn};
@@ -86,36 +87,42 @@ pub(super) fn find(
     now: Instant,
 ) -> Result<Found> {
     let [paused, limits, journal] = shares::tables();
-    let mut found =
-        index_scan::now(&[waiting::table(), paused, limits, journal, Histories::journal()], || {
-            let shares = Shares::new(campaign);
-            let histories = Histories::new();
-            let mut reading =
-                Reading { picked, now, shares, histories, candidates: Vec::new(), orders: HashMap::new() };
-            let (sharing, read) = reading.read_open(limit);
-            let last = reading.candidates.last().map(|candidate| candidate.pair);
-            let full = read >= limit;
-            let reached = if full { last.map_or(0, |pair| pair + 1) } else { picked.pairs.len() };
-            let is_skipped = |pair: &Pair| matches!(pair.outlook, Outlook::Skipping);
-            let skips: Vec<bool> = picked.pairs.iter().map(is_skipped).collect();
-            let behind = |i: usize| matches!(picked.pairs[i].outlook, Outlook::Behind);
-            let looked_at = skips.iter().enumerate().map(|(i, skips)| i < reached && !skips && !behind(i));
-            let mut looked_at: Vec<bool> = looked_at.collect();
-            // What the breaker skips wants no slot, so it is not kept waiting by those who take them. Where
-            // there is more of it than a call defers, the rest is left as it lies.
-            if deferrals > 0 && skips.contains(&true) {
-                let open = reading.candidates.len();
-                reading.read_skipped(deferrals);
-                let skipped = &reading.candidates[open..];
-                if skipped.len() < deferrals {
-                    (0..skips.len()).filter(|&i| skips[i]).for_each(|i| looked_at[i] = true);
-                }
-                skipped.iter().for_each(|candidate| looked_at[candidate.pair] = true);
+    let mut found = index_scan::now(&[walk::table(), paused, limits, journal, Histories::journal()], || {
+        let mut reading = Reading {
+            picked,
+            now,
+            shares: Shares::new(campaign),
+            readers: Readers::new(),
+            histories: Histories::new(),
+            candidates: Vec::new(),
+            orders: HashMap::new(),
+        };
+        let (sharing, read) = reading.read_open(limit);
+        let last = reading.candidates.last().map(|candidate| candidate.pair);
+        let full = read >= limit;
+        let reached = if full { last.map_or(0, |pair| pair + 1) } else { picked.pairs.len() };
+        let is_skipped = |pair: &Pair| matches!(pair.outlook, Outlook::Skipping);
+        let skips: Vec<bool> = picked.pairs.iter().map(is_skipped).collect();
+        let behind = |i: usize| matches!(picked.pairs[i].outlook, Outlook::Behind);
+        let looked_at = skips.iter().enumerate().map(|(i, skips)| i < reached && !skips && !behind(i));
+        let mut looked_at: Vec<bool> = looked_at.collect();
+        // What the breaker skips wants no slot, so it is not kept waiting by those who take them. Where
+        // there is more of it than a call defers, the rest is left as it lies.
+        if deferrals > 0 && skips.contains(&true) {
+            let open = reading.candidates.len();
+            reading.read_skipped(deferrals);
+            let skipped = &reading.candidates[open..];
+            if skipped.len() < deferrals {
+                (0..skips.len()).filter(|&i| skips[i]).for_each(|i| looked_at[i] = true);
             }
-            reading.histories.close();
-            let sharing = if campaign.is_none() { sharing } else { HashMap::new() };
-            Ok(Found { candidates: reading.candidates, reached, looked_at, sharing, orders: reading.orders })
-        })?;
+            skipped.iter().for_each(|candidate| looked_at[candidate.pair] = true);
+        }
+        reading.shares.close();
+        reading.readers.close();
+        reading.histories.close();
+        let sharing = if campaign.is_none() { sharing } else { HashMap::new() };
+        Ok(Found { candidates: reading.candidates, reached, looked_at, sharing, orders: reading.orders })
+    })?;
     let prospects = found.candidates.iter().map(|candidate| candidate.prospect.as_str());
     let suppressed = suppressions::of_many(prospects)?;
     for (candidate, suppressed) in found.candidates.iter_mut().zip(suppressed) {
@@ -129,6 +136,7 @@ struct Reading<'a> {
     picked: &'a Picked,
     now: Instant,
     shares: Shares<'a>,
+    readers: Readers,
     histories: Histories,
     candidates: Vec<Candidate>,
     orders: Orders,
@@ -151,7 +159,7 @@ impl<'a> Reading<'a> {
                 continue;
             }
             let place = self.place(pair);
-            let mut waiting = Waiting::new(place, &mut self.shares, self.now);
+            let mut waiting = Waiting::new(place, &mut self.shares, &mut self.readers, self.now);
             waiting.read_together(most);
             let turns = &picked.accounts[pair.account].turns[pair.action.index()];
             let found = in_turn(&mut waiting, turns, most);
@@ -178,7 +186,8 @@ impl<'a> Reading<'a> {
                 continue;
             }
             let place = self.place(pair);
-            for work in Waiting::new(place, &mut self.shares, self.now).oldest_of_all(most) {
+            let mut waiting = Waiting::new(place, &mut self.shares, &mut self.readers, self.now);
+            for work in waiting.oldest_of_all(most) {
                 self.push(i, place, work);
             }
         }

@@ -1,15 +1,14 @@
 //! Campaigns that may not be handed out now: paused ones, and those that have taken their part of the account's
 //! day. Asked once for each campaign, not once for each piece of its work.
 
-use crate::postgres::index_scan::{Lookup, key};
-use crate::postgres::param::params;
-use crate::tables::campaigns::{self, Limits, Taken};
+use crate::postgres::index_scan::{Ascending, Lookup, key};
+use crate::tables::campaigns::{self, Limits, ManyLimits, Taken};
 use sendgate_decision::clock::Day;
 use sendgate_decision::gate::CampaignLimit;
 use sendgate_decision::names::Action;
 use std::collections::HashMap;
 
-static PAUSED: Lookup = Lookup::new(c"paused_campaigns", &[key::text(c"campaign_id")], "campaign_id");
+static PAUSED: Lookup = Lookup::new(c"paused_campaigns", &[key::text_from(c"campaign_id")], "campaign_id");
 
 /// The tables that are read here.
 pub(super) fn tables() -> [&'static Lookup; 3] {
@@ -58,6 +57,8 @@ pub(super) struct Shares<'a> {
     only: Option<&'a str>,
     any_paused: bool,
     any_limited: bool,
+    paused: Ascending,
+    limits: ManyLimits,
     campaigns: HashMap<String, (bool, Limits)>,
     taken: HashMap<String, Taken>,
 }
@@ -69,9 +70,16 @@ impl<'a> Shares<'a> {
             only,
             any_paused: !PAUSED.table_is_empty(),
             any_limited: !campaigns::are_unlimited(),
+            paused: Ascending::new(&PAUSED),
+            limits: ManyLimits::new(),
             campaigns: HashMap::new(),
             taken: HashMap::new(),
         }
+    }
+
+    /// The only campaign that is wanted; none where all are.
+    pub fn only(&self) -> Option<&'a str> {
+        self.only
     }
 
     /// What the campaign may have of the account's day.
@@ -85,8 +93,8 @@ impl<'a> Shares<'a> {
         let (is_paused, limits) = match self.campaigns.get(campaign) {
             Some(known) => *known,
             None => {
-                let is_paused = self.any_paused && PAUSED.one(params![campaign], |_| ()).is_some();
-                let limits = if self.any_limited { campaigns::limits(campaign) } else { Limits::default() };
+                let is_paused = self.any_paused && self.paused.find(campaign, |_| ()).is_some();
+                let limits = if self.any_limited { self.limits.of(campaign) } else { Limits::default() };
                 self.campaigns.insert(campaign.to_owned(), (is_paused, limits));
                 (is_paused, limits)
             }
@@ -97,10 +105,19 @@ impl<'a> Shares<'a> {
         let Some(limit) = limits[place.action.index()] else {
             return Share::Open;
         };
-        if !self.taken.contains_key(place.account) {
-            self.taken.insert(place.account.to_owned(), Taken::count(place.account, place.day));
-        }
-        let taken = self.taken.get(place.account).map_or(0, |taken| taken.of(campaign, place.action));
-        Share::Limited(CampaignLimit { limit, taken })
+        let taken = match self.taken.get(place.account) {
+            Some(taken) => taken,
+            None => {
+                let taken = Taken::count(place.account, place.day);
+                self.taken.entry(place.account.to_owned()).or_insert(taken)
+            }
+        };
+        Share::Limited(CampaignLimit { limit, taken: taken.of(campaign, place.action) })
+    }
+
+    /// Ends the reading.
+    pub fn close(self) {
+        self.paused.close();
+        self.limits.close();
     }
 }

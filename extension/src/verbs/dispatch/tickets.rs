@@ -10,7 +10,8 @@ use crate::tables::dispatch_queue::SLEEP_MAX;
 use crate::verbs::dispatch::pick::{Outlook, Picked};
 use crate::verbs::dispatch::queue::Tickets;
 use crate::verbs::dispatch::shares::{self, Place, Shares};
-use crate::verbs::dispatch::waiting::{self, NextDue, Waiting};
+use crate::verbs::dispatch::waiting::{NextDue, Waiting};
+use crate::verbs::dispatch::walk::{self, Readers};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::names::Reason;
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -90,15 +91,18 @@ fn next_due(
         return Ok(HashMap::new());
     }
     let [paused, limits, journal] = shares::tables();
-    let found = index_scan::latest(&[waiting::table(), paused, limits, journal], || {
-        let mut shares = Shares::new(None);
+    let found = index_scan::latest(&[walk::table(), paused, limits, journal], || {
+        let (mut shares, mut readers) = (Shares::new(None), Readers::new());
         let of_pair = |&i: &usize| {
             let pair = &picked.pairs[i];
             let visited = &picked.accounts[pair.account];
             let place = Place { account: visited.id(), action: pair.action, day: visited.day(now) };
-            (i, Waiting::new(place, &mut shares, now).next_due())
+            (i, Waiting::new(place, &mut shares, &mut readers, now).next_due())
         };
-        Ok(pairs.iter().map(of_pair).collect::<Vec<_>>())
+        let found = pairs.iter().map(of_pair).collect::<Vec<_>>();
+        shares.close();
+        readers.close();
+        Ok(found)
     })?;
     let is_resumed = found.iter().any(|(_, next)| next.as_ref().is_some_and(|next| next.is_paused))
         && is_being_resumed(spi);

@@ -1,181 +1,116 @@
 //! The waiting work of an account and action, read by index straight from the table: as much as is handed out, and
 //! not more for the work that lies behind it.
 //!
-//! One index has the order in which work is handed out, campaign by campaign: priority, campaign, due time. From the
-//! work of a campaign the reading jumps to the next campaign. The other has the due time alone. It says when work is
-//! due next, and where little is due it has all of that together.
+//! Where little is due, it is read at once in the order of its due time. Else a walk goes from campaign to campaign
+//! ([`super::walk`]), and what it meets on its way need not be looked up afterwards: an account with a thousand campaigns
+//! of one piece each is read row by row, as one campaign of a thousand pieces is.
 
-use crate::postgres::index_scan::{Lookup, key};
-use crate::postgres::jsonb::Jsonb;
-use crate::postgres::param::params;
-use crate::postgres::row::{Place as RowPlace, Row};
+use crate::postgres::index_scan::Patience;
 use crate::verbs::dispatch::shares::{Place, Share, Shares};
+use crate::verbs::dispatch::walk::{Beginning, Readers, Walk, Way, Work};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::CampaignLimit;
 use sendgate_decision::turns::Queues;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
 
 /// If no more work is due than this, it is read at once, and the campaigns are told apart afterwards.
 const TOGETHER_MAX: usize = 64;
 
-/// One index: (account, action, priority, campaign, due time, step).
-macro_rules! by_order {
-    ([$($key:expr),*], [$($order:expr),*], $columns:expr) => {
-        Lookup::ordered(
-            c"enrollments",
-            &[key::text(c"account_id"), key::text(c"action") $(, $key)*],
-            &[$($order),*],
-            c"next_dispatch_at",
-            $columns,
-        )
-    };
-}
-
-/// The columns of a place in the order: where a campaign's work of a priority begins.
-const PLACE: &str = "priority, campaign_id, next_dispatch_at";
-
-/// The columns of a piece of work.
-const WORK: &str = "priority, campaign_id, next_dispatch_at, prospect_id, step, attempts, payload, ctid";
-
-static FIRST: Lookup = by_order!(
-    [],
-    [
-        key::int2_descending(c"priority"),
-        key::text(c"campaign_id"),
-        key::instant(c"next_dispatch_at"),
-        key::int2(c"step")
-    ],
-    PLACE
-);
-
-static FIRST_BELOW: Lookup = by_order!(
-    [key::int2_below(c"priority")],
-    [key::text(c"campaign_id"), key::instant(c"next_dispatch_at"), key::int2(c"step")],
-    PLACE
-);
-
-static FIRST_OF_LEVEL: Lookup = by_order!(
-    [key::int2_descending(c"priority")],
-    [key::text(c"campaign_id"), key::instant(c"next_dispatch_at"), key::int2(c"step")],
-    PLACE
-);
-
-static AFTER_CAMPAIGN: Lookup = by_order!(
-    [key::int2_descending(c"priority"), key::text_after(c"campaign_id")],
-    [key::instant(c"next_dispatch_at"), key::int2(c"step")],
-    PLACE
-);
-
-static OF_CAMPAIGN: Lookup = by_order!(
-    [key::int2_descending(c"priority"), key::text(c"campaign_id")],
-    [key::instant(c"next_dispatch_at"), key::int2(c"step")],
-    WORK
-);
-
-/// The other: (account, action, due time).
-static OLDEST: Lookup = by_order!([], [key::instant(c"next_dispatch_at")], WORK);
-
-/// The table that is read here.
-pub(super) fn table() -> &'static Lookup {
-    &OLDEST
-}
-
-/// A piece of work.
-#[derive(Clone)]
-pub(super) struct Work {
-    /// Its priority.
-    pub priority: i16,
-    /// Its campaign.
-    pub campaign: String,
-    /// When it is due.
-    pub due_at: Instant,
-    /// Whom it is for.
-    pub prospect: String,
-    /// Which step of the campaign's sequence.
-    pub step: i16,
-    /// Attempts so far.
-    pub attempts: i32,
-    /// The payload that `enqueue` stored with it.
-    pub payload: Option<Jsonb>,
-    /// Where its row lies.
-    pub at: RowPlace,
-    /// What its campaign may take of the account's day; none without a limit.
-    pub limit: Option<CampaignLimit>,
-}
-
-fn read_work(row: &mut Row) -> Work {
-    Work {
-        priority: row.value(),
-        campaign: row.value(),
-        due_at: row.instant(),
-        prospect: row.value(),
-        step: row.value(),
-        attempts: row.value(),
-        payload: row.nullable(),
-        at: row.place(),
-        limit: None,
-    }
-}
-
-/// Where a campaign's work of a priority begins: priority, campaign, due time of the oldest.
-type Beginning = (i16, String, Instant);
-
-fn read_beginning(row: &mut Row) -> Beginning {
-    (row.value(), row.value(), row.instant())
-}
-
-/// The work of one account and action. Inside one snapshot of [`table`] and of what [`Shares`] reads.
+/// The work of one account and action. Inside one snapshot of [`super::walk::table`] and of what [`Shares`] reads.
 pub(super) struct Waiting<'a, 'b> {
-    place: Place<'a>,
-    now: Instant,
-    shares: &'a mut Shares<'b>,
+    walk: Walk<'a>,
+    open: Open<'a, 'b>,
+    patience: Patience,
     /// All due work that may be handed out, by priority and campaign, where it is so little that it was read at
     /// once.
     together: Option<BTreeMap<(i16, String), Vec<Work>>>,
-    /// How much of a campaign with a limit was read at each priority.
-    read: BTreeMap<(String, i16), usize>,
+    /// By campaign, due work that the walk met; how much of it there is, and how much of it there may be at most.
+    met: HashMap<String, Met>,
+    kept: usize,
+    most: usize,
+}
+
+/// Which work may be handed out now.
+struct Open<'a, 'b> {
+    place: Place<'a>,
+    now: Instant,
+    shares: &'a mut Shares<'b>,
+    /// How much of a campaign with a limit was read, by priority.
+    read: HashMap<String, BTreeMap<i16, usize>>,
+}
+
+/// Due work of a campaign and priority, from the oldest on.
+struct Met {
+    priority: i16,
+    work: Vec<Work>,
+    /// Whether due work behind it was met that is not in it.
+    is_cut: bool,
+    /// Whether it is all of it.
+    is_all: bool,
+}
+
+/// A row to which the walk came.
+struct Stop {
+    beginning: Beginning,
+    /// Whether it may be handed out.
+    is_open: bool,
+    /// The work, where there is room for it.
+    work: Option<Work>,
 }
 
 impl<'a, 'b> Waiting<'a, 'b> {
     /// The work that is due now.
-    pub fn new(place: Place<'a>, shares: &'a mut Shares<'b>, now: Instant) -> Waiting<'a, 'b> {
-        Waiting { place, now, shares, together: None, read: BTreeMap::new() }
+    pub fn new(
+        place: Place<'a>,
+        shares: &'a mut Shares<'b>,
+        readers: &'a mut Readers,
+        now: Instant,
+    ) -> Waiting<'a, 'b> {
+        Waiting {
+            walk: Walk::new(place, readers),
+            open: Open { place, now, shares, read: HashMap::new() },
+            patience: Patience::new(),
+            together: None,
+            met: HashMap::new(),
+            kept: 0,
+            most: 0,
+        }
     }
 
     /// The due work of campaigns that are not paused, the oldest first, whatever campaign or priority it has.
     pub fn oldest_of_all(&mut self, most: usize) -> Vec<Work> {
-        let (shares, place, now, mut work) = (&mut *self.shares, self.place, self.now, Vec::new());
-        OLDEST.each(params![place.account, place.action.name()], |row| {
-            let next = read_work(row);
-            if next.due_at > now {
+        let (open, mut work) = (&mut self.open, Vec::new());
+        self.walk.oldest(|beginning, row| {
+            if beginning.due_at > open.now {
                 return false;
             }
-            if !matches!(shares.of(place, &next.campaign), Share::Paused | Share::Unwanted) {
-                work.push(next);
+            if !matches!(open.share(&beginning.campaign), Share::Paused | Share::Unwanted) {
+                work.push(Work::read(beginning, row));
             }
             work.len() < most
         });
         work
     }
 
-    /// Reads all due work at once, if it is little and hardly more than `most`.
+    /// Prepares for `most` pieces: reads all due work at once, if it is little and hardly more than these.
     pub fn read_together(&mut self, most: usize) {
-        let (shares, place, now) = (&mut *self.shares, self.place, self.now);
-        let most = most.min(TOGETHER_MAX);
+        self.most = most;
+        let (open, most) = (&mut self.open, most.min(TOGETHER_MAX));
         let (mut together, mut count, mut is_all): (BTreeMap<_, Vec<Work>>, _, _) =
             (BTreeMap::new(), 0, true);
-        OLDEST.each(params![place.account, place.action.name()], |row| {
-            let mut next = read_work(row);
-            if next.due_at > now {
+        self.walk.oldest(|beginning, row| {
+            if beginning.due_at > open.now {
                 return false;
             }
             count += 1;
             is_all = count <= most;
             if is_all {
-                let share = shares.of(place, &next.campaign);
-                next.limit = limit_of(share);
+                let share = open.share(&beginning.campaign);
                 if share.left() > 0 {
-                    together.entry((next.priority, next.campaign.clone())).or_default().push(next);
+                    let key = (beginning.priority, beginning.campaign.clone());
+                    let work = Work { limit: limit_of(share), ..Work::read(beginning, row) };
+                    together.entry(key).or_default().push(work);
                 }
             }
             is_all
@@ -186,35 +121,123 @@ impl<'a, 'b> Waiting<'a, 'b> {
 
     /// When its next work is due, and what holds back other work that is due earlier.
     pub fn next_due(&mut self) -> Option<NextDue> {
-        let (place, key) = (self.place, params![self.place.account, self.place.action.name()]);
-        let oldest = OLDEST.one(key, read_work)?;
+        let mut oldest = None;
+        self.walk.oldest(|beginning, _| {
+            oldest = Some(beginning);
+            false
+        });
+        let oldest = oldest?;
         let mut next =
             NextDue { of_any: oldest.due_at, of_open: None, is_paused: false, limited: Vec::new() };
-        if self.shares.of(place, &oldest.campaign).left() > 0 {
+        if self.open.share(&oldest.campaign).left() > 0 {
             next.of_open = Some(oldest.due_at);
             return Some(next);
         }
-        let mut at = FIRST.one(key, read_beginning);
-        while let Some((priority, campaign, due_at)) = at {
-            match self.shares.of(place, &campaign) {
+        let mut at = self.go(Way::First);
+        while let Some(Stop { beginning: Beginning { priority, campaign, due_at }, .. }) = at {
+            match self.open.share(&campaign) {
                 Share::Paused | Share::Unwanted => next.is_paused = true,
                 Share::Limited(part) if part.left() == 0 => next.limited.push(campaign.clone()),
                 Share::Open | Share::Limited(_) => {
                     next.of_open = Some(next.of_open.map_or(due_at, |earlier| earlier.min(due_at)));
                 }
             }
-            at = self.after(priority, &campaign).or_else(|| self.first_below(priority));
+            at = self.behind(priority, &campaign).or_else(|| self.go(Way::Below(priority)));
         }
         Some(next)
     }
 
-    fn after(&self, priority: i16, campaign: &str) -> Option<Beginning> {
-        let key = params![self.place.account, self.place.action.name(), priority, campaign];
-        AFTER_CAMPAIGN.one(key, read_beginning)
+    /// Goes to the first row of a campaign.
+    fn go(&mut self, way: Way<'_>) -> Option<Stop> {
+        let stop = self.stop(way)?;
+        Some(self.arrive(stop))
     }
 
-    fn first_below(&self, priority: i16) -> Option<Beginning> {
-        FIRST_BELOW.one(params![self.place.account, self.place.action.name(), priority], read_beginning)
+    fn stop(&mut self, way: Way<'_>) -> Option<Stop> {
+        let (open, has_room) = (&mut self.open, self.kept < self.most);
+        let (beginning, (is_open, work)) = self.walk.go(way, |beginning, row| {
+            let is_open = open.is_open(beginning);
+            (is_open, (is_open && has_room).then(|| Work::read(beginning.clone(), row)))
+        })?;
+        Some(Stop { beginning, is_open, work })
+    }
+
+    /// Goes to the first row of the next campaign of this priority: over a few rows of this one, if the walk stands
+    /// there, else past all of them.
+    fn behind(&mut self, priority: i16, campaign: &str) -> Option<Stop> {
+        if self.walk.stands_at(priority, campaign) {
+            for _ in 0..self.patience.steps() {
+                match self.stop(Way::On) {
+                    Some(stop) if stop.beginning.is_of(priority, campaign) => self.pass(stop),
+                    next => {
+                        self.patience.paid();
+                        if let Some(met) = met_of(&mut self.met, priority, campaign) {
+                            met.is_all = !met.is_cut;
+                        }
+                        let next = next.map(|stop| self.arrive(stop));
+                        return next.filter(|stop| stop.beginning.priority == priority);
+                    }
+                }
+            }
+            self.patience.wasted();
+        }
+        self.go(Way::Behind(priority, campaign))
+    }
+
+    /// Keeps the oldest work of a campaign, which is met here.
+    fn arrive(&mut self, mut stop: Stop) -> Stop {
+        if let Some(work) = stop.work.take() {
+            let Beginning { priority, campaign, .. } = &stop.beginning;
+            let met = Met { priority: *priority, work: vec![work], is_cut: false, is_all: false };
+            // The walk comes to a campaign twice at most; work that is kept since the first time is read again.
+            let before = self.met.insert(campaign.clone(), met);
+            self.kept = self.kept + 1 - before.map_or(0, |met| met.work.len());
+        }
+        stop
+    }
+
+    /// Keeps further work of a campaign.
+    fn pass(&mut self, stop: Stop) {
+        let Some(met) = met_of(&mut self.met, stop.beginning.priority, &stop.beginning.campaign) else {
+            return;
+        };
+        match stop.work {
+            Some(work) if !met.is_cut => {
+                met.work.push(work);
+                self.kept += 1;
+            }
+            None if stop.beginning.due_at > self.open.now => met.is_all = !met.is_cut,
+            _ => met.is_cut = true,
+        }
+    }
+
+    /// The work that is kept of a campaign, and then no longer.
+    fn take_met(&mut self, priority: i16, campaign: &str) -> Option<Met> {
+        met_of(&mut self.met, priority, campaign)?;
+        let met = self.met.remove(campaign)?;
+        self.kept -= met.work.len();
+        Some(met)
+    }
+
+    /// From there on, the first campaign of this priority that has due work and may have it.
+    fn open_from(&mut self, mut at: Option<Stop>) -> Option<String> {
+        while let Some(Stop { beginning: Beginning { priority, campaign, .. }, is_open, .. }) = at {
+            if is_open {
+                return Some(campaign);
+            }
+            at = match self.open.shares.only() {
+                None => self.behind(priority, &campaign),
+                Some(only) if campaign.as_str() < only => self.go(Way::To(priority, only)),
+                Some(_) => None,
+            };
+        }
+        None
+    }
+}
+
+impl Open<'_, '_> {
+    fn share(&mut self, campaign: &str) -> Share {
+        self.shares.of(self.place, campaign)
     }
 
     /// How much of the campaign may be handed out at this priority: what it had at others counts.
@@ -222,29 +245,24 @@ impl<'a, 'b> Waiting<'a, 'b> {
         let Share::Limited(part) = share else {
             return share.left();
         };
-        let read = self.read.iter().filter(|((of, level), _)| of == campaign && *level != priority);
+        let read = self.read.get(campaign).into_iter().flatten().filter(|(level, _)| **level != priority);
         part.left().saturating_sub(read.map(|(_, count)| count).sum())
     }
 
-    fn is_open(&mut self, (priority, campaign, due_at): &Beginning) -> bool {
-        let share = self.shares.of(self.place, campaign);
-        *due_at <= self.now && self.left(share, *priority, campaign) > 0
-    }
-
-    /// From there on, the first campaign of this priority with due work.
-    fn open_from(&mut self, mut at: Option<Beginning>) -> Option<String> {
-        while let Some(beginning) = at {
-            if self.is_open(&beginning) {
-                return Some(beginning.1);
-            }
-            at = self.after(beginning.0, &beginning.1);
+    fn is_open(&mut self, Beginning { priority, campaign, due_at }: &Beginning) -> bool {
+        *due_at <= self.now && {
+            let share = self.share(campaign);
+            self.left(share, *priority, campaign) > 0
         }
-        None
     }
 }
 
 fn limit_of(share: Share) -> Option<CampaignLimit> {
     if let Share::Limited(part) = share { Some(part) } else { None }
+}
+
+fn met_of<'m>(met: &'m mut HashMap<String, Met>, priority: i16, campaign: &str) -> Option<&'m mut Met> {
+    met.get_mut(campaign).filter(|met| met.priority == priority)
 }
 
 impl Queues for Waiting<'_, '_> {
@@ -256,56 +274,61 @@ impl Queues for Waiting<'_, '_> {
             let priority = top.filter(|priority| below.is_none_or(|below| *priority < below)).max()?;
             return self.next_campaign(priority, None).map(|campaign| (priority, campaign));
         }
-        let mut at = match below {
-            Some(below) => self.first_below(below as i16),
-            None => FIRST.one(params![self.place.account, self.place.action.name()], read_beginning),
-        };
-        while let Some(beginning) = at {
-            let priority = beginning.0;
-            if let Some(campaign) = self.open_from(Some(beginning)) {
+        let mut at = self.go(below.map_or(Way::First, |below| Way::Below(below as i16)));
+        while let Some(stop) = at {
+            let priority = stop.beginning.priority;
+            if let Some(campaign) = self.open_from(Some(stop)) {
                 return Some((i32::from(priority), campaign));
             }
-            at = self.first_below(priority);
+            at = self.go(Way::Below(priority));
         }
         None
     }
 
     fn next_campaign(&mut self, priority: i32, after: Option<&str>) -> Option<String> {
         let priority = priority as i16;
+        // No campaign has an empty id.
+        let after = after.unwrap_or_default();
         if let Some(together) = &self.together {
-            let of_level = together.keys().filter(|(level, _)| *level == priority);
-            let mut campaigns = of_level.map(|(_, campaign)| campaign);
-            return campaigns.find(|campaign| after.is_none_or(|after| campaign.as_str() > after)).cloned();
+            let behind = (Bound::Excluded((priority, after.to_owned())), Bound::Unbounded);
+            let (level, campaign) = together.range(behind).next()?.0;
+            return (*level == priority).then(|| campaign.clone());
         }
-        let at = match after {
-            Some(after) => self.after(priority, after),
-            None => FIRST_OF_LEVEL
-                .one(params![self.place.account, self.place.action.name(), priority], read_beginning),
-        };
+        let at = self.behind(priority, after);
         self.open_from(at)
     }
 
     fn oldest(&mut self, priority: i32, campaign: &str, most: usize) -> (Vec<Work>, bool) {
         let priority = priority as i16;
-        let share = self.shares.of(self.place, campaign);
-        let most = most.min(self.left(share, priority, campaign));
-        let (limit, now, mut work) = (limit_of(share), self.now, Vec::new());
+        let share = self.open.share(campaign);
+        let most = most.min(self.open.left(share, priority, campaign));
+        let (limit, now, mut work) = (limit_of(share), self.open.now, Vec::new());
         if let Some(together) = &self.together {
             let all = together.get(&(priority, campaign.to_owned()));
             work.extend(all.into_iter().flatten().take(most).cloned());
         } else if most > 0 {
-            let key = params![self.place.account, self.place.action.name(), priority, campaign];
-            OF_CAMPAIGN.each(key, |row| {
-                let next = read_work(row);
-                let is_due = next.due_at <= now;
-                if is_due {
-                    work.push(Work { limit, ..next });
-                }
-                is_due && work.len() < most
-            });
+            let met = self.take_met(priority, campaign);
+            let is_enough = met.as_ref().is_some_and(|met| met.is_all || met.work.len() >= most);
+            work.extend(met.into_iter().flat_map(|met| met.work).take(most));
+            if !is_enough {
+                // These lie before the others.
+                let mut known = work.len();
+                self.walk.of_campaign(priority, campaign, |beginning, row| {
+                    if known > 0 {
+                        known -= 1;
+                        return true;
+                    }
+                    let is_due = beginning.due_at <= now;
+                    if is_due {
+                        work.push(Work::read(beginning, row));
+                    }
+                    is_due && work.len() < most
+                });
+            }
+            work.iter_mut().for_each(|work| work.limit = limit);
         }
         if limit.is_some() {
-            self.read.insert((campaign.to_owned(), priority), work.len());
+            self.open.read.entry(campaign.to_owned()).or_default().insert(priority, work.len());
         }
         let is_all = work.len() < most;
         (work, is_all)
