@@ -68,7 +68,7 @@ enum Command {
     /// Say of one account whether it can send now, and if not, until when, why, and what can be done
     Account(account::Arguments),
     /// Check the installation and say what to do; status 1 if something is to be done
-    Doctor,
+    Doctor(doctor::Arguments),
     /// Read the configuration, ask each database who it is, show the list, and start nothing; status 2 if
     /// the configuration is wrong, 1 if a database cannot be asked
     CheckConfig,
@@ -112,7 +112,7 @@ async fn execute(cli: Cli) -> Result<ExitCode> {
         Command::Tick => tick::tick(&config.databases).await,
         Command::Status(arguments) => status::show(&config.databases, &arguments).await,
         Command::Account(arguments) => account::show(&config.databases, &arguments).await,
-        Command::Doctor => doctor::examine(&config.databases, &config.webhooks).await,
+        Command::Doctor(arguments) => doctor::examine(&config.databases, &config.webhooks, &arguments).await,
         Command::ProxySql(arguments) => proxy_sql::print(&config.databases, &arguments).await,
         Command::CheckConfig => check_config::show(&config).await,
     }?;

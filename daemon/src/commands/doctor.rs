@@ -1,11 +1,16 @@
 //! `doctor`: checks the installation and says what to do.
 
 mod between;
+mod proxy;
 mod webhooks;
 
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use clap::Args;
+
 use crate::config::databases::Database;
+use crate::config::target::Target;
 use crate::config::webhooks::Webhook;
 use crate::db::checkup::Server;
 use crate::db::served::{Reached, close, reach};
@@ -19,6 +24,15 @@ use crate::words::{self, COPIED};
 const SKEW_SECONDS_MAX: f64 = 2.0;
 /// The oldest PostgreSQL that sendgate runs on.
 const VERSION_NUMBER_MIN: i32 = 150_000;
+
+/// The options of `doctor`.
+#[derive(Args, Clone, Debug)]
+pub struct Arguments {
+    /// A proxy in front of these databases, its partitions: whether its addresses, functions and rights are what proxy-sql
+    /// would make now, and whether each account is where its calls go. Any login of it will do. Give it once for each proxy
+    #[arg(long = "proxy", value_name = "URL")]
+    proxies: Vec<String>,
+}
 
 /// One finding.
 #[derive(Debug)]
@@ -91,16 +105,22 @@ fn shown(style: Style, parts: &[(Option<String>, Findings)]) -> String {
 }
 
 /// Checks everything and prints the findings. Answers whether there is nothing to do.
-pub async fn examine(databases: &[Database], configured: &[Webhook]) -> Result<bool> {
+pub async fn examine(databases: &[Database], configured: &[Webhook], arguments: &Arguments) -> Result<bool> {
+    let read = |url: &String| Target::read(url, None).map(Arc::new);
+    let proxies: Vec<Arc<Target>> = arguments.proxies.iter().map(read).collect::<Result<_>>()?;
     let reached = reach(databases, Purpose::Command).await?;
-    let examined = examine_all(&reached, configured).await;
+    let examined = examine_all(&reached, configured, &proxies).await;
     close(reached).await;
     let parts = examined?;
     print(&shown(Style::of_stdout(), &parts));
     Ok(parts.iter().all(|(_, findings)| findings.all_well()))
 }
 
-async fn examine_all(reached: &[Reached], configured: &[Webhook]) -> Result<Vec<(Option<String>, Findings)>> {
+async fn examine_all(
+    reached: &[Reached],
+    configured: &[Webhook],
+    proxies: &[Arc<Target>],
+) -> Result<Vec<(Option<String>, Findings)>> {
     let mut parts = Vec::new();
     let mut usable: Vec<(&str, &Session)> = Vec::new();
     for one in reached {
@@ -127,6 +147,17 @@ async fn examine_all(reached: &[Reached], configured: &[Webhook]) -> Result<Vec<
             findings.note("databases that cannot be asked were not compared");
         }
         parts.push((Some("between the databases".to_owned()), findings));
+    }
+    let usable: Vec<&str> = usable.iter().map(|(name, _)| *name).collect();
+    for target in proxies {
+        let mut findings = Findings::default();
+        proxy::look(target, reached, &usable, &mut findings).await?;
+        parts.push((Some(format!("proxy {}", target.place())), findings));
+    }
+    if !proxies.is_empty() {
+        let mut findings = Findings::default();
+        proxy::accounts(reached, &usable, &mut findings).await?;
+        parts.push((Some("where the accounts are".to_owned()), findings));
     }
     Ok(parts)
 }

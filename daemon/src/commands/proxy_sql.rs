@@ -6,6 +6,7 @@ use clap::Args;
 
 use crate::config::databases::Database;
 use crate::db::proxy::address::ProxyOptions;
+use crate::db::proxy::beside::{differs, misplaced};
 use crate::db::proxy::catalog::{Api, Identity};
 use crate::db::proxy::script::{ASKED_AS, Proxy};
 use crate::db::{Purpose, Session};
@@ -75,7 +76,9 @@ pub async fn print(databases: &[Database], arguments: &Arguments) -> Result<bool
     }
     if faults.is_empty() {
         faults = who_may_connect(&partitions, &user).await?;
-        faults.extend(misplaced(&partitions).await?);
+        let sessions: Vec<&Session> = partitions.iter().map(|one| &one.session).collect();
+        let called: Vec<&str> = partitions.iter().map(|one| one.called.as_str()).collect();
+        faults.extend(misplaced(&sessions).await?.iter().map(|one| one.told(&called)));
     }
     let first = partitions.first().map(|first| (first.api.clone(), first.identity.version.clone()));
     for partition in partitions {
@@ -129,24 +132,6 @@ fn differences(partitions: &[Partition]) -> Vec<String> {
     faults
 }
 
-/// The first object in which two APIs differ.
-fn differs(one: &Api, other: &Api) -> Option<String> {
-    let function = one
-        .functions
-        .iter()
-        .chain(&other.functions)
-        .find(|found| !one.functions.contains(found) || !other.functions.contains(found))
-        .map(|found| format!("the function {}({}) or its grants", found.name, found.identity));
-    let relation = || {
-        one.relations
-            .iter()
-            .chain(&other.relations)
-            .find(|found| !one.relations.contains(found) || !other.relations.contains(found))
-            .map(|found| format!("the view {} or its grants", found.name))
-    };
-    function.or_else(relation).or_else(|| (one.types != other.types).then(|| "a type".to_owned()))
-}
-
 /// Whether the proxy's login has on every partition what its calls need. That the logs do not name who acts is only
 /// said.
 async fn who_may_connect(partitions: &[Partition], user: &str) -> Result<Vec<String>> {
@@ -165,33 +150,6 @@ async fn who_may_connect(partitions: &[Partition], user: &str) -> Result<Vec<Str
             say(&format!(
                 "note: {called}: {user:?} is no member of {SPEAKER}, so the logs there name it for every call; GRANT {SPEAKER} TO \"{user}\""
             ));
-        }
-    }
-    Ok(faults)
-}
-
-/// Accounts that are not where the hash of their id sends calls. One that is on two partitions is at the wrong place
-/// on one of them.
-async fn misplaced(partitions: &[Partition]) -> Result<Vec<String>> {
-    let mut faults = Vec::new();
-    let count = i32::try_from(partitions.len()).unwrap_or(i32::MAX);
-    for (n, one) in (0_i32..).zip(partitions) {
-        for (account, place) in one.session.misplaced(count, n).await? {
-            let Some(right) = usize::try_from(place).ok().and_then(|place| partitions.get(place)) else {
-                continue;
-            };
-            let is_there_too = !right.session.present(std::slice::from_ref(&account)).await?.is_empty();
-            faults.push(if is_there_too {
-                format!(
-                    "account {account:?} is on {} and on {}: its cap exists twice; remove it from the first",
-                    one.called, right.called
-                )
-            } else {
-                format!(
-                    "account {account:?} is on {}, and calls for it go to {}: they would not find it",
-                    one.called, right.called
-                )
-            });
         }
     }
     Ok(faults)

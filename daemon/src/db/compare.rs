@@ -73,11 +73,20 @@ ORDER BY s.prospect_id LIMIT $1";
 /// Loads the library, so that its settings are known.
 const LOAD: &str = "SELECT sendgate.clock()::text";
 
-/// The settings that rules and jobs read, where they differ from their defaults; a session's own are none.
-const SETTINGS: &str = "SELECT 'setting', s.name, s.setting || coalesce(s.unit, ''),
-       format('ALTER SYSTEM SET %s = %L; SELECT pg_reload_conf()', s.name, s.setting || coalesce(s.unit, '')),
-       format('ALTER SYSTEM RESET %s; SELECT pg_reload_conf()', s.name)
+/// The settings that rules and jobs read, where they differ from their defaults; a session's own are none. One that is set
+/// for a database is set for the other database.
+const SETTINGS: &str = "SELECT 'setting', s.name, v.value,
+       CASE s.source
+            WHEN 'database' THEN format(
+                $q$DO $do$ BEGIN EXECUTE format('ALTER DATABASE %%I SET %s = %%L', current_database(), %L); END $do$$q$,
+                s.name, v.value)
+            ELSE format('ALTER SYSTEM SET %s = %L; SELECT pg_reload_conf()', s.name, v.value) END,
+       CASE s.source
+            WHEN 'database' THEN format(
+                $q$DO $do$ BEGIN EXECUTE format('ALTER DATABASE %%I RESET %s', current_database()); END $do$$q$, s.name)
+            ELSE format('ALTER SYSTEM RESET %s; SELECT pg_reload_conf()', s.name) END
 FROM pg_settings AS s
+CROSS JOIN LATERAL (SELECT s.setting || coalesce(s.unit, '') AS value) AS v
 WHERE s.name LIKE 'sendgate.%' AND s.name NOT IN ('sendgate.actor', 'sendgate.now')
   AND s.setting IS DISTINCT FROM s.boot_val
 ORDER BY s.name COLLATE \"C\" LIMIT $1";

@@ -160,6 +160,11 @@ def test_commands_look_at_all_of_them(env):
         (0, "SELECT sendgate.set_campaign('spring', 3, message_limit => 0)", "campaign limits spring"),
         (0, "SELECT sendgate.suppress_prospect('eve''s', 'she wrote')", "suppression eve's"),
         (2, "SELECT sendgate.suppress_prospect('until', 'later', '2099-01-01')", "suppression until"),
+        (
+            1,
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET sendgate.prospect_cooldown = ''2 days''', current_database()); END $$",
+            "setting sendgate.prospect_cooldown",
+        ),
     ]
     for number, sql, _ in differ:
         fleet.sql(number, sql)
@@ -171,7 +176,7 @@ def test_commands_look_at_all_of_them(env):
     assert "no account is in two databases" in between, between
     # What is to be done mends it: the first of the two ways, each in the database that it names. The first pass makes the
     # first database like the others, the second one the others like the first.
-    for number_of_todos in (8 + 4, 4):
+    for number_of_todos in (8 + 5, 5):
         todo = re.findall(r"^      to do: in (\S+): (.*?)(?:; or in .*)?$", between, re.MULTILINE)
         equal(len(todo), number_of_todos, f"things to do in {between}")
         for name, sql in todo:

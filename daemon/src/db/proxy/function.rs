@@ -23,6 +23,13 @@ pub struct Made {
     pub statement: String,
 }
 
+impl Made {
+    /// The body, as the catalog keeps it; none of a view.
+    pub fn source(&self) -> Option<&str> {
+        self.statement.split("$proxy$").nth(1)
+    }
+}
+
 /// A function of the schema `sendgate_proxy`, or of the API.
 struct Shape<'a> {
     schema: &'a str,

@@ -36,57 +36,7 @@ impl Proxy<'_> {
     ///
     /// [`Error::Usage`] if a function has no rule, or a name could be taken for something else.
     pub fn script(&self) -> Result<String> {
-        let mut made = helpers(self.partitions.len());
-        let mut after = Vec::new();
-        // Views come first: functions answer with their rows.
-        for found in &self.api.relations {
-            if rules::OF_ONE_PARTITION.contains(&found.name.as_str()) {
-                continue;
-            }
-            let [rows, view] = relation::make(found);
-            let roles = found.roles.join(", ");
-            after.push(format!(
-                "COMMENT ON {} IS {};",
-                rows.object,
-                literal(&format!(
-                    "The rows of the view {} on all partitions, or of one account on its own.",
-                    found.name
-                ))
-            ));
-            after.push(format!("GRANT EXECUTE ON {} TO {roles};", rows.object));
-            after.push(format!("GRANT SELECT ON {} TO {roles};", view.object.trim_start_matches("VIEW ")));
-            after.extend(relation::comments(found));
-            made.extend([rows, view]);
-        }
-        for function in &self.api.functions {
-            let Some(rule) = rules::of(&function.name) else {
-                return Err(Error::Usage(format!(
-                    "the partitions are sendgate {}, whose function {} this sendgated does not know; take the sendgated of that version",
-                    self.version, function.name
-                )));
-            };
-            if let Some(argument) = rule.argument()
-                && !function.inputs.iter().any(|input| input.name == argument)
-            {
-                return Err(Error::Usage(format!(
-                    "the function {} of sendgate {} has no argument {argument}; take the sendgated of that version",
-                    function.name, self.version
-                )));
-            }
-            let mut parts = function::make(function, rule);
-            // It is made anew where the rows that it answers with are.
-            if let Some(rows) =
-                self.api.relations.iter().find(|one| function.result_type == format!("sendgate.{}", one.name))
-                && let Some(own) = parts.last_mut()
-            {
-                own.signature +=
-                    &format!(" of {:?}", rows.columns.iter().map(|one| &one.name).collect::<Vec<_>>());
-            }
-            let object = parts.last().map(|one| one.object.clone()).unwrap_or_default();
-            made.extend(parts);
-            after.push(format!("COMMENT ON {object} IS {};", literal(&function.comment)));
-            after.push(format!("GRANT EXECUTE ON {object} TO {};", function.roles.join(", ")));
-        }
+        let Contents { made, after, .. } = contents(&self.api, &self.version, self.partitions.len())?;
         check_names(&self.api)?;
         let types: Vec<_> = self.api.types.iter().map(relation::composite).collect();
         let grants: Vec<_> = self
@@ -147,6 +97,79 @@ impl Proxy<'_> {
         };
         ASKED_AS.iter().map(server).collect::<Vec<_>>().join("\n\n")
     }
+}
+
+/// The objects that the script makes, and what follows them.
+#[derive(Debug)]
+pub struct Contents {
+    /// The functions and views, in order.
+    pub made: Vec<Made>,
+    /// The roles that may use each of them; one that is not among these is for the others alone.
+    pub roles: Vec<(String, Vec<String>)>,
+    /// Comments and grants.
+    after: Vec<String>,
+}
+
+/// What the script makes of an API.
+///
+/// # Errors
+///
+/// [`Error::Usage`] if a function has no rule.
+pub fn contents(api: &Api, version: &str, partitions: usize) -> Result<Contents> {
+    let mut made = helpers(partitions);
+    let (mut roles, mut after) = (Vec::new(), Vec::new());
+    // Views come first: functions answer with their rows.
+    for found in &api.relations {
+        if rules::OF_ONE_PARTITION.contains(&found.name.as_str()) {
+            continue;
+        }
+        let [rows, view] = relation::make(found);
+        let granted = found.roles.join(", ");
+        after.push(format!(
+            "COMMENT ON {} IS {};",
+            rows.object,
+            literal(&format!(
+                "The rows of the view {} on all partitions, or of one account on its own.",
+                found.name
+            ))
+        ));
+        after.push(format!("GRANT EXECUTE ON {} TO {granted};", rows.object));
+        after.push(format!("GRANT SELECT ON {} TO {granted};", view.object.trim_start_matches("VIEW ")));
+        after.extend(relation::comments(found));
+        roles.extend([&rows, &view].map(|one| (one.object.clone(), found.roles.clone())));
+        made.extend([rows, view]);
+    }
+    for function in &api.functions {
+        let Some(rule) = rules::of(&function.name) else {
+            return Err(Error::Usage(format!(
+                "the partitions are sendgate {version}, whose function {} this sendgated does not know; take the sendgated of that version",
+                function.name
+            )));
+        };
+        if let Some(argument) = rule.argument()
+            && !function.inputs.iter().any(|input| input.name == argument)
+        {
+            return Err(Error::Usage(format!(
+                "the function {} of sendgate {version} has no argument {argument}; take the sendgated of that version",
+                function.name
+            )));
+        }
+        let mut parts = function::make(function, rule);
+        // It is made anew where the rows that it answers with are.
+        if let Some(rows) =
+            api.relations.iter().find(|one| function.result_type == format!("sendgate.{}", one.name))
+            && let Some(own) = parts.last_mut()
+        {
+            own.signature +=
+                &format!(" of {:?}", rows.columns.iter().map(|one| &one.name).collect::<Vec<_>>());
+        }
+        let object = parts.last().map(|one| one.object.clone()).unwrap_or_default();
+        made.extend(parts);
+        after.push(format!("COMMENT ON {object} IS {};", literal(&function.comment)));
+        after.push(format!("GRANT EXECUTE ON {object} TO {};", function.roles.join(", ")));
+        roles.push((object, function.roles.clone()));
+    }
+    Ok(Contents { made, roles, after })
 }
 
 /// Every name that the script writes without quotes is a plain one.
