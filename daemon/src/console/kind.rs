@@ -226,9 +226,12 @@ impl Kind {
         )
     }
 
-    /// Whether it is about all accounts of a database, or of all databases.
-    pub const fn is_switch(self) -> bool {
-        matches!(self, Kind::PauseAll | Kind::ResumeAll)
+    /// Whether it may be about all databases at once: its subject is in several of them, and an account is in one. Then it
+    /// is done in all, unless its address names one.
+    pub const fn may_span(self) -> bool {
+        self.is_everywhere()
+            || self.is_on_many()
+            || matches!(self, Kind::PauseAll | Kind::ResumeAll | Kind::SwitchAction)
     }
 
     /// What its id names.

@@ -21,7 +21,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{Html, IntoResponse, Response};
 use tokio_postgres::error::SqlState;
 
-use super::scope::{Answers, DATABASE, Name, chosen, within};
+use super::scope::{Answers, Name, chosen, within};
 use super::sessions::Visitor;
 use super::{Console, links};
 use crate::db::console::{COUNTED_MAX, Frame};
@@ -36,9 +36,6 @@ const CLASS_OF_VALUES: &str = "22";
 const ID_CHARACTERS_MAX: usize = 128;
 /// Most rows of a log on one page.
 pub const ROWS_MAX: i64 = 50;
-/// Lists that show several databases as one.
-const LISTS: [&str; 7] = ["/", "/campaigns", "/events", "/alerts", "/unknown", "/heartbeats", "/log"];
-
 /// A page, or a problem page.
 pub type Answer = Result<Response, Problem>;
 
@@ -123,7 +120,7 @@ impl Page {
             zone: zone_of_reader(),
             parts: frames.0.0,
             down: console.down(),
-            databases: console.databases_of(uri.path()),
+            databases: console.databases_of(uri),
         }
     }
 
@@ -184,22 +181,6 @@ impl Page {
     }
 }
 
-impl Console {
-    /// Where several are served, the addresses of a list in each of them.
-    fn databases_of(&self, path: &str) -> Vec<(String, String, bool)> {
-        if !self.has_several() || !LISTS.contains(&path) {
-            return Vec::new();
-        }
-        let now = chosen();
-        let each = self.members.iter().map(|member| {
-            let link = links::query(path, &[(DATABASE, &member.name)]);
-            (member.name.to_string(), link, now.as_deref() == Some(&*member.name))
-        });
-        let all = ("All databases".to_owned(), path.to_owned(), now.is_none());
-        [all].into_iter().chain(each).collect()
-    }
-}
-
 /// A number up to 99, or `99+`; none for 0.
 fn counted(open: i64) -> Option<String> {
     match open {
@@ -242,6 +223,11 @@ impl Problem {
     /// Whether the database was slow, held or unreachable, so that the request itself was not wrong.
     pub fn is_about_the_database(&self) -> bool {
         self.status.is_server_error()
+    }
+
+    /// The problem of a page about several databases if none answers.
+    pub fn none_answers() -> Problem {
+        Problem::unavailable("The database cannot be asked", "None of them answers.")
     }
 
     /// A problem with status 503.

@@ -1,5 +1,6 @@
 //! Which of several databases an address means: the one that it names as `db`; or else, of an account, the one that has it.
-//! A page about something that is in every database asks which one is meant.
+//! A page about something that several databases may have is about all of them; only an act that is done in one database
+//! asks which one is meant.
 
 use std::sync::Arc;
 
@@ -7,21 +8,22 @@ use askama::Template;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Redirect, Response};
 
+use super::kind::{Kind, Subject};
 use super::pages::{Page, Problem, no_such_account, rendered};
-use super::scope::{DATABASE, Name, each};
+use super::scope::{DATABASE, Name, chosen, each};
 use super::{Console, links};
 use crate::db::Untrusted;
 use crate::db::served::Member;
 use crate::error::Error;
 
-/// Pages that show one database and cannot show all of them as one.
-const OF_ONE: [&str; 2] = ["/campaign", "/prospect"];
+/// Lists that show several databases as one.
+const LISTS: [&str; 7] = ["/", "/campaigns", "/events", "/alerts", "/unknown", "/heartbeats", "/log"];
+/// Pages about one id that several databases may know, and that show them as one.
+const OF_SEVERAL: [&str; 2] = ["/campaign", "/prospect"];
 /// The page of an account, which is in one database.
 const ACCOUNT: &str = "/account";
 /// The page of an act.
 const ACT: &str = "/act";
-/// Acts that may be about all databases at once.
-const ACTS_ON_ALL: [&str; 2] = ["pause", "resume"];
 
 #[derive(Template)]
 #[template(path = "databases.html")]
@@ -55,15 +57,25 @@ pub async fn database_of(console: &Console, uri: &Uri) -> Result<Name, Response>
     }
     let path = uri.path();
     let is_of_one =
-        OF_ONE.contains(&path) || path == ACT && !value("do").is_some_and(|act| ACTS_ON_ALL.contains(&act));
+        path == ACT && !value("do").is_some_and(|act| spans(act, value("id").unwrap_or_default()));
     if path == ACCOUNT {
         return home_of(console, uri, value("id").unwrap_or_default()).await;
     }
     if is_of_one {
         let all: Vec<&Arc<Member>> = console.members.iter().collect();
-        return Err(which(uri, "Each database has a page of its own.", &all));
+        return Err(which(
+            uri,
+            "What this is about may be in each of them. It is done in the one that you choose.",
+            &all,
+        ));
     }
     Ok(None)
+}
+
+/// Whether an act may be about all databases: it is of such a kind, and names no account.
+fn spans(act: &str, id: &str) -> bool {
+    let kind = Kind::ALL.into_iter().find(|kind| kind.name() == act);
+    kind.is_some_and(|kind| kind.may_span() && (kind.subject() != Subject::Account || id.is_empty()))
 }
 
 /// The database that an account is in.
@@ -100,6 +112,28 @@ impl Console {
     }
 }
 
+impl Console {
+    /// Where several are served, the addresses of a list, or of an id's page, in all of them and in each.
+    pub(super) fn databases_of(&self, uri: &Uri) -> Vec<(String, String, bool)> {
+        let path = uri.path();
+        let id = match OF_SEVERAL.contains(&path) {
+            true => value_of(uri, "id"),
+            false if LISTS.contains(&path) => String::new(),
+            false => return Vec::new(),
+        };
+        if !self.has_several() {
+            return Vec::new();
+        }
+        let now = chosen();
+        let link = |database: &str| links::query(path, &[("id", &id), (DATABASE, database)]);
+        let each = self.members.iter().map(|member| {
+            (member.name.to_string(), link(&member.name), now.as_deref() == Some(&*member.name))
+        });
+        let all = ("All databases".to_owned(), link(""), now.is_none());
+        [all].into_iter().chain(each).collect()
+    }
+}
+
 /// The page that asks which database is meant.
 fn which(uri: &Uri, text: &str, members: &[&Arc<Member>]) -> Response {
     let databases =
@@ -117,6 +151,12 @@ pub fn named(uri: &Uri, database: &str) -> String {
     links::query(uri.path(), &all)
 }
 
+/// A value of an address; empty if it is not there.
+fn value_of(uri: &Uri, wanted: &str) -> String {
+    let found = values(uri).into_iter().find(|(name, _)| name == wanted);
+    found.map(|(_, value)| value).unwrap_or_default()
+}
+
 /// The values of an address.
 fn values(uri: &Uri) -> Vec<(String, String)> {
     axum::extract::Query::try_from_uri(uri).map(|axum::extract::Query(values)| values).unwrap_or_default()
@@ -125,6 +165,25 @@ fn values(uri: &Uri) -> Vec<(String, String)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn acts_on_an_account_are_done_in_one_database() {
+        for (act, id, expected) in [
+            ("pause", "", true),
+            ("acknowledge-all", "", true),
+            ("acknowledge-all", "a", false),
+            ("all-sent", "", true),
+            ("all-not-sent", "a", false),
+            ("switch", "spring", true),
+            ("requeue-parked", "spring", true),
+            ("suppress", "eve", true),
+            ("requeue", "spring", false),
+            ("pause-account", "a", false),
+            ("drop", "", false),
+        ] {
+            assert_eq!(spans(act, id), expected, "{act} {id}");
+        }
+    }
 
     #[test]
     fn an_address_keeps_its_values_when_it_gets_a_database() {

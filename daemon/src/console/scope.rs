@@ -45,6 +45,18 @@ pub fn within<T>(database: &Name, make: impl FnOnce() -> T) -> T {
     }
 }
 
+/// Where several databases are served and one page is about all of them, the addresses that look on, each in its own
+/// database; the label names it.
+pub fn look_on(ends: &[(Name, Option<String>)], link: impl Fn(&str) -> String) -> Vec<(String, String)> {
+    let with_more = ends.iter().filter_map(|(name, last)| Some((name, last.as_ref()?)));
+    let made = with_more.map(|(name, last)| {
+        let told = name.as_ref().filter(|_| chosen().is_none());
+        let label = told.map_or_else(|| "Look on".to_owned(), |name| format!("Look on in {name}"));
+        (label, within(name, || link(last)))
+    });
+    made.collect()
+}
+
 /// A row and the database that it is of.
 #[derive(Clone, Debug)]
 pub struct Row<T> {

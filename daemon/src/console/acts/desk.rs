@@ -103,7 +103,7 @@ pub async fn outcome(mut told: Receiver<Outcome>) -> Result<(), Refused> {
 impl Console {
     /// The databases in which an act is done.
     pub fn targets(&self, kind: Kind) -> Vec<Arc<Member>> {
-        let in_all = kind.is_everywhere() || kind.is_switch() && chosen().is_none();
+        let in_all = kind.is_everywhere() || kind.may_span() && chosen().is_none();
         if in_all { self.members.to_vec() } else { vec![self.one().clone()] }
     }
 }

@@ -53,15 +53,11 @@ impl AlertsPage {
         (alert.account_id.raw() != ALL_ACCOUNTS).then(link)
     }
 
-    /// The button for all of a kind, if some are not seen and this visitor may: its address.
+    /// The button for all of a kind, in the databases that the page is about, if some are not seen and this visitor may: its
+    /// address.
     fn acknowledge_all(&self) -> Option<String> {
         let unseen = |(kind, _, unseen, _): &&(String, i64, i64, String)| *kind == self.kind && *unseen > 1;
         self.kinds.iter().find(unseen)?;
-        // It is done in one database.
-        if self.page.parts.len() > 1 || self.page.parts.iter().any(|(name, _)| *name != self.page.database())
-        {
-            return None;
-        }
         let kind = Kind::AcknowledgeAll;
         self.page.may(kind.function()).then(|| kind.link("", &self.kind))
     }

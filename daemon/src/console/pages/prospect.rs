@@ -1,4 +1,5 @@
-//! One prospect: why this person was contacted, or was not, by any account.
+//! One prospect: why this person was contacted, or was not, by any account; where several databases are served, of one or
+//! of all together.
 
 mod held;
 
@@ -10,9 +11,10 @@ use axum::extract::{Query, State};
 use axum::http::Uri;
 use serde::Deserialize;
 
-use super::{Answer, Page, check_id, rendered, spoken};
+use super::{Answer, Frames, Page, Problem, check_id, rendered, spoken};
 use crate::console::acts::FROM_PROSPECT;
 use crate::console::kind::Kind;
+use crate::console::scope::{Answers, Name, Row, each, look_on, within};
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
 use crate::db::Timestamp;
@@ -40,11 +42,17 @@ pub struct ProspectQuery {
 struct ProspectPage {
     page: Page,
     id: String,
-    found: Prospect,
+    held: Vec<Row<Held>>,
+    /// The suppression in each database, also one that is over.
+    suppressions: Vec<Option<Suppression>>,
+    work: Vec<Row<Enrollment>>,
+    attempts: Vec<Row<Attempt>>,
+    skips: Vec<Row<Event>>,
     at: Timestamp,
     first: String,
     is_first: bool,
-    next: Option<String>,
+    /// Labels and addresses where the page looks through more accounts.
+    next: Vec<(String, String)>,
 }
 
 /// Shows the page.
@@ -55,62 +63,93 @@ pub async fn show(
     Query(query): Query<ProspectQuery>,
 ) -> Answer {
     check_id(&query.id)?;
-    let (frame, found) = console
-        .turn(async |session| {
-            tokio::try_join!(session.console_frame(), session.prospect(&query.id, &query.after, LISTED_MAX))
-        })
-        .await?;
+    let (id, after) = (query.id.as_str(), query.after.as_str());
+    let found = each!(console, |session, _member| async {
+        tokio::try_join!(session.console_frame(), session.prospect(id, after, LISTED_MAX))
+    })?;
+    let (frames, found) = found.split2();
+    let Some(at) = frames.0.iter().map(|(_, frame)| frame.at).max() else {
+        return Err(Problem::none_answers());
+    };
     let title = crate::db::Untrusted::from(query.id.clone()).to_string();
-    let at = frame.at;
+    let held = held_anywhere(id, &found, at);
+    let suppressions = found.0.iter().map(|(_, found)| found.suppression.clone()).collect();
+    let ends: Vec<(Name, Option<String>)> =
+        found.0.iter().map(|(name, found)| (name.clone(), found.last.clone())).collect();
+    let (work, attempts, skips) = found.map(|found| (found.work, found.attempts, found.skips)).split3();
+    let rows_max = LISTED_MAX as usize;
     Ok(rendered(&ProspectPage {
-        page: Page::new(&console, "campaigns", frame, visitor, &uri).titled(title),
-        first: links::prospect(&query.id),
+        page: Page::new(&console, "campaigns", Frames(frames), visitor, &uri).titled(title),
+        first: links::prospect(id),
         is_first: query.after.is_empty(),
-        next: found
-            .last
-            .as_ref()
-            .map(|last| links::query("/prospect", &[("id", &query.id), ("after", last)])),
+        next: look_on(&ends, |last| links::query("/prospect", &[("id", id), ("after", last)])),
+        held,
+        suppressions,
+        work: work.newest(rows_max, |work| work.changed_at),
+        attempts: attempts.newest(rows_max, |attempt| attempt.reserved_at),
+        skips: skips.newest(rows_max, |event| event.at),
         id: query.id,
-        found,
         at,
     }))
+}
+
+/// What holds the next send back in any database. A suppression that holds in all of them is told once.
+fn held_anywhere(id: &str, found: &Answers<Prospect>, now: Timestamp) -> Vec<Row<Held>> {
+    let parts = &found.0;
+    let is_suppressed = |found: &Prospect| found.suppression.as_ref().is_some_and(|one| one.holds(now));
+    let is_everywhere = parts.len() > 1 && parts.iter().all(|(_, found)| is_suppressed(found));
+    let (mut first, mut rest) = (Vec::new(), Vec::new());
+    for (n, (name, found)) in parts.iter().enumerate() {
+        let mut of_one = within(name, || held(id, found, now));
+        if is_suppressed(found) && !of_one.is_empty() {
+            let suppression = of_one.remove(0);
+            match is_everywhere {
+                true if n == 0 => first.push(Row::of(None, suppression)),
+                true => (),
+                false => first.push(Row::of(name.clone(), suppression)),
+            }
+        }
+        rest.extend(of_one.into_iter().map(|held| Row::of(name.clone(), held)));
+    }
+    first.extend(rest);
+    first
 }
 
 impl ProspectPage {
     /// The answer in sentences, the most telling first.
     fn answer(&self) -> Vec<String> {
         let mut said = Vec::new();
-        let delivered: Vec<&Attempt> =
-            self.found.attempts.iter().filter(|attempt| attempt.state == "delivered").collect();
+        let delivered: Vec<&Row<Attempt>> =
+            self.attempts.iter().filter(|attempt| attempt.state == "delivered").collect();
         if let Some(last) = delivered.first() {
             said.push(format!(
                 "It was contacted {}, last by {} through {} at {}.",
-                times(delivered.len(), self.found.attempts.len() as i64 == LISTED_MAX),
+                times(delivered.len(), self.attempts.len() as i64 == LISTED_MAX),
                 with_article(&last.action),
                 last.account_id,
                 last.occurred_at.unwrap_or(last.reserved_at)
             ));
         }
-        let open = |attempt: &&Attempt| matches!(attempt.state.as_str(), "reserved" | "indeterminate");
-        let unknown = self.found.attempts.iter().filter(open).count();
+        let open = |attempt: &&Row<Attempt>| matches!(attempt.state.as_str(), "reserved" | "indeterminate");
+        let unknown = self.attempts.iter().filter(open).count();
         if unknown > 0 {
             let of = if delivered.is_empty() { attempts(unknown) } else { format!("{unknown} more") };
             said.push(format!("Of {of} it is not known yet whether {} sent.", was(unknown)));
         }
-        let failed = self.found.attempts.iter().filter(|attempt| attempt.state == "released").count();
+        let failed = self.attempts.iter().filter(|attempt| attempt.state == "released").count();
         if failed > 0 {
             said.push(format!("{} sent nothing.", attempts(failed)));
         }
-        let waiting = |work: &&Enrollment| matches!(work.state.as_str(), "waiting" | "sending");
-        let waits = self.found.work.iter().filter(waiting).count();
-        let parked = self.found.work.iter().filter(|work| work.state == "parked").count();
+        let waiting = |work: &&Row<Enrollment>| matches!(work.state.as_str(), "waiting" | "sending");
+        let waits = self.work.iter().filter(waiting).count();
+        let parked = self.work.iter().filter(|work| work.state == "parked").count();
         if waits > 0 {
             said.push(format!("{} for it under way.", pieces(waits, "is", "are")));
         }
         if parked > 0 {
             said.push(format!("{} for a person.", pieces(parked, "waits", "wait")));
         }
-        if said.is_empty() && !self.found.skips.is_empty() {
+        if said.is_empty() && !self.skips.is_empty() {
             said.push("It was never contacted: its work was skipped.".to_owned());
         }
         if said.is_empty() {
@@ -119,28 +158,26 @@ impl ProspectPage {
         said
     }
 
-    /// What holds the next send to it back.
-    fn held(&self) -> Vec<Held> {
-        held(&self.id, &self.found, self.at)
-    }
-
     /// What helps against that, if this visitor can: its label and address.
     fn way<'a>(&self, held: &'a Held) -> Option<(&'static str, &'a str)> {
         let (label, link, function) = held.way.as_ref()?;
         function.is_none_or(|function| self.page.may(function)).then_some((*label, link.as_str()))
     }
 
-    /// A suppression that is over.
+    /// A suppression that is over everywhere.
     fn was_suppressed(&self) -> Option<&Suppression> {
-        self.found.suppression.as_ref().filter(|found| !found.holds(self.at))
+        let holds = |one: &Suppression| one.holds(self.at);
+        let all = || self.suppressions.iter().flatten();
+        all().next().filter(|_| !all().any(holds))
     }
 
+    /// Whether no account may write to it, in any database.
     fn is_suppressed(&self) -> bool {
-        self.found.suppression.as_ref().is_some_and(|found| found.holds(self.at))
+        self.suppressions.iter().all(|one| one.as_ref().is_some_and(|one| one.holds(self.at)))
     }
 
-    fn account_link(&self, account: &crate::db::Untrusted) -> String {
-        links::account(account.raw())
+    fn account_link(&self, database: &Name, account: &crate::db::Untrusted) -> String {
+        within(database, || links::account(account.raw()))
     }
 
     fn campaign_link(&self, campaign: &crate::db::Untrusted) -> String {
@@ -160,8 +197,8 @@ impl ProspectPage {
         explained(&event.reason)
     }
 
-    fn put_back(&self, work: &Enrollment) -> Option<String> {
-        put_back(&self.page, work, FROM_PROSPECT)
+    fn put_back(&self, work: &Row<Enrollment>) -> Option<String> {
+        within(&work.database, || put_back(&self.page, work, FROM_PROSPECT))
     }
 
     /// The button against contact, if there is not the one that allows it again: its label and address.

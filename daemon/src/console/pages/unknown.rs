@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{Answer, Frames, Page, Problem, ROWS_MAX, read_cursor, rendered};
 use crate::console::kind::{FROM_UNKNOWN, Kind};
 use crate::console::lists::{self, List, ListQuery};
-use crate::console::scope::{Row, each};
+use crate::console::scope::{DATABASE, Row, each};
 use crate::console::sessions::Visitor;
 use crate::console::span::wanted;
 use crate::console::{Console, links};
@@ -74,15 +74,21 @@ impl UnknownPage {
         unknown.link(|unknown| links::account(unknown.operation.account_id.raw()))
     }
 
-    /// The buttons that settle all of these; there are none without a filter.
+    /// The buttons that settle all of these, in the databases that the page is about; there are none without a filter. Those
+    /// of an account are settled in its database, if only one has it.
     fn settle_all(&self) -> Vec<(&'static str, String)> {
         let is_narrow =
             !(self.query.of.is_empty() && self.query.since.is_empty() && self.query.before.is_empty());
-        // It is done in one database.
-        let is_of_one = self.page.parts.iter().all(|(name, _)| *name == self.page.database());
-        if !is_narrow || !is_of_one || self.outcomes.is_empty() || !self.page.may(Kind::AllSent.function()) {
+        let Some(first) =
+            self.outcomes.first().filter(|_| is_narrow && self.page.may(Kind::AllSent.function()))
+        else {
+            return Vec::new();
+        };
+        let is_of_account = !self.query.of.is_empty();
+        if is_of_account && self.outcomes.iter().any(|outcome| outcome.database != first.database) {
             return Vec::new();
         }
+        let home = first.database.as_ref().filter(|_| is_of_account).map_or("", |name| name);
         let link = |kind: Kind| {
             let values = [
                 ("do", kind.name()),
@@ -91,7 +97,9 @@ impl UnknownPage {
                 ("since", &self.query.since),
                 ("before", &self.query.before),
             ];
-            (kind.label(), links::query("/act", &values))
+            let named = [&values[..], &[(DATABASE, home)]].concat();
+            let values = if home.is_empty() { &values[..] } else { &named[..] };
+            (kind.label(), links::query("/act", values))
         };
         vec![link(Kind::AllSent), link(Kind::AllNotSent)]
     }

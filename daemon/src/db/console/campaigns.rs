@@ -199,6 +199,20 @@ pub struct States {
     pub oldest_due: Option<Timestamp>,
 }
 
+impl States {
+    /// Adds the same action's work in another database.
+    pub fn add(&mut self, other: &States) {
+        self.counted += other.counted;
+        self.due += other.due;
+        self.waiting += other.waiting;
+        self.sending += other.sending;
+        self.parked += other.parked;
+        self.done += other.done;
+        self.cancelled += other.cancelled;
+        self.oldest_due = self.oldest_due.into_iter().chain(other.oldest_due).min();
+    }
+}
+
 /// A campaign.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Campaign {
