@@ -162,8 +162,8 @@ def test_commands_look_at_all_of_them(env):
         (2, "SELECT sendgate.suppress_prospect('until', 'later', '2099-01-01')", "suppression until"),
         (
             1,
-            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET sendgate.prospect_cooldown = ''2 days''', current_database()); END $$",
-            "setting sendgate.prospect_cooldown",
+            "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET sendgate.lock_timeout = ''7s''', current_database()); END $$",
+            "setting sendgate.lock_timeout",
         ),
     ]
     for number, sql, _ in differ:

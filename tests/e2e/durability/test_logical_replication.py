@@ -201,9 +201,9 @@ def step(server: Cluster, name: str) -> None:
     server.psql(block(name))
 
 
-def block(name: str) -> str:
-    """The SQL of docs/dba.md whose first line is the comment of this name."""
-    page = (REPO / "docs" / "dba.md").read_text()
-    found = re.search(rf"```sql\n-- {name}: [^\n]*\n(.*?)```", page, re.DOTALL)
-    assert found, f"docs/dba.md has no step {name}"
+def block(name: str, page: str = "dba.md") -> str:
+    """The SQL of a page of docs whose first line is the comment of this name."""
+    text = (REPO / "docs" / page).read_text()
+    found = re.search(rf"```sql\n-- {name}: [^\n]*\n(.*?)```", text, re.DOTALL)
+    assert found, f"docs/{page} has no step {name}"
     return found[1]

@@ -1,111 +1,160 @@
-"""Growing: a partition moves to another database while workers send through two proxies."""
+"""Growing, as docs/scaling.md says it: a partition moves to another server with a standby, and back by logical replication,
+while workers send through the proxies. Nothing is lost, nothing is sent twice, and its cap holds."""
 
-import threading
-import uuid
+from contextlib import contextmanager
 
 import psycopg
 
-from e2e.proxy.test_proxy_calls import reserve, value
-from e2e.support import equal, wait_for
+from e2e.durability.test_logical_replication import block, unsubscribe
+from e2e.proxy.test_proxy_calls import refused, reserve
+from e2e.support import equal, operation, wait_for
 from e2e.support.partitions import COUNT, accounts_of
+from e2e.support.proxy_load import Load
+from e2e.support.replication import standby
+from harness.cluster import Cluster
 
 NEWEST_ONLY = True
 TIMEOUT_SECONDS = 1200
 
-WORKERS = 6
-# Of the account whose partition moves; the others have more than the workers can take.
-CAP = 150
-PLENTY = 10_000
+WORKERS = 8
 MOVED = 2
-SWEPT = "SELECT bool_and(audited AND reconciled) FROM sendgate.quarantine_progress"
+# Slots of the account that moves; before its first and second move it sends no more than so many.
+CAP = 200
+BEFORE = (50, 100)
+PLENTY = 10_000
+REASON = "SELECT reason FROM sendgate.preview(%s, 'message')"
 
 
-def test_a_partition_moves_while_workers_send(parts):
+def test_a_partition_moves_by_a_standby_and_by_logical_replication(parts):
+    old = parts.env.cluster
+    # What it takes to be a publisher later; the test's own server needs no restart for it.
+    old.configure(wal_level="logical", wal_retrieve_retry_interval="50ms")
     script = parts.script()
     proxies = [parts.proxy(script) for _ in range(2)]
     accounts = [accounts_of(n, 1)[0] for n in range(COUNT)]
     operator = parts.connect(proxies[0])
     for n, account in enumerate(accounts):
         operator.execute("SELECT sendgate.upsert_account(%s, 'sales_navigator')", (account,))
-        cap = CAP if n == MOVED else PLENTY
-        operator.execute("SELECT sendgate.set_cap(%s, 'message', %s)", (account, cap))
-    heard: dict[str, set] = {account: set() for account in accounts}
-    failed: dict[str, int] = dict.fromkeys(accounts, 0)
-    stop = threading.Event()
-    workers = [threading.Thread(target=send, args=(parts, proxies[n % 2], heard, failed, stop)) for n in range(WORKERS)]
-    for worker in workers:
-        worker.start()
+        operator.execute("SELECT sendgate.set_cap(%s, 'message', %s)", (account, CAP if n == MOVED else PLENTY))
+    load = Load(accounts)
+    load.limits[accounts[MOVED]] = BEFORE[0]
+    load.begin(parts, proxies, WORKERS)
     try:
-        moved = accounts[MOVED]
-        wait_for(lambda: len(heard[moved]) > 5, "grants on the partition that moves")
-        old = parts.names[MOVED]
-        parts.direct(MOVED).execute("SELECT sendgate.quarantine('moving')")
-        parts.down(MOVED)
-        before = len(heard[moved])
-        others = [len(heard[account]) for n, account in enumerate(accounts) if n != MOVED]
-        fresh = f"{old}_moved"
-        # What replication would have brought, to the last row.
-        wait_for(lambda: copied(parts, old, fresh), "the copy")
-        parts.env._databases.append(fresh)
+        with standby(old) as server:
+            by_a_standby(parts, load, proxies, server)
+            by_logical_replication(parts, load, proxies, server)
+            wait_for(lambda: load.sent(accounts[MOVED]) == CAP, "the account to reach its cap")
+    finally:
+        load.end()
+        unsubscribe(parts.env)
+    equal(len(load.provider[accounts[MOVED]]), CAP, "sends of the account that moved")
+    for n, account in enumerate(accounts):
+        load.check(account, parts.direct(n))
+        if n != MOVED:
+            equal([str(error) for error in load.faults[account]], [], f"errors for {account}, which stayed")
+
+
+def by_a_standby(parts, load: Load, proxies: list[str], server: Cluster) -> None:
+    """The partition's server has a standby, which becomes the partition's own server."""
+    name, old, account = parts.names[MOVED], parts.env.cluster, load.accounts[MOVED]
+    wait_for(lambda: load.sent(account) > BEFORE[0] // 2, "sends before the move")
+    load.limits[account] = BEFORE[1]
+    with meanwhile(load):
+        closed(old, name, account)
+        position = old.psql("SELECT pg_current_wal_lsn()")
+        arrived = step("replayed", name).replace(":'position'", f"'{position}'")
+        wait_for(lambda: server.psql(arrived) == "t", "the standby to have everything")
+        server.psql(step("promote", name))
+        granted = len(load.provider[account])
+        old.psql(step("fence", name))
+        for other in parts.names:
+            if other != name:
+                server.psql(step("stays", other, "p0"))
+        server.psql(step("open", name))
+        # The same database as before, not a copy: what holds it is that the quarantine has come along.
+        with psycopg.connect(server.dsn(name), autocommit=True) as moved:
+            equal(moved.execute("SELECT sendgate.copied_database()").fetchone(), (False,), "whose books they are")
+            equal(moved.execute(REASON, (account,)).fetchone(), ("paused_by_operator",), "the new one, unchecked")
+            equal(refused(moved, "SELECT sendgate.resume_all()").sqlstate, "SG215", "resumed unchecked")
+        server.psql(step("resume", name), name)
+        # Through a proxy with the old address nothing goes, whatever the new one does.
+        for proxy in proxies:
+            said = str(refused(parts.connect(proxy), "SELECT sendgate.reserve(%s, 'message', 'p')", account))
+            assert "not currently accepting connections" in said, said
+        equal(len(load.provider[account]), granted, "grants while it moved")
+        script = repointed(parts, server, name)
+        parts.proxies.psql(script, proxies[0])
+        wait_for(lambda: len(load.provider[account]) > granted, "grants through the first proxy")
+        parts.proxies.psql(script, proxies[1])
+
+
+def by_logical_replication(parts, load: Load, proxies: list[str], server: Cluster) -> None:
+    """Its tables are copied into a new database on another server: the one that it came from."""
+    name, account = parts.names[MOVED], load.accounts[MOVED]
+    fresh = parts.env.fresh_database()
+    server.psql(block("publish"), name)
+    subscribe = block("subscribe").replace("host=db1 dbname=app user=replicator", server.dsn(name))
+    parts.env.psql(subscribe, fresh)
+    copying = "SELECT count(*) FROM pg_subscription_rel WHERE srsubstate <> 'r'"
+    wait_for(lambda: parts.env.psql(copying, fresh) == "0", "the tables to be copied")
+    wait_for(lambda: load.sent(account) > BEFORE[0] + 10, "sends through the moved partition")
+    load.limits.pop(account)
+    with meanwhile(load):
+        closed(server, name, account)
+        position = server.psql("SELECT pg_current_wal_lsn()")
+        arrived = block("arrived").replace(":'position'", f"'{position}'")
+        wait_for(lambda: server.psql(arrived) == "t", "everything to arrive")
+        # It is a copy, and would not send even if its quarantine were over.
+        equal(parts.env.psql("SELECT sendgate.copied_database()", fresh), "t", "whose books they are")
+        parts.env.psql(step("adopt", name), fresh)
+        equal(parts.env.psql("SELECT sendgate.copied_database()", fresh), "f", "whose books they are now")
+        server.psql(step("fence", name))
+        granted = len(load.provider[account])
         parts.names[MOVED] = fresh
         script = parts.script()
         for proxy in proxies:
             parts.proxies.psql(script, proxy)
-        direct = parts.direct(MOVED)
-        direct.execute("SELECT sendgate.adopt_database('moved')")
-        equal(len(heard[moved]), before, "grants while it was moved")
-        wait_for(lambda: swept(direct), "the jobs to meet every account")
-        grown = [len(heard[account]) for n, account in enumerate(accounts) if n != MOVED]
-
-        direct.execute("SELECT sendgate.resume_all()")
-        wait_for(lambda: len(heard[moved]) == CAP, "its account to reach its cap")
-    finally:
-        stop.set()
-        for worker in workers:
-            worker.join()
-    assert before < CAP, "the partition moved in the middle"
-    assert failed[moved] > 0, "its account was refused meanwhile"
-    equal([failed[account] for account in accounts if account != moved], [0] * (COUNT - 1), "faults of the others")
-    assert any(now > then for now, then in zip(grown, others, strict=True)), (others, grown)
-    for n, account in enumerate(accounts):
-        rows = parts.direct(n).execute("SELECT operation_id FROM sendgate.send_operations").fetchall()
-        equal({row[0] for row in rows}, heard[account], f"operations of {account}")
-        sent = value(parts.direct(n), "SELECT messages_sent_today FROM sendgate.linkedin_accounts")
-        equal(sent, len(heard[account]), f"slots of {account}")
+        answer = reserve(parts.connect(proxies[0]), account, "message", "p", operation(1))
+        equal((answer["proceed"], answer["reason"]), (False, "paused_by_operator"), "the new one, unchecked")
+        equal(len(load.provider[account]), granted, "grants while it moved")
+        parts.env.psql(step("resume", name), fresh)
+        wait_for(lambda: len(load.provider[account]) > granted, "grants of the new database")
+    equal(server.psql("SELECT count(*) FROM pg_replication_slots"), "0", "slots that are left")
 
 
-def send(parts, proxy: str, heard: dict, failed: dict, stop: threading.Event) -> None:
-    """A worker: it asks for one account after the other, with the same id until it has an answer."""
-    connection = parts.connect(proxy)
-    pending: dict[str, uuid.UUID] = {}
-    while not stop.is_set():
-        for account in heard:
-            one = pending.setdefault(account, uuid.uuid4())
-            try:
-                answer = reserve(connection, account, "message", str(one), str(one))
-            except psycopg.Error:
-                failed[account] += 1
-                continue
-            del pending[account]
-            if answer["proceed"]:
-                heard[account].add(answer["operation_id"])
-            elif answer["reason"] == "paused_by_operator":
-                failed[account] += 1
+@contextmanager
+def meanwhile(load: Load):
+    """The account that moves is refused, and the others are sent for."""
+    account = load.accounts[MOVED]
+    others = [other for other in load.accounts if other != account]
+    tried, sent = load.tried(account), [load.sent(other) for other in others]
+    yield
+    assert load.tried(account) > tried, "no call met the partition while it moved"
+    for other, before in zip(others, sent, strict=True):
+        assert load.sent(other) > before, f"nothing was sent for {other} meanwhile"
 
 
-def copied(parts, old: str, fresh: str) -> bool:
-    """Whether the database was copied; a session of a proxy may still be ending."""
-    try:
-        parts.env.cluster.psql(f'CREATE DATABASE "{fresh}" TEMPLATE "{old}"')
-    except Exception as error:
-        assert "being accessed" in str(error), error
-        return False
-    parts.env.cluster.psql(f'ALTER DATABASE "{fresh}" ALLOW_CONNECTIONS true')
-    return True
+def closed(server: Cluster, name: str, account: str) -> None:
+    """The first steps, common to both ways: no client is in the database, and none comes in."""
+    server.psql(step("close", name), name)
+    ended = step("ended", name)
+    wait_for(lambda: server.psql(ended) == "0", "its sessions to end")
+    # A superuser may still come in, and is refused by the gate.
+    with psycopg.connect(server.dsn(name), autocommit=True) as left:
+        answer = reserve(left, account, "message", "p", operation(1))
+        equal((answer["proceed"], answer["reason"]), (False, "paused_by_operator"), "the old one")
 
 
-def swept(direct) -> bool:
-    """Let both layers go on; whether they have met every account."""
-    direct.execute("SELECT * FROM sendgate.audit_events()")
-    direct.execute("SELECT * FROM sendgate.reconcile_operations()")
-    return value(direct, SWEPT)
+def repointed(parts, server: Cluster, name: str) -> str:
+    """The script with the partition's new address in the old place."""
+    urls = parts.urls()
+    user = urls[0].split("//")[1].split("@")[0]
+    urls[MOVED] = f"postgres://{user}@{server.host}:{server.port}/{name}"
+    done = parts.command(urls=urls)
+    equal(done.returncode, 0, done.stderr)
+    return done.stdout
+
+
+def step(named: str, database: str, called: str = "p2") -> str:
+    """A block of docs/scaling.md about this database."""
+    return block(named, "scaling.md").replace(called, database)

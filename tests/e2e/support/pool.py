@@ -13,8 +13,9 @@ SERVERS = 3
 
 
 @contextmanager
-def pool(env, user: str):
-    """A PgBouncer before the test's server, one that knows prepared statements; the connection string for it."""
+def pool(env, user: str, others: tuple[str, ...] = (), settings: str = ""):
+    """A PgBouncer before all databases of the test's server, one that knows prepared statements; the connection string for
+    it. ``others`` may connect, too; ``settings`` are more lines of its file."""
     import psycopg
 
     program = pooler.pgbouncer()
@@ -22,10 +23,10 @@ def pool(env, user: str):
     port = ports.free()
     with tempfile.TemporaryDirectory(prefix="sendgate-pool-", dir="/tmp") as name:
         directory = Path(name)
-        (directory / "users.txt").write_text(f'"{user}" ""\n')
+        (directory / "users.txt").write_text("".join(f'"{name}" ""\n' for name in (user, *others)))
         (directory / "pgbouncer.ini").write_text(
             f"""[databases]
-{env.dbname} = host={env.cluster.host} port={env.cluster.port} dbname={env.dbname}
+* = host={env.cluster.host} port={env.cluster.port}
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = {port}
@@ -35,7 +36,7 @@ auth_file = {directory}/users.txt
 pool_mode = transaction
 default_pool_size = {SERVERS}
 max_prepared_statements = 100
-"""
+{settings}"""
         )
         for path in (directory, *directory.iterdir()):
             account.owns(path)
