@@ -41,7 +41,7 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Driver:
-    """One of the two drivers, and where its tests are."""
+    """One of the two drivers, and where its tests are; ``setup.sql``, if it is there, runs before the first one."""
 
     kind: str
     program: str
@@ -110,6 +110,8 @@ class Driver:
         database = cluster.fresh_database(self.database, EXTENSION)
         for setting, value in DATABASE_SETTINGS.items():
             cluster.psql(f"ALTER DATABASE {database} SET {setting} TO '{value}'")
+        if (setup := self.directory / "setup.sql").exists():
+            cluster.psql(setup.read_text(), database)
         program = install.pkglibdir / "pgxs/src/test" / self.program
         if not program.exists():
             raise HarnessError(f"{program} is missing; on Debian it is in postgresql-server-dev-{install.major}.")
