@@ -1448,7 +1448,10 @@ SELECT d.action, d.proceed, d.reason, c.since, coalesce(c.until, d.retry_at), c.
                    WHEN 'own' THEN 'Its last send was a moment ago: it goes on by itself; set_pace(account_id, minimum_gap, jitter_percent, spread, note) changes the distance.'
                    ELSE 'Its last send was a moment ago, and its tier wants a gap: it goes on by itself; set_tier_cap(tier, action, daily_cap, weekly_cap, minimum_gap) changes the gap.' END
                WHEN 'weekly_cap_reached' THEN format(
-                   '%s of %s slots of the last seven days are taken: it goes on when the oldest of them fall out, or with a higher cap by set_cap(account_id, action, daily_cap, weekly_cap, note).',
+                   CASE k.weekly_cap WHEN 0 THEN
+                       '%s of %s slots of the last seven days are taken: this action is switched off here; set_cap(account_id, action, daily_cap, weekly_cap, note) allows it.'
+                   ELSE
+                   '%s of %s slots of the last seven days are taken: it goes on when the oldest of them fall out, or with a higher cap by set_cap(account_id, action, daily_cap, weekly_cap, note).' END,
                    k.sent_this_week, k.weekly_cap)
                WHEN 'daily_cap_reached' THEN CASE
                    WHEN d.daily_cap = 0 THEN format(
@@ -1476,6 +1479,13 @@ LEFT JOIN LATERAL (
            CASE WHEN s.quarantine_id IS NULL THEN 'paused' ELSE 'quarantined' END
     FROM sendgate.pause_switch s
     WHERE d.reason = 'paused_by_operator'
+    UNION ALL
+    -- A copy of the books: since the audit found it.
+    SELECT min(l.opened_at), NULL, NULL, NULL, NULL, NULL, NULL, NULL, 'copied'
+    FROM sendgate.alerts l
+    WHERE d.reason = 'paused_by_operator' AND l.account_id = '*' AND l.kind = 'copied_database' AND l.resolved_at IS NULL
+      AND NOT EXISTS (SELECT FROM sendgate.pause_switch)
+    HAVING count(*) > 0
     UNION ALL
     -- The status: an operator's words, or the answer of the provider.
     SELECT w.since, NULL, w.actor, CASE WHEN w.verb <> 'rollback' THEN w.note END, o.http_status, o.error_type,
@@ -1590,13 +1600,14 @@ LEFT JOIN LATERAL (
         SELECT l.at, l.actor, l.note
         FROM (
             (SELECT g.* FROM sendgate.admin_log g
-             WHERE own.cap IS NOT NULL AND g.account_id = why.account_id ORDER BY g.at DESC, g.id DESC LIMIT 1000)
+             WHERE (own.cap IS NOT NULL OR d.daily_cap = 0) AND g.account_id = why.account_id ORDER BY g.at DESC, g.id DESC LIMIT 1000)
             UNION ALL
             (SELECT g.* FROM sendgate.admin_log g
              WHERE own.cap IS NULL AND g.account_id IS NULL ORDER BY g.at DESC, g.id DESC LIMIT 1000)
         ) l
-        WHERE (l.verb = 'set_cap' AND l.subject = d.action)
+        WHERE (l.verb = 'set_cap' AND l.subject = d.action AND own.cap IS NOT NULL)
            OR (l.verb = 'set_tier_cap' AND t.overridden AND l.subject = a.tier || '/' || d.action)
+           OR (l.verb = 'upsert_account' AND own.cap IS NULL AND l.before -> 'tier' IS DISTINCT FROM l.after -> 'tier')
         ORDER BY l.at DESC, l.id DESC
         LIMIT 1
     ) w ON true

@@ -51,6 +51,7 @@ SELECT reason FROM sendgate.preview('copy', 'message', 'p3');
 -- The audit tells of it, once a day.
 SELECT more FROM sendgate.audit_events(10000);
 SELECT account_id, day, detail FROM sendgate.open_alerts WHERE kind = 'copied_database';
+SELECT reason, since, actor FROM sendgate.why('copy', 'message');
 SET sendgate.now = '2026-05-21 12:00:00+00';
 SELECT more FROM sendgate.audit_events(10000);
 SELECT account_id, day FROM sendgate.open_alerts WHERE kind = 'copied_database';

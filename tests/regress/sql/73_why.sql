@@ -142,7 +142,13 @@ SELECT * FROM pg_temp.why('why/16', 'invite');
 -- The tier's cap, shipped and the users' own; a tier without the action; a ramp.
 SELECT count(*) FROM generate_series(1, 25) n, sendgate.reserve('why/17', 'invite', 'p' || n) r WHERE r.proceed;
 SELECT * FROM pg_temp.why('why/17', 'invite');
-SELECT w.reason, w.since, w.advice FROM sendgate.why('why/15', 'message') w;
+SELECT w.reason, w.since, CASE w.actor WHEN session_user THEN 'me' ELSE w.actor END AS actor, w.advice FROM sendgate.why('why/15', 'message') w;
+-- The tier that an account was moved to has none; a weekly cap of 0 lets nothing fall out.
+SELECT sendgate.upsert_account('why/1', 'free');
+SELECT w.reason, w.since, CASE w.actor WHEN session_user THEN 'me' ELSE w.actor END AS actor, w.until FROM sendgate.why('why/1', 'inmail') w;
+SELECT sendgate.set_cap('why/1', 'message', 5, 0, 'never again');
+SELECT w.reason, w.since, w.until, w.note, w.advice FROM sendgate.why('why/1', 'message') w;
+SELECT sendgate.upsert_account('why/1', 'sales_navigator'), sendgate.set_cap('why/1', 'message', NULL, NULL);
 SELECT sendgate.upsert_account('why/18', ramp => true);
 SELECT count(*) FROM generate_series(1, 5) n, sendgate.reserve('why/18', 'invite', 'p' || n) r WHERE r.proceed;
 SELECT w.reason, w.since, w.until, w.advice FROM sendgate.why('why/18', 'invite') w;
