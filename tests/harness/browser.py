@@ -214,7 +214,7 @@ class Browser:
     def barriers(self) -> list[str]:
         """The barriers to accessibility that axe-core finds on the page."""
         if not self.run("return window.axe !== undefined"):
-            self.run(axe() + "\n;window.axe = axe;")
+            self.devtools("Runtime.evaluate", expression=axe() + "\n;true")  # in half the time of run()
         found = self.run_async(
             "const done = arguments[arguments.length - 1];"
             "axe.run(document, {resultTypes: ['violations']})"
