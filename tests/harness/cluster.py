@@ -30,15 +30,17 @@ class Cluster:
     """A server of one ``Install``.
 
     ``with Cluster(install) as cluster:`` creates, starts, stops and removes it. With a ``datadir``
-    of your own the data stays. ``create()``, ``start()``, ``stop()`` work without ``with`` too; a
-    server that is still running when the process ends is stopped then. ``conf`` are lines of
-    postgresql.conf by name.
+    of your own the data stays; a throwaway one may be ``in_memory``. ``create()``, ``start()``,
+    ``stop()`` work without ``with`` too; a server that is still running when the process ends is
+    stopped then. ``conf`` are lines of postgresql.conf by name.
     """
 
-    def __init__(self, install: Install, datadir: Path | None = None, conf: dict | None = None):
+    def __init__(
+        self, install: Install, datadir: Path | None = None, conf: dict | None = None, in_memory: bool = False
+    ):
         self.install = install
         self.throwaway = datadir is None
-        self.datadir = Path(datadir) if datadir else datadirs.throwaway(install)
+        self.datadir = Path(datadir) if datadir else datadirs.throwaway(install, in_memory)
         self.conf = dict(conf or {})
         self.port = 0
         self.host = "127.0.0.1"

@@ -8,7 +8,7 @@ import signal
 import tempfile
 from pathlib import Path
 
-from .places import server_dir
+from .places import is_roomy, memory_dir, server_dir
 from .postgres import Install
 
 # Written last when a data directory is made, so its presence says that the directory is whole.
@@ -16,15 +16,18 @@ CONF = "harness.conf"
 SOCKET_PREFIX = "sendgate-"
 
 
-def throwaway(install: Install) -> Path:
-    """A new directory below ``data``; those that killed runs left behind are cleared first."""
-    base = server_dir() / "data"
-    base.mkdir(exist_ok=True)
-    base.chmod(0o755)
-    for old in base.glob("throwaway-*"):
-        pid = old.name.split("-")[1]
-        if not pid.isdigit() or not Path(f"/proc/{pid}").exists():
-            _clear(old)
+def throwaway(install: Install, in_memory: bool = False) -> Path:
+    """A new directory below ``data``, in memory where that is wanted and there is room; those that killed runs left
+    behind are cleared first."""
+    on_disk, memory = server_dir() / "data", memory_dir()
+    on_disk.mkdir(exist_ok=True)
+    on_disk.chmod(0o755)
+    for place in (on_disk, *filter(None, [memory])):
+        for old in place.glob("throwaway-*"):
+            pid = old.name.split("-")[1]
+            if not pid.isdigit() or not Path(f"/proc/{pid}").exists():
+                _clear(old)
+    base = memory if in_memory and memory and is_roomy(memory) else on_disk
     prefix = f"throwaway-{os.getpid()}-pg{install.major}-"
     directory = Path(tempfile.mkdtemp(prefix=prefix, dir=base))
     directory.rmdir()

@@ -12,6 +12,7 @@ import functools
 import hashlib
 import os
 import pwd
+import re
 import shutil
 import stat
 import subprocess
@@ -21,6 +22,9 @@ from pathlib import Path
 
 from .progress import HarnessError, progress
 
+# Files in memory. The servers of a whole run have a few gigabytes at most, half of it WAL.
+MEMORY = Path("/dev/shm")
+MEMORY_BYTES_MIN = 8 * 2**30
 REPO = Path(__file__).resolve().parents[2]
 RUN = REPO / ".run"
 RESULTS = REPO / "tests" / "results"
@@ -103,6 +107,23 @@ def server_dir() -> Path:
     )
 
 
+def memory_dir() -> Path | None:
+    """A directory in memory that servers can enter, or None where there is none."""
+    if not MEMORY.is_dir() or not os.access(MEMORY, os.W_OK):
+        return None
+    place = MEMORY / _stand_in()
+    _own_directory(place)
+    return place if reaches(server_account(), place) else None
+
+
+def is_roomy(directory: Path) -> bool:
+    """Whether the data of a run's servers has room there, and in the machine's memory."""
+    status = os.statvfs(directory)
+    facts = Path("/proc/meminfo").read_text() if Path("/proc/meminfo").exists() else ""
+    left = re.search(r"^MemAvailable: *(\d+) kB", facts, re.MULTILINE)
+    return left is not None and min(status.f_bavail * status.f_frsize, int(left[1]) * 1024) >= MEMORY_BYTES_MIN
+
+
 def run_dir() -> Path:
     """``.run`` in the repository: private tools and data, never committed."""
     if os.geteuid() == 0:
@@ -135,7 +156,7 @@ def locked(name: str):
 
 def clean() -> None:
     """Remove everything that was made: ``make clean``."""
-    for path in (RUN, RESULTS, REPO / "target", REPO / "dist", *_stand_ins()):
+    for path in (RUN, RESULTS, REPO / "target", REPO / "dist", *_stand_ins(), MEMORY / _stand_in()):
         if path.is_dir() and not path.is_symlink() and path.stat().st_uid == os.geteuid():
             progress(f"removing {path}")
             shutil.rmtree(path)
@@ -143,9 +164,13 @@ def clean() -> None:
 
 def _stand_ins() -> list[Path]:
     """Where server files go if the repository is closed to the user who runs the server."""
+    return [Path(base, _stand_in()) for base in (tempfile.gettempdir(), "/var/tmp")]
+
+
+def _stand_in() -> str:
+    """The name of a directory of this repository's below a shared one."""
     digest = hashlib.sha256(str(REPO).encode()).hexdigest()[:8]
-    name = f"sendgate-{os.geteuid()}-{digest}"
-    return [Path(base, name) for base in (tempfile.gettempdir(), "/var/tmp")]
+    return f"sendgate-{os.geteuid()}-{digest}"
 
 
 def _own_directory(path: Path) -> None:
