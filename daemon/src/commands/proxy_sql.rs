@@ -23,8 +23,8 @@ pub struct Arguments {
     /// `sendgate_daemon` there [default: the login of the first database URL]
     #[arg(long, value_name = "NAME")]
     proxy_user: Option<String>,
-    /// Options of the proxy's connections: libpq's, such as passfile and sslrootcert, and PL/Proxy's `query_timeout`,
-    /// `connection_lifetime`, `disable_binary`
+    /// Options of the proxy's connections: libpq's, such as passfile and sslrootcert, and PL/Proxy's
+    /// `connection_lifetime` and `disable_binary`. Limit the time of calls with statement_timeout (docs/scaling.md)
     #[arg(long, value_name = "KEY=VALUE …", default_value = "", hide_default_value = true)]
     proxy_options: String,
 }

@@ -18,12 +18,13 @@ const OF_PLPROXY: &[&str] = &[
 ];
 /// Set by the script; a password does not belong into it.
 const NOT_OPTIONS: &[&str] = &["user", "password", "host", "hostaddr", "port", "dbname", "options"];
-/// A partition that does not answer is given up after these seconds; a silent one is noticed within half a minute.
+/// A server that is gone is noticed within half a minute: an idle connection by keepalives, one with a call under way, or
+/// just being made, by what its kernel does not acknowledge.
 const DEFAULTS: &[(&str, &str)] = &[
-    ("connect_timeout", "5"),
     ("keepalives_idle", "20"),
     ("keepalives_interval", "5"),
     ("keepalives_count", "2"),
+    ("tcp_user_timeout", "30000"),
     ("application_name", "sendgate_proxy"),
     ("target_session_attrs", "read-write"),
 ];

@@ -112,7 +112,13 @@ fn by_account(function: &Function, argument: &str) -> Vec<Made> {
     }
     let run = format!("RUN ON sendgate_proxy.place({});", place_of(function, argument));
     let (inner, call) = acting(function, &function.name, server(function), false, &run, &scalar(function));
-    let outer = api(function, &function.result).make("sql", true, &format!("    SELECT {call};"));
+    // A function in SQL answers NULL where one that answers nothing says so with an empty value.
+    let outer = match function.result_type.as_str() {
+        "void" => {
+            api(function, &function.result).make("plpgsql", true, &format!("BEGIN\n    PERFORM {call};\nEND"))
+        }
+        _ => api(function, &function.result).make("sql", true, &format!("    SELECT {call};")),
+    };
     vec![inner, outer]
 }
 

@@ -1,10 +1,13 @@
 DECLARE
     fault jsonb;
     done integer := asked - cardinality(faults);
+    others jsonb[] := ARRAY(SELECT f FROM unnest(faults) AS f WHERE f ->> 'state' IS DISTINCT FROM unknown);
 BEGIN
-    -- One of the partitions knows what is meant; that the others do not is no fault.
-    IF done > 0 THEN
-        faults := ARRAY(SELECT f FROM unnest(faults) AS f WHERE f ->> 'state' IS DISTINCT FROM unknown);
+    -- One of the partitions knows what is meant, or a partition that does not answer may: that the others do not is
+    -- no fault.
+    IF done > 0 OR cardinality(others) > 0 THEN
+        faults := others;
+        done := asked - cardinality(faults);
     END IF;
     IF cardinality(faults) = 0 THEN
         RETURN;

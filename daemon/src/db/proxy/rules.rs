@@ -10,7 +10,7 @@ pub enum Rule {
     Account(&'static str),
     /// The same; without an account, or with `*`, on every partition. A row for each.
     AccountOrAll(&'static str),
-    /// On every partition, one after the other, whatever another one answered. A row for each.
+    /// On every partition, whatever another one answers. A row for each.
     All,
     /// On every partition, and the numbers that they answer are added up; with the argument that names an
     /// account, on the partition of that account alone.
@@ -19,7 +19,8 @@ pub enum Rule {
     AllTrue,
     /// On every partition at once; all their rows.
     Rows,
-    /// On every partition; those that answer with this SQLSTATE do not know what is meant, and one has to.
+    /// On every partition; those that answer with this SQLSTATE do not know what is meant, or not any more when the call is
+    /// repeated, and one has to.
     WhereKnown(&'static str),
     /// Each element on the partition of its account; the answers come in the order of the elements.
     Split {
@@ -107,9 +108,9 @@ pub const RULES: &[(&str, Rule)] = &[
     ("quarantine", All),
     ("resume_all", All),
     ("set_tier_cap", All),
-    ("drop_tier_cap", All),
+    ("drop_tier_cap", WhereKnown("SG103")),
     ("set_error_rule", All),
-    ("drop_error_rule", All),
+    ("drop_error_rule", WhereKnown("SG104")),
     ("acknowledge_alert", WhereKnown("SG105")),
     ("copied_database", AllTrue),
     ("activity_counts", Rows),

@@ -6,20 +6,21 @@ use crate::db::proxy::text::{literal, name};
 
 /// A row for each partition; with an argument that names an account, its own partition alone.
 pub fn on_each(function: &Function, account: Option<&str>, unknown: Option<&str>) -> Vec<Made> {
-    let (inner, shape, body) = pieces(function, account, unknown);
-    vec![inner, shape.make("plpgsql", true, &body)]
+    let (mut made, shape, body) = pieces(function, account, unknown);
+    made.push(shape.make("plpgsql", true, &body));
+    made
 }
 
 /// The numbers of all partitions, added up.
 pub fn sum(function: &Function, account: Option<&str>) -> Vec<Made> {
-    let (inner, shape, body) = pieces(function, account, None);
+    let (mut made, shape, body) = pieces(function, account, None);
     let shape = Shape {
         schema: "sendgate_proxy",
         name: name(&format!("{}_each", function.name)),
         arguments: numbered(function),
         ..shape
     };
-    let mut made = vec![inner, shape.make("plpgsql", false, &body)];
+    made.push(shape.make("plpgsql", false, &body));
     let sums = match function.outputs.as_slice() {
         [] => format!("pg_catalog.sum(r)::{}", function.result_type),
         outputs => outputs
@@ -55,30 +56,43 @@ pub fn true_on_one(function: &Function) -> Vec<Made> {
     vec![all, api(function, &function.result).make("sql", true, &body)]
 }
 
-/// One partition after the other, a row for each; what one of them raises keeps none of the others from it: the function
-/// that asks one, and shape and body of the one that asks each.
+/// All partitions at once, so that one that does not answer keeps none of the others from it; after an error one after the
+/// other, which tells whose it is. A row for each: the functions that ask all and one, and shape and body of what uses them.
 fn pieces<'a>(
     function: &'a Function,
     account: Option<&str>,
     unknown: Option<&str>,
-) -> (Made, Shape<'a>, String) {
+) -> (Vec<Made>, Shape<'a>, String) {
     let each = format!("SETOF {}", function.result_type);
     let (inner_result, result) = match function.outputs.as_slice() {
         [] => (each.clone(), each),
         outputs => (table(outputs), table(outputs)),
     };
-    let (inner, call) = acting(
-        function,
-        &format!("{}_on", function.name),
-        server(function),
-        true,
-        "RUN ON place;",
-        &inner_result,
-    );
-    let places = account.map_or("NULL".to_owned(), |argument| {
+    let asks = |of: &str, placed: bool, run: &str| {
+        acting(function, &format!("{}_{of}", function.name), server(function), placed, run, &inner_result)
+    };
+    let (on_all, call_all) = asks("on_all", false, "RUN ON ALL;");
+    let (on_one, call_one) = asks("on", true, "RUN ON place;");
+    // What can be done once only is asked for one after the other: who has done it must be heard.
+    let at_once = |places: &str| match unknown {
+        Some(_) => String::new(),
+        None => format!(
+            "    IF coalesce({places} = '*', true) THEN
+        BEGIN
+            RETURN QUERY SELECT * FROM {call_all};
+            RETURN;
+        EXCEPTION WHEN OTHERS THEN
+            -- Partitions that have done it may do it again.
+        END;
+    END IF;
+"
+        ),
+    };
+    let places = account.map_or("NULL::text".to_owned(), |argument| {
         let place = function.inputs.iter().position(|input| input.name == argument);
         format!("${}", place.map_or(1, |n| n + 1))
     });
+    let at_once = at_once(&places);
     let body = format!(
         "#variable_conflict use_column
 DECLARE
@@ -90,10 +104,10 @@ DECLARE
     detail text;
     hint text;
 BEGIN
-    FOR place IN SELECT p FROM sendgate_proxy.places({places}) AS p LOOP
+{at_once}    FOR place IN SELECT p FROM sendgate_proxy.places({places}) AS p LOOP
         asked := asked + 1;
         BEGIN
-            RETURN QUERY SELECT * FROM {call};
+            RETURN QUERY SELECT * FROM {call_one};
         EXCEPTION WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS state = RETURNED_SQLSTATE, message = MESSAGE_TEXT,
                 detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT;
@@ -107,7 +121,8 @@ END",
         unknown.map_or("NULL".to_owned(), literal),
     );
     let shape = Shape { arguments: inputs(function), ..api(function, &result) };
-    (inner, shape, body)
+    let made = if unknown.is_some() { vec![on_one] } else { vec![on_all, on_one] };
+    (made, shape, body)
 }
 
 /// The arguments with their defaults, without OUT arguments.
