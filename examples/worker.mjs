@@ -13,6 +13,7 @@ const BATCH = 4; // sent at the same time; a worker that dies leaves so many unk
 const IDLE_MS = 1000;
 const BALANCE_MS = 60 * 60 * 1000; // between two looks at an account's InMail credits
 const TRIES_MAX = 12; // about half a minute of restart or failover
+const [AWAY_MS, UNANSWERED_MAX] = [5000, 100]; // behind a proxy: when a request is repeated whose partition was away
 const CHAT_ID_CHARACTERS_MAX = 2000; // this and the next are what the gate accepts
 const RETRY_AFTER_SECONDS_MAX = 366 * 24 * 60 * 60;
 const BALANCE = "SELECT sendgate.record_credit_balance($1, $2, $3)";
@@ -23,6 +24,8 @@ const ROLLBACK = `SELECT sendgate.rollback_many($1::text[], $2::uuid[], $3::text
 
 let client = null;
 let stopping = false;
+const unanswered = []; // requests of dispatch that a proxy's partition did not answer
+let askAgainAt = 0; // when the first of them is
 const lookedAt = new Map(); // when this worker met an account with InMails, or last told its balance
 process.on("SIGTERM", () => {
   stopping = true; // what is in hand is finished first: a cut call is an unknown outcome
@@ -39,7 +42,9 @@ async function connect() {
 
 // The connection broke (no severity: it was not the server who spoke), or the server is going down or
 // coming up (57P…, 08…, 53…).
-const isLost = (error) => !error.severity || /^(57P|08|53|40)/.test(error.code);
+const isLost = (error) => !error.severity || /^(57P|08|53|40|XX000)/.test(error.code);
+// That is how a proxy says that a partition is away; others are asked for work meanwhile.
+const isAway = (error) => error.severity && error.code === "XX000";
 
 // One autocommitted call. Repeating it after a lost connection is safe: the same request id gets the
 // same rows from dispatch, and confirm and rollback take effect at most once.
@@ -51,10 +56,25 @@ async function gate(sql, ...values) {
     } catch (error) {
       // SG3…: another session held an account for too long, or the lost call is still at work.
       if (attempt === TRIES_MAX || !(isLost(error) || /^SG3/.test(error.code))) throw error;
+      if (isAway(error) && sql === DISPATCH) throw error;
       client?.end().catch(() => {});
       client = null;
       await sleep(Math.min(100 * 2 ** attempt, 4000));
     }
+  }
+}
+
+// What the gate hands out for a new request, or for one that had no answer: its slots must not be lost.
+async function handOut() {
+  const request = unanswered.length > 0 && Date.now() >= askAgainAt ? unanswered.shift() : randomUUID();
+  try {
+    return await gate(DISPATCH, BATCH, request);
+  } catch (error) {
+    if (!isAway(error)) throw error;
+    console.error(`request ${request} is repeated later: ${error}`);
+    if (unanswered.length < UNANSWERED_MAX) unanswered.push(request); // the first ones may have been answered on the way
+    askAgainAt = Date.now() + AWAY_MS;
+    return [];
   }
 }
 
@@ -151,7 +171,7 @@ async function report(sql, answers) {
 }
 
 while (!stopping) {
-  const rows = await gate(DISPATCH, BATCH, randomUUID());
+  const rows = await handOut();
   const answers = await Promise.all(rows.map(send));
   const of = (sql) => answers.filter(([call]) => call === sql).map(([, values]) => values);
   const taken = (await report(CONFIRM, of(CONFIRM))) + (await report(ROLLBACK, of(ROLLBACK)));

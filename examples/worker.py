@@ -25,6 +25,7 @@ BATCH = 4  # sent at the same time; a worker that dies leaves so many unknown at
 IDLE_SECONDS = 1
 BALANCE_SECONDS = 60 * 60  # between two looks at an account's InMail credits
 RETRY_SECONDS = [0.2, 0.4, 0.8, 1.6, *[4] * 7, None]  # half a minute of restart or failover
+AWAY_SECONDS, UNANSWERED_MAX = 5, 100  # behind a proxy: when a request is repeated whose partition was away
 CHAT_ID_CHARACTERS_MAX = 2000  # this and the next are what the gate accepts
 RETRY_AFTER_SECONDS_MAX = 366 * 24 * 60 * 60
 BALANCE = "SELECT sendgate.record_credit_balance(%s, %s, %s)"
@@ -38,6 +39,7 @@ provider = urllib.request.OpenerDirector()
 provider.add_handler(urllib.request.HTTPHandler())
 provider.add_handler(urllib.request.HTTPSHandler())
 connection = None
+unanswered, ask_again_at = [], 0.0  # requests of dispatch that a proxy's partition did not answer
 looked_at = {}  # when this worker met an account with InMails, or last told its balance
 
 
@@ -52,11 +54,28 @@ def gate(sql, *values):
                 connection = psycopg.connect(dsn, autocommit=True, row_factory=namedtuple_row)
             return connection.execute(sql, values).fetchall()
         except psycopg.DatabaseError as error:
-            # SG3..: another session held an account for too long, or the lost call is still at work.
-            passing = isinstance(error, psycopg.OperationalError) or (error.sqlstate or "").startswith("SG3")
-            if wait is None or not passing:
+            # SG3..: another session held an account for too long, or the lost call is still at work. XX000
+            # (InternalError) is how a proxy says that a partition is away; others are asked for work meanwhile.
+            away = isinstance(error, psycopg.InternalError)
+            passing = away or isinstance(error, psycopg.OperationalError) or (error.sqlstate or "").startswith("SG3")
+            if wait is None or not passing or away and sql is DISPATCH:
                 raise
             time.sleep(wait)
+
+
+def hand_out():
+    """What the gate hands out for a new request, or for one that had no answer: its slots must not be lost."""
+    global ask_again_at
+    is_again = unanswered and time.monotonic() >= ask_again_at
+    request = unanswered.pop(0) if is_again else uuid.uuid4()
+    try:
+        return gate(DISPATCH, BATCH, request)
+    except psycopg.InternalError as error:
+        print(f"request {request} is repeated later: {error}", file=sys.stderr)
+        if len(unanswered) < UNANSWERED_MAX:  # the first ones may have been answered on the way
+            unanswered.append(request)
+        ask_again_at = time.monotonic() + AWAY_SECONDS
+        return []
 
 
 def send(row):
@@ -139,7 +158,7 @@ def report(sql, answers):
         if answers:
             gate(sql, *map(list, zip(*answers, strict=True)))
         return len(answers)
-    except psycopg.OperationalError:
+    except (psycopg.OperationalError, psycopg.InternalError):
         raise  # the database stays away: what is in hand expires, and is listed for the operators
     except psycopg.Error as error:
         if len(answers) > 1:
@@ -155,7 +174,7 @@ def main():
     urllib.request.Request(MESSAGES_URL)  # a wrong address ends here, before any slot is taken
     with ThreadPoolExecutor(BATCH) as pool:
         while not stopping.is_set():
-            rows = gate(DISPATCH, BATCH, uuid.uuid4())
+            rows = hand_out()
             answers = list(pool.map(send, rows))
             delivered, failed = ([values for call, values in answers if call is sql] for sql in (CONFIRM, ROLLBACK))
             taken = report(CONFIRM, delivered) + report(ROLLBACK, failed)
