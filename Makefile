@@ -8,6 +8,8 @@ PG ?=
 ONLY ?=
 # How long `make run` sends, in seconds; empty means as long as the demo chooses.
 DEMO_SECONDS ?=
+# For `make run`: over how many partitions behind a proxy; empty means one database and no proxy.
+PARTITIONS ?=
 # Options of `make test-fresh`, such as FRESH="--suite trixie --case user"; and Debian's archive, if not apt's.
 FRESH ?=
 MIRROR ?=
@@ -38,6 +40,8 @@ help:
 	@echo
 	@echo "  make run       see it work: builds the extension, starts a private PostgreSQL 18"
 	@echo "                 on 127.0.0.1 and plays a demo; nothing is installed on your system"
+	@echo "  make run PARTITIONS=4   the same with the accounts split over partitions behind a proxy;"
+	@echo "                 needs PL/Proxy, which is unpacked from Debian 12's packages"
 	@echo "  make test      everything, on PostgreSQL 15, 16 and 18, and on 17 in short; ends with 'N passed, M failed'"
 	@echo
 	@echo "  make check     in less than a minute, without a server: formats, lints, the rules' tests, the house"

@@ -4,7 +4,8 @@
 
 Environment: DEMO_SECONDS, how long the workers send (default 60; two thirds of it this month, the rest
 on the 1st of the next, and a short demo goes on until there is something to show); DEMO_CRASH=1, crash
-the server in between instead of only cutting the workers' connections; DEMO_KEEP=1, wait at the end also when
+the server in between instead of only cutting the workers' connections; PARTITIONS=4, split the accounts over so
+many partitions behind a proxy (PL/Proxy, which Debian 12 packages); DEMO_KEEP=1, wait at the end also when
 its input is no terminal; CI, do not wait although it is one; PG_CONFIG, an installed PostgreSQL to copy
 instead of the pinned one; PROFILE, how the extension is built (default quick); NO_COLOR. Everything lives
 below `.run/` and on free ports of the loopback interface. The exit status is 0 if the verdict is good, 1 if a

@@ -3,6 +3,7 @@
 - `show`      what happens, from the first step to the exit status
 - `prepare`   what the demo needs: PostgreSQL with the extension, and `pg` for Node.js
 - `stage`     a throwaway cluster with the extension, the roles and the accounts
+- `partitions` the same with accounts split over partitions behind a proxy
 - `children`  the mock provider and the workers, each a process of its own
 - `console`   the daemon with the operators' console
 - `campaigns` what the application, the operator and the calendar do meanwhile

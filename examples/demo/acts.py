@@ -12,7 +12,7 @@ from . import campaigns, stage, table, terminal
 from .books import Books
 from .campaigns import Campaigns
 from .children import Child
-from .stage import Session
+from .stage import Readers, Session
 from .terminal import heading, say
 
 FIRST_ACT = 0.7
@@ -31,6 +31,7 @@ class Scene:
     """The running parts of the demo, and what it has to tell."""
 
     server: Cluster
+    books: Readers
     admin: Session
     reader: Session
     campaigns: Campaigns
@@ -59,10 +60,10 @@ def this_month(scene: Scene, seconds: float) -> Books:
 
     def seen() -> bool:
         campaigns = scene.campaigns
-        return campaigns.switched and bool(campaigns.topped_up) and bool(Books.read(scene.reader).deferred())
+        return campaigns.switched and bool(campaigns.topped_up) and bool(Books.read(scene.books).deferred())
 
     _watch(scene, seconds, seen, disturb)
-    return Books.read(scene.reader)
+    return Books.read(scene.books)
 
 
 def next_month(scene: Scene, at_month_end: Books, seconds: float) -> datetime:
@@ -73,7 +74,7 @@ def next_month(scene: Scene, at_month_end: Books, seconds: float) -> datetime:
     deferred = at_month_end.deferred()
 
     def resumed() -> bool:
-        delivered = deferred & Books.read(scene.reader).delivered_since(first)
+        delivered = deferred & Books.read(scene.books).delivered_since(first)
         return {account for account, *_ in deferred} == {account for account, *_ in delivered}
 
     _watch(scene, seconds * (1 - FIRST_ACT), resumed)

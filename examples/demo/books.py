@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .stage import Session
+from .stage import Readers, Session
 
 OPERATIONS = """
 SELECT operation_id::text, account_id, prospect_id, campaign_id, action, step, state, counted_on, reserved_at,
@@ -63,8 +63,8 @@ class Books:
     balances: list[dict]
 
     @classmethod
-    def read(cls, session: Session) -> "Books":
-        """All of it as of one instant."""
+    def read(cls, session: Session | Readers) -> "Books":
+        """All of it as of one instant, in each database."""
         queries = (OPERATIONS, EVENTS, COUNTERS, ENROLLMENTS, BREAKER_LOG, SKIPS, SUPPRESSIONS, BALANCES)
         operations, events, *others = session.snapshot(*queries)
         by_id = ({row["operation_id"]: row for row in rows} for rows in (operations, events))

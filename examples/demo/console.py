@@ -7,11 +7,11 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.cluster import Cluster
 from harness.progress import HarnessError
 
 from . import stage
 from .children import Child, start
+from .stage import Stage
 from .terminal import say
 
 OPERATOR = "you"
@@ -31,14 +31,16 @@ class Console:
         say(f"  console: {self.address}   to press its buttons, sign in with the token {self.token}", "bold")
 
 
-def open_for(server: Cluster, program: Path, started: list[Child], logs: Path) -> Console:
+def open_for(place: Stage, program: Path, started: list[Child], logs: Path) -> Console:
     """Starts the daemon, which keeps the books and serves the console on a free port of the loopback interface."""
     token = secrets.token_urlsafe(24)
     file = logs / "tokens.toml"
     with open(file, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as tokens:
         tokens.write(f'[tokens]\n{OPERATOR} = "{token}"\n')
     environment = {
-        "SENDGATED_DATABASE_URL": f"postgres://{stage.DAEMON}@{server.host}:{server.port}/{stage.DATABASE}",
+        "SENDGATED_DATABASE_URL": "\n".join(
+            f"postgres://{stage.DAEMON}@{place.server.host}:{place.server.port}/{name}" for name in place.databases
+        ),
         "SENDGATED_LISTEN": "127.0.0.1:0",
         "SENDGATED_TOKENS_FILE": str(file),
     }

@@ -10,17 +10,15 @@ from datetime import datetime
 from pathlib import Path
 
 from harness import venv
-from harness.cluster import Cluster
-from harness.postgres import Install
 from harness.progress import HarnessError
 
-from . import acts, campaigns, children, console, prepare, stage, table, terminal, verdict
+from . import acts, campaigns, children, console, partitions, prepare, stage, table, terminal, verdict
 from .acts import Scene
-from .books import Books, Case
+from .books import Books, Case, Check
 from .campaigns import Campaigns
 from .children import Child
 from .console import Console
-from .stage import Session
+from .stage import Readers, Session, Stage
 from .terminal import heading, say, step
 
 SECONDS_DEFAULT = 60
@@ -34,27 +32,27 @@ ORDER BY inmail_credits_exhausted_at DESC;"""
 def run(program: Callable[[], Path]) -> int:
     """The whole demo, with the function that waits for the daemon's program. However it ends, it stops everything that
     it started, in reverse order."""
-    seconds = _seconds()
+    seconds, split = _seconds(), partitions.wanted()
     python = venv.ensure()
+    front = partitions.proxy() if split else None
     install = prepare.database()
     node_dir = prepare.node()
     daemon = program()
+    place = partitions.stage(install, front, daemon, split) if front else stage.one_database(install)
     with ExitStack() as cleanup:
         try:
-            fine = _play(cleanup, install, daemon, python, node_dir, seconds)
+            fine = _play(cleanup, cleanup.enter_context(place), daemon, python, node_dir, seconds)
         finally:
             children.ignore_interrupts()
     return 0 if fine else 1
 
 
-def _play(
-    cleanup: ExitStack, install: Install, daemon: Path, python: Path, node_dir: Path | None, seconds: float
-) -> bool:
-    """Sets the stage and plays. Whether the verdict is good."""
+def _play(cleanup: ExitStack, place: Stage, daemon: Path, python: Path, node_dir: Path | None, seconds: float) -> bool:
+    """Plays on that stage. Whether the verdict is good."""
     logs = stage.logs()
-    server = cleanup.enter_context(stage.cluster(install))
+    books = cleanup.enter_context(Readers(place))
     admin, application, operator, reader = (
-        cleanup.enter_context(Session(server, role))
+        cleanup.enter_context(Session(place.front, role))
         for role in ("postgres", stage.APPLICATION, stage.OPERATOR, stage.READER)
     )
     stage.load(operator)
@@ -64,20 +62,21 @@ def _play(
     step(f"mock provider at {url}")
     plot = Campaigns(application, operator, reader, url)
     plot.start()
-    shown = console.open_for(server, daemon, started, logs)
+    shown = console.open_for(place, daemon, started, logs)
     step("sendgated keeps the books and serves the operators' console while the demo plays")
     shown.tell()
-    database = stage.environment(server, stage.WORKER)
+    database = stage.environment(place.front, stage.WORKER)
     workers = children.start_workers(started, python, url, database, node_dir, logs)
     languages = "2 in Python, 2 in Node.js" if node_dir else "all in Python"
     heading(f"{len(workers)} workers are sending ({languages}), for {seconds:g} s")
-    scene = Scene(server, admin, reader, plot, workers)
+    scene = Scene(place.server, books, admin, reader, plot, workers)
     at_month_end = acts.this_month(scene, seconds)
-    _show_stopped(scene)
+    _show_stopped(scene, place)
     first = acts.next_month(scene, at_month_end, seconds)
     _stop_workers(scene)
-    fine = _judge(scene, at_month_end, first, logs)
-    look_around(scene.server, shown, logs)
+    more = partitions.judge(books, admin, reader) if place.is_split else []
+    fine = _judge(scene, at_month_end, first, logs, more)
+    look_around(place, shown, logs)
     return fine
 
 
@@ -93,7 +92,7 @@ def _seconds() -> float:
     return seconds
 
 
-def _show_stopped(scene: Scene) -> None:
+def _show_stopped(scene: Scene, place: Stage) -> None:
     """What support is asked at the end of the month, and the query that answers it."""
     terminal.draw(table.lines(table.read(scene.reader), "the month ends"))
     terminal.keep()
@@ -102,7 +101,7 @@ def _show_stopped(scene: Scene) -> None:
         say(f"  {line}")
     say()
     query = f"SET search_path = sendgate;\n\\pset format aligned\n\\pset tuples_only off\n{OPERATORS_QUERY}"
-    for line in scene.server.psql(query, stage.DATABASE, stage.READER).splitlines():
+    for line in place.front.psql(query, stage.DATABASE, stage.READER).splitlines():
         say(f"  {line}")
 
 
@@ -115,12 +114,12 @@ def _stop_workers(scene: Scene) -> None:
         say(f"{name} did not stop when asked and was killed.", "red")
 
 
-def _judge(scene: Scene, at_month_end: Books, first: datetime, logs: Path) -> bool:
-    """Prints the verdict. Whether all is well."""
+def _judge(scene: Scene, at_month_end: Books, first: datetime, logs: Path, more: list[Check]) -> bool:
+    """Prints the verdict and what else was checked. Whether all is well."""
     ledger = campaigns.ask(scene.campaigns.provider_url + "/ledger")
-    checks = verdict.judge(Case(Books.read(scene.reader), at_month_end, ledger, first))
+    checks = verdict.judge(Case(Books.read(scene.books), at_month_end, ledger, first)) + more
     failed = [worker.name for worker in scene.workers if worker.failed]
-    checks.append(verdict.Check("the workers ran to the end", not failed, ", ".join(failed) or "all of them"))
+    checks.append(Check("the workers ran to the end", not failed, ", ".join(failed) or "all of them"))
     heading("Verdict: the provider's ledger against the gate's books")
     for check in checks:
         mark, style = {True: ("OK  ", "green"), False: ("FAIL", "red"), None: ("–   ", "dim")}[check.ok]
@@ -135,7 +134,7 @@ def _judge(scene: Scene, at_month_end: Books, first: datetime, logs: Path) -> bo
     return fine
 
 
-def look_around(server: Cluster, shown: Console, logs: Path) -> None:
+def look_around(place: Stage, shown: Console, logs: Path) -> None:
     """Keeps server and console until Enter, if a person sits at the terminal."""
     asked = os.environ.get("DEMO_KEEP") == "1"
     is_person = sys.stdin.isatty() and not os.environ.get("CI")
@@ -144,9 +143,11 @@ def look_around(server: Cluster, shown: Console, logs: Path) -> None:
         return
     heading("Look around")
     shown.tell()
-    psql = server.install.program("psql")
-    address = f"host={server.host} port={server.port} dbname={stage.DATABASE} user=postgres"
-    say(f'  {psql} "{address} options=-csearch_path=sendgate"')
+    psql = place.server.install.program("psql")
+    for server, names in {place.front: [stage.DATABASE], place.server: place.databases}.items():
+        for name in names:
+            address = f"host={server.host} port={server.port} dbname={name} user=postgres"
+            say(f'  {psql} "{address} options=-csearch_path=sendgate"')
     say(f"  ledger and logs: {logs}")
     if is_person:
         say("Press Enter to stop console and server and remove the data.")

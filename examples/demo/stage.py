@@ -4,7 +4,9 @@ import csv
 import os
 import shutil
 import time
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -45,24 +47,46 @@ SETTINGS = {
 }
 
 
+@dataclass
+class Stage:
+    """Where the demo plays."""
+
+    server: Cluster
+    """The server with sendgate in it."""
+    front: Cluster
+    """What the company's programs connect to, to the database `DATABASE`: the same server, or a proxy's."""
+    databases: list[str]
+    """Those on `server` with sendgate in them."""
+
+    @property
+    def is_split(self) -> bool:
+        """Whether the accounts are on partitions behind a proxy."""
+        return self.front is not self.server
+
+
 @contextmanager
-def cluster(install: Install):
+def one_database(install: Install) -> Iterator[Stage]:
     """A running server with the extension and the demo's roles; gone afterwards."""
     step("a throwaway cluster on a free port")
     with Cluster(install, conf=SETTINGS) as server:
         server.fresh_database(DATABASE, extension="sendgate")
-        for role, granted in GRANTS.items():
-            server.psql(f"CREATE ROLE {role} LOGIN; GRANT {granted} TO {role};", DATABASE)
+        create_roles(server, GRANTS)
         say(f"  port {server.port}, roles {', '.join(GRANTS)}")
-        yield server
+        yield Stage(server, server, [DATABASE])
+
+
+def create_roles(server: Cluster, grants: dict[str, str]) -> None:
+    """Logins, and what each is a member of."""
+    for role, granted in grants.items():
+        server.psql(f"CREATE ROLE {role} LOGIN; GRANT {granted} TO {role};")
 
 
 class Session:
     """The demo's own connection for a role: autocommitting, rows as dictionaries, and back again
     after the server was."""
 
-    def __init__(self, server: Cluster, role: str):
-        self.dsn = server.dsn(DATABASE, role)
+    def __init__(self, server: Cluster, role: str, database: str = DATABASE):
+        self.dsn = server.dsn(database, role)
         self.connection = self._connect()
 
     def _connect(self) -> psycopg.Connection:
@@ -76,7 +100,8 @@ class Session:
                 if self.connection.closed:
                     self.connection = self._connect()
                 return self.connection.execute(query, values).fetchall()
-            except psycopg.OperationalError:
+            # InternalError is how a proxy says that a partition does not answer.
+            except (psycopg.OperationalError, psycopg.InternalError):
                 if time.monotonic() > until:
                     raise
                 self.connection.close()
@@ -94,6 +119,26 @@ class Session:
 
     def __exit__(self, *_) -> None:
         self.connection.close()
+
+
+class Readers:
+    """The reader's sessions on all databases with sendgate in them, from which the books are read for the verdict."""
+
+    def __init__(self, stage: Stage):
+        with ExitStack() as opened:
+            self.sessions = [opened.enter_context(Session(stage.server, READER, name)) for name in stage.databases]
+            self._opened = opened.pop_all()
+
+    def snapshot(self, *queries: str) -> list[list[dict]]:
+        """The rows of several queries in all databases, in each at one and the same instant. An account is in one."""
+        parts = [session.snapshot(*queries) for session in self.sessions]
+        return [[row for rows in of_query for row in rows] for of_query in zip(*parts, strict=True)]
+
+    def __enter__(self) -> "Readers":
+        return self
+
+    def __exit__(self, *exception) -> None:
+        self._opened.close()
 
 
 def environment(server: Cluster, role: str) -> dict[str, str]:

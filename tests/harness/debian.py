@@ -42,14 +42,15 @@ def compilers() -> None:
         raise HarnessError(machine.told(machine.c_compiler()))
 
 
-def postgresql(major: int) -> tuple[Path, Path | None]:
-    """The ``pg_config`` of Debian's PostgreSQL, which is fetched first if it is not installed.
+def postgresql(major: int, installs: bool = True) -> tuple[Path, Path | None]:
+    """The ``pg_config`` of Debian's PostgreSQL, which is fetched first if it is not installed. Root installs it
+    unless told not to.
 
     With it, for one that was only unpacked, the directory of the libraries that came along.
     """
     packages = [f"postgresql-{major}", f"postgresql-server-dev-{major}"]
     if not is_installed(major):
-        if os.geteuid() != 0:
+        if os.geteuid() != 0 or not installs:
             return _unpacked(major, packages)
         with _no_cluster():
             install_packages(packages, f"PostgreSQL {major} is not installed")

@@ -180,6 +180,13 @@ def for_version(major: int, progress=print) -> Install:
     return from_pg_config(pg_config, progress)
 
 
+def unpacked(major: int) -> Install:
+    """The same out of Debian's packages, for root too without installing any."""
+    if debian.is_installed(major):
+        return for_version(major)
+    return Install.at(*debian.postgresql(major, installs=False))
+
+
 def _facts(pg_config: Path, library_path: Path | None = None) -> dict[str, str]:
     """What ``pg_config`` prints, by name."""
     lines = quiet([pg_config], env=own_environment(_libraries(library_path))).splitlines()

@@ -151,9 +151,9 @@ def answers(address: str) -> bool:
     return True
 
 
-def start(env, stdin: int = subprocess.DEVNULL) -> subprocess.Popen:
+def start(env, stdin: int = subprocess.DEVNULL, **more: str) -> subprocess.Popen:
     """The demo in a process group of its own, on the PostgreSQL that this suite runs on."""
-    environment = dict(os.environ, DEMO_SECONDS=str(SECONDS), NO_COLOR="1")
+    environment = os.environ | {"DEMO_SECONDS": str(SECONDS), "NO_COLOR": "1"} | more
     for name in ("PG_CONFIG", "CI", "DEMO_KEEP"):
         environment.pop(name, None)
     # It installs its library into the PostgreSQL of the other tests: the same one, or they would test another.
