@@ -20,6 +20,7 @@ COUNTED = ("<!-- counted: written by tests/bench/lists.py --count, do not edit -
 WRITTEN = ("<!-- written: written by tests/bench/written.py, do not edit -->", "<!-- end of written -->")
 BOOKS = ("<!-- figures: written by tests/bench/books -->", "<!-- end of figures -->")
 BLOAT = ("<!-- bloat: written by tests/bench/bloat.py -->", "<!-- end of bloat -->")
+PROXY = ("<!-- proxy: written by make bench-proxy, do not edit -->", "<!-- end of proxy -->")
 AT_SIZE = ("<!-- at size: written by make bench-books, do not edit -->", "<!-- end of at size -->")
 
 

@@ -1,7 +1,8 @@
 """What a proxy costs: python3 tests/bench/proxy.py
 
 Four partitions on one server and a proxy on another, both on this machine, and pgbench against the proxy and against the
-partitions themselves. The processor time of the two servers is told apart, so that both can be sized.
+partitions themselves. The processor time of the two servers is told apart, so that both can be sized. With --write the
+tables are put into docs/performance.md.
 """
 
 import argparse
@@ -17,6 +18,7 @@ from statistics import median
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
+from bench import page
 from harness import build, debian, postgres
 from harness.cluster import Cluster
 from harness.places import server_dir
@@ -30,6 +32,11 @@ CLIENTS = 8
 BATCH = 100
 CONF = {"shared_buffers": "512MB", "max_wal_size": "8GB", "checkpoint_timeout": "1h", "max_connections": 100}
 ENDING_SECONDS_MAX = 10
+# What is wanted through a proxy, of the rate without one and with all on the same cores.
+WANTED = 0.6
+# On paper: servers of two cores, used to the half.
+CORES, USED = 2, 0.5
+ON_PAPER = (1, 2, 4, 8, 16, 32, 64)
 
 RESERVE = r"""
 \set account random(1, :accounts)
@@ -66,9 +73,15 @@ def main() -> int:
     """Builds, loads, measures, prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pg", type=int, default=PROXY_MAJOR, help=f"version of the partitions [{PROXY_MAJOR}]")
-    parser.add_argument("--seconds", type=float, default=15, help="how long each run lasts [15]")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of each, in turn [3]")
+    parser.add_argument("--seconds", type=float, default=15, help="how long each run of reserve lasts [15]")
+    parser.add_argument("--rounds", type=int, default=5, help="runs of each, in turn [5]")
+    parser.add_argument("--quick", action="store_true", help="one short run of each, which shows that all of it works")
+    parser.add_argument("--write", action="store_true", help="write docs/performance.md")
     options = parser.parse_args()
+    if options.quick and options.write:
+        parser.error("--write needs a run in full length")
+    if options.quick:
+        options.seconds, options.rounds = 2, 1
     install, front = postgres.for_version(options.pg), postgres.for_version(PROXY_MAJOR)
     build.build_and_install(install)
     debian.plproxy(front)
@@ -85,7 +98,15 @@ def main() -> int:
                 enqueue(partitions, proxy, name)
                 progress(f"  {name}")
                 found.setdefault(name, []).append(run(partitions, proxy, cluster, database, script, options.seconds))
-    print(f"\n{table(found)}\n")
+    tables = [("Through a proxy", measured(found)), ("On paper", on_paper(found))]
+    said = (
+        f"PostgreSQL {install.version} with sendgate built as {build.profile_of(install.major)}, {PARTITIONS} partitions on one "
+        f"server; the proxy on PostgreSQL {front.version}; {CLIENTS} clients, {ACCOUNTS:,} accounts, all on the same machine."
+    )
+    print("\n\n".join([said, *(f"{title}\n{page.plain(rows)}" for title, rows in tables)]))
+    if options.write:
+        parts = [said, *(f"### {title}\n\n{page.markdown(rows)}" for title, rows in tables)]
+        page.write(page.PERFORMANCE, page.PROXY, "\n\n".join(parts))
     return 0
 
 
@@ -143,9 +164,17 @@ def run(partitions: Cluster, proxy: Cluster, cluster: Cluster, database: str, sc
     while (children(partitions) > processes[0] or children(proxy) > processes[1]) and time.monotonic() < deadline:
         time.sleep(0.01)
     calls = int(re.search(r"actually processed: (\d+)", done.stdout)[1])
+    if script == DISPATCH and (handed := handed_out(partitions)) != calls * BATCH:
+        raise HarnessError(f"{calls} calls of dispatch({BATCH}) handed out {handed} pieces of work.")
     rate = float(re.search(r"tps = ([0-9.]+)", done.stdout)[1])
     each = [(now - then) * 1e6 / calls for now, then in zip((spent(partitions), spent(proxy)), before, strict=True)]
     return Cost(rate, *each)
+
+
+def handed_out(partitions: Cluster) -> int:
+    """Pieces of work that are handed out now, on all partitions."""
+    query = "SELECT count(*) FROM sendgate.enrollments WHERE state = 'sending'"
+    return sum(int(partitions.psql(query, f"p{n}")) for n in range(PARTITIONS))
 
 
 def spent(cluster: Cluster) -> float:
@@ -159,20 +188,43 @@ def children(cluster: Cluster) -> int:
     return len(Path(f"/proc/{cluster.pid}/task/{cluster.pid}/children").read_text().split())
 
 
-def table(found: dict[str, list[Cost]]) -> str:
+def costs_of(found: dict[str, list[Cost]], name: str) -> Cost:
     """The medians."""
-    lines = [
-        "| call | calls/s | of direct | partition, µs of processor time a call | proxy, µs |",
-        "| --- | --- | --- | --- | --- |",
-    ]
+    return Cost(*(median(getattr(cost, what) for cost in found[name]) for what in ("rate", "partitions", "proxy")))
+
+
+def measured(found: dict[str, list[Cost]]) -> page.Table:
+    """The medians of all runs, a row for each call."""
+    rows = [["call", "calls/s", "of direct", "wanted", "partition, processor µs a call", "proxy, processor µs a call"]]
     direct = 1.0
-    for name, costs in found.items():
-        rate = median(cost.rate for cost in costs)
-        if "directly" in name:
-            direct = rate
-        partitions, proxy = (median(getattr(cost, what) for cost in costs) for what in ("partitions", "proxy"))
-        lines.append(f"| {name} | {rate:,.0f} | {rate / direct:.2f} | {partitions:,.0f} | {proxy:,.0f} |")
-    return "\n".join(lines)
+    for name in found:
+        cost = costs_of(found, name)
+        is_direct = "directly" in name
+        direct = cost.rate if is_direct else direct
+        ratio, wanted = ("", "") if is_direct else (f"{cost.rate / direct:.2f}", f"{WANTED}")
+        rows.append([name, f"{cost.rate:,.0f}", ratio, wanted, f"{cost.partitions:,.0f}", f"{cost.proxy:,.0f}"])
+    return rows
+
+
+def on_paper(found: dict[str, list[Cost]]) -> page.Table:
+    """What so many servers take, by the formula in docs/performance.md."""
+    rows = [
+        [
+            "partitions, a server each",
+            "reserve/s",
+            "cores of proxies for it",
+            "slots/s by dispatch(100)",
+            "cores of proxies for it",
+        ]
+    ]
+    for count in ON_PAPER:
+        row = [str(count)]
+        for call, size in (("reserve", 1), (f"dispatch({BATCH})", BATCH)):
+            cost = costs_of(found, f"{call}, through a proxy")
+            rate = count * CORES * USED * 1e6 / cost.partitions
+            row += [f"{rate * size:,.0f}", f"{rate * cost.proxy / 1e6 / USED:,.1f}"]
+        rows.append(row)
+    return rows
 
 
 if __name__ == "__main__":

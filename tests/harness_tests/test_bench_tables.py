@@ -223,7 +223,7 @@ def test_parts_of_lists_are_not_written_alone():
 
 
 @pytest.mark.parametrize(
-    "markers", ["MEASURED", "COMPARED", "LISTS", "COUNTED", "WRITTEN", "AT_SIZE", "BOOKS", "BLOAT"]
+    "markers", ["MEASURED", "COMPARED", "LISTS", "COUNTED", "WRITTEN", "PROXY", "AT_SIZE", "BOOKS", "BLOAT"]
 )
 def test_every_figure_has_its_place(markers):
     on = page.OPERATIONS if markers in ("BOOKS", "BLOAT") else page.PERFORMANCE
