@@ -18,6 +18,7 @@ pub mod jsonb;
 mod list;
 pub mod lock_timeout;
 pub mod param;
+mod plain_table;
 pub mod planner;
 mod raw;
 pub mod record;

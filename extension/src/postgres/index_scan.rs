@@ -21,6 +21,7 @@ use crate::postgres::error::Result;
 use crate::postgres::index_scan::key::{KeyColumn, index_on};
 use crate::postgres::index_scan::scan::{Found, KEY_COLUMNS_MAX, Scan};
 use crate::postgres::param::Param;
+use crate::postgres::plain_table::is_plain;
 use crate::postgres::raw;
 use crate::postgres::rewritten;
 use crate::postgres::row::{COLUMNS_MAX, Row};
@@ -238,7 +239,18 @@ impl Lookup {
         catalog::RELATIONS.add(index);
         let last_attribute = attributes.iter().chain(&key_attributes).copied().max().unwrap_or(0);
         let changed_by = rewritten::changed_by(table);
-        Found { generation, table, changed_by, index, keys, key_attributes, attributes, last_attribute }
+        let lengths = attributes.iter().map(|&attribute| length(table, attribute)).collect();
+        Found {
+            generation,
+            table,
+            changed_by,
+            index,
+            keys,
+            key_attributes,
+            attributes,
+            lengths,
+            last_attribute,
+        }
     }
 }
 
@@ -278,50 +290,6 @@ fn refuse(table: &CStr, columns: &[String]) -> ! {
         .set_hint(format!("Create a btree index on sendgate.{table} ({columns}); if there is one, wait for the transactions that are older."))
         .report(PgLogLevel::ERROR);
     unreachable!("an ERROR does not return")
-}
-
-/// Passes a table of PostgreSQL's own kind whose rows are all in it. What has its rows elsewhere (a partitioned
-/// or foreign table, a view) has no methods to read them by, and using those that are not there ends the
-/// server; rows of a table that inherits from it are in no index of its own. It stays locked, so that what is looked
-/// up next is of the same table; false where it is gone since it was found, and another may have its name.
-pub(super) unsafe fn is_plain(table: pg_sys::Oid, name: &CStr) -> bool {
-    const MODE: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
-    let what = unsafe {
-        let relation = pg_sys::try_relation_open(table, MODE);
-        let Some(class) = relation.as_ref().map(|relation| &*relation.rd_rel) else {
-            return false;
-        };
-        let what = if class.relkind as u8 != pg_sys::RELKIND_RELATION {
-            Some("It is a view, a partitioned table or a foreign one: its rows are not in it.")
-        } else if class.relam != pg_sys::HEAP_TABLE_AM_OID {
-            Some("It has an access method other than heap.")
-        } else if class.relhassubclass && has_heirs(table) {
-            Some("Other tables inherit from it, and their rows are in none of its indexes.")
-        } else if class.relrowsecurity && class.relforcerowsecurity {
-            Some(
-                "Its row security is forced on its owner too, and hides its rows from the gate's statements.",
-            )
-        } else {
-            None
-        };
-        pg_sys::relation_close(relation, KEEP);
-        what
-    };
-    if let Some(what) = what {
-        let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
-        let message = format!("sendgate.{} is no plain table", name.to_string_lossy());
-        ErrorReport::new(code, message, "sendgate")
-            .set_detail(format!("{what} The gate reads it by an index, below the planner."))
-            .set_hint("Put the table that the extension made back in its place, as it was.")
-            .report(PgLogLevel::ERROR);
-    }
-    true
-}
-
-/// Whether tables inherit from this one.
-unsafe fn has_heirs(table: pg_sys::Oid) -> bool {
-    const UNLOCKED: pg_sys::LOCKMODE = pg_sys::NoLock as pg_sys::LOCKMODE;
-    unsafe { !calling(|| raw::find_inheritance_children(table, UNLOCKED)).is_null() }
 }
 
 /// Runs reads of these on a snapshot that is taken now (at READ COMMITTED) and sees what this
@@ -384,6 +352,11 @@ fn on<T>(snapshot: unsafe extern "C-unwind" fn() -> pg_sys::Snapshot, reads: imp
         pg_sys::PopActiveSnapshot();
         answer
     }
+}
+
+/// How long the values of a column are.
+fn length(table: pg_sys::Oid, attribute: pg_sys::AttrNumber) -> i16 {
+    unsafe { pg_sys::get_typlen(pg_sys::get_atttype(table, attribute)) }
 }
 
 fn attribute(table: pg_sys::Oid, name: &CStr) -> pg_sys::AttrNumber {

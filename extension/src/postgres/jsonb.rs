@@ -2,8 +2,9 @@
 
 use crate::postgres::function::Args;
 use crate::postgres::param::{IntoParam, Param};
+use crate::postgres::row::{VARIABLE, Value};
 use pgrx::{FromDatum, pg_sys};
-use serde_json::Value;
+use serde_json::Value as Json;
 use std::ffi::{CStr, CString};
 
 /// A value as PostgreSQL stores it, fetched and unpacked. Lives apart from PostgreSQL's memory, so a row of it
@@ -27,6 +28,10 @@ impl FromDatum for Jsonb {
             Some(value)
         }
     }
+}
+
+impl Value for Jsonb {
+    const LENGTH: i16 = VARIABLE;
 }
 
 impl IntoParam for &Jsonb {
@@ -53,7 +58,7 @@ impl Jsonb {
     }
 
     /// What it says. None for one that is nested deeper than any of ours: PostgreSQL's limit is higher than the parser's.
-    pub fn parsed(&self) -> Option<Value> {
+    pub fn parsed(&self) -> Option<Json> {
         self.as_text(|text| serde_json::from_slice(text).ok())
     }
 

@@ -2,8 +2,9 @@
 
 use crate::postgres::ids::Id;
 use crate::postgres::param::Param;
-use pgrx::datum::Uuid;
-use pgrx::{FromDatum, pg_sys};
+use pgrx::datum::{Interval, JsonB, Uuid};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{FromDatum, PgLogLevel, PgSqlErrorCode, pg_sys};
 use sendgate_decision::clock::{Day, Instant};
 
 /// Most columns of one row.
@@ -13,31 +14,64 @@ pub(super) const COLUMNS_MAX: usize = 80;
 #[derive(Clone, Copy, Debug)]
 pub struct Place(pub(super) pg_sys::ItemPointerData);
 
+/// A value that is read from a column. A table's owner may have given the column another type, and to read a number where
+/// a text is wanted would end the server.
+pub trait Value: FromDatum {
+    /// How many bytes it has in a row, as in `pg_type.typlen`.
+    const LENGTH: i16;
+}
+
+/// Of values whose length is written before them.
+pub(super) const VARIABLE: i16 = -1;
+
+macro_rules! values {
+    ($($kind:ty: $length:expr),+) => { $(impl Value for $kind { const LENGTH: i16 = $length; })+ };
+}
+
+values!(bool: 1, i16: 2, i32: 4, pg_sys::Oid: 4, i64: 8, f64: 8, Uuid: 16, Interval: 16);
+values!(String: VARIABLE, &str: VARIABLE, &[u8]: VARIABLE, JsonB: VARIABLE);
+
+/// The length of a column's values.
+pub(super) unsafe fn length_of(columns: pg_sys::TupleDesc, index: usize) -> i16 {
+    #[cfg(feature = "pg18")]
+    return unsafe { (*(*columns).compact_attrs.as_ptr().add(index)).attlen };
+    #[cfg(not(feature = "pg18"))]
+    return unsafe { (*(*columns).attrs.as_ptr().add(index)).attlen };
+}
+
 /// A row, read column by column in the order of the statement's list.
 pub struct Row {
     // In place rather than on the heap: a row is read at once, and every decision reads some.
     values: [pg_sys::Datum; COLUMNS_MAX],
     nulls: [bool; COLUMNS_MAX],
+    lengths: [i16; COLUMNS_MAX],
     columns: usize,
     next: usize,
 }
 
 impl Row {
-    /// A row of this many columns, which `fill` puts in.
-    pub fn filled(columns: usize, fill: impl FnOnce(&mut [pg_sys::Datum], &mut [bool])) -> Row {
+    /// A row of this many columns: `fill` puts in their values, which of them are NULL, and their lengths.
+    pub(super) fn filled(
+        columns: usize,
+        fill: impl FnOnce(&mut [pg_sys::Datum], &mut [bool], &mut [i16]),
+    ) -> Row {
         assert!(columns <= COLUMNS_MAX, "a row of {columns} columns");
         let mut row = Row {
             values: [pg_sys::Datum::null(); COLUMNS_MAX],
             nulls: [true; COLUMNS_MAX],
+            lengths: [0; COLUMNS_MAX],
             columns,
             next: 0,
         };
-        fill(&mut row.values[..columns], &mut row.nulls[..columns]);
+        fill(&mut row.values[..columns], &mut row.nulls[..columns], &mut row.lengths[..columns]);
         row
     }
 
-    fn take<T: FromDatum>(&mut self) -> Option<T> {
+    fn take<T: Value>(&mut self) -> Option<T> {
         let i = self.next();
+        if self.lengths[i] != T::LENGTH {
+            refuse(i);
+        }
         unsafe { T::from_datum(self.values[i], self.nulls[i]) }
     }
 
@@ -53,13 +87,13 @@ impl Row {
     }
 
     /// A column that cannot be NULL.
-    pub fn value<T: FromDatum>(&mut self) -> T {
+    pub fn value<T: Value>(&mut self) -> T {
         let column = self.next + 1;
         self.take().unwrap_or_else(|| panic!("column {column} is null"))
     }
 
     /// A column that may be NULL.
-    pub fn nullable<T: FromDatum>(&mut self) -> Option<T> {
+    pub fn nullable<T: Value>(&mut self) -> Option<T> {
         self.take()
     }
 
@@ -92,8 +126,7 @@ impl Row {
 
     /// A day as its number, or NULL.
     pub fn nullable_day(&mut self) -> Option<i32> {
-        let i = self.next();
-        (!self.nulls[i]).then(|| self.values[i].value() as i32)
+        self.take::<i32>()
     }
 
     /// A UUID or NULL.
@@ -111,7 +144,7 @@ impl Row {
     /// to fetch or unpack it.
     fn short_text<'a>(&mut self) -> Option<&'a str> {
         let i = self.next;
-        if i >= self.columns || self.nulls[i] {
+        if i >= self.columns || self.nulls[i] || self.lengths[i] != VARIABLE {
             return None;
         }
         let bytes = unsafe {
@@ -127,4 +160,16 @@ impl Row {
         self.next += 1;
         Some(text)
     }
+}
+
+/// Of a table whose owner changed a column's type.
+#[cold]
+fn refuse(column: usize) -> ! {
+    let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+    let message = format!("column {} of a row of sendgate's is of another type", column + 1);
+    ErrorReport::new(code, message, "sendgate")
+        .set_detail("A column of a table of the schema sendgate does not have the type that the extension gave it. Nothing was changed.")
+        .set_hint("Compare the tables with those of a database in which the extension was created anew, and give the column its type back.")
+        .report(PgLogLevel::ERROR);
+    unreachable!("an ERROR does not return")
 }

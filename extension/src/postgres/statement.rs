@@ -6,12 +6,13 @@
 use crate::postgres::caught::{calling, told};
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::gucs;
+use crate::postgres::list::cells;
 use crate::postgres::lock_timeout::Lent;
 use crate::postgres::param::Param;
 use crate::postgres::planner::{self, Planning, Reads};
 use crate::postgres::raw;
 use crate::postgres::rewritten;
-use crate::postgres::row::Row;
+use crate::postgres::row::{Row, length_of};
 use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
@@ -58,8 +59,26 @@ impl Statement {
         self.plan.get().is_null() || unsafe { pg_sys::SPI_plan_is_valid(self.plan.get()) }
     }
 
+    /// A rule that does nothing instead leaves a plan without a query, and so without a table whose changes would end
+    /// it: PostgreSQL keeps it when the rule is gone.
+    fn forget_one_for_nothing(&self) {
+        let plan = self.plan.get();
+        let is_for_nothing =
+            |source: *mut pg_sys::CachedPlanSource| unsafe { (*source).query_list.is_null() };
+        unsafe {
+            if !plan.is_null()
+                && cells(pg_sys::SPI_plan_get_plan_sources(plan))
+                    .any(|cell| is_for_nothing(cell.ptr_value.cast()))
+            {
+                pg_sys::SPI_freeplan(plan);
+                self.plan.set(std::ptr::null_mut());
+            }
+        }
+    }
+
     /// The plan, made on first use. Generic from the start: the parameters never change its shape.
     fn plan(&self) -> pg_sys::SPIPlanPtr {
+        self.forget_one_for_nothing();
         if self.plan.get().is_null() {
             let sql = CString::new(self.sql.as_bytes()).unwrap_or_default();
             unsafe {
@@ -295,7 +314,10 @@ impl Rows<'_> {
         unsafe {
             let descriptor = (*self.table).tupdesc;
             let tuple = *(*self.table).vals.add(index);
-            Some(Row::filled((*descriptor).natts as usize, |values, nulls| {
+            Some(Row::filled((*descriptor).natts as usize, |values, nulls, lengths| {
+                for (i, length) in lengths.iter_mut().enumerate() {
+                    *length = length_of(descriptor, i);
+                }
                 pg_sys::heap_deform_tuple(tuple, descriptor, values.as_mut_ptr(), nulls.as_mut_ptr());
             }))
         }

@@ -15,8 +15,8 @@ mod target;
 
 use crate::postgres::catalog;
 use crate::postgres::caught::calling;
-use crate::postgres::index_scan::is_plain;
 use crate::postgres::param::Param;
+use crate::postgres::plain_table::is_plain;
 use crate::postgres::raw;
 use crate::postgres::rewritten;
 use crate::postgres::row::Place;
@@ -45,11 +45,14 @@ pub enum Command {
     UpdateOrDelete,
 }
 
+/// A column by its name, and its type or that of its domain.
+pub type Column = (&'static str, pg_sys::Oid);
+
 /// Columns of a table of the schema `sendgate` that are written.
 pub struct Table {
     name: &'static CStr,
     command: Command,
-    columns: &'static [&'static str],
+    columns: &'static [Column],
     /// The CHECKs that the extension gives the table.
     checks: &'static [&'static CStr],
     /// Triggers of the extension's whose rules the caller keeps.
@@ -68,8 +71,10 @@ struct Found {
     /// The transaction that changed the table last.
     changed_by: pg_sys::TransactionId,
     attributes: Vec<pg_sys::AttrNumber>,
-    /// Whether the table has columns of a DBA's, once that was asked.
-    has_others: OnceCell<bool>,
+    /// Whether each has its type.
+    has_types: bool,
+    /// Its columns that are not written, once that was asked.
+    others: OnceCell<Others>,
     /// Its CHECKs, once they were needed; none of a table with a DBA's own.
     checks: OnceCell<Option<Checks>>,
 }
@@ -78,7 +83,7 @@ impl Table {
     /// For new rows. These are all columns, also those that stay NULL, and the CHECKs that the extension gives the table.
     pub const fn inserted(
         name: &'static CStr,
-        columns: &'static [&'static str],
+        columns: &'static [Column],
         checks: &'static [&'static CStr],
     ) -> Table {
         Table { name, command: Command::Insert, columns, checks, kept: &[], found: RefCell::new(None) }
@@ -87,14 +92,14 @@ impl Table {
     /// The same for rows that are there.
     pub const fn changed(
         name: &'static CStr,
-        columns: &'static [&'static str],
+        columns: &'static [Column],
         checks: &'static [&'static CStr],
     ) -> Table {
         Table { name, command: Command::Update, columns, checks, kept: &[], found: RefCell::new(None) }
     }
 
     /// The same for rows that may be deleted.
-    pub const fn changed_or_deleted(name: &'static CStr, columns: &'static [&'static str]) -> Table {
+    pub const fn changed_or_deleted(name: &'static CStr, columns: &'static [Column]) -> Table {
         let (command, checks) = (Command::UpdateOrDelete, &[]);
         Table { name, command, columns, checks, kept: &[], found: RefCell::new(None) }
     }
@@ -131,7 +136,8 @@ impl Table {
         let checks = found.checks.get_or_init(|| unsafe { Checks::of(table, self.checks) });
         let ready = checks.as_ref().map_or(std::ptr::null_mut(), Checks::ready);
         let is_insert = self.command == Command::Insert;
-        let target = unsafe { Target::open(table, &found.attributes, ready, is_insert) };
+        let dropped = found.others(table).dropped.clone();
+        let target = unsafe { Target::open(table, (&found.attributes, dropped), ready, is_insert) };
         Some(Writing { found, target })
     }
 
@@ -162,20 +168,25 @@ impl Table {
                 break table;
             }
         };
-        let attribute = |name: &&str| {
+        let attribute = |(name, _): &Column| {
             let name = CString::new(*name).unwrap_or_default();
             let number = unsafe { pg_sys::get_attnum(table, name.as_ptr()) };
             assert!(number > 0, "the column {} is missing", name.to_string_lossy());
             number
         };
         let attributes: Vec<pg_sys::AttrNumber> = self.columns.iter().map(attribute).collect();
+        let has_type = |((_, kind), attribute): (&Column, &pg_sys::AttrNumber)| unsafe {
+            pg_sys::getBaseType(pg_sys::get_atttype(table, *attribute)) == *kind
+        };
+        let has_types = self.columns.iter().zip(&attributes).all(has_type);
         let changed_by = rewritten::changed_by(table);
         let found = Rc::new(Found {
             generation,
             table,
             changed_by,
             attributes,
-            has_others: OnceCell::new(),
+            has_types,
+            others: OnceCell::new(),
             checks: OnceCell::new(),
         });
         self.found.replace(Some(Rc::clone(&found)));
@@ -189,14 +200,14 @@ impl Table {
             let columns = (*table).rd_att;
             // A library that wants to be asked, or hears of what is written, by the statement.
             let hook = pg_sys::ExecutorCheckPerms_hook;
-            if hook.is_some() || (*(*table).rd_rel).relhasrules {
+            if hook.is_some() || (*(*table).rd_rel).relhasrules || !found.has_types {
                 return false;
             }
             // A partition has a constraint of its own beside its CHECKs.
             if (*(*table).rd_rel).relispartition {
                 return false;
             }
-            if is_insert && *found.has_others.get_or_init(|| has_others(table, &found.attributes)) {
+            if is_insert && found.others(table).are_there {
                 return false;
             }
             let rules = (*columns).constr.as_ref();
@@ -213,14 +224,29 @@ impl Table {
     }
 }
 
-/// Whether the table has columns beside these; those that were dropped are none.
-unsafe fn has_others(table: pg_sys::Relation, attributes: &[pg_sys::AttrNumber]) -> bool {
+/// Columns of a table beside those that are written.
+struct Others {
+    are_there: bool,
+    /// Those that were dropped, which are none any more.
+    dropped: Vec<pg_sys::AttrNumber>,
+}
+
+impl Found {
+    fn others(&self, table: pg_sys::Relation) -> &Others {
+        self.others.get_or_init(|| unsafe { others(table, &self.attributes) })
+    }
+}
+
+unsafe fn others(table: pg_sys::Relation, attributes: &[pg_sys::AttrNumber]) -> Others {
     const DROPPED: &[u8] = b"........pg.dropped.";
-    let (table, mut all) = unsafe { ((*table).rd_id, 1..=(*(*table).rd_att).natts as pg_sys::AttrNumber) };
-    all.any(|attribute| {
-        let name = unsafe { CStr::from_ptr(pg_sys::get_attname(table, attribute, false)) };
-        !attributes.contains(&attribute) && !name.to_bytes().starts_with(DROPPED)
-    })
+    let (table, all) = unsafe { ((*table).rd_id, 1..=(*(*table).rd_att).natts as pg_sys::AttrNumber) };
+    let is_dropped = |attribute: &pg_sys::AttrNumber| {
+        let name = unsafe { CStr::from_ptr(pg_sys::get_attname(table, *attribute, false)) };
+        name.to_bytes().starts_with(DROPPED)
+    };
+    let (dropped, others): (Vec<_>, Vec<_>) =
+        all.filter(|attribute| !attributes.contains(attribute)).partition(is_dropped);
+    Others { are_there: !others.is_empty(), dropped }
 }
 
 /// Whether a trigger may fire for such a write of these columns.
@@ -259,7 +285,8 @@ impl Writing {
         }
     }
 
-    /// Reads the row that lies at this place; `false` where it cannot be seen.
+    /// Reads the row that lies at this place; `false` where it cannot be seen. No other row can lie there by now: the
+    /// snapshot of the statement that called us keeps every row that was seen since.
     pub fn read(&mut self, place: Place) -> bool {
         unsafe { self.target.read(place) }
     }

@@ -13,6 +13,8 @@ const INTEGER_FAMILY: pg_sys::Oid = pg_sys::Oid::from_u32(1976);
 /// A column of a key.
 pub struct KeyColumn {
     pub(super) name: &'static CStr,
+    /// Its type, or that of its domain: orders compare values of several types.
+    kind: pg_sys::Oid,
     /// The function that compares it.
     pub(super) compare: u32,
     /// What that function has to say about the rows that are looked for.
@@ -24,28 +26,32 @@ pub struct KeyColumn {
     descending: bool,
 }
 
-const fn column(name: &'static CStr, compare: u32, order: (pg_sys::Oid, pg_sys::Oid)) -> KeyColumn {
-    KeyColumn { name, compare, strategy: pg_sys::BTEqualStrategyNumber, order, descending: false }
+const fn column(
+    (name, kind): (&'static CStr, pg_sys::Oid),
+    compare: u32,
+    order: (pg_sys::Oid, pg_sys::Oid),
+) -> KeyColumn {
+    KeyColumn { name, kind, compare, strategy: pg_sys::BTEqualStrategyNumber, order, descending: false }
 }
 
 /// A column of text in a key.
 pub const fn text(name: &'static CStr) -> KeyColumn {
-    column(name, pg_sys::F_TEXTEQ, (pg_sys::TEXT_BTREE_FAM_OID, pg_sys::C_COLLATION_OID))
+    column((name, pg_sys::TEXTOID), pg_sys::F_TEXTEQ, (pg_sys::TEXT_BTREE_FAM_OID, pg_sys::C_COLLATION_OID))
 }
 
 /// A column of UUIDs in a key.
 pub const fn uuid(name: &'static CStr) -> KeyColumn {
-    column(name, pg_sys::F_UUID_EQ, (UUID_FAMILY, pg_sys::InvalidOid))
+    column((name, pg_sys::UUIDOID), pg_sys::F_UUID_EQ, (UUID_FAMILY, pg_sys::InvalidOid))
 }
 
 /// A column of days in a key.
 pub const fn date(name: &'static CStr) -> KeyColumn {
-    column(name, pg_sys::F_DATE_EQ, (DATETIME_FAMILY, pg_sys::InvalidOid))
+    column((name, pg_sys::DATEOID), pg_sys::F_DATE_EQ, (DATETIME_FAMILY, pg_sys::InvalidOid))
 }
 
 /// A column of instants in a key.
 pub const fn instant(name: &'static CStr) -> KeyColumn {
-    column(name, pg_sys::F_TIMESTAMPTZ_EQ, (DATETIME_FAMILY, pg_sys::InvalidOid))
+    column((name, pg_sys::TIMESTAMPTZOID), pg_sys::F_TIMESTAMPTZ_EQ, (DATETIME_FAMILY, pg_sys::InvalidOid))
 }
 
 /// The same column with the instants from the key's on, as the last of a key.
@@ -62,7 +68,7 @@ pub const fn instant_after(name: &'static CStr) -> KeyColumn {
 
 /// A column of small integers in a key.
 pub const fn int2(name: &'static CStr) -> KeyColumn {
-    column(name, pg_sys::F_INT2EQ, (INTEGER_FAMILY, pg_sys::InvalidOid))
+    column((name, pg_sys::INT2OID), pg_sys::F_INT2EQ, (INTEGER_FAMILY, pg_sys::InvalidOid))
 }
 
 /// The same, the largest first in its index.
@@ -109,6 +115,9 @@ pub(super) unsafe fn index_on(
                     pg_sys::TransactionIdPrecedes(made_by, pg_sys::TransactionXmin)
                 })
                 && columns.starts_with(attributes)
+                && key.iter().zip(attributes).all(|(column, &attribute)| {
+                    pg_sys::getBaseType(pg_sys::get_atttype(table, attribute)) == column.kind
+                })
                 && key.iter().enumerate().all(|(i, column)| {
                     let descending = *(*index).rd_indoption.add(i) & pg_sys::INDOPTION_DESC as i16 != 0;
                     (*(*index).rd_opfamily.add(i), *(*index).rd_indcollation.add(i)) == column.order

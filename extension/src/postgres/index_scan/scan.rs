@@ -25,6 +25,8 @@ pub(super) struct Found {
     /// The key's columns in the table.
     pub key_attributes: [pg_sys::AttrNumber; KEY_COLUMNS_MAX],
     pub attributes: Vec<pg_sys::AttrNumber>,
+    /// Of each of them, how long its values are.
+    pub lengths: Vec<i16>,
     /// As far as a row has to be taken apart.
     pub last_attribute: pg_sys::AttrNumber,
 }
@@ -155,7 +157,8 @@ impl Scan {
     /// The row where the walk stands. Its texts lie in the page and are gone with the next step.
     pub fn row(&self) -> Row {
         let (slot, last) = (self.slot, self.found.last_attribute);
-        Row::filled(self.found.attributes.len(), |values, nulls| unsafe {
+        Row::filled(self.found.attributes.len(), |values, nulls, lengths| unsafe {
+            lengths.copy_from_slice(&self.found.lengths);
             debug_assert!((*slot).tts_nvalid >= last);
             for (i, &attribute) in self.found.attributes.iter().enumerate() {
                 if attribute < 0 {

@@ -22,6 +22,8 @@ pub(super) struct Target {
     old: *mut pg_sys::TupleTableSlot,
     /// The row as it is going to be.
     new: Vec<*mut pg_sys::TupleTableSlot>,
+    /// Columns that were dropped.
+    dropped: Vec<pg_sys::AttrNumber>,
     command: pg_sys::CommandId,
     /// Whether its indexes are open: most updates enter no row in any.
     has_indexes: bool,
@@ -31,7 +33,7 @@ impl Target {
     /// On the active snapshot; the table is locked.
     pub unsafe fn open(
         table: pg_sys::Relation,
-        columns: &[pg_sys::AttrNumber],
+        (columns, dropped): (&[pg_sys::AttrNumber], Vec<pg_sys::AttrNumber>),
         checks: *mut *mut pg_sys::ExprState,
         is_insert: bool,
     ) -> Target {
@@ -76,7 +78,7 @@ impl Target {
                 raw::switch_to(before);
                 (state, row, info, old, new)
             });
-            Target { table, state, row, info, old, new: vec![new], command, has_indexes: false }
+            Target { table, state, row, info, old, new: vec![new], dropped, command, has_indexes: false }
         }
     }
 
@@ -211,6 +213,9 @@ impl Target {
             });
             std::ptr::copy_nonoverlapping((*old).tts_values, (*new).tts_values, columns as usize);
             std::ptr::copy_nonoverlapping((*old).tts_isnull, (*new).tts_isnull, columns as usize);
+            for attribute in &self.dropped {
+                put(new, *attribute, None);
+            }
         }
     }
 
@@ -316,6 +321,8 @@ unsafe fn empty_row(table: pg_sys::Relation) -> *mut pg_sys::TupleTableSlot {
         let columns = (*table).rd_att;
         let slot = raw::MakeSingleTupleTableSlot(columns, &raw const pg_sys::TTSOpsVirtual);
         std::slice::from_raw_parts_mut((*slot).tts_isnull, (*columns).natts as usize).fill(true);
+        // A CHECK may ask for it before the row lies anywhere.
+        (*slot).tts_tableOid = (*table).rd_id;
         slot
     }
 }

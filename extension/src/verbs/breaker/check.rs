@@ -73,11 +73,11 @@ fn spare(prospect: &str, answer: Consulted) -> Result<Consulted> {
 
 fn is_closed(account: &str) -> Result<bool> {
     let closed = |row: &mut Row| {
-        let is_unstamped =
-            row.one_of(BreakerMode::parse) != BreakerMode::Open && row.nullable_instant().is_none();
-        // One after the other: a column that is not read is not there for the next.
-        let left = row.nullable::<i32>().unwrap_or(0);
-        is_unstamped && (left > 0 || row.nullable::<i32>().is_none())
+        // Each on its own: a column that is not read is read as the next one.
+        let mode = row.one_of(BreakerMode::parse);
+        let stamp = row.nullable_instant();
+        let (left, base) = (row.nullable::<i32>(), row.nullable::<i32>());
+        mode != BreakerMode::Open && stamp.is_none() && (left.unwrap_or(0) > 0 || base.is_none())
     };
     index_scan::now(&[&BREAKER], || Ok(BREAKER.one(params![account], closed).unwrap_or(false)))
 }

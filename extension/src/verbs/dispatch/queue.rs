@@ -18,7 +18,7 @@ static OF_PAIR: Lookup = Lookup::new(
     "ticket_id, due_at, ctid",
 );
 
-static QUEUE: Table = Table::changed_or_deleted(c"dispatch_queue", &["due_at"]);
+static QUEUE: Table = Table::changed_or_deleted(c"dispatch_queue", &[("due_at", pg_sys::TIMESTAMPTZOID)]);
 
 const DUE_AT: usize = 0;
 

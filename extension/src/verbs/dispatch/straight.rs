@@ -7,38 +7,46 @@ use crate::tables::accounts::held::Held;
 use crate::tables::accounts::straight::{self, Change};
 use crate::verbs::dispatch::batch::{Batch, outcome_of};
 use crate::verbs::dispatch::plan::{Plan, Slot};
+use pgrx::pg_sys::{BOOLOID, DATEOID, INT2OID, INT4OID, TEXTOID, TIMESTAMPTZOID, UUIDOID};
 use sendgate_decision::names::Reason;
 
 static JOURNAL: Table = Table::inserted(
     c"send_operations",
     &[
-        "operation_id",
-        "reserved_at",
-        "expires_at",
-        "counted_on",
-        "account_id",
-        "prospect_id",
-        "action",
-        "campaign_id",
-        "attempt",
-        "step",
-        "awaited",
-        "beyond_credits",
-        "state",
-        "origin",
-        "settled_at",
-        "outcome",
-        "http_status",
-        "error_type",
-        "error",
-        "unknown_since",
+        ("operation_id", UUIDOID),
+        ("reserved_at", TIMESTAMPTZOID),
+        ("expires_at", TIMESTAMPTZOID),
+        ("counted_on", DATEOID),
+        ("account_id", TEXTOID),
+        ("prospect_id", TEXTOID),
+        ("action", TEXTOID),
+        ("campaign_id", TEXTOID),
+        ("attempt", INT2OID),
+        ("step", INT2OID),
+        ("awaited", BOOLOID),
+        ("beyond_credits", BOOLOID),
+        ("state", TEXTOID),
+        ("origin", TEXTOID),
+        ("settled_at", TIMESTAMPTZOID),
+        ("outcome", TEXTOID),
+        ("http_status", INT4OID),
+        ("error_type", TEXTOID),
+        ("error", TEXTOID),
+        ("unknown_since", TIMESTAMPTZOID),
     ],
     &[c"send_operations_sound_check"],
 );
 
 static WORK: Table = Table::changed(
     c"enrollments",
-    &["state", "next_dispatch_at", "attempts", "reason", "operation_id", "changed_at"],
+    &[
+        ("state", TEXTOID),
+        ("next_dispatch_at", TIMESTAMPTZOID),
+        ("attempts", INT4OID),
+        ("reason", TEXTOID),
+        ("operation_id", UUIDOID),
+        ("changed_at", TIMESTAMPTZOID),
+    ],
     &[c"enrollments_sending_check", c"enrollments_waiting_check"],
 );
 
