@@ -83,7 +83,7 @@ DECLARE
 BEGIN
     FOR role_name, description IN
         VALUES
-            ('sendgate_owner', 'Owns everything in the schema sendgate; its functions act with the rights of this role. Nobody logs in as it, and it has no members.'),
+            ('sendgate_owner', 'Owns everything in the schema sendgate; its functions act with the rights of this role. It cannot log in and has no members. What the functions read and write below SQL does not ask for its rights.'),
             ('sendgate_sender', 'For applications that send: they take and settle slots one by one or in batches, put in and cancel campaign work, consult the breaker; and read no table.'),
             ('sendgate_reader', 'For support and dashboards: reads the views and the logs of the schema sendgate, and changes nothing.'),
             ('sendgate_operator', 'For people who run accounts: reads what a reader reads and the admin log, and may call every function that changes accounts, caps, rules and breakers, or pauses and moves campaign work. Each call is logged with its session user.'),

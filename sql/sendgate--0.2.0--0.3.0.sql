@@ -12,6 +12,17 @@ LOCK TABLE sendgate.accounts IN ACCESS EXCLUSIVE MODE;
 ALTER TABLE sendgate.accounts SET (fillfactor = 70);
 
 -- What these are has not changed: their comments say it in plainer words.
+DO $role$
+BEGIN
+    -- Roles are shared by all databases, so it is written only where it differs.
+    IF pg_catalog.shobj_description('sendgate_owner'::pg_catalog.regrole::pg_catalog.oid, 'pg_authid') IS DISTINCT FROM
+        'Owns everything in the schema sendgate; its functions act with the rights of this role. It cannot log in and has no members. What the functions read and write below SQL does not ask for its rights.'
+    THEN
+        COMMENT ON ROLE sendgate_owner IS
+        'Owns everything in the schema sendgate; its functions act with the rights of this role. It cannot log in and has no members. What the functions read and write below SQL does not ask for its rights.';
+    END IF;
+END
+$role$;
 COMMENT ON FUNCTION sendgate.repair_day(text, text) IS
 'Brings a row whose day or week ran ahead of the clock back to today, counted again from the journal, makes work due that was postponed while it was ahead, and resolves its alert. Logged. Errors: SG001, SG002, SG101, SG209 the row is not ahead, SG301.';
 COMMENT ON COLUMN sendgate.send_operations.state IS

@@ -291,7 +291,8 @@ fn finish(spi: &Spi, batch: &Batch, done: &Done, more: bool) {
     let Watch { under, passed_over, whole } = batch.quarantine;
     let passed_over = passed_over + done.passed_over;
     let whole = under.filter(|_| !more && passed_over == 0).or(whole);
-    spi.run(&ADVANCE, params![name, batch.started_at, finished_at, day, account, under, passed_over, whole]);
+    spi.run(&ADVANCE, params![name, batch.started_at, finished_at, day, account, under, passed_over, whole])
+        .must_be(1, "jobs");
     if !more && stale(spi, batch.now).is_none() {
         alerts::resolve(spi, About::Jobs, STALE_ALERT, batch.now);
     }
@@ -328,7 +329,8 @@ fn insert_run(
             &actor::name(),
             error
         ],
-    );
+    )
+    .must_be(1, "reconcile_runs");
 }
 
 /// Whether the job is to be run now by the caller; if so, leaves the heartbeat of a run that has

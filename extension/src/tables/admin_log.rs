@@ -61,5 +61,6 @@ fn write_of(
             note,
             operation
         ],
-    );
+    )
+    .must_be(1, "admin_log");
 }

@@ -114,7 +114,8 @@ pub fn write(spi: &Spi, action: &str, line: &BreakerLine<'_>, now: Instant) {
             line.cause.http_status,
             line.cause.error_type
         ],
-    );
+    )
+    .must_be(1, "breaker_log");
     webhook_outbox::tell(spi, event, &[(line.account.id(), id)], now);
 }
 

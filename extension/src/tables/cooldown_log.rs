@@ -54,7 +54,8 @@ pub fn write(spi: &Spi, account: Held<'_>, changes: &[CooldownChange], why: Why<
                 &actor,
                 why.note
             ],
-        );
+        )
+        .must_be(1, "cooldown_log");
         if change.until.is_some() {
             webhook_outbox::tell(spi, Event::CooldownSet, &[(account.id(), id)], now);
         }

@@ -40,5 +40,6 @@ pub fn last(spi: &Spi, account: Held<'_>) -> Option<Line> {
 /// Writes a line.
 pub fn write(spi: &Spi, account: Held<'_>, told: Observation, note: Option<&str>, now: Instant) {
     let (balance, observed_at) = (told.balance, told.observed_at);
-    spi.run(&WRITE, params![ids::fresh(), account.id(), balance, observed_at, now, &actor::name(), note]);
+    spi.run(&WRITE, params![ids::fresh(), account.id(), balance, observed_at, now, &actor::name(), note])
+        .must_be(1, "credit_balances");
 }

@@ -96,6 +96,7 @@ pub fn record(spi: &Spi, actor: &str, now: Instant) -> Result<()> {
 /// `SG301` when another session, which does the same, takes too long.
 pub fn adopt(spi: &Spi, actor: &str, note: Option<&str>, now: Instant) -> Result<()> {
     let here = Database::here();
-    spi.run_waiting(&ADOPT, params![here.system_identifier, here.oid, now, actor, note])?;
+    spi.run_waiting(&ADOPT, params![here.system_identifier, here.oid, now, actor, note])?
+        .must_be(1, "home_database");
     Ok(())
 }

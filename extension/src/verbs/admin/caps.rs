@@ -5,7 +5,7 @@ use crate::postgres::commit;
 use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{Answer, Args, VOID, shown, sql_function};
 use crate::postgres::param::{params, types};
-use crate::postgres::statement::{Spi, Statement};
+use crate::postgres::statement::{Spi, Statement, dropped};
 use crate::tables::accounts;
 use crate::tables::admin_log;
 use crate::tables::config;
@@ -67,6 +67,13 @@ static HOLD_TIER: Statement = Statement::new(
 
 static DROP_TIER_CAP: Statement = Statement::new(
     "DELETE FROM sendgate.tier_overrides t
+     WHERE t.tier OPERATOR(pg_catalog.=) $1 AND t.action OPERATOR(pg_catalog.=) $2",
+    types![text, text],
+);
+
+/// Its line is held, so a DELETE that finds none while this does was kept from it by a trigger.
+static HAS_TIER_CAP: Statement = Statement::new(
+    "SELECT 1 FROM sendgate.tier_overrides t
      WHERE t.tier OPERATOR(pg_catalog.=) $1 AND t.action OPERATOR(pg_catalog.=) $2",
     types![text, text],
 );
@@ -159,7 +166,11 @@ fn drop_tier_cap(args: &Args) -> Answer {
         check_tier(&config::current(spi), tier)?;
         spi.run_waiting(&HOLD_TIER, params![tier])?;
         let before = show_tier_cap(spi, tier, action);
-        if spi.run_waiting(&DROP_TIER_CAP, params![tier, action.name()])?.count() == 0 {
+        let key = params![tier, action.name()];
+        if spi.run_waiting(&DROP_TIER_CAP, key)?.count() == 0 {
+            if spi.run_on_latest_snapshot(&HAS_TIER_CAP, key).count() > 0 {
+                dropped("tier_overrides", 1, 0);
+            }
             return Ok(());
         }
         check_orphans(spi, tier)?;

@@ -7,7 +7,7 @@ use crate::postgres::error::{Code, Error, Result};
 use crate::postgres::function::{Answer, Args, VOID, show_instant, sql_function};
 use crate::postgres::ids::{self, Id};
 use crate::postgres::param::{params, types};
-use crate::postgres::statement::{Spi, Statement};
+use crate::postgres::statement::{Spi, Statement, dropped};
 use crate::tables::admin_log;
 use crate::tables::quarantine;
 use sendgate_decision::clock::Instant;
@@ -63,12 +63,23 @@ impl Switch {
     }
 }
 
+/// How often the switch may be neither put on nor found on.
+const ATTEMPTS_MAX: u8 = 10;
+
 fn pause_all(args: &Args) -> Answer {
     let note = args.note(0)?;
     Spi::connect(|spi| {
         commit::synchronously();
         let actor = actor::name();
-        let paused = spi.run_waiting(&PAUSE, params![clock::now(), &actor, note])?.count() == 1;
+        let pause = || Ok(spi.run_waiting(&PAUSE, params![clock::now(), &actor, note])?.count() == 1);
+        let (mut paused, mut attempts) = (pause()?, 1);
+        // It is on already; or it was until now; or a trigger leaves the row out.
+        while !paused && matches!(Switch::hold(spi)?, Switch::Off) {
+            if attempts == ATTEMPTS_MAX {
+                dropped("pause_switch", 1, 0);
+            }
+            (paused, attempts) = (pause()?, attempts + 1);
+        }
         if paused {
             admin_log::write(spi, "pause_all", None, None, (Value::Null, json!("paused")), note);
         }
@@ -83,7 +94,7 @@ fn quarantine(args: &Args) -> Answer {
         commit::synchronously();
         let before = Switch::hold(spi)?.logged();
         let row = params![clock::now(), &actor::name(), note, ids::fresh()];
-        spi.run_waiting(&QUARANTINE, row)?;
+        spi.run_waiting(&QUARANTINE, row)?.must_be(1, "pause_switch");
         admin_log::write(spi, "quarantine", None, None, (before, json!("quarantined")), note);
         Ok(())
     })?;
@@ -106,7 +117,7 @@ fn resume_all(_args: &Args) -> Answer {
                 }
             }
         }
-        spi.run(&RESUME, &[]);
+        spi.run(&RESUME, &[]).must_be(1, "pause_switch");
         admin_log::write(spi, "resume_all", None, None, (switch.logged(), Value::Null), None);
         Ok(())
     })?;

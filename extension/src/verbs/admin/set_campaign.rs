@@ -7,7 +7,7 @@ use crate::postgres::error::Result;
 use crate::postgres::function::{Answer, Args, VOID, sql_function};
 use crate::postgres::param::{params, types};
 use crate::postgres::row::Row;
-use crate::postgres::statement::{Spi, Statement};
+use crate::postgres::statement::{Spi, Statement, dropped};
 use crate::tables::admin_log;
 use crate::tables::campaigns::{Limits, limit_columns, read_limits};
 use crate::tables::dispatch_queue;
@@ -62,9 +62,14 @@ fn set_campaign(args: &Args) -> Answer {
     VOID
 }
 
+/// How often the first limits of a campaign may be neither written nor found: other sessions set and remove them
+/// meanwhile, or a trigger leaves the row out.
+const ATTEMPTS_MAX: u8 = 10;
+
 fn set(spi: &Spi, campaign: &str, limits: Limits, note: Option<&str>) -> Result<()> {
     commit::synchronously();
     let now = clock::now();
+    let mut attempts = 0;
     let before = loop {
         let held =
             spi.run_waiting(&HOLD, params![campaign])?.first().map(|mut row: Row| read_limits(&mut row));
@@ -88,9 +93,14 @@ fn set(spi: &Spi, campaign: &str, limits: Limits, note: Option<&str>) -> Result<
             Some(_) => spi.run(&UPDATE, values),
             None => spi.run_waiting(&INSERT, values)?,
         };
-        // Another session set the first limits of this campaign meanwhile: go by them.
         if written.count() > 0 {
             break before;
+        }
+        // Another session set the first limits of this campaign meanwhile: go by them. A row that is held is written,
+        // or a trigger leaves it out.
+        attempts += 1;
+        if held.is_some() || attempts == ATTEMPTS_MAX {
+            dropped("campaigns", 1, 0);
         }
     };
     let is_raised = |(new, old): (&Option<i32>, &Option<i32>)| match (new, old) {

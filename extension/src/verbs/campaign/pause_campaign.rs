@@ -5,7 +5,7 @@ use crate::postgres::actor;
 use crate::postgres::clock;
 use crate::postgres::function::{Answer, Args, VOID, sql_function};
 use crate::postgres::param::{params, types};
-use crate::postgres::statement::{Spi, Statement};
+use crate::postgres::statement::{Spi, Statement, dropped};
 use crate::tables::admin_log;
 use crate::tables::dispatch_queue;
 use serde_json::{Value, json};
@@ -19,6 +19,14 @@ static PAUSE: Statement = Statement::new(
     types![text, instant, text],
 );
 
+static IS_PAUSED: Statement = Statement::new(
+    "SELECT 1 FROM sendgate.paused_campaigns p WHERE p.campaign_id OPERATOR(pg_catalog.=) $1",
+    types![text],
+);
+
+/// How often a campaign may be neither paused nor found paused.
+const ATTEMPTS_MAX: u8 = 10;
+
 static RESUME: Statement = Statement::new(
     "DELETE FROM sendgate.paused_campaigns p WHERE p.campaign_id OPERATOR(pg_catalog.=) $1",
     types![text],
@@ -28,7 +36,16 @@ fn pause_campaign(args: &Args) -> Answer {
     let campaign = args.id(0, "campaign_id")?;
     Spi::connect(|spi| {
         let now = clock::now();
-        if spi.run_waiting(&PAUSE, params![campaign, now, &actor::name()])?.count() > 0 {
+        let pause = || Ok(spi.run_waiting(&PAUSE, params![campaign, now, &actor::name()])?.count() > 0);
+        let (mut paused, mut attempts) = (pause()?, 1);
+        // It was paused already; or until now; or a trigger leaves the row out.
+        while !paused && spi.run_on_latest_snapshot(&IS_PAUSED, params![campaign]).count() == 0 {
+            if attempts == ATTEMPTS_MAX {
+                dropped("paused_campaigns", 1, 0);
+            }
+            (paused, attempts) = (pause()?, attempts + 1);
+        }
+        if paused {
             admin_log::write(
                 spi,
                 "pause_campaign",

@@ -334,8 +334,12 @@ impl<'a> Visit<'a> {
         let error = journal::cut(error);
         let (spi, action) = (self.spi, pair.action.name());
         let values = params![account.id(), prospect, campaign, action, &error, now, candidate.step];
-        match attempt(|| Ok(Some(spi.run(&PARK, values).count())))? {
-            Attempt::Kept(_) => self.moved += 1,
+        let park = || {
+            spi.run(&PARK, values).must_be(1, "enrollments");
+            Ok(Some(()))
+        };
+        match attempt(park)? {
+            Attempt::Kept(()) => self.moved += 1,
             Attempt::TakenBack | Attempt::Failed(_) => {
                 let detail =
                     format!("campaign \"{}\", prospect \"{}\": {error}", shown(campaign), shown(prospect));

@@ -31,7 +31,7 @@ fn register_webhook(args: &Args) -> Answer {
     Spi::connect(|spi| {
         let now = clock::now();
         let events = array(Element::Text, events.iter().map(|event| event.name()));
-        spi.run_waiting(&REGISTER, &[params![name][0], events, params![now][0]])?;
+        spi.run_waiting(&REGISTER, &[params![name][0], events, params![now][0]])?.must_be(1, "webhooks");
         spi.run_waiting(&MEND, params![name, now])?;
         Ok(())
     })?;
