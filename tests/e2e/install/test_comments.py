@@ -26,6 +26,9 @@ WITHOUT = {
     "schemas": """
         SELECT n.nspname FROM pg_catalog.pg_namespace n
         WHERE n.nspname = 'sendgate' AND pg_catalog.obj_description(n.oid, 'pg_namespace') IS NULL""",
+    "roles": """
+        SELECT r.rolname FROM pg_catalog.pg_roles r
+        WHERE r.rolname LIKE 'sendgate\\_%' AND pg_catalog.shobj_description(r.oid, 'pg_authid') IS NULL""",
     "settings": """
         SELECT s.name FROM (SELECT sendgate.clock()) loaded
         CROSS JOIN LATERAL (SELECT * FROM pg_catalog.pg_settings WHERE name LIKE 'sendgate.%') s

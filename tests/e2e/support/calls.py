@@ -65,7 +65,7 @@ CALLS: dict[str, Call] = {
     "suppress_prospect": _select("suppress_prospect('p100', 'asked by mail', '2099-01-01')"),
     "unsuppress_prospect": _select(
         "unsuppress_prospect('p60', 'back')",
-        before="INSERT INTO sendgate.suppressions (suppressed_at, prospect_id, actor) VALUES (now(), 'p60', 'x')",
+        before="INSERT INTO sendgate.suppressions (suppressed_at, prospect_id, actor) VALUES ('2026-05-19', 'p60', 'x')",
         after="DELETE FROM sendgate.suppressions",
     ),
     "remove_account": _select("remove_account('leaving', 'asked to leave', 5)"),
@@ -116,7 +116,7 @@ CALLS: dict[str, Call] = {
     "take_notifications": Call("SELECT * FROM sendgate.take_notifications('told')"),
     "settle_notification": _select(
         "settle_notification('told', o.account_id, o.id, 'HTTP 500') FROM sendgate.webhook_outbox o LIMIT 1",
-        before="UPDATE sendgate.webhook_outbox SET attempts = 1, first_tried_at = now() WHERE attempts = 0",
+        before=f"UPDATE sendgate.webhook_outbox SET attempts = 1, first_tried_at = '{NOON}' WHERE attempts = 0",
     ),
     "guard_send": Call("INSERT INTO public.guarded (account_id, prospect_id, campaign_id) VALUES ('a', 'p70', 'k')"),
     "settle_send": Call(f"UPDATE public.guarded SET chat_id = 'chat 8' WHERE operation_id = {_op(8)}"),
@@ -127,6 +127,7 @@ CALLS: dict[str, Call] = {
 }
 # Other ways through the same functions, each with more to write.
 CALLS |= {
+    "remove_account, all at once": _select("remove_account('leaving', 'asked to leave', 100000)"),
     "guard_send, an update": Call("UPDATE public.claimed SET status = 'sending' WHERE prospect_id = 'p71'"),
     "guard_send, an update after a failure": Call(
         "UPDATE public.claimed SET status = 'sending' WHERE prospect_id = 'p72'"

@@ -97,6 +97,27 @@ ALTER TABLE sendgate.enrollments DROP COLUMN is_out;
 SELECT prospect_id FROM sendgate.dispatch(1);
 SELECT state, count(*) FROM sendgate.enrollments WHERE account_id = 'below/columns' GROUP BY state;
 SELECT count(*) FROM sendgate.send_operations WHERE account_id = 'below/columns' AND state = 'reserved' AND origin = 'gate';
+-- What lies in a column that was dropped goes with the next write of its row, as an UPDATE lets it go.
+SELECT sendgate.enqueue('summer', 'dropped', 'below/columns', 'message');
+ALTER TABLE sendgate.enrollments ADD COLUMN wide text;
+UPDATE sendgate.enrollments SET wide = repeat('x', 1000) WHERE prospect_id = 'dropped';
+ALTER TABLE sendgate.enrollments DROP COLUMN wide;
+SELECT pg_column_size(e) > 1000 AS is_wide FROM sendgate.enrollments e WHERE prospect_id = 'dropped';
+SELECT prospect_id FROM sendgate.dispatch(1);
+SELECT pg_column_size(e) > 1000 AS is_wide FROM sendgate.enrollments e WHERE prospect_id = 'dropped';
+-- A CHECK may ask which table a row is of, before it lies there.
+CREATE FUNCTION contract.tell_table(of oid) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE NOTICE 'a row of %', of::regclass;
+    RETURN true;
+END
+$$;
+SELECT sendgate.enqueue('summer', 'checked', 'below/columns', 'message');
+ALTER TABLE sendgate.send_operations ADD CONSTRAINT tells CHECK (contract.tell_table(tableoid)) NOT VALID;
+ALTER TABLE sendgate.enrollments ADD CONSTRAINT tells CHECK (contract.tell_table(tableoid)) NOT VALID;
+SELECT prospect_id FROM sendgate.dispatch(1);
+ALTER TABLE sendgate.send_operations DROP CONSTRAINT tells;
+ALTER TABLE sendgate.enrollments DROP CONSTRAINT tells;
 -- A publication that publishes deletes alone: without an identity no ticket is deleted, which subscribers would miss.
 SELECT sendgate.enqueue('summer', 'p4', 'below/columns', 'message');
 SET client_min_messages = error;
