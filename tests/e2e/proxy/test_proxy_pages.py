@@ -45,7 +45,7 @@ def test_the_set_up_from_bare_servers(env, proxies):
                 env.psql("CALL sendgate.tick()", name)
             said = shell(proxies, as_here(in_the_end), directory, fails=True)
             assert "BAD" not in said.split("\nproxy ")[1], said
-            home = f"p{place('acc-1')}"
+            home = f"p{of_the_page()('acc-1', COUNT)}"
             equal(env.psql("SELECT id FROM sendgate.linkedin_accounts", home), "acc-1", "the account's partition")
             with psycopg.connect(proxies.dsn("app", "app_worker"), autocommit=True) as worker:
                 equal(reserve(worker, "acc-1", "message", "p", operation(1))["proceed"], True, "a worker's call")
@@ -109,6 +109,15 @@ def test_a_pooler_between_proxy_and_partitions(parts):
             equal(count(parts, n, "pause_switch"), 1, f"p{n}")
         actors = operator.execute("SELECT DISTINCT actor FROM sendgate.pause_switch").fetchall()
         equal(actors, [("oda",)], "who paused, by its own name")
+
+
+def of_the_page():
+    """The function that an application without a proxy has, as the page writes it; it names the same places."""
+    names: dict = {}
+    exec(re.search(r"```python\n(.*?)```", text_of("Without a proxy"), re.DOTALL)[1], names)
+    for account in ("acc-1", "ümlaut", "x" * 128, ""):
+        equal(names["place"](account, COUNT), place(account), f"the place of {account!r}")
+    return names["place"]
 
 
 def text_of(section: str) -> str:
