@@ -3,7 +3,7 @@
 //! so a walk steps over a few and then jumps; the more often steps were enough, the more of them it tries.
 
 /// Steps at first.
-const STEPS: u32 = 4;
+const STEPS: u32 = 2;
 /// Steps where they were enough all the time: about what a jump costs.
 const STEPS_MAX: u32 = 16;
 
