@@ -38,30 +38,26 @@ def others_go_on(proxy, accounts: list[str], but: int) -> None:
 
 
 def test_a_slow_partition_delays_its_accounts_alone(parts):
-    name, other = (parts.proxy() for _ in range(2))
+    """A caller's statement_timeout on the proxy ends its call on both sides, also where the partition has ended it already."""
+    name = parts.proxy()
     proxy = parts.connect(name)
     accounts = provisioned(parts, proxy)
-    sent = "SELECT messages_sent_today FROM sendgate.linkedin_accounts WHERE id = %s"
-    # As its administrator limits the calls of proxies: docs/scaling.md.
-    parts.env.psql(f"ALTER ROLE {PROXY_USER} SET statement_timeout = '400ms'")
     holder = parts.env.connect(parts.names[1], autocommit=False)
     holder.execute("SELECT FROM sendgate.accounts WHERE id = %s FOR UPDATE", (accounts[1],))
-    fresh = parts.connect(other)
-    with ThreadPoolExecutor(1) as pool:
-        waits = pool.submit(refused, fresh, RESERVE, accounts[1], operation(1))
-        others_go_on(proxy, accounts, 1)
-        equal(waits.result().sqlstate, "57014", "the partition ends the call")
-    # A caller's own limit ends it too, on both sides.
+    for limit_there in ("0", "300ms"):
+        parts.env.psql(f"ALTER ROLE {PROXY_USER} SET statement_timeout = '{limit_there}'")
+        impatient = parts.connect(name, options="-c statement_timeout=1000")
+        with ThreadPoolExecutor(1) as pool:
+            waits = pool.submit(refused, impatient, RESERVE, accounts[1], operation(1))
+            others_go_on(proxy, accounts, 1)
+            equal(waits.result().sqlstate, "57014", "the call of the account that is held")
+        wait_for(lambda: not value(parts.direct(1), WAITING, PROXY_USER), "the partition to hear of it")
     parts.env.psql(f"ALTER ROLE {PROXY_USER} RESET statement_timeout")
-    impatient = parts.connect(name, options="-c statement_timeout=400")
-    equal(refused(impatient, RESERVE, accounts[1], operation(1)).sqlstate, "57014", "the proxy ends the call")
-    wait_for(
-        lambda: not value(parts.direct(1), WAITING.replace("%s", f"'{PROXY_USER}'")), "the partition to hear of it"
-    )
     holder.rollback()
     # The same id again: one slot, whatever became of the calls.
     for _ in range(2):
         equal(reserve(proxy, accounts[1], "message", "p", operation(1))["proceed"], True, "again")
+    sent = "SELECT messages_sent_today FROM sendgate.linkedin_accounts WHERE id = %s"
     equal(value(parts.direct(1), sent, accounts[1]), 1, "slots")
 
 
