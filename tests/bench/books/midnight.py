@@ -8,7 +8,7 @@ from bench.page import Table as Rows
 from harness.progress import progress
 
 from .daemon import Daemon
-from .data import NO_DAYS, days_counted
+from .data import ACTIONS, NO_DAYS, days_counted
 from .planted import same
 from .report import Table
 from .server import DAY, NOON, Server, percentiles
@@ -21,24 +21,32 @@ SELECT * FROM sendgate.reserve('account-' || :n, 'invite', 'prospect-' || :prosp
 WANTED = 3.0
 # Before the minute that counts: sessions begin, plans are made.
 LEAD_SECONDS = 8
+# Corrections that are shown where there are any: they say which counter was wrong.
+SHOWN_DRIFT = 5
+
+# Counters of an earlier day are empty on this one, whether the daemon has moved the row or not.
+ROLLED = ",\n    ".join(
+    f"{counter} = CASE WHEN a.day = '{{day}}' THEN a.{counter} ELSE 0 END + {1 if action == 'message' else 0}"
+    for action in ACTIONS
+    for counter in (f"{action}s_sent_today", f"{action}_attempts_today")
+)
 
 # One delivered message of the day for every account, and counters that agree: in one transaction, or
 # the daemon would find drift between the two.
-SENT_TODAY = """
+SENT_TODAY = f"""
 BEGIN;
 INSERT INTO sendgate.send_operations (operation_id, reserved_at, expires_at, counted_on, account_id,
     prospect_id, action, state, settled_at)
-SELECT gen_random_uuid(), t.at, t.at + interval '15 min', '{day}', 'account-' || i, 'midnight-{day}', 'message',
+SELECT gen_random_uuid(), t.at, t.at + interval '15 min', '{{day}}', 'account-' || i, 'midnight-{{day}}', 'message',
        'delivered', t.at
-FROM generate_series(1, {accounts}) i CROSS JOIN (SELECT timestamptz '{day} 11:00:00+00') t (at);
+FROM generate_series(1, {{accounts}}) i CROSS JOIN (SELECT timestamptz '{{day}} 11:00:00+00') t (at);
 UPDATE sendgate.accounts a
-SET day = '{day}', sent_before = coalesce(b.days_before, {no_days}),
-    messages_sent_today = CASE WHEN a.day = '{day}' THEN a.messages_sent_today ELSE 0 END + 1,
-    message_attempts_today = CASE WHEN a.day = '{day}' THEN a.message_attempts_today ELSE 0 END + 1
+SET day = '{{day}}', sent_before = coalesce(b.days_before, {NO_DAYS}),
+    {ROLLED}
 FROM sendgate.accounts c
 LEFT JOIN (
-    SELECT o.account_id, {days_before} AS days_before FROM sendgate.send_operations o
-    WHERE o.counted_on >= date '{day}' - 6 AND o.counted_on < date '{day}' AND o.state <> 'released'
+    SELECT o.account_id, {{days_before}} AS days_before FROM sendgate.send_operations o
+    WHERE o.counted_on >= date '{{day}}' - 6 AND o.counted_on < date '{{day}}' AND o.state <> 'released'
     GROUP BY 1
 ) b ON b.account_id = c.id
 WHERE c.id = a.id;
@@ -57,7 +65,7 @@ def measure(server: Server, accounts: int, rounds: int, seconds: int) -> tuple[T
             server.set_clock(noon)
             day = noon.date()
             before = days_counted(f"date '{day}'")
-            server.sql(SENT_TODAY.format(day=day, accounts=accounts, days_before=before, no_days=NO_DAYS))
+            server.sql(SENT_TODAY.format(day=day, accounts=accounts, days_before=before))
             taken["ordinary"].append(minute(server, daemon, noon, accounts, seconds, "an ordinary minute"))
             # The reconcilers ran nine and a half minutes before midnight, so that they too fall into the minute.
             midnight = noon + DAY / 2
@@ -108,6 +116,10 @@ def after(server: Server, daemon: Daemon, midnight: datetime.datetime, accounts:
         WHERE day < '{day}' AND inmails_sent_today + invites_sent_today + messages_sent_today > 0"""),
         0,
     )
+    drift = server.rows(f"""SELECT row_to_json(d) FROM sendgate.counter_drift d
+        WHERE at >= '{day - datetime.timedelta(days=1)}' ORDER BY at LIMIT {SHOWN_DRIFT}""")
+    for (row,) in drift:
+        progress(f"    {row}")
     same(
         "corrections of counters",
         server.number(f"SELECT count(*) FROM sendgate.counter_drift WHERE at >= '{day - datetime.timedelta(days=1)}'"),
