@@ -42,7 +42,7 @@ def test_a_dump_restored_on_another_server(env):
     """Also into a database of the same number: there another initdb made another system."""
     books(env)
     dump = run_program(env, "pg_dump", "--dbname", env.cluster.dsn(env.dbname))
-    with Cluster(env.install, conf=env.cluster.conf) as server:
+    with Cluster(env.install, conf=env.cluster.conf, in_memory=True) as server:
         run_program(env, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", server.dsn(), input=dump)
         server.psql(
             "UPDATE sendgate.home_database SET database_oid = (SELECT oid FROM pg_database WHERE datname = current_database())"

@@ -91,7 +91,7 @@ def fresh_server(env):
     roles = run_program(env, "pg_dumpall", "--roles-only", "--dbname", env.cluster.dsn())
     # The superuser is there already: the one statement of such a dump that always fails.
     roles = b"\n".join(line for line in roles.splitlines() if line != b"CREATE ROLE postgres;")
-    with Cluster(env.install, conf=env.cluster.conf) as server:
+    with Cluster(env.install, conf=env.cluster.conf, in_memory=True) as server:
         run_program(env, "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", server.dsn(), input=roles)
         yield server
 

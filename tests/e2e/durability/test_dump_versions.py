@@ -37,7 +37,7 @@ def test_a_custom_dump_of_the_oldest(env):
 
 def test_pg_upgrade(env):
     """The data directory itself, roles and grants included. Its books are a copy like any other."""
-    with server_of(env, UPGRADED) as source, Cluster(env.install, conf=env.cluster.conf) as target:
+    with server_of(env, UPGRADED) as source, Cluster(env.install, conf=env.cluster.conf, in_memory=True) as target:
         source.stop()
         target.stop()
         # Since 18 initdb turns checksums on, and pg_upgrade wants both to have them or neither.
@@ -69,7 +69,7 @@ def server_of(env, major: int):
     """A server of an older version, with something in every table."""
     install = postgres.for_version(major)
     build.build_and_install(install)
-    with Cluster(install, conf=env.cluster.conf) as server:
+    with Cluster(install, conf=env.cluster.conf, in_memory=True) as server:
         server.psql("CREATE EXTENSION sendgate; CREATE ROLE dump_reports LOGIN")
         env.psql("CREATE ROLE dump_reports LOGIN")
         server.psql("GRANT SELECT ON sendgate.linkedin_events TO dump_reports")

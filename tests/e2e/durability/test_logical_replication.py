@@ -148,7 +148,7 @@ def publisher(env):
     """A server that others may subscribe to."""
     # Or the subscriber would rest for seconds between two tables that it copies.
     env.cluster.configure(wal_retrieve_retry_interval="50ms", max_sync_workers_per_subscription="3")
-    with Cluster(env.install, conf=env.cluster.conf | {"wal_level": "logical"}) as server:
+    with Cluster(env.install, conf=env.cluster.conf | {"wal_level": "logical"}, in_memory=True) as server:
         server.psql("CREATE EXTENSION sendgate")
         try:
             yield server

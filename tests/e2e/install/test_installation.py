@@ -18,7 +18,7 @@ def test_cargo_pgrx_joins_the_same_files(env):
 
 def test_planted_roles_stop_the_installation(env):
     """A role that another user controls would give that user the rights that sendgate grants to it."""
-    with Cluster(env.install, conf=env.cluster.conf) as server:
+    with Cluster(env.install, conf=env.cluster.conf, in_memory=True) as server:
         for role in OURS:
             for attribute in ("LOGIN", "SUPERUSER"):
                 refused(server, f"CREATE ROLE {role} {attribute}", role)
@@ -40,7 +40,7 @@ def test_planted_roles_stop_the_installation(env):
 
 def test_a_planted_schema_stops_the_installation(env):
     """The owner of the schema could drop the tables in it."""
-    with Cluster(env.install, conf=env.cluster.conf) as server:
+    with Cluster(env.install, conf=env.cluster.conf, in_memory=True) as server:
         server.psql("CREATE ROLE planter LOGIN; CREATE SCHEMA sendgate AUTHORIZATION planter")
         message = failure(server, "CREATE EXTENSION sendgate")
         assert "sendgate" in message and "exists" in message, message

@@ -141,7 +141,7 @@ def server(env, **settings: str):
     debian.pg_cron(env.install)
     conf = {"shared_preload_libraries": "pg_cron", "fsync": "off", "sendgate.test_clock": "on"}
     conf |= {name.replace("__", "."): value for name, value in settings.items()}
-    with Cluster(env.install, conf=conf) as cluster:
+    with Cluster(env.install, conf=conf, in_memory=True) as cluster:
         cluster.fresh_database("app", "sendgate")
         yield cluster
 

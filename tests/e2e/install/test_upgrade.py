@@ -96,7 +96,7 @@ def test_each_release_upgrades_with_its_data(env):
     stock.fill(env.connect())
     sample = stock.data(env.connect(), earlier.LATER_COLUMNS)
     fresh = catalog.facts(env.connect())
-    with Cluster(env.install, conf=env.cluster.conf) as server:
+    with Cluster(env.install, conf=env.cluster.conf, in_memory=True) as server:
         for old in (earlier.release(data=sample), *releases.released()):
             name = "from_" + old.version.replace(".", "_")
             with releases.placed(env.install, old):

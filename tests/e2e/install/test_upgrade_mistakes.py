@@ -12,7 +12,7 @@ def test_an_upgrade_with_a_mistake_is_found(env):
     """Each step of the upgrade forgotten, and some done otherwise: the comparison says which."""
     fresh = catalog.facts(env.connect())
     missed = []
-    with Cluster(env.install, conf=env.cluster.conf) as server:
+    with Cluster(env.install, conf=env.cluster.conf, in_memory=True) as server:
         connection = connect(env, server, "postgres")
         with releases.placed(env.install, earlier.release()):
             connection.execute("BEGIN")

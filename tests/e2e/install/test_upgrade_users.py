@@ -39,7 +39,7 @@ ORDER BY 1, 2"""
 def test_what_users_made_works_on(env):
     fresh = catalog.facts(env.connect())
     for old in releases.released():
-        with Cluster(env.install, conf=env.cluster.conf) as server:
+        with Cluster(env.install, conf=env.cluster.conf, in_memory=True) as server:
             with releases.placed(env.install, old):
                 server.psql(f"CREATE EXTENSION sendgate VERSION '{old.version}'")
                 server.psql(AROUND)

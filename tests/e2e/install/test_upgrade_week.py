@@ -28,7 +28,7 @@ FROM (
 
 
 def test_the_week_of_an_upgraded_account(env):
-    with Cluster(env.install, conf=env.cluster.conf) as server:
+    with Cluster(env.install, conf=env.cluster.conf, in_memory=True) as server:
         for old in releases.released():
             name = "week_" + old.version.replace(".", "_")
             with releases.placed(env.install, old):

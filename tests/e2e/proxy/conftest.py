@@ -13,7 +13,7 @@ PROXY_MAJOR = 15
 def proxies():
     install = postgres.for_version(PROXY_MAJOR)
     debian.plproxy(install)
-    with Cluster(install, conf={"fsync": "off", "log_min_messages": "warning"}) as cluster:
+    with Cluster(install, conf={"fsync": "off", "log_min_messages": "warning"}, in_memory=True) as cluster:
         yield cluster
 
 
