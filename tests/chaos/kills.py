@@ -51,12 +51,13 @@ def schedule(rng: random.Random, operations: int, kills: int) -> list[tuple[int,
     return [(int((number + 0.5 + rng.random()) * step), kind) for number, kind in enumerate(kinds)]
 
 
-def wait_for(condition, what: str):
+def wait_for(condition, what: str, seconds: float | None = None):
     """Ask until the answer is true, and return it."""
-    deadline = time.monotonic() + WAIT_SECONDS
+    seconds = seconds or WAIT_SECONDS
+    deadline = time.monotonic() + seconds
     while not (answer := condition()):
         if time.monotonic() > deadline:
-            raise HarnessError(f"waited {WAIT_SECONDS} s in vain for {what}")
+            raise HarnessError(f"waited {seconds} s in vain for {what}")
         time.sleep(POLL_SECONDS)
     return answer
 

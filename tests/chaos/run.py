@@ -229,11 +229,12 @@ class Run:
             idle = idle + 1 if worker.operations == before else 0
 
     def sweep(self) -> None:
-        """Both reconcilers once more, to their end, by the daemon: what is amiss is found now or never."""
+        """Both reconcilers once more, to their end, by the daemon: what is amiss is found now or never. A million
+        operations beside other work take more than a minute."""
         since = self.gate.ask("SELECT sendgate.clock()")[0][0]
 
         def swept() -> bool:
             self.gate.ask(MAKE_DUE + " AND sweep_finished_at <= %s", (since,))
             return self.gate.ask(SWEPT, (since,))[0][0]
 
-        wait_for(swept, "the last sweeps")
+        wait_for(swept, "the last sweeps", seconds=600)
