@@ -23,6 +23,7 @@ pub fn explained(reason: &str) -> &str {
         "weekly_cap_reached" => "its weekly cap is reached",
         "daily_cap_reached" => "its daily cap is reached",
         "daily_attempts_reached" => "too many of today's attempts failed",
+        "operation_resolved" => "this operation was answered already, and another attempt needs another id",
         "campaign_limit_reached" => "the campaign has taken its part of the day",
         // Reasons why campaign work was given up; they are in the same lists.
         "inmail_eligibility" => "the recipient takes no InMails",

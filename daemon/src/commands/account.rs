@@ -252,7 +252,7 @@ fn counted(counter: &Counter) -> String {
     let weekly = counter.weekly_cap.map_or_else(String::new, |cap| format!(" of {cap}"));
     format!(
         "{action:<13} {sent_today} of {daily_cap} today ({delivered_today} delivered), \
-         {sent_this_week}{weekly} this week"
+         {sent_this_week}{weekly} in seven days"
     )
 }
 

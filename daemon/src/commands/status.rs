@@ -20,6 +20,10 @@ const NAMED_MAX: usize = 5;
 /// Most open alerts that are shown; there are rarely so many.
 const ALERTS_MAX: usize = 20;
 
+/// What is said where there is no account.
+const FIRST_ACCOUNT: &str =
+    "add one: SELECT sendgate.upsert_account('acc-1', 'sales_navigator', 'Ada Byron')";
+
 /// The arguments of `status`.
 #[derive(Args, Debug)]
 pub struct Arguments {
@@ -80,7 +84,11 @@ fn as_text(style: Style, all: &Gathered, arguments: &Arguments) -> String {
         if all.are_several { format!(" in {} databases", all.databases.len()) } else { String::new() };
     let at = all.databases.first().map_or_else(String::new, |of| format!(" at {}", of.now.to_iso()));
     out += &format!("{}\n", style.paint(&format!("{accounts} {noun}{several}{at}"), Tone::Strong));
-    out += &cards_table(style, all);
+    // Without an account a table would be a head and nothing else.
+    out += &match accounts {
+        0 => format!("{FIRST_ACCOUNT}\n"),
+        _ => cards_table(style, all),
+    };
     out += &more(all, accounts, arguments);
     out += &format!("\n{}", jobs_table(style, all));
     out += &match all.alerts.len() {
@@ -127,7 +135,16 @@ fn problem(card: &AccountCard) -> Option<String> {
     let until = why.until.map_or_else(String::new, |until| format!(" until {}", until.to_iso()));
     let words = why.note.clone().or_else(|| why.words());
     let words = words.map_or_else(String::new, |words| format!(": {}", words.raw()));
-    Some(format!("{reason}{until}{words}"))
+    let of = if holds_for_all(why.reason.as_deref()) { String::new() } else { format!("{}: ", why.action) };
+    Some(format!("{of}{reason}{until}{words}"))
+}
+
+/// Whether a reason holds for all actions of an account.
+fn holds_for_all(reason: Option<&str>) -> bool {
+    matches!(
+        reason,
+        Some("paused_by_operator" | "account_not_connected" | "account_cooldown" | "outside_sending_window")
+    )
 }
 
 /// The command that shows the next accounts, if there may be more.

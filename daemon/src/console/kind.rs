@@ -256,6 +256,8 @@ impl Kind {
             "breaker_forced_open" => Kind::ForceAuto,
             "account_inmail_credits_exhausted" => Kind::Probe,
             "account_cooldown" | "action_cooldown" => Kind::Cooldown,
+            "daily_cap_reached" | "weekly_cap_reached" | "daily_attempts_reached" => Kind::Cap,
+            "pacing" => Kind::Pace,
             _ => return None,
         })
     }

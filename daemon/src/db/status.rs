@@ -23,18 +23,20 @@ const OBSERVED: &str = "SELECT sendgate.enforcement_of(NULL),
 const IS_OBSERVED: &str = "SELECT sendgate.enforcement_of(a.enforcement) = 'observe'
 FROM sendgate.linkedin_accounts AS a WHERE a.id = $1";
 
-/// Accounts that cannot send or have an open alert are not calm. The ranking reads each account once and only cheap columns.
+/// Accounts that cannot send, that have an action that cools down or an open alert are not calm. The ranking reads only
+/// cheap columns of each account.
 macro_rules! ranked {
     () => {
         "WITH ranked AS (
     SELECT a.id,
-           a.status = 'connected' AND t.account_id IS NULL
+           a.status = 'connected' AND t.account_id IS NULL AND f.account_id IS NULL
            AND coalesce(a.cooldown_until <= c.at, true)
            AND sendgate.breaker_state(a.breaker_mode, a.inmail_credits_exhausted_at, a.credit_reset_day, c.at)
                NOT IN ('open', 'forced_open') AS calm
     FROM sendgate.linkedin_accounts AS a
     CROSS JOIN (SELECT sendgate.clock() AS at) AS c
     LEFT JOIN (SELECT DISTINCT o.account_id FROM sendgate.open_alerts AS o) AS t ON t.account_id = a.id
+    LEFT JOIN (SELECT DISTINCT w.account_id FROM sendgate.cooldowns AS w WHERE w.action IS NOT NULL) AS f ON f.account_id = a.id
 )"
     };
 }
@@ -59,7 +61,11 @@ CROSS JOIN LATERAL (
     WHERE c.account_id = p.id AND r.account_id = p.id OFFSET 0
 ) AS k
 LEFT JOIN LATERAL (
-    SELECT to_jsonb(w) AS why FROM sendgate.why(p.id) AS w WHERE NOT p.calm AND NOT w.proceed LIMIT 1
+    -- What goes on by itself every day says least about an account that stands still.
+    SELECT to_jsonb(w) AS why FROM sendgate.why(p.id) AS w WHERE NOT p.calm AND NOT w.proceed
+    ORDER BY w.reason IN ('outside_sending_window', 'pacing', 'weekly_cap_reached', 'daily_cap_reached'),
+             array_position(ARRAY['inmail', 'invite', 'message', 'profile_view', 'engagement'], w.action)
+    LIMIT 1
 ) AS w ON true
 LEFT JOIN LATERAL (
     SELECT o.kind FROM sendgate.open_alerts AS o
@@ -165,7 +171,7 @@ pub struct AccountCard {
     /// Its newest open alert, in the same way.
     #[serde(default)]
     pub alert: Option<String>,
-    /// Whether it comes after those that cannot send or have an open alert; not told to programs.
+    /// Whether it comes after those that cannot send, that have an action that cools down or an open alert; not told to programs.
     #[serde(default, skip_serializing)]
     pub calm: bool,
     /// The view's other columns.

@@ -8,6 +8,9 @@ use tokio_postgres::types::{FromSql, Type};
 
 use crate::terminal::is_harmful;
 
+/// Most characters of a text that is short.
+const SHORT_MAX: usize = 240;
+
 /// Text that other people wrote: an id, a name, a note, a provider's words. `Display` shows it as it is,
 /// except that characters without a width, and those that turn the text beside them, become visible
 /// marks. Templates escape it for HTML. JSON has the text itself.
@@ -19,6 +22,12 @@ impl Untrusted {
     /// The text itself, for links and statements.
     pub fn raw(&self) -> &str {
         &self.0
+    }
+
+    /// The beginning of a long text, such as a gateway's page in HTML; none if the text is short.
+    pub fn beginning(&self) -> Option<Untrusted> {
+        let (end, _) = self.0.char_indices().nth(SHORT_MAX)?;
+        Some(Untrusted(format!("{}…", &self.0[..end])))
     }
 }
 
@@ -58,6 +67,14 @@ fn visible(c: char) -> char {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_long_text_has_a_beginning() {
+        let short = Untrusted("ü".repeat(SHORT_MAX));
+        assert_eq!(short.beginning(), None);
+        let long = Untrusted(format!("{}x", short.raw()));
+        assert_eq!(long.beginning(), Some(Untrusted(format!("{}…", short.raw()))));
+    }
 
     #[test]
     fn invisible_characters_are_made_visible() {

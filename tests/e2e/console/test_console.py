@@ -1,5 +1,6 @@
 """The console's pages in a real browser: with no account, with one, with 100,000; with hostile text."""
 
+import html
 import re
 from urllib.parse import quote
 
@@ -102,6 +103,19 @@ def test_pages_with_no_account(env):
         }
         | empty,
     )
+    # The first page says how to add the first account, and counts nothing that is not there.
+    with ConsoleDaemon(env) as daemon:
+        client = Client(daemon)
+        page = client.get("/")[1]
+        call = re.search(r"<pre><code>(SELECT sendgate\.upsert_account\([^<]+)</code>", page)
+        assert call and "0 accounts" not in page and 'class="tabs"' not in page and "<ul" not in page, page
+        env.psql(html.unescape(call[1]))
+        # Where counting is slow, pages share its answer for a while.
+        wait_for(lambda: "1 account, and it can send." in client.get("/")[1], "the account to be counted")
+        assert 'class="tabs"' in client.get("/")[1], "the filters"
+        account = client.get("/account?id=acc-1")[1]
+        equal(account.count("<table"), 1, "tables on the page of an account that did nothing")
+        assert '<svg class="chart"' not in account and "Nothing was ever tried." in account, account
 
 
 def test_pages_with_one_account(env):

@@ -1,5 +1,6 @@
 """Requests that are not meant well, or mean nothing, and a database that does not answer."""
 
+import html
 import json
 import re
 import socket
@@ -321,4 +322,22 @@ def test_what_stands_in_the_way_is_told_with_the_button_that_helps(env):
             assert 'class="button" href="/act' not in strange, "a stranger may press something"
         env.psql(f"SELECT sendgate.resume_all(); SELECT sendgate.reserve('b', 'inmail', 'p', NULL, '{operation(1)}')")
         env.psql(f"SELECT sendgate.rollback('b', '{operation(1)}', 'slow down', NULL, 429)")
-        assert "cools down" in words(client.get("/account?id=b")[1])
+        page = client.get("/account?id=b")[1]
+        assert "cools down" in words(page)
+        # What protects the account and lets go by itself has a quiet one; a copy, which no page adopts, has none.
+        equal(helps(page), [("quiet", "/act?do=cooldown&id=b", "End the cooldown")], "a cooldown")
+        env.psql("SELECT sendgate.set_cap('c', 'invite', 0)")
+        page = client.get("/account?id=c")[1]
+        equal(helps(page), [("quiet", "/act?do=cap&id=c&item=invite", "Set a cap")], "a cap")
+        equal(client.get("/act?do=cap&id=c&item=invite")[0], 200, "where it leads")
+        env.psql("UPDATE sendgate.home_database SET database_oid = 1")
+        page = client.get("/account?id=c")[1]
+        assert "call adopt_database(note)" in words(page), words(page)
+        equal(helps(page), [], "a copy")
+
+
+def helps(page: str) -> list[tuple[str, str, str]]:
+    """The buttons in the causes of an account's page: loud or quiet, where they lead, what they say."""
+    causes = page[page.index('class="cause') : page.index('class="row acts"')]
+    found = re.findall(r'<a class="button( quiet)?" href="([^"]+)">([^<]+)</a>', causes)
+    return [(quiet.strip(), html.unescape(place), label) for quiet, place, label in found]

@@ -66,16 +66,43 @@ def test_every_cause_stands_above_the_fold(env):
         for reason, (page, since, until, *said) in refused(env).items():
             stands_above_the_fold(browser, daemon, reason, page, [since, until, *said])
             seen.add(reason)
-        env.psql("SELECT sendgate.pause_all('the provider called')")
-        since = env.psql(
-            "SELECT to_char(paused_at AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') FROM sendgate.pause_switch"
+        replay = env.psql(
+            f"SELECT reason FROM sendgate.reserve('acc-plain', 'message', 'p-done', NULL, '{operation(2)}')"
         )
+        equal(replay, "operation_resolved", "the answer to a replay")
+        is_answered_above_the_fold(
+            browser, daemon, "/prospect?id=p-done", "It was contacted once, last by a message through acc-plain at "
+        )
+        seen.add(replay)
+        # A provider that answers with a whole page of HTML pushes nothing below the fold.
+        env.psql(LONG_WORDS)
+        why = env.psql(
+            """SELECT to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS'), to_char(until AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')
+            FROM sendgate.why('acc-html', 'message')"""
+        ).split("|")
+        said = [*why, "429 <html>", "All of it", "End the cooldown"]
+        stands_above_the_fold(browser, daemon, "long-words", "/account?id=acc-html", said)
+        # Everything stops for three causes: a copy, a pause, a quarantine.
+        env.psql("UPDATE sendgate.home_database SET database_oid = 1; SELECT sendgate.audit_events(10000)")
+        since = env.psql(SINCE.format("opened_at", "open_alerts WHERE kind = 'copied_database'"))
+        stands_above_the_fold(
+            browser, daemon, "copied", "/account?id=acc-observed", [since, "", "adopt_database(note)"]
+        )
+        env.psql("SELECT sendgate.adopt_database('it was a test'); SELECT sendgate.pause_all('the provider called')")
+        since = env.psql(SINCE.format("paused_at", "pause_switch"))
         said = [since, "", "the provider called", "postgres", "resume_all"]
         stands_above_the_fold(browser, daemon, "everything-paused", "/account?id=acc-observed", said)
-    # Nothing holds a replay back: it is answered once, and no page lasts as long.
-    equal(seen | {"paused_by_operator", "operation_resolved"}, closed_list(), "the reasons")
+        env.psql("SELECT sendgate.quarantine('restored from a backup')")
+        since = env.psql(SINCE.format("paused_at", "pause_switch"))
+        said = [since, "", "restored from a backup", "postgres", "quarantine_progress"]
+        stands_above_the_fold(browser, daemon, "quarantine", "/account?id=acc-observed", said)
+    equal(seen | {"paused_by_operator"}, closed_list(), "the reasons")
 
 
+LONG_WORDS = f"""SELECT sendgate.upsert_account('acc-html', 'sales_navigator', 'Alan Silva');
+SELECT sendgate.reserve('acc-html', 'message', 'p-html', NULL, '{operation(4)}');
+SELECT sendgate.rollback('acc-html', '{operation(4)}', '<html>' || repeat('<p>The gateway is overloaded. </p>', 60), NULL, 429);"""
+SINCE = "SELECT to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') FROM sendgate.{}"
 # One account for what holds single prospects and campaigns back.
 REFUSED = f"""SELECT sendgate.upsert_account('acc-plain', 'sales_navigator', 'Edsger Berger');
 SELECT sendgate.suppress_prospect('p-asked', 'asked us to stop');
@@ -146,6 +173,61 @@ def stands_above_the_fold(browser: Browser, daemon, name: str, page: str, said: 
     assert menu < MENU_MAX, f"{page}: the menu takes more than a line, {menu:.0f} px"
 
 
+def is_answered_above_the_fold(browser: Browser, daemon, page: str, words: str) -> None:
+    """A replay is held back by nothing: its answer is the outcome of the first call, which its prospect's page tells."""
+    for size, (width, fold) in {"desk": DESK, "phone": PHONE_SIZE}.items():
+        browser.resize(width, fold)
+        browser.open(daemon.base + page)
+        browser.picture(PICTURES / f"cause-operation_resolved-{size}.png", whole=False)
+        found = browser.run(
+            "return [...document.querySelectorAll('main li')].map((e) => [e.innerText, e.getBoundingClientRect().bottom])"
+        )
+        answers = [bottom for text, bottom in found if words in text]
+        assert answers and answers[0] <= fold, f"{words!r} is not above {fold} in {found}"
+    browser.resize(*DESK)
+
+
+# A prospect whom thirty accounts wrote to, and one of them may have reached.
+MUCH_TRIED = f"""SELECT sendgate.upsert_account('acc-' || n, 'sales_navigator') FROM generate_series(1, 30) AS n;
+SELECT sendgate.reserve('acc-' || n, 'invite', 'p-many') FROM generate_series(1, 30) AS n;
+SELECT sendgate.confirm(o.account_id::text, o.operation_id) FROM sendgate.send_operations AS o
+WHERE o.prospect_id = 'p-many' AND o.account_id <> 'acc-30';
+SELECT sendgate.reserve('acc-2', 'message', 'p-many', NULL, '{operation(1)}');
+SELECT sendgate.rollback('acc-2', '{operation(1)}', 'gateway timeout', NULL, 504);"""
+# The height of the phone's page in screens, and how many rows it has, seen or in a fold.
+SCREENS = "return document.documentElement.scrollHeight / innerHeight"
+ROWS = "return document.querySelectorAll('[aria-labelledby={0}] tbody tr, #earlier-{0} tbody tr').length"
+# 50 attempts took 18 screens as cards of six lines.
+SCREENS_MAX = 8
+
+
+def test_what_was_tried_often_stays_short_and_loses_nothing(env):
+    """An account of 50 attempts and a prospect of 31: a few screens of a phone, one cause for one reason, and every row."""
+    story.troubles(env.psql, past=True)
+    env.psql(MUCH_TRIED)
+    with ConsoleDaemon(env) as daemon, Browser(*PHONE_SIZE) as browser:
+        for page, rows in (("/account?id=acc-no-credits", 50), ("/prospect?id=p-many", 31)):
+            browser.open(daemon.base + page)
+            equal(browser.run(ROWS.format("attempts")), rows, f"attempts on {page}")
+            screens = browser.run(SCREENS)
+            assert screens <= SCREENS_MAX, f"{page} is {screens:.1f} screens of a phone long"
+        causes = browser.run("return [...document.querySelectorAll('.cause h3')].map((e) => e.innerText)")
+        equal(
+            [cause.split(":")[0] for cause in causes],
+            [
+                "Another Message through acc-2 cannot go",
+                "Another Invite through acc-30 cannot go",
+                "Another Invite through 18 accounts cannot go",
+            ],
+            "the causes, each once",
+        )
+        named = browser.run(
+            "return [...document.querySelectorAll('.cause:last-of-type li a')].map((e) => e.textContent)"
+        )
+        equal(len(set(named)), 18, "the accounts of the last one")
+        says(browser, "The gate was asked about 20 accounts and actions")
+
+
 def test_a_phone_scrolls_nothing_sideways(env):
     """Every page of the menu and those behind them, with ids and words that are as long as they may be."""
     story.troubles(env.psql, past=True)
@@ -175,7 +257,8 @@ def test_a_phone_scrolls_nothing_sideways(env):
                 f"{page}: letters of a chart are {min(letters):.1f} px high"
             )
             if "account?id=acc" in page:
-                assert len(letters) > 20, f"{page}: the charts have {len(letters)} words"
+                # Of today there is none where nothing was sent today.
+                assert len(letters) > 8, f"{page}: the charts have {len(letters)} words"
 
 
 def fits(browser: Browser, page: str) -> None:

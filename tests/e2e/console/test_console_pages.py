@@ -76,6 +76,20 @@ def test_problems_come_first_and_filters_count(env):
             "the order in words",
         )
         assert "10 accounts, 8 of them can send. Slots taken today: 0 InMails, 2 invites, " in words(page), words(page)
+        # Each card says which action stands still, until when, and in whose words.
+        for trouble in (
+            "postgres: holidays",
+            "Message: this action cools down until \\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d: 503 try later",
+            "Message: this action cools down until [^:]+:\\d\\d:\\d\\d: 429",
+        ):
+            assert re.search(trouble, words(page)), f"{trouble} is not in {words(page)}"
+        equal(len(re.findall('class="trouble"', page)), 4, "troubles of paused, cooling, failing and limited")
+        for name, trouble in (
+            ("cap-reached", "Invite: its daily cap is reached until "),
+            ("outside-window", "Everything: it is outside its sending window until "),
+        ):
+            found = words(client.get(f"/?filter={name}")[1])
+            assert trouble in found, f"{trouble} is not in {found}"
         counted = tallies(page)
         equal((counted["All"], counted["sales navigator"], counted["recruiter"]), ("10", "9", "1"), "all and tiers")
         for name, ids in FOUND.items():

@@ -1,5 +1,7 @@
 //! One account: whether it can send now, and if not, until when and why; and the rows that explain it.
 
+mod buttons;
+
 use std::sync::Arc;
 
 use askama::Template;
@@ -32,6 +34,8 @@ const ROWS_MAX: i64 = 20;
 
 /// How many of its last attempts are shown.
 const ATTEMPTS_MAX: i64 = 50;
+/// How many of them are seen at once; the others are in a fold.
+const ATTEMPTS_OPEN: usize = 10;
 
 /// The address's query.
 #[derive(Debug, Deserialize)]
@@ -222,28 +226,6 @@ impl AccountPage {
         }
     }
 
-    /// The button that helps against a cause, if this visitor can press it: its label and address.
-    fn helps(&self, cause: &Cause) -> Option<(&'static str, String)> {
-        let kind = Kind::that_ends(cause.why.reason.as_deref().filter(|_| !cause.why.proceed)?)?;
-        let breaker = &self.facts.account.breaker;
-        if !self.page.may(kind.function())
-            || kind == Kind::Probe && breaker.probe_until(self.facts.frame.at).is_some()
-        {
-            return None;
-        }
-        let (account, item) = match kind {
-            Kind::ResumeAll => ("", ""),
-            // A cooldown of single actions: the first of them; the others have a button of their own.
-            Kind::Cooldown
-                if cause.why.reason.as_deref() == Some("action_cooldown") && cause.actions.len() == 1 =>
-            {
-                (self.facts.card.id.raw(), cause.actions[0].as_str())
-            }
-            _ => (self.facts.card.id.raw(), ""),
-        };
-        Some((kind.label(), kind.link(account, item)))
-    }
-
     /// Whether signing in would offer a button.
     fn may_sign_in(&self) -> bool {
         self.page.visitor.is_none()
@@ -302,31 +284,6 @@ impl AccountPage {
         percent(counter.sent_today, counter.daily_cap)
     }
 
-    /// The labels and addresses of the acts that this visitor can do.
-    fn acts(&self) -> Vec<(&'static str, String)> {
-        let link = |kind: Kind| (kind.label(), kind.link(self.facts.card.id.raw(), ""));
-        let helping: Vec<&str> =
-            self.causes().iter().filter_map(|cause| self.helps(cause)).map(|(label, _)| label).collect();
-        self.offered().into_iter().map(link).filter(|(label, _)| !helping.contains(label)).collect()
-    }
-
-    /// The acts that this visitor can do, that make sense now, and that no cause offers.
-    fn offered(&self) -> Vec<Kind> {
-        let breaker = &self.facts.account.breaker;
-        let makes_sense = |kind: Kind| match kind {
-            Kind::Clear => breaker.exhausted_at.is_some(),
-            Kind::Probe => breaker.state == "open" && breaker.probe_until(self.facts.frame.at).is_none(),
-            Kind::ForceOpen => breaker.mode != "open" && self.facts.card.status == "connected",
-            Kind::ForceAuto => breaker.mode != "auto",
-            Kind::Pause => self.facts.card.status == "connected",
-            Kind::Pace | Kind::Cap => true,
-            _ => false,
-        };
-        let kinds =
-            [Kind::Probe, Kind::Clear, Kind::ForceAuto, Kind::ForceOpen, Kind::Pause, Kind::Cap, Kind::Pace];
-        kinds.into_iter().filter(|kind| makes_sense(*kind) && self.page.may(kind.function())).collect()
-    }
-
     fn settle(&self, operation: &Unresolved, sent: bool) -> String {
         let kind = if sent { Kind::Sent } else { Kind::NotSent };
         kind.link(self.facts.card.id.raw(), &operation.operation_id)
@@ -334,6 +291,36 @@ impl AccountPage {
 
     fn acknowledge(&self, alert: &Alert) -> String {
         Kind::Acknowledge.link(alert.account_id.raw(), &alert.alert_id)
+    }
+
+    /// The newest attempts, and those before them, which are folded away.
+    fn attempts(&self) -> (&[Attempt], &[Attempt]) {
+        self.facts.attempts.split_at(ATTEMPTS_OPEN.min(self.facts.attempts.len()))
+    }
+
+    /// Its last attempts as a file of values.
+    fn attempts_csv(&self) -> String {
+        links::query("/account", &[("id", self.facts.card.id.raw()), ("format", "csv")])
+    }
+
+    /// Whether today's chart of the action would show nothing.
+    fn is_empty_day(&self) -> bool {
+        self.charted_counter == 0 && self.chart.taken_sum == 0 && self.chart.proven_sum == 0
+    }
+
+    /// The lists that are empty, in a sentence each.
+    fn nothing(&self) -> String {
+        let account = &self.facts.account;
+        let said = [
+            (account.unresolved.is_empty(), "Every outcome is known."),
+            (account.alerts.is_empty(), "No alert is open."),
+            (account.breaker_history.is_empty(), "The breaker never opened."),
+            (account.cooldown_history.is_empty(), "It never cooled down."),
+            (account.corrections.is_empty(), "No counter was corrected."),
+            (account.skips_today.is_empty(), "Nothing was skipped today."),
+        ];
+        let said: Vec<&str> = said.into_iter().filter(|(empty, _)| *empty).map(|(_, said)| said).collect();
+        said.join(" ")
     }
 
     fn prospect_link(&self, attempt: &Attempt) -> String {

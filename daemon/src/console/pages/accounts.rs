@@ -1,6 +1,7 @@
 //! The list of accounts: problems first, then all others by id; or those with one trouble, of one tier, or with a text.
 
 mod found;
+mod trouble;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -24,9 +25,11 @@ use crate::db::console::accounts::{Card, Flag};
 use crate::db::console::fleet::Fleet;
 use crate::db::console::search::LOOKED_AT_MAX;
 use crate::db::served::Member;
+use crate::db::why::Why;
 use crate::db::{Session, Untrusted};
 use crate::error::Result;
 use found::{CALM, Found, Together, Wanted, find, together};
+use trouble::{Told, is_asked};
 
 /// Most prospects that a search shows.
 const PROSPECTS_MAX: i64 = 10;
@@ -63,7 +66,7 @@ struct AccountsPage {
     age_seconds: u64,
     prospects: Vec<Row<Untrusted>>,
     /// The cards under their headings; an empty heading is none.
-    groups: Vec<(String, Vec<Row<Card>>)>,
+    groups: Vec<(String, Vec<Row<Told>>)>,
     is_first: bool,
     next: Option<String>,
     looked: Option<i64>,
@@ -120,8 +123,19 @@ impl AccountsPage {
         percent(card.sent, card.cap)
     }
 
-    fn link(&self, card: &Row<Card>) -> String {
-        card.link(|card| links::account(card.id.raw()))
+    fn link(&self, told: &Row<Told>) -> String {
+        told.link(|told| links::account(told.card.id.raw()))
+    }
+
+    /// Whether there is no account at all, as far as that is known.
+    fn has_none(&self) -> bool {
+        self.fleet.as_ref().is_some_and(|fleet| fleet.totals.accounts == 0)
+    }
+
+    /// The same list as a file of values; the lists of several databases are asked for one by one.
+    fn as_csv(&self) -> String {
+        let AccountsQuery { q, filter, tier, .. } = &self.query;
+        links::query("/", &[("q", q), ("filter", filter), ("tier", tier), ("format", "csv")])
     }
 
     fn prospect_link(&self, prospect: &Row<Untrusted>) -> String {
@@ -136,7 +150,7 @@ impl AccountsPage {
     /// Which prospects the search finds.
     fn looked_for(&self) -> String {
         format!(
-            "Found are prospects with campaign work or a suppression whose ids are the text or begin with it; and ids with the \
+            "Shown are prospects with campaign work or a suppression whose ids are the text or begin with it; and ids with the \
              text anywhere in them, in any case, in {looked} pieces of work and about the newest {looked} attempts.",
             looked = grouped(LOOKED_AT_MAX)
         )
@@ -190,9 +204,10 @@ impl AccountsPage {
         let who = match (totals.accounts, cannot) {
             (1, 0) => "1 account, and it can send".to_owned(),
             (1, _) => "1 account, and it cannot send".to_owned(),
+            (all, 0) => format!("{} accounts, and all of them can send", grouped(all)),
             (all, _) => format!("{} accounts, {} of them can send", grouped(all), grouped(all - cannot)),
         };
-        Some(format!("{who}. Slots taken today: {}.", sent.join(", ")))
+        (totals.accounts > 0).then(|| format!("{who}. Slots taken today: {}.", sent.join(", ")))
     }
 
     fn is_searched(&self) -> bool {
@@ -263,7 +278,7 @@ struct Gathered {
     frame: Frame,
     fleet: Option<Arc<Fleet>>,
     found: Found,
-    cards: Vec<Card>,
+    cards: Vec<Told>,
     prospects: Vec<Untrusted>,
 }
 
@@ -278,6 +293,18 @@ async fn gather(
     let found = find(session, &frame, fleet.as_deref(), &wanted).await?;
     let ids: Vec<String> = found.accounts.iter().map(|(_, id)| id.clone()).collect();
     let cards = session.account_list(&ids, frame.at.day()).await?;
+    // While everything is stopped there is one reason for all accounts, and a banner tells it.
+    let is_stopped = frame.copied || frame.stopped.paused.is_some();
+    let refused = match is_stopped {
+        true => Vec::new(),
+        false => session.account_refusals(&ids, is_asked(wanted.flag)).await?,
+    };
+    let mut refused: HashMap<String, Vec<Why>> = refused.into_iter().map(|of| (of.id, of.lines)).collect();
+    let told = |card: Card| {
+        let lines = refused.remove(card.id.raw()).unwrap_or_default();
+        Told::of(card, &lines)
+    };
+    let cards = cards.into_iter().map(told).collect();
     let asks_for_prospects = !wanted.text.is_empty() && wanted.flag == Flag::None && wanted.after.is_empty();
     let prospects = match asks_for_prospects {
         true => session.prospects_like(wanted.text, PROSPECTS_MAX).await?,
@@ -287,7 +314,7 @@ async fn gather(
 }
 
 /// Cards by id, of each database.
-type Cards = Vec<(Name, HashMap<String, Card>)>;
+type Cards = Vec<(Name, HashMap<String, Told>)>;
 
 /// What all databases say.
 struct All {
@@ -307,7 +334,7 @@ fn put_together(gathered: Answers<Gathered>) -> All {
         found.push(one.found);
         let own = one.prospects.into_iter().map(|prospect| Row::of(name.clone(), prospect));
         prospects.extend(own);
-        let by_id = one.cards.into_iter().map(|card| (card.id.raw().to_owned(), card));
+        let by_id = one.cards.into_iter().map(|told| (told.card.id.raw().to_owned(), told));
         cards.push((name, by_id.collect()));
     }
     let fleets: Option<Vec<Arc<Fleet>>> = fleets.into_iter().collect();
@@ -323,8 +350,8 @@ fn grouped_by_rank(
     accounts: &[((i32, String), usize)],
     cards: &mut Cards,
     fleet: Option<&Fleet>,
-) -> Vec<(String, Vec<Row<Card>>)> {
-    let mut groups: Vec<(i32, Vec<Row<Card>>)> = Vec::new();
+) -> Vec<(String, Vec<Row<Told>>)> {
+    let mut groups: Vec<(i32, Vec<Row<Told>>)> = Vec::new();
     for ((rank, id), n) in accounts {
         let (name, of_database) = &mut cards[*n];
         let Some(card) = of_database.remove(id) else { continue };

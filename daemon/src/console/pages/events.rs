@@ -41,6 +41,12 @@ impl EventsPage {
         event.link(|event| links::account(event.account_id.raw()))
     }
 
+    /// The same list from its newest event on, as a file of values.
+    fn as_csv(&self) -> String {
+        let values = [("account", &*self.account), ("campaign", &self.campaign), ("format", "csv")];
+        links::query("/events", &values)
+    }
+
     fn prospect_link(&self, event: &Row<Event>) -> String {
         event.link(|event| links::prospect(event.prospect_id.as_ref().map_or("", |prospect| prospect.raw())))
     }

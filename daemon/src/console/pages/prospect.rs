@@ -20,13 +20,15 @@ use crate::console::{Console, links};
 use crate::db::Timestamp;
 use crate::db::console::attempt::Attempt;
 use crate::db::console::logs::Event;
-use crate::db::console::prospect::{ACCOUNTS_MAX, Prospect, Suppression};
+use crate::db::console::prospect::{ACCOUNTS_MAX, ASKED_MAX, Prospect, Suppression};
 use crate::db::console::work::Enrollment;
 use crate::words::explained;
 use held::{Held, held};
 
 /// Most rows of each list.
 const LISTED_MAX: i64 = 100;
+/// So many rows of each list are seen at once; the others are in a fold.
+const LISTED_OPEN: usize = 10;
 
 /// The address's query.
 #[derive(Debug, Deserialize)]
@@ -48,6 +50,8 @@ struct ProspectPage {
     work: Vec<Row<Enrollment>>,
     attempts: Vec<Row<Attempt>>,
     skips: Vec<Row<Event>>,
+    /// Whether the gate may not have been asked about all accounts and actions.
+    asked_in_part: bool,
     at: Timestamp,
     first: String,
     is_first: bool,
@@ -74,6 +78,7 @@ pub async fn show(
     let title = crate::db::Untrusted::from(query.id.clone()).to_string();
     let held = held_anywhere(id, &found, at);
     let suppressions = found.0.iter().map(|(_, found)| found.suppression.clone()).collect();
+    let asked_in_part = found.0.iter().any(|(_, found)| found.answers.len() >= ASKED_MAX);
     let ends: Vec<(Name, Option<String>)> =
         found.0.iter().map(|(name, found)| (name.clone(), found.last.clone())).collect();
     let (work, attempts, skips) = found.map(|found| (found.work, found.attempts, found.skips)).split3();
@@ -85,6 +90,7 @@ pub async fn show(
         next: look_on(&ends, |last| links::query("/prospect", &[("id", id), ("after", last)])),
         held,
         suppressions,
+        asked_in_part,
         work: work.newest(rows_max, |work| work.changed_at),
         attempts: attempts.newest(rows_max, |attempt| attempt.reserved_at),
         skips: skips.newest(rows_max, |event| event.at),
@@ -144,10 +150,16 @@ impl ProspectPage {
         let waits = self.work.iter().filter(waiting).count();
         let parked = self.work.iter().filter(|work| work.state == "parked").count();
         if waits > 0 {
-            said.push(format!("{} for it under way.", pieces(waits, "is", "are")));
+            let stands = if self.is_suppressed() { "held back" } else { "under way" };
+            said.push(format!(
+                "{} for it {} {stands}.",
+                pieces(waits),
+                if waits == 1 { "is" } else { "are" }
+            ));
         }
         if parked > 0 {
-            said.push(format!("{} for a person.", pieces(parked, "waits", "wait")));
+            let waits = if parked == 1 { "waits" } else { "wait" };
+            said.push(format!("{} for it {waits} for a person.", pieces(parked)));
         }
         if said.is_empty() && !self.skips.is_empty() {
             said.push("It was never contacted: its work was skipped.".to_owned());
@@ -156,6 +168,15 @@ impl ProspectPage {
             said.push("Nothing is known of it here: no work, no attempt, no skip.".to_owned());
         }
         said
+    }
+
+    /// The rows of a list that are seen at once, and the others.
+    fn folded<'a, T>(&self, rows: &'a [T]) -> (&'a [T], &'a [T]) {
+        rows.split_at(LISTED_OPEN.min(rows.len()))
+    }
+
+    fn asked(&self) -> usize {
+        ASKED_MAX
     }
 
     /// What helps against that, if this visitor can: its label and address.
@@ -186,6 +207,9 @@ impl ProspectPage {
 
     /// The state of a piece of work in words.
     fn stands(&self, work: &Enrollment) -> String {
+        if self.is_suppressed() && work.is_due(self.at) {
+            return "held back: the prospect wants no contact".to_owned();
+        }
         stands(work, self.at)
     }
 
@@ -270,6 +294,6 @@ fn attempts(count: usize) -> String {
     if count == 1 { "1 attempt".to_owned() } else { format!("{count} attempts") }
 }
 
-fn pieces(count: usize, one: &str, more: &str) -> String {
-    if count == 1 { format!("1 piece of work {one}") } else { format!("{count} pieces of work {more}") }
+fn pieces(count: usize) -> String {
+    if count == 1 { "1 piece of work".to_owned() } else { format!("{count} pieces of work") }
 }

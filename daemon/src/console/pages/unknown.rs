@@ -104,6 +104,18 @@ impl UnknownPage {
         vec![link(Kind::AllSent), link(Kind::AllNotSent)]
     }
 
+    /// The same list from its newest on, as a file of values.
+    fn as_csv(&self) -> String {
+        let query = &self.query;
+        let of = [
+            ("of", &*query.of),
+            ("action", &query.action),
+            ("since", &query.since),
+            ("before", &query.before),
+        ];
+        links::query("/unknown", &[&of[..], &[("format", "csv")]].concat())
+    }
+
     fn is_action(&self, action: &str) -> bool {
         self.query.action == action
     }

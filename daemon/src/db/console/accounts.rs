@@ -1,9 +1,10 @@
 //! The list of accounts: first the ids of a page, then their cards.
 
 use chrono::NaiveDate;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio_postgres::types::{ToSql, Type};
 
+use crate::db::why::Why;
 use crate::db::{Session, Timestamp, Untrusted};
 use crate::error::Result;
 
@@ -63,6 +64,20 @@ CROSS JOIN LATERAL (
     WHERE o.account_id = w.id AND o.counted_on >= date_trunc('week', $2::timestamp)::date - 7
 ) AS o
 ORDER BY w.id COLLATE \"C\"";
+
+/// What refuses the accounts in $1: those that are not connected or cool down, in whole or in part, and all of them if $2 says so.
+/// An account is asked about only where there is something to tell.
+const REFUSALS: &str = "SELECT jsonb_build_object('id', w.id, 'lines', y.lines)
+FROM unnest($1) AS w (id)
+CROSS JOIN LATERAL (
+    SELECT $2 OR a.status <> 'connected'
+           OR EXISTS (SELECT FROM sendgate.cooldowns AS c WHERE c.account_id = w.id) AS asked
+    FROM sendgate.linkedin_accounts AS a WHERE a.id = w.id OFFSET 0
+) AS a
+CROSS JOIN LATERAL (
+    SELECT jsonb_agg(to_jsonb(y)) AS lines FROM sendgate.why(w.id) AS y WHERE a.asked AND NOT y.proceed OFFSET 0
+) AS y
+WHERE y.lines IS NOT NULL";
 
 /// What accounts are looked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -156,6 +171,15 @@ pub struct Walked {
     pub whole: bool,
 }
 
+/// What refuses the actions of an account.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Refused {
+    /// The account.
+    pub id: String,
+    /// A line for each action that cannot go.
+    pub lines: Vec<Why>,
+}
+
 /// An account as the list shows it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Card {
@@ -209,6 +233,12 @@ impl Session {
         let row = self.row("listing accounts", DRIFTING, &parameters).await?;
         let looked_at: i64 = row.get(0);
         Ok(Walked { looked_at, last: row.get(1), ids: row.get(2), whole: looked_at < COMPARED_MAX })
+    }
+
+    /// What refuses those of these accounts that are not connected or cool down, in whole or in part; or all of them.
+    pub async fn account_refusals(&self, ids: &[String], all: bool) -> Result<Vec<Refused>> {
+        let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&ids, Type::TEXT_ARRAY), (&all, Type::BOOL)];
+        self.objects("asking why", REFUSALS, &parameters).await
     }
 
     /// The cards of these accounts, in the order of ids.

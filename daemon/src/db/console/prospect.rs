@@ -103,7 +103,7 @@ FROM (
 CROSS JOIN LATERAL sendgate.preview(n.account_id, n.action, $1) AS p";
 
 /// Accounts and actions that the gate is asked about.
-const ASKED_MAX: usize = 20;
+pub const ASKED_MAX: usize = 20;
 
 /// The gate's answer about the next send of an action to the prospect through an account.
 #[derive(Clone, Debug, Deserialize)]
