@@ -23,20 +23,16 @@ from harness.progress import HarnessError
 
 
 def main() -> int:
-    """Sees what is missing, begins to build, gets psycopg, which the rest imports, and raises the curtain."""
+    """Sees what is missing, gets psycopg, which the rest imports, and raises the curtain."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda received, _: sys.exit(128 + received))
     try:
         preflight.check("run")
-        from demo import prepare, terminal
+        fetch.for_the_demo()
+        venv.use()
+        from demo import show
 
-        terminal.heading("sendgate: preparing")
-        with prepare.daemon() as program:
-            fetch.for_the_demo()
-            venv.use()
-            from demo import show
-
-            return show.run(program)
+        return show.run()
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -1,22 +1,16 @@
-"""What the demo needs before the curtain: the daemon, PostgreSQL with the extension in it, and `pg` for Node.js.
-
-The standard library alone: the daemon is begun before psycopg is fetched.
-"""
+"""What the demo needs before the curtain: PostgreSQL with the extension in it, the daemon, and `pg` for Node.js."""
 
 import hashlib
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
-from harness import build, debian, postgres, wheel
-from harness.places import REPO, locked, run_dir
+from harness import build, postgres, wheel
+from harness.places import locked, run_dir
 from harness.postgres import Install
-from harness.progress import Beside, HarnessError, progress, watched
+from harness.progress import HarnessError, progress, watched
 
 from .children import EXAMPLES
 from .terminal import say, step
@@ -25,46 +19,19 @@ NODE_MAJOR_MIN = 18
 """The first with `fetch` and `AbortSignal.timeout` built in."""
 
 
-def database() -> Install:
-    """PostgreSQL, private to this directory, with the extension built and installed into it."""
+def programs() -> tuple[Install, Path]:
+    """PostgreSQL, private to this directory, with the extension built and installed into it; and the daemon's program,
+    which serves the console."""
     if chosen := os.environ.get("PG_CONFIG"):
         step(f"PostgreSQL as described by {chosen}")
         install = postgres.from_pg_config(chosen, progress)
     else:
         step(f"PostgreSQL {postgres.EMBEDDED_DEFAULT} (choose another with PG_CONFIG=)")
         install = postgres.embedded(progress)
-    step(f"sendgate for PostgreSQL {install.version}")
-    build.build_and_install(install, os.environ.get("PROFILE") or "quick")
-    return install
-
-
-@contextmanager
-def daemon() -> Iterator[Callable[[], Path]]:
-    """The daemon, which serves the console, is built beside what comes next, downloads first of all. The function that
-    it gives waits for the program's path; leaving early ends the build.
-
-    Compilers leave processors idle, an extension's at its beginning and its end most of all: together they take
-    less time than one after the other.
-    """
-    debian.compilers()  # installed once, before two want them
-    step("sendgated, the daemon with the operators' console, is built meanwhile")
-    beside = Beside()
-    with ThreadPoolExecutor(1) as thread:
-        program = thread.submit(build.build_daemon, _daemon_profile(), beside)
-
-        def wait() -> Path:
-            beside.is_waited_for.set()
-            return program.result()
-
-        try:
-            yield wait
-        finally:
-            beside.is_not_wanted.set()
-
-
-def _daemon_profile() -> str:
-    """How the daemon is built: as the tests build it where that is done, else in the least time."""
-    return "daemon" if (REPO / "target" / "daemon" / "daemon").exists() else "quick"
+    step(f"sendgate for PostgreSQL {install.version}, and sendgated, the daemon with the operators' console")
+    library, daemon = build.build_both(install, os.environ.get("PROFILE") or "quick")
+    build.install_built(install, library)
+    return install, daemon
 
 
 def node() -> Path | None:

@@ -4,7 +4,6 @@ import math
 import os
 import signal
 import sys
-from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -29,15 +28,14 @@ WHERE inmail_credits_exhausted_at IS NOT NULL
 ORDER BY inmail_credits_exhausted_at DESC;"""
 
 
-def run(program: Callable[[], Path]) -> int:
-    """The whole demo, with the function that waits for the daemon's program. However it ends, it stops everything that
-    it started, in reverse order."""
+def run() -> int:
+    """The whole demo. However it ends, it stops everything that it started, in reverse order."""
     seconds, split = _seconds(), partitions.wanted()
+    heading("sendgate: preparing")
     python = venv.ensure()
     front = partitions.proxy() if split else None
-    install = prepare.database()
+    install, daemon = prepare.programs()
     node_dir = prepare.node()
-    daemon = program()
     place = partitions.stage(install, front, daemon, split) if front else stage.one_database(install)
     with ExitStack() as cleanup:
         try:

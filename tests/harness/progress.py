@@ -104,26 +104,16 @@ def quiet(command: list, *, env: dict[str, str] | None = None, cwd: Path | None 
     return done.stdout
 
 
-class Beside:
-    """A slow command that another thread watches: silent until this one waits for it, and ended early if need be."""
-
-    def __init__(self) -> None:
-        self.is_waited_for = threading.Event()
-        self.is_not_wanted = threading.Event()
-
-
 def watched(
     command: list,
     what: str,
     *,
     env: dict[str, str] | None = None,
     cwd: Path | None = None,
-    beside: Beside | None = None,
 ) -> str:
     """Run a slow command under a ticking line and return all of its output.
 
-    ``what`` completes "… 34 s", for instance "building sendgate for PostgreSQL 18". A command ``beside`` another
-    one leaves the terminal's line to it.
+    ``what`` completes "… 34 s", for instance "building sendgate for PostgreSQL 18".
     """
     command = [str(part) for part in command]
     started = time.monotonic()
@@ -146,10 +136,7 @@ def watched(
     ticker = _Ticker(what, started)
     try:
         while process.poll() is None:
-            if beside is not None and beside.is_not_wanted.is_set():
-                raise HarnessError(f"{what} was stopped.")
-            if beside is None or beside.is_waited_for.is_set():
-                ticker.tick(lines[-1] if lines else "")
+            ticker.tick(lines[-1] if lines else "")
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=0.2)
     finally:

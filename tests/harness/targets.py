@@ -10,8 +10,8 @@ import re
 import shutil
 from pathlib import Path
 
-# Files and folders of the crates that are built for one version; the hash is cargo's.
-OF_ONE_VERSION = re.compile(r"(lib)?(pgrx[-_]pg[-_]sys|pgrx|sendgate)(-[0-9a-f]{16}.*|\.\w+)?$")
+# Files and folders of the crates that are built for one version, and of the daemon; the hash is cargo's.
+OF_ONE_VERSION = re.compile(r"(lib)?(pgrx[-_]pg[-_]sys|pgrx|sendgated?)(-[0-9a-f]{16}.*|\.\w+)?$")
 # cargo holds this lock while it builds in the folder.
 LOCK = ".cargo-lock"
 

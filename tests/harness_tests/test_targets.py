@@ -21,6 +21,8 @@ OF_ONE_VERSION = (
     f".fingerprint/sendgate-{HASH}/lib-sendgate",
     "deps/libsendgate.so",
     "libsendgate.d",
+    "sendgated",
+    f"deps/libsendgated-{HASH}.rlib",
 )
 OLD = 1_700_000_000
 
