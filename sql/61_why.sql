@@ -58,7 +58,7 @@ SELECT d.action, d.proceed, d.reason, c.since, coalesce(c.until, d.retry_at), c.
                WHEN 'paused_by_operator' THEN CASE c.cause
                    WHEN 'paused' THEN 'Everything is stopped, on every account, until resume_all().'
                    WHEN 'quarantined' THEN
-                       'Everything is stopped until both layers have met every account in whole sweeps: let sendgated or tick() run, look at quarantine_progress, then call resume_all().'
+                       'Let sendgated or tick() run until quarantine_progress says that all accounts were met, then call resume_all().'
                    ELSE 'This database is a copy of the one that sends: call adopt_database(note) if this is now the one that does; resume_all() does not end it.' END
                WHEN 'account_not_connected' THEN CASE c.cause
                    WHEN 'restricted' THEN
