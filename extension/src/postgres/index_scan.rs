@@ -237,7 +237,8 @@ impl Lookup {
             refuse(self.table, &columns)
         });
         catalog::RELATIONS.add(index);
-        let last_attribute = attributes.iter().chain(&key_attributes).copied().max().unwrap_or(0);
+        let read = attributes.iter().chain(&key_attributes).chain(&present);
+        let last_attribute = read.copied().max().unwrap_or(0);
         let changed_by = rewritten::changed_by(table);
         let lengths = attributes.iter().map(|&attribute| length(table, attribute)).collect();
         Found {
@@ -249,6 +250,7 @@ impl Lookup {
             key_attributes,
             attributes,
             lengths,
+            present,
             last_attribute,
         }
     }

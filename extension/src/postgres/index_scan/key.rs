@@ -93,7 +93,8 @@ pub const fn text_from(name: &'static CStr) -> KeyColumn {
 }
 
 /// A btree index that begins with these columns in their order and that every transaction may use by now. It has
-/// all rows, or all in which `present` is not NULL. Which way it goes matters only where rows are read in its order.
+/// all rows in which `present` is not NULL, or all rows, if there is no other: a walk passes over those that are not
+/// looked for, and there may be many. Which way it goes matters only where rows are read in its order.
 pub(super) unsafe fn index_on(
     table: pg_sys::Oid,
     attributes: &[pg_sys::AttrNumber],
@@ -103,9 +104,10 @@ pub(super) unsafe fn index_on(
     const MODE: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
     unsafe {
         let relation = pg_sys::table_open(table, MODE);
-        let mut all = cells(pg_sys::RelationGetIndexList(relation)).map(|cell| cell.oid_value);
-        let found = all.find(|&index| {
-            let index = pg_sys::index_open(index, MODE);
+        let all = cells(pg_sys::RelationGetIndexList(relation)).map(|cell| cell.oid_value);
+        let mut of_all_rows = None;
+        let of_wanted_rows = all.into_iter().find(|&oid| {
+            let index = pg_sys::index_open(oid, MODE);
             let about = (*index).rd_index;
             let columns = (*about).indkey.values.as_slice((*about).indnkeyatts as usize);
             let fits = (*(*index).rd_rel).relam == pg_sys::BTREE_AM_OID
@@ -124,11 +126,15 @@ pub(super) unsafe fn index_on(
                         && (!in_order || descending == column.descending)
                 })
                 && has_all_rows(index, present);
+            let leaves_out = !pg_sys::RelationGetIndexPredicate(index).is_null();
             pg_sys::index_close(index, MODE);
-            fits
+            if fits && !leaves_out {
+                of_all_rows = of_all_rows.or(Some(oid));
+            }
+            fits && (leaves_out || present.is_none())
         });
         pg_sys::table_close(relation, MODE);
-        found
+        of_wanted_rows.or(of_all_rows)
     }
 }
 

@@ -27,6 +27,8 @@ pub(super) struct Found {
     pub attributes: Vec<pg_sys::AttrNumber>,
     /// Of each of them, how long its values are.
     pub lengths: Vec<i16>,
+    /// The column that is not NULL in any row that is looked for: the index may have others too.
+    pub present: Option<pg_sys::AttrNumber>,
     /// As far as a row has to be taken apart.
     pub last_attribute: pg_sys::AttrNumber,
 }
@@ -70,17 +72,20 @@ impl Scan {
         unsafe { calling(|| raw::index_rescan(self.scan, keys, columns, std::ptr::null_mut(), 0)) }
     }
 
-    /// Goes on to the next visible row.
+    /// Goes on to the next visible row that is looked for.
     pub fn next(&self) -> bool {
         const FORWARD: pg_sys::ScanDirection::Type = pg_sys::ScanDirection::ForwardScanDirection;
         let last = i32::from(self.found.last_attribute);
+        let present = self.found.present.map(|attribute| (attribute - 1) as usize);
         unsafe {
             calling(|| {
-                let found = raw::index_getnext_slot(self.scan, FORWARD, self.slot);
-                if found {
+                while raw::index_getnext_slot(self.scan, FORWARD, self.slot) {
                     raw::slot_getsomeattrs_int(self.slot, last);
+                    if present.is_none_or(|at| !*(*self.slot).tts_isnull.add(at)) {
+                        return true;
+                    }
                 }
-                found
+                false
             })
         }
     }
