@@ -353,7 +353,7 @@ def test_a_wrong_time_is_refused(monkeypatch, tmp_path):
 
 
 def test_every_step_is_a_shell_script():
-    for command in (shell.ACCOUNT, shell.LOGIN, shell.CONFIGURE, shell.daemon(), rpm_cases.PGDG):
+    for command in (shell.ACCOUNT, shell.LOGIN, shell.CONFIGURE, shell.daemon(), rpm_cases.PGDG, rpm_cases.FUNCTION):
         subprocess.run(["bash", "-n"], input=shell.step(15, command).encode(), check=True)
     assert set(cases.SUITES.values()) < set(package.preflight.supported())
 

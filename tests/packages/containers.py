@@ -198,6 +198,10 @@ def bases(stage: Stage) -> None:
     workshop = roots.Workshop(stage.directory, LOGS)
     bare = workshop.base(SUITE, ("ca-certificates",))
     imported(stage, bare, BASE)
+    bare.install("postgresql-common")
+    # As the official image does: else Debian makes a cluster, on a port that the host has free, and clients look there.
+    with (bare.path / "etc/postgresql-common/createcluster.conf").open("a") as settings:
+        settings.write("create_main_cluster = false\n")
     bare.install(f"postgresql-{MAJOR}", "openssl")
     entrypoint = bare.path / "usr/local/bin/docker-entrypoint.sh"
     shutil.copy(Path(__file__).with_name("entrypoint.sh"), entrypoint)

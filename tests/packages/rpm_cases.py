@@ -14,8 +14,13 @@ from harness import build
 from .shell import ACCOUNT, CONFIGURE, LOGIN, PACKAGES, daemon, operation, step
 
 CASE = "rpm"
-# Debian's rpm wants to be told that it is meant; the RPMs are not signed.
-RPM = "rpm --force-debian --nosignature"
+# Debian 12's rpm wants to be told that it is meant, Debian 13's knows no such option; the RPMs are not signed.
+RPM = "rpms"
+FUNCTION = """
+rpms() {
+    if rpm --force-debian --version >/dev/null 2>&1; then set -- --force-debian "$@"; fi
+    rpm --nosignature "$@"
+}"""
 PGDG = """
 for part in lib share; do
     mkdir -p /usr/pgsql-MAJOR
@@ -51,7 +56,7 @@ def _refused(summary: Summary, root: Root, major: int) -> None:
         f"says 'postgresql{major}-server is needed by sendgate_{major}' /tmp/said",
         f"test ! -e /usr/pgsql-{major}/lib/{build.EXTENSION}.so && test ! -e /etc/sendgated || fail 'something is left'",
     )
-    done = root.run(step(major, *commands), "rpm-refused", rust=False)
+    done = root.run(step(major, FUNCTION, *commands), "rpm-refused", rust=False)
     summary.add(root, CASE, "without PGDG's server: refused, nothing is left", done)
 
 
@@ -78,7 +83,7 @@ def _used(summary: Summary, root: Root, major: int) -> None:
         "kill -TERM $(pidof sendgated); wait $running || fail 'it did not end well'",
         "down",
     )
-    done = root.run(step(major, *commands), "rpm-used", rust=False)
+    done = root.run(step(major, FUNCTION, *commands), "rpm-used", rust=False)
     summary.add(root, CASE, "installed: modes, owners, a guarded send, the daemon", done)
 
 
@@ -97,7 +102,7 @@ def _removed(summary: Summary, root: Root, major: int) -> None:
         "down",
         "rm -r /etc/sendgated",
     )
-    done = root.run(step(major, *commands), "rpm-removed", rust=False)
+    done = root.run(step(major, FUNCTION, *commands), "rpm-removed", rust=False)
     summary.add(root, CASE, "removed: books and a changed configuration stay", done)
 
 
@@ -128,7 +133,7 @@ def _upgraded(summary: Summary, root: Root, major: int) -> None:
         f"send 3 {operation(3)}",
         "down",
     )
-    done = root.run(step(major, *commands), "rpm-upgraded", rust=False)
+    done = root.run(step(major, FUNCTION, *commands), "rpm-upgraded", rust=False)
     summary.add(root, CASE, "the release before, with data; these over it", done)
 
 

@@ -1,6 +1,7 @@
 """What the steps in a root are made of: a server that runs for the length of one step, and shell functions.
 
-A step is a process namespace of its own, and every process of it ends with it. So each step starts the server.
+A step is a process namespace of its own, and every process of it ends with it. So each step starts the server. It listens
+on its socket alone: a root shares the host's network, where another server may have its port, and would then get the next.
 """
 
 import re
@@ -19,7 +20,12 @@ set -eu
 cd /
 export DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8
 sql() { runuser -u postgres -- psql -X -q -A -t -v ON_ERROR_STOP=1 -d app -c "$1"; }
-up() { pg_ctlcluster MAJOR main status >/dev/null || pg_ctlcluster MAJOR main start; }
+up() {
+    pg_conftool MAJOR main set port 5432
+    pg_conftool MAJOR main set listen_addresses ''
+    if pg_ctlcluster MAJOR main status >/dev/null; then down; fi
+    pg_ctlcluster MAJOR main start
+}
 down() { pg_ctlcluster MAJOR main stop; }
 install() { apt-get install -qy --no-install-recommends "$@"; }
 fail() { echo "FAILED: $*"; exit 1; }
