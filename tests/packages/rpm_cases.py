@@ -14,12 +14,13 @@ from harness import build
 from .shell import ACCOUNT, CONFIGURE, LOGIN, PACKAGES, daemon, operation, step
 
 CASE = "rpm"
-# Debian 12's rpm wants to be told that it is meant, Debian 13's knows no such option; the RPMs are not signed.
+# Debian 12's rpm wants to be told that it is meant, Debian 13's knows no such option, and mounts for scripts what no
+# chroot allows; the RPMs are not signed.
 RPM = "rpms"
 FUNCTION = """
 rpms() {
     if rpm --force-debian --version >/dev/null 2>&1; then set -- --force-debian "$@"; fi
-    rpm --nosignature "$@"
+    rpm --undefine=__transaction_unshare --nosignature "$@"
 }"""
 PGDG = """
 for part in lib share; do
