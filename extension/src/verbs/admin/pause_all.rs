@@ -22,6 +22,9 @@ static PAUSE: Statement = Statement::new(
     types![instant, text, text],
 );
 
+/// Asked without a lock: a `resume_all` meanwhile need not wait for a switch that was on before.
+static IS_ON: Statement = Statement::new("SELECT 1 FROM sendgate.pause_switch", &[]);
+
 /// Over a pause or an earlier quarantine, whose sweeps do not count for this one.
 static QUARANTINE: Statement = Statement::new(
     "INSERT INTO sendgate.pause_switch (paused_at, actor, note, quarantine_id, quarantined_at)
@@ -74,7 +77,7 @@ fn pause_all(args: &Args) -> Answer {
         let pause = || Ok(spi.run_waiting(&PAUSE, params![clock::now(), &actor, note])?.count() == 1);
         let (mut paused, mut attempts) = (pause()?, 1);
         // It is on already; or it was until now; or a trigger leaves the row out.
-        while !paused && matches!(Switch::hold(spi)?, Switch::Off) {
+        while !paused && spi.run_on_latest_snapshot(&IS_ON, &[]).count() == 0 {
             if attempts == ATTEMPTS_MAX {
                 dropped("pause_switch", 1, 0);
             }
