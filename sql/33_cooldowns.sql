@@ -82,16 +82,15 @@ CROSS JOIN LATERAL (
     FROM sendgate.accounts a
     WHERE a.cooldown_until > c.at
     UNION ALL
-    SELECT a.id, f.key, NULL, (f.value ->> 'cooldown_until')::timestamptz, NULL
+    -- Both kinds by one reading of the accounts.
+    SELECT a.id, f.key, k.since, k.until, k.cause
     FROM sendgate.accounts a
     CROSS JOIN LATERAL jsonb_each(a.failures) f
-    WHERE (f.value ->> 'cooldown_until')::timestamptz > c.at
-    UNION ALL
-    SELECT a.id, f.key, (f.value ->> 'failing_since')::timestamptz,
-           (f.value ->> 'failing_until')::timestamptz, 'failing'
-    FROM sendgate.accounts a
-    CROSS JOIN LATERAL jsonb_each(a.failures) f
-    WHERE c.failures_count AND (f.value ->> 'failing_until')::timestamptz > c.at
+    CROSS JOIN LATERAL (
+        VALUES (NULL::timestamptz, (f.value ->> 'cooldown_until')::timestamptz, NULL::text),
+               ((f.value ->> 'failing_since')::timestamptz, (f.value ->> 'failing_until')::timestamptz, 'failing')
+    ) k (since, until, cause)
+    WHERE k.until > c.at AND (c.failures_count OR k.cause IS NULL)
 ) w (account_id, action, since, until, cause)
 LEFT JOIN LATERAL (
     SELECT g.id, g.at, g.cause, g.operation_id, g.http_status, g.error_type, g.error, g.actor, g.note
