@@ -27,7 +27,12 @@ FROM sendgate.linkedin_accounts AS a WHERE a.id = $1";
 /// cheap columns of each account.
 macro_rules! ranked {
     () => {
-        "WITH ranked AS (
+        ranked!("")
+    };
+    // A condition on the actions that cool down: of one account they are found without reading all.
+    ($cooling:literal) => {
+        concat!(
+            "WITH ranked AS (
     SELECT a.id,
            a.status = 'connected' AND t.account_id IS NULL AND f.account_id IS NULL
            AND coalesce(a.cooldown_until <= c.at, true)
@@ -36,8 +41,11 @@ macro_rules! ranked {
     FROM sendgate.linkedin_accounts AS a
     CROSS JOIN (SELECT sendgate.clock() AS at) AS c
     LEFT JOIN (SELECT DISTINCT o.account_id FROM sendgate.open_alerts AS o) AS t ON t.account_id = a.id
-    LEFT JOIN (SELECT DISTINCT w.account_id FROM sendgate.cooldowns AS w WHERE w.action IS NOT NULL) AS f ON f.account_id = a.id
+    LEFT JOIN (SELECT DISTINCT w.account_id FROM sendgate.cooldowns AS w WHERE w.action IS NOT NULL",
+            $cooling,
+            ") AS f ON f.account_id = a.id
 )"
+        )
     };
 }
 
@@ -75,7 +83,8 @@ ORDER BY p.calm, p.id"
 );
 
 /// Whether one account is calm; no row for one that is not there.
-const IS_CALM: &str = concat!(ranked!(), " SELECT r.calm FROM ranked AS r WHERE r.id = $1");
+const IS_CALM: &str =
+    concat!(ranked!(" AND w.account_id = $1"), " SELECT r.calm FROM ranked AS r WHERE r.id = $1");
 
 /// How many accounts there are.
 const ACCOUNTS: &str = "SELECT count(*) FROM sendgate.linkedin_accounts AS a";
