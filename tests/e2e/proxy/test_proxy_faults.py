@@ -8,11 +8,11 @@ import psycopg
 from e2e.proxy.test_proxy_calls import count, refused, reserve, value
 from e2e.support import equal, operation, wait_for
 from e2e.support.partitions import COUNT, accounts_of
+from e2e.support.proxy_crowd import caps_are_exact
 
 NEWEST_ONLY = True
 TIMEOUT_SECONDS = 1200
 
-WORKERS = 8
 PROXIES = 3
 CAP = 20
 
@@ -25,28 +25,7 @@ def test_caps_are_exact_through_several_proxies(parts):
     for account in accounts:
         first.execute("SELECT sendgate.upsert_account(%s, 'sales_navigator')", (account,))
         first.execute("SELECT sendgate.set_cap(%s, 'message', %s)", (account, CAP))
-    granted: dict[str, int] = dict.fromkeys(accounts, 0)
-    lock = threading.Lock()
-    faults: list = []
-
-    def work(number: int) -> None:
-        try:
-            connection = parts.connect(proxies[number % PROXIES])
-            for n in range(CAP):
-                for account in accounts:
-                    if reserve(connection, account, "message", f"{number}-{n}")["proceed"]:
-                        with lock:
-                            granted[account] += 1
-        except Exception as error:
-            faults.append(error)
-
-    workers = [threading.Thread(target=work, args=(number,)) for number in range(WORKERS)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    equal(faults, [], "faults")
-    equal(granted, dict.fromkeys(accounts, CAP), "grants")
+    caps_are_exact(lambda number: parts.connect(proxies[number % PROXIES]), accounts, CAP, reserve)
 
 
 def test_a_partition_that_is_down_stops_its_accounts_alone(parts):

@@ -3,7 +3,6 @@
 import re
 import subprocess
 import tempfile
-import threading
 from pathlib import Path
 
 import psycopg
@@ -13,12 +12,12 @@ from e2e.proxy.test_proxy_calls import count, reserve, value
 from e2e.support import equal, login, operation
 from e2e.support.partitions import COUNT, accounts_of, place
 from e2e.support.pool import SERVERS, pool
+from e2e.support.proxy_crowd import WORKERS, caps_are_exact
 from harness import build
 
 NEWEST_ONLY = True
 TIMEOUT_SECONDS = 1200
 
-WORKERS = 8
 CAP = 5
 
 
@@ -74,28 +73,7 @@ def test_a_pooler_between_proxy_and_partitions(parts):
         for account in accounts:
             operator.execute("SELECT sendgate.upsert_account(%s, 'sales_navigator')", (account,))
             operator.execute("SELECT sendgate.set_cap(%s, 'message', %s)", (account, CAP))
-        granted: dict[str, int] = dict.fromkeys(accounts, 0)
-        faults: list = []
-        lock = threading.Lock()
-
-        def work(number: int) -> None:
-            try:
-                connection = parts.connect(proxy, "app")
-                for n in range(CAP):
-                    for account in accounts:
-                        if reserve(connection, account, "message", f"{number}-{n}")["proceed"]:
-                            with lock:
-                                granted[account] += 1
-            except Exception as error:
-                faults.append(error)
-
-        workers = [threading.Thread(target=work, args=(number,)) for number in range(WORKERS)]
-        for worker in workers:
-            worker.start()
-        for worker in workers:
-            worker.join()
-        equal(faults, [], "faults")
-        equal(granted, dict.fromkeys(accounts, CAP), "grants")
+        caps_are_exact(lambda _: parts.connect(proxy, "app"), accounts, CAP, reserve)
         # Fewer connections than workers, each with the rights of its login alone.
         for n in range(COUNT):
             sessions = parts.direct(n).execute(
