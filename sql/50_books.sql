@@ -221,10 +221,10 @@ BEGIN
                 more := false;
             END;
             COMMIT;
-            -- A sweep rests for twice as long as a batch took: workers have the rest of the machine.
+            -- A sweep rests for three times as long as a batch took: workers have the rest of the machine.
             IF more THEN
                 PERFORM pg_catalog.pg_sleep(LEAST(2.0, pg_catalog.date_part('epoch',
-                    (pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) began) OPERATOR(pg_catalog.*) 2.0)));
+                    (pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) began) OPERATOR(pg_catalog.*) 3.0)));
             END IF;
         END LOOP;
     END LOOP;

@@ -2088,5 +2088,50 @@ GRANT EXECUTE ON FUNCTION sendgate.settle_notification(text, text, uuid, text, i
 COMMENT ON FUNCTION sendgate.settle_notification(text, text, uuid, text, interval) IS
 'Tells what became of an event that was lent, and returns posted (no error: the event leaves the outbox), waits (it is lent again after retry_in, 0 to 1 day, by default a minute) or given_up: a day after its first attempt it leaves unposted, with what is a day old and was never tried while the receiver took nothing, and the alert webhook_failing opens. NULL: no such event waits. Errors: SG001, SG002, SG007, SG106, SG301.';
 
+-- Runs all due jobs, for pg_cron. A procedure with the caller's rights, because it commits between batches,
+-- and one that is SECURITY DEFINER cannot.
+CREATE OR REPLACE PROCEDURE sendgate.tick()
+LANGUAGE plpgsql
+AS $tick$
+DECLARE
+    job pg_catalog.text;
+    more pg_catalog.bool;
+    began pg_catalog.timestamptz;
+BEGIN
+    -- Layer 2 looks for what layer 1 heals, so it comes first.
+    FOREACH job IN ARRAY ARRAY['midnight_reset', 'audit_events', 'reconcile_operations', 'prune'] LOOP
+        more := sendgate.begin_run(job);
+        COMMIT;
+        WHILE more LOOP
+            began := pg_catalog.clock_timestamp();
+            BEGIN
+                IF job OPERATOR(pg_catalog.=) 'midnight_reset' THEN
+                    SELECT j.more INTO more FROM sendgate.midnight_reset() AS j;
+                ELSIF job OPERATOR(pg_catalog.=) 'audit_events' THEN
+                    SELECT j.more INTO more FROM sendgate.audit_events() AS j;
+                ELSIF job OPERATOR(pg_catalog.=) 'reconcile_operations' THEN
+                    SELECT j.more INTO more FROM sendgate.reconcile_operations() AS j;
+                ELSE
+                    SELECT j.more INTO more
+                    FROM sendgate.prune(
+                        pg_catalog.current_setting('sendgate.keep')::pg_catalog.interval,
+                        pg_catalog.current_setting('sendgate.keep_events')::pg_catalog.interval
+                    ) AS j;
+                END IF;
+            EXCEPTION WHEN OTHERS THEN
+                PERFORM sendgate.record_run_failure(job, pg_catalog.concat(SQLSTATE, ': ', SQLERRM));
+                more := false;
+            END;
+            COMMIT;
+            -- A sweep rests for three times as long as a batch took: workers have the rest of the machine.
+            IF more THEN
+                PERFORM pg_catalog.pg_sleep(LEAST(2.0, pg_catalog.date_part('epoch',
+                    (pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) began) OPERATOR(pg_catalog.*) 3.0)));
+            END IF;
+        END LOOP;
+    END LOOP;
+END
+$tick$;
+
 -- The console shows operators who did what.
 GRANT SELECT ON sendgate.admin_log TO sendgate_daemon;

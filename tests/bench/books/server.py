@@ -65,7 +65,7 @@ BEGIN
         COMMIT;
         -- The rest that the schedulers take.
         IF more THEN
-            PERFORM pg_sleep(least(2, 2 * extract(epoch FROM clock_timestamp() - began)));
+            PERFORM pg_sleep(least(2, 3 * extract(epoch FROM clock_timestamp() - began)));
         END IF;
     END LOOP;
 END $$;

@@ -25,7 +25,7 @@ def layers(server: Server, accounts: int, levels: list[int]) -> tuple[Table, lis
         both = sum(sweep.seconds for sweep in swept)
         table.add(f"{active:,}", *(f"{sweep.seconds:.2f} s" for sweep in swept), f"{both / active * 1e6:.0f} ms")
     return table, [
-        "the schedulers rest twice as long as they work: to its end a sweep takes three times as long",
+        "the schedulers rest three times as long as they work: to its end a sweep takes four times as long",
         f"the other {accounts - levels[-1]:,} accounts are idle, and are not looked at",
     ]
 
