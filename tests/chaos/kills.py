@@ -51,14 +51,14 @@ def schedule(rng: random.Random, operations: int, kills: int) -> list[tuple[int,
     return [(int((number + 0.5 + rng.random()) * step), kind) for number, kind in enumerate(kinds)]
 
 
-def wait_for(condition, what: str, seconds: float | None = None):
+def wait_for(condition, what: str, seconds: float | None = None, pause: float = POLL_SECONDS):
     """Ask until the answer is true, and return it."""
     seconds = seconds or WAIT_SECONDS
     deadline = time.monotonic() + seconds
     while not (answer := condition()):
         if time.monotonic() > deadline:
             raise HarnessError(f"waited {seconds} s in vain for {what}")
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
     return answer
 
 

@@ -29,6 +29,8 @@ LEFT_OVER = 0.18
 # Without a grant for the first of these times the day is over as well; for the second, the run hangs and fails.
 STALLED_SECONDS = 4
 HANGING_SECONDS = 180
+# The last sweeps of the books beside other work on the machine.
+LAST_SWEEPS_SECONDS = 600
 # From the evening, when the server comes back, until midnight.
 EVENING = timedelta(seconds=3)
 # The clock's step after the last worker: longer than an operation's time, so that unanswered ones expire.
@@ -43,6 +45,12 @@ SELECT sum(greatest(0, least(daily_cap - sent_today, weekly_cap - sent_this_week
 
 SWEPT = """
 SELECT bool_and(sweep_finished_at > %s AND next_account IS NULL) FROM sendgate.jobs WHERE every < interval '1 day'"""
+
+# Who does what, and what it waits for.
+AT_WORK = """
+SELECT pid, usename, state, wait_event_type, wait_event, clock_timestamp() - query_start AS since,
+       pg_blocking_pids(pid) AS blocked_by, left(query, 200)
+  FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle'"""
 
 
 class Run:
@@ -229,12 +237,16 @@ class Run:
             idle = idle + 1 if worker.operations == before else 0
 
     def sweep(self) -> None:
-        """Both reconcilers once more, to their end, by the daemon: what is amiss is found now or never. A million
-        operations beside other work take more than a minute."""
+        """Both reconcilers once more, to their end, by the daemon: what is amiss is found now or never. Seldom asked: each
+        question writes the rows that the jobs hold."""
         since = self.gate.ask("SELECT sendgate.clock()")[0][0]
 
         def swept() -> bool:
             self.gate.ask(MAKE_DUE + " AND sweep_finished_at <= %s", (since,))
             return self.gate.ask(SWEPT, (since,))[0][0]
 
-        wait_for(swept, "the last sweeps", seconds=600)
+        try:
+            wait_for(swept, "the last sweeps", seconds=LAST_SWEEPS_SECONDS, pause=DAY_SECONDS)
+        except HarnessError as error:
+            at_work = "\n".join(" ".join(map(str, row)) for row in self.gate.ask(AT_WORK))
+            raise HarnessError(f"{error}\nat work:\n{at_work}") from error

@@ -28,6 +28,9 @@ CONF = {
     "shared_buffers": "256MB",
     "max_wal_size": "2GB",
     "log_min_messages": "warning",
+    # A sweep or a call that takes so long is a finding: what it was, and whom it waited for.
+    "log_min_duration_statement": "5s",
+    "log_lock_waits": "on",
     "log_line_prefix": "%m [%p] %q%d ",
 }
 DBNAME = "chaos"

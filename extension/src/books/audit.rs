@@ -113,8 +113,8 @@ fn audit(spi: &Spi, batch: &Batch, limit: i32) -> Result<Done> {
         let (held, row) = &in_hand[finding.at];
         changed += i64::from(raise(spi, batch, *held, row, finding)?);
     }
-    let is_in_hand = |id: &str| in_hand.iter().any(|(held, _)| held.id() == id);
-    let in_other_hands: HashSet<&str> = suspects.into_iter().filter(|id| !is_in_hand(id)).collect();
+    let ids: HashSet<&str> = in_hand.iter().map(|(held, _)| held.id()).collect();
+    let in_other_hands: HashSet<&str> = suspects.into_iter().filter(|id| !ids.contains(id)).collect();
     let all = members.iter().map(|member| member.id.as_str());
     let all: Vec<&str> = all.filter(|id| !in_other_hands.contains(id)).collect();
     let ahead = members.iter().filter(|member| member.row.account.is_ahead_of(batch.now));

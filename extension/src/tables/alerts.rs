@@ -85,16 +85,17 @@ static RESOLVE_ABOUT: Statement = Statement::new(
 );
 
 /// Of these accounts, all open alerts of a kind but those on the accounts where it goes on: of the day,
-/// or of a later one where the row's day is ahead of the clock.
+/// or of a later one where the row's day is ahead of the clock. Whether it goes on is told of each account: a list
+/// of those would be read once for each alert.
 static RESOLVE_SWEPT: Statement = Statement::new(
     resolving!(
         "$4
-     WHERE l.account_id OPERATOR(pg_catalog.=) ANY ($1::pg_catalog.text[])
+     FROM unnest($1::pg_catalog.text[], $5::pg_catalog.bool[]) AS u (account_id, goes_on)
+     WHERE l.account_id OPERATOR(pg_catalog.=) u.account_id
        AND l.kind OPERATOR(pg_catalog.=) $2 AND l.resolved_at IS NULL
-       AND NOT (l.day OPERATOR(pg_catalog.>=) $3
-                AND l.account_id OPERATOR(pg_catalog.=) ANY ($5::pg_catalog.text[]))"
+       AND NOT (u.goes_on AND l.day OPERATOR(pg_catalog.>=) $3)"
     ),
-    types![texts, text, date, instant, texts],
+    types![texts, text, date, instant, bools],
 );
 
 static RESOLVE_OLD: Statement = Statement::new(
@@ -242,7 +243,7 @@ pub fn resolve_swept(
     now: Instant,
 ) {
     let all = array(Element::Text, accounts.iter().copied());
-    let still = array(Element::Text, still.iter().copied());
-    let values = [all, params![kind][0], params![day][0], params![now][0], still];
+    let goes_on = array(Element::Bool, accounts.iter().map(|account| still.contains(account)));
+    let values = [all, params![kind][0], params![day][0], params![now][0], goes_on];
     tell_resolved(spi, &spi.run(&RESOLVE_SWEPT, &values), now);
 }

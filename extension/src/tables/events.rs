@@ -40,49 +40,23 @@ static INSERT_MANY: Statement = Statement::new(
     types![instant, uuids, uuids, instants, dates, texts, texts, texts, texts, texts],
 );
 
-/// What proves that an account has credits again: an InMail that occurred and was recorded after the stamp
-/// of its breaker, within the last hour, and is not the late delivery of an operation that was reserved at or
-/// before the stamp. The same rule as `Breaker::is_evidence`, for deliveries that are in the log.
-macro_rules! evidence {
-    ($account:literal, $stamp:literal, $since:literal, $now:literal) => {
-        concat!(
-            "FROM sendgate.linkedin_events e
-             LEFT JOIN sendgate.send_operations o
-                 ON o.account_id OPERATOR(pg_catalog.=) ",
-            $account,
-            " AND o.operation_id OPERATOR(pg_catalog.=) e.operation_id
-             WHERE e.account_id OPERATOR(pg_catalog.=) ",
-            $account,
-            " AND e.event_type OPERATOR(pg_catalog.=) 'inmail_sent'
-               AND e.occurred_at OPERATOR(pg_catalog.>) ",
-            $stamp,
-            " AND e.occurred_at OPERATOR(pg_catalog.>=) ",
-            $since,
-            " AND e.occurred_at OPERATOR(pg_catalog.<=) ",
-            $now,
-            " AND e.recorded_at OPERATOR(pg_catalog.>) ",
-            $stamp,
-            " AND (o.operation_id IS NULL OR o.reserved_at OPERATOR(pg_catalog.>) ",
-            $stamp,
-            ")"
-        )
-    };
-}
-
+/// Those accounts for which an event proves that they have credits again: an InMail that occurred and was recorded after the
+/// stamp of the account's breaker, within the last hour, and is not the late delivery of an operation that was reserved
+/// at or before the stamp. The same rule as `Breaker::is_evidence`, for deliveries that are in the log.
 static EVIDENCE: Statement = Statement::new(
-    concat!("SELECT 1 ", evidence!("$1", "$2", "$3", "$4"), " LIMIT 1"),
-    types![text, instant, instant, instant],
-);
-
-static EVIDENCE_OF_MANY: Statement = Statement::new(
-    concat!(
-        "SELECT u.account_id
-         FROM unnest($1::pg_catalog.text[], $2::pg_catalog.timestamptz[])
-              AS u (account_id, exhausted_at)
-         WHERE EXISTS (SELECT ",
-        evidence!("u.account_id", "u.exhausted_at", "$3", "$4"),
-        ")"
-    ),
+    "SELECT u.account_id
+     FROM unnest($1::pg_catalog.text[], $2::pg_catalog.timestamptz[]) AS u (account_id, exhausted_at)
+     WHERE EXISTS (
+         SELECT FROM sendgate.linkedin_events e
+         LEFT JOIN sendgate.send_operations o
+             ON o.account_id OPERATOR(pg_catalog.=) u.account_id
+                AND o.operation_id OPERATOR(pg_catalog.=) e.operation_id
+         WHERE e.account_id OPERATOR(pg_catalog.=) u.account_id
+           AND e.event_type OPERATOR(pg_catalog.=) 'inmail_sent'
+           AND e.occurred_at OPERATOR(pg_catalog.>) u.exhausted_at
+           AND e.occurred_at OPERATOR(pg_catalog.>=) $3 AND e.occurred_at OPERATOR(pg_catalog.<=) $4
+           AND e.recorded_at OPERATOR(pg_catalog.>) u.exhausted_at
+           AND (o.operation_id IS NULL OR o.reserved_at OPERATOR(pg_catalog.>) u.exhausted_at))",
     types![texts, instants, instant, instant],
 );
 
@@ -169,8 +143,7 @@ pub fn of_chat(
 
 /// Whether the event log proves a delivery after the breaker's stamp.
 pub fn has_evidence(spi: &Spi, account: &str, stamp: Instant, now: Instant) -> bool {
-    let since = now.plus(-EVIDENCE_WINDOW);
-    spi.run(&EVIDENCE, params![account, stamp, since, now]).count() > 0
+    !with_evidence(spi, &[(account, Some(stamp))], now).is_empty()
 }
 
 /// Those of these accounts, each with its breaker's stamp, whose event log proves a delivery after it.
@@ -181,5 +154,5 @@ pub fn with_evidence(spi: &Spi, stamped: &[(&str, Option<Instant>)], now: Instan
         now.plus(-EVIDENCE_WINDOW).param(),
         now.param(),
     ];
-    spi.run(&EVIDENCE_OF_MANY, &values).iter().map(|mut row| row.value()).collect()
+    spi.run(&EVIDENCE, &values).iter().map(|mut row| row.value()).collect()
 }
