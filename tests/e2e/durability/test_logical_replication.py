@@ -67,6 +67,15 @@ def configuration_counts_at_once(env, source, target: str) -> None:
     answers(("prospect_suppressed", cap), "suppress_prospect")
     source.execute("SELECT sendgate.unsuppress_prospect('p99', 'back')")
     answers((None, cap), "unsuppress_prospect")
+    told = "SELECT sendgate.breaker_report('a', 'p97', 'no parking here', NULL, 422)"
+    (usual,) = warm.execute(told).fetchone()
+    for sql, outcome in (("set_error_rule(91, 'recipient_refused', error_text => 'no parking')", "recipient_refused"),
+                         ("drop_error_rule(91)", usual)):  # fmt: skip
+        source.execute(f"SELECT sendgate.{sql}")
+        wait_for(
+            lambda outcome=outcome: warm.execute(told).fetchone() == (outcome,), f"{outcome} by {sql}", WAIT_SECONDS
+        )
+    assert usual != "recipient_refused", "the shipped rules know that text"
     warm.close()
 
 

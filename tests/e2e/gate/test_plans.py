@@ -63,7 +63,7 @@ PLANS_MIN = 150
 # Of one scan: down an index and along it a little; and of each row that it finds: in the index and the table.
 PAGES_A_SCAN = 20
 PAGES_A_ROW = 3
-# Accounts with work and tickets, one with many operations, one with much work that is over.
+# Accounts with work and tickets, one with many operations, deliveries and alerts of before, and with much work that is over.
 MUCH = """
 INSERT INTO sendgate.accounts SELECT (jsonb_populate_record(a, jsonb_build_object('id', 'much-' || n))).*
 FROM sendgate.accounts a, generate_series(1, 5000) n WHERE a.id = 'c';
@@ -78,10 +78,25 @@ INSERT INTO sendgate.send_operations (operation_id, reserved_at, expires_at, cou
     state, settled_at)
 SELECT gen_random_uuid(), at, at, at::date, 'a', 'old' || n, 'message', 'delivered', at
 FROM generate_series(1, 20000) n, LATERAL (SELECT sendgate.clock() - interval '30 days' - n * interval '1 minute') t (at);
+SET session_replication_role = replica;
+INSERT INTO sendgate.send_operations (operation_id, reserved_at, expires_at, counted_on, account_id, prospect_id, action,
+    state, settled_at)
+SELECT md5('sent' || n)::uuid, at, at, at::date, 'a', 'sent' || n, 'inmail', 'delivered', at
+FROM generate_series(1, 20000) n, LATERAL (SELECT sendgate.clock() - interval '8 days' - n * interval '1 minute') t (at);
+INSERT INTO sendgate.linkedin_events (id, operation_id, occurred_at, recorded_at, counted_on, account_id, prospect_id,
+    event_type, chat_id)
+SELECT gen_random_uuid(), operation_id, reserved_at, reserved_at, counted_on, account_id, prospect_id, 'inmail_sent', 'chat'
+FROM sendgate.send_operations WHERE prospect_id LIKE 'sent%';
+INSERT INTO sendgate.alerts (alert_id, account_id, kind, day, detail, opened_at, resolved_at)
+SELECT gen_random_uuid(), 'a', 'counter_ahead_of_events', at::date, 'of before', at, at
+FROM generate_series(1, 5000) n, LATERAL (SELECT sendgate.clock() - interval '8 days' - n * interval '1 minute') t (at);
+RESET session_replication_role;
 """
 # What the sweeps do to the large tables; these have to be among them.
 SWEEPS = ("FILTER (WHERE o.state OPERATOR(pg_catalog.=) 'delivered')", "FOR NO KEY UPDATE SKIP LOCKED", "sendgate.linkedin_events v",
           "DELETE FROM sendgate.send_operations")  # fmt: skip
+# A batch of a sweep looks at a thousand accounts here; most of them have nothing of today.
+SWEEP_ROWS_MAX = 10_000
 # A verdict about all accounts: which index finds those that are listed as unknown, and those that are not.
 BY_INDEX = {
     "l.unknown_since": "send_operations_unknown_idx",
@@ -161,8 +176,20 @@ def test_no_call_meets_more_rows_than_it_wants(env):
             # prune reads by place in the table: each page once a sweep.
             if is_large(node) and node["Node Type"].startswith(("Index", "Bitmap", "Seq")) and too_many(node):
                 wasteful.append(f"{wasted(node)} in {plan['Query Text']}")
+    for statement in SWEEPS[:-1]:
+        met = [sum(map(rows_met, nodes(plan["Plan"]))) for plan in plans if statement in plan["Query Text"]]
+        assert max(met) > 0, f"a batch met no row by {statement}"
+        assert max(met) < SWEEP_ROWS_MAX, f"a batch met {max(met)} rows by {statement}"
     wasteful = sorted({text for text in wasteful if not any(known in text for known in WASTEFUL)})
     assert not wasteful, f"{len(wasteful)} wasteful scans:\n" + "\n".join(wasteful)
+
+
+def rows_met(node: dict) -> float:
+    """By a scan of a table, those too that it passed over."""
+    if "Relation Name" not in node or "Scan" not in node["Node Type"]:
+        return 0
+    of_a_loop = sum(node.get(name, 0) for name in ("Actual Rows", "Rows Removed by Filter"))
+    return of_a_loop * node["Actual Loops"]
 
 
 def too_many(node: dict) -> bool:
