@@ -307,6 +307,22 @@ mod tests {
     }
 
     #[test]
+    fn each_database_that_has_more_is_looked_on_in() {
+        let end = |name: &str, last: Option<&str>| -> (Name, Option<String>) {
+            (Some(name.into()), last.map(str::to_owned))
+        };
+        let ends = [end("eu", Some("p9")), end("us", None), end("as", Some("p5"))];
+        let link = |last: &str| links::query("/campaign", &[("id", "k"), ("after", last)]);
+        let (eu, asia) = ("/campaign?id=k&after=p9&db=eu", "/campaign?id=k&after=p5&db=as");
+        let told = |label: &str, link: &str| (label.to_owned(), link.to_owned());
+        assert_eq!(look_on(&ends, link), [told("Look on in eu", eu), told("Look on in as", asia)]);
+        let of_one = within(&Some("eu".into()), || look_on(&ends[..1], link));
+        assert_eq!(of_one, [told("Look on", eu)]);
+        let alone = look_on(&[(None, Some("p9".to_owned()))], link);
+        assert_eq!(alone, [told("Look on", "/campaign?id=k&after=p9")]);
+    }
+
+    #[test]
     fn newest_first_whatever_database_they_are_of() {
         let answers = Answers(vec![(Some("eu".into()), vec![9, 5, 5]), (Some("us".into()), vec![8, 5, 1])]);
         let rows = answers.newest(4, |key| *key);

@@ -24,6 +24,15 @@ SET session_replication_role = replica;
 INSERT INTO sendgate.alerts (alert_id, account_id, kind, day, detail, opened_at)
 SELECT gen_random_uuid(), 'acc-{letter}', 'failing', current_date - n, 'test', sendgate.clock() FROM generate_series(1, 2) AS n
 """
+# More than a page looks through at once, in the first two; what stands behind that is parked.
+LONG = """
+SET session_replication_role = replica;
+INSERT INTO sendgate.enrollments (enqueued_at, changed_at, attempts, account_id, prospect_id, campaign_id, action, state, error)
+SELECT sendgate.clock(), sendgate.clock(), 1, 'acc-{letter}', 'p' || lpad(n::text, 6, '0'), 'long', 'message',
+       CASE WHEN n > 20000 THEN 'parked' ELSE 'done' END, CASE WHEN n > 20000 THEN 'late in {letter}' END
+FROM generate_series(1, {work}) AS n
+"""
+WORK_LOOKED_AT = 20_000
 SUPPRESSED = "No account may write to this prospect"
 UNKNOWN = "SELECT count(*) FROM sendgate.send_operations WHERE unknown_since IS NOT NULL"
 
@@ -85,6 +94,44 @@ def test_one_campaign_and_one_prospect_over_all(env):
                 assert f"The database {a} cannot be asked" in text and shown in text, text
 
 
+def test_long_work_is_looked_through_in_each(env):
+    """A page about all looks as far in each as a page about one, and goes on in the one whose link is followed."""
+    fleet = filled(env)
+    a, b, c = fleet.names
+    for n, (letter, work) in enumerate((("a", WORK_LOOKED_AT + 2), ("b", WORK_LOOKED_AT + 1), ("c", 3))):
+        fleet.sql(n, LONG.format(letter=letter, work=work))
+    fleet.sql(1, "SELECT count(sendgate.upsert_account('n' || n, 'recruiter')) FROM generate_series(1, 10000) n")
+    with ConsoleDaemon(env, url=fleet.url) as daemon:
+        client = signed_in(daemon)
+
+        def seen(link: str) -> tuple[int, int, set[str], dict[str, str]]:
+            """Parked and done work that is counted, whose parked work is listed, and where the page looks on."""
+            page = client.get(link)[1]
+            text = words(page)
+            parked, done = map(int, re.search(r"Message 0 – 0 0 (\d+) (\d+) 0", text).groups())
+            return parked, done, set(re.findall(r"late in (\w)", text)), onward(page)
+
+        parked, done, listed, links = seen("/campaign?id=long")
+        equal((parked, done, listed), (0, 2 * WORK_LOOKED_AT + 3, set()), "as far as all are looked through")
+        equal(list(links), [f"Look on in {a}", f"Look on in {b}"], "where there is more, in the order of the databases")
+        # The last prospect that was looked at is looked at again: it may have more work.
+        for name, letter, rest in ((a, "a", 2), (b, "b", 1)):
+            link = links[f"Look on in {name}"]
+            assert link.endswith(f"&db={name}"), link
+            equal(seen(link), (rest, 1, {letter}, {}), f"the rest of {name}, and nothing of the others")
+        # A page about one needs to name none.
+        (label, link), *more = seen(f"/campaign?id=long&db={a}")[3].items()
+        equal((label, link, more), ("Look on", links[f"Look on in {a}"], []), "of one database")
+        equal(seen(f"/campaign?id=long&db={c}")[3], {}, "one that was looked through")
+        # Accounts, for a prospect.
+        page = client.get("/prospect?id=eve")[1]
+        (label, link), *more = onward(page).items()
+        equal((label, more), (f"Look on in {b}", []), "the one with many accounts")
+        page = client.get(link)[1]
+        equal(onward(page), {}, "its rest")
+        assert "chat of b" in words(page) and "chat of a" not in words(page), words(page)
+
+
 def test_acts_on_many_over_all(env):
     fleet = filled(env)
     a, b, c = fleet.names
@@ -143,3 +190,9 @@ def button(client: Client, page: str, act: str) -> str:
     found = re.search(rf'href="(/act\?do={act}[^"]*)"', text)
     assert found, words(text)
     return found[1]
+
+
+def onward(page: str) -> dict[str, str]:
+    """Where a page looks on: addresses by label."""
+    found = re.findall(r'<a class="button" rel="next" href="([^"]+)">([^<]+)</a>', page)
+    return {html.unescape(label): html.unescape(link) for link, label in found}
