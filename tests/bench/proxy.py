@@ -1,8 +1,8 @@
 """What a proxy costs: python3 tests/bench/proxy.py
 
 Four partitions on one server and a proxy on another, both on this machine, and pgbench against the proxy and against the
-partitions themselves. The processor time of the two servers is told apart, so that both can be sized. With --write the
-tables are put into docs/performance.md.
+first partition itself, in turn, by many clients and by one. The processor time of the two servers is told apart, so that
+both can be sized. With --write the tables are put into docs/performance.md.
 """
 
 import argparse
@@ -12,42 +12,56 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 
 sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from bench import page
+from bench import earlier, page, processor, server
 from harness import build, debian, postgres
 from harness.cluster import Cluster
 from harness.places import server_dir
-from harness.progress import HarnessError, ended, progress
+from harness.progress import HarnessError, duration, ended, progress
 
 PARTITIONS = 4
 PROXY_MAJOR = 15
 ACCOUNTS = 20_000
-WORK = 200_000
-CLIENTS = 8
+# Pieces of work for the runs of dispatch of one round.
+WORK = 160_000
 BATCH = 100
-CONF = {"shared_buffers": "512MB", "max_wal_size": "8GB", "checkpoint_timeout": "1h", "max_connections": 100}
-ENDING_SECONDS_MAX = 10
-# What is wanted through a proxy, of the rate without one and with all on the same cores.
+# Many clients first; on both sides dispatch finds the same work left.
+CLIENTS = (8, 1)
+# Calls of each client in a run of dispatch; all runs of a round take far less than the work.
+CALLS = {8: 100, 1: 200}
+# Calls of each client until its sessions on all partitions are open and have read what they need.
+CALLS_TO_BEGIN = 20
+# Two servers share the machine.
+CONF = server.CONF | {"shared_buffers": "512MB"}
+# The application's login, on both sides.
+APPLICATION = "app"
+# A random prospect may come twice, and is refused then.
+GRANTED_LEAST = 0.999
+# What is wanted through a proxy, of what it is without one, with all on the same cores.
 WANTED = 0.6
 # On paper: servers of two cores, used to the half.
 CORES, USED = 2, 0.5
 ON_PAPER = (1, 2, 4, 8, 16, 32, 64)
 
-RESERVE = r"""
+RESERVE, DISPATCH = "reserve", f"dispatch({BATCH})"
+# How many slots a call takes.
+SLOTS = {RESERVE: 1, DISPATCH: BATCH}
+SCRIPTS = {
+    RESERVE: r"""
 \set account random(1, :accounts)
 \set prospect random(1, 1000000000)
-SELECT * FROM sendgate.reserve('account-' || :account, 'inmail', 'prospect-' || :prospect);
-"""
-# Of one partition's accounts, which are numbered from 1.
-RESERVE_DIRECTLY = RESERVE.replace("'account-'", "'direct-'")
-DISPATCH = f"SELECT count(*) FROM sendgate.dispatch({BATCH});"
+SELECT * FROM sendgate.reserve('{kind}' || :account, 'inmail', 'prospect-' || :prospect);
+""",
+    DISPATCH: f"SELECT * FROM sendgate.dispatch({BATCH});",
+}
 LOAD = """
-SELECT count(sendgate.upsert_account('{kind}-' || n, 'sales_navigator')) FROM generate_series(1, {accounts}) n;
+SELECT count(sendgate.upsert_account('{kind}' || n, 'sales_navigator')) FROM generate_series(1, {accounts}) n;
 SELECT sendgate.set_tier_cap('sales_navigator', action, 10000, 10000)
 FROM unnest(ARRAY['inmail', 'message']) action;
 """
@@ -55,9 +69,32 @@ ENQUEUE = """
 SELECT count(*) FROM generate_series(0, {work} / 1000 - 1) batch, LATERAL sendgate.enqueue_many(
     array_fill('k'::text, ARRAY[1000]),
     ARRAY(SELECT 'p' || batch || '-' || n FROM generate_series(1, 1000) n),
-    ARRAY(SELECT '{kind}-' || 1 + (n * 7 + batch * 13) % {accounts} FROM generate_series(1, 1000) n),
+    ARRAY(SELECT '{kind}' || 1 + (n * 7 + batch * 13) % {accounts} FROM generate_series(1, 1000) n),
     array_fill('message'::text, ARRAY[1000]))
 """
+GRANTS = "SELECT count(*) FROM sendgate.send_operations"
+
+
+DIRECTLY, UNPREPARED, THROUGH = "directly", "directly, not prepared", "through a proxy"
+
+
+@dataclass(frozen=True)
+class Way:
+    """To the accounts: where the calls go, and which accounts are meant."""
+
+    cluster: Cluster
+    database: str
+    # How their ids begin, and their number.
+    kind: str
+    accounts: int
+    # How pgbench calls: as a driver that prepares statements, or as one that does not.
+    mode: str = "prepared"
+
+    def clients_of(self, call: str) -> tuple[int, ...]:
+        """Runs with so many clients; what is not prepared is there to explain one of them."""
+        if self.mode == "prepared":
+            return CLIENTS
+        return CLIENTS[:1] if call == RESERVE else ()
 
 
 @dataclass
@@ -69,11 +106,15 @@ class Cost:
     proxy: float
 
 
+# By call, clients, and way.
+Found = dict[tuple[str, int, str], list[Cost]]
+
+
 def main() -> int:
     """Builds, loads, measures, prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pg", type=int, default=PROXY_MAJOR, help=f"version of the partitions [{PROXY_MAJOR}]")
-    parser.add_argument("--seconds", type=float, default=15, help="how long each run of reserve lasts [15]")
+    parser.add_argument("--seconds", type=float, default=8, help="how long each run of reserve lasts [8]")
     parser.add_argument("--rounds", type=int, default=5, help="runs of each, in turn [5]")
     parser.add_argument("--quick", action="store_true", help="one short run of each, which shows that all of it works")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
@@ -85,142 +126,174 @@ def main() -> int:
     install, front = postgres.for_version(options.pg), postgres.for_version(PROXY_MAJOR)
     build.build_and_install(install)
     debian.plproxy(front)
+    load, started = Path("/proc/loadavg").read_text().split()[0], time.monotonic()
     with Cluster(install, conf=CONF) as partitions, Cluster(front, conf=CONF) as proxy:
-        prepare(partitions, proxy)
-        found: dict[str, list[Cost]] = {}
-        for _ in range(options.rounds):
-            for name, cluster, database, script in (
-                ("reserve, directly", partitions, "p0", RESERVE_DIRECTLY),
-                ("reserve, through a proxy", proxy, "app", RESERVE),
-                (f"dispatch({BATCH}), directly", partitions, "p0", DISPATCH),
-                (f"dispatch({BATCH}), through a proxy", proxy, "app", DISPATCH),
-            ):
-                enqueue(partitions, proxy, name)
-                progress(f"  {name}")
-                found.setdefault(name, []).append(run(partitions, proxy, cluster, database, script, options.seconds))
-    tables = [("Through a proxy", measured(found)), ("On paper", on_paper(found))]
+        found = Bench(partitions, proxy).measure(options.rounds, options.seconds)
     said = (
-        f"PostgreSQL {install.version} with sendgate built as {build.profile_of(install.major)}, {PARTITIONS} partitions on one "
-        f"server; the proxy on PostgreSQL {front.version}; {CLIENTS} clients, {ACCOUNTS:,} accounts, all on the same machine."
+        f"{os.cpu_count()} cores, PostgreSQL {install.version} with {PARTITIONS} partitions, the proxy on PostgreSQL "
+        f"{front.version}, {ACCOUNTS:,} accounts, {options.rounds} rounds, in {duration(time.monotonic() - started)}; load of "
+        f"the machine at the start {load}. Revision {earlier.present()}, profile {build.profile_of(install.major)}."
     )
-    print("\n\n".join([said, *(f"{title}\n{page.plain(rows)}" for title, rows in tables)]))
+    tables = {
+        "Through a proxy": beside(found),
+        "Processor time of a call, in microseconds": apart(found),
+        "On paper": on_paper(found),
+    }
+    print("\n\n".join([said, *(f"{title}\n{page.plain(rows)}" for title, rows in tables.items())]))
     if options.write:
-        parts = [said, *(f"### {title}\n\n{page.markdown(rows)}" for title, rows in tables)]
+        parts = [said, *(f"### {title}\n\n{page.markdown(rows)}" for title, rows in tables.items())]
         page.write(page.PERFORMANCE, page.PROXY, "\n\n".join(parts))
     return 0
 
 
-def prepare(partitions: Cluster, proxy: Cluster) -> None:
-    """Partitions, a proxy, accounts behind it, and others that only the first partition knows."""
-    partitions.psql("CREATE ROLE daemon LOGIN; CREATE ROLE gateway LOGIN")
-    for n in range(PARTITIONS):
-        partitions.fresh_database(f"p{n}", build.EXTENSION)
-    partitions.psql(
-        "GRANT sendgate_daemon TO daemon; GRANT sendgate_sender, sendgate_operator, sendgate_daemon TO gateway"
-    )
-    command = [build.build_daemon(), "proxy-sql", "--proxy-user", "gateway"]
-    for n in range(PARTITIONS):
-        command += ["--database-url", f"postgres://daemon@{partitions.host}:{partitions.port}/p{n}"]
-    done = subprocess.run(command, env={}, capture_output=True, text=True)
-    if done.returncode != 0:
-        raise HarnessError(done.stderr)
-    proxy.fresh_database("app")
-    proxy.psql(done.stdout, "app")
-    proxy.psql(LOAD.format(kind="account", accounts=ACCOUNTS), "app")
-    partitions.psql(LOAD.format(kind="direct", accounts=ACCOUNTS // PARTITIONS), "p0")
+class Bench:
+    """The servers, loaded."""
+
+    def __init__(self, partitions: Cluster, proxy: Cluster):
+        self.partitions, self.proxy = partitions, proxy
+        self.names = [f"p{n}" for n in range(PARTITIONS)]
+        # As many accounts for each partition; those of the direct calls are known to the first partition alone.
+        direct = Way(partitions, self.names[0], "direct-", ACCOUNTS // PARTITIONS)
+        self.ways = {
+            DIRECTLY: direct,
+            UNPREPARED: replace(direct, mode="extended"),
+            THROUGH: Way(proxy, "app", "account-", ACCOUNTS),
+        }
+        progress(f"  loading {ACCOUNTS:,} accounts")
+        partitions.psql(f"CREATE ROLE daemon LOGIN; CREATE ROLE gateway LOGIN; CREATE ROLE {APPLICATION} LOGIN")
+        for name in self.names:
+            partitions.fresh_database(name, build.EXTENSION)
+        partitions.psql(
+            f"""GRANT sendgate_daemon TO daemon; GRANT sendgate_sender TO {APPLICATION};
+                GRANT sendgate_sender, sendgate_operator, sendgate_daemon TO gateway"""
+        )
+        proxy.fresh_database("app")
+        proxy.psql(self._script(), "app")
+        proxy.psql(f"CREATE ROLE {APPLICATION} LOGIN; GRANT sendgate_sender TO {APPLICATION}")
+        for way in (self.ways[DIRECTLY], self.ways[THROUGH]):
+            way.cluster.psql(LOAD.format(kind=way.kind, accounts=way.accounts), way.database)
+
+    def measure(self, rounds: int, seconds: float) -> Found:
+        """All runs, in turn."""
+        found: Found = {}
+        for number in range(1, rounds + 1):
+            for call in (RESERVE, DISPATCH):
+                for how, way in self.ways.items():
+                    if runs := way.clients_of(call):
+                        self._make_ready(call, way)
+                    for clients in runs:
+                        progress(f"  round {number} of {rounds}: {call}, {how}, clients: {clients}")
+                        cost = self._run(call, way, clients, seconds)
+                        found.setdefault((call, clients, how), []).append(cost)
+        return found
+
+    def _make_ready(self, call: str, way: Way) -> None:
+        """Work for the runs of dispatch, and for no others: earlier work is taken out. Then nothing is left to be written."""
+        if call == DISPATCH:
+            for name in self.names:
+                self.partitions.psql("TRUNCATE sendgate.enrollments, sendgate.dispatch_queue", name)
+            way.cluster.psql(ENQUEUE.format(kind=way.kind, accounts=way.accounts, work=WORK), way.database)
+        for name in self.names:
+            self.partitions.psql("VACUUM ANALYZE", name)
+        self.partitions.psql("CHECKPOINT")
+
+    def _run(self, call: str, way: Way, clients: int, seconds: float) -> Cost:
+        """A run of one script, less what its sessions cost to begin with: a proxy has some for each partition."""
+        length = ("-T", str(round(seconds))) if call == RESERVE else ("-t", str(CALLS[clients]))
+        _, begun, to_begin = self._play(call, way, clients, "-t", str(CALLS_TO_BEGIN))
+        rate, calls, cpu = self._play(call, way, clients, *length)
+        return Cost(rate, *((all - first) * 1e6 / (calls - begun) for all, first in zip(cpu, to_begin, strict=True)))
+
+    def _play(self, call: str, way: Way, clients: int, *length: str) -> tuple[float, int, tuple[float, float]]:
+        """Calls a second, their number, and the seconds of processor time of partitions and proxy. All of the calls are
+        granted, or it would measure refusals."""
+        before = self._grants()
+        said, cpu = self._spent(lambda: pgbench(way, SCRIPTS[call].replace("{kind}", way.kind), clients, *length))
+        calls = int(re.search(r"actually processed: (\d+)", said)[1])
+        granted, asked = self._grants() - before, calls * SLOTS[call]
+        if not asked * GRANTED_LEAST <= granted <= asked:
+            raise HarnessError(f"{calls} calls of {call} were granted {granted} slots and not {asked}.")
+        return float(re.search(r"tps = ([0-9.]+)", said)[1]), calls, cpu
+
+    def _spent(self, work: Callable[[], str]) -> tuple[str, tuple[float, float]]:
+        """What a client said, and the processor time that the partitions and the proxy took for it."""
+        inner = lambda: processor.spent(self.proxy.pid, work)  # noqa: E731
+        (said, of_proxy), of_partitions = processor.spent(self.partitions.pid, inner)
+        return said, (of_partitions, of_proxy)
+
+    def _grants(self) -> int:
+        """Slots that were ever granted, on all partitions."""
+        return sum(int(self.partitions.psql(GRANTS, name)) for name in self.names)
+
+    def _script(self) -> str:
+        """What makes a database a proxy in front of the partitions."""
+        command = [build.build_daemon(), "proxy-sql", "--proxy-user", "gateway"]
+        for name in self.names:
+            command += ["--database-url", f"postgres://daemon@{self.partitions.host}:{self.partitions.port}/{name}"]
+        done = subprocess.run(command, env={}, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise HarnessError(done.stderr)
+        return done.stdout
 
 
-def enqueue(partitions: Cluster, proxy: Cluster, name: str) -> None:
-    """Work for a run of dispatch, and for no other: earlier work is taken out."""
-    if not name.startswith("dispatch"):
-        return
-    for n in range(PARTITIONS):
-        partitions.psql("TRUNCATE sendgate.enrollments, sendgate.dispatch_queue", f"p{n}")
-    if "directly" in name:
-        partitions.psql(ENQUEUE.format(kind="direct", accounts=ACCOUNTS // PARTITIONS, work=WORK), "p0")
-    else:
-        proxy.psql(ENQUEUE.format(kind="account", accounts=ACCOUNTS, work=WORK), "app")
-    for n in range(PARTITIONS):
-        partitions.psql("VACUUM ANALYZE", f"p{n}")
-
-
-def run(partitions: Cluster, proxy: Cluster, cluster: Cluster, database: str, script: str, seconds: float) -> Cost:
-    """pgbench for a while; for dispatch at most as many calls as there is work."""
-    how = ["-t", str(WORK // BATCH // CLIENTS // 2)] if script == DISPATCH else ["-T", str(round(seconds))]
-    before, processes = (spent(partitions), spent(proxy)), (children(partitions), children(proxy))
+def pgbench(way: Way, script: str, clients: int, *length: str) -> str:
+    """Runs a script as the application; pgbench's report."""
     with tempfile.TemporaryDirectory(dir=server_dir()) as folder:
         Path(folder).chmod(0o755)
         file = Path(folder) / "script.sql"
         file.write_text(script)
-        accounts = ACCOUNTS if cluster is proxy else ACCOUNTS // PARTITIONS
-        command = [cluster.install.program("pgbench"), "-n", "-M", "prepared", "-h", cluster.host]
-        command += ["-p", str(cluster.port), "-U", "postgres", "-D", f"accounts={accounts}", "-f", file]
-        command += ["-c", str(CLIENTS), "-j", "2", *how, database]
-        done = subprocess.run(command, capture_output=True, text=True, env=cluster.install.environment())
+        install = way.cluster.install
+        command = [install.program("pgbench"), "-n", "-M", way.mode, "-h", way.cluster.host, "-p", way.cluster.port]
+        command += ["-U", APPLICATION, "-D", f"accounts={way.accounts}", "-f", file]
+        command += ["-c", clients, "-j", min(clients, 2), *length, way.database]
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=install.environment())
     if done.returncode != 0 or "failed transactions: 0 " not in done.stdout:
         raise HarnessError(f"pgbench failed:\n{done.stdout}{done.stderr}")
-    deadline = time.monotonic() + ENDING_SECONDS_MAX
-    # The time of a backend counts once it has ended.
-    while (children(partitions) > processes[0] or children(proxy) > processes[1]) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    calls = int(re.search(r"actually processed: (\d+)", done.stdout)[1])
-    if script == DISPATCH and (handed := handed_out(partitions)) != calls * BATCH:
-        raise HarnessError(f"{calls} calls of dispatch({BATCH}) handed out {handed} pieces of work.")
-    rate = float(re.search(r"tps = ([0-9.]+)", done.stdout)[1])
-    each = [(now - then) * 1e6 / calls for now, then in zip((spent(partitions), spent(proxy)), before, strict=True)]
-    return Cost(rate, *each)
+    return done.stdout
 
 
-def handed_out(partitions: Cluster) -> int:
-    """Pieces of work that are handed out now, on all partitions."""
-    query = "SELECT count(*) FROM sendgate.enrollments WHERE state = 'sending'"
-    return sum(int(partitions.psql(query, f"p{n}")) for n in range(PARTITIONS))
+def median_of(found: Found, call: str, clients: int, how: str) -> Cost:
+    """The medians of all runs."""
+    runs = found[call, clients, how]
+    return Cost(*(median(getattr(run, what) for run in runs) for what in ("rate", "partitions", "proxy")))
 
 
-def spent(cluster: Cluster) -> float:
-    """Seconds of processor time of all backends that have ended."""
-    fields = Path(f"/proc/{cluster.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
-
-
-def children(cluster: Cluster) -> int:
-    """How many processes the server has."""
-    return len(Path(f"/proc/{cluster.pid}/task/{cluster.pid}/children").read_text().split())
-
-
-def costs_of(found: dict[str, list[Cost]], name: str) -> Cost:
-    """The medians."""
-    return Cost(*(median(getattr(cost, what) for cost in found[name]) for what in ("rate", "partitions", "proxy")))
-
-
-def measured(found: dict[str, list[Cost]]) -> page.Table:
-    """The medians of all runs, a row for each call."""
-    rows = [["call", "calls/s", "of direct", "wanted", "partition, processor µs a call", "proxy, processor µs a call"]]
-    direct = 1.0
-    for name in found:
-        cost = costs_of(found, name)
-        is_direct = "directly" in name
-        direct = cost.rate if is_direct else direct
-        ratio, wanted = ("", "") if is_direct else (f"{cost.rate / direct:.2f}", f"{WANTED}")
-        rows.append([name, f"{cost.rate:,.0f}", ratio, wanted, f"{cost.partitions:,.0f}", f"{cost.proxy:,.0f}"])
+def beside(found: Found) -> page.Table:
+    """Calls through a proxy beside direct ones. Processor time judges; prepared calls are what is wanted."""
+    rows = [["call", "by processor time", "wanted", "reached", "by the rate", "directly, calls/s", "through a proxy"]]
+    for call, clients, how in found:
+        if how == THROUGH:
+            continue
+        direct, through = (median_of(found, call, clients, which) for which in (how, THROUGH))
+        ratio = direct.partitions / (through.partitions + through.proxy)
+        wanted = [f"{WANTED:.2f}", "yes" if round(ratio, 2) >= WANTED else "no"] if how == DIRECTLY else ["", ""]
+        name = f"{call}, {clients} client{'s' if clients > 1 else ''}{how.removeprefix(DIRECTLY)}"
+        rates = [f"{through.rate / direct.rate:.2f}", f"{direct.rate:,.0f}", f"{through.rate:,.0f}"]
+        rows.append([name, f"{ratio:.2f}", *wanted, *rates])
     return rows
 
 
-def on_paper(found: dict[str, list[Cost]]) -> page.Table:
+def apart(found: Found) -> page.Table:
+    """Where the processor time goes."""
+    rows = [["call", DIRECTLY, UNPREPARED, "through a proxy: partition", "through a proxy: proxy"]]
+    for call in SLOTS:
+        each = {how: median_of(found, call, CLIENTS[0], how) for _, _, how in found if (call, CLIENTS[0], how) in found}
+        through = each[THROUGH]
+        direct = [f"{each[how].partitions:,.0f}" if how in each else "" for how in (DIRECTLY, UNPREPARED)]
+        rows.append([call, *direct, f"{through.partitions:,.0f}", f"{through.proxy:,.0f}"])
+    return rows
+
+
+def on_paper(found: Found) -> page.Table:
     """What so many servers take, by the formula in docs/performance.md."""
-    rows = [
-        [
-            "partitions, a server each",
-            "reserve/s",
-            "cores of proxies for it",
-            "slots/s by dispatch(100)",
-            "cores of proxies for it",
-        ]
-    ]
+    head = ["partitions, a server each"]
+    for what in ("reserve/s", f"slots/s by {DISPATCH}"):
+        head += [what, "cores of proxies for it"]
+    rows = [head]
     for count in ON_PAPER:
         row = [str(count)]
-        for call, size in (("reserve", 1), (f"dispatch({BATCH})", BATCH)):
-            cost = costs_of(found, f"{call}, through a proxy")
+        for call, size in SLOTS.items():
+            cost = median_of(found, call, CLIENTS[0], THROUGH)
             rate = count * CORES * USED * 1e6 / cost.partitions
             row += [f"{rate * size:,.0f}", f"{rate * cost.proxy / 1e6 / USED:,.1f}"]
         rows.append(row)
