@@ -19,33 +19,30 @@ CROSS JOIN LATERAL pg_options_to_table(s.srvoptions) AS o
 WHERE s.srvname = 'sendgate_sender' AND o.option_name ~ '^p[0-9]+$'
 ORDER BY substr(o.option_name, 2)::integer";
 
-/// Functions and views, as the script names them; a view has no source and no arguments.
-const OBJECTS: &str = "SELECT CASE p.prokind WHEN 'p' THEN 'PROCEDURE ' ELSE 'FUNCTION ' END || n.nspname || '.' || p.proname || '('
-       || CASE p.prokind WHEN 'p' THEN pg_get_function_identity_arguments(p.oid) ELSE coalesce(
-              (SELECT string_agg(format_type(a.type, NULL), ', ' ORDER BY a.place)
-               FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS a (type, place)), '') END || ')',
-       p.prosrc, pg_get_function_arguments(p.oid), g.roles
-FROM pg_proc AS p
-JOIN pg_namespace AS n ON n.oid = p.pronamespace
+/// Functions and views, as the script names them, with the roles that may use them; a view has no source and no arguments.
+const OBJECTS: &str = "SELECT o.name, o.source, o.arguments, g.roles
+FROM (
+    SELECT CASE p.prokind WHEN 'p' THEN 'PROCEDURE ' ELSE 'FUNCTION ' END || n.nspname || '.' || p.proname || '('
+           || CASE p.prokind WHEN 'p' THEN pg_get_function_identity_arguments(p.oid) ELSE coalesce(
+                  (SELECT string_agg(format_type(a.type, NULL), ', ' ORDER BY a.place)
+                   FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS a (type, place)), '') END || ')' AS name,
+           p.prosrc AS source, pg_get_function_arguments(p.oid) AS arguments, p.proacl AS acl, 'EXECUTE' AS privilege
+    FROM pg_proc AS p
+    JOIN pg_namespace AS n ON n.oid = p.pronamespace
+    WHERE n.nspname IN ('sendgate', 'sendgate_proxy')
+      AND NOT EXISTS (
+          SELECT FROM pg_depend AS d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
+    UNION ALL
+    SELECT 'VIEW sendgate.' || c.relname, NULL, NULL, c.relacl, 'SELECT'
+    FROM pg_class AS c
+    JOIN pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'sendgate' AND c.relkind = 'v') AS o
 CROSS JOIN LATERAL (
     SELECT coalesce(array_agg(r.rolname::text ORDER BY r.rolname), '{}') AS roles
-    FROM aclexplode(p.proacl) AS a
+    FROM aclexplode(o.acl) AS a
     JOIN pg_roles AS r ON r.oid = a.grantee
-    WHERE r.rolname IN ('sendgate_sender', 'sendgate_reader', 'sendgate_operator', 'sendgate_daemon')) AS g
-WHERE n.nspname IN ('sendgate', 'sendgate_proxy')
-  AND NOT EXISTS (
-      SELECT FROM pg_depend AS d WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')
-UNION ALL
-SELECT 'VIEW sendgate.' || c.relname, NULL, NULL, g.roles
-FROM pg_class AS c
-JOIN pg_namespace AS n ON n.oid = c.relnamespace
-CROSS JOIN LATERAL (
-    SELECT coalesce(array_agg(r.rolname::text ORDER BY r.rolname), '{}') AS roles
-    FROM aclexplode(c.relacl) AS a
-    JOIN pg_roles AS r ON r.oid = a.grantee
-    WHERE a.privilege_type = 'SELECT'
-      AND r.rolname IN ('sendgate_sender', 'sendgate_reader', 'sendgate_operator', 'sendgate_daemon')) AS g
-WHERE n.nspname = 'sendgate' AND c.relkind = 'v'";
+    WHERE a.privilege_type = o.privilege
+      AND r.rolname IN ('sendgate_sender', 'sendgate_reader', 'sendgate_operator', 'sendgate_daemon')) AS g";
 
 /// A function or view of a proxy, or one that it ought to have.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -213,16 +213,19 @@ fn helpers(partitions: usize) -> Vec<Made> {
         }
     };
     let mask = partitions - 1;
+    let byte = |n: u8| {
+        let hash = "pg_catalog.sha256(pg_catalog.convert_to(coalesce(account_id, ''), 'UTF8'))";
+        format!("pg_catalog.get_byte({hash}, {n})")
+    };
+    // The hash's first two bytes as a number. The second one alone tells up to 256 partitions apart, and is hashed for once.
+    let hash = if mask < 256 { byte(1) } else { format!("(({} << 8) | {})", byte(0), byte(1)) };
     vec![
         helper(
             "sendgate_proxy.place(account_id text)",
             "integer",
             // One expression without FROM, so that the planner can put it in place of the call.
             "LANGUAGE sql\nSTABLE PARALLEL SAFE",
-            &format!(
-                "    SELECT ((pg_catalog.get_byte(pg_catalog.sha256(pg_catalog.convert_to(coalesce(account_id, ''), 'UTF8')), 0) << 8)
-            | pg_catalog.get_byte(pg_catalog.sha256(pg_catalog.convert_to(coalesce(account_id, ''), 'UTF8')), 1)) & {mask};"
-            ),
+            &format!("    SELECT {hash} & {mask};"),
         ),
         helper(
             "sendgate_proxy.place_of_dispatch(account_id text, request_id uuid)",
