@@ -1,4 +1,4 @@
-"""The server of the proxies, one a worker: PostgreSQL 15, for which Debian packages PL/Proxy."""
+"""The server of the proxies, one a worker: PostgreSQL 15, the only version for which Debian 12 packages PL/Proxy."""
 
 import pytest
 

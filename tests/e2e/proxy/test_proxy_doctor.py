@@ -4,6 +4,7 @@ from e2e.proxy.test_proxy_calls import value
 from e2e.support import equal
 from e2e.support.daemon_process import run
 from e2e.support.partitions import COUNT, accounts_of
+from harness.build import default_version
 
 NEWEST_ONLY = True
 TIMEOUT_SECONDS = 1200
@@ -69,6 +70,14 @@ def test_doctor_compares_a_proxy_with_its_partitions(parts):
     found = Doctor(parts, url)
     assert not found.bad(), found.bad()
     equal(value(parts.direct(2), "SELECT count(*) FROM sendgate.linkedin_accounts"), 1, "the account, where it belongs")
+
+    # A partition of another version, which the others' library refuses: the rows that prove it.
+    parts.direct(3).execute("UPDATE pg_extension SET extversion = '0.2.0' WHERE extname = 'sendgate'")
+    done = run(parts.env, "doctor", url="\n".join(parts.urls()))
+    told = [line for line in done.stdout.splitlines() if line.startswith("BAD") and "0.2.0" in line]
+    assert len(told) > 1 and any(parts.names[3] in line and default_version() in line for line in told), done.stdout
+    assert "in " + parts.names[3] + ": ALTER EXTENSION sendgate UPDATE" in done.stdout, done.stdout
+    parts.direct(3).execute("UPDATE pg_extension SET extversion = %s WHERE extname = 'sendgate'", (default_version(),))
 
     # What cannot be asked is said, and the rest is done.
     parts.down(3)

@@ -197,36 +197,46 @@ def test_a_driver_works_as_on_a_partition(parts, name):
         driver.leave()
 
 
-@pytest.mark.parametrize("what", ["proxy", "partition"])
-def test_a_crash_in_a_split_call_leaves_nothing_twice(parts, what):
+def test_a_crash_in_a_split_call_leaves_nothing_twice(parts):
+    """Repeated with the same ids, whether the caller's session, its proxy or a partition ended in the middle of it."""
     name = parts.proxy()
+    accounts = provisioned(parts, parts.connect(name))
+    ends = (
+        lambda session: parts.proxies.psql(f"SELECT pg_terminate_backend({session})"),
+        lambda _: parts.proxies.restart("immediate"),
+        lambda _: parts.env.psql(
+            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{PROXY_USER}' AND wait_event_type = 'Lock'"
+        ),
+    )
+    for done, end in enumerate(ends):
+        a_split_call_ends(parts, name, accounts, done, end)
+
+
+def a_split_call_ends(parts, name: str, accounts: list[str], done: int, end) -> None:
+    """``confirm_many`` waits on one partition while ``end`` ends it; so many calls were played before."""
     proxy = parts.connect(name)
-    accounts = provisioned(parts, proxy)
-    for n, account in enumerate(accounts):
-        reserve(proxy, account, "inmail", "p", operation(n))
-    ids, chats = [operation(n) for n in range(COUNT)], [f"chat {n}" for n in range(COUNT)]
+    ids = [operation(COUNT * done + n) for n in range(COUNT)]
+    for one, account in zip(ids, accounts, strict=True):
+        equal(reserve(proxy, account, "inmail", one, one)["proceed"], True, account)
     confirm = "SELECT sendgate.confirm_many(%s, %s::uuid[], %s)"
+    chats = [f"chat {one}" for one in ids]
     holder = parts.env.connect(parts.names[2], autocommit=False)
     holder.execute("SELECT FROM sendgate.accounts WHERE id = %s FOR UPDATE", (accounts[2],))
     ended: list = []
     call = threading.Thread(target=lambda: ended.append(refused(proxy, confirm, accounts, ids, chats)))
     call.start()
     for n in (0, 1, 3):
-        wait_for(lambda n=n: count(parts, n, "linkedin_events") == 1, f"p{n} to settle its part")
-    if what == "proxy":
-        parts.proxies.restart("immediate")
-    else:
-        parts.env.psql(
-            f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{PROXY_USER}' AND wait_event_type = 'Lock'"
-        )
+        wait_for(lambda n=n: count(parts, n, "linkedin_events") == done + 1, f"p{n} to settle its part")
+    end(proxy.info.backend_pid)
     call.join()
     assert isinstance(ended[0], psycopg.Error), ended
-    holder.rollback()
+    equal(count(parts, 2, "linkedin_events"), done, "events of the partition that was waited for")
+    holder.close()
     again = parts.connect(name)
     events = value(again, confirm, accounts, ids, chats)
     equal(len({*events} - {None}), COUNT, "an event each")
     equal(value(again, confirm, accounts, ids, chats), events, "and again")
     for n in range(COUNT):
-        equal(count(parts, n, "linkedin_events"), 1, f"events on p{n}")
+        equal(count(parts, n, "linkedin_events"), done + 1, f"events on p{n}")
         sent = "SELECT inmails_sent_today FROM sendgate.linkedin_accounts WHERE id = %s"
-        equal(value(parts.direct(n), sent, accounts[n]), 1, f"slots on p{n}")
+        equal(value(parts.direct(n), sent, accounts[n]), done + 1, f"slots on p{n}")

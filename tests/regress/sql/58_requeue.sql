@@ -92,7 +92,7 @@ SELECT sendgate.enqueue('rq autumn', 'rq3', 'requeue/a', 'profile_view') AS is_n
 SELECT prospect_id FROM sendgate.dispatch(1, 'profile_view', 'requeue/a');
 SELECT sendgate.confirm('requeue/a', contract.handed('requeue/a', 'rq3', 'profile_view')) IS NOT NULL AS confirmed;
 SELECT sendgate.cancel_prospect('rq3');
-SELECT account_id, campaign_id, action, state FROM contract.work WHERE prospect_id IN ('rq3', 'rq33') AND account_id LIKE 'requeue/%' ORDER BY 1, 2, 3;
+SELECT account_id, campaign_id, action, state FROM contract.work WHERE prospect_id IN ('rq3', 'rq33') AND account_id LIKE 'requeue/%' ORDER BY 1, 2, 3, 4;
 SELECT sendgate.cancel_prospect('rq3');
 SELECT sendgate.cancel_prospect('unheard of');
 
