@@ -8,13 +8,14 @@ CREATE VIEW contract.enrollments_54 AS
 SELECT account_id, action, prospect_id, campaign_id, step, xmin::text AS version FROM sendgate.enrollments;
 CREATE VIEW contract.tickets_54 AS
 SELECT account_id, action, ticket_id, xmin::text AS version FROM sendgate.dispatch_queue;
--- An account with due invites that one rule holds back.
+-- An account with due invites that one rule holds back. All of them are due before now, so that what becomes due now comes
+-- behind them.
 CREATE FUNCTION contract.account_54(account text, tier text DEFAULT 'sales_navigator', works integer DEFAULT 3) RETURNS void
 LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM sendgate.upsert_account(account, tier);
     FOR n IN 1..works LOOP
-        PERFORM sendgate.enqueue('spring', 'p' || n, account, 'invite', sendgate.clock() - (works - n) * interval '1 second');
+        PERFORM sendgate.enqueue('spring', 'p' || n, account, 'invite', sendgate.clock() - (works - n + 1) * interval '1 second');
     END LOOP;
 END
 $$;
@@ -64,7 +65,7 @@ SELECT * FROM contract.tickets WHERE account_id = 'waits/cap' ORDER BY action;
 SELECT sendgate.set_tier_cap('waits', 'invite', 1);
 SELECT contract.account_54('waits/tier/' || n, 'waits', 4) FROM generate_series(1, 2) AS n;
 SELECT n, count(d.*) FROM generate_series(1, 2) AS n CROSS JOIN LATERAL sendgate.dispatch(10, NULL, 'waits/tier/' || n) AS d GROUP BY n ORDER BY n;
-SELECT n, d.prospect_id FROM generate_series(1, 2) AS n CROSS JOIN LATERAL sendgate.dispatch(10, NULL, 'waits/tier/' || n) AS d ORDER BY n;
+SELECT n, d.prospect_id FROM generate_series(1, 2) AS n CROSS JOIN LATERAL sendgate.dispatch(10, NULL, 'waits/tier/' || n) AS d ORDER BY n, d.prospect_id;
 SELECT sendgate.set_tier_cap('waits', 'invite', 2);
 SELECT n, count(d.*) FROM generate_series(1, 2) AS n CROSS JOIN LATERAL sendgate.dispatch(10, NULL, 'waits/tier/' || n) AS d GROUP BY n ORDER BY n;
 SELECT count(*) FROM sendgate.dispatch(10, NULL, 'waits/tier/1');
@@ -154,12 +155,12 @@ SELECT count(*) FROM sendgate.dispatch(100, NULL, 'waits/ramp');
 SET sendgate.now = '2026-05-22 12:00:00+00';
 SET sendgate.prospect_cooldown = 0;
 SELECT n, sendgate.upsert_account('waits/flight/' || n, 'sales_navigator') FROM generate_series(1, 4) AS n;
-SELECT n, r.proceed FROM generate_series(1, 4) AS n CROSS JOIN LATERAL sendgate.reserve('waits/flight/' || n, 'inmail', 'p1', NULL, contract.op(n)) AS r;
+SELECT n, r.proceed FROM generate_series(1, 4) AS n CROSS JOIN LATERAL sendgate.reserve('waits/flight/' || n, 'inmail', 'p1', NULL, contract.op(n)) AS r ORDER BY n;
 SELECT n, sendgate.enqueue('spring', 'p1', 'waits/flight/' || n, 'inmail') AS is_new FROM generate_series(1, 4) AS n;
-SELECT n, d.prospect_id FROM generate_series(1, 4) AS n CROSS JOIN LATERAL sendgate.dispatch(10, NULL, 'waits/flight/' || n) AS d;
+SELECT n, d.prospect_id FROM generate_series(1, 4) AS n CROSS JOIN LATERAL sendgate.dispatch(10, NULL, 'waits/flight/' || n) AS d ORDER BY n;
 SELECT account_id, state, due_at, reason, attempts FROM contract.work WHERE account_id LIKE 'waits/flight/%' ORDER BY account_id;
 SELECT contract.books() AS before \gset
-SELECT n, d.prospect_id FROM generate_series(1, 4) AS n CROSS JOIN LATERAL sendgate.dispatch(10, NULL, 'waits/flight/' || n) AS d;
+SELECT n, d.prospect_id FROM generate_series(1, 4) AS n CROSS JOIN LATERAL sendgate.dispatch(10, NULL, 'waits/flight/' || n) AS d ORDER BY n;
 SELECT contract.books() = :'before' AS nothing_changed;
 SET sendgate.now = '2026-05-22 12:01:00+00';
 SELECT sendgate.confirm('waits/flight/1', contract.op(1), 'chat-1') IS NOT NULL AS confirmed;
@@ -169,7 +170,7 @@ SELECT account_id, state, due_at, reason FROM contract.work WHERE account_id LIK
 SELECT sendgate.resolve_operation('waits/flight/3', contract.op(3), false);
 SET sendgate.now = '2026-05-22 13:00:00+00';
 SELECT sendgate.resolve_operation('waits/flight/4', contract.op(4), true);
-SELECT n, d.prospect_id, d.attempt FROM generate_series(1, 4) AS n CROSS JOIN LATERAL sendgate.dispatch(10, NULL, 'waits/flight/' || n) AS d;
+SELECT n, d.prospect_id, d.attempt FROM generate_series(1, 4) AS n CROSS JOIN LATERAL sendgate.dispatch(10, NULL, 'waits/flight/' || n) AS d ORDER BY n;
 RESET sendgate.prospect_cooldown;
 
 -- A prospect in its cooldown is postponed to the instant at which the cooldown ends, and does not hold up
@@ -214,7 +215,7 @@ SET sendgate.now = '2026-06-12 12:00:00+00';
 SELECT contract.account_54('waits/forced');
 SELECT sendgate.enqueue('spring', 'p1', 'waits/forced', 'inmail') AS is_new;
 SELECT sendgate.breaker_force('waits/forced', 'open', 'test');
-SELECT action, count(*) FROM sendgate.dispatch(10, NULL, 'waits/forced') GROUP BY action;
+SELECT action, count(*) FROM sendgate.dispatch(10, NULL, 'waits/forced') GROUP BY action ORDER BY action;
 SELECT sendgate.breaker_force('waits/forced', 'auto', 'test');
-SELECT action, count(*) FROM sendgate.dispatch(10, NULL, 'waits/forced') GROUP BY action;
+SELECT action, count(*) FROM sendgate.dispatch(10, NULL, 'waits/forced') GROUP BY action ORDER BY action;
 DROP TABLE contract.before_54, contract.tickets_before_54;
