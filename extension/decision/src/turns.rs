@@ -98,13 +98,14 @@ pub fn in_turn<Q: Queues>(queues: &mut Q, turns: &Turns, most: usize) -> InTurn<
             break;
         };
         picked.lowest = Some(priority);
-        // Two at least, to know whether they share.
-        let mut ring = ring(queues, priority, first, turns.0.get(&priority), wanted.max(2));
-        if ring.len() > 1 {
+        let ring = ring(queues, priority, &first, turns.0.get(&priority), wanted);
+        // Of one campaign that is not the first one the first shares with it. Else the next one is looked for.
+        let is_alone = ring.len() == 1 && ring[0] == first;
+        let is_shared = !is_alone || wanted == 1 && queues.next_campaign(priority, Some(&first)).is_some();
+        if is_shared {
             picked.shared.push(priority);
         }
-        let is_cut = if wanted == 1 { ring.len() > 1 } else { ring.len() == wanted };
-        ring.truncate(wanted);
+        let is_cut = ring.len() == wanted && is_shared;
         let lines = read(queues, priority, ring, wanted);
         wanted = wanted.saturating_sub(lines.iter().map(|line| line.work.len()).sum());
         picked.order.levels.push(Level { priority, lines, at: 0, is_cut });
@@ -218,33 +219,29 @@ impl<W> Order<W> {
 fn ring<Q: Queues>(
     queues: &mut Q,
     priority: i32,
-    first: String,
+    first: &str,
     last: Option<&String>,
     most: usize,
 ) -> Vec<String> {
     let mut ring: Vec<String> = Vec::new();
-    if let Some(last) = last.filter(|last| **last >= first) {
-        let mut after = last.clone();
+    // Those behind the last one, and then from the first on up to the last one.
+    let last = last.filter(|last| last.as_str() >= first);
+    if let Some(last) = last {
+        let mut after = last;
         while ring.len() < most
-            && let Some(next) = queues.next_campaign(priority, Some(&after))
+            && let Some(next) = queues.next_campaign(priority, Some(after))
         {
-            after.clone_from(&next);
             ring.push(next);
+            after = &ring[ring.len() - 1];
         }
-        let mut next = Some(first);
-        while ring.len() < most
-            && let Some(campaign) = next.filter(|campaign| campaign <= last)
-        {
-            next = queues.next_campaign(priority, Some(&campaign));
-            ring.push(campaign);
-        }
-        return ring;
     }
-    let mut next = Some(first);
+    let mut next = Some(first.to_owned());
     while ring.len() < most
-        && let Some(campaign) = next
+        && let Some(campaign) = next.filter(|campaign| last.is_none_or(|last| campaign <= last))
     {
-        next = if ring.len() + 1 < most { queues.next_campaign(priority, Some(&campaign)) } else { None };
+        // Behind the last one begins what is in the ring already.
+        let goes_on = ring.len() + 1 < most && Some(&campaign) != last;
+        next = if goes_on { queues.next_campaign(priority, Some(&campaign)) } else { None };
         ring.push(campaign);
     }
     ring

@@ -6,6 +6,7 @@
 //! version. The functions run as the tables' owner, so there is no privilege to check beyond their own.
 
 mod ascending;
+mod entry;
 pub mod key;
 mod patience;
 mod reader;
@@ -134,9 +135,13 @@ impl Lookup {
     }
 
     fn scan(&self, mode: u32, key: &[Param]) -> Scan {
-        assert_eq!(key.len(), self.key.len());
+        self.scan_keeping(false, mode, key)
+    }
+
+    fn scan_keeping(&self, entries: bool, mode: u32, key: &[Param]) -> Scan {
         let (found, table) = self.opened().unwrap_or_else(|| self.open_table(mode));
-        Scan::open(found, table, mode, key)
+        assert_eq!(key.len(), self.key.len());
+        Scan::open(found, table, mode, key, entries)
     }
 
     /// Locks the table until the transaction ends, and leaves it open for the first walk. Inside of [`Opened`].

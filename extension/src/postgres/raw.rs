@@ -23,6 +23,9 @@ unsafe extern "C-unwind" {
         direction: ScanDirection::Type,
         slot: *mut TupleTableSlot,
     ) -> bool;
+    pub fn index_getnext_tid(scan: IndexScanDesc, direction: ScanDirection::Type) -> ItemPointer;
+    pub fn index_fetch_heap(scan: IndexScanDesc, slot: *mut TupleTableSlot) -> bool;
+    pub fn nocache_index_getattr(entry: IndexTuple, column: c_int, columns: TupleDesc) -> Datum;
     pub fn index_endscan(scan: IndexScanDesc);
     pub fn find_inheritance_children(parent: Oid, mode: LOCKMODE) -> *mut List;
     pub fn SPI_prepare_cursor(

@@ -14,6 +14,13 @@ pub(super) const COLUMNS_MAX: usize = 80;
 #[derive(Clone, Copy, Debug)]
 pub struct Place(pub(super) pg_sys::ItemPointerData);
 
+impl PartialEq for Place {
+    fn eq(&self, other: &Place) -> bool {
+        let parts = |Place(at): &Place| (at.ip_blkid.bi_hi, at.ip_blkid.bi_lo, at.ip_posid);
+        parts(self) == parts(other)
+    }
+}
+
 /// A value that is read from a column. A table's owner may have given the column another type, and to read a number where
 /// a text is wanted would end the server.
 pub trait Value: FromDatum {

@@ -89,23 +89,26 @@ pub struct Taken(HashMap<String, [i32; ACTIONS]>);
 impl Taken {
     /// Counts the journal. What is given back is not taken; a slot whose outcome is unknown is.
     pub fn count(account: &str, day: Day) -> Taken {
-        let mut taken: HashMap<String, [i32; ACTIONS]> = HashMap::new();
+        let mut taken = Taken(HashMap::new());
         OF_DAY.each(params![account, day], |columns| {
             let campaign: Option<&str> = columns.nullable();
             let action = columns.one_of(Action::parse);
             let is_taken = columns.one_of(OperationState::parse) != OperationState::Released;
             if let (Some(campaign), true) = (campaign, is_taken) {
-                match taken.get_mut(campaign) {
-                    Some(slots) => slots[action.index()] += 1,
-                    None => {
-                        let slots = taken.entry(campaign.to_owned()).or_default();
-                        slots[action.index()] += 1;
-                    }
-                }
+                taken.add(campaign, action);
             }
             true
         });
-        Taken(taken)
+        taken
+    }
+
+    /// A slot was taken since it was counted.
+    pub fn add(&mut self, campaign: &str, action: Action) {
+        let taken = self.0.get_mut(campaign).map(|slots| &mut slots[action.index()]);
+        match taken {
+            Some(slots) => *slots += 1,
+            None => self.0.entry(campaign.to_owned()).or_default()[action.index()] += 1,
+        }
     }
 
     /// Slots of the action that a campaign holds.

@@ -9,6 +9,8 @@ use pgrx::pg_sys;
 /// A look-up that opens table and index once for all its keys. Inside one [`super::now`].
 pub struct Reader {
     lookup: &'static Lookup,
+    /// Whether it keeps the entries of the index.
+    entries: bool,
     scan: Option<Scan>,
     /// Whether it stands behind the last row of its key: from there PostgreSQL would begin anew.
     is_over: bool,
@@ -42,10 +44,23 @@ impl Reader {
         self.scan.as_ref().filter(|_| !self.is_over).map(|scan| read(&mut scan.row()))
     }
 
+    /// Goes on to the first row whose entry in the index begins otherwise than this row's, up to the end of that column,
+    /// which is of text, and reads it. It passes `most` entries on the way, without a look at their rows; none where
+    /// it is farther, or there is none. Of a reader that keeps the entries.
+    pub fn beyond<T>(&mut self, column: u16, most: u32, read: impl FnOnce(&mut Row) -> T) -> Option<T> {
+        let scan = self.scan.as_ref().filter(|_| !self.is_over)?;
+        match scan.beyond(column, most) {
+            Some(true) => return Some(read(&mut scan.row())),
+            Some(false) => self.is_over = true,
+            None => {}
+        }
+        None
+    }
+
     fn begin(&mut self, key: &[Param]) {
         match &mut self.scan {
             Some(scan) => scan.begin_anew(key),
-            None => self.scan = Some(self.lookup.scan(pg_sys::AccessShareLock, key)),
+            None => self.scan = Some(self.lookup.scan_keeping(self.entries, pg_sys::AccessShareLock, key)),
         }
         self.is_over = false;
     }
@@ -61,6 +76,11 @@ impl Reader {
 impl Lookup {
     /// For many keys.
     pub fn reader(&'static self) -> Reader {
-        Reader { lookup: self, scan: None, is_over: false }
+        Reader { lookup: self, entries: false, scan: None, is_over: false }
+    }
+
+    /// The same, and it keeps the entries of the index: [`Reader::beyond`] compares them.
+    pub fn reader_of_entries(&'static self) -> Reader {
+        Reader { lookup: self, entries: true, scan: None, is_over: false }
     }
 }

@@ -1,6 +1,7 @@
 //! A walk along an index to the rows of one key, as the executor does it.
 
 use crate::postgres::caught::calling;
+use crate::postgres::index_scan::entry::Start;
 use crate::postgres::param::Param;
 use crate::postgres::raw;
 use crate::postgres::rewritten;
@@ -11,6 +12,8 @@ use std::rc::Rc;
 
 /// Most columns of a key.
 pub(super) const KEY_COLUMNS_MAX: usize = 4;
+
+const FORWARD: pg_sys::ScanDirection::Type = pg_sys::ScanDirection::ForwardScanDirection;
 
 /// What the catalog says about a look-up.
 pub(super) struct Found {
@@ -45,8 +48,9 @@ pub(super) struct Scan {
 }
 
 impl Scan {
-    /// Begins a walk along the index to the rows of this key; the table is open, locked in this mode.
-    pub fn open(found: Rc<Found>, table: pg_sys::Relation, mode: u32, key: &[Param]) -> Scan {
+    /// Begins a walk along the index to the rows of this key; the table is open, locked in this mode. Where it keeps
+    /// `entries`, they can be compared.
+    pub fn open(found: Rc<Found>, table: pg_sys::Relation, mode: u32, key: &[Param], entries: bool) -> Scan {
         let mode = mode as pg_sys::LOCKMODE;
         let mut keys = filled(&found, key);
         let (columns, no_owner) = (key.len() as i32, std::ptr::null_mut());
@@ -58,6 +62,7 @@ impl Scan {
             calling(|| {
                 let index = raw::index_open(found.index, mode);
                 let scan = raw::begin_scan(table, index, snapshot, columns);
+                (*scan).xs_want_itup = entries;
                 raw::index_rescan(scan, keys.as_mut_ptr(), columns, std::ptr::null_mut(), 0);
                 (index, scan, raw::table_slot_create(table, no_owner))
             })
@@ -74,19 +79,47 @@ impl Scan {
 
     /// Goes on to the next visible row that is looked for.
     pub fn next(&self) -> bool {
-        const FORWARD: pg_sys::ScanDirection::Type = pg_sys::ScanDirection::ForwardScanDirection;
-        let last = i32::from(self.found.last_attribute);
-        let present = self.found.present.map(|attribute| (attribute - 1) as usize);
         unsafe {
             calling(|| {
                 while raw::index_getnext_slot(self.scan, FORWARD, self.slot) {
-                    raw::slot_getsomeattrs_int(self.slot, last);
-                    if present.is_none_or(|at| !*(*self.slot).tts_isnull.add(at)) {
+                    if self.is_looked_for() {
                         return true;
                     }
                 }
                 false
             })
+        }
+    }
+
+    /// Goes on to the first such row whose entry begins otherwise than the one where it stands, up to the end of that
+    /// column, over `most` entries at most: `None` where it is farther. What is between them is not fetched.
+    pub fn beyond(&self, column: u16, most: u32) -> Option<bool> {
+        let differs = unsafe {
+            calling(|| {
+                let start = Start::of((*self.scan).xs_itup, column, (*self.scan).xs_itupdesc)?;
+                for _ in 0..most {
+                    if raw::index_getnext_tid(self.scan, FORWARD).is_null() {
+                        return Some(None);
+                    }
+                    if !start.is_of((*self.scan).xs_itup) {
+                        return Some(Some(
+                            raw::index_fetch_heap(self.scan, self.slot) && self.is_looked_for(),
+                        ));
+                    }
+                }
+                None
+            })
+        }?;
+        // Behind a row that is not visible, the next one is as good.
+        Some(differs.is_some_and(|is_found| is_found || self.next()))
+    }
+
+    /// Takes the row that was fetched apart, and says whether it is looked for. Inside [`calling`].
+    unsafe fn is_looked_for(&self) -> bool {
+        let present = self.found.present.map(|attribute| (attribute - 1) as usize);
+        unsafe {
+            raw::slot_getsomeattrs_int(self.slot, i32::from(self.found.last_attribute));
+            present.is_none_or(|at| !*(*self.slot).tts_isnull.add(at))
         }
     }
 

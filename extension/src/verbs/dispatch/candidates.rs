@@ -9,7 +9,7 @@ use crate::postgres::row;
 use crate::tables::suppressions::{self, Suppressed};
 use crate::verbs::dispatch::Handed;
 use crate::verbs::dispatch::pick::{Outlook, Pair, Picked};
-use crate::verbs::dispatch::shares::{self, Place, Shares};
+use crate::verbs::dispatch::shares::{self, AllTaken, Place, Shares};
 use crate::verbs::dispatch::waiting::Waiting;
 use crate::verbs::dispatch::walk::{self, Readers, Work};
 use sendgate_decision::clock::Instant;
@@ -72,6 +72,8 @@ pub(super) struct Found {
     pub sharing: HashMap<usize, Sharing>,
     /// By pair, in which order they do.
     pub orders: Orders,
+    /// What campaigns have taken of the accounts' days, as far as it was counted.
+    pub taken: AllTaken,
 }
 
 /// Finds due enrollments: of accounts that may send, at most `limit`; of accounts whose breaker skips, at
@@ -91,7 +93,7 @@ pub(super) fn find(
         let mut reading = Reading {
             picked,
             now,
-            shares: Shares::new(campaign),
+            shares: Shares::new(campaign, AllTaken::new()),
             readers: Readers::new(),
             histories: Histories::new(),
             candidates: Vec::new(),
@@ -117,11 +119,12 @@ pub(super) fn find(
             }
             skipped.iter().for_each(|candidate| looked_at[candidate.pair] = true);
         }
-        reading.shares.close();
+        let taken = reading.shares.close();
         reading.readers.close();
         reading.histories.close();
         let sharing = if campaign.is_none() { sharing } else { HashMap::new() };
-        Ok(Found { candidates: reading.candidates, reached, looked_at, sharing, orders: reading.orders })
+        let Reading { candidates, orders, .. } = reading;
+        Ok(Found { candidates, reached, looked_at, sharing, orders, taken })
     })?;
     let prospects = found.candidates.iter().map(|candidate| candidate.prospect.as_str());
     let suppressed = suppressions::of_many(prospects)?;
@@ -162,6 +165,9 @@ impl<'a> Reading<'a> {
             let mut waiting = Waiting::new(place, &mut self.shares, &mut self.readers, self.now);
             waiting.read_together(most);
             let turns = &picked.accounts[pair.account].turns[pair.action.index()];
+            if !turns.is_empty() {
+                waiting.expect_campaigns();
+            }
             let found = in_turn(&mut waiting, turns, most);
             if let Some(lowest) = found.lowest {
                 sharing.insert(i, Sharing { lowest, shared: found.shared });

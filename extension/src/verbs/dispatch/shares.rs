@@ -51,6 +51,9 @@ impl Share {
     }
 }
 
+/// What campaigns have taken of the days of accounts that are held.
+pub(super) type AllTaken = HashMap<String, Taken>;
+
 /// What is known of campaigns and accounts at one instant. Inside the snapshot in which it was made.
 pub(super) struct Shares<'a> {
     /// The only campaign that is wanted, if the call names one.
@@ -60,12 +63,12 @@ pub(super) struct Shares<'a> {
     paused: Ascending,
     limits: ManyLimits,
     campaigns: HashMap<String, (bool, Limits)>,
-    taken: HashMap<String, Taken>,
+    taken: AllTaken,
 }
 
 impl<'a> Shares<'a> {
-    /// Nothing is known yet.
-    pub fn new(only: Option<&'a str>) -> Shares<'a> {
+    /// Nothing is known yet but what campaigns have taken: no other session takes anything from an account that is held.
+    pub fn new(only: Option<&'a str>, taken: AllTaken) -> Shares<'a> {
         Shares {
             only,
             any_paused: !PAUSED.table_is_empty(),
@@ -73,7 +76,7 @@ impl<'a> Shares<'a> {
             paused: Ascending::new(&PAUSED),
             limits: ManyLimits::new(),
             campaigns: HashMap::new(),
-            taken: HashMap::new(),
+            taken,
         }
     }
 
@@ -115,9 +118,10 @@ impl<'a> Shares<'a> {
         Share::Limited(CampaignLimit { limit, taken: taken.of(campaign, place.action) })
     }
 
-    /// Ends the reading.
-    pub fn close(self) {
+    /// Ends the reading; what campaigns have taken, as far as it was counted.
+    pub fn close(self) -> AllTaken {
         self.paused.close();
         self.limits.close();
+        self.taken
     }
 }

@@ -9,7 +9,7 @@ use crate::tables::config;
 use crate::tables::dispatch_queue::SLEEP_MAX;
 use crate::verbs::dispatch::pick::{Outlook, Picked};
 use crate::verbs::dispatch::queue::Tickets;
-use crate::verbs::dispatch::shares::{self, Place, Shares};
+use crate::verbs::dispatch::shares::{self, AllTaken, Place, Shares};
 use crate::verbs::dispatch::waiting::{NextDue, Waiting};
 use crate::verbs::dispatch::walk::{self, Readers};
 use sendgate_decision::clock::Instant;
@@ -29,7 +29,7 @@ static KEEP_PAUSED: Statement =
 pub(super) fn put_back(
     spi: &Spi,
     picked: &Picked,
-    looked_at: &[bool],
+    (looked_at, taken): (&[bool], AllTaken),
     refused: &HashMap<usize, Option<Instant>>,
     changes: u64,
     now: Instant,
@@ -58,7 +58,7 @@ pub(super) fn put_back(
     count_refusals(picked, due.keys());
     let open: HashSet<usize> =
         tickets.all.iter().map(|ticket| ticket.pair).filter(open).filter(|i| !due.contains_key(i)).collect();
-    due.extend(next_due(spi, picked, &open.into_iter().collect::<Vec<_>>(), now)?);
+    due.extend(next_due(spi, picked, &open.into_iter().collect::<Vec<_>>(), taken, now)?);
     tickets.write(spi, picked, &due);
     Ok(true)
 }
@@ -85,6 +85,7 @@ fn next_due(
     spi: &Spi,
     picked: &Picked,
     pairs: &[usize],
+    taken: AllTaken,
     now: Instant,
 ) -> Result<HashMap<usize, Option<Instant>>> {
     if pairs.is_empty() {
@@ -92,7 +93,7 @@ fn next_due(
     }
     let [paused, limits, journal] = shares::tables();
     let found = index_scan::latest(&[walk::table(), paused, limits, journal], || {
-        let (mut shares, mut readers) = (Shares::new(None), Readers::new());
+        let (mut shares, mut readers) = (Shares::new(None, taken), Readers::new());
         let of_pair = |&i: &usize| {
             let pair = &picked.pairs[i];
             let visited = &picked.accounts[pair.account];

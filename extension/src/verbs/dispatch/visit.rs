@@ -179,6 +179,11 @@ impl<'a> Visit<'a> {
         pages::learn(&self.handed[handed..], self.wanted());
         let Page { picked, found, now } = &mut page;
         let handed = &self.handed[handed..];
+        for row in handed {
+            if let Some(taken) = found.taken.get_mut(&row.account) {
+                taken.add(&row.campaign, row.action);
+            }
+        }
         paced::take_turns(&self.rule, picked, found, *now, &refused, handed, &mut self.passed);
         self.put_back(page, &refused)
     }
@@ -228,7 +233,8 @@ impl<'a> Visit<'a> {
     /// Puts the tickets of a page where they belong.
     fn put_back(&mut self, page: Page, refused: &HashMap<usize, Option<Instant>>) -> Result<Looked> {
         let Page { picked, found, now } = page;
-        if !tickets::put_back(self.spi, &picked, &found.looked_at, refused, self.changes, now)? {
+        let looked_at = (found.looked_at.as_slice(), found.taken);
+        if !tickets::put_back(self.spi, &picked, looked_at, refused, self.changes, now)? {
             return Ok(Looked::Overtaken);
         }
         self.raise_alerts(&picked, now);

@@ -6,8 +6,9 @@
 //! of one piece each is read row by row, as one campaign of a thousand pieces is.
 
 use crate::postgres::index_scan::Patience;
+use crate::postgres::row;
 use crate::verbs::dispatch::shares::{Place, Share, Shares};
-use crate::verbs::dispatch::walk::{Beginning, Readers, Walk, Way, Work};
+use crate::verbs::dispatch::walk::{Along, Beginning, Readers, Walk, Way, Work};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::CampaignLimit;
 use sendgate_decision::turns::Queues;
@@ -22,6 +23,8 @@ pub(super) struct Waiting<'a, 'b> {
     walk: Walk<'a>,
     open: Open<'a, 'b>,
     patience: Patience,
+    /// Whether at least two campaigns share the work, as far as that is known.
+    is_shared: bool,
     /// All due work that may be handed out, by priority and campaign, where it is so little that it was read at
     /// once.
     together: Option<BTreeMap<(i16, String), Vec<Work>>>,
@@ -44,6 +47,8 @@ struct Open<'a, 'b> {
 struct Met {
     priority: i16,
     work: Vec<Work>,
+    /// Along which reading it was met.
+    along: Along,
     /// Whether due work behind it was met that is not in it.
     is_cut: bool,
     /// Whether it is all of it.
@@ -52,6 +57,7 @@ struct Met {
 
 /// A row to which the walk came.
 struct Stop {
+    along: Along,
     beginning: Beginning,
     /// Whether it may be handed out.
     is_open: bool,
@@ -71,6 +77,7 @@ impl<'a, 'b> Waiting<'a, 'b> {
             walk: Walk::new(place, readers),
             open: Open { place, now, shares, read: HashMap::new() },
             patience: Patience::new(),
+            is_shared: false,
             together: None,
             met: HashMap::new(),
             kept: 0,
@@ -93,30 +100,27 @@ impl<'a, 'b> Waiting<'a, 'b> {
         work
     }
 
+    /// Several campaigns shared the work when it was handed out last.
+    pub fn expect_campaigns(&mut self) {
+        self.is_shared = true;
+    }
+
     /// Prepares for `most` pieces: reads all due work at once, if it is little and hardly more than these.
     pub fn read_together(&mut self, most: usize) {
         self.most = most;
-        let (open, most) = (&mut self.open, most.min(TOGETHER_MAX));
-        let (mut together, mut count, mut is_all): (BTreeMap<_, Vec<Work>>, _, _) =
-            (BTreeMap::new(), 0, true);
+        let (now, most) = (self.open.now, most.min(TOGETHER_MAX));
+        let (mut due, mut is_all) = (Vec::new(), true);
         self.walk.oldest(|beginning, row| {
-            if beginning.due_at > open.now {
+            if beginning.due_at > now {
                 return false;
             }
-            count += 1;
-            is_all = count <= most;
+            is_all = due.len() < most;
             if is_all {
-                let share = open.share(&beginning.campaign);
-                if share.left() > 0 {
-                    let key = (beginning.priority, beginning.campaign.clone());
-                    let work = Work { limit: limit_of(share), ..Work::read(beginning, row) };
-                    together.entry(key).or_default().push(work);
-                }
+                due.push(Work::read(beginning, row));
             }
             is_all
         });
-        together.values_mut().for_each(|work| work.sort_by_key(|work| (work.due_at, work.step)));
-        self.together = is_all.then_some(together);
+        self.together = is_all.then(|| self.open.apart(due));
     }
 
     /// When its next work is due, and what holds back other work that is due earlier.
@@ -155,19 +159,19 @@ impl<'a, 'b> Waiting<'a, 'b> {
 
     fn stop(&mut self, way: Way<'_>) -> Option<Stop> {
         let (open, has_room) = (&mut self.open, self.kept < self.most);
-        let (beginning, (is_open, work)) = self.walk.go(way, |beginning, row| {
+        let (along, beginning, (is_open, work)) = self.walk.go(way, |beginning, row| {
             let is_open = open.is_open(beginning);
             (is_open, (is_open && has_room).then(|| Work::read(beginning.clone(), row)))
         })?;
-        Some(Stop { beginning, is_open, work })
+        Some(Stop { along, beginning, is_open, work })
     }
 
-    /// Goes to the first row of the next campaign of this priority: over a few rows of this one, if the walk stands
-    /// there, else past all of them.
+    /// Goes to the first row of the next campaign of this priority: over a few rows of this one and a few more of its
+    /// entries, if the walk stands there, else past all of them.
     fn behind(&mut self, priority: i16, campaign: &str) -> Option<Stop> {
-        if self.walk.stands_at(priority, campaign) {
+        if let Some(along) = self.stands_at(priority, campaign) {
             for _ in 0..self.patience.steps() {
-                match self.stop(Way::On) {
+                match self.stop(Way::On(along)) {
                     Some(stop) if stop.beginning.is_of(priority, campaign) => self.pass(stop),
                     next => {
                         self.patience.paid();
@@ -180,19 +184,43 @@ impl<'a, 'b> Waiting<'a, 'b> {
                 }
             }
             self.patience.wasted();
+            if self.is_shared
+                && let entries @ 1.. = self.patience.entries()
+            {
+                if let Some(stop) = self.go(Way::Over(along, entries)) {
+                    self.patience.passed();
+                    return Some(stop).filter(|stop| stop.beginning.priority == priority);
+                }
+                self.patience.passed_in_vain();
+            }
         }
-        self.go(Way::Behind(priority, campaign))
+        let next = self.go(Way::Behind(priority, campaign));
+        self.is_shared |= next.is_some();
+        next
     }
 
-    /// Keeps the oldest work of a campaign, which is met here.
-    fn arrive(&mut self, mut stop: Stop) -> Stop {
-        if let Some(work) = stop.work.take() {
-            let Beginning { priority, campaign, .. } = &stop.beginning;
-            let met = Met { priority: *priority, work: vec![work], is_cut: false, is_all: false };
-            // The walk comes to a campaign twice at most; work that is kept since the first time is read again.
-            let before = self.met.insert(campaign.clone(), met);
-            self.kept = self.kept + 1 - before.map_or(0, |met| met.work.len());
+    /// The reading that leads on from that campaign: the one along which its work was met, if some is kept.
+    fn stands_at(&self, priority: i16, campaign: &str) -> Option<Along> {
+        match self.met.get(campaign).filter(|met| met.priority == priority) {
+            Some(met) => Some(met.along)
+                .filter(|along| *along != Along::Campaign && self.walk.stands(*along, priority, campaign)),
+            None => self.walk.stands_at(priority, campaign),
         }
+    }
+
+    /// Keeps the oldest work of a campaign, which is met here. The walk comes to a campaign twice at most; what is kept
+    /// since the first time is read again.
+    fn arrive(&mut self, mut stop: Stop) -> Stop {
+        let (along, Beginning { priority, campaign, .. }) = (stop.along, &stop.beginning);
+        let before = match stop.work.take() {
+            Some(work) => {
+                self.kept += 1;
+                let met = Met { priority: *priority, work: vec![work], along, is_cut: false, is_all: false };
+                self.met.insert(campaign.clone(), met)
+            }
+            None => self.met.remove(campaign),
+        };
+        self.kept -= before.map_or(0, |met| met.work.len());
         stop
     }
 
@@ -236,6 +264,21 @@ impl<'a, 'b> Waiting<'a, 'b> {
 }
 
 impl Open<'_, '_> {
+    /// Of this work, what may be handed out, by priority and campaign, the oldest first.
+    fn apart(&mut self, mut due: Vec<Work>) -> BTreeMap<(i16, String), Vec<Work>> {
+        let mut together: BTreeMap<_, Vec<Work>> = BTreeMap::new();
+        // In the order of their ids, in which campaigns are looked up at the least cost.
+        due.sort_by(|a, b| (&a.campaign, a.due_at, a.step).cmp(&(&b.campaign, b.due_at, b.step)));
+        for mut work in due {
+            let share = self.share(&work.campaign);
+            if share.left() > 0 {
+                work.limit = limit_of(share);
+                together.entry((work.priority, work.campaign.clone())).or_default().push(work);
+            }
+        }
+        together
+    }
+
     fn share(&mut self, campaign: &str) -> Share {
         self.shares.of(self.place, campaign)
     }
@@ -309,21 +352,27 @@ impl Queues for Waiting<'_, '_> {
         } else if most > 0 {
             let met = self.take_met(priority, campaign);
             let is_enough = met.as_ref().is_some_and(|met| met.is_all || met.work.len() >= most);
+            // The reading may still stand at the last piece that is kept.
+            let on = met.as_ref().filter(|met| !met.is_cut).map(|met| met.along);
+            let on = on.filter(|along| self.walk.stands(*along, priority, campaign));
             work.extend(met.into_iter().flat_map(|met| met.work).take(most));
-            if !is_enough {
-                // These lie before the others.
-                let mut known = work.len();
-                self.walk.of_campaign(priority, campaign, |beginning, row| {
-                    if known > 0 {
-                        known -= 1;
-                        return true;
-                    }
-                    let is_due = beginning.due_at <= now;
-                    if is_due {
-                        work.push(Work::read(beginning, row));
-                    }
-                    is_due && work.len() < most
-                });
+            // Told by its place: another index may have equally old work in another order.
+            let mut known: Vec<row::Place> = work.iter().map(|work| work.at).collect();
+            let more = |beginning: Beginning, row: &mut row::Row| {
+                if beginning.due_at > now {
+                    return false;
+                }
+                let next = Work::read(beginning, row);
+                match known.iter().position(|at| *at == next.at) {
+                    Some(at) => drop(known.swap_remove(at)),
+                    None => work.push(next),
+                }
+                work.len() < most
+            };
+            match on {
+                _ if is_enough => {}
+                Some(along) => self.walk.rest(along, more),
+                None => self.walk.of_campaign(priority, campaign, more),
             }
             work.iter_mut().for_each(|work| work.limit = limit);
         }

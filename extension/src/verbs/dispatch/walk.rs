@@ -53,6 +53,9 @@ static OF_CAMPAIGN: Lookup = by_order!(
     [key::instant(c"next_dispatch_at"), key::int2(c"step")]
 );
 
+/// The place of the campaign in that index, behind account, action and priority.
+const CAMPAIGN_COLUMN: u16 = 4;
+
 /// The other: (account, action, due time).
 static OLDEST: Lookup = by_order!([], [key::instant(c"next_dispatch_at")]);
 
@@ -129,10 +132,19 @@ impl Readers {
     pub fn new() -> Readers {
         Readers {
             oldest: OLDEST.reader(),
-            first: FIRST.reader(),
-            below: FIRST_BELOW.reader(),
-            after: AFTER_CAMPAIGN.reader(),
+            first: FIRST.reader_of_entries(),
+            below: FIRST_BELOW.reader_of_entries(),
+            after: AFTER_CAMPAIGN.reader_of_entries(),
             of_campaign: OF_CAMPAIGN.reader(),
+        }
+    }
+
+    fn along(&mut self, along: Along) -> &mut Reader {
+        match along {
+            Along::First => &mut self.first,
+            Along::Below => &mut self.below,
+            Along::After => &mut self.after,
+            Along::Campaign => &mut self.of_campaign,
         }
     }
 
@@ -154,52 +166,61 @@ pub(super) enum Way<'a> {
     Behind(i16, &'a str),
     /// To the first row of this priority and campaign, and not beyond the last one of them.
     To(i16, &'a str),
-    /// To the next row.
-    On,
+    /// To the row behind the one where this reading stands.
+    On(Along),
+    /// From there to the first row of another campaign, if at most so many entries of the index lie between.
+    Over(Along, u32),
 }
 
 /// Which of the readings a walk goes along.
-#[derive(Clone, Copy)]
-enum Along {
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Along {
     First,
     Below,
     After,
     Campaign,
 }
 
+/// Readings that lead from one campaign to the next.
+const LEAD_ON: [Along; 3] = [Along::First, Along::Below, Along::After];
+
 /// A walk along the order of an account's work of one action.
 pub(super) struct Walk<'a> {
     place: Place<'a>,
     readers: &'a mut Readers,
-    at: Option<(Along, Beginning)>,
+    /// Of each reading, the row where it stands. The others stay there while one of them goes on.
+    at: [Option<Beginning>; 4],
 }
 
 impl<'a> Walk<'a> {
     /// Nowhere yet.
     pub fn new(place: Place<'a>, readers: &'a mut Readers) -> Walk<'a> {
-        Walk { place, readers, at: None }
+        Walk { place, readers, at: [None, None, None, None] }
     }
 
-    /// Whether it stands at a row of that campaign and priority, and its next step leads to the row behind it,
+    /// Whether that reading stands at a row of that campaign and priority.
+    pub fn stands(&self, along: Along, priority: i16, campaign: &str) -> bool {
+        self.at[along as usize].as_ref().is_some_and(|at| at.is_of(priority, campaign))
+    }
+
+    /// A reading that stands at a row of that campaign and priority, and whose next step leads to the row behind it,
     /// whatever campaign that is of.
-    pub fn stands_at(&self, priority: i16, campaign: &str) -> bool {
-        let at = self.at.as_ref().filter(|(along, _)| !matches!(along, Along::Campaign));
-        at.is_some_and(|(_, at)| at.is_of(priority, campaign))
+    pub fn stands_at(&self, priority: i16, campaign: &str) -> Option<Along> {
+        LEAD_ON.into_iter().find(|along| self.stands(*along, priority, campaign))
     }
 
-    /// Goes there and reads the row; none where there is none.
+    /// Goes there and reads the row; along which reading, and its answer. None where there is none.
     pub fn go<T>(
         &mut self,
         way: Way<'_>,
         read: impl FnOnce(&Beginning, &mut Row) -> T,
-    ) -> Option<(Beginning, T)> {
+    ) -> Option<(Along, Beginning, T)> {
         let read = |row: &mut Row| {
             let beginning = Beginning::read(row);
             let more = read(&beginning, row);
             (beginning, more)
         };
         let (account, action) = (self.place.account, self.place.action.name());
-        let before = self.at.take();
         let (along, found) = match way {
             Way::First => (Along::First, self.readers.first.first(params![account, action], read)),
             Way::Below(priority) => {
@@ -212,19 +233,31 @@ impl<'a> Walk<'a> {
                 let key = params![account, action, priority, campaign];
                 (Along::Campaign, self.readers.of_campaign.first(key, read))
             }
-            Way::On => {
-                let (along, _) = before?;
-                let reader = match along {
-                    Along::First => &mut self.readers.first,
-                    Along::Below => &mut self.readers.below,
-                    Along::After => &mut self.readers.after,
-                    Along::Campaign => &mut self.readers.of_campaign,
-                };
-                (along, reader.next(read))
+            Way::On(along) => {
+                self.at[along as usize].take()?;
+                (along, self.readers.along(along).next(read))
+            }
+            Way::Over(along, most) => {
+                let before = self.at[along as usize].take()?;
+                let found = self.readers.along(along).beyond(CAMPAIGN_COLUMN, most, read);
+                // An entry may be written in another way than one that has the same campaign.
+                (along, found.filter(|(at, _)| !at.is_of(before.priority, &before.campaign)))
             }
         };
-        self.at = found.as_ref().map(|(beginning, _)| (along, beginning.clone()));
-        found
+        self.at[along as usize] = found.as_ref().map(|(beginning, _)| beginning.clone());
+        found.map(|(beginning, more)| (along, beginning, more))
+    }
+
+    /// The rest of the campaign's work of its priority, behind the row where that reading stands; `each` says whether
+    /// to go on.
+    pub fn rest(&mut self, along: Along, mut each: impl FnMut(Beginning, &mut Row) -> bool) {
+        let Some(at) = self.at[along as usize].take() else { return };
+        let reader = self.readers.along(along);
+        let mut read = |row: &mut Row| {
+            let beginning = Beginning::read(row);
+            beginning.is_of(at.priority, &at.campaign) && each(beginning, row)
+        };
+        while reader.next(&mut read) == Some(true) {}
     }
 
     /// A campaign's work of a priority, the oldest first; `each` says whether to go on.
@@ -234,7 +267,7 @@ impl<'a> Walk<'a> {
         campaign: &str,
         mut each: impl FnMut(Beginning, &mut Row) -> bool,
     ) {
-        self.at = None;
+        self.at[Along::Campaign as usize] = None;
         let key = params![self.place.account, self.place.action.name(), priority, campaign];
         self.readers.of_campaign.each(key, |row| each(Beginning::read(row), row));
     }
