@@ -98,8 +98,8 @@ SELECT d.action, d.proceed, d.reason, c.since, coalesce(c.until, d.retry_at), c.
                    'It sends from %s to %s in %s on the days of its window; set_window(account_id, window_start, window_end, window_days) changes that.',
                    to_char(a.window_start, 'HH24:MI'), to_char(a.window_end, 'HH24:MI'), a.time_zone)
                WHEN 'pacing' THEN CASE c.cause
-                   WHEN 'own' THEN 'Its last send was a moment ago: it goes on by itself; set_pace(account_id, minimum_gap, jitter_percent, spread, note) changes the distance.'
-                   ELSE 'Its last send was a moment ago, and its tier wants a gap: it goes on by itself; set_tier_cap(tier, action, daily_cap, weekly_cap, minimum_gap) changes the gap.' END
+                   WHEN 'own' THEN 'It keeps a distance to its last send: it goes on by itself; set_pace(account_id, minimum_gap, jitter_percent, spread, note) changes the distance.'
+                   ELSE 'Its tier wants a gap after its last send: it goes on by itself; set_tier_cap(tier, action, daily_cap, weekly_cap, minimum_gap) changes the gap.' END
                WHEN 'weekly_cap_reached' THEN format(
                    CASE k.weekly_cap WHEN 0 THEN
                        '%s of %s slots of the last seven days are taken: this action is switched off here; set_cap(account_id, action, daily_cap, weekly_cap, note) allows it.'
@@ -117,8 +117,9 @@ SELECT d.action, d.proceed, d.reason, c.since, coalesce(c.until, d.retry_at), c.
                        '%s of %s slots of today are taken: it goes on at midnight UTC, or with a higher cap by set_cap(account_id, action, daily_cap, weekly_cap, note).',
                        d.sent_today, d.daily_cap) END
                WHEN 'daily_attempts_reached' THEN format(
-                   '%s attempts were made today for %s slots that are taken, the cap being %s: find out why most of them fail; it goes on at midnight UTC, or with a higher cap by set_cap(account_id, action, daily_cap, weekly_cap, note).',
-                   k.attempts_today, d.sent_today, d.daily_cap)
+                   '%s made today for %s taken, the cap being %s: find out why most of them fail; it goes on at midnight UTC, or with a higher cap by set_cap(account_id, action, daily_cap, weekly_cap, note).',
+                   CASE k.attempts_today WHEN 1 THEN '1 attempt was' ELSE k.attempts_today || ' attempts were' END,
+                   CASE d.sent_today WHEN 1 THEN '1 slot that is' ELSE d.sent_today || ' slots that are' END, d.daily_cap)
                ELSE format('The rule is %s; docs/reference.md says what ends it.', d.reason)
            END
        END

@@ -24,6 +24,7 @@ pub mod jobs;
 pub mod notifications;
 pub mod numbers;
 pub mod outbox;
+mod parts;
 pub mod proxy;
 pub mod served;
 pub mod status;

@@ -19,7 +19,7 @@ pub fn explained(reason: &str) -> &str {
         "prospect_suppressed" => "this prospect wants no contact",
         "operation_in_flight" => "the outcome of an earlier one for this prospect is not known yet",
         "prospect_cooldown" => "this prospect was written to a short while ago",
-        "pacing" => "its last send was a moment ago",
+        "pacing" => "it keeps a distance to its last send",
         "weekly_cap_reached" => "its weekly cap is reached",
         "daily_cap_reached" => "its daily cap is reached",
         "daily_attempts_reached" => "too many of today's attempts failed",

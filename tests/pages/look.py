@@ -19,7 +19,21 @@ from pages.stage import Stage
 
 SIZES = {"desk": (1280, 800), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
-ACTS = ("probe", "clear", "pause-account")
+# The forms of the acts, each with its subject.
+ACTS = {
+    **dict.fromkeys(("probe", "clear", "force-open", "pause-account"), "id=acc-no-credits"),
+    "cooldown": "id=acc-slow-down",
+    "connect": "id=acc-restricted",
+    "pace": "id=acc-pace",
+    "cap": "id=acc-0007",
+    "all-not-sent": "id=acc-unknown",
+    "suppress": "id=p-1",
+    "unsuppress": "id=q-9",
+    "limits": "id=spring",
+    "switch": "id=autumn",
+    "requeue-parked": "id=autumn",
+    "acknowledge-all": "item=failing",
+}
 
 
 def fill(psql, accounts: int) -> None:
@@ -35,7 +49,7 @@ def pages_of(browser: Browser, accounts: int) -> dict[str, str]:
     """The pages of the menu and those behind them, by a name for the picture."""
     menu = browser.run("return [...document.querySelectorAll('#menu a')].map((a) => a.getAttribute('href'))")
     pages = {page.strip("/").split("?")[0] or "accounts": page for page in menu}
-    pages |= {"zone": "/zone", "nobody": "/account?id=nobody", "act-resume": "/act?do=pause"}
+    pages |= {"zone": "/zone", "nobody": "/account?id=nobody", "act-pause": "/act?do=pause"}
     pages |= {"search": "/?q=ada", "prospect-none": "/prospect?id=nobody", "sign-in": "/sign-in"}
     if accounts == 1:
         pages["account"] = "/account?id=acc-0001"
@@ -53,11 +67,13 @@ def pages_of(browser: Browser, accounts: int) -> dict[str, str]:
         }
         pages |= {
             "filter": "/?filter=cannot-send",
+            "filter-window": "/?filter=outside-window",
+            "tier": "/?tier=sales_navigator",
+            "search-prospect": "/?q=p-1",
             "alerts-kind": "/alerts?kind=failing",
             "unknown-of": "/unknown?of=acc-unknown",
         }
-        pages |= {"act-cap": "/act?do=cap&id=acc-0007", "act-limits": "/act?do=limits&id=spring"}
-        pages |= {f"act-{act}": f"/act?do={act}&id=acc-no-credits" for act in ACTS}
+        pages |= {f"act-{act}": f"/act?do={act}&{of}" for act, of in ACTS.items()}
     return pages
 
 

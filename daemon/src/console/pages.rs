@@ -164,6 +164,11 @@ impl Page {
         Safe(format!("<time datetime=\"{exact}\">{at}</time> <span class=\"ago\">{relative}</span>"))
     }
 
+    /// The same for a sentence.
+    pub fn told(&self, at: &Timestamp) -> String {
+        self.frame.as_ref().map_or_else(|| at.to_string(), |frame| at.told(frame.at))
+    }
+
     /// The menu's number of open alerts; none if there are none.
     pub fn alerts(&self) -> Option<String> {
         counted(self.frame.as_ref()?.alerts)

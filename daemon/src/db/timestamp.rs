@@ -58,6 +58,14 @@ impl Timestamp {
         if seconds < 0 { format!("{amount} ago") } else { format!("in {amount}") }
     }
 
+    /// For a sentence: the instant, and how far it is from another one, as `2025-05-20 10:00:00 (in 3 h)`.
+    pub fn told(self, now: Timestamp) -> String {
+        match self.relative_to(now) {
+            relative if relative.is_empty() => self.to_string(),
+            relative => format!("{self} ({relative})"),
+        }
+    }
+
     /// Whether it is an instant of the calendar, and no infinity.
     pub fn is_finite(self) -> bool {
         self.infinity().is_none()
@@ -192,6 +200,8 @@ mod tests {
         ] {
             assert_eq!(read(text).relative_to(now), said);
         }
+        assert_eq!(read("2025-05-20T12:45:00+00:00").told(now), "2025-05-20 12:45:00 (in 45 min)");
+        assert_eq!(read("infinity").told(now), "infinity");
     }
 
     #[test]

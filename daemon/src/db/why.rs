@@ -5,6 +5,7 @@ use tokio_postgres::types::Type;
 
 use super::account::Others;
 use super::cooldowns::said;
+use super::parts::{id_holds, name_holds};
 use super::{Session, Timestamp, Untrusted};
 use crate::error::Result;
 
@@ -12,9 +13,15 @@ use crate::error::Result;
 const WHY: &str = "SELECT to_jsonb(w) FROM sendgate.why($1) AS w";
 
 /// Accounts whose id or name holds a text, in any case; one of exactly that id first. Reads each account once.
-const NAMED: &str = "SELECT a.id::text, a.display_name FROM sendgate.linkedin_accounts AS a
-WHERE a.id = $1 OR strpos(lower(a.id), lower($1)) > 0 OR strpos(lower(a.display_name), lower($1)) > 0
-ORDER BY a.id <> $1, a.id LIMIT $2";
+const NAMED: &str = concat!(
+    "SELECT a.id::text, a.display_name FROM sendgate.linkedin_accounts AS a
+WHERE a.id = $1 OR ",
+    id_holds!("a.id", "$1"),
+    " OR ",
+    name_holds!("a.display_name", "$1"),
+    "
+ORDER BY a.id <> $1, a.id LIMIT $2"
+);
 
 /// What holds an action of an account back, or lets it go.
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize)]

@@ -211,6 +211,9 @@ def test_pages_with_100_000_accounts(env):
     plans_are_bounded(env)
 
 
+CANNOT_SEND = "status <> 'connected' OR coalesce(cooldown_until > sendgate.clock(), false)"
+
+
 def pages_lead_to_everybody(env, daemon: Daemon) -> None:
     """Page by page, a filter shows whom the view has, each once and in order."""
     for query, condition in (
@@ -218,9 +221,11 @@ def pages_lead_to_everybody(env, daemon: Daemon) -> None:
         ("filter=cooling&q=acc-00", "cooldown_until > sendgate.clock() AND account_id LIKE 'acc-00%'"),
         ("filter=drifting&q=acc-00", "drift <> 0 AND account_id LIKE 'acc-00%'"),
         ("filter=not-connected&q=acc-01", "status <> 'connected' AND account_id LIKE 'acc-01%'"),
+        # Of those with a trouble the first thousand are known: here all that cannot send, and no other.
         ("q=acc-0012", "account_id LIKE 'acc-0012%'"),
     ):
-        wanted = env.psql(f"SELECT account_id FROM sendgate.account_cards WHERE {condition} ORDER BY 1")
+        order = f"({CANNOT_SEND}) DESC, " if query.startswith("q=") else ""
+        wanted = env.psql(f"SELECT account_id FROM sendgate.account_cards WHERE {condition} ORDER BY {order}account_id")
         found: list[str] = []
         page: str | None = f"/?{query}"
         while page:
@@ -248,7 +253,16 @@ def pages_lead_to_everybody(env, daemon: Daemon) -> None:
 
 def plans_are_bounded(env) -> None:
     """Every page's, and those of the pages behind it."""
-    pages = ["/", "/?q=acc-05", "/?after=acc-050000", "/account?id=acc-000003", "/account?id=acc-000003&chart=invite"]
+    pages = [
+        "/",
+        "/?q=acc-05",
+        "/?q=%C3%A9",
+        "/?q=0&tier=recruiter",
+        "/?tier=recruiter",
+        "/?after=acc-050000",
+        "/account?id=acc-000003",
+        "/account?id=acc-000003&chart=invite",
+    ]
     pages += [f"/?filter={name}&after=acc-000100" for name in FILTERS]
     pages += [
         "/events",

@@ -49,6 +49,14 @@ FOUND = {
     "outside-window": ["outside"],
 }
 ORDER = ["cooling", "paused", "exhausted", "failing", "limited", "unknown", "calm", "capped", "outside", "recruiter"]
+ORDER_OF_ED = ["paused", "exhausted", "limited", "capped"]
+HEADINGS = [
+    "Cannot send at all: 2",
+    "InMails are stopped: 1",
+    "An action fails or cools down: 2",
+    "Unknown outcomes: 1",
+    "All others, by id",
+]
 
 
 def tallies(page: str) -> dict[str, str]:
@@ -64,23 +72,14 @@ def test_problems_come_first_and_filters_count(env):
         page = client.get("/")[1]
         equal(card_ids(page), ORDER, "the order")
         headings = re.findall(r"<h2>([^<]+)</h2>", page)
-        equal(
-            headings,
-            [
-                "Cannot send at all: 2",
-                "InMails are stopped: 1",
-                "An action fails or cools down: 2",
-                "Unknown outcomes: 1",
-                "All others, by id",
-            ],
-            "the order in words",
-        )
+        equal(headings, HEADINGS, "the order in words")
         assert "10 accounts, 8 of them can send. Slots taken today: 0 InMails, 2 invites, " in words(page), words(page)
         # Each card says which action stands still, until when, and in whose words.
         for trouble in (
             "postgres: holidays",
-            "Message: this action cools down until \\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d: 503 try later",
-            "Message: this action cools down until [^:]+:\\d\\d:\\d\\d: 429",
+            "Message: this action cools down until \\d{4}-\\d\\d-\\d\\d \\d\\d:\\d\\d:\\d\\d \\(in \\d+ min\\): 503 try later",
+            "Message: this action cools down until [^:]+:\\d\\d:\\d\\d \\(in \\d+ min\\): 429",
+            "Cools down until [^:]+:\\d\\d:\\d\\d \\(in \\d+ min\\)",
         ):
             assert re.search(trouble, words(page)), f"{trouble} is not in {words(page)}"
         equal(len(re.findall('class="trouble"', page)), 4, "troubles of paused, cooling, failing and limited")
@@ -104,14 +103,21 @@ def test_problems_come_first_and_filters_count(env):
             equal([row["id"] for row in json.loads(answer[1])["rows"]], ids, f"{name} for programs")
         equal(card_ids(client.get("/?tier=recruiter")[1]), ["recruiter"], "a tier")
         equal(card_ids(client.get("/?tier=recruiter&filter=unknown")[1]), [], "a tier without this trouble")
-        for text, ids in (("AUS", ["exhausted", "paused"]), ("PausEd", ["paused"]), ("zzz", [])):
+        equal(card_ids(client.get("/?tier=sales_navigator")[1]), ORDER[:-1], "the order of a tier")
+        for text, ids in (("AUS", ["paused", "exhausted"]), ("PausEd", ["paused"]), ("eD", ORDER_OF_ED), ("zzz", [])):
             equal(card_ids(client.get(f"/?q={text}")[1]), ids, f"a search for {text}")
+        headings = re.findall(r"<h2>([^<]+)</h2>", client.get("/?q=ed")[1])
+        equal(headings, [heading.split(":")[0] for heading in HEADINGS if "Unknown" not in heading], "of what is found")
         equal(card_ids(client.get("/?q=e&filter=cannot-send")[1]), ["paused"], "a search among those")
         # A trouble that is over is no trouble, and an act is seen at once.
         client.sign_in()
         equal(client.act("connect", "paused")[0], 303, "it may send again")
         page = client.get("/")[1]
         equal(card_ids(page)[:2], ["cooling", "exhausted"], "the order afterwards")
+        # Letters beyond ASCII have a case as well, in ids and in names.
+        env.psql("SELECT sendgate.upsert_account('École-Ж', 'free', 'ZOË Ångström')")
+        for text in ("École-Ж", "éCOLE", "-ж", "zoë", "åNG"):
+            equal(card_ids(client.get(f"/?q={quote(text)}")[1]), ["École-Ж"], f"a search for {text}")
 
 
 def test_pages_lead_from_the_worst_account_to_the_last(env):
@@ -125,7 +131,9 @@ def test_pages_lead_from_the_worst_account_to_the_last(env):
             ("/", [f"n{n:03}" for n in (*range(2, 121, 2), *range(1, 121, 2))]),
             ("/?filter=not-connected", [f"n{n:03}" for n in range(2, 121, 2)]),
             ("/?filter=not-connected&after=n060", [f"n{n:03}" for n in range(62, 121, 2)]),
-            ("/?q=n", [f"n{n:03}" for n in range(1, 121)]),
+            ("/?q=n", [f"n{n:03}" for n in (*range(2, 121, 2), *range(1, 121, 2))]),
+            ("/?tier=free", [f"n{n:03}" for n in (*range(2, 121, 2), *range(1, 121, 2))]),
+            ("/?q=n0&tier=free", [f"n{n:03}" for n in (*range(2, 100, 2), *range(1, 100, 2))]),
             ("/?tier=free&filter=cannot-send", [f"n{n:03}" for n in range(2, 121, 2)]),
         ):
             found, page = [], start
@@ -151,7 +159,8 @@ SELECT sendgate.reserve('a', 'inmail', 'p7', 'spring');
 MUCH = """
 SET session_replication_role = replica;
 INSERT INTO sendgate.enrollments (enqueued_at, changed_at, attempts, account_id, prospect_id, campaign_id, action, state)
-SELECT sendgate.clock(), sendgate.clock(), 1, 'a', CASE WHEN n > 20002 THEN (ARRAY['Zoe Late', 'P1-late'])[n - 20002] ELSE 'p' || n END,
+SELECT sendgate.clock(), sendgate.clock(), 1, 'a', CASE WHEN n > 20002 THEN (ARRAY['Zoe Late', 'P1-late'])[n - 20002]
+       WHEN n = 500 THEN 'Émile Ж' ELSE 'p' || n END,
        CASE WHEN n > 20002 THEN 'zzz' ELSE 'aaa' END, 'message', 'done' FROM generate_series(1, 20004) n"""
 STATES = "SELECT state, count(*) FROM sendgate.enrollments WHERE campaign_id = 'spring' GROUP BY 1 ORDER BY 1"
 
@@ -224,6 +233,7 @@ def test_a_prospect_is_explained_and_suppressed(env):
             ("zoe", ["Zoe Late"]),
             ("oe la", []),
             ("1999", ["p11999", "p1999"]),
+            ("le ж", ["Émile Ж"]),
         ):
             page = client.get(f"/?q={quote(text)}")[1]
             shown = [html.unescape(one) for one in re.findall(r'href="/prospect[^"]*"><bdi class="id">([^<]*)<', page)]
@@ -268,6 +278,34 @@ def test_caps_and_pace_of_an_account(env):
             "4",
             "the admin log",
         )
+
+
+# Invitations cool down by themselves, and the account as a whole.
+COOLED = f"""SELECT sendgate.set_error_rule(1, 'rate_limited', 'invite', NULL, '429', NULL, 'action');
+SELECT sendgate.reserve('a', 'invite', 'p', NULL, '{operation(1)}'), sendgate.reserve('a', 'message', 'p', NULL, '{operation(2)}');
+SELECT sendgate.rollback('a', '{operation(1)}', NULL, NULL, 429), sendgate.rollback('a', '{operation(2)}', NULL, NULL, 429)"""
+
+
+def test_status_and_cooldowns_of_an_account(env):
+    env.psql(f"SELECT sendgate.upsert_account('a', 'sales_navigator'); {COOLED}")
+    cool = "SELECT coalesce(action, 'all') FROM sendgate.cooldowns ORDER BY 1"
+    equal(env.psql(cool).splitlines(), ["all", "invite"], "what cools down")
+    with ConsoleDaemon(env) as daemon:
+        client = Client(daemon)
+        client.sign_in()
+        for act, item, said, query, found in (
+            ("cooldown", "invite", "The cooldown of a is over.", cool, "all"),
+            ("cooldown", "", "The cooldown of a is over.", cool, ""),
+            ("pause-account", "", "a is paused.", "SELECT status FROM sendgate.accounts", "paused"),
+            ("connect", "", "a may send again.", "SELECT status FROM sendgate.accounts", "connected"),
+        ):
+            equal(client.act(act, "a", item, note=f"{act} <it>")[0], 303, act)
+            page = words(client.get("/account?id=a")[1])
+            assert said in page and "<it>" in page, f"{act}: {page}"
+            equal(env.psql(query), found, f"{act} {item}")
+    log = "SELECT verb, note FROM sendgate.admin_log WHERE actor = 'ada' ORDER BY id"
+    told = ["clear_cooldown|cooldown <it>"] * 2 + ["set_status|pause-account <it>", "set_status|connect <it>"]
+    equal(env.psql(log).splitlines(), told, "the admin log")
 
 
 def test_many_unknown_outcomes_and_alerts_at_once(env):

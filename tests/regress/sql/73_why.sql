@@ -160,6 +160,13 @@ SELECT sendgate.rollback('why/19', contract.op(73019), 'gone', 'errors/too_many_
 SELECT proceed FROM sendgate.reserve('why/19', 'message', 'p2', NULL, contract.op(73020));
 SELECT sendgate.rollback('why/19', contract.op(73020), 'too long', 'errors/too_many_characters', 422);
 SELECT * FROM pg_temp.why('why/19', 'message');
+-- One is not several.
+SET sendgate.attempt_percent = 100;
+SELECT sendgate.set_cap('why/19', 'invite', 1);
+SELECT proceed FROM sendgate.reserve('why/19', 'invite', 'p1', NULL, contract.op(73021));
+SELECT sendgate.rollback('why/19', contract.op(73021), 'gone', 'errors/too_many_characters', 422);
+SELECT w.reason, w.advice FROM sendgate.why('why/19', 'invite') w;
+RESET sendgate.attempt_percent;
 
 -- Observed: it goes out all the same, and the line says why it would not.
 SELECT sendgate.set_enforcement('why/17', 'observe', 'trying it');

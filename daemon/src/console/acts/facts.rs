@@ -3,7 +3,7 @@
 use super::fields::ActQuery;
 use crate::console::Console;
 use crate::console::kind::Kind;
-use crate::console::pages::{action_name, spoken};
+use crate::console::pages::{action_name, log, spoken};
 use crate::console::scope::Answers;
 use crate::db::account::ACTIONS;
 use crate::db::console::Frame;
@@ -42,20 +42,20 @@ pub async fn gather(session: &Session, kind: Kind, query: &ActQuery) -> Result<(
                 let words = operation.error.or(operation.error_type).map(|words| words.to_string());
                 vec![
                     ("Operation", format!("{} to {}", action_name(&operation.action), operation.prospect_id)),
-                    ("Reserved", operation.reserved_at.to_string()),
+                    ("Reserved", operation.reserved_at.told(frame.at)),
                     ("The provider said", words.unwrap_or_else(|| "nothing".to_owned())),
                 ]
             })
         }
         Kind::Connect | Kind::Pause | Kind::Cooldown => stands(session, &query.id, &query.item).await?,
-        Kind::Pace => pace(session, &query.id).await?,
+        Kind::Pace => pace(session, frame.at, &query.id).await?,
         Kind::Cap => caps(session, &query.id).await?,
         Kind::Suppress | Kind::Unsuppress => Some(suppression(session, &frame, &query.id).await?),
         Kind::PauseCampaign
         | Kind::ResumeCampaign
         | Kind::Limits
         | Kind::SwitchAction
-        | Kind::RequeueParked => Some(campaign(session, &query.id).await?),
+        | Kind::RequeueParked => Some(campaign(session, frame.at, &query.id).await?),
         Kind::Requeue => work(session, query).await?,
         Kind::AllSent | Kind::AllNotSent => Some(unknown(session, query).await?),
         Kind::AcknowledgeAll => {
@@ -73,7 +73,7 @@ pub async fn gather(session: &Session, kind: Kind, query: &ActQuery) -> Result<(
                 let pill =
                     card.pill.map_or_else(|| "InMails are not stopped".to_owned(), |pill| pill.to_string());
                 let probe = match breaker.probe_until(frame.at) {
-                    Some(until) => format!("one is out until {until}"),
+                    Some(until) => format!("one is out until {}", until.told(frame.at)),
                     None => "none is out".to_owned(),
                 };
                 vec![
@@ -140,7 +140,7 @@ async fn stands(session: &Session, account: &str, action: &str) -> Result<Option
 }
 
 /// The pace that was set last; readers see no other trace of it.
-async fn pace(session: &Session, account: &str) -> Result<Option<Facts>> {
+async fn pace(session: &Session, now: Timestamp, account: &str) -> Result<Option<Facts>> {
     if !session.is_known(account).await? {
         return Ok(None);
     }
@@ -148,8 +148,8 @@ async fn pace(session: &Session, account: &str) -> Result<Option<Facts>> {
     let lines = session.admin_log(wanted, None, 1).await?;
     let set = match lines.and_then(|found| found.lines.into_iter().next()) {
         Some(line) => {
-            let after = line.after.map_or_else(|| "none".to_owned(), |after| after.to_string());
-            format!("{after}, by {} at {}", line.actor, line.at)
+            let after = line.after.map_or_else(|| "none".to_owned(), |after| log::told(&after));
+            format!("{after}, by {} at {}", line.actor, line.at.told(now))
         }
         None => "never, as far as the log goes".to_owned(),
     };
@@ -176,27 +176,32 @@ async fn caps(session: &Session, account: &str) -> Result<Option<Facts>> {
 async fn suppression(session: &Session, frame: &Frame, prospect: &str) -> Result<Facts> {
     let now = match session.suppression(prospect).await? {
         Some(found) if found.holds(frame.at) => {
-            let until = found.until.map_or_else(|| "for good".to_owned(), |until| format!("until {until}"));
+            let until = found
+                .until
+                .map_or_else(|| "for good".to_owned(), |until| format!("until {}", until.told(frame.at)));
             let note = found.note.map_or_else(String::new, |note| format!(": {note}"));
             format!(
                 "no account may write to it since {}, {until}, by {}{note}",
-                found.suppressed_at, found.actor
+                found.suppressed_at.told(frame.at),
+                found.actor
             )
         }
-        Some(found) => format!("accounts may write to it; a suppression was over at {}", ended(found.until)),
+        Some(found) => {
+            format!("accounts may write to it; a suppression was over at {}", ended(found.until, frame.at))
+        }
         None => "accounts may write to it".to_owned(),
     };
     Ok(vec![("Now", now)])
 }
 
-fn ended(until: Option<Timestamp>) -> String {
-    until.map_or_else(String::new, |until| until.to_string())
+fn ended(until: Option<Timestamp>, now: Timestamp) -> String {
+    until.map_or_else(String::new, |until| until.told(now))
 }
 
-async fn campaign(session: &Session, id: &str) -> Result<Facts> {
+async fn campaign(session: &Session, now: Timestamp, id: &str) -> Result<Facts> {
     let found = session.campaign(id).await?;
     let now = match &found.paused {
-        Some(pause) => format!("paused since {}, by {}", pause.paused_at, pause.actor),
+        Some(pause) => format!("paused since {}, by {}", pause.paused_at.told(now), pause.actor),
         None => "its work is handed out".to_owned(),
     };
     Ok(vec![("Now", now), ("Of each account's day", limited(found.limits.as_ref()))])
@@ -256,12 +261,22 @@ fn paused(frame: &Frame) -> String {
     match &frame.stopped.paused {
         Some(paused) => match &paused.quarantine {
             Some(q) if q.checked => {
-                format!("In quarantine since {}, by {}; the books were checked", q.since, paused.actor)
+                format!(
+                    "In quarantine since {}, by {}; the books were checked",
+                    q.since.told(frame.at),
+                    paused.actor
+                )
             }
             Some(q) => {
-                format!("In quarantine since {}, by {}; the books are not checked yet", q.since, paused.actor)
+                format!(
+                    "In quarantine since {}, by {}; the books are not checked yet",
+                    q.since.told(frame.at),
+                    paused.actor
+                )
             }
-            None => format!("Everything is paused since {}, by {}", paused.since, paused.actor),
+            None => {
+                format!("Everything is paused since {}, by {}", paused.since.told(frame.at), paused.actor)
+            }
         },
         None => "Accounts may send, each within its own rules".to_owned(),
     }

@@ -145,9 +145,10 @@ impl AccountPage {
 
     /// The gate's answer in words.
     fn verdict(&self, decision: &Decision) -> String {
-        let until = decision.retry_at.as_ref().map_or_else(String::new, |at| format!(", until {at}"));
+        let now = self.facts.frame.at;
+        let until = decision.retry_at.map_or_else(String::new, |at| format!(", until {}", at.told(now)));
         match (&decision.reason, self.permit().filter(|_| decision.action == ACTIONS[0])) {
-            (None, Some(permit)) => format!("One test InMail may go, until {permit}"),
+            (None, Some(permit)) => format!("One test InMail may go, until {}", permit.told(now)),
             (None, None) => match decision.remaining {
                 Some(remaining) => format!("Yes, {remaining} more today"),
                 None => "Yes".to_owned(),
@@ -235,7 +236,8 @@ impl AccountPage {
 
     fn breaker(&self) -> String {
         let breaker = &self.facts.account.breaker;
-        let of = |time: Option<Timestamp>| time.map_or_else(String::new, |time| time.to_string());
+        let now = self.facts.frame.at;
+        let of = |time: Option<Timestamp>| time.map_or_else(String::new, |time| time.told(now));
         match breaker.state.as_str() {
             "open" => format!(
                 "Open since {}. InMails resume by themselves at {}.",
@@ -265,7 +267,7 @@ impl AccountPage {
     /// What is left of the InMail credits, until when it lasts and what comes next; none where no balance is
     /// counted.
     fn credits(&self) -> Option<String> {
-        self.facts.account.credits.as_ref()?.sentence(|at| at.to_string())
+        self.facts.account.credits.as_ref()?.sentence(|at| at.told(self.facts.frame.at))
     }
 
     fn credits_are_low(&self) -> bool {

@@ -1,4 +1,5 @@
-//! The list of accounts: problems first, then all others by id; or those with one trouble, of one tier, or with a text.
+//! The list of accounts, all or those of one tier or with a text: problems first, then all others by id. Or those with one trouble,
+//! by id.
 
 mod found;
 mod trouble;
@@ -42,6 +43,8 @@ const RANKS: [&str; CALM as usize] = [
     "Open alerts",
     "All others, by id",
 ];
+/// The heading of a list without ranks.
+const BY_ID: &str = "By id";
 /// The address's query.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -253,7 +256,9 @@ pub async fn show(
         gather(here, session, &member, Wanted { with_it, ..wanted }).await
     })?;
     let All { frames, fleet, together, mut cards, prospects } = put_together(gathered);
-    let groups = grouped_by_rank(&together.accounts, &mut cards, fleet.as_deref());
+    // The fleet's counts are those of all accounts.
+    let counted = fleet.as_deref().filter(|_| wanted.is_all());
+    let groups = grouped_by_rank(&together.accounts, &mut cards, counted);
     let name = |n: usize| cards.get(n).and_then(|(name, _)| name.as_deref()).unwrap_or_default();
     let page = AccountsPage {
         page: Page::new(&console, "accounts", frames, visitor, &uri).titled("Accounts"),
@@ -302,7 +307,7 @@ async fn gather(
     let mut refused: HashMap<String, Vec<Why>> = refused.into_iter().map(|of| (of.id, of.lines)).collect();
     let told = |card: Card| {
         let lines = refused.remove(card.id.raw()).unwrap_or_default();
-        Told::of(card, &lines)
+        Told::of(card, &lines, frame.at)
     };
     let cards = cards.into_iter().map(told).collect();
     let asks_for_prospects = !wanted.text.is_empty() && wanted.flag == Flag::None && wanted.after.is_empty();
@@ -345,7 +350,8 @@ fn put_together(gathered: Answers<Gathered>) -> All {
     All { frames: Frames(Answers(frames)), fleet, together: together(found), cards, prospects }
 }
 
-/// The cards in the order of the page, under the headings of their ranks.
+/// The cards in the order of the page, under the headings of their ranks. `fleet` has the number of accounts of each rank, if the
+/// page is about all of them.
 fn grouped_by_rank(
     accounts: &[((i32, String), usize)],
     cards: &mut Cards,
@@ -363,8 +369,9 @@ fn grouped_by_rank(
     }
     let is_alone = groups.len() == 1 && groups[0].0 == CALM;
     let heading = |rank: i32| match rank {
-        0 => String::new(),
-        CALM if is_alone => String::new(),
+        0 | CALM if accounts.len() < 2 => String::new(),
+        0 => BY_ID.to_owned(),
+        CALM if is_alone => BY_ID.to_owned(),
         CALM => RANKS[RANKS.len() - 1].to_owned(),
         rank => {
             let name = RANKS[rank as usize - 1];

@@ -104,7 +104,7 @@ pub async fn show(
 }
 
 /// A value as people read it: names without underscores, and a dash for none.
-fn told(value: &Value) -> String {
+pub fn told(value: &Value) -> String {
     match value {
         Value::Null => "–".to_owned(),
         Value::String(text) => text.clone(),

@@ -133,7 +133,7 @@ impl ProspectPage {
                 times(delivered.len(), self.attempts.len() as i64 == LISTED_MAX),
                 with_article(&last.action),
                 last.account_id,
-                last.occurred_at.unwrap_or(last.reserved_at)
+                last.occurred_at.unwrap_or(last.reserved_at).told(self.at)
             ));
         }
         let open = |attempt: &&Row<Attempt>| matches!(attempt.state.as_str(), "reserved" | "indeterminate");
@@ -242,8 +242,10 @@ pub fn stands(work: &Enrollment, now: Timestamp) -> String {
     let reason = work.reason.as_deref().map_or_else(String::new, |reason| format!(": {}", explained(reason)));
     match (work.state.as_str(), work.next_dispatch_at) {
         ("waiting", _) if work.paused => "waits: its campaign is paused".to_owned(),
-        ("waiting", Some(at)) if at > now => format!("waits until {at}{reason}"),
-        ("waiting", Some(at)) => format!("due since {at}: its account's page says what holds it back"),
+        ("waiting", Some(at)) if at > now => format!("waits until {}{reason}", at.told(now)),
+        ("waiting", Some(at)) => {
+            format!("due since {}: its account's page says what holds it back", at.told(now))
+        }
         ("waiting", None) => format!("waits for an operation to be settled{reason}"),
         ("sending", _) => "a worker has it".to_owned(),
         ("done", _) if work.reason.is_none() => "done: delivered".to_owned(),

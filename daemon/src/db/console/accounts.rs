@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use tokio_postgres::types::{ToSql, Type};
 
+use crate::db::parts::{id_holds, name_holds};
 use crate::db::why::Why;
 use crate::db::{Session, Timestamp, Untrusted};
 use crate::error::Result;
@@ -12,23 +13,46 @@ use crate::error::Result;
 const COMPARED_MAX: i64 = 1_000;
 
 /// By `accounts_day_idx`: only accounts that were active today can have drifted today. $1 is the first id, $2 how many
-/// rows to look at, $3 how many to show, $4 the day, $5 a tier or empty, $6 a part of ids and names in lower case or empty.
+/// rows to look at, $3 how many to show, $4 the day, $5 a tier or empty, $6 a part of ids and names or empty.
 /// The sum is the one of the cards: slots without a proof and without an open operation.
-const DRIFTING: &str = "WITH looked AS MATERIALIZED (
+const DRIFTING: &str = concat!(
+    "WITH looked AS MATERIALIZED (
     SELECT a.id, a.tier, a.display_name, a.inmails_sent_today FROM sendgate.linkedin_accounts AS a
     WHERE a.counters_day = $4 AND a.id >= $1 ORDER BY a.id LIMIT $2
 )
 SELECT (SELECT count(*) FROM looked), (SELECT max(l.id)::text FROM looked AS l), ARRAY(
     SELECT a.id::text FROM looked AS a
     WHERE ($5 = '' OR a.tier = $5)
-      AND ($6 = '' OR strpos(lower(a.id), $6) > 0 OR strpos(lower(a.display_name), $6) > 0)
+      AND ($6 = '' OR ",
+    id_holds!("a.id", "$6"),
+    " OR ",
+    name_holds!("a.display_name", "$6"),
+    ")
       AND a.inmails_sent_today
         <> (SELECT count(*) FROM sendgate.linkedin_events AS e
             WHERE e.account_id = a.id AND e.event_type = 'inmail_sent'
               AND e.occurred_at >= $4 - 2 AND e.counted_on = $4)
          + (SELECT count(*) FROM sendgate.operations_unresolved AS o
             WHERE o.account_id = a.id AND o.action = 'inmail' AND o.counted_on >= $4)
-    ORDER BY a.id LIMIT $3)";
+    ORDER BY a.id LIMIT $3)"
+);
+
+/// Those of the accounts in $1, at most $4 and in the order of $1, that are of the tier $2 and have the text $3 in id or name;
+/// each may be empty. OFFSET 0 looks each account up by its key.
+const AMONG: &str = concat!(
+    "SELECT ARRAY(
+    SELECT w.id FROM unnest($1) WITH ORDINALITY AS w (id, place)
+    CROSS JOIN LATERAL (
+        SELECT a.id, a.tier, a.display_name FROM sendgate.linkedin_accounts AS a WHERE a.id = w.id OFFSET 0
+    ) AS a
+    WHERE ($2 = '' OR a.tier = $2)
+      AND ($3 = '' OR ",
+    id_holds!("a.id", "$3"),
+    " OR ",
+    name_holds!("a.display_name", "$3"),
+    ")
+    ORDER BY w.place LIMIT $4)"
+);
 
 /// Cards of the accounts in $1; $2 is the day. OFFSET 0 closes each subquery, so that the planner looks each
 /// account up by its key instead of reading all of them. Outcomes are counted since Monday of last week, as
@@ -221,7 +245,6 @@ impl Session {
         from: &str,
         rows_max: i64,
     ) -> Result<Walked> {
-        let text = text.to_lowercase();
         let parameters: [(&(dyn ToSql + Sync), Type); 6] = [
             (&from, Type::TEXT),
             (&COMPARED_MAX, Type::INT8),
@@ -233,6 +256,18 @@ impl Session {
         let row = self.row("listing accounts", DRIFTING, &parameters).await?;
         let looked_at: i64 = row.get(0);
         Ok(Walked { looked_at, last: row.get(1), ids: row.get(2), whole: looked_at < COMPARED_MAX })
+    }
+
+    /// Those of these accounts that are of a tier and have a text in id or name, in their order; each may be missing.
+    pub async fn accounts_among(
+        &self,
+        ids: &[String],
+        (tier, text): (&str, &str),
+        rows_max: i64,
+    ) -> Result<Vec<String>> {
+        let parameters: [(&(dyn ToSql + Sync), Type); 4] =
+            [(&ids, Type::TEXT_ARRAY), (&tier, Type::TEXT), (&text, Type::TEXT), (&rows_max, Type::INT8)];
+        Ok(self.row("looking for accounts", AMONG, &parameters).await?.get(0))
     }
 
     /// What refuses those of these accounts that are not connected or cool down, in whole or in part; or all of them.

@@ -11,6 +11,7 @@ use tokio_postgres::types::Type;
 
 use super::accounts::{Flag, Walked};
 use crate::db::Session;
+use crate::db::parts::{id_holds, name_holds};
 use crate::error::Result;
 
 /// Ids that are remembered of each trouble, and of all together in their order.
@@ -128,7 +129,7 @@ FROM fleet AS f"
 );
 
 /// $1 is the first id, $2 how many rows to look at, $3 how many to show; $4 is a flag's name or empty, $5 a tier or empty, $6 a
-/// part of ids and names in lower case or empty. The answer: how many were looked at, the last of them, and the ids that
+/// part of ids and names or empty. The answer: how many were looked at, the last of them, and the ids that
 /// belong, in order. The flag is known when the statement is planned, so only what it needs is read.
 const WALK: &str = concat!(
     "WITH looked AS MATERIALIZED (
@@ -140,7 +141,7 @@ const WALK: &str = concat!(
 SELECT (SELECT count(*) FROM looked), (SELECT max(l.id COLLATE \"C\") FROM looked AS l), ARRAY(
     SELECT a.id FROM looked AS a
     WHERE ($5 = '' OR a.tier = $5)
-      AND ($6 = '' OR strpos(lower(a.id), $6) > 0 OR strpos(lower(a.display_name), $6) > 0)
+      AND ($6 = '' OR ", id_holds!("a.id", "$6"), " OR ", name_holds!("a.display_name", "$6"), ")
       AND CASE $4 WHEN '' THEN true
             WHEN 'cannot-send' THEN ", flag!("cannot-send"), "
             WHEN 'exhausted' THEN ", flag!("exhausted"), "
@@ -279,7 +280,7 @@ impl Session {
         looks_at: i64,
         rows_max: i64,
     ) -> Result<Walked> {
-        let (name, text) = (flag.name(), text.to_lowercase());
+        let name = flag.name();
         let parameters = [
             (&from as _, Type::TEXT),
             (&looks_at as _, Type::INT8),

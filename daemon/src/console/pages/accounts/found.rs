@@ -10,8 +10,10 @@ use crate::error::Result;
 
 /// Most cards on one page.
 const CARDS_MAX: usize = 24;
-/// Accounts that a page looks at if a trouble or a tier is looked for: reading so many takes some ten milliseconds.
+/// Accounts that a page looks at if a trouble is looked for: reading so many takes some ten milliseconds.
 const LOOKED_AT_MAX: i64 = 5_000;
+/// The same if a tier is looked for.
+const OF_TIER_MAX: i64 = 20_000;
 /// The same if a part of ids and names is looked for.
 const SEARCHED_MAX: i64 = 100_000;
 
@@ -38,7 +40,7 @@ pub struct Wanted<'a> {
 /// The accounts of a page and where the next ones begin.
 #[derive(Default)]
 pub struct Found {
-    /// Each with its rank; 0 in lists that have none.
+    /// Each with its rank; 0 in the lists of a trouble, which have none.
     pub accounts: Vec<(i32, String)>,
     /// Rank and id after which the next page begins.
     pub next: Option<(i32, String)>,
@@ -47,8 +49,8 @@ pub struct Found {
 }
 
 impl Wanted<'_> {
-    /// Whether it is the list of all accounts, problems first.
-    fn is_all(&self) -> bool {
+    /// Whether it is the list of all accounts.
+    pub fn is_all(&self) -> bool {
         self.flag == Flag::None && self.tier.is_empty() && self.text.is_empty()
     }
 
@@ -69,7 +71,7 @@ pub async fn find(
     fleet: Option<&Fleet>,
     wanted: &Wanted<'_>,
 ) -> Result<Found> {
-    if wanted.is_all() {
+    if wanted.flag == Flag::None {
         return with_problems_first(session, fleet, wanted).await;
     }
     let from = wanted.from();
@@ -87,14 +89,13 @@ pub async fn find(
             return Ok(of_walk(Walked { ids: rest, whole: true, ..Walked::default() }));
         }
     }
-    let looks_at = if wanted.text.is_empty() { LOOKED_AT_MAX } else { SEARCHED_MAX };
-    let looks_at = if wanted.flag == Flag::None { looks_at.max(LOOKED_AT_MAX * 4) } else { LOOKED_AT_MAX };
-    Ok(of_walk(session.walk_accounts(wanted.flag, what, &from, looks_at, rows_max).await?))
+    Ok(of_walk(session.walk_accounts(wanted.flag, what, &from, LOOKED_AT_MAX, rows_max).await?))
 }
 
-/// All accounts: those with a trouble, worst first, then the others by id.
+/// All accounts, or those of a tier or with a text: those with a trouble, worst first, then the others by id.
 async fn with_problems_first(session: &Session, fleet: Option<&Fleet>, wanted: &Wanted<'_>) -> Result<Found> {
     let worst = fleet.map_or(&[][..], |fleet| &fleet.totals.worst);
+    let what = (wanted.tier, wanted.text);
     let mut accounts: Vec<(i32, String)> = Vec::new();
     // An address with an id alone leads to the others.
     let is_calm = wanted.rank == CALM || wanted.rank == 0 && !wanted.after.is_empty();
@@ -104,14 +105,28 @@ async fn with_problems_first(session: &Session, fleet: Option<&Fleet>, wanted: &
             let own = (*rank, id.as_str());
             own > place || wanted.with_it && own == place
         });
-        accounts.extend(rest.take(CARDS_MAX + 1).cloned());
+        if wanted.is_all() {
+            accounts.extend(rest.take(CARDS_MAX + 1).cloned());
+        } else {
+            accounts.extend(rest.cloned());
+            let ids: Vec<String> = accounts.iter().map(|(_, id)| id.clone()).collect();
+            let belong = session.accounts_among(&ids, what, CARDS_MAX as i64 + 1).await?;
+            let belong: HashSet<String> = belong.into_iter().collect();
+            accounts.retain(|(_, id)| belong.contains(id));
+        }
     }
     let mut looked = None;
     let mut next = None;
     if accounts.len() <= CARDS_MAX {
         let from = if is_calm { wanted.from() } else { String::new() };
-        let looks_at = (CARDS_MAX + 1 + worst.len()) as i64;
-        let walked = session.walk_accounts(Flag::None, ("", ""), &from, looks_at, looks_at).await?;
+        // As many as may be known already, and those of a page.
+        let rows_max = (CARDS_MAX + 1 + worst.len()) as i64;
+        let looks_at = match what {
+            ("", "") => rows_max,
+            (_, "") => OF_TIER_MAX,
+            _ => SEARCHED_MAX,
+        };
+        let walked = session.walk_accounts(Flag::None, what, &from, looks_at, rows_max).await?;
         let known: HashSet<&String> = worst.iter().map(|(_, id)| id).collect();
         let calm = walked.ids.iter().filter(|id| !known.contains(id));
         accounts.extend(calm.take(CARDS_MAX + 1 - accounts.len()).map(|id| (CALM, id.clone())));

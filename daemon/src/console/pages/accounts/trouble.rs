@@ -1,10 +1,10 @@
 //! What an account's card says of its trouble: which actions cannot go, until when, and who or what made it so.
 
 use crate::console::pages::action_name;
-use crate::db::Untrusted;
 use crate::db::account::ACTIONS;
 use crate::db::console::accounts::{Card, Flag};
 use crate::db::why::{Cause, Why, causes};
+use crate::db::{Timestamp, Untrusted};
 use crate::words::explained;
 
 /// Most of them on a card; the account's page has all.
@@ -23,9 +23,10 @@ pub struct Told {
 
 impl Told {
     /// The card with the sentences of these refusals.
-    pub fn of(card: Card, refusals: &[Why]) -> Told {
+    pub fn of(card: Card, refusals: &[Why], now: Timestamp) -> Told {
         let causes = causes(refusals);
-        let mut troubles: Vec<String> = causes.iter().filter_map(|cause| trouble(&card, cause)).collect();
+        let mut troubles: Vec<String> =
+            causes.iter().filter_map(|cause| trouble(&card, cause, now)).collect();
         if troubles.len() > TOLD_MAX {
             let more = troubles.len() - TOLD_MAX + 1;
             troubles.truncate(TOLD_MAX - 1);
@@ -41,7 +42,7 @@ pub fn is_asked(flag: Flag) -> bool {
 }
 
 /// A sentence about it; none where the card says it already.
-fn trouble(card: &Card, cause: &Cause) -> Option<String> {
+fn trouble(card: &Card, cause: &Cause, now: Timestamp) -> Option<String> {
     let why = &cause.why;
     let reason = why.reason.as_deref()?;
     let said = why.note.clone().or_else(|| why.words()).map(|words| shortened(&words));
@@ -50,7 +51,7 @@ fn trouble(card: &Card, cause: &Cause) -> Option<String> {
         (Some(actor), Some(said)) => Some(format!("{actor}: {said}")),
         (_, said) => said,
     };
-    let until = why.until.map_or_else(String::new, |until| format!(" until {until}"));
+    let until = why.until.map_or_else(String::new, |until| format!(" until {}", until.told(now)));
     match reason {
         // The banner says it.
         "paused_by_operator" => None,
@@ -99,6 +100,10 @@ mod tests {
         }
     }
 
+    fn now() -> Timestamp {
+        from_value(json!("2026-11-30T12:00:00+00:00")).expect("an instant")
+    }
+
     fn line(action: &str, reason: &str, more: Value) -> Why {
         let mut line = json!({ "action": action, "proceed": false, "reason": reason });
         line.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
@@ -109,24 +114,35 @@ mod tests {
     fn a_card_says_which_action_cannot_go_and_in_whose_words() {
         let refused = [
             line("inmail", "account_inmail_credits_exhausted", json!({})),
-            line("message", "action_cooldown", json!({ "http_status": 422, "error": "too long" })),
+            line(
+                "message",
+                "action_cooldown",
+                json!({ "http_status": 422, "error": "too long", "until": "2026-11-30T14:00:00+00:00" }),
+            ),
         ];
         let stopped = Card { pill: Some(Untrusted::from("no credits".to_owned())), ..card() };
         assert_eq!(
-            Told::of(stopped, &refused).troubles,
-            [format!("Message: {}: 422 too long", explained("action_cooldown"))]
+            Told::of(stopped, &refused, now()).troubles,
+            [format!(
+                "Message: {} until 2026-11-30 14:00:00 (in 2 h): 422 too long",
+                explained("action_cooldown")
+            )]
         );
         let paused = ACTIONS.map(|action| {
             line(action, "account_not_connected", json!({ "actor": "ada", "note": "on holiday" }))
         });
-        assert_eq!(Told::of(card(), &paused).troubles, ["ada: on holiday"]);
+        assert_eq!(Told::of(card(), &paused, now()).troubles, ["ada: on holiday"]);
         let everything = ACTIONS.map(|action| line(action, "outside_sending_window", json!({})));
-        assert_eq!(Told::of(card(), &everything).troubles, ["Everything: it is outside its sending window"]);
+        assert_eq!(
+            Told::of(card(), &everything, now()).troubles,
+            ["Everything: it is outside its sending window"]
+        );
         let each = ACTIONS.map(|action| line(action, "daily_cap_reached", json!({ "advice": action })));
-        let told = Told::of(card(), &each).troubles;
+        let told = Told::of(card(), &each, now()).troubles;
         assert_eq!((told.len(), told[TOLD_MAX - 1].as_str()), (TOLD_MAX, "3 more"));
         let long = "ü".repeat(WORDS_MAX + 1);
-        let told = Told::of(card(), &[line("invite", "account_not_connected", json!({ "error": long }))]);
+        let told =
+            Told::of(card(), &[line("invite", "account_not_connected", json!({ "error": long }))], now());
         assert_eq!(told.troubles, [format!("{}…", "ü".repeat(WORDS_MAX))]);
     }
 }
