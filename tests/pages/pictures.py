@@ -34,12 +34,33 @@ TERMINALS = (
     ("terminal-status", ["status", "--limit", "12"], 560),
     ("terminal-account", ["account", "acc-000003"], 720),
 )
+# Who or what stopped the accounts that cannot send; ids in the order of time.
+REASONS = """
+SET session_replication_role = replica;
+CREATE FUNCTION pg_temp.id_of(at timestamptz) RETURNS uuid LANGUAGE sql AS $$
+    SELECT (lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0') || '7' || substr(r, 1, 3) || '8' || substr(r, 4, 15))::uuid
+    FROM md5(random()::text) AS r $$;
+INSERT INTO sendgate.admin_log (id, at, actor, verb, account_id, subject, before, after, note)
+SELECT pg_temp.id_of(x.at), x.at, CASE a.status WHEN 'paused' THEN 'grace' ELSE 'worker' END,
+       CASE a.status WHEN 'paused' THEN 'set_status' ELSE 'rollback' END, a.id, 'status', '"connected"', to_jsonb(a.status::text),
+       CASE a.status WHEN 'paused' THEN 'its owner is on holiday' WHEN 'restricted' THEN 'Your account was restricted.'
+                     ELSE 'sign in again' END
+FROM sendgate.accounts AS a
+CROSS JOIN LATERAL (SELECT sendgate.clock() - interval '20 days' - interval '1 hour' * length(a.display_name) AS at) AS x
+WHERE a.status <> 'connected' ORDER BY x.at;
+INSERT INTO sendgate.cooldown_log (id, at, until, account_id, action, cause, http_status, error_type, error, actor)
+SELECT pg_temp.id_of(x.at), x.at, a.cooldown_until, a.id, NULL, 'rate_limited', 429, 'errors/too_many_requests', 'slow down', 'worker'
+FROM sendgate.accounts AS a CROSS JOIN LATERAL (SELECT sendgate.clock() - interval '20 minutes' AS at) AS x
+WHERE a.cooldown_until > sendgate.clock();
+RESET session_replication_role;
+"""
 
 
 def fill(psql, accounts: int) -> None:
-    """The world of the figures; the account that is pictured has a past."""
+    """The world of the figures, with its reasons; the account that is pictured has a past."""
     world.load(psql, accounts)
     story.lived(psql, "a.id = 'acc-000003'")
+    psql(REASONS)
 
 
 def main() -> int:

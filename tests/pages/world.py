@@ -55,9 +55,9 @@ SELECT gen_random_uuid(), o.operation_id, o.settled_at, o.settled_at, o.counted_
        o.prospect_id, o.action || '_sent', 'chat-' || o.operation_id
 FROM sendgate.send_operations o WHERE o.state = 'delivered' AND o.counted_on = (sendgate.clock() AT TIME ZONE 'UTC')::date;
 
-INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at)
+INSERT INTO sendgate.breaker_log (id, at, account_id, action, reason, actor, exhausted_at, http_status, error_type, note)
 SELECT gen_random_uuid(), a.inmail_credits_exhausted_at, a.id, 'set', 'credits_exhausted', 'worker',
-       a.inmail_credits_exhausted_at
+       a.inmail_credits_exhausted_at, 402, 'errors/insufficient_credits', 'not enough credits'
 FROM sendgate.accounts a WHERE a.inmail_credits_exhausted_at IS NOT NULL;
 INSERT INTO sendgate.campaign_events (
     id, at, deferred_to, exhausted_at, repeats, account_id, prospect_id, campaign_id, action, event_type,

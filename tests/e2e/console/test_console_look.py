@@ -247,6 +247,9 @@ def test_a_phone_scrolls_nothing_sideways(env):
         pages += ["/account?id=acc-unknown&chart=invite", "/account?id=nobody", "/?q=nobody", "/zone", "/act?do=resume"]
         pages += [f"/act?do=probe&id={account}" for account in ("acc-no-credits", story.WIDE)]
         pages += [f"/act?do=sent&id=acc-unknown&item={operation}", f"/events?campaign={'M' * 128}"]
+        pages += [f"/campaign?id={'M' * 128}", f"/prospect?id={'W' * 128}", "/act?do=acknowledge-all&item=failing"]
+        pages += [f"/act?do={act}&id={story.WIDE}" for act in ("cap", "pace", "cooldown", "suppress", "all-not-sent")]
+        pages += [f"/act?do={act}&id={'M' * 128}" for act in ("limits", "switch")]
         for page in pages:
             browser.open(daemon.base + page)
             # A table or a list of numbers is opened as well.
