@@ -160,7 +160,7 @@ MUCH = """
 SET session_replication_role = replica;
 INSERT INTO sendgate.enrollments (enqueued_at, changed_at, attempts, account_id, prospect_id, campaign_id, action, state)
 SELECT sendgate.clock(), sendgate.clock(), 1, 'a', CASE WHEN n > 20002 THEN (ARRAY['Zoe Late', 'P1-late'])[n - 20002]
-       WHEN n = 500 THEN 'Émile Ж' ELSE 'p' || n END,
+       WHEN n = 500 THEN 'Ann Жук' ELSE 'p' || n END,
        CASE WHEN n > 20002 THEN 'zzz' ELSE 'aaa' END, 'message', 'done' FROM generate_series(1, 20004) n"""
 STATES = "SELECT state, count(*) FROM sendgate.enrollments WHERE campaign_id = 'spring' GROUP BY 1 ORDER BY 1"
 
@@ -233,7 +233,7 @@ def test_a_prospect_is_explained_and_suppressed(env):
             ("zoe", ["Zoe Late"]),
             ("oe la", []),
             ("1999", ["p11999", "p1999"]),
-            ("le ж", ["Émile Ж"]),
+            ("nN ж", ["Ann Жук"]),
         ):
             page = client.get(f"/?q={quote(text)}")[1]
             shown = [html.unescape(one) for one in re.findall(r'href="/prospect[^"]*"><bdi class="id">([^<]*)<', page)]
