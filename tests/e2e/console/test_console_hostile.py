@@ -330,6 +330,12 @@ def test_what_stands_in_the_way_is_told_with_the_button_that_helps(env):
         page = client.get("/account?id=c")[1]
         equal(helps(page), [("quiet", "/act?do=cap&id=c&item=invite", "Set a cap")], "a cap")
         equal(client.get("/act?do=cap&id=c&item=invite")[0], 200, "where it leads")
+        # Who has to sign in at the provider first does not press this first.
+        env.psql("SELECT sendgate.upsert_account('d', 'sales_navigator')")
+        env.psql(f"SELECT sendgate.reserve('d', 'invite', 'p', NULL, '{operation(2)}')")
+        env.psql(f"SELECT sendgate.rollback('d', '{operation(2)}', 'sign in again', NULL, 401)")
+        page = client.get("/account?id=d")[1]
+        equal(helps(page), [("quiet", "/act?do=connect&id=d", "It may send again")], "a lost login")
         env.psql("UPDATE sendgate.home_database SET database_oid = 1")
         page = client.get("/account?id=c")[1]
         assert "call adopt_database(note)" in words(page), words(page)

@@ -124,9 +124,10 @@ async fn stands(session: &Session, account: &str, action: &str) -> Result<Option
             continue;
         }
         let names: Vec<&str> = cause.actions.iter().map(|action| action_name(action)).collect();
+        let names = if names.len() == ACTIONS.len() { "Everything".to_owned() } else { names.join(", ") };
         let answer = match &cause.why.reason {
-            Some(reason) => format!("{}: {}", names.join(", "), explained(reason)),
-            None => format!("{}: may go", names.join(", ")),
+            Some(reason) => format!("{names}: {}", explained(reason)),
+            None => format!("{names}: may go"),
         };
         facts.push(("Now", answer));
         if let Some(note) = &cause.why.note {

@@ -6,19 +6,22 @@ use askama::Template;
 use axum::Extension;
 use axum::extract::{Query, State};
 use axum::http::Uri;
+use chrono::DateTime;
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{Answer, Frames, Page, ROWS_MAX, read_cursor, rendered, spoken};
 use crate::console::scope::{Answers, Row, each};
 use crate::console::sessions::Visitor;
 use crate::console::{Console, links};
-use crate::db::Untrusted;
 use crate::db::console::admin_log::{LOOKED_AT_MAX, Line, Lines, Wanted};
 use crate::db::cursor::Cursor;
+use crate::db::{Timestamp, Untrusted};
 
 /// Longest value that a cell shows, in characters.
 const VALUE_CHARACTERS_MAX: usize = 300;
+/// An instant as the log has it: PostgreSQL's own text.
+const AS_POSTGRESQL: &str = "%Y-%m-%d %H:%M:%S%.f%#z";
 
 /// The address's query.
 #[derive(Debug, Default, Deserialize)]
@@ -56,11 +59,14 @@ impl LogPage {
         line.link(|line| links::account(line.account_id.as_ref().map_or("", |account| account.raw())))
     }
 
-    /// A value of the log, cut if it is long.
-    fn value(&self, value: &Value) -> Untrusted {
-        let text = told(value);
-        let cut: String = text.chars().take(VALUE_CHARACTERS_MAX).collect();
-        Untrusted::from(if cut.len() < text.len() { format!("{cut}…") } else { cut })
+    /// The value before, as far as it changed.
+    fn before(&self, line: &Line) -> Option<Untrusted> {
+        changed(line.before.as_ref(), line.after.as_ref()).map(|value| shortened(&value))
+    }
+
+    /// The value afterwards, as far as it changed.
+    fn after(&self, line: &Line) -> Option<Untrusted> {
+        changed(line.after.as_ref(), line.before.as_ref()).map(|value| shortened(&value))
     }
 
     fn looked(&self) -> i64 {
@@ -103,11 +109,41 @@ pub async fn show(
     }))
 }
 
-/// A value as people read it: names without underscores, and a dash for none.
+/// The part of a value that differs from the other one; where there is no other, the part that is not empty. All of it if
+/// nothing is left.
+fn changed(value: Option<&Value>, other: Option<&Value>) -> Option<Value> {
+    let Value::Object(fields) = value? else { return value.cloned() };
+    let differs = |name: &String, value: &Value| match other {
+        Some(Value::Object(others)) => others.get(name).unwrap_or(&Value::Null) != value,
+        _ => !value.is_null(),
+    };
+    let left: Map<String, Value> = fields
+        .iter()
+        .filter(|(name, value)| differs(name, value))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect();
+    Some(Value::Object(if left.is_empty() { fields.clone() } else { left }))
+}
+
+/// A value in words, cut if it is long.
+fn shortened(value: &Value) -> Untrusted {
+    let text = told(value);
+    let cut: String = text.chars().take(VALUE_CHARACTERS_MAX).collect();
+    Untrusted::from(if cut.len() < text.len() { format!("{cut}…") } else { cut })
+}
+
+/// A value as people read it: instants in the reader's zone, whole numbers without a fraction, names without underscores, and a dash for none.
 pub fn told(value: &Value) -> String {
     match value {
         Value::Null => "–".to_owned(),
-        Value::String(text) => text.clone(),
+        Value::String(text) => match DateTime::parse_from_str(text, AS_POSTGRESQL) {
+            Ok(instant) => Timestamp::from(instant.to_utc()).to_string(),
+            Err(_) => text.clone(),
+        },
+        Value::Number(number) => match number.as_f64() {
+            Some(whole) if whole.fract() == 0.0 => format!("{whole:.0}"),
+            _ => number.to_string(),
+        },
         Value::Array(values) => values.iter().map(told).collect::<Vec<_>>().join(", "),
         Value::Object(fields) => {
             let field = |(name, value): (&String, &Value)| format!("{}: {}", spoken(name), told(value));
@@ -156,5 +192,21 @@ mod tests {
         assert_eq!(told(&json!("paused")), "paused");
         assert_eq!(told(&json!({"daily_cap": 15, "weekly_cap": null})), "daily cap: 15; weekly cap: –");
         assert_eq!(told(&json!({"window_days": [1, 2], "ramp": true})), "ramp: true; window days: 1, 2");
+        assert_eq!(told(&json!({"minimum_gap_seconds": 3000.0})), "minimum gap seconds: 3000");
+        assert_eq!(told(&json!([0.5, "2026-11-30 22:35:38.012533+00"])), "0.5, 2026-11-30 22:35:38");
+    }
+
+    #[test]
+    fn a_line_tells_what_changed() {
+        let (before, after) =
+            (json!({"daily_cap": null, "weekly_cap": null}), json!({"daily_cap": 15, "weekly_cap": null}));
+        assert_eq!(changed(Some(&before), Some(&after)), Some(json!({"daily_cap": null})));
+        assert_eq!(changed(Some(&after), Some(&before)), Some(json!({"daily_cap": 15})));
+        // Of what is new, what it has; of what is set anew to the same, all.
+        let made = json!({"tier": "free", "window_start": null});
+        assert_eq!(changed(Some(&made), None), Some(json!({"tier": "free"})));
+        assert_eq!(changed(Some(&before), Some(&before)), Some(before.clone()));
+        assert_eq!(changed(Some(&json!("paused")), Some(&json!("paused"))), Some(json!("paused")));
+        assert_eq!(changed(None, Some(&after)), None);
     }
 }

@@ -13,8 +13,8 @@ pub const CAMPAIGNS_MAX: i64 = 10_000;
 /// The journal's last blocks that hold about so many attempts.
 const BLOCKS: i64 = 500;
 
-/// A prospect of exactly this id that any campaign has work for, found from campaign to campaign by their index, or that is
-/// suppressed; then those of all work and all suppressions whose ids begin with the text, as it is written, in small letters, in
+/// A prospect of exactly this id that any campaign has work for, found from campaign to campaign by their index, that is
+/// suppressed, or that was tried lately; then those of all work and all suppressions whose ids begin with the text, as it is written, in small letters, in
 /// capitals or with capital initials, by the same indexes; then those that
 /// have it as a part of their ids, in any case, among the first $2 pieces of work and the newest attempts. $3 is how many to
 /// show, $4 how many blocks of the journal to read, $5 in how many campaigns to look. No id is above the text with U+10FFFF
@@ -53,7 +53,7 @@ SELECT p.id FROM (
     id_holds!("w.id", "$1"),
     " AND w.id <> $1 LIMIT 200)
     UNION
-    (SELECT w.id, 2 FROM (
+    (SELECT w.id, CASE WHEN w.id = $1 THEN 0 ELSE 2 END FROM (
         SELECT o.prospect_id::text AS id FROM sendgate.send_operations AS o
         WHERE o.ctid >= (SELECT format('(%s,0)', greatest(
             pg_relation_size('sendgate.send_operations') / current_setting('block_size')::integer - $4, 0))::tid)
@@ -61,7 +61,7 @@ SELECT p.id FROM (
      ) AS w
      WHERE ",
     id_holds!("w.id", "$1"),
-    " AND w.id <> $1 LIMIT 200)
+    " LIMIT 200)
 ) AS p
 GROUP BY p.id ORDER BY min(p.place), p.id COLLATE \"C\" LIMIT $3"
 );

@@ -35,8 +35,9 @@ impl AccountPage {
             (Kind::Cooldown, [action]) if reason == "action_cooldown" => kind.link(account, action),
             _ => kind.link(account, ""),
         };
+        let needs_another = matches!(self.facts.card.status.as_str(), "restricted" | "disconnected");
         let is_quiet =
-            matches!(kind, Kind::Cooldown | Kind::Cap | Kind::Pace) || self.facts.card.status == "restricted";
+            matches!(kind, Kind::Cooldown | Kind::Cap | Kind::Pace) || kind == Kind::Connect && needs_another;
         Some(Help { label: kind.label(), link, is_quiet })
     }
 
