@@ -188,6 +188,9 @@ def test_a_campaign_is_seen_paused_limited_switched_and_put_back(env):
         assert "InMail 3, Invite 0, set by ada" in words(client.get("/campaign?id=spring")[1])
         assert 'name="inmail" value="3"' in client.get(act_path("limits", "spring"))[1], "the form begins with what is"
         equal(client.act("limits", "spring", inmail="-1")[0], 422, "a limit that cannot be")
+        for act, how in (("switch", "Waits InMail 2"), ("requeue-parked", "Parked InMail 2")):
+            assert how in words(client.get(act_path(act, "spring"))[1]), f"how {act} stands"
+        assert "Parked nothing" in words(client.get(act_path("requeue-parked", "autumn"))[1]), "how it stands"
         equal(client.act("switch", "spring", action="inmail", to_action="inmail")[0], 422, "a switch to the same")
         equal(client.act("switch", "spring", action="inmail", to_action="invite")[0], 303, "the switch")
         assert "Moved to the other action: 2 pieces of work." in words(client.get("/campaign?id=spring")[1])

@@ -8,7 +8,7 @@ use crate::console::scope::Answers;
 use crate::db::account::ACTIONS;
 use crate::db::console::Frame;
 use crate::db::console::admin_log::Wanted;
-use crate::db::console::campaigns::Limits;
+use crate::db::console::campaigns::{Limits, States};
 use crate::db::console::logs::{Of, UNKNOWN_COUNTED_MAX};
 use crate::db::why::causes;
 use crate::db::{Session, Timestamp};
@@ -51,11 +51,13 @@ pub async fn gather(session: &Session, kind: Kind, query: &ActQuery) -> Result<(
         Kind::Pace => pace(session, frame.at, &query.id).await?,
         Kind::Cap => caps(session, &query.id).await?,
         Kind::Suppress | Kind::Unsuppress => Some(suppression(session, &frame, &query.id).await?),
-        Kind::PauseCampaign
-        | Kind::ResumeCampaign
-        | Kind::Limits
-        | Kind::SwitchAction
-        | Kind::RequeueParked => Some(campaign(session, frame.at, &query.id).await?),
+        Kind::PauseCampaign | Kind::ResumeCampaign | Kind::Limits => {
+            Some(campaign(session, frame.at, &query.id).await?)
+        }
+        Kind::SwitchAction => {
+            Some(moves(session, frame.at, &query.id, "Waits", |of| of.due + of.waiting).await?)
+        }
+        Kind::RequeueParked => Some(moves(session, frame.at, &query.id, "Parked", |of| of.parked).await?),
         Kind::Requeue => work(session, query).await?,
         Kind::AllSent | Kind::AllNotSent => Some(unknown(session, query).await?),
         Kind::AcknowledgeAll => {
@@ -206,6 +208,27 @@ async fn campaign(session: &Session, now: Timestamp, id: &str) -> Result<Facts> 
         None => "its work is handed out".to_owned(),
     };
     Ok(vec![("Now", now), ("Of each account's day", limited(found.limits.as_ref()))])
+}
+
+/// The campaign, and how much of its work an act is about.
+async fn moves(
+    session: &Session,
+    now: Timestamp,
+    id: &str,
+    name: &'static str,
+    of: fn(&States) -> i64,
+) -> Result<Facts> {
+    let mut facts = campaign(session, now, id).await?;
+    let course = session.campaign_course(id, "", &ACTIONS, 1).await?;
+    let counted = course.by_action.iter().filter(|work| of(work) > 0);
+    let mut counted: Vec<String> =
+        counted.map(|work| format!("{} {}", action_name(&work.action), of(work))).collect();
+    if counted.is_empty() {
+        counted.push("nothing".to_owned());
+    }
+    let in_part = if course.last.is_some() { ", as far as it was counted" } else { "" };
+    facts.push((name, format!("{}{in_part}", counted.join(", "))));
+    Ok(facts)
 }
 
 /// A campaign's limits in words.
