@@ -18,6 +18,7 @@ use crate::tables::accounts::{self, AccountRow};
 use crate::tables::alerts::{self, About};
 use crate::tables::config::{self, Config};
 use crate::tables::cooldown_log::{self, Why};
+use crate::tables::journal;
 use sendgate_decision::account::Account;
 use sendgate_decision::books::{Audited, OVER_CAP_COOLDOWN};
 use sendgate_decision::budget::Budget;
@@ -149,6 +150,7 @@ fn look(spi: &Spi, batch: &Batch, config: &Config, members: &[Seen<'_>]) -> Vec<
         params![batch.now][0],
     ];
     let rows = spi.run(&COUNT, &values);
+    journal::must_be_plain();
     let find = |mut row: Row| {
         let at = row.value::<i32>() as usize - 1;
         let (_, AccountRow { account, tier, .. }) = members[at];

@@ -192,7 +192,8 @@ fn log_drift(spi: &Spi, lines: &[(Held<'_>, &Correction)], now: Instant) {
             array(Element::Int4, lines.iter().map(|(_, c)| c.parts.reserved)),
             array(Element::Int4, lines.iter().map(|(_, c)| c.parts.indeterminate)),
         ],
-    );
+    )
+    .must_be(lines.len(), "counter_drift");
 }
 
 /// Which counter a line of drift is about, as its column `period` spells it.

@@ -171,7 +171,7 @@ impl Row {
 
 /// Of a table whose owner changed a column's type.
 #[cold]
-fn refuse(column: usize) -> ! {
+pub(super) fn refuse(column: usize) -> ! {
     let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
     let message = format!("column {} of a row of sendgate's is of another type", column + 1);
     ErrorReport::new(code, message, "sendgate")

@@ -5,6 +5,7 @@ use crate::postgres::caught::calling;
 use crate::postgres::function::Args;
 use crate::postgres::param::Param;
 use crate::postgres::raw;
+use crate::postgres::row::{Value, refuse};
 use pgrx::PgTupleDesc;
 use pgrx::pg_sys;
 use pgrx::pg_sys::submodules::htup::heap_getattr;
@@ -277,6 +278,15 @@ pub struct TableRow<'a> {
 }
 
 impl Column {
+    /// This column, if its values are as long as a `T`: the table's owner may have given it another type, and to read or
+    /// write that as a `T` would end the server.
+    pub fn of<T: Value>(self) -> Column {
+        if unsafe { pg_sys::get_typlen(self.type_oid) } != T::LENGTH {
+            refuse(self.number as usize - 1);
+        }
+        self
+    }
+
     /// The type of its values: of a domain, the type below it.
     pub fn base_type(&self) -> pg_sys::Oid {
         unsafe { pg_sys::getBaseType(self.type_oid) }

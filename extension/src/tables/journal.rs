@@ -304,12 +304,12 @@ pub fn cut(text: &str) -> String {
     }
 }
 
-/// The error for an operation that the account does not have.
 /// Raises an error where the table is not as the gate needs it, for statements that read it without a look-up.
-fn must_be_plain() {
+pub fn must_be_plain() {
     OPERATION.must_be_plain();
 }
 
+/// The error for an operation that the account does not have.
 fn unknown(account: &str, operation: OperationId) -> Error {
     must_be_plain();
     Error::new(

@@ -58,7 +58,7 @@ impl<'a> Receiver<'a> {
         if self.failing_since.is_none() {
             return;
         }
-        spi.run(&WRITE, params![self.name, None::<Instant>, 0i32, None::<&str>]);
+        spi.run(&WRITE, params![self.name, None::<Instant>, 0i32, None::<&str>]).must_be(1, "webhooks");
         if self.given_up > 0 {
             match given_up(spi) {
                 Some(others) => alerts::open_or_renew(spi, About::Webhooks, FAILING, &others, now),
@@ -72,7 +72,7 @@ impl<'a> Receiver<'a> {
         let since = self.failing_since.unwrap_or(now);
         let error: String = error.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
         let total = self.given_up.saturating_add(given_up_now as i32);
-        spi.run(&WRITE, params![self.name, since, total, &error]);
+        spi.run(&WRITE, params![self.name, since, total, &error]).must_be(1, "webhooks");
         if given_up_now > 0
             && let Some(detail) = given_up(spi)
         {

@@ -17,6 +17,7 @@ use crate::settle::external::{ExternalSend, Recorded, already_recorded, check_ch
 use crate::tables::accounts::sound;
 use crate::tables::append_only;
 use crate::tables::suppressions;
+use pgrx::datum::Uuid;
 use pgrx::pg_sys;
 use sendgate_decision::clock::Day;
 use sendgate_decision::names::{Action, OperationId};
@@ -112,7 +113,8 @@ fn journal_event(args: &Args) -> Answer {
     let event_type = required("event_type")?;
     let (chat_id, campaign) = (text("chat_id")?, text("campaign_id")?);
     let occurred_at =
-        row.datum(column("occurred_at")?).ok_or_else(|| null_argument("occurred_at"))?.value() as i64;
+        row.datum(column("occurred_at")?.of::<i64>()).ok_or_else(|| null_argument("occurred_at"))?.value()
+            as i64;
     let action = action_of(&event_type)?;
     let send = ExternalSend {
         account: check_text(&account, "account_id", ID_CHARACTERS_MAX)?,
@@ -123,16 +125,17 @@ fn journal_event(args: &Args) -> Answer {
         occurred_at: finite_instant(occurred_at, "occurred_at")?,
         event_follows: true,
     };
-    let id = row.datum(column("id")?);
+    let ids_column = column("id")?.of::<Uuid>();
+    let id = row.datum(ids_column);
     let (operation, counted_on, of_operation) = Spi::connect(|spi| journal(spi, &send, id))?;
     let now = clock::now();
     let changes: [(Column, Param); 6] = [
-        (column("id")?, id.or_else(|| ids::fresh().param())),
-        (column("operation_id")?, operation.param()),
-        (column("recorded_at")?, now.param()),
-        (column("counted_on")?, counted_on.param()),
-        (column("chat_id")?, send.chat_id.param()),
-        (column("campaign_id")?, send.campaign.or(of_operation.as_deref()).param()),
+        (ids_column, id.or_else(|| ids::fresh().param())),
+        (column("operation_id")?.of::<Uuid>(), operation.param()),
+        (column("recorded_at")?.of::<i64>(), now.param()),
+        (column("counted_on")?.of::<i32>(), counted_on.param()),
+        (column("chat_id")?.of::<&str>(), send.chat_id.param()),
+        (column("campaign_id")?.of::<&str>(), send.campaign.or(of_operation.as_deref()).param()),
     ];
     Ok(Some(row.with(&changes)))
 }

@@ -203,7 +203,9 @@ class Worker:
             try:
                 return self.connection.execute(sql, values).fetchall()
             except psycopg.Error as error:
-                if error.sqlstate not in (*REPEATED, NOT_AS_IT_WAS) or self.stop.is_set():
+                # What is to be repeated is answered in the end, also after the word to stop.
+                waits = error.sqlstate == NOT_AS_IT_WAS and not self.stop.is_set()
+                if error.sqlstate not in REPEATED and not waits:
                     raise
                 self.errors[error.sqlstate] += 1
 

@@ -2,7 +2,7 @@
 it writes what it always writes, or says that it could not; and the books agree. Functions and tables are the catalog's.
 
 ``make test`` meets each way of a DBA's at the tables of a grant, and at every sixth of the others, each with one of the calls
-that write it, in turn. SENDGATE_DBA=whole meets all of them, in a quarter of an hour.
+that write it, in turn. SENDGATE_DBA=whole meets all of them, in twenty minutes: before a release.
 """
 
 import os
@@ -86,6 +86,10 @@ AS_MANY_AS_FOUND = (
 ).split()
 # It works in batches, and sees with the last one that rows are left.
 NOT_ITS_LAST = ("remove_account", "forget_prospect")
+# The next sweep looks again; and the row is the application's own.
+LOOKS_AGAIN = ("prune", "reconcile_operations", "journal_event")
+# A kind of index that cannot have a key of this type.
+NO_SUCH_INDEX = "42704"
 GRANTS = ("reserve", "dispatch")
 # A row as JSON in a log of changes, which shows rows whole.
 SHOWN = re.compile(rf'"{COLUMN}": (?:null|"[^"]*"|\d+)(?:, )?|, "{COLUMN}": (?:null|"[^"]*"|\d+)(?=}})')
@@ -220,6 +224,8 @@ def beside(world: World, name: str, way: Way, table: str, sql: str) -> tuple[str
         world.session.execute(sql)
     except psycopg.Error as error:
         world.session.execute("ROLLBACK")
+        if error.sqlstate == NO_SUCH_INDEX:
+            return "", ""
         return f"could not be put there: {error}", error.sqlstate or ""
     try:
         cursor = world.session.execute(call.sql)
@@ -254,7 +260,7 @@ def judged(world: World, name: str, way: Way, table: str, answered: str) -> str:
         return f"wrote other rows: {sorted(set(found) ^ set(world.usual[name]))}"
     if name in NOT_ITS_LAST:
         return ""
-    if way.drops and table.removeprefix("sendgate.") not in AS_MANY_AS_FOUND:
+    if way.drops and name not in LOOKS_AGAIN and table.removeprefix("sendgate.") not in AS_MANY_AS_FOUND:
         return "answered although rows were left out"
     if way.lies:
         return ""

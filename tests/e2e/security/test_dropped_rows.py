@@ -68,6 +68,91 @@ def test_dispatch_hands_out_nothing_that_is_not_in_the_journal(env):
     equal(env.psql("SELECT count(*) FROM sendgate.dispatch(1)"), "1", "handed out without the trigger")
 
 
+def test_a_new_account_that_is_left_out_is_an_error(env):
+    """It is neither made nor found: asking again and again would never end."""
+    env.psql(LEAVE_OUT.format("accounts"))
+    with env.connect() as connection:
+        connection.execute("SET statement_timeout = '30s'")
+        try:
+            connection.execute("SELECT sendgate.upsert_account('new', 'free')")
+        except psycopg.errors.ObjectNotInPrerequisiteState as error:
+            equal(error.diag.message_primary, "0 of 1 rows of sendgate.accounts were written", "message")
+        else:
+            raise AssertionError("upsert_account answered without a row of accounts")
+
+
+# What an operator asks for, and the table that has to hold it. What is taken back needs a row there.
+ORDERS = (
+    ("set_window('a', '09:00', '17:00', '{1,2}')", "accounts"),
+    ("suppress_prospect('p1', 'asked us')", "suppressions"),
+    ("unsuppress_prospect('p2', 'is back')", "suppressions"),
+    ("set_tier_cap('sales_navigator', 'invite', 7)", "tier_overrides"),
+    ("set_error_rule(7, 'transient', http_status => '418')", "error_rule_overrides"),
+    ("resume_campaign('k')", "paused_campaigns"),
+    ("reconcile_operations()", "counter_drift"),
+)
+
+
+def test_an_order_that_is_not_written_is_an_error(env):
+    provision(env)
+    env.psql("SELECT sendgate.suppress_prospect('p2', 'asked us'), sendgate.pause_campaign('k')")
+    env.psql("SELECT sendgate.reserve('a', 'message', 'p3')")
+    env.psql("UPDATE sendgate.accounts SET messages_sent_today = 5 WHERE id = 'a'")
+    with env.connect() as connection:
+        for call, table in ORDERS:
+            env.psql(LEAVE_OUT.format(table).replace("INSERT OR UPDATE", "INSERT OR UPDATE OR DELETE"))
+            try:
+                connection.execute(f"SELECT sendgate.{call}")
+            except psycopg.errors.ObjectNotInPrerequisiteState as error:
+                equal(error.diag.message_primary, f"0 of 1 rows of sendgate.{table} were written", call)
+            else:
+                raise AssertionError(f"{call} answered without a row of {table}")
+            env.psql(f"DROP TRIGGER leave_out ON sendgate.{table}")
+            connection.execute(f"SELECT sendgate.{call}")
+
+
+def test_a_sweep_that_sees_no_operation_corrects_nothing(env):
+    """Row security that hides the journal would make every counter 0, and its slots free for a second time."""
+    provision(env)
+    env.psql("SELECT sendgate.reserve('a', 'message', 'p1'), sendgate.reserve('a', 'inmail', 'p2')")
+    before = everything(env)
+    env.psql("ALTER TABLE sendgate.send_operations ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+    with env.connect() as connection:
+        for call in ("reconcile_operations()", "audit_events()"):
+            try:
+                connection.execute(f"SELECT sendgate.{call}")
+            except psycopg.errors.ObjectNotInPrerequisiteState as error:
+                equal(error.diag.message_primary, "sendgate.send_operations is no plain table", call)
+            else:
+                raise AssertionError(f"{call} went on without operations")
+    env.psql("ALTER TABLE sendgate.send_operations DISABLE ROW LEVEL SECURITY, NO FORCE ROW LEVEL SECURITY")
+    equal(everything(env), before, "the books")
+
+
+def test_an_event_for_columns_of_another_type_is_an_error(env):
+    """To write a number where a text is wanted would end the server."""
+    provision(env)
+    event = """INSERT INTO sendgate.linkedin_events (account_id, event_type, prospect_id, chat_id, occurred_at)
+        VALUES ('a', 'inmail_sent', 'p1', 'chat', now() - interval '1 second')"""
+    with env.connect() as connection:
+        for column, kind, value in (
+            ("counted_on", "text", "'seven'"), ("recorded_at", "text", "'seven'"), ("id", "text", "'seven'"),
+            ("operation_id", "text", "'seven'"), ("campaign_id", "bigint", "7"),
+        ):  # fmt: skip
+            connection.execute("BEGIN; SET LOCAL allow_system_table_mods = on")
+            connection.execute(
+                "DELETE FROM pg_catalog.pg_depend WHERE classid = 'pg_catalog.pg_rewrite'::regclass AND deptype = 'n'"
+            )
+            connection.execute(f"ALTER TABLE sendgate.linkedin_events ALTER COLUMN {column} TYPE {kind} USING {value}")
+            try:
+                connection.execute(event)
+            except (psycopg.errors.ObjectNotInPrerequisiteState, psycopg.errors.UndefinedFunction):
+                connection.execute("ROLLBACK")
+            else:
+                raise AssertionError(f"an event was written, although {column} is {kind}")
+        connection.execute(event)
+
+
 def test_requeue_answers_no_more_than_it_wrote(env):
     provision(env)
     env.psql("SELECT sendgate.enqueue('k', 'p1', 'a', 'message'), sendgate.cancel('k', 'p1')")

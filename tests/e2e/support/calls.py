@@ -117,6 +117,7 @@ CALLS: dict[str, Call] = {
     "settle_notification": _select(
         "settle_notification('told', o.account_id, o.id, 'HTTP 500') FROM sendgate.webhook_outbox o LIMIT 1",
         before=f"UPDATE sendgate.webhook_outbox SET attempts = 1, first_tried_at = '{NOON}' WHERE attempts = 0",
+        after="UPDATE sendgate.webhook_outbox SET attempts = 0, first_tried_at = NULL",
     ),
     "guard_send": Call("INSERT INTO public.guarded (account_id, prospect_id, campaign_id) VALUES ('a', 'p70', 'k')"),
     "settle_send": Call(f"UPDATE public.guarded SET chat_id = 'chat 8' WHERE operation_id = {_op(8)}"),

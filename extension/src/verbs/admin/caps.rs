@@ -150,7 +150,8 @@ fn set_tier_cap(args: &Args) -> Answer {
         spi.run_waiting(
             &WRITE_TIER_CAP,
             params![tier, action.name(), daily_cap, weekly_cap, &gap, ramp_percent],
-        )?;
+        )?
+        .must_be(1, "tier_overrides");
         dispatch_queue::wake_tier(spi, tier, action, clock::now());
         let change = (before, show_tier_cap(spi, tier, action));
         admin_log::write(spi, "set_tier_cap", None, Some(&subject(tier, action)), change, None);

@@ -66,7 +66,7 @@ fn set_error_rule(args: &Args) -> Answer {
         let action = action.map(|action| action.name());
         let (scope, wait) = (scope.map(Scope::name), wait.map(Span));
         let values = params![order, outcome.name(), action, error_type, http_status, error_text, scope, wait];
-        spi.run_waiting(&WRITE, values)?;
+        spi.run_waiting(&WRITE, values)?.must_be(1, "error_rule_overrides");
         let change = (before, show(spi, order));
         admin_log::write(spi, "set_error_rule", None, Some(&order.to_string()), change, None);
         Ok(())

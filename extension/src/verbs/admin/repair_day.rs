@@ -6,12 +6,13 @@ use crate::postgres::error::{Code, Error};
 use crate::postgres::function::{Answer, Args, VOID, shown, sql_function};
 use crate::postgres::gucs;
 use crate::postgres::param::{params, types};
-use crate::postgres::statement::{Spi, Statement};
+use crate::postgres::statement::{Spi, Statement, dropped};
 use crate::tables::accounts;
 use crate::tables::accounts::held::Held;
 use crate::tables::admin_log;
 use crate::tables::alerts::{self, About};
 use crate::tables::enrollments;
+use crate::tables::journal;
 use crate::tables::quarantine;
 use sendgate_decision::account::{Account, SentBefore};
 use sendgate_decision::clock::{Day, Instant};
@@ -47,6 +48,15 @@ static BRING_BACK: Statement = Statement::new(
     types![text, date, instant, instant],
 );
 
+/// Whether any of them is still there: they would be counted on a day of their own.
+static IS_LEFT: Statement = Statement::new(
+    "SELECT 1 FROM sendgate.send_operations o
+     WHERE o.account_id OPERATOR(pg_catalog.=) $1
+       AND (o.counted_on OPERATOR(pg_catalog.>) $2 OR o.reserved_at OPERATOR(pg_catalog.>) $3)
+     LIMIT 1",
+    types![text, date, instant],
+);
+
 fn repair_day(args: &Args) -> Answer {
     let (account, note) = (args.id(0, "account_id")?, args.note(1)?);
     Spi::connect(|spi| {
@@ -79,7 +89,11 @@ fn recount(spi: &Spi, account: Held<'_>, before: &Account, now: Instant) -> Acco
     after.breaker.cleared_at = after.breaker.cleared_at.filter(|&at| at <= now);
     after.breaker.probe = None;
     let last_answer = now.plus(gucs::operation_ttl());
-    spi.run(&BRING_BACK, params![account.id(), today, now, last_answer]);
+    let brought = spi.run(&BRING_BACK, params![account.id(), today, now, last_answer]).count();
+    if spi.run(&IS_LEFT, params![account.id(), today, now]).count() > 0 {
+        dropped("send_operations", brought + 1, brought);
+    }
+    journal::must_be_plain();
     let mut before = SentBefore::default();
     for mut row in spi.run(&COUNT, params![account.id(), today, now]).iter() {
         let i = row.one_of(Action::parse).index();

@@ -116,7 +116,8 @@ pub(super) fn write(spi: &Spi, account: Held<'_>, window: Option<Window>) {
     };
     let time = |micros: Option<i64>| micros.map(pg_sys::Datum::from);
     let id = params![account.id()][0];
-    spi.run(&WRITE, &[id, time(start), time(end), days.map(|days| pg_sys::Datum::from(i16::from(days)))]);
+    spi.run(&WRITE, &[id, time(start), time(end), days.map(|days| pg_sys::Datum::from(i16::from(days)))])
+        .must_be(1, "accounts");
 }
 
 fn show(spi: &Spi, account: &str) -> Value {

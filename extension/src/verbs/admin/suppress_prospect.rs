@@ -34,7 +34,7 @@ static SUPPRESS: Statement = Statement::new(
 );
 
 static UNSUPPRESS: Statement = Statement::new(
-    "DELETE FROM sendgate.suppressions s WHERE s.prospect_id OPERATOR(pg_catalog.=) $1 RETURNING s.until",
+    "DELETE FROM sendgate.suppressions s WHERE s.prospect_id OPERATOR(pg_catalog.=) $1",
     types![text],
 );
 
@@ -58,7 +58,8 @@ fn suppress(spi: &Spi, prospect: &str, note: Option<&str>, until: Option<Instant
         return Err(is_over(until, now));
     }
     commit::synchronously();
-    spi.run_waiting(&SUPPRESS, params![now, until, prospect, &actor::name(), note])?;
+    spi.run_waiting(&SUPPRESS, params![now, until, prospect, &actor::name(), note])?
+        .must_be(1, "suppressions");
     // Work waits until the end as it was. An end that comes sooner makes it due, and dispatch looks again.
     if let (Some(Some(earlier)), Some(until)) = (before, until)
         && until < earlier
@@ -79,9 +80,10 @@ fn unsuppress_prospect(args: &Args) -> Answer {
 
 /// Ends a suppression. Work that waits until its end is due now.
 fn unsuppress(spi: &Spi, prospect: &str, note: Option<&str>) -> Result<()> {
-    let Some(mut row) = spi.run_waiting(&UNSUPPRESS, params![prospect])?.first() else {
+    let Some(mut row) = spi.run_waiting(&HOLD, params![prospect])?.first() else {
         return Ok(());
     };
+    spi.run(&UNSUPPRESS, params![prospect]).must_be(1, "suppressions");
     let until = row.nullable_instant();
     release(spi, prospect)?;
     let change = (logged(until), Value::Null);

@@ -32,6 +32,11 @@ static RESUME: Statement = Statement::new(
     types![text],
 );
 
+static HOLD: Statement = Statement::new(
+    "SELECT 1 FROM sendgate.paused_campaigns p WHERE p.campaign_id OPERATOR(pg_catalog.=) $1 FOR UPDATE",
+    types![text],
+);
+
 fn pause_campaign(args: &Args) -> Answer {
     let campaign = args.id(0, "campaign_id")?;
     Spi::connect(|spi| {
@@ -63,7 +68,8 @@ fn pause_campaign(args: &Args) -> Answer {
 fn resume_campaign(args: &Args) -> Answer {
     let campaign = args.id(0, "campaign_id")?;
     Spi::connect(|spi| {
-        if spi.run_waiting(&RESUME, params![campaign])?.count() > 0 {
+        if spi.run_waiting(&HOLD, params![campaign])?.count() > 0 {
+            spi.run(&RESUME, params![campaign]).must_be(1, "paused_campaigns");
             dispatch_queue::wake_campaign(spi, campaign, clock::now());
             admin_log::write(
                 spi,

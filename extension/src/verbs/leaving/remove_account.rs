@@ -15,6 +15,7 @@ use crate::tables::accounts;
 use crate::tables::accounts::held::Held;
 use crate::tables::admin_log;
 use crate::tables::append_only;
+use crate::tables::journal;
 use crate::verbs::leaving::{max_rows, under_way};
 use pgrx::JsonB;
 use sendgate_decision::clock::DAY;
@@ -197,6 +198,8 @@ impl Batch<'_> {
 
     /// Raises an error where a trigger of a DBA's kept rows: without their account they would stay for ever.
     fn must_be_empty(&self) {
+        // Row security hides what is left.
+        journal::must_be_plain();
         for (name, _, is_left) in &TABLES {
             if self.spi.run_on_latest_snapshot(is_left, params![self.held.id()]).count() > 0 {
                 dropped(name, 1, 0);
