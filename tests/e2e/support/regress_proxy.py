@@ -1,5 +1,5 @@
-"""Files of tests/regress through a proxy: each is played twice, on a database of its own and through a proxy in front of
-partitions, and what is printed has to be the same.
+"""Files of tests/regress through a proxy: what psql prints has to be what it prints on a partition, which is the file's
+expected output.
 
 The two differ in what cannot be otherwise, and only in that:
 
@@ -7,14 +7,16 @@ The two differ in what cannot be otherwise, and only in that:
   each line that sets one, the proxy's connections are told (`contract.forward`).
 - PL/Proxy puts the function's name and `REMOTE` before a message, and `Remote detail`, `Remote hint` before those; its
   errors have another CONTEXT. That is taken off (`plain`).
-- Tables that only sendgate itself reads (`accounts`, `dispatch_queue`) can be looked at through the proxy as well.
+- Tables that only sendgate itself reads (`accounts`, `dispatch_queue`) can be looked at through the proxy as well, and the
+  jobs, which do not go through a proxy, are asked on the partition.
+- A statement that writes to a table of sendgate, below its functions, is run on the partition (`below`).
 - Paragraphs of a file that are about a transaction, another session or a trigger on a table of sendgate are left out on
   both sides; they are named with the reason.
 """
 
 import re
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from e2e.support.partitions import Partitions
 from harness.cluster import Cluster
@@ -24,17 +26,20 @@ from harness.places import REPO
 DIRECTORY = REPO / "tests" / "regress"
 HELPERS = r"\i :helpers"
 SETS = re.compile(r"^\s*(?:SET|RESET)(?: LOCAL)? sendgate\.", re.IGNORECASE | re.MULTILINE)
+# A statement that writes to a table of sendgate; it ends a line.
+BELOW = re.compile(
+    r"^(?:UPDATE|INSERT INTO|DELETE FROM|TRUNCATE|ALTER TABLE) sendgate\.(?:(?!;$).)*;$", re.MULTILINE | re.DOTALL
+)
 FORWARD = "SELECT contract.forward() AS forwarded \\gset\n"
 # What PL/Proxy adds to what a partition says.
 ADDED = re.compile(r"[\w.]+\(\d+\): \[[^\]]*\] REMOTE \w+: |\bRemote (?:detail|hint): ")
-STALE = re.compile(r"^NOTICE: +(?:PL/Proxy: dropping stale conn|00000)\n|^\\set ECHO none\n", re.MULTILINE)
+STALE = re.compile(r"^NOTICE: +(?:PL/Proxy: dropping stale conn|00000)\n", re.MULTILINE)
+# Lines of this file's own.
+TOLD = re.compile(r"^(?:\\set ECHO none|SELECT contract\.forward\(\) AS forwarded \\gset)\n", re.MULTILINE)
 CONTEXT = re.compile(
     r"^(?:psql:\S+ )?CONTEXT:.*\n(?:(?:PL/pgSQL|SQL|Remote|PL/Proxy) .*\n|unnamed portal.*\n)*", re.MULTILINE
 )
 
-ON_A_DATABASE = """
-CREATE FUNCTION contract.forward() RETURNS void LANGUAGE sql AS '';
-"""
 # The servers of the proxy's script connect as a role; this one connects as the superuser that tests are.
 ON_THE_PROXY = """
 DO $$
@@ -77,6 +82,28 @@ BEGIN
 END
 $$;
 """
+ON_THE_PARTITION = """
+CREATE FUNCTION contract.below(statement text) RETURNS void LANGUAGE plpgsql AS $$ BEGIN EXECUTE statement; END $$;
+"""
+# What a proxy refuses, asked on the partition.
+REFUSED_BY_THE_PROXY = """
+CREATE FUNCTION contract.below(statement text) RETURNS SETOF void LANGUAGE plproxy AS $$ CLUSTER 'contract'; RUN ON ALL; $$;
+DO $$
+DECLARE
+    refused record;
+BEGIN
+    FOR refused IN
+        SELECT p.proname, pg_get_function_arguments(p.oid) AS arguments, pg_get_function_result(p.oid) AS result
+        FROM pg_proc AS p
+        WHERE p.pronamespace = 'sendgate'::regnamespace AND p.prokind = 'f' AND p.prosrc LIKE '%SG402%'
+          AND p.prorettype <> 'trigger'::regtype
+    LOOP
+        EXECUTE format('CREATE OR REPLACE FUNCTION sendgate.%I(%s) RETURNS %s LANGUAGE plproxy AS %L',
+            refused.proname, refused.arguments, refused.result, 'CLUSTER ''contract''; RUN ON ANY;');
+    END LOOP;
+END
+$$;
+"""
 SETTINGS = "SELECT name FROM pg_settings WHERE name LIKE 'sendgate.%' AND context = 'superuser'"
 # Tables that no role may read, for the superuser that tests are.
 ONLY_SENDGATE_S = ("accounts", "dispatch_queue")
@@ -102,7 +129,11 @@ CREATE OR REPLACE FUNCTION contract.error(
 )
 LANGUAGE plpgsql AS $$
 BEGIN
-    EXECUTE statement;
+    IF statement ~ '^(UPDATE|INSERT INTO|DELETE FROM|TRUNCATE|ALTER TABLE) sendgate[.]' THEN
+        PERFORM contract.below(statement);
+    ELSE
+        EXECUTE statement;
+    END IF;
     RAISE EXCEPTION 'no error' USING ERRCODE = '00001';
 EXCEPTION WHEN OTHERS THEN
     GET STACKED DIAGNOSTICS
@@ -136,23 +167,19 @@ RESET client_min_messages;
 
 @dataclass
 class Play:
-    """A database in which files are played, and what each of them printed."""
+    """A proxy through which files are played."""
 
     cluster: Cluster
     database: str
-    over_the_helpers: str = ""
-    printed: dict[str, str] = field(default_factory=dict)
 
     def run(self, name: str, without: tuple[str, ...] = ()) -> str:
-        """Plays a file without the paragraphs in which one of these texts stands."""
-        sql = (DIRECTORY / "sql" / f"{name}.sql").read_text()
-        kept = [one for one in paragraphs(sql) if not any(text in one for text in without)]
-        sql = "\n\n".join(kept) + "\n"
+        """What a file prints, without the paragraphs in which one of these texts stands."""
+        sql = "\n\n".join(one for one in paragraphs(name) if not says(one, without)) + "\n"
         lines = []
-        for line in sql.splitlines(keepends=True):
+        for line in BELOW.sub(below, sql).splitlines(keepends=True):
             lines.append(line)
             if line.strip() == HELPERS:
-                lines.append(self.over_the_helpers)
+                lines.append(OVER_THE_HELPERS)
                 lines.append(FORWARD)
             if SETS.match(line):
                 lines.append(FORWARD)
@@ -172,39 +199,60 @@ class Play:
             text=True,
             errors="replace",
         )
-        self.printed[name] = plain(done.stdout)
-        return self.printed[name]
+        return plain(done.stdout)
 
 
-def paragraphs(sql: str) -> list[str]:
-    """What blank lines separate."""
+def expected(name: str, without: tuple[str, ...] = ()) -> str:
+    """What a file prints on a partition, without these paragraphs: psql prints each line that it reads."""
+    lines = (DIRECTORY / "expected" / f"{name}.out").read_text().splitlines()
+    kept, begin, keeps = [], 0, True
+    for paragraph in paragraphs(name):
+        read = paragraph.splitlines()
+        end = lines.index(read[0], begin)
+        if keeps:
+            kept += lines[begin:end]
+        begin, keeps = end, not says(paragraph, without)
+    if keeps:
+        kept += lines[begin:]
+    return plain("\n".join(kept) + "\n")
+
+
+def says(paragraph: str, texts: tuple[str, ...]) -> bool:
+    """Whether one of the texts stands in it."""
+    return any(text in paragraph for text in texts)
+
+
+def below(statement: re.Match) -> str:
+    """Runs it on the partition, and prints what psql prints of it on a partition."""
+    told = [line.replace("\\", "\\\\").replace("'", "''") for line in statement[0].splitlines()]
+    echo = "\n".join(f"\\echo '{line}'" for line in told)
+    return (
+        f"\\set ECHO none\n{echo}\nSELECT contract.below($below${statement[0]}$below$) AS below \\gset\n\\set ECHO all"
+    )
+
+
+def paragraphs(name: str) -> list[str]:
+    """What blank lines separate in a file."""
+    sql = (DIRECTORY / "sql" / f"{name}.sql").read_text()
     return re.split(r"\n{2,}", sql.strip("\n"))
 
 
 def plain(printed: str) -> str:
     """psql's output, without PL/Proxy's additions and without the widths of columns."""
-    text = STALE.sub("", printed)
+    text = TOLD.sub("", STALE.sub("", printed))
     text = CONTEXT.sub("", text)
     text = ADDED.sub("", text)
     text = re.sub(r" {2,}", " ", re.sub(r"-{2,}", "--", text))
     return re.sub(r" +$", "", text, flags=re.MULTILINE)
 
 
-def directly(env) -> Play:
-    """A database of its own, with the helpers' other half."""
-    database = env.fresh_database()
-    settings(env, database)
-    env.psql("CREATE SCHEMA contract;" + ON_A_DATABASE, database)
-    return Play(env.cluster, database)
-
-
 def through(parts: Partitions) -> Play:
     """A proxy in front of the partitions, whose sessions know the clock of the caller's."""
     for name in parts.names:
         settings(parts.env, name)
-        parts.env.cluster.psql(f"\\set ECHO none\n\\i {DIRECTORY}/include/helpers.sql\n", name)
+        parts.env.cluster.psql(f"\\set ECHO none\n\\i {DIRECTORY}/include/helpers.sql\n{ON_THE_PARTITION}", name)
     proxy = parts.proxy()
-    parts.proxies.psql(ON_THE_PROXY, proxy)
+    parts.proxies.psql(ON_THE_PROXY + REFUSED_BY_THE_PROXY, proxy)
     # They exist once the library is loaded.
     parts.direct(0).execute("SELECT sendgate.clock()")
     settable = parts.direct(0).execute(SETTINGS).fetchall()
@@ -212,7 +260,7 @@ def through(parts: Partitions) -> Play:
     for table in ONLY_SENDGATE_S:
         columns, read = parts.direct(0).execute(COLUMNS, (table,)).fetchone()
         parts.proxies.psql(READABLE.format(table=table, columns=columns, read=read), proxy)
-    return Play(parts.proxies, proxy, OVER_THE_HELPERS)
+    return Play(parts.proxies, proxy)
 
 
 def settings(env, database: str) -> None:
