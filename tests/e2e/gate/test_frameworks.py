@@ -1,6 +1,9 @@
 """Drivers and frameworks that begin a transaction by themselves are told about it, as sendgate.in_transaction says."""
 
+import re
+
 from e2e.support import books, equal, provision
+from harness.places import REPO
 
 RESERVE = "SELECT proceed FROM sendgate.reserve('a', 'inmail', '{prospect}')"
 
@@ -95,6 +98,26 @@ def test_sqlalchemys_session(env):
     equal(books(env)["journal"], 1, "grants that are remembered")
     env.psql(f"ALTER DATABASE {env.dbname} SET sendgate.in_transaction = 'refuse'")
     equal(refusal(grant), "SG217", "refused")
+
+
+def test_the_pages_lines_for_sqlalchemy(env):
+    """As docs/application.md has them: columns of an answer, by name."""
+    import sqlalchemy
+
+    provision(env)
+    page = (REPO / "docs/application.md").read_text()
+    (lines,) = (block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "table_valued" in block)
+    url = f"postgresql+psycopg://postgres@127.0.0.1:{env.cluster.port}/{env.dbname}"
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool, isolation_level="AUTOCOMMIT")
+    rows = []
+    with engine.connect() as connection:
+        for _ in range(2):
+            names = {"account": "a", "prospect": "p1", "connection": connection}
+            exec(lines, names)
+            rows.append((names["row"].proceed, names["row"].reason))
+    engine.dispose()
+    equal(rows, [(True, None), (False, "operation_in_flight")], "two calls for one prospect")
+    equal(books(env)["journal"], 1, "grants that are remembered")
 
 
 def test_djangos_atomic_block(env):

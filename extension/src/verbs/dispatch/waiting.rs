@@ -364,7 +364,7 @@ impl Queues for Waiting<'_, '_> {
                 }
                 let next = Work::read(beginning, row);
                 match known.iter().position(|at| *at == next.at) {
-                    Some(at) => drop(known.swap_remove(at)),
+                    Some(at) => _ = known.swap_remove(at),
                     None => work.push(next),
                 }
                 work.len() < most

@@ -175,9 +175,13 @@ pub(super) enum Way<'a> {
 /// Which of the readings a walk goes along.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Along {
+    /// All work, from the first row on.
     First,
+    /// From the first row of a lower priority on.
     Below,
+    /// Of one priority, from the first row behind a campaign on.
     After,
+    /// Of one priority and campaign.
     Campaign,
 }
 
