@@ -1,10 +1,20 @@
 """Campaigns that share an account: what a call reads does not grow with the work, nor with the campaigns, behind it."""
 
 from e2e.support import equal, provision
+from e2e.support.plans import listening
 
 NEWEST_ONLY = True
 # A call for one row: where each campaign begins, the row, the next of another; and the ticket.
 READ_MAX = 16
+# Of one call, whatever it asks for.
+STATEMENTS_MAX = 10
+# Rows are written by statements then.
+TRIGGERS = """
+CREATE FUNCTION public.look_on() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER look_on AFTER UPDATE ON sendgate.accounts FOR EACH ROW EXECUTE FUNCTION public.look_on();
+CREATE TRIGGER look_on AFTER INSERT ON sendgate.send_operations FOR EACH ROW EXECUTE FUNCTION public.look_on();
+CREATE TRIGGER look_on AFTER UPDATE ON sendgate.enrollments FOR EACH ROW EXECUTE FUNCTION public.look_on();
+CREATE TRIGGER look_on AFTER UPDATE ON sendgate.dispatch_queue FOR EACH ROW EXECUTE FUNCTION public.look_on()"""
 FETCHED = "SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE schemaname = 'sendgate' AND relname = 'enrollments'"
 
 
@@ -89,3 +99,36 @@ def test_a_turn_is_written_where_two_share_and_nowhere_else(env):
             ({"message": {"0": "alone"}},),
             "turns",
         )
+
+
+def test_a_call_of_any_size_runs_as_many_statements(env):
+    """None for work alone, and ten at most with a request, one campaign, and a trigger that wants statements; whatever
+    it asks for, and however many campaigns with limits share the account."""
+    provision(env, "a", message=2_000)
+    env.psql(
+        """SELECT count(sendgate.enqueue('c' || c, 'p' || c || '-' || n, 'a', 'message'))
+           FROM generate_series(10, 39) c, generate_series(1, 40) n;
+           SELECT count(sendgate.set_campaign('c' || c, message_limit => 39)) FROM generate_series(10, 39) c"""
+    )
+    connection, log = listening(env)
+
+    def statements(call: str, sizes: tuple[int, ...] = (1, 10, 100)) -> list[int]:
+        """By the size of a call; of each a second one, so that the configuration is known."""
+        counts = []
+        for size in sizes:
+            for _ in range(2):
+                log.clear()
+                (handed,) = connection.execute(f"SELECT count(*) FROM sendgate.{call.format(size)}").fetchone()
+                equal(handed, size, f"slots of {call.format(size)}")
+            counts.append(len(log) - 1)
+        return counts
+
+    equal(statements("dispatch({})"), [0, 0, 0], "statements of a call for any work")
+    in_full = "dispatch({}, 'message', 'a', gen_random_uuid(), '%s')"
+    asked = statements(in_full % "c20", (1, 10))
+    env.psql(TRIGGERS)
+    written = statements("dispatch({})")
+    everything = statements(in_full % "c21", (1, 10))
+    for counts in (asked, written, everything):
+        equal(set(counts), {counts[0]}, "statements of calls of any size")
+        assert 0 < counts[0] <= STATEMENTS_MAX, f"{counts[0]} statements"
