@@ -3,7 +3,7 @@
 use crate::breaker::Breaker;
 use crate::clock::{Day, Instant, credit_period_start};
 use crate::credits::{Allowance, Calendar, Credits, Unanswered};
-use crate::failures::Failures;
+use crate::failures::{FAILING_MAX, Failures};
 use crate::names::{ACTIONS, Action, Status};
 use crate::window::Window;
 
@@ -251,8 +251,11 @@ impl Account {
             *last = last.filter(|&at| at <= now);
         }
         for failures in &mut self.failures {
-            if failures.failing.is_some_and(|failing| failing.since > now) {
-                *failures = Failures::default();
+            match &mut failures.failing {
+                Some(failing) if failing.since > now => *failures = Failures::default(),
+                // It fails, and an attempt from ahead moved the end: no silence is longer than this.
+                Some(failing) => failing.until = failing.until.min(now.plus(FAILING_MAX)),
+                None => {}
             }
         }
     }

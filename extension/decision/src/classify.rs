@@ -150,7 +150,7 @@ impl Classified {
     }
 }
 
-/// What `answer` means for an attempt of `action`. No error at all means that the caller never sent
+/// What `answer` means for an attempt of `action`; a provider that answered was called. No error at all means that the caller never sent
 /// anything.
 pub fn classify(rules: &[Rule], action: Action, answer: &Answer<'_>) -> Classified {
     if answer.is_empty() {
@@ -159,7 +159,8 @@ pub fn classify(rules: &[Rule], action: Action, answer: &Answer<'_>) -> Classifi
     let text = folded(&answer.text);
     let rule = rules.iter().find(|rule| rule.matches(action, answer, &text));
     rule.map_or(Classified::plainly(Outcome::Indeterminate), |rule| Classified {
-        outcome: rule.outcome,
+        // A rule of before may say `released`: the slot is given back as it says, and the attempt stays counted.
+        outcome: if rule.outcome.is_for_rules() { rule.outcome } else { Outcome::Transient },
         scope: rule.scope.unwrap_or(Scope::Account),
         wait: rule.wait,
     })
@@ -201,6 +202,15 @@ mod tests {
         assert_eq!(outcome(&[], Action::Inmail, &blank), Outcome::Indeterminate);
         let odd = ProviderError { http_status: Some(302), ..none };
         assert_eq!(outcome(&[], Action::Inmail, &odd), Outcome::Indeterminate);
+    }
+
+    #[test]
+    fn a_provider_that_answered_was_called_whatever_an_old_rule_says() {
+        for said in [Outcome::Released, Outcome::NotSent] {
+            let rules = [Rule { http_status: StatusPattern::parse("503"), ..rule(said) }];
+            let busy = ProviderError { http_status: Some(503), ..ProviderError::default() };
+            assert_eq!(outcome(&rules, Action::Inmail, &busy), Outcome::Transient);
+        }
     }
 
     #[test]

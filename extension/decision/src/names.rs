@@ -173,9 +173,11 @@ closed_list! {
 }
 
 impl Outcome {
-    /// Whether an error rule may have this outcome: all but an operator's verdict.
+    /// Whether an error rule may have this outcome: all but an operator's verdict, and `released`, which says that
+    /// the provider was never called: its attempt is given back, so a rule that says so of an answer would let a
+    /// worker call without end.
     pub const fn is_for_rules(self) -> bool {
-        !matches!(self, Outcome::NotSent)
+        !matches!(self, Outcome::NotSent | Outcome::Released)
     }
 
     /// Whether a rule with this outcome may say what cools down, the account or the action.

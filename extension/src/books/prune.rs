@@ -79,7 +79,12 @@ static TABLES: [Table; 15] = [
                            AND w.id OPERATOR(pg_catalog.=) o.id)"
     ),
     prune_statement!("campaign_events", "o.at OPERATOR(pg_catalog.<) $1"),
-    prune_statement!("cooldown_log", "o.at OPERATOR(pg_catalog.<) $1"),
+    // What still cools down keeps its cause.
+    prune_statement!(
+        "cooldown_log",
+        "o.at OPERATOR(pg_catalog.<) $1
+         AND (o.until IS NULL OR o.until OPERATOR(pg_catalog.<=) sendgate.clock())"
+    ),
     prune_statement!("credit_balances", "o.recorded_at OPERATOR(pg_catalog.<) $1"),
     prune_statement!("counter_drift", "o.at OPERATOR(pg_catalog.<) $1"),
     prune_statement!("admin_log", "o.at OPERATOR(pg_catalog.<) $1"),

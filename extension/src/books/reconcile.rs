@@ -21,7 +21,7 @@ use crate::tables::cooldown_log::Why;
 use crate::tables::dispatch_queue;
 use sendgate_decision::account::Account;
 use sendgate_decision::books::{Correction, Counter, reconcile};
-use sendgate_decision::clock::{Day, Instant};
+use sendgate_decision::clock::{DAY, Day, Instant};
 use sendgate_decision::names::OperationId;
 use sendgate_decision::settle::{CooldownChange, Operation};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -52,8 +52,9 @@ type Corrected = (usize, Account, Vec<Correction>);
 type InHand<'a> = (Held<'a>, AccountRow);
 
 fn sweep(spi: &Spi, batch: &Batch, limit: i32) -> Result<Done> {
-    // Accounts that were not active since the week before have no operation that counts.
-    let first = Day(batch.now.day().week().0 - 7);
+    // Accounts that were not active since the week before have no operation that counts, or that has expired since:
+    // one that may stay unanswered for days was reserved so many days earlier.
+    let first = Day(batch.now.day().week().0 - 7 - (gucs::operation_ttl() / DAY) as i32);
     let members = sweep::read(spi, (first, Day(i32::MAX)), batch.from.as_ref(), limit);
     let next = sweep::next(&members, limit);
     let seen: Vec<Seen<'_>> = members.iter().map(Member::seen).collect();

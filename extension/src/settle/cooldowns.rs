@@ -45,6 +45,11 @@ pub fn tell(
         }
         if change.until.is_none_or(|until| until <= now) {
             dispatch_queue::wake(spi, account, Some(action), now);
+        } else if let (CooldownCause::Failing, Some(until), false) =
+            (change.cause, change.until, change.began)
+        {
+            // The work slept to the end of the one attempt that was out, which may be later than this silence.
+            dispatch_queue::ticket(spi, account.id(), action, until);
         }
     }
     if changes.iter().any(|change| change.cause == CooldownCause::Failing && change.until.is_none()) {

@@ -169,3 +169,23 @@ SELECT sendgate.confirm('fail/work', o.operation_id) IS NOT NULL AS delivered FR
 WHERE o.account_id = 'fail/work' AND o.state = 'reserved';
 -- The provider answers again: the rest of it at once.
 SELECT count(*) FROM sendgate.dispatch(10, NULL, 'fail/work');
+
+-- The one attempt ends without an answer that settles it, long before its time to answer ends: work comes again when
+-- the silence ends, not when the attempt would have expired.
+SET sendgate.failure_cooldown = '1 min';
+SET sendgate.now = '2026-06-03 06:00:00+00';
+SELECT sendgate.upsert_account('fail/early', 'sales_navigator');
+SELECT count(sendgate.enqueue('spring', 'w' || n, 'fail/early', 'message')) FROM generate_series(1, 3) n;
+SELECT contract.tries_35('fail/early', 1, 10, 400, 'message');
+SELECT count(*) FROM sendgate.dispatch(10, NULL, 'fail/early');
+SET sendgate.now = '2026-06-03 06:01:00+00';
+SELECT prospect_id FROM sendgate.dispatch(10, NULL, 'fail/early');
+SELECT count(*) FROM sendgate.dispatch(10, NULL, 'fail/early');
+SELECT sendgate.rollback('fail/early', contract.handed('fail/early', 'w1', 'message'), 'no answer', NULL, 504);
+SELECT until - '2026-06-03 06:01:00+00' AS silent_for FROM contract.failing_35 WHERE id = 'fail/early';
+SET sendgate.now = '2026-06-03 06:02:59.999999+00';
+SELECT count(*) FROM sendgate.dispatch(10, NULL, 'fail/early');
+SET sendgate.now = '2026-06-03 06:03:00+00';
+SELECT proceed FROM sendgate.preview('fail/early', 'message', 'somebody');
+SELECT prospect_id FROM sendgate.dispatch(10, NULL, 'fail/early');
+RESET sendgate.failure_cooldown;

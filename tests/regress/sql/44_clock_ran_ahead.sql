@@ -67,3 +67,29 @@ SELECT sendgate.repair_day('ahead/e', 'the clock is right again');
 SELECT operation_id, reserved_at AT TIME ZONE 'UTC' AS reserved, expires_at AT TIME ZONE 'UTC' AS expires, counted_on
 FROM sendgate.operations_unresolved WHERE account_id = 'ahead/e';
 SELECT sent_today FROM sendgate.counters WHERE account_id = 'ahead/e' AND action = 'inmail';
+
+-- Failures from ahead are cleared, in the log too, and the alert about them is resolved.
+SET sendgate.failure_limit = 1;
+SELECT sendgate.upsert_account('ahead/f', 'sales_navigator');
+SET sendgate.now = '2026-06-24 14:00:00+00';
+SELECT proceed FROM sendgate.reserve('ahead/f', 'message', 'p1', NULL, contract.op(1));
+SELECT sendgate.rollback('ahead/f', contract.op(1), 'bad', NULL, 400);
+SET sendgate.now = '2026-05-24 15:00:00+00';
+SELECT kind FROM sendgate.open_alerts WHERE account_id = 'ahead/f' ORDER BY kind;
+SELECT sendgate.repair_day('ahead/f', 'the clock is right again');
+SELECT kind FROM sendgate.open_alerts WHERE account_id = 'ahead/f' ORDER BY kind;
+SELECT at AT TIME ZONE 'UTC' AS at_utc, action, cause, until IS NULL AS over, note FROM sendgate.cooldown_log
+WHERE account_id = 'ahead/f' ORDER BY id;
+
+-- What failed before the clock ran ahead goes on failing; an attempt from ahead keeps it silent for a day at most.
+SELECT sendgate.upsert_account('ahead/g', 'sales_navigator');
+SELECT proceed FROM sendgate.reserve('ahead/g', 'invite', 'p1', NULL, contract.op(1));
+SELECT sendgate.rollback('ahead/g', contract.op(1), 'bad', NULL, 400);
+SET sendgate.now = '2026-06-24 14:00:00+00';
+SELECT proceed FROM sendgate.reserve('ahead/g', 'invite', 'p2', NULL, contract.op(2));
+SELECT sendgate.rollback('ahead/g', contract.op(2), 'bad', NULL, 400);
+SET sendgate.now = '2026-05-24 16:00:00+00';
+SELECT sendgate.repair_day('ahead/g', 'the clock is right again');
+SELECT action, cause, since AT TIME ZONE 'UTC' AS since_utc, until AT TIME ZONE 'UTC' AS until_utc
+FROM sendgate.cooldowns WHERE account_id = 'ahead/g';
+RESET sendgate.failure_limit;

@@ -146,6 +146,7 @@ FROM (
         (40, $$set_error_rule(1, 'transient', error_text => '')$$),
         (41, $$set_error_rule(1, 'transient', error_type => ' ')$$),
         (42, $$set_error_rule(1, 'transient', error_text => repeat('x', 2001))$$),
+        (43, $$set_error_rule(1, 'released', http_status => '503')$$),
         (50, $$drop_error_rule(7)$$),
         (51, $$drop_error_rule(1000)$$),
         (52, $$drop_error_rule(NULL)$$),

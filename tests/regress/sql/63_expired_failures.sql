@@ -127,3 +127,30 @@ SET LOCAL sendgate.now = '2026-12-20 00:00:00+00';
 SELECT changed > 0 AS changed FROM sendgate.prune('90 days', '400 days', 100000);
 SELECT count(*) FROM pg_temp.told;
 ROLLBACK;
+
+-- What causes a cooldown that still lasts stays known, however old its line is.
+SET sendgate.now = '2026-09-11 12:00:00+00';
+SELECT sendgate.upsert_account('xf-5', 'sales_navigator');
+SELECT proceed FROM sendgate.reserve('xf-5', 'invite', 'limit', NULL, contract.op(50));
+SELECT sendgate.rollback('xf-5', contract.op(50), 'limit', 'errors/limit_exceeded', 422, '200 days');
+BEGIN;
+SET LOCAL sendgate.now = '2027-01-15 00:00:00+00';
+SELECT changed > 0 AS changed FROM sendgate.prune('90 days', '400 days', 100000);
+SELECT cause, error FROM sendgate.cooldowns WHERE account_id = 'xf-5';
+ROLLBACK;
+
+-- An attempt that may stay unanswered for a week is listed when it has expired, in whatever week it was granted.
+SET sendgate.operation_ttl = '7d';
+SET sendgate.failure_limit = 1;
+SET sendgate.now = '2026-09-13 23:55:00+00';
+SELECT sendgate.upsert_account('xf-6', 'sales_navigator');
+SELECT proceed FROM sendgate.reserve('xf-6', 'message', 'slow', NULL, contract.op(60));
+SET sendgate.now = '2026-09-20 23:54:00+00';
+SELECT pg_temp.sweep();
+SELECT id, action, count FROM pg_temp.failure WHERE id = 'xf-6';
+SET sendgate.now = '2026-09-21 00:04:00+00';
+SELECT pg_temp.sweep();
+SELECT unknown_since FROM sendgate.send_operations WHERE account_id = 'xf-6';
+SELECT id, action, count FROM pg_temp.failure WHERE id = 'xf-6';
+RESET sendgate.operation_ttl;
+RESET sendgate.failure_limit;

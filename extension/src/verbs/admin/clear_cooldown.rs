@@ -91,7 +91,14 @@ fn clear_failures(spi: &Spi, action: Option<Action>, note: Option<&str>) -> Resu
 }
 
 /// Logs what is over, resolves its alerts and wakes the work.
-fn tell(spi: &Spi, held: Held<'_>, before: &Account, after: &Account, note: Option<&str>, now: Instant) {
+pub(super) fn tell(
+    spi: &Spi,
+    held: Held<'_>,
+    before: &Account,
+    after: &Account,
+    note: Option<&str>,
+    now: Instant,
+) {
     let mut changes = Vec::new();
     let mut over = |action, cause| {
         changes.push(CooldownChange { action, cause, until: None, began: false });

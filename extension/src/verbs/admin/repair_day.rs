@@ -14,6 +14,7 @@ use crate::tables::alerts::{self, About};
 use crate::tables::enrollments;
 use crate::tables::journal;
 use crate::tables::quarantine;
+use crate::verbs::admin::clear_cooldown;
 use sendgate_decision::account::{Account, SentBefore};
 use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::names::{ACTIONS, Action};
@@ -70,6 +71,7 @@ fn repair_day(args: &Args) -> Answer {
         accounts::write_held(spi, held, row.version, &after)?;
         alerts::resolve(spi, About::Account(held), "clock_behind_row", now);
         enrollments::bring_back(spi, held, now);
+        clear_cooldown::tell(spi, held, &row.account, &after, note, now);
         let change = (show(&row.account), show(&after));
         admin_log::write(spi, "repair_day", Some(account), Some("day"), change, note);
         Ok(())
