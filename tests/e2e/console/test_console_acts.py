@@ -63,6 +63,9 @@ def test_inmails_are_stopped_and_set_back_to_automatic(env):
         console.follow("Stop InMails")
         console.confirm("Stop InMails", "contract under review")
         console.says("InMails stopped by an operator")
+        console.open("/account?id=a")
+        console.says("InMail cannot go: an operator stopped its InMails")
+        assert "The breaker never opened" not in console.browser.text("main"), "it is held open"
         equal(env.psql(mode), "open", "the mode")
         equal(admin_log(env), "ada breaker_force contract under review", "the admin log")
         console.follow("Back to automatic")

@@ -313,10 +313,12 @@ impl AccountPage {
     /// The lists that are empty, in a sentence each.
     fn nothing(&self) -> String {
         let account = &self.facts.account;
+        // An operator's force is in the log of acts, not in its history.
+        let is_closed = account.breaker.state == "closed" && account.breaker_history.is_empty();
         let said = [
             (account.unresolved.is_empty(), "Every outcome is known."),
             (account.alerts.is_empty(), "No alert is open."),
-            (account.breaker_history.is_empty(), "The breaker never opened."),
+            (is_closed, "The breaker never opened."),
             (account.cooldown_history.is_empty(), "It never cooled down."),
             (account.corrections.is_empty(), "No counter was corrected."),
             (account.skips_today.is_empty(), "Nothing was skipped today."),
