@@ -57,7 +57,10 @@ KNOWN = (
 # that than over all work of the campaign once for each page of accounts.
 # A verdict about all accounts reads all operations of its range that are not listed, whatever came of them, by their
 # place in the table: it is called once after an outage, and an index for it would cost every grant an entry.
-WASTEFUL = ("SET action = $3, attempts = 0", "ORDER BY o.account_id, o.reserved_at, o.operation_id", *KNOWN)
+# An alert that an operator acknowledges is told by its id alone, which comes second in its index: before PostgreSQL 18 that
+# is read whole. Alerts are few, and prune removes them.
+WASTEFUL = ("SET action = $3, attempts = 0", "ORDER BY o.account_id, o.reserved_at, o.operation_id",
+            "l.alert_id OPERATOR(pg_catalog.=) $1 AND l.acknowledged_at IS NULL", *KNOWN)  # fmt: skip
 # Fewer statements than this, and the test no longer sees what it is about.
 PLANS_MIN = 150
 # Of one scan: down an index and along it a little; and of each row that it finds: in the index and the table.
