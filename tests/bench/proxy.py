@@ -68,7 +68,7 @@ FROM unnest(ARRAY['inmail', 'message']) action;
 ENQUEUE = """
 SELECT count(*) FROM generate_series(0, {work} / 1000 - 1) batch, LATERAL sendgate.enqueue_many(
     array_fill('k'::text, ARRAY[1000]),
-    ARRAY(SELECT 'p' || batch || '-' || n FROM generate_series(1, 1000) n),
+    ARRAY(SELECT 'p{turn}-' || batch || '-' || n FROM generate_series(1, 1000) n),
     ARRAY(SELECT '{kind}' || 1 + (n * 7 + batch * 13) % {accounts} FROM generate_series(1, 1000) n),
     array_fill('message'::text, ARRAY[1000]))
 """
@@ -152,6 +152,8 @@ class Bench:
     def __init__(self, partitions: Cluster, proxy: Cluster):
         self.partitions, self.proxy = partitions, proxy
         self.names = [f"p{n}" for n in range(PARTITIONS)]
+        # How often work was put in.
+        self.turn = 0
         # As many accounts for each partition; those of the direct calls are known to the first partition alone.
         direct = Way(partitions, self.names[0], "direct-", ACCOUNTS // PARTITIONS)
         self.ways = {
@@ -192,7 +194,10 @@ class Bench:
         if call == DISPATCH:
             for name in self.names:
                 self.partitions.psql("TRUNCATE sendgate.enrollments, sendgate.dispatch_queue", name)
-            way.cluster.psql(ENQUEUE.format(kind=way.kind, accounts=way.accounts, work=WORK), way.database)
+            # Those of before are in flight, and are refused.
+            self.turn += 1
+            enqueue = ENQUEUE.format(kind=way.kind, accounts=way.accounts, work=WORK, turn=self.turn)
+            way.cluster.psql(enqueue, way.database)
         for name in self.names:
             self.partitions.psql("VACUUM ANALYZE", name)
         self.partitions.psql("CHECKPOINT")
