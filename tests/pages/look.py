@@ -49,8 +49,8 @@ def pages_of(browser: Browser, accounts: int) -> dict[str, str]:
     """The pages of the menu and those behind them, by a name for the picture."""
     menu = browser.run("return [...document.querySelectorAll('#menu a')].map((a) => a.getAttribute('href'))")
     pages = {page.strip("/").split("?")[0] or "accounts": page for page in menu}
-    pages |= {"zone": "/zone", "nobody": "/account?id=nobody", "act-pause": "/act?do=pause"}
-    pages |= {"search": "/?q=ada", "prospect-none": "/prospect?id=nobody", "sign-in": "/sign-in"}
+    pages |= {"zone": "/zone", "no-such-account": "/account?id=no-such", "act-pause": "/act?do=pause"}
+    pages |= {"search": "/?q=ada", "prospect-none": "/prospect?id=no-such", "sign-in": "/sign-in"}
     if accounts == 1:
         pages["account"] = "/account?id=acc-0001"
     if accounts > 1:

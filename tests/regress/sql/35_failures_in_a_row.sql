@@ -186,6 +186,6 @@ SELECT until - '2026-06-03 06:01:00+00' AS silent_for FROM contract.failing_35 W
 SET sendgate.now = '2026-06-03 06:02:59.999999+00';
 SELECT count(*) FROM sendgate.dispatch(10, NULL, 'fail/early');
 SET sendgate.now = '2026-06-03 06:03:00+00';
-SELECT proceed FROM sendgate.preview('fail/early', 'message', 'somebody');
+SELECT proceed FROM sendgate.preview('fail/early', 'message', 'p-free');
 SELECT prospect_id FROM sendgate.dispatch(10, NULL, 'fail/early');
 RESET sendgate.failure_cooldown;
