@@ -16,6 +16,7 @@ COMMENT ON FUNCTION sendgate.window_since(time, time, smallint, text, timestampt
 -- One statement: the gate's own answers, for each the cause from the logs, and a sentence for people. Each part of
 -- the cause begins with its reason, so that only its own tables are read, by their keys. Acts of operators
 -- are looked for among the last 1,000 of the account, or of those about no account.
+-- Its plan is the same for every account: planning takes far longer than what it does, so one plan serves a session.
 CREATE FUNCTION sendgate.why(
     account_id text,
     action text DEFAULT NULL
@@ -36,6 +37,8 @@ CREATE FUNCTION sendgate.why(
 LANGUAGE sql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET jit = off
 ROWS 5
 AS $why$
 WITH decided AS MATERIALIZED (
