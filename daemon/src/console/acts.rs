@@ -36,6 +36,8 @@ struct ActPage {
     subject: Option<(&'static str, Untrusted)>,
     /// The action that the address names.
     asked_item: String,
+    /// The action that most of the campaign's waiting work has.
+    used: Option<String>,
     /// The limits that a campaign has.
     limits: Option<Limits>,
     facts: Vec<(&'static str, String)>,
@@ -49,14 +51,13 @@ struct ActPage {
 impl ActPage {
     /// Whether the field for the action has this one.
     fn is_chosen(&self, action: &str) -> bool {
-        let chosen = if self.given.action.is_empty() { &self.asked_item } else { &self.given.action };
-        chosen == action
+        self.chosen() == Some(action)
     }
 
-    /// Whether the field for the other action has this one: messages, unless another was chosen.
-    fn is_to(&self, action: &str) -> bool {
-        let chosen = &self.given.to_action;
-        if chosen.is_empty() { action == "message" } else { chosen == action }
+    /// The action that was sent, that the address names, or that the campaign uses; none: the operator has to choose.
+    fn chosen(&self) -> Option<&str> {
+        let known = [self.given.action.as_str(), &self.asked_item, self.used.as_deref().unwrap_or_default()];
+        known.into_iter().find(|action| ACTIONS.contains(action))
     }
 
     /// The fields of a campaign's limits: as they were sent, or as they are.
@@ -100,14 +101,15 @@ async fn asked(
         return Err(reads_only());
     }
     let found = each!(console, |session, _member| async {
-        let (frame, facts) = facts::gather(session, kind, query).await?;
+        let (frame, facts, used) = facts::gather(session, kind, query).await?;
         let limits = match kind {
             Kind::Limits => session.campaign(&query.id).await?.limits,
             _ => None,
         };
-        Ok((frame, facts, limits))
+        Ok((frame, facts, (limits, used)))
     })?;
-    let (frames, facts, limits) = found.split3();
+    let (frames, facts, found) = found.split3();
+    let (limits, used) = found.split2();
     let limits = limits.all().into_iter().flatten().next();
     let Some(facts) = facts::of_all(console, kind, facts) else { return Err(gone(kind, &query.id)) };
     let page =
@@ -123,6 +125,7 @@ async fn asked(
         facts,
         action: query.link(kind),
         asked_item: query.item.clone(),
+        used: facts::most_used(used.all()),
         limits,
         back: query.back(kind),
         form: random()?,

@@ -62,6 +62,8 @@ def test_every_cause_stands_above_the_fold(env):
             equal(why[:2], ["f", trouble.reason], trouble.account)
             said = [*why[2:6], *trouble.says]
             stands_above_the_fold(browser, daemon, trouble.account, f"/account?id={trouble.account}", said)
+            stopped = env.psql(f"SELECT action FROM sendgate.why('{trouble.account}') WHERE NOT proceed LIMIT 1")
+            equal(browser.run(CHARTED), stopped, f"the charts of {trouble.account}")
             seen.add(trouble.reason)
         for reason, (page, since, until, *said) in refused(env).items():
             stands_above_the_fold(browser, daemon, reason, page, [since, until, *said])
@@ -102,6 +104,7 @@ def test_every_cause_stands_above_the_fold(env):
 LONG_WORDS = f"""SELECT sendgate.upsert_account('acc-html', 'sales_navigator', 'Alan Silva');
 SELECT sendgate.reserve('acc-html', 'message', 'p-html', NULL, '{operation(4)}');
 SELECT sendgate.rollback('acc-html', '{operation(4)}', '<html>' || repeat('<p>The gateway is overloaded. </p>', 60), NULL, 429);"""
+CHARTED = """return new URL(document.querySelector('#charts + nav [aria-current]').href).searchParams.get('chart')"""
 SINCE = "SELECT to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') FROM sendgate.{}"
 # One account for what holds single prospects and campaigns back.
 REFUSED = f"""SELECT sendgate.upsert_account('acc-plain', 'sales_navigator', 'Edsger Berger');

@@ -191,6 +191,12 @@ def test_a_campaign_is_seen_paused_limited_switched_and_put_back(env):
         for act, how in (("switch", "Waits InMail 2"), ("requeue-parked", "Parked InMail 2")):
             assert how in words(client.get(act_path(act, "spring"))[1]), f"how {act} stands"
         assert "Parked nothing" in words(client.get(act_path("requeue-parked", "autumn"))[1]), "how it stands"
+        for campaign, used in (("spring", "inmail"), ("autumn", "invite"), ("without-work", "")):
+            form = client.get(act_path("switch", campaign))[1]
+            fields = [form.split(f'name="{field}"')[1].split("</select>")[0] for field in ("action", "to_action")]
+            chosen = [re.findall(r'value="(\w*)" selected', field) for field in fields]
+            equal(chosen, [[used] if used else [], []], f"what the form of {campaign} begins with")
+            equal(['value=""' in field for field in fields], [not used, True], f"nothing to begin with, {campaign}")
         equal(client.act("switch", "spring", action="inmail", to_action="inmail")[0], 422, "a switch to the same")
         equal(client.act("switch", "spring", action="inmail", to_action="invite")[0], 303, "the switch")
         assert "Moved to the other action: 2 pieces of work." in words(client.get("/campaign?id=spring")[1])

@@ -18,9 +18,18 @@ use crate::words::explained;
 /// Names and values.
 pub type Facts = Vec<(&'static str, String)>;
 
-/// The present state of the act's subject; none if the subject does not exist, or not any more.
-pub async fn gather(session: &Session, kind: Kind, query: &ActQuery) -> Result<(Frame, Option<Facts>)> {
+/// How much of a campaign's work waits, by action.
+pub type Waits = Vec<(String, i64)>;
+
+/// The present state of the act's subject; none if the subject does not exist, or not any more. With it what waits, if the act
+/// is about that.
+pub async fn gather(
+    session: &Session,
+    kind: Kind,
+    query: &ActQuery,
+) -> Result<(Frame, Option<Facts>, Waits)> {
     let frame = session.console_frame().await?;
+    let mut waits = Waits::new();
     let facts = match kind {
         Kind::PauseAll | Kind::ResumeAll => Some(vec![("Now", paused(&frame))]),
         Kind::Acknowledge => {
@@ -55,9 +64,11 @@ pub async fn gather(session: &Session, kind: Kind, query: &ActQuery) -> Result<(
             Some(campaign(session, frame.at, &query.id).await?)
         }
         Kind::SwitchAction => {
-            Some(moves(session, frame.at, &query.id, "Waits", |of| of.due + of.waiting).await?)
+            let facts;
+            (facts, waits) = moves(session, frame.at, &query.id, "Waits", |of| of.due + of.waiting).await?;
+            Some(facts)
         }
-        Kind::RequeueParked => Some(moves(session, frame.at, &query.id, "Parked", |of| of.parked).await?),
+        Kind::RequeueParked => Some(moves(session, frame.at, &query.id, "Parked", |of| of.parked).await?.0),
         Kind::Requeue => work(session, query).await?,
         Kind::AllSent | Kind::AllNotSent => Some(unknown(session, query).await?),
         Kind::AcknowledgeAll => {
@@ -87,7 +98,15 @@ pub async fn gather(session: &Session, kind: Kind, query: &ActQuery) -> Result<(
             })
         }
     };
-    Ok((frame, facts))
+    Ok((frame, facts, waits))
+}
+
+/// The action that most of the waiting work has, in all databases together; none if nothing waits.
+pub fn most_used(waits: Vec<Waits>) -> Option<String> {
+    let waits = waits.concat();
+    let sum = |action: &str| waits.iter().filter(|(of, _)| of == action).map(|(_, count)| count).sum::<i64>();
+    let most = ACTIONS.into_iter().rev().max_by_key(|action| sum(action))?;
+    (sum(most) > 0).then(|| most.to_owned())
 }
 
 /// The facts of all databases that the act's page is about, and where several are served, in which the act is done. None
@@ -210,25 +229,31 @@ async fn campaign(session: &Session, now: Timestamp, id: &str) -> Result<Facts> 
     Ok(vec![("Now", now), ("Of each account's day", limited(found.limits.as_ref()))])
 }
 
-/// The campaign, and how much of its work an act is about.
+/// The campaign, and how much of its work an act is about; the same by action.
 async fn moves(
     session: &Session,
     now: Timestamp,
     id: &str,
     name: &'static str,
     of: fn(&States) -> i64,
-) -> Result<Facts> {
+) -> Result<(Facts, Waits)> {
     let mut facts = campaign(session, now, id).await?;
     let course = session.campaign_course(id, "", &ACTIONS, 1).await?;
-    let counted = course.by_action.iter().filter(|work| of(work) > 0);
+    let counted = course.by_action.into_iter().filter(|work| of(work) > 0);
+    let waits: Waits = counted
+        .map(|work| {
+            let count = of(&work);
+            (work.action, count)
+        })
+        .collect();
     let mut counted: Vec<String> =
-        counted.map(|work| format!("{} {}", action_name(&work.action), of(work))).collect();
+        waits.iter().map(|(action, count)| format!("{} {count}", action_name(action))).collect();
     if counted.is_empty() {
         counted.push("nothing".to_owned());
     }
     let in_part = if course.last.is_some() { ", as far as it was counted" } else { "" };
     facts.push((name, format!("{}{in_part}", counted.join(", "))));
-    Ok(facts)
+    Ok((facts, waits))
 }
 
 /// A campaign's limits in words.

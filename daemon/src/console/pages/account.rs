@@ -83,9 +83,8 @@ pub async fn show(
     if lists::is_csv(&list.format) {
         return lists::csv(&console, List::Attempts, &list).await;
     }
-    let charted = ACTIONS.into_iter().find(|action| *action == query.chart).unwrap_or(ACTIONS[0]);
-    let found = console.turn(async |session| gather(session, &query.id, charted).await).await?;
-    let Some(facts) = found else { return Err(no_such_account(&query.id)) };
+    let found = console.turn(async |session| gather(session, &query).await).await?;
+    let Some((charted, facts)) = found else { return Err(no_such_account(&query.id)) };
     let counter = facts.account.counters.iter().find(|counter| counter.action == charted);
     let (charted_counter, charted_cap) =
         counter.map_or((0, 0), |counter| (counter.sent_today, counter.daily_cap));
@@ -105,7 +104,9 @@ pub async fn show(
     Ok(rendered(&page))
 }
 
-async fn gather(session: &Session, id: &str, charted: &str) -> Result<Option<Facts>> {
+/// The action in the charts, and everything.
+async fn gather(session: &Session, query: &AccountQuery) -> Result<Option<(&'static str, Facts)>> {
+    let id = query.id.as_str();
     let frame = session.console_frame().await?;
     let ids = [id.to_owned()];
     let (account, cards, window) = tokio::try_join!(
@@ -116,15 +117,31 @@ async fn gather(session: &Session, id: &str, charted: &str) -> Result<Option<Fac
     let (Some(account), Some(card), Some(window)) = (account, cards.into_iter().next(), window) else {
         return Ok(None);
     };
-    let (decisions, why, attempts, quarters, month, work) = tokio::try_join!(
+    let (decisions, why, attempts, work) = tokio::try_join!(
         session.account_decisions(id),
         session.account_why(id),
         session.account_attempts(id, ATTEMPTS_MAX),
-        session.account_quarters(id, frame.at.day(), charted),
-        session.account_month(id, frame.at.day(), charted),
         session.account_work(id),
     )?;
-    Ok(Some(Facts { frame, card, account, decisions, why, attempts, window, quarters, month, work }))
+    let asked = ACTIONS.into_iter().find(|action| *action == query.chart);
+    let charted = asked.unwrap_or_else(|| in_trouble(&why, &account.counters));
+    let (quarters, month) = tokio::try_join!(
+        session.account_quarters(id, frame.at.day(), charted),
+        session.account_month(id, frame.at.day(), charted),
+    )?;
+    let facts = Facts { frame, card, account, decisions, why, attempts, window, quarters, month, work };
+    Ok(Some((charted, facts)))
+}
+
+/// The action that people look for first: the first that cannot go and is not switched off by a cap of 0; then one that would
+/// be refused if the account were not only observed; else InMails.
+fn in_trouble(why: &[Why], counters: &[Counter]) -> &'static str {
+    let is_off = |action: &str| counters.iter().any(|of| of.action == action && of.daily_cap == 0);
+    let first = |is: &dyn Fn(&Why) -> bool| {
+        let lines = why.iter().filter(|line| !is_off(&line.action) && is(line));
+        lines.filter_map(|line| ACTIONS.into_iter().find(|action| *action == line.action)).next()
+    };
+    first(&|line| !line.proceed).or_else(|| first(&|line| line.reason.is_some())).unwrap_or(ACTIONS[0])
 }
 
 /// The month with the stop that an operator made and that holds until now: the breaker's log has only those for credits.
