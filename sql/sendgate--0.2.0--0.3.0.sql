@@ -226,7 +226,17 @@ COMMENT ON COLUMN sendgate.accounts.profile_view_attempts_today IS
 COMMENT ON COLUMN sendgate.accounts.engagement_attempts_today IS
 'Engagement grants on the row''s day, whatever came of them; a worker''s own released gives one back. External sends are none.';
 COMMENT ON COLUMN sendgate.accounts.sent_before IS
-'What each of the six days before the row''s day sent, by action, packed; sent_before_days reads it. NULL: not counted yet, so the next decision counts it from the journal first.';
+'What each of the six days before the row''s day sent, by action, packed; sent_before_days reads it. NULL: not counted yet, so the next decision counts it and the attempts of the row''s day from the journal first.';
+COMMENT ON COLUMN sendgate.accounts.inmail_last_at IS
+'The last InMail grant, or the last InMail outside the gate, from which gaps are measured: the provider sees both.';
+COMMENT ON COLUMN sendgate.accounts.invite_last_at IS
+'The last invitation grant, or the last invitation outside the gate, from which gaps are measured: the provider sees both.';
+COMMENT ON COLUMN sendgate.accounts.message_last_at IS
+'The last message grant, or the last message outside the gate, from which gaps are measured: the provider sees both.';
+COMMENT ON COLUMN sendgate.accounts.profile_view_last_at IS
+'The last profile view grant, or the last profile view outside the gate, from which gaps are measured: the provider sees both.';
+COMMENT ON COLUMN sendgate.accounts.engagement_last_at IS
+'The last engagement grant, or the last engagement outside the gate, from which gaps are measured: the provider sees both.';
 COMMENT ON COLUMN sendgate.accounts.failures IS
 'Failures in a row and cooldowns of single actions, by action: count, level, failing_since, failing_until, cooldown_until. NULL: no action has any. The view cooldowns says what holds now.';
 COMMENT ON COLUMN sendgate.accounts.pace_gap IS

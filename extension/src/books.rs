@@ -6,6 +6,7 @@ pub mod copied;
 pub mod credits;
 pub mod credits_low;
 pub mod expired;
+pub mod loosened;
 pub mod midnight;
 pub mod outage;
 pub mod prune;

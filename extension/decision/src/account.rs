@@ -13,6 +13,15 @@ pub const DAYS_BEFORE: usize = 6;
 /// What the days before the row's day sent, by action; the first is the day before.
 pub type SentBefore = [[i32; DAYS_BEFORE]; ACTIONS];
 
+/// What the journal says of a row that has not counted it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Recalled {
+    /// Slots taken on each of the six days before the row's own.
+    pub sent_before: SentBefore,
+    /// Grants on the row's day whose outcome is not `released`.
+    pub attempts_today: [i32; ACTIONS],
+}
+
 /// An account's own caps for one action; `None` = the tier's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CapOverride {
@@ -49,7 +58,8 @@ pub struct Account {
     pub day: Day,
     /// Slots taken on `day`, by action.
     pub sent_today: [i32; ACTIONS],
-    /// Slots taken on each of the six days before `day`; none until they are counted from the journal.
+    /// Slots taken on each of the six days before `day`; none until they are counted from the journal, together with
+    /// the attempts of `day` ([`Account::recall`]).
     pub sent_before: Option<SentBefore>,
     /// Grants on `day` that did not come back as `released`, by action, whatever became of them.
     pub attempts_today: [i32; ACTIONS],
@@ -59,7 +69,8 @@ pub struct Account {
     pub ramp: bool,
     /// UTC days before `day` on which the account sent anything since the ramp was switched on.
     pub ramp_days: i32,
-    /// The last grant of each action, for the minimum gap.
+    /// The last grant of each action, or the last send of it outside the gate: a pace keeps its distance from both,
+    /// because both are seen by the provider.
     pub last_granted_at: [Option<Instant>; ACTIONS],
     /// The account's own caps, over its tier's.
     pub caps: [CapOverride; ACTIONS],
@@ -126,9 +137,15 @@ impl Account {
         Some(before.iter().fold(self.sent_today[i], |sum, &sent| sum.saturating_add(sent)))
     }
 
-    /// The last grant of any action.
+    /// The last grant of any action, or the last send outside the gate.
     pub fn last_grant(&self) -> Option<Instant> {
         self.last_granted_at.iter().copied().max().flatten()
+    }
+
+    /// Takes in what the journal says of a row that has not counted it, because it was upgraded or restored.
+    pub fn recall(&mut self, journal: &Recalled) {
+        self.sent_before = Some(journal.sent_before);
+        self.attempts_today = journal.attempts_today;
     }
 
     /// Counts one slot and one attempt on the row's own day.

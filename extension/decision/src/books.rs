@@ -1,9 +1,11 @@
 //! What the reconcilers make of an account: counters against the journal, counters against the
 //! events.
 
-use crate::account::{Account, DAYS_BEFORE, SentBefore};
+use crate::account::{Account, DAYS_BEFORE, Recalled, SentBefore};
+use crate::budget::{Budget, TierCap};
 use crate::clock::{DAY, Day, HOUR, Instant, MINUTE};
 use crate::credits::journal::{self, Sending};
+use crate::failures::Limits;
 use crate::names::{ACTIONS, Action};
 
 /// How far the counter may be ahead of the event log before an alert opens, in slots: answers on their way
@@ -77,11 +79,15 @@ pub fn days_before(counted: &[Counted; ACTIONS]) -> SentBefore {
 }
 
 /// Sets the counters of an account that is rolled to now to what the journal counts, raised or
-/// lowered, and says what that corrected. Days that were not counted before are no correction.
+/// lowered, and says what that corrected. Counters that were not counted before are no correction.
 pub fn reconcile(account: &mut Account, counted: &[Counted; ACTIONS]) -> Vec<Correction> {
     let day = account.day;
     let mut corrections = Vec::new();
-    let before = account.sent_before.get_or_insert_with(|| days_before(counted));
+    if account.sent_before.is_none() {
+        let attempts_today = counted.map(|of| of.attempts);
+        account.recall(&Recalled { sent_before: days_before(counted), attempts_today });
+    }
+    let before = account.sent_before.get_or_insert_default();
     for &action in Action::ALL {
         let i = action.index();
         let mut correct = |counter, ago: usize, value: &mut i32, after: i32| {
@@ -98,6 +104,28 @@ pub fn reconcile(account: &mut Account, counted: &[Counted; ACTIONS]) -> Vec<Cor
         correct(Counter::Attempts, 0, &mut account.attempts_today[i], counted[i].attempts);
     }
     corrections
+}
+
+/// Whether work of the action may sleep under a setting that does not refuse any more, and until when: to the end
+/// of a silence where no failure counts, or to midnight where the attempts of the day are allowed again (at less
+/// than the cap no percentage refuses).
+pub fn let_go(
+    account: &Account,
+    action: Action,
+    tier: impl FnOnce() -> TierCap,
+    limits: &Limits,
+    now: Instant,
+) -> Option<Instant> {
+    let failing = account.failures[action.index()].failing.map(|failing| failing.until);
+    let silent = failing.filter(|&until| limits.failure_limit <= 0 && until > now);
+    if silent.is_some() || account.day < now.day() || account.attempts_today[action.index()] == 0 {
+        return silent;
+    }
+    let budget = Budget::of(account, action, &tier());
+    let tried = account.attempts_today[action.index()] >= budget.daily_cap;
+    let may =
+        budget.sent_today < budget.daily_cap && budget.attempts_are_spent(account, action, limits).is_none();
+    (tried && may).then(|| account.day.next().start())
 }
 
 /// Sets the known credits of an account that is rolled to now to what the journal counts (`sendings`: the InMails
@@ -195,6 +223,7 @@ mod tests {
     use crate::account::fixture::account;
     use crate::credits::Credits;
     use crate::credits::journal::Fate;
+    use crate::failures::{Failing, Failures};
 
     #[test]
     fn counters_become_what_the_journal_counts() {
@@ -225,9 +254,33 @@ mod tests {
     fn days_that_were_never_counted_are_counted_and_not_corrected() {
         let mut a = Account { sent_before: None, ..account() };
         let mut counted = [Counted::default(); ACTIONS];
-        counted[1].days[3].delivered = 5;
+        (counted[1].days[3].delivered, counted[1].attempts) = (5, 7);
         assert_eq!(reconcile(&mut a, &counted), []);
+        assert_eq!(a.attempts_today[1], 7);
         assert_eq!(a.sent_before.unwrap()[1], [0, 0, 5, 0, 0, 0]);
+    }
+
+    #[test]
+    fn settings_that_let_go_are_told_from_those_that_refuse() {
+        let mut a = account();
+        let now = a.day.start().plus(HOUR);
+        let tier =
+            TierCap { daily: 2, weekly: None, ramp_start_percent: 20, ramp_step_percent: 20, minimum_gap: 0 };
+        let woken = |a: &Account, failure_limit, attempt_percent| {
+            let limits = Limits { failure_limit, attempt_percent, ..Limits::default() };
+            let_go(a, Action::Invite, || tier, &limits, now)
+        };
+        assert_eq!(woken(&a, 0, 0), None, "it tried nothing");
+        a.failures[1].failing = Some(Failing { since: a.day.start(), until: now.plus(HOUR) });
+        assert_eq!((woken(&a, 10, 200), woken(&a, 0, 200)), (None, Some(now.plus(HOUR))));
+        a.failures[1] = Failures::default();
+        a.attempts_today[1] = 4;
+        let midnight = Some(a.day.next().start());
+        assert_eq!((woken(&a, 10, 200), woken(&a, 10, 300), woken(&a, 10, 0)), (None, midnight, midnight));
+        a.sent_today[1] = 2;
+        assert_eq!(woken(&a, 10, 0), None, "the cap refuses");
+        a = Account { day: Day(a.day.0 - 1), sent_today: [0; ACTIONS], ..a };
+        assert_eq!(woken(&a, 10, 0), None, "those were of yesterday");
     }
 
     #[test]

@@ -59,9 +59,10 @@ impl Budget {
         }
     }
 
-    /// Whether nothing can be said before the days before the row's own are counted from the journal.
+    /// Whether nothing can be said before the row is counted from the journal: the days before its own, and the
+    /// attempts of that, which matter without a weekly cap too.
     pub fn needs_count(&self) -> bool {
-        self.weekly_cap.is_some() && self.sent_in_seven_days.is_none()
+        self.sent_in_seven_days.is_none()
     }
 
     /// Slots left today: what both caps leave, never negative.
@@ -171,10 +172,11 @@ mod tests {
     }
 
     #[test]
-    fn only_a_weekly_cap_needs_the_days_before() {
+    fn a_row_that_was_not_counted_is_counted_first() {
         let a = Account { sent_before: None, ..account() };
         assert!(Budget::of(&a, Action::Inmail, &TIER).needs_count());
-        assert!(!Budget::of(&a, Action::Inmail, &TierCap { weekly: None, ..TIER }).needs_count());
+        let no_week = TierCap { weekly: None, ..TIER };
+        assert!(Budget::of(&a, Action::Inmail, &no_week).needs_count(), "its attempts are not known either");
         assert!(!Budget::of(&account(), Action::Inmail, &TIER).needs_count());
     }
 

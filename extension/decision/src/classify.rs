@@ -4,7 +4,7 @@
 //! decides. What no rule knows is `indeterminate`, and its slot is held.
 
 use crate::answer::Answer;
-use crate::clock::{DAY, HOUR};
+use crate::clock::{DAY, HOUR, SECOND};
 use crate::names::{Action, Outcome, Scope};
 
 /// The cooldown of `action_unavailable` where its rule does not say one.
@@ -15,6 +15,9 @@ pub const RECIPIENT_WAIT: i64 = DAY;
 
 /// The longest wait that makes sense, in days: a provider that asks for more than a year means for ever.
 pub const WAIT_DAYS_MAX: i64 = 366;
+
+/// The shortest wait that a provider can tell: HTTP's Retry-After counts whole seconds.
+pub const WAIT_MIN: i64 = SECOND;
 
 /// How a pattern says that a missing status fits too.
 const OR_NONE: &str = " or none";
@@ -136,10 +139,11 @@ impl Classified {
     }
 
     /// How long the cooldown lasts or the recipient is left alone: as the provider says, else the rule,
-    /// else as is usual; 0 for an outcome that knows no wait. All in microseconds. A provider that says 0 tells no
-    /// wait: without one, an account that is refused each time would call until its attempts of the day are used up.
+    /// else as is usual; 0 for an outcome that knows no wait. All in microseconds. A provider that says 0, or less
+    /// than a second, tells no wait: with a cooldown of next to nothing an account that is refused each time would
+    /// call until its attempts of the day are used up.
     pub fn wait(&self, retry_after: Option<i64>, rate_limit_cooldown: i64) -> i64 {
-        let retry_after = retry_after.filter(|wait| *wait > 0);
+        let retry_after = retry_after.filter(|wait| *wait >= WAIT_MIN);
         match self.outcome {
             Outcome::RateLimited => retry_after.or(self.wait).unwrap_or(rate_limit_cooldown),
             Outcome::RecipientLater => retry_after.or(self.wait).unwrap_or(RECIPIENT_WAIT),
@@ -259,7 +263,9 @@ mod tests {
     fn the_provider_says_how_long_then_the_rule_then_the_setting() {
         let of = |outcome, wait| Classified { outcome, scope: Scope::Account, wait };
         let limited = of(Outcome::RateLimited, Some(5));
-        assert_eq!((limited.wait(Some(1), 9), limited.wait(Some(0), 9), limited.wait(None, 9)), (1, 5, 5));
+        let told = |wait| limited.wait(wait, 9);
+        assert_eq!((told(Some(SECOND)), told(Some(0)), told(None)), (SECOND, 5, 5));
+        assert_eq!((told(Some(1)), told(Some(SECOND - 1))), (5, 5), "less than can be told");
         assert_eq!(of(Outcome::RecipientLater, None).wait(Some(0), 9), DAY);
         assert_eq!(of(Outcome::RateLimited, None).wait(None, 9), 9);
         assert_eq!(of(Outcome::RecipientLater, None).wait(None, 9), DAY);

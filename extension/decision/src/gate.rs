@@ -144,7 +144,8 @@ pub enum Verdict {
     /// First carry the known credits over the start of a period ([`Account::credits_due`]), with the row
     /// held, then ask again.
     NeedsPeriod,
-    /// First count the days before the row's own from the journal, with the row held, then ask again.
+    /// First count from the journal what the row does not know ([`Account::recall`]), with the row held, then ask
+    /// again.
     NeedsCount,
     /// Go.
     Grant(Box<Grant>),

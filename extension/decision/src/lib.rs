@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! gate → budget, breaker → pace, failures, window → account → clock        external → settle
-//! enrollment → classify → answer        gate, settle → credits → clock        books        turns
+//! enrollment → classify → answer        gate, settle → credits → clock        books        turns        entries
 //! ```
 
 pub mod account;
@@ -17,6 +17,7 @@ pub mod classify;
 pub mod clock;
 pub mod credits;
 pub mod enrollment;
+pub mod entries;
 pub mod external;
 pub mod failures;
 pub mod gate;

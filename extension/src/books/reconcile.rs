@@ -4,6 +4,7 @@
 use crate::books::credits;
 use crate::books::credits::Counted;
 use crate::books::expired;
+use crate::books::loosened;
 use crate::books::run::{self, Batch, Done, Job};
 use crate::books::sweep::{self, Member, Seen, Tally};
 use crate::postgres::clock;
@@ -17,6 +18,7 @@ use crate::settle::cooldowns;
 use crate::tables::accounts::AccountRow;
 use crate::tables::accounts::held::Held;
 use crate::tables::accounts::many::{self, Busy};
+use crate::tables::config;
 use crate::tables::cooldown_log::Why;
 use crate::tables::dispatch_queue;
 use sendgate_decision::account::Account;
@@ -58,6 +60,7 @@ fn sweep(spi: &Spi, batch: &Batch, limit: i32) -> Result<Done> {
     let members = sweep::read(spi, (first, Day(i32::MAX)), batch.from.as_ref(), limit);
     let next = sweep::next(&members, limit);
     let seen: Vec<Seen<'_>> = members.iter().map(Member::seen).collect();
+    loosened::wake(spi, &seen, &config::current(spi), batch.now);
     let tallies = sweep::count(spi, &seen, first, batch.now);
     let expired: Vec<&str> = with_expired(&tallies).map(|(i, _)| seen[i].0).collect();
     let drifted = corrections(&seen, &tallies, batch.now).into_iter().map(|(i, _, _)| seen[i].0);

@@ -188,6 +188,9 @@ pub fn log_failure(
         Why { operation, error, note: None },
         now,
     );
+    if failed.failure.outcome == Outcome::ActionUnavailable {
+        cooldowns::tell_unavailable(spi, account, row.operation.action, &failed.note, after.day, now);
+    }
     if before.status != after.status {
         let change = (json!(before.status.name()), json!(after.status.name()));
         let text = failed.note.message.as_deref();

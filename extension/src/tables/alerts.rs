@@ -1,4 +1,7 @@
-//! `alerts`: one open alert per account, day and kind; it is resolved by itself when its cause is gone.
+//! `alerts`: one open alert per account, day and kind; it is resolved by itself when its cause is gone. `by_action`
+//! has those that are about single actions of an account.
+
+pub mod by_action;
 
 use crate::postgres::error::Result;
 use crate::postgres::ids::{self, Id};
@@ -73,15 +76,6 @@ static RESOLVE: Statement = Statement::new(
        AND l.resolved_at IS NULL"
     ),
     types![text, text, instant],
-);
-
-static RESOLVE_ABOUT: Statement = Statement::new(
-    resolving!(
-        "$3
-     WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) $2
-       AND l.resolved_at IS NULL AND pg_catalog.starts_with(l.detail, $4)"
-    ),
-    types![text, text, instant, text],
 );
 
 /// Of these accounts, all open alerts of a kind but those on the accounts where it goes on: of the day,
@@ -209,11 +203,6 @@ pub fn was_raised(spi: &Spi, account: Held<'_>, kind: &str, day: Day) -> bool {
 /// Resolves the open alerts of a kind: their cause is gone.
 pub fn resolve(spi: &Spi, about: About<'_>, kind: &str, now: Instant) {
     tell_resolved(spi, &spi.run(&RESOLVE, params![about.id(), kind, now]), now);
-}
-
-/// Resolves the open alerts of a kind whose detail begins with these words: their cause is gone.
-pub fn resolve_about(spi: &Spi, account: Held<'_>, kind: &str, beginning: &str, now: Instant) {
-    tell_resolved(spi, &spi.run(&RESOLVE_ABOUT, params![account.id(), kind, now, beginning]), now);
 }
 
 /// Resolves the open alerts of these kinds that are about a day before this one, whatever the account: those of accounts

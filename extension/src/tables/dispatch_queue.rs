@@ -104,6 +104,20 @@ static WAKE_TIER: Statement = Statement::new(
     types![text, text, instant],
 );
 
+/// Of these pairs, those whose first ticket sleeps, at most until then. Inserts likewise.
+static WAKE_UNHELD: Statement = Statement::new(
+    "INSERT INTO sendgate.dispatch_queue (due_at, ticket_id, account_id, action)
+     SELECT $1, pg_catalog.gen_random_uuid(), q.account_id, q.action
+     FROM unnest($2::pg_catalog.text[], $3::pg_catalog.text[], $4::pg_catalog.timestamptz[])
+          AS u (account_id, action, until)
+     JOIN sendgate.dispatch_queue q
+         ON q.account_id OPERATOR(pg_catalog.=) u.account_id AND q.action OPERATOR(pg_catalog.=) u.action
+     GROUP BY q.account_id, q.action, u.until
+     HAVING pg_catalog.min(q.due_at) OPERATOR(pg_catalog.>) $1
+        AND pg_catalog.min(q.due_at) OPERATOR(pg_catalog.<=) u.until",
+    types![instant, texts, texts, instants],
+);
+
 static WAKE_CAMPAIGN: Statement = Statement::new(
     "INSERT INTO sendgate.dispatch_queue (due_at, ticket_id, account_id, action)
      SELECT GREATEST(pg_catalog.min(e.next_dispatch_at), $2), pg_catalog.gen_random_uuid(), e.account_id,
@@ -190,6 +204,20 @@ pub(super) fn wake_pairs<'a>(
 /// The same for all accounts of a tier, whose caps have changed.
 pub fn wake_tier(spi: &Spi, tier: &str, action: Action, now: Instant) {
     spi.write_on_latest_snapshot(&WAKE_TIER, params![tier, action.name(), now]);
+}
+
+/// The same for pairs that are not held and sleep no longer than to these instants.
+pub fn wake_unheld(spi: &Spi, asleep: &[(&str, Action, Instant)], now: Instant) {
+    if asleep.is_empty() {
+        return;
+    }
+    let values = [
+        now.param(),
+        array(Element::Text, asleep.iter().map(|(account, _, _)| *account)),
+        array(Element::Text, asleep.iter().map(|(_, action, _)| action.name())),
+        array(Element::Timestamp, asleep.iter().map(|(_, _, until)| *until)),
+    ];
+    spi.write_on_latest_snapshot(&WAKE_UNHELD, &values);
 }
 
 /// The same for the work of a campaign that goes on.

@@ -53,10 +53,10 @@ fn look_ahead(spi: &Spi, ask: &Ask<'_>, rule: Rule) -> Result<Decision> {
             Verdict::NeedsPeriod => {
                 credits::roll(spi, ask.account, &mut seen.row, now);
             }
-            // The days are counted in the copy, too.
+            // What the row does not know is counted in the copy, too.
             Verdict::NeedsCount => {
                 let of = [(ask.account, seen.row.account.day)];
-                seen.row.account.sent_before = journal::many::days_before(spi, &of).pop();
+                journal::many::recall(spi, &of).iter().for_each(|of| seen.row.account.recall(of));
             }
             Verdict::Grant(grant) => {
                 return Ok(Decision {

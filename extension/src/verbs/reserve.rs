@@ -88,6 +88,11 @@ fn decide_until_it_holds(
         let told = suppressions::changes();
         let seen = look(ask)?;
         let now = clock::now();
+        if seen.earlier.is_some() && seen.row.account.sent_before.is_none() {
+            // An answer without a decision has counts too.
+            count_days(spi, ask.account)?;
+            continue;
+        }
         match (&seen.earlier, known) {
             (Some(earlier), KnownId::Replays) => {
                 let decision = replay(ask, campaign, operation, &seen, earlier, &rule.config, now)?;
@@ -186,14 +191,15 @@ fn may_write_to(ask: &Ask<'_>, told: u64, now: Instant) -> Result<bool> {
     }
 }
 
-/// Counts from the journal what the days before the row's own sent, with the row held, and writes it. An
-/// account that was upgraded or restored does not know it.
+/// Counts from the journal what the days before the row's own sent and how often that day was tried, with the row
+/// held, and writes it. An account that was upgraded or restored does not know it.
 fn count_days(spi: &Spi, account: &str) -> Result<()> {
     let (held, mut row) = accounts::hold(account)?;
     if row.account.sent_before.is_some() {
         return Ok(());
     }
-    row.account.sent_before = journal::many::days_before(spi, &[(account, row.account.day)]).pop();
+    let recalled = journal::many::recall(spi, &[(account, row.account.day)]);
+    recalled.iter().for_each(|of| row.account.recall(of));
     accounts::write_held(spi, held, row.version, &row.account)
 }
 

@@ -1,5 +1,5 @@
 """The week of an earlier release began on Monday; after the upgrade it is the last seven days, counted
-from the journal, which every release kept."""
+from the journal, which every release kept. So are the attempts of the day of the upgrade."""
 
 from e2e.install.test_upgrade import UPDATE, connect
 from e2e.support import equal
@@ -24,6 +24,13 @@ FROM (
            ('2026-05-13', 'busy', 'invite', 'delivered'), ('2026-05-19', 'busy', 'invite', 'released'),
            ('2026-05-19', 'busy', 'message', 'delivered'), ('2026-05-19', 'other', 'invite', 'delivered')
 ) s (day, account, action, state);
+INSERT INTO sendgate.accounts (id, tier, day, week, message_daily_cap)
+SELECT 'tried', 'sales_navigator', '2026-05-20', '2026-05-18', 2;
+INSERT INTO sendgate.send_operations
+    (operation_id, reserved_at, expires_at, counted_on, account_id, prospect_id, action, state, settled_at, outcome)
+SELECT gen_random_uuid(), '2026-05-20 10:00+00', '2026-05-20 10:15+00', '2026-05-20', 'tried', gen_random_uuid()::text,
+       'message', 'released', '2026-05-20 10:01+00', outcome
+FROM unnest(ARRAY['recipient_refused', 'transient', 'rate_limited', 'released', 'released']) outcome;
 """
 
 
@@ -62,3 +69,15 @@ def check_week(connection, what: str) -> None:
     equal(connection.execute(used).fetchone(), (12,), f"the week of the next day {what}")
     days = "SELECT sendgate.sent_before_days(sent_before, 'invite') FROM sendgate.accounts WHERE id = 'busy'"
     equal(connection.execute(days).fetchone(), ([2, 2, 2, 2, 2, 2],), f"the days before {what}")
+    check_attempts(connection, what)
+
+
+def check_attempts(connection, what: str) -> None:
+    """Three of four attempts were made before the upgrade, which did not count them; no weekly cap needs the days."""
+    connection.execute(f"SET sendgate.now = '{stock.NOW}'")
+    asked = "SELECT reason FROM sendgate.reserve('tried', 'message', %s, NULL, '00000000-0000-0000-0000-000000000001')"
+    equal(connection.execute(asked, ("p1",)).fetchone(), (None,), f"the fourth attempt, {what}")
+    refused = "SELECT sendgate.rollback('tried', '00000000-0000-0000-0000-000000000001', 'no', 'errors/blocked_recipient', 422)"
+    equal(connection.execute(refused).fetchone(), ("recipient_refused",), f"its answer, {what}")
+    again = "SELECT reason FROM sendgate.reserve('tried', 'message', 'p2')"
+    equal(connection.execute(again).fetchone(), ("daily_attempts_reached",), f"the fifth attempt, {what}")

@@ -78,6 +78,42 @@ SELECT proceed, reason, retry_at, sent_today, remaining FROM sendgate.reserve('d
 SELECT proceed, reason, retry_at FROM sendgate.reserve('day/a', 'invite', 'p13');
 SELECT * FROM contract.day_25 WHERE id = 'day/a';
 
+-- So does the answer to a call that is repeated: what it says is left knows the week, too.
+SET sendgate.now = '2026-05-29 12:00:00+00';
+SELECT sendgate.upsert_account('day/again', 'sales_navigator');
+SELECT sendgate.set_cap('day/again', 'invite', 9, 5);
+SELECT count((sendgate.reserve('day/again', 'invite', 'p' || n)).operation_id) FROM generate_series(1, 3) n;
+SET sendgate.now = '2026-05-30 12:00:00+00';
+SELECT proceed, sent_today, remaining FROM sendgate.reserve('day/again', 'invite', 'p4', NULL, contract.op(4));
+UPDATE sendgate.accounts SET sent_before = NULL WHERE id = 'day/again';
+SELECT proceed, sent_today, remaining FROM sendgate.reserve('day/again', 'invite', 'p4', NULL, contract.op(4));
+SELECT sendgate.rollback('day/again', contract.op(4), 'gone', 'errors/blocked_recipient', 422);
+UPDATE sendgate.accounts SET sent_before = NULL WHERE id = 'day/again';
+SELECT proceed, reason, sent_today, remaining FROM sendgate.reserve('day/again', 'invite', 'p4', NULL, contract.op(4));
+-- Nor does such a row know the attempts of its day, which an earlier release did not count. They are counted with the
+-- days before, and also where no weekly cap needs those: never more than twice the cap.
+SELECT sendgate.upsert_account('day/tries', 'sales_navigator');
+SELECT sendgate.set_cap('day/tries', 'message', 2);
+SELECT sendgate.rollback('day/tries', (sendgate.reserve('day/tries', 'message', 'p' || n)).operation_id, 'gone', 'errors/blocked_recipient', 422) FROM generate_series(1, 3) n;
+SELECT sendgate.rollback('day/tries', (sendgate.reserve('day/tries', 'message', 'p4')).operation_id);
+UPDATE sendgate.accounts SET sent_before = NULL, message_attempts_today = 0 WHERE id = 'day/tries';
+SELECT proceed FROM sendgate.preview('day/tries', 'message');
+SELECT proceed FROM sendgate.reserve('day/tries', 'message', 'p5', NULL, contract.op(5));
+SELECT message_attempts_today FROM sendgate.accounts WHERE id = 'day/tries';
+SELECT sendgate.rollback('day/tries', contract.op(5), 'gone', 'errors/blocked_recipient', 422);
+UPDATE sendgate.accounts SET sent_before = NULL, message_attempts_today = 0 WHERE id = 'day/tries';
+SELECT reason FROM sendgate.preview('day/tries', 'message');
+SELECT reason FROM sendgate.reserve('day/tries', 'message', 'p6');
+UPDATE sendgate.accounts SET sent_before = NULL, message_attempts_today = 0 WHERE id = 'day/tries';
+SELECT sendgate.enqueue('spring', 'w1', 'day/tries', 'message') AS is_new;
+SELECT count(*) FROM sendgate.dispatch(1, NULL, 'day/tries');
+-- Layer 1 counts them as well, and a first count is no drift.
+SELECT sendgate.record_external_send('day/tries', 'message', 'x1', 'chat x1', sendgate.clock()) IS NOT NULL AS recorded;
+UPDATE sendgate.accounts SET sent_before = NULL, message_attempts_today = 0, messages_sent_today = 0 WHERE id = 'day/tries';
+SELECT more FROM sendgate.reconcile_operations(10000);
+SELECT message_attempts_today, sendgate.sent_before_days(sent_before, 'message') AS before FROM sendgate.accounts WHERE id = 'day/tries';
+SELECT period, before, after FROM sendgate.counter_drift WHERE account_id = 'day/tries';
+
 -- A transaction that began before midnight counts on the day in which it decides.
 SELECT sendgate.upsert_account('day/midnight', 'sales_navigator');
 SET sendgate.now = '2026-05-31 23:59:59+00';

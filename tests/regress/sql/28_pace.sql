@@ -142,3 +142,10 @@ CROSS JOIN LATERAL contract.error('SELECT sendgate.' || input.statement) AS e
 ORDER BY input.n;
 \x off
 SELECT contract.books() = :'before' AS nothing_changed;
+
+-- A send outside the gate is seen by the provider too: the next grant keeps its distance from it as well.
+SET sendgate.now = '2026-05-22 12:00:00+00';
+SELECT sendgate.upsert_account('pace/hand', 'sales_navigator');
+SELECT sendgate.set_pace('pace/hand', '10 minutes');
+SELECT sendgate.record_external_send('pace/hand', 'message', 'h1', 'chat', '2026-05-22 11:55:00+00') IS NOT NULL AS sent;
+SELECT reason, retry_at FROM sendgate.preview('pace/hand', 'invite');

@@ -58,10 +58,31 @@ SELECT pg_temp.fail('out-' || n) FROM generate_series(1, 4) n;
 SET sendgate.failure_limit = 0;
 SELECT * FROM pg_temp.audit();
 
+-- What an account sent outside the gate is no grant of ours: it does not make the account one that is at work.
+SET sendgate.failure_limit = 1;
+SELECT sendgate.clear_cooldown('*', 'test');
+SET sendgate.now = '2026-11-12 08:00:00+00';
+SELECT pg_temp.fail('out-' || n) FROM generate_series(1, 3) n;
+SELECT count(sendgate.record_external_send('out-' || n, 'message', 'by hand', 'chat', sendgate.clock())) FROM generate_series(4, 10) n;
+SELECT * FROM pg_temp.audit();
+SELECT sendgate.clear_cooldown('*', 'test');
+-- The one attempt may stay unanswered for days, and so long the action is failing.
+SET sendgate.operation_ttl = '7d';
+SELECT pg_temp.fail('out-' || n) FROM generate_series(1, 3) n;
+SET sendgate.now = '2026-11-12 09:00:00+00';
+SELECT count((sendgate.reserve('out-' || n, 'message', 'long')).operation_id) FROM generate_series(1, 3) n;
+SET sendgate.now = '2026-11-18 09:00:00+00';
+SELECT * FROM pg_temp.audit();
+SET sendgate.now = '2026-11-19 10:00:00+00';
+SELECT * FROM pg_temp.audit();
+RESET sendgate.operation_ttl;
+SELECT sendgate.clear_cooldown('*', 'test');
+SET sendgate.failure_limit = 0;
+
 -- A counter far over its cap: the audit's cooldown is in the log, and one that lasts longer is not touched.
-SET sendgate.now = '2026-11-13 12:00:00+00';
-UPDATE sendgate.accounts SET day = '2026-11-13', inmails_sent_today = 60 WHERE id IN ('out-1', 'out-2');
-UPDATE sendgate.accounts SET cooldown_until = '2026-11-13 20:00:00+00' WHERE id = 'out-2';
+SET sendgate.now = '2026-11-20 12:00:00+00';
+UPDATE sendgate.accounts SET day = '2026-11-20', inmails_sent_today = 60 WHERE id IN ('out-1', 'out-2');
+UPDATE sendgate.accounts SET cooldown_until = '2026-11-20 20:00:00+00' WHERE id = 'out-2';
 SELECT count(*) FROM pg_temp.audit();
 SELECT account_id, action, cause, until, operation_id FROM sendgate.cooldown_log
 WHERE account_id LIKE 'out-%' AND cause = 'over_cap' ORDER BY account_id;

@@ -2,7 +2,7 @@
 //! rule gives the reason.
 
 use super::*;
-use crate::account::{CapOverride, fixture::account};
+use crate::account::{CapOverride, Recalled, fixture::account};
 use crate::breaker::Breaker;
 use crate::clock::{DAY, HOUR, MINUTE};
 use crate::failures::{Failing, Failures};
@@ -118,9 +118,9 @@ fn days_that_are_not_counted_come_before_an_answer() {
     let mut r = request(Action::Inmail, noon());
     assert_eq!(decide(&a, &r), Verdict::NeedsCount);
     r.tier.weekly = None;
-    granted(&a, &r);
-    a.caps[0].weekly = Some(9);
-    assert_eq!(decide(&a, &r), Verdict::NeedsCount);
+    assert_eq!(decide(&a, &r), Verdict::NeedsCount, "nor are the day's attempts");
+    a.recall(&Recalled { attempts_today: [100, 0, 0, 0, 0], ..Recalled::default() });
+    assert_eq!(refused(&a, &r).0, Reason::DailyAttemptsReached);
 }
 
 #[test]

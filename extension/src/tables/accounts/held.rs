@@ -7,7 +7,7 @@
 //!
 //! Some writes demand none:
 //!
-//! - `dispatch_queue::{ticket, wake_tier, wake_campaign}` insert tickets and update none, and `enqueue`
+//! - `dispatch_queue::{ticket, wake_tier, wake_campaign, wake_unheld}` insert tickets and update none, and `enqueue`
 //!   inserts enrollments: a list of a million prospects, or a change of a tier, stops no account from sending.
 //! - `campaign_events::count_repeat` waits for its own line alone: workers that ask again and again about an
 //!   empty account do not slow down its other actions.

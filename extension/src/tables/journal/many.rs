@@ -7,7 +7,7 @@ use crate::postgres::statement::{Spi, Statement};
 use crate::tables::accounts::held::Held;
 use crate::tables::activity;
 use crate::tables::journal::{self, ErrorNote, JournalRow};
-use sendgate_decision::account::SentBefore;
+use sendgate_decision::account::Recalled;
 use sendgate_decision::clock::{Day, Instant};
 use sendgate_decision::names::{Action, OperationId, OperationState, Outcome};
 use sendgate_decision::settle::Operation;
@@ -46,15 +46,16 @@ static SETTLE: Statement = Statement::new(
 
 /// `first` is computed for each account: as one constant it becomes an index condition, and a plan that was
 /// made on an empty journal then reads the operations of all accounts for each account.
-static DAYS_BEFORE: Statement = Statement::new(
+static RECALL: Statement = Statement::new(
     "SELECT u.n::pg_catalog.int4, o.action, (u.day OPERATOR(pg_catalog.-) o.counted_on),
-            pg_catalog.count(*)::pg_catalog.int4
+            pg_catalog.count(*) FILTER (WHERE o.state OPERATOR(pg_catalog.<>) 'released')::pg_catalog.int4,
+            pg_catalog.count(*) FILTER (WHERE o.origin OPERATOR(pg_catalog.=) 'gate'
+                AND o.outcome IS DISTINCT FROM 'released')::pg_catalog.int4
      FROM unnest($1::pg_catalog.text[], $2::pg_catalog.date[]) WITH ORDINALITY AS u (account_id, day, n)
      JOIN sendgate.send_operations o
          ON o.account_id OPERATOR(pg_catalog.=) u.account_id
             AND o.counted_on OPERATOR(pg_catalog.>=) (u.day OPERATOR(pg_catalog.-) 6)
-            AND o.counted_on OPERATOR(pg_catalog.<) u.day
-            AND o.state OPERATOR(pg_catalog.<>) 'released'
+            AND o.counted_on OPERATOR(pg_catalog.<=) u.day
      GROUP BY u.n, o.action, u.day, o.counted_on",
     types![texts, dates],
 );
@@ -95,10 +96,10 @@ pub fn read(spi: &Spi, accounts: &[String], operations: &[OperationId]) -> Resul
     found.into_iter().enumerate().map(known).collect()
 }
 
-/// What accounts sent on each of the six days before a day, by action: everything that holds its slot. An
-/// account is named with the day that its row is on.
-pub fn days_before(spi: &Spi, accounts: &[(&str, Day)]) -> Vec<SentBefore> {
-    let mut counted = vec![SentBefore::default(); accounts.len()];
+/// What accounts sent on each of the six days before a day, by action: everything that holds its slot; and their
+/// attempts on that day. An account is named with the day that its row is on.
+pub fn recall(spi: &Spi, accounts: &[(&str, Day)]) -> Vec<Recalled> {
+    let mut counted = vec![Recalled::default(); accounts.len()];
     if accounts.is_empty() {
         return counted;
     }
@@ -106,11 +107,15 @@ pub fn days_before(spi: &Spi, accounts: &[(&str, Day)]) -> Vec<SentBefore> {
         array(Element::Text, accounts.iter().map(|(id, _)| *id)),
         array(Element::Date, accounts.iter().map(|(_, day)| *day)),
     ];
-    for mut row in spi.run_on_latest_snapshot(&DAYS_BEFORE, &values).iter() {
-        let days = &mut counted[row.value::<i32>() as usize - 1];
+    for mut row in spi.run_on_latest_snapshot(&RECALL, &values).iter() {
+        let of = &mut counted[row.value::<i32>() as usize - 1];
         let i = row.one_of(Action::parse).index();
         let ago = row.value::<i32>() as usize;
-        days[i][ago - 1] = row.value();
+        let (sent, attempts) = (row.value(), row.value());
+        match ago {
+            0 => of.attempts_today[i] = attempts,
+            ago => of.sent_before[i][ago - 1] = sent,
+        }
     }
     counted
 }

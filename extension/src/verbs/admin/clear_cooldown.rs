@@ -114,6 +114,7 @@ pub(super) fn tell(
         }
         if before.failures[i].failing.is_some() && after.failures[i].failing.is_none() {
             over(Some(action), CooldownCause::Failing);
+            cooldowns::forget_failing(spi, held, action, now);
         }
     }
     cooldown_log::write(spi, held, &changes, Why { note, ..Why::default() }, now);

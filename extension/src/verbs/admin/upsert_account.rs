@@ -168,7 +168,7 @@ fn insert<'a>(spi: &'a Spi, account: &'a str, change: &Change<'_>) -> Result<Opt
     let today = clock::now().day();
     // An account of this id may have been here before: what it sent counts.
     let before =
-        journal::many::days_before(spi, &[(account, today)]).pop().map(|days| packed::pack_days(&days));
+        journal::many::recall(spi, &[(account, today)]).pop().map(|of| packed::pack_days(&of.sent_before));
     let inserted = spi.run_waiting(
         &INSERT,
         params![

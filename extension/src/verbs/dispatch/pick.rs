@@ -192,17 +192,17 @@ fn find_evidence(spi: &Spi, picked: &mut Picked, now: Instant) {
     }
 }
 
-/// Counts the days before the rows' own where a row does not know them yet. What is written of such an account
-/// holds them.
+/// Counts the days before the rows' own and the attempts of that where a row does not know them yet. What is written
+/// of such an account holds them.
 fn count_days(spi: &Spi, picked: &mut Picked) {
     let uncounted = |(_, visited): &(usize, &Visited)| visited.row.account.sent_before.is_none();
     let uncounted: Vec<usize> =
         picked.accounts.iter().enumerate().filter(uncounted).map(|(i, _)| i).collect();
     let asked: Vec<(&str, Day)> =
         uncounted.iter().map(|&i| (picked.accounts[i].id(), picked.accounts[i].row.account.day)).collect();
-    let counted = journal::many::days_before(spi, &asked);
-    for (i, before) in uncounted.into_iter().zip(counted) {
-        picked.accounts[i].row.account.sent_before = Some(before);
+    let counted = journal::many::recall(spi, &asked);
+    for (i, recalled) in uncounted.into_iter().zip(counted) {
+        picked.accounts[i].row.account.recall(&recalled);
     }
 }
 
