@@ -13,6 +13,7 @@
 mod batch;
 mod candidates;
 mod due;
+mod met;
 mod paced;
 mod pages;
 mod pick;
@@ -22,6 +23,7 @@ mod requests;
 mod shares;
 mod straight;
 mod tickets;
+mod together;
 mod visit;
 mod waiting;
 mod walk;

@@ -6,6 +6,8 @@ from e2e.support.plans import listening
 NEWEST_ONLY = True
 # A call for one row: where each campaign begins, the row, the next of another; and the ticket.
 READ_MAX = 16
+# A call for a row of each of ten campaigns: these, and the next one of the last.
+ROUND_READ_MAX = 12
 # Of one call, whatever it asks for.
 STATEMENTS_MAX = 10
 # Rows are written by statements then.
@@ -75,6 +77,25 @@ def test_a_thousand_campaigns_cost_what_two_do(env):
     rows, read = fetched(env, "SELECT campaign_id FROM sendgate.dispatch(1000)")
     equal([rows[0], rows[989], rows[990], rows[999]], [("c1010",), ("c1999",), ("c1000",), ("c1009",)], "the round")
     assert read <= 4_000, f"{read} rows were read for a thousand"
+
+
+def test_a_round_reads_one_row_of_each_campaign(env):
+    """However much is due of each: what lies between is passed in the index. Where campaigns take turns a session soon
+    knows that not all that is due is little."""
+    provision(env, "a", message=2000)
+    env.psql(
+        """SELECT count(sendgate.enqueue('c' || c, 'p' || c || '-' || n, 'a', 'message'))
+           FROM generate_series(10, 19) c, generate_series(1, 100) n"""
+    )
+    with env.connect(autocommit=False) as connection:
+        connection.execute("SET sendgate.in_transaction = 'allow'")
+        read = []
+        for _ in range(5):
+            before = connection.execute(FETCHED).fetchone()[0]
+            rows = connection.execute("SELECT campaign_id FROM sendgate.dispatch(10)").fetchall()
+            equal([campaign for (campaign,) in rows], [f"c{number}" for number in range(10, 20)], "the round")
+            read.append(connection.execute(FETCHED).fetchone()[0] - before)
+    assert read[-1] <= ROUND_READ_MAX, f"{read} rows were read by calls for ten"
 
 
 def test_a_turn_is_written_where_two_share_and_nowhere_else(env):

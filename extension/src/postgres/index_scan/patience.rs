@@ -36,6 +36,16 @@ impl Patience {
         u32::from(self.jumps == 0)
     }
 
+    /// How many rows it steps over where it passes entries if these are too few: what it learned by that.
+    pub fn steps_before_entries(&self) -> u32 {
+        self.steps
+    }
+
+    /// Begins with entries, not with steps.
+    pub fn expect_many(&mut self) {
+        self.steps = 0;
+    }
+
     /// Steps were enough.
     pub fn paid(&mut self) {
         self.steps = (self.steps * 2).clamp(1, STEPS_MAX);
@@ -51,9 +61,12 @@ impl Patience {
         self.entries
     }
 
-    /// They were enough.
-    pub fn passed(&mut self) {
+    /// So many were enough. Where they are few, steps will be too.
+    pub fn passed(&mut self, entries: u32) {
         self.entries = (self.entries * 2).min(ENTRIES_MAX);
+        if entries <= STEPS_MAX {
+            self.steps = self.steps.max(entries);
+        }
     }
 
     /// They were not, and a jump followed.

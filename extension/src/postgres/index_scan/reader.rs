@@ -46,12 +46,17 @@ impl Reader {
 
     /// Goes on to the first row whose entry in the index begins otherwise than this row's, up to the end of that column,
     /// which is of text, and reads it. It passes `most` entries on the way, without a look at their rows; none where
-    /// it is farther, or there is none. Of a reader that keeps the entries.
-    pub fn beyond<T>(&mut self, column: u16, most: u32, read: impl FnOnce(&mut Row) -> T) -> Option<T> {
+    /// it is farther, or there is none. And how many it passed. Of a reader that keeps the entries.
+    pub fn beyond<T>(
+        &mut self,
+        column: u16,
+        most: u32,
+        read: impl FnOnce(&mut Row) -> T,
+    ) -> Option<(u32, T)> {
         let scan = self.scan.as_ref().filter(|_| !self.is_over)?;
         match scan.beyond(column, most) {
-            Some(true) => return Some(read(&mut scan.row())),
-            Some(false) => self.is_over = true,
+            Some((passed, true)) => return Some((passed, read(&mut scan.row()))),
+            Some((_, false)) => self.is_over = true,
             None => {}
         }
         None

@@ -92,26 +92,26 @@ impl Scan {
     }
 
     /// Goes on to the first such row whose entry begins otherwise than the one where it stands, up to the end of that
-    /// column, over `most` entries at most: `None` where it is farther. What is between them is not fetched.
-    pub fn beyond(&self, column: u16, most: u32) -> Option<bool> {
-        let differs = unsafe {
+    /// column, over `most` entries at most: `None` where it is farther; else over how many, and whether there is one.
+    /// What is between them is not fetched.
+    pub fn beyond(&self, column: u16, most: u32) -> Option<(u32, bool)> {
+        let (passed, differs) = unsafe {
             calling(|| {
                 let start = Start::of((*self.scan).xs_itup, column, (*self.scan).xs_itupdesc)?;
-                for _ in 0..most {
+                for passed in 1..=most {
                     if raw::index_getnext_tid(self.scan, FORWARD).is_null() {
-                        return Some(None);
+                        return Some((passed, None));
                     }
                     if !start.is_of((*self.scan).xs_itup) {
-                        return Some(Some(
-                            raw::index_fetch_heap(self.scan, self.slot) && self.is_looked_for(),
-                        ));
+                        let is_found = raw::index_fetch_heap(self.scan, self.slot) && self.is_looked_for();
+                        return Some((passed, Some(is_found)));
                     }
                 }
                 None
             })
         }?;
         // Behind a row that is not visible, the next one is as good.
-        Some(differs.is_some_and(|is_found| is_found || self.next()))
+        Some((passed, differs.is_some_and(|is_found| is_found || self.next())))
     }
 
     /// Takes the row that was fetched apart, and says whether it is looked for. Inside [`calling`].

@@ -163,11 +163,11 @@ impl<'a> Reading<'a> {
             }
             let place = self.place(pair);
             let mut waiting = Waiting::new(place, &mut self.shares, &mut self.readers, self.now);
-            waiting.read_together(most);
             let turns = &picked.accounts[pair.account].turns[pair.action.index()];
             if !turns.is_empty() {
                 waiting.expect_campaigns();
             }
+            waiting.read_together(most);
             let found = in_turn(&mut waiting, turns, most);
             if let Some(lowest) = found.lowest {
                 sharing.insert(i, Sharing { lowest, shared: found.shared });

@@ -7,7 +7,9 @@
 
 use crate::postgres::index_scan::Patience;
 use crate::postgres::row;
+use crate::verbs::dispatch::met::AllMet;
 use crate::verbs::dispatch::shares::{Place, Share, Shares};
+use crate::verbs::dispatch::together;
 use crate::verbs::dispatch::walk::{Along, Beginning, Readers, Walk, Way, Work};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::CampaignLimit;
@@ -28,10 +30,7 @@ pub(super) struct Waiting<'a, 'b> {
     /// All due work that may be handed out, by priority and campaign, where it is so little that it was read at
     /// once.
     together: Option<BTreeMap<(i16, String), Vec<Work>>>,
-    /// By campaign, due work that the walk met; how much of it there is, and how much of it there may be at most.
-    met: HashMap<String, Met>,
-    kept: usize,
-    most: usize,
+    met: AllMet,
 }
 
 /// Which work may be handed out now.
@@ -43,25 +42,13 @@ struct Open<'a, 'b> {
     read: HashMap<String, BTreeMap<i16, usize>>,
 }
 
-/// Due work of a campaign and priority, from the oldest on.
-struct Met {
-    priority: i16,
-    work: Vec<Work>,
-    /// Along which reading it was met.
-    along: Along,
-    /// Whether due work behind it was met that is not in it.
-    is_cut: bool,
-    /// Whether it is all of it.
-    is_all: bool,
-}
-
 /// A row to which the walk came.
 struct Stop {
     along: Along,
     beginning: Beginning,
     /// Whether it may be handed out.
     is_open: bool,
-    /// The work, where there is room for it.
+    /// The work, where it may and is kept.
     work: Option<Work>,
 }
 
@@ -79,9 +66,7 @@ impl<'a, 'b> Waiting<'a, 'b> {
             patience: Patience::new(),
             is_shared: false,
             together: None,
-            met: HashMap::new(),
-            kept: 0,
-            most: 0,
+            met: AllMet::new(),
         }
     }
 
@@ -103,11 +88,15 @@ impl<'a, 'b> Waiting<'a, 'b> {
     /// Several campaigns shared the work when it was handed out last.
     pub fn expect_campaigns(&mut self) {
         self.is_shared = true;
+        self.patience.expect_many();
     }
 
     /// Prepares for `most` pieces: reads all due work at once, if it is little and hardly more than these.
     pub fn read_together(&mut self, most: usize) {
-        self.most = most;
+        self.met.make_room(most);
+        if self.is_shared && !together::is_worth_a_try() {
+            return;
+        }
         let (now, most) = (self.open.now, most.min(TOGETHER_MAX));
         let (mut due, mut is_all) = (Vec::new(), true);
         self.walk.oldest(|beginning, row| {
@@ -120,6 +109,9 @@ impl<'a, 'b> Waiting<'a, 'b> {
             }
             is_all
         });
+        if self.is_shared {
+            together::learn(is_all);
+        }
         self.together = is_all.then(|| self.open.apart(due));
     }
 
@@ -153,42 +145,50 @@ impl<'a, 'b> Waiting<'a, 'b> {
 
     /// Goes to the first row of a campaign.
     fn go(&mut self, way: Way<'_>) -> Option<Stop> {
-        let stop = self.stop(way)?;
+        let stop = self.stop(way, None)?;
         Some(self.arrive(stop))
     }
 
-    fn stop(&mut self, way: Way<'_>) -> Option<Stop> {
-        let (open, has_room) = (&mut self.open, self.kept < self.most);
+    /// Goes there. The first piece of a campaign is kept; a further one of the campaign `from` which it goes where there
+    /// is room.
+    fn stop(&mut self, way: Way<'_>, from: Option<(i16, &str)>) -> Option<Stop> {
+        let (open, has_room) = (&mut self.open, self.met.has_room());
         let (along, beginning, (is_open, work)) = self.walk.go(way, |beginning, row| {
             let is_open = open.is_open(beginning);
-            (is_open, (is_open && has_room).then(|| Work::read(beginning.clone(), row)))
+            let is_kept =
+                is_open && (has_room || from.is_none_or(|(level, from)| !beginning.is_of(level, from)));
+            (is_open, is_kept.then(|| Work::read(beginning.clone(), row)))
         })?;
         Some(Stop { along, beginning, is_open, work })
     }
 
-    /// Goes to the first row of the next campaign of this priority: over a few rows of this one and a few more of its
-    /// entries, if the walk stands there, else past all of them.
+    /// Goes to the first row of the next campaign of this priority, if the walk stands at this one: over a few rows of
+    /// it, if these can be kept, and a few more of its entries. Else past all of them.
     fn behind(&mut self, priority: i16, campaign: &str) -> Option<Stop> {
         if let Some(along) = self.stands_at(priority, campaign) {
-            for _ in 0..self.patience.steps() {
-                match self.stop(Way::On(along)) {
+            let entries = if self.is_shared { self.patience.entries() } else { 0 };
+            let steps = match (self.met.has_room(), entries) {
+                (false, _) => 0,
+                (true, 0) => self.patience.steps(),
+                (true, _) => self.patience.steps_before_entries(),
+            };
+            for _ in 0..steps {
+                match self.stop(Way::On(along), Some((priority, campaign))) {
                     Some(stop) if stop.beginning.is_of(priority, campaign) => self.pass(stop),
                     next => {
                         self.patience.paid();
-                        if let Some(met) = met_of(&mut self.met, priority, campaign) {
-                            met.is_all = !met.is_cut;
-                        }
+                        self.met.end(priority, campaign);
                         let next = next.map(|stop| self.arrive(stop));
                         return next.filter(|stop| stop.beginning.priority == priority);
                     }
                 }
             }
-            self.patience.wasted();
-            if self.is_shared
-                && let entries @ 1.. = self.patience.entries()
-            {
+            if steps > 0 {
+                self.patience.wasted();
+            }
+            if entries > 0 {
                 if let Some(stop) = self.go(Way::Over(along, entries)) {
-                    self.patience.passed();
+                    self.patience.passed(self.walk.passed());
                     return Some(stop).filter(|stop| stop.beginning.priority == priority);
                 }
                 self.patience.passed_in_vain();
@@ -200,51 +200,27 @@ impl<'a, 'b> Waiting<'a, 'b> {
     }
 
     /// The reading that leads on from that campaign: the one along which its work was met, if some is kept.
-    fn stands_at(&self, priority: i16, campaign: &str) -> Option<Along> {
-        match self.met.get(campaign).filter(|met| met.priority == priority) {
+    fn stands_at(&mut self, priority: i16, campaign: &str) -> Option<Along> {
+        match self.met.of(priority, campaign) {
             Some(met) => Some(met.along)
                 .filter(|along| *along != Along::Campaign && self.walk.stands(*along, priority, campaign)),
             None => self.walk.stands_at(priority, campaign),
         }
     }
 
-    /// Keeps the oldest work of a campaign, which is met here. The walk comes to a campaign twice at most; what is kept
-    /// since the first time is read again.
+    /// Keeps the oldest work of a campaign, which is met here. The walk comes to a campaign twice at most.
     fn arrive(&mut self, mut stop: Stop) -> Stop {
-        let (along, Beginning { priority, campaign, .. }) = (stop.along, &stop.beginning);
-        let before = match stop.work.take() {
-            Some(work) => {
-                self.kept += 1;
-                let met = Met { priority: *priority, work: vec![work], along, is_cut: false, is_all: false };
-                self.met.insert(campaign.clone(), met)
-            }
-            None => self.met.remove(campaign),
-        };
-        self.kept -= before.map_or(0, |met| met.work.len());
+        self.met.begin(&stop.beginning.campaign, stop.along, stop.work.take());
         stop
     }
 
     /// Keeps further work of a campaign.
-    fn pass(&mut self, stop: Stop) {
-        let Some(met) = met_of(&mut self.met, stop.beginning.priority, &stop.beginning.campaign) else {
-            return;
-        };
-        match stop.work {
-            Some(work) if !met.is_cut => {
-                met.work.push(work);
-                self.kept += 1;
-            }
-            None if stop.beginning.due_at > self.open.now => met.is_all = !met.is_cut,
-            _ => met.is_cut = true,
+    fn pass(&mut self, Stop { beginning: Beginning { priority, campaign, due_at }, work, .. }: Stop) {
+        if work.is_none() && due_at > self.open.now {
+            self.met.end(priority, &campaign);
+        } else {
+            self.met.add(priority, &campaign, work);
         }
-    }
-
-    /// The work that is kept of a campaign, and then no longer.
-    fn take_met(&mut self, priority: i16, campaign: &str) -> Option<Met> {
-        met_of(&mut self.met, priority, campaign)?;
-        let met = self.met.remove(campaign)?;
-        self.kept -= met.work.len();
-        Some(met)
     }
 
     /// From there on, the first campaign of this priority that has due work and may have it.
@@ -304,10 +280,6 @@ fn limit_of(share: Share) -> Option<CampaignLimit> {
     if let Share::Limited(part) = share { Some(part) } else { None }
 }
 
-fn met_of<'m>(met: &'m mut HashMap<String, Met>, priority: i16, campaign: &str) -> Option<&'m mut Met> {
-    met.get_mut(campaign).filter(|met| met.priority == priority)
-}
-
 impl Queues for Waiting<'_, '_> {
     type Work = Work;
 
@@ -350,7 +322,7 @@ impl Queues for Waiting<'_, '_> {
             let all = together.get(&(priority, campaign.to_owned()));
             work.extend(all.into_iter().flatten().take(most).cloned());
         } else if most > 0 {
-            let met = self.take_met(priority, campaign);
+            let met = self.met.take(priority, campaign);
             let is_enough = met.as_ref().is_some_and(|met| met.is_all || met.work.len() >= most);
             // The reading may still stand at the last piece that is kept.
             let on = met.as_ref().filter(|met| !met.is_cut).map(|met| met.along);

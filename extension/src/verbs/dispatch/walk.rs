@@ -194,17 +194,23 @@ pub(super) struct Walk<'a> {
     readers: &'a mut Readers,
     /// Of each reading, the row where it stands. The others stay there while one of them goes on.
     at: [Option<Beginning>; 4],
+    passed: u32,
 }
 
 impl<'a> Walk<'a> {
     /// Nowhere yet.
     pub fn new(place: Place<'a>, readers: &'a mut Readers) -> Walk<'a> {
-        Walk { place, readers, at: [None, None, None, None] }
+        Walk { place, readers, at: [None, None, None, None], passed: 0 }
     }
 
     /// Whether that reading stands at a row of that campaign and priority.
     pub fn stands(&self, along: Along, priority: i16, campaign: &str) -> bool {
         self.at[along as usize].as_ref().is_some_and(|at| at.is_of(priority, campaign))
+    }
+
+    /// How many entries of the index lay on the last [`Way::Over`].
+    pub fn passed(&self) -> u32 {
+        self.passed
     }
 
     /// A reading that stands at a row of that campaign and priority, and whose next step leads to the row behind it,
@@ -244,6 +250,10 @@ impl<'a> Walk<'a> {
             Way::Over(along, most) => {
                 let before = self.at[along as usize].take()?;
                 let found = self.readers.along(along).beyond(CAMPAIGN_COLUMN, most, read);
+                let found = found.map(|(passed, found)| {
+                    self.passed = passed;
+                    found
+                });
                 // An entry may be written in another way than one that has the same campaign.
                 (along, found.filter(|(at, _)| !at.is_of(before.priority, &before.campaign)))
             }
