@@ -14,6 +14,7 @@ import urllib.request
 from e2e.support import equal
 from harness import build, debian, postgres
 
+ENDS_ONLY = True
 # The daemon is built first, if it is not built yet.
 TIMEOUT_SECONDS = 1200
 SECONDS = 8
