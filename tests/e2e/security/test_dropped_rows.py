@@ -207,6 +207,32 @@ def test_row_security_that_is_forced(env):
         env.psql(f"ALTER TABLE sendgate.{table} NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY")
 
 
+def test_rows_that_have_to_go_may_not_be_hidden(env):
+    """They would stay for ever, and the answer would say that all are gone."""
+    provision(env)
+    env.psql(f"""SELECT sendgate.reserve('a', 'message', 'p1', 'k', '{operation(1)}');
+        SELECT sendgate.confirm('a', '{operation(1)}', 'c')""")
+    before = everything(env)
+    calls = ("remove_account('a', 'left')", "forget_prospect('p1', 'asked us')")
+    with env.connect() as connection:
+        for table in ("linkedin_events", "campaign_events", "admin_log", "send_operations", "suppressions"):
+            security = f"ALTER TABLE sendgate.{table} {{0}} ROW LEVEL SECURITY, {{1}} ROW LEVEL SECURITY"
+            env.psql(security.format("ENABLE", "FORCE"))
+            for call in calls:
+                try:
+                    answer = connection.execute(f"SELECT sendgate.{call}").fetchall()
+                except psycopg.errors.ObjectNotInPrerequisiteState as error:
+                    equal(error.diag.message_primary, f"row security is forced on sendgate.{table}", call)
+                else:
+                    raise AssertionError(f"{call} answered {answer}, although {table} hides its rows")
+            # The owner passes row security that is not forced on it.
+            env.psql(security.format("ENABLE", "NO FORCE"))
+            equal(everything(env), before, f"the books under row security of {table}")
+        for call in calls:
+            connection.execute(f"SELECT sendgate.{call}")
+    equal(env.psql("SELECT count(*) FROM sendgate.accounts"), "0", "accounts that are left")
+
+
 def everything(env) -> str:
     return env.psql(
         """SELECT (SELECT string_agg(a::text, '' ORDER BY id) FROM sendgate.accounts a)

@@ -115,7 +115,7 @@ CALLS: dict[str, Call] = {
     "register_webhook": _select("register_webhook('ops', ARRAY['breaker_set', 'alert_opened'])"),
     "take_notifications": Call("SELECT * FROM sendgate.take_notifications('told')"),
     "settle_notification": _select(
-        "settle_notification('told', o.account_id, o.id, 'HTTP 500') FROM sendgate.webhook_outbox o LIMIT 1",
+        "settle_notification('told', o.account_id, o.id, 'HTTP 500') FROM sendgate.webhook_outbox o ORDER BY o.id LIMIT 1",
         before=f"UPDATE sendgate.webhook_outbox SET attempts = 1, first_tried_at = '{NOON}' WHERE attempts = 0",
         after="UPDATE sendgate.webhook_outbox SET attempts = 0, first_tried_at = NULL",
     ),

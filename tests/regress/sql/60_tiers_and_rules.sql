@@ -11,7 +11,10 @@ FROM sendgate.tiers;
 -- set_tier_cap goes over a shipped cap, for every account of the tier at once; NULLs take the
 -- defaults: no weekly cap, no gap, a ramp of 20 %.
 SELECT * FROM contract.tiers_60 WHERE tier = 'free' AND action = 'invite';
+-- The log shows the gap alike, whatever the session's style.
+SET IntervalStyle = 'iso_8601';
 SELECT sendgate.set_tier_cap('free', 'invite', 3, 30, '5 minutes', 50);
+SET IntervalStyle = 'postgres';
 SELECT * FROM contract.tiers_60 WHERE tier = 'free' AND action = 'invite';
 SELECT daily_cap FROM sendgate.preview('tiers/a', 'invite');
 SELECT sendgate.set_tier_cap('free', 'invite', 4);

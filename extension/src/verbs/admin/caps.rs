@@ -38,9 +38,12 @@ static WRITE_CAPS: Statement = Statement::new(
     types![text, int4, int4, int4, int4, int4, int4, int4, int4, int4, int4],
 );
 
+/// The gap is shown alike, whatever the session's `IntervalStyle`.
 static READ_TIER_CAP: Statement = Statement::new(
     "SELECT pg_catalog.jsonb_build_object('daily_cap', t.daily_cap, 'weekly_cap', t.weekly_cap,
-         'minimum_gap', t.minimum_gap, 'ramp_start_percent', t.ramp_start_percent,
+         'minimum_gap', pg_catalog.regexp_replace(
+             pg_catalog.to_char(t.minimum_gap, 'HH24:MI:SS.US'), '\\.000000$', ''),
+         'ramp_start_percent', t.ramp_start_percent,
          'ramp_step_percent', t.ramp_step_percent)::pg_catalog.text
      FROM sendgate.tiers t
      WHERE t.tier OPERATOR(pg_catalog.=) $1 AND t.action OPERATOR(pg_catalog.=) $2",

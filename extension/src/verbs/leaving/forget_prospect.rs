@@ -12,7 +12,7 @@ use crate::tables::accounts;
 use crate::tables::accounts::held::Held;
 use crate::tables::admin_log;
 use crate::tables::append_only;
-use crate::verbs::leaving::{max_rows, under_way};
+use crate::verbs::leaving::{max_rows, must_see_every_row, under_way};
 use pgrx::pg_sys;
 use sendgate_decision::clock::Instant;
 use serde_json::{Map, Value, json};
@@ -224,6 +224,7 @@ fn known(spi: &Spi, prospect: &str, most: i64) -> Known {
 
 /// Changes at most so many rows; how many.
 fn forget(spi: &Spi, prospect: &str, note: Option<&str>, most: i64) -> Result<i64> {
+    must_see_every_row(spi);
     let known = known(spi, prospect, most);
     refuse_under_way(spi, &known.keys().map(String::as_str).collect::<Vec<_>>(), prospect)?;
     commit::synchronously();

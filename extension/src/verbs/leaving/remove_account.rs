@@ -15,8 +15,7 @@ use crate::tables::accounts;
 use crate::tables::accounts::held::Held;
 use crate::tables::admin_log;
 use crate::tables::append_only;
-use crate::tables::journal;
-use crate::verbs::leaving::{max_rows, under_way};
+use crate::verbs::leaving::{max_rows, must_see_every_row, under_way};
 use pgrx::JsonB;
 use sendgate_decision::clock::DAY;
 use sendgate_decision::names::Status;
@@ -142,6 +141,7 @@ fn remove(spi: &Spi, account: &str, note: Option<&str>, most: i64) -> Result<i64
     let Some((held, row)) = accounts::hold_if_there(account)? else {
         return Ok(0);
     };
+    must_see_every_row(spi);
     let now = clock::now();
     let values = params![held.id(), now, now.plus(-TTL_MAX)];
     let under = spi.run_on_latest_snapshot(&UNDER_WAY, values).first();
@@ -198,8 +198,7 @@ impl Batch<'_> {
 
     /// Raises an error where a trigger of a DBA's kept rows: without their account they would stay for ever.
     fn must_be_empty(&self) {
-        // Row security hides what is left.
-        journal::must_be_plain();
+        must_see_every_row(self.spi);
         for (name, _, is_left) in &TABLES {
             if self.spi.run_on_latest_snapshot(is_left, params![self.held.id()]).count() > 0 {
                 dropped(name, 1, 0);
