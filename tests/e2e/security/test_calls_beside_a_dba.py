@@ -2,7 +2,8 @@
 it writes what it always writes, or says that it could not; and the books agree. Functions and tables are the catalog's.
 
 ``make test`` meets each way of a DBA's at the tables of a grant, and at every sixth of the others, each with one of the calls
-that write it, in turn. SENDGATE_DBA=whole meets all of them, in twenty minutes: before a release.
+that write it, in turn. SENDGATE_DBA=whole meets all of them, in fifteen minutes: before a release. SENDGATE_DBA=reserve, or
+another call's name, meets all with this call alone.
 """
 
 import os
@@ -22,7 +23,8 @@ from harness.progress import progress
 # Tables, locks and triggers are the same in all versions; what is written below SQL, regress/62 tests on each.
 NEWEST_ONLY = True
 TIMEOUT_SECONDS = 1800
-WHOLE = os.environ.get("SENDGATE_DBA") == "whole"
+ASKED = os.environ.get("SENDGATE_DBA")
+WHOLE = "whole"
 BUSY = ("sendgate.accounts", "sendgate.send_operations", "sendgate.enrollments")
 SHARE_OF_OTHERS = 6
 SHARE_OF_COLUMNS = 4
@@ -86,8 +88,11 @@ AS_MANY_AS_FOUND = (
 ).split()
 # It works in batches, and sees with the last one that rows are left.
 NOT_ITS_LAST = ("remove_account", "forget_prospect")
-# The next sweep looks again; and the row is the application's own.
-LOOKS_AGAIN = ("prune", "reconcile_operations", "journal_event")
+# The next one looks again, or says again that it is there; and the row is the application's own.
+LOOKS_AGAIN = ("prune", "reconcile_operations", "journal_event", "take_notifications")
+# An application's own row that a DBA's trigger leaves out after ours has seen it: it stays counted as sent, which is the
+# safe side, and layer 2 compares counters with events.
+STAYS_COUNTED = ("journal_event", "sendgate.linkedin_events")
 # A kind of index that cannot have a key of this type.
 NO_SUCH_INDEX = "42704"
 GRANTS = ("reserve", "dispatch")
@@ -195,8 +200,8 @@ def writers(world: World, way: Way, turn: int) -> dict[str, list[str]]:
         for table, kinds in tables.items():
             if kinds & way.does:
                 found[table].append(name)
-    if WHOLE:
-        return found
+    if ASKED:
+        return {table: [name for name in names if ASKED in (WHOLE, name)] for table, names in found.items()}
     others = sorted(set(found) - set(BUSY))[turn % SHARE_OF_OTHERS :: SHARE_OF_OTHERS]
     return {table: [found[table][turn % len(found[table])]] for table in [*BUSY, *others] if table in found}
 
@@ -262,7 +267,7 @@ def judged(world: World, name: str, way: Way, table: str, answered: str) -> str:
         return ""
     if way.drops and name not in LOOKS_AGAIN and table.removeprefix("sendgate.") not in AS_MANY_AS_FOUND:
         return "answered although rows were left out"
-    if way.lies:
+    if way.lies or (way.drops and (name, table) == STAYS_COUNTED):
         return ""
     if more := world.disagreements() - world.disagree[name]:
         return f"rows that disagree: {sorted(more)}"
@@ -274,6 +279,8 @@ def test_each_call_that_waits_for_a_rewrite(env):
     world = World.made(env)
     observer, dba, caller = env.connect(), env.connect(autocommit=False), world.session
     each = {table: names for turn in range(SHARE_OF_OTHERS) for table, names in writers(world, EVERY, turn).items()}
+    # What has to be done before a call is committed here, and a line of a log stays.
+    first, stayed = world.rows(), set()
     for table, names in each.items():
         for name in names:
             call = CALLS[name]
@@ -290,7 +297,8 @@ def test_each_call_that_waits_for_a_rewrite(env):
             observer.execute(f"ALTER TABLE {table} DROP COLUMN {COLUMN} CASCADE")
             if call.after:
                 observer.execute(call.after)
-            differ = sorted(set(found) ^ set(usual)) if found != usual else []
+            differ = sorted((set(found) ^ set(usual)) - stayed) if found != usual else []
+            stayed = set(world.rows()) - set(first)
             equal(differ, [], f"the tables after {name} that waited for a rewrite of {table}")
 
 
@@ -301,12 +309,12 @@ def test_columns_of_another_type(env):
     pid, changed, refused = caller.info.backend_pid, 0, 0
     troubles = []
     for turn, (table, column, length) in enumerate(caller.execute(COLUMNS).fetchall()):
-        if turn % SHARE_OF_COLUMNS and not WHOLE:
+        if turn % SHARE_OF_COLUMNS and not ASKED:
             continue
         kind, value = ("bigint", "7") if length < 0 else ("text", "'seven'")
         # As many turns for each table.
         names = [name for t in range(SHARE_OF_OTHERS) for name in writers(world, EVERY, turn + t).get(table, [])]
-        for name in names if WHOLE else names[:1]:
+        for name in names if ASKED else names[:1]:
             world.begin(CALLS[name])
             caller.execute(FORGET_VIEWS)
             try:
