@@ -1,11 +1,13 @@
 """What a proxy costs: python3 tests/bench/proxy.py
 
-Four partitions on one server and a proxy on another, both on this machine, and pgbench against the proxy and against the
-first partition itself, in turn, by many clients and by one. The processor time of the two servers is told apart, so that
-both can be sized. With --write the tables are put into docs/performance.md.
+Four partitions on one server and a proxy on another, both on this machine, and pgbench against the proxy, against the
+first partition itself, and against all of them from as many sessions as the proxy has, in turn, by many clients and by
+one. The processor time of the two servers is told apart, so that both can be sized. With --write the tables are put into
+docs/performance.md.
 """
 
 import argparse
+import functools
 import os
 import re
 import subprocess
@@ -35,8 +37,6 @@ BATCH = 100
 CLIENTS = (8, 1)
 # Calls of each client in a run of dispatch; all runs of a round take far less than the work.
 CALLS = {8: 100, 1: 200}
-# Calls of each client until its sessions on all partitions are open and have read what they need.
-CALLS_TO_BEGIN = 20
 # Two servers share the machine.
 CONF = server.CONF | {"shared_buffers": "512MB"}
 # The application's login, on both sides.
@@ -50,6 +50,8 @@ CORES, USED = 2, 0.5
 ON_PAPER = (1, 2, 4, 8, 16, 32, 64)
 
 RESERVE, DISPATCH = "reserve", f"dispatch({BATCH})"
+# Calls of each client until its sessions on all partitions are open, have read what they need and keep their plans.
+CALLS_TO_BEGIN = {RESERVE: 200, DISPATCH: 20}
 # How many slots a call takes.
 SLOTS = {RESERVE: 1, DISPATCH: BATCH}
 SCRIPTS = {
@@ -76,6 +78,8 @@ GRANTS = "SELECT count(*) FROM sendgate.send_operations"
 
 
 DIRECTLY, UNPREPARED, THROUGH = "directly", "directly, not prepared", "through a proxy"
+# As a worker calls who needs no proxy: it has a session on each partition.
+SPREAD = "directly, a session on each partition"
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,7 @@ class Way:
     """To the accounts: where the calls go, and which accounts are meant."""
 
     cluster: Cluster
-    database: str
+    databases: tuple[str, ...]
     # How their ids begin, and their number.
     kind: str
     accounts: int
@@ -91,10 +95,12 @@ class Way:
     mode: str = "prepared"
 
     def clients_of(self, call: str) -> tuple[int, ...]:
-        """Runs with so many clients; what is not prepared is there to explain one of them."""
-        if self.mode == "prepared":
+        """Runs with so many clients; some of `reserve` are there to explain it."""
+        if self.mode == "prepared" and len(self.databases) == 1:
             return CLIENTS
-        return CLIENTS[:1] if call == RESERVE else ()
+        if call == DISPATCH:
+            return ()
+        return CLIENTS if self.mode == "prepared" else CLIENTS[:1]
 
 
 @dataclass
@@ -154,12 +160,14 @@ class Bench:
         self.names = [f"p{n}" for n in range(PARTITIONS)]
         # How often work was put in.
         self.turn = 0
-        # As many accounts for each partition; those of the direct calls are known to the first partition alone.
-        direct = Way(partitions, self.names[0], "direct-", ACCOUNTS // PARTITIONS)
+        # As many accounts for each partition; the proxy knows nothing of those of the direct calls.
+        direct = Way(partitions, (self.names[0],), "direct-", ACCOUNTS // PARTITIONS)
         self.ways = {
             DIRECTLY: direct,
             UNPREPARED: replace(direct, mode="extended"),
-            THROUGH: Way(proxy, "app", "account-", ACCOUNTS),
+            THROUGH: Way(proxy, ("app",), "account-", ACCOUNTS),
+            # It follows the proxy, whose rate it keeps.
+            SPREAD: replace(direct, databases=tuple(self.names)),
         }
         progress(f"  loading {ACCOUNTS:,} accounts")
         partitions.psql(f"CREATE ROLE daemon LOGIN; CREATE ROLE gateway LOGIN; CREATE ROLE {APPLICATION} LOGIN")
@@ -172,8 +180,9 @@ class Bench:
         proxy.fresh_database("app")
         proxy.psql(self._script(), "app")
         proxy.psql(f"CREATE ROLE {APPLICATION} LOGIN; GRANT sendgate_sender TO {APPLICATION}")
-        for way in (self.ways[DIRECTLY], self.ways[THROUGH]):
-            way.cluster.psql(LOAD.format(kind=way.kind, accounts=way.accounts), way.database)
+        for way in (self.ways[SPREAD], self.ways[THROUGH]):
+            for name in way.databases:
+                way.cluster.psql(LOAD.format(kind=way.kind, accounts=way.accounts), name)
 
     def measure(self, rounds: int, seconds: float) -> Found:
         """All runs, in turn."""
@@ -185,7 +194,8 @@ class Bench:
                         self._make_ready(call, way)
                     for clients in runs:
                         progress(f"  round {number} of {rounds}: {call}, {how}, clients: {clients}")
-                        cost = self._run(call, way, clients, seconds)
+                        rate = found[call, clients, THROUGH][-1].rate if how == SPREAD else 0
+                        cost = self._run(call, way, clients, seconds, rate)
                         found.setdefault((call, clients, how), []).append(cost)
         return found
 
@@ -197,30 +207,33 @@ class Bench:
             # Those of before are in flight, and are refused.
             self.turn += 1
             enqueue = ENQUEUE.format(kind=way.kind, accounts=way.accounts, work=WORK, turn=self.turn)
-            way.cluster.psql(enqueue, way.database)
+            way.cluster.psql(enqueue, way.databases[0])
         for name in self.names:
             self.partitions.psql("VACUUM ANALYZE", name)
         self.partitions.psql("CHECKPOINT")
 
-    def _run(self, call: str, way: Way, clients: int, seconds: float) -> Cost:
-        """A run of one script, less what its sessions cost to begin with: a proxy has some for each partition."""
+    def _run(self, call: str, way: Way, clients: int, seconds: float, rate: float) -> Cost:
+        """A run of one script, less what its sessions cost to begin with: a proxy has some for each partition. With a rate,
+        so many calls a second, of all sessions together."""
         length = ("-T", str(round(seconds))) if call == RESERVE else ("-t", str(CALLS[clients]))
-        _, begun, to_begin = self._play(call, way, clients, "-t", str(CALLS_TO_BEGIN))
-        rate, calls, cpu = self._play(call, way, clients, *length)
-        return Cost(rate, *((all - first) * 1e6 / (calls - begun) for all, first in zip(cpu, to_begin, strict=True)))
+        limit = ("-R", str(rate / len(way.databases))) if rate else ()
+        _, begun, to_begin = self._play(call, way, clients, "-t", str(CALLS_TO_BEGIN[call] // len(way.databases)))
+        reached, calls, cpu = self._play(call, way, clients, *length, *limit)
+        return Cost(reached, *((all - first) * 1e6 / (calls - begun) for all, first in zip(cpu, to_begin, strict=True)))
 
     def _play(self, call: str, way: Way, clients: int, *length: str) -> tuple[float, int, tuple[float, float]]:
         """Calls a second, their number, and the seconds of processor time of partitions and proxy. All of the calls are
         granted, or it would measure refusals."""
         before = self._grants()
-        said, cpu = self._spent(lambda: pgbench(way, SCRIPTS[call].replace("{kind}", way.kind), clients, *length))
-        calls = int(re.search(r"actually processed: (\d+)", said)[1])
+        script = SCRIPTS[call].replace("{kind}", way.kind)
+        said, cpu = self._spent(lambda: pgbench(way, script, clients, *length))
+        calls = sum(int(re.search(r"actually processed: (\d+)", one)[1]) for one in said)
         granted, asked = self._grants() - before, calls * SLOTS[call]
         if not asked * GRANTED_LEAST <= granted <= asked:
             raise HarnessError(f"{calls} calls of {call} were granted {granted} slots and not {asked}.")
-        return float(re.search(r"tps = ([0-9.]+)", said)[1]), calls, cpu
+        return sum(float(re.search(r"tps = ([0-9.]+)", one)[1]) for one in said), calls, cpu
 
-    def _spent(self, work: Callable[[], str]) -> tuple[str, tuple[float, float]]:
+    def _spent(self, work: Callable[[], list[str]]) -> tuple[list[str], tuple[float, float]]:
         """What a client said, and the processor time that the partitions and the proxy took for it."""
         inner = lambda: processor.spent(self.proxy.pid, work)  # noqa: E731
         (said, of_proxy), of_partitions = processor.spent(self.partitions.pid, inner)
@@ -241,8 +254,8 @@ class Bench:
         return done.stdout
 
 
-def pgbench(way: Way, script: str, clients: int, *length: str) -> str:
-    """Runs a script as the application; pgbench's report."""
+def pgbench(way: Way, script: str, clients: int, *length: str) -> list[str]:
+    """Runs a script as the application, on each of the databases at once with so many sessions; pgbench's reports."""
     with tempfile.TemporaryDirectory(dir=server_dir()) as folder:
         Path(folder).chmod(0o755)
         file = Path(folder) / "script.sql"
@@ -250,11 +263,16 @@ def pgbench(way: Way, script: str, clients: int, *length: str) -> str:
         install = way.cluster.install
         command = [install.program("pgbench"), "-n", "-M", way.mode, "-h", way.cluster.host, "-p", way.cluster.port]
         command += ["-U", APPLICATION, "-D", f"accounts={way.accounts}", "-f", file]
-        command += ["-c", clients, "-j", min(clients, 2), *length, way.database]
-        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=install.environment())
-    if done.returncode != 0 or "failed transactions: 0 " not in done.stdout:
-        raise HarnessError(f"pgbench failed:\n{done.stdout}{done.stderr}")
-    return done.stdout
+        threads = min(clients, 2) if len(way.databases) == 1 else 1
+        command = [*map(str, command), "-c", str(clients), "-j", str(threads), *length]
+        begin = functools.partial(
+            subprocess.Popen, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=install.environment()
+        )
+        reports = [one.communicate()[0] for one in [begin([*command, name]) for name in way.databases]]
+    for report in reports:
+        if "failed transactions: 0 " not in report:
+            raise HarnessError(f"pgbench failed:\n{report}")
+    return reports
 
 
 def median_of(found: Found, call: str, clients: int, how: str) -> Cost:
@@ -271,21 +289,24 @@ def beside(found: Found) -> page.Table:
             continue
         direct, through = (median_of(found, call, clients, which) for which in (how, THROUGH))
         ratio = direct.partitions / (through.partitions + through.proxy)
-        wanted = [f"{WANTED:.2f}", "yes" if round(ratio, 2) >= WANTED else "no"] if how == DIRECTLY else ["", ""]
+        wanted = [f"{WANTED:.2f}", "yes" if round(ratio, 2) >= WANTED else "no"] if how != UNPREPARED else ["", ""]
         name = f"{call}, {clients} client{'s' if clients > 1 else ''}{how.removeprefix(DIRECTLY)}"
         rates = [f"{through.rate / direct.rate:.2f}", f"{direct.rate:,.0f}", f"{through.rate:,.0f}"]
-        rows.append([name, f"{ratio:.2f}", *wanted, *rates])
+        # Those keep the proxy's rate.
+        rows.append([name, f"{ratio:.2f}", *wanted, *(rates if how != SPREAD else ["", "", rates[-1]])])
     return rows
 
 
 def apart(found: Found) -> page.Table:
     """Where the processor time goes."""
-    rows = [["call", DIRECTLY, UNPREPARED, "through a proxy: partition", "through a proxy: proxy"]]
+    ways = (DIRECTLY, UNPREPARED, SPREAD)
+    rows = [["call, clients", *ways, "through a proxy: partition", "through a proxy: proxy"]]
     for call in SLOTS:
-        each = {how: median_of(found, call, CLIENTS[0], how) for _, _, how in found if (call, CLIENTS[0], how) in found}
-        through = each[THROUGH]
-        direct = [f"{each[how].partitions:,.0f}" if how in each else "" for how in (DIRECTLY, UNPREPARED)]
-        rows.append([call, *direct, f"{through.partitions:,.0f}", f"{through.proxy:,.0f}"])
+        for clients in CLIENTS:
+            each = {how: median_of(found, *key, how) for *key, how in found if key == [call, clients]}
+            through = each[THROUGH]
+            direct = [f"{each[how].partitions:,.0f}" if how in each else "" for how in ways]
+            rows.append([f"{call}, {clients}", *direct, f"{through.partitions:,.0f}", f"{through.proxy:,.0f}"])
     return rows
 
 

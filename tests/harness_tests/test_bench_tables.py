@@ -257,11 +257,19 @@ def test_a_proxy_is_judged_by_the_processor_time_of_both_servers():
             found[call, clients, proxy.DIRECTLY] = [proxy.Cost(9_000, 100, 0)]
             # The middle one of three runs.
             found[call, clients, proxy.THROUGH] = [proxy.Cost(rate, 125, 40) for rate in (1, 4_500, 9_000)]
+    # At the proxy's rate, so that rates say nothing.
+    found[proxy.RESERVE, 8, proxy.SPREAD] = [proxy.Cost(4_400, 132, 0)]
     rows = proxy.beside(found)
     assert rows[1] == ["reserve, 8 clients, not prepared", "0.73", "", "", "0.56", "8,000", "4,500"]
     assert rows[2] == ["reserve, 8 clients", "0.61", "0.60", "yes", "0.50", "9,000", "4,500"]
-    assert [row[0] for row in rows[3:]] == ["reserve, 1 client", "dispatch(100), 8 clients", "dispatch(100), 1 client"]
-    assert proxy.apart(found)[1:] == [["reserve", "100", "120", "125", "40"], ["dispatch(100)", "100", "", "125", "40"]]
+    assert [row[0] for row in rows[3:6]] == ["reserve, 1 client", "dispatch(100), 8 clients", "dispatch(100), 1 client"]
+    assert rows[6] == ["reserve, 8 clients, a session on each partition", "0.80", "0.60", "yes", "", "", "4,500"]
+    assert proxy.apart(found)[1:] == [
+        ["reserve, 8", "100", "120", "132", "125", "40"],
+        ["reserve, 1", "100", "", "", "125", "40"],
+        ["dispatch(100), 8", "100", "", "", "125", "40"],
+        ["dispatch(100), 1", "100", "", "", "125", "40"],
+    ]
     # A server of two cores, used to the half: a second of processor time each second, which is 8,000 calls of 125 µs.
     on_paper = proxy.on_paper(found)
     assert on_paper[1] == ["1", "8,000", "0.6", "800,000", "0.6"]

@@ -31,7 +31,7 @@ def test_doctor_compares_a_proxy_with_its_partitions(parts):
             "its FUNCTION sendgate.pause_all(text) may be used by sendgate_daemon, on the partitions by sendgate_daemon, ",
         ),
         (
-            "CREATE OR REPLACE FUNCTION sendgate_proxy.place(account_id text) RETURNS integer LANGUAGE sql STABLE AS 'SELECT 0'",
+            "CREATE OR REPLACE FUNCTION sendgate_proxy.place(account_id text) RETURNS SETOF integer LANGUAGE sql STABLE AS 'SELECT 0'",
             "its FUNCTION sendgate_proxy.place(text) is of another version, or was changed by hand",
         ),
         (

@@ -101,6 +101,9 @@ def test_nobody_gets_more_than_their_role(parts):
     sender.execute("CREATE OPERATOR evil.& (FUNCTION = evil.one, LEFTARG = integer, RIGHTARG = integer)")
     sender.execute("SET search_path = evil, pg_catalog")
     equal(reserve(sender, account, "message", "q")["proceed"], True, "a grant all the same")
+    equal(
+        sender.execute("SELECT * FROM sendgate.dispatch(1, request_id => gen_random_uuid())").fetchall(), [], "no work"
+    )
     sender.execute("DROP SCHEMA evil CASCADE")
 
 

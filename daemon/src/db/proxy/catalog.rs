@@ -33,6 +33,11 @@ const FUNCTIONS: &str = "SELECT jsonb_build_object(
                    'name', p.proargnames[a.place], 'type', format_type(a.type, NULL)) ORDER BY a.place), '[]')
         FROM unnest(p.proallargtypes) WITH ORDINALITY AS a (type, place)
         WHERE p.proargmodes[a.place] IN ('o', 't')),
+    'columns', (
+        SELECT coalesce(jsonb_agg(a.attname ORDER BY a.attnum), '[]')
+        FROM pg_type AS t
+        JOIN pg_attribute AS a ON a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped
+        WHERE t.oid = p.prorettype AND t.typrelid <> 0),
     'comment', coalesce(obj_description(p.oid, 'pg_proc'), ''),
     'roles', g.roles)
 FROM pg_proc AS p
@@ -161,6 +166,8 @@ pub struct Function {
     pub inputs: Vec<Field>,
     /// The columns of the result that are arguments.
     pub outputs: Vec<Field>,
+    /// The columns of the result where its type is one of rows.
+    pub columns: Vec<String>,
     /// Its comment.
     pub comment: String,
     /// The roles that may call it.

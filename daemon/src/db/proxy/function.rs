@@ -9,8 +9,11 @@ use super::text::{literal, name};
 
 /// The SQLSTATE of what does not go through a proxy.
 const NOT_THROUGH_A_PROXY: &str = "SG402";
-/// What every function of the API is: it runs with the owner's right to connect, whatever the caller's path is.
-const DEFINER: &str = "SECURITY DEFINER\nSET search_path = pg_catalog, pg_temp";
+/// What every function of the API is: it runs with the owner's right to connect.
+const DEFINER: &str = "SECURITY DEFINER";
+/// What such a function in SQL or PL/pgSQL has besides, so that the caller's path changes nothing. PL/Proxy looks for nothing
+/// but the function after RUN ON, which is written with its schema, as all that it uses is: a SET clause costs every call.
+const PATH: &str = "SET search_path = pg_catalog, pg_temp";
 
 /// A function to be made.
 #[derive(Debug)]
@@ -43,10 +46,10 @@ impl Shape<'_> {
     fn make(self, language: &str, is_definer: bool, body: &str) -> Made {
         let object = format!("FUNCTION {}.{}({})", self.schema, self.name, self.types.join(", "));
         let signature = format!("({}) RETURNS {}", self.arguments, self.result);
-        let how = if is_definer {
-            format!("LANGUAGE {language}\n{DEFINER}")
-        } else {
-            format!("LANGUAGE {language}")
+        let how = match (is_definer, language) {
+            (false, _) => format!("LANGUAGE {language}"),
+            (true, "plproxy") => format!("LANGUAGE {language}\n{DEFINER}"),
+            (true, _) => format!("LANGUAGE {language}\n{DEFINER}\n{PATH}"),
         };
         let statement = format!(
             "CREATE OR REPLACE FUNCTION {}.{}{signature}\n{how}\nAS $proxy$\n{body}\n$proxy$;",
@@ -99,8 +102,23 @@ fn api<'a>(function: &'a Function, result: &str) -> Shape<'a> {
 
 /// A call that is passed on as it is.
 fn plain(function: &Function, run: &str) -> Made {
-    let body = format!("    CLUSTER '{}';\n    {run}", server(function));
+    let body = format!("    CLUSTER '{}';\n    {run}\n    {}", server(function), statement(function));
     api(function, &function.result).make("plproxy", true, &body)
+}
+
+/// What is sent to the partition, which parses and plans it each time. PL/Proxy's own statement casts every column and reads
+/// a single value FROM the function. Columns are named, so that one that a newer partition has besides is no fault.
+fn statement(function: &Function) -> String {
+    let call = format!("sendgate.{}({})", name(&function.name), passed(function));
+    let columns: Vec<_> = match function.outputs.as_slice() {
+        [] => function.columns.iter().map(|one| quoted(one)).collect(),
+        outputs => outputs.iter().map(|one| quoted(&one.name)).collect(),
+    };
+    match (columns.is_empty(), function.returns_set) {
+        (true, false) => format!("SELECT {call};"),
+        (true, true) => format!("SELECT r FROM {call} AS r;"),
+        (false, _) => format!("SELECT {} FROM {call};", columns.join(", ")),
+    }
 }
 
 fn by_account(function: &Function, argument: &str) -> Vec<Made> {

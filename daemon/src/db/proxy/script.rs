@@ -218,20 +218,22 @@ fn helpers(partitions: usize) -> Vec<Made> {
         format!("pg_catalog.get_byte({hash}, {n})")
     };
     // The hash's first two bytes as a number. The second one alone tells up to 256 partitions apart, and is hashed for once.
-    let hash = if mask < 256 { byte(1) } else { format!("(({} << 8) | {})", byte(0), byte(1)) };
+    let [and, or, shift] = ["&", "|", "<<"].map(|one| format!("OPERATOR(pg_catalog.{one})"));
+    let hash = if mask < 256 { byte(1) } else { format!("(({} {shift} 8) {or} {})", byte(0), byte(1)) };
     vec![
         helper(
             "sendgate_proxy.place(account_id text)",
-            "integer",
-            // One expression without FROM, so that the planner can put it in place of the call.
-            "LANGUAGE sql\nSTABLE PARALLEL SAFE",
-            &format!("    SELECT {hash} & {mask};"),
+            // Rows, of which there is always one, and an expression without FROM: PL/Proxy reads FROM what stands after
+            // RUN ON, and the planner puts such a function in place of the call. The caller's path is in force.
+            "SETOF integer",
+            "LANGUAGE sql\nSTABLE PARALLEL SAFE ROWS 1",
+            &format!("    SELECT {hash} {and} {mask};"),
         ),
         helper(
             "sendgate_proxy.place_of_dispatch(account_id text, request_id uuid)",
             "integer",
             "LANGUAGE sql\nVOLATILE",
-            "    SELECT sendgate_proxy.place(coalesce(account_id, request_id::text, pg_catalog.gen_random_uuid()::text));",
+            "    SELECT sendgate_proxy.place(coalesce(account_id, request_id::pg_catalog.text, pg_catalog.gen_random_uuid()::pg_catalog.text));",
         ),
         helper(
             "sendgate_proxy.places(account_id text)",
