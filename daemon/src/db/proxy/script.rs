@@ -223,7 +223,7 @@ fn helpers(partitions: usize) -> Vec<Made> {
     vec![
         helper(
             "sendgate_proxy.place(account_id text)",
-            // Rows, of which there is always one, and an expression without FROM: PL/Proxy reads FROM what stands after
+            // It answers with rows, always one, and has an expression without FROM: PL/Proxy reads FROM what stands after
             // RUN ON, and the planner puts such a function in place of the call. The caller's path is in force.
             "SETOF integer",
             "LANGUAGE sql\nSTABLE PARALLEL SAFE ROWS 1",
