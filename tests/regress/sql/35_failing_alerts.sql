@@ -25,6 +25,7 @@ FROM sendgate.alerts l WHERE l.account_id LIKE 'alert/%';
 -- It opens, resolves, and is open again: the same alert of the day, and an acknowledgement was of the first time.
 SET sendgate.now = '2026-05-20 12:00:00+00';
 SELECT sendgate.upsert_account('alert/' || n, 'sales_navigator') FROM unnest(ARRAY['a', 'b', 'c', 'd', 'e', 'f']) n;
+SELECT sendgate.register_webhook('alerts_35', ARRAY['alert_opened', 'alert_resolved']);
 SELECT pg_temp.try('alert/a', 'message', 400, 'bad ' || n) FROM generate_series(1, 3) n;
 SELECT sendgate.acknowledge_alert(l.alert_id, 'seen') FROM sendgate.open_alerts l WHERE l.account_id = 'alert/a';
 SET sendgate.now = '2026-05-20 13:00:00+00';
@@ -32,6 +33,11 @@ SELECT pg_temp.try('alert/a', 'message', 201, NULL);
 SELECT kind, day, open, acknowledged FROM contract.alerts_35 WHERE account_id = 'alert/a';
 SELECT pg_temp.try('alert/a', 'message', 400, 'worse ' || n) FROM generate_series(1, 3) n;
 SELECT kind, day, open, detail, acknowledged, opened_at FROM contract.alerts_35 WHERE account_id = 'alert/a';
+-- Who is told of alerts is told that it is open again.
+SELECT o.event, o.source_id = l.alert_id AS this_alert FROM sendgate.webhook_outbox o JOIN sendgate.alerts l USING (account_id)
+WHERE o.webhook = 'alerts_35' ORDER BY o.place;
+DELETE FROM sendgate.webhook_outbox WHERE webhook = 'alerts_35';
+DELETE FROM sendgate.webhooks WHERE name = 'alerts_35';
 -- It has the provider's last words, and is about each action that fails: what recovers leaves it.
 SET sendgate.now = '2026-05-20 14:00:00+00';
 SELECT pg_temp.try('alert/a', 'message', 503, E'busy\ninvite: really busy');
