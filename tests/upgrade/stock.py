@@ -144,3 +144,6 @@ def goes_on(connection) -> None:
         "SELECT sendgate.rollback('a', %s, %s, NULL, 418)", (operation(9), "o'reilly \\ %_")
     ).fetchone()
     same(outcome, ("transient",), "the user's error rule")
+    told = """SELECT e.id = sendgate.record_external_send('b', 'message', 'p30', NULL, e.occurred_at - interval '0.9 s')
+        FROM sendgate.linkedin_events e WHERE e.account_id = 'b' AND e.prospect_id = 'p30'"""
+    same(connection.execute(told).fetchall(), [(True,)], "a send outside the gate that is told again")
