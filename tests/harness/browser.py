@@ -201,14 +201,18 @@ class Browser:
         """The page's cookies."""
         return self._call("GET", "/cookie")
 
-    def picture(self, path: Path, whole: bool = True) -> None:
-        """A PNG of the page, from its top to its end or as much as the window shows."""
+    def height(self) -> int:
+        """The page's height in pixels, from its top to its end."""
+        return round(self.devtools("Page.getLayoutMetrics")["cssContentSize"]["height"])
+
+    def picture(self, path: Path, whole: bool = True, part: tuple[int, int] | None = None) -> None:
+        """A PNG of the page, from its top to its end or as much as the window shows; or from one height to another."""
         path.parent.mkdir(parents=True, exist_ok=True)
         # Larger files, and written in less than half the time.
         parameters = {"format": "png", "captureBeyondViewport": whole, "optimizeForSpeed": True}
         if whole:
-            size = self.devtools("Page.getLayoutMetrics")["cssContentSize"]
-            parameters["clip"] = {"x": 0, "y": 0, "width": self.size[0], "height": size["height"], "scale": 1}
+            top, bottom = part or (0, self.height())
+            parameters["clip"] = {"x": 0, "y": top, "width": self.size[0], "height": bottom - top, "scale": 1}
         path.write_bytes(base64.b64decode(self.devtools("Page.captureScreenshot", **parameters)["data"]))
 
     def barriers(self) -> list[str]:

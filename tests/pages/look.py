@@ -1,9 +1,9 @@
-"""Every page of the console as a PNG, at the width of a desk and of a phone, in light and dark: to be looked at.
+"""Every page of the console as PNGs, at the width of a desk and of a phone, in light and dark: to be looked at.
 
     python3 tests/pages/look.py --into DIRECTORY [--accounts 0,1,200] [--only PART]
 
 With 0 accounts the database is empty, with 1 there is one account that sends; with more, accounts in every kind of
-trouble are among them (`story`).
+trouble are among them (`story`). A page that is higher than what can be read at once has further PNGs, `…-2.png` and so on.
 """
 
 import argparse
@@ -19,6 +19,8 @@ from pages.stage import Stage
 
 SIZES = {"desk": (1280, 800), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
+# The height of a picture, in pixels.
+PART_MAX = 1500
 # The forms of the acts, each with its subject.
 ACTS = {
     **dict.fromkeys(("probe", "clear", "force-open", "pause-account"), "id=acc-no-credits"),
@@ -33,7 +35,17 @@ ACTS = {
     "switch": "id=autumn",
     "requeue-parked": "id=autumn",
     "acknowledge-all": "item=failing",
+    "force-auto": "id=acc-stopped",
+    "pause-campaign": "id=spring",
+    "resume-campaign": "id=winter",
+    "all-sent": "id=acc-unknown",
+    **dict.fromkeys(("sent", "not-sent"), f"id=acc-unknown&item={story.ZEROS}000000000911"),
 }
+# Acts whose links other pages have.
+LINKED = {"requeue": "/campaign?id=autumn", "acknowledge": "/alerts"}
+# What stops everything is said on every page.
+BANNERS = {"banner-accounts": "/", "banner-account": "/account?id=acc-failing", "act-resume": "/act?do=resume"}
+PAUSE = "SELECT sendgate.pause_all('The provider has an incident: https://status.example.com')"
 
 
 def fill(psql, accounts: int) -> None:
@@ -45,11 +57,16 @@ def fill(psql, accounts: int) -> None:
         story.fleet(psql, accounts)
 
 
-def pages_of(browser: Browser, accounts: int) -> dict[str, str]:
+def pages_of(browser: Browser, base: str, accounts: int) -> dict[str, str]:
     """The pages of the menu and those behind them, by a name for the picture."""
     menu = browser.run("return [...document.querySelectorAll('#menu a')].map((a) => a.getAttribute('href'))")
     pages = {page.strip("/").split("?")[0] or "accounts": page for page in menu}
-    pages |= {"zone": "/zone", "no-such-account": "/account?id=no-such", "act-pause": "/act?do=pause"}
+    pages |= {
+        "zone": "/zone",
+        "no-such-account": "/account?id=no-such",
+        "odd": "/events?after=x",
+        "act-pause": "/act?do=pause",
+    }
     pages |= {"search": "/?q=ada", "prospect-none": "/prospect?id=no-such", "sign-in": "/sign-in"}
     if accounts == 1:
         pages["account"] = "/account?id=acc-0001"
@@ -74,7 +91,33 @@ def pages_of(browser: Browser, accounts: int) -> dict[str, str]:
             "unknown-of": "/unknown?of=acc-unknown",
         }
         pages |= {f"act-{act}": f"/act?do={act}&{of}" for act, of in ACTS.items()}
+        for act, page in LINKED.items():
+            browser.open(base + page)
+            pages[f"act-{act}"] = browser.run(
+                f"return document.querySelector('[href*=\"do={act}&\"]').getAttribute('href')"
+            )
     return pages
+
+
+def parts(browser: Browser, path: Path) -> None:
+    """The page in pictures of at most ``PART_MAX`` pixels."""
+    height = browser.height()
+    for number, top in enumerate(range(0, height, PART_MAX), 1):
+        name = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+        browser.picture(name, part=(top, min(top + PART_MAX, height)))
+
+
+def take(browser: Browser, stage: Stage, pages: dict[str, str], options: argparse.Namespace) -> None:
+    """Pictures of these pages."""
+    for name, page in pages.items():
+        if options.only not in name:
+            continue
+        for size, (width, height) in SIZES.items():
+            browser.resize(width, height)
+            browser.open(stage.base + page)
+            for scheme in SCHEMES:
+                browser.scheme(scheme)
+                parts(browser, options.into / f"{stage.accounts}-{name}-{size}-{scheme}.png")
 
 
 def main() -> int:
@@ -88,15 +131,10 @@ def main() -> int:
         with Stage(accounts, fill) as stage:
             with Browser() as browser:
                 stage.sign_in(browser)
-                for name, page in pages_of(browser, accounts).items():
-                    if options.only not in name:
-                        continue
-                    for size, (width, height) in SIZES.items():
-                        browser.resize(width, height)
-                        browser.open(stage.base + page)
-                        for scheme in SCHEMES:
-                            browser.scheme(scheme)
-                            browser.picture(options.into / f"{accounts}-{name}-{size}-{scheme}.png")
+                take(browser, stage, pages_of(browser, stage.base, accounts), options)
+                if accounts > 1:
+                    stage.cluster.psql(PAUSE, "console")
+                    take(browser, stage, BANNERS, options)
             progress(f"  {options.into}: {accounts} accounts")
     return 0
 
