@@ -31,20 +31,21 @@ def _failed(action: str, text: str, status: int, kind: str | None = None, n: int
     return RESERVE.format(action=action, n=n) + ROLLBACK.format(n=n, text=text, kind=spelt, status=status)
 
 
-WINDOW = """SELECT sendgate.set_window('{id}', (c.at + interval '2 hours')::time, (c.at + interval '3 hours')::time,
+WINDOW = """SELECT sendgate.set_window('{id}', date_trunc('minute', c.at + interval '2 hours')::time,
+    date_trunc('minute', c.at + interval '3 hours')::time,
     '{{1,2,3,4,5,6,7}}') FROM (SELECT sendgate.clock() AT TIME ZONE 'UTC' AS at) AS c;"""
 TROUBLES = (
     Trouble(
         "acc-paused", "Ada Berger", "SELECT sendgate.set_status('{id}', 'paused', 'the owner is on holiday');",
-        "account_not_connected", ("the owner is on holiday",),
+        "account_not_connected", ("the owner is on holiday", "the account is paused"),
     ),
     Trouble(
         "acc-restricted", "Grace Novak", _failed("invite", "Your account was restricted.", 403, "account_restricted"),
-        "account_not_connected", ("403", "Your account was restricted."),
+        "account_not_connected", ("403", "Your account was restricted.", "the account is restricted"),
     ),
     Trouble(
         "acc-signed-out", "Barbara Rossi", _failed("message", "sign in again", 401),
-        "account_not_connected", ("401", "sign in again"),
+        "account_not_connected", ("401", "sign in again", "the account is disconnected"),
     ),
     Trouble(
         "acc-stopped", "Edsger Larsen", "SELECT sendgate.breaker_force('{id}', 'open', 'the client asked for a stop');",

@@ -140,6 +140,12 @@ impl Page {
         frame.copied || observed || frame.stopped.paused.is_some() || frame.stopped.test_clock
     }
 
+    /// Whether everything is stopped, in all databases that the page is about.
+    pub fn is_stopped(&self) -> bool {
+        let is_stopped = |frame: &Frame| frame.copied || frame.stopped.paused.is_some();
+        !self.parts.is_empty() && self.parts.iter().all(|(_, frame)| is_stopped(frame))
+    }
+
     /// The same frame with a title.
     pub fn titled(self, title: impl Into<String>) -> Page {
         Page { title: title.into(), ..self }

@@ -296,6 +296,9 @@ def test_thirty_days_are_those_of_the_journal(env):
             text = client.get(f"/account?id={account}&chart={action}")[1]
             table = text[text.index('id="month-numbers"') :].split("</table>")[0]
             rows = [re.findall(r"<t[hd] [^>]*>([^<]*)</t[hd]>", row) for row in table.split("<tr>")[2:]]
+            if 'id="unresolved"' in text:
+                unknown = text[text.index('id="unresolved"') :].split("</table>")[0]
+                equal(unknown.count('<a href="/prospect?id=p-'), 3, "links to the prospects of unknown outcomes")
             wanted = [line.split("|") for line in env.psql(DAYS.format(account, action)).splitlines()]
             equal([row[:5] for row in rows], wanted, f"{action} of {account}")
             assert sum(int(count) for row in wanted for count in row[1:]) > 20, (
@@ -354,6 +357,8 @@ def test_what_holds_for_all_is_said_on_every_page(env, signed_in):
                 status, text = client.get(page)
                 equal(status, 200, page)
                 assert banner in text, f"{banner!r} is not on {page}"
+            # The line with the fleet's totals does not say otherwise.
+            assert "1 account, and it gets no slot." in client.get("/")[1], banner
 
 
 def menu_of(page: str) -> list[str]:

@@ -324,7 +324,12 @@ fn paused(frame: &Frame) -> String {
                 )
             }
             None => {
-                format!("Everything is paused since {}, by {}", paused.since.told(frame.at), paused.actor)
+                let note = paused.note.as_ref().map_or_else(String::new, |note| format!(": {note}"));
+                format!(
+                    "Everything is paused since {}, by {}{note}",
+                    paused.since.told(frame.at),
+                    paused.actor
+                )
             }
         },
         None => "Accounts may send, each within its own rules".to_owned(),

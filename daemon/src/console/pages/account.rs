@@ -2,6 +2,7 @@
 
 mod buttons;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use askama::Template;
@@ -25,7 +26,7 @@ use crate::db::console::accounts::Card;
 use crate::db::console::attempt::Attempt;
 use crate::db::console::month::{Cause as Stopper, Month, Stop};
 use crate::db::why::{Cause, Why, causes};
-use crate::db::{Session, Timestamp};
+use crate::db::{Session, Timestamp, Untrusted};
 use crate::error::Result;
 use crate::words::explained;
 
@@ -160,6 +161,15 @@ impl AccountPage {
         self.facts.account.counters.iter().zip(&self.facts.decisions)
     }
 
+    /// A reason in words; of an account that is not connected, what it is.
+    fn explained<'a>(&self, reason: &'a str) -> Cow<'a, str> {
+        let status = &self.facts.card.status;
+        match reason {
+            "account_not_connected" if status != "connected" => format!("the account is {status}").into(),
+            _ => explained(reason).into(),
+        }
+    }
+
     /// The gate's answer in words.
     fn verdict(&self, decision: &Decision) -> String {
         let now = self.facts.frame.at;
@@ -170,8 +180,10 @@ impl AccountPage {
                 Some(remaining) => format!("Yes, {remaining} more today"),
                 None => "Yes".to_owned(),
             },
-            (Some(reason), _) if decision.proceed => format!("Yes, only observed: {}", explained(reason)),
-            (Some(reason), _) => format!("No{until}: {}", explained(reason)),
+            (Some(reason), _) if decision.proceed => {
+                format!("Yes, only observed: {}", self.explained(reason))
+            }
+            (Some(reason), _) => format!("No{until}: {}", self.explained(reason)),
         }
     }
 
@@ -218,12 +230,12 @@ impl AccountPage {
         let names = if names.len() == ACTIONS.len() { "Everything".to_owned() } else { names.join(", ") };
         match &cause.why.reason {
             Some(reason) if cause.why.proceed => {
-                format!("{names} may go, only observed: {}", explained(reason))
+                format!("{names} may go, only observed: {}", self.explained(reason))
             }
             Some(reason) if cause.actions.len() == ACTIONS.len() => {
-                format!("Nothing can go: {}", explained(reason))
+                format!("Nothing can go: {}", self.explained(reason))
             }
-            Some(reason) => format!("{names} cannot go: {}", explained(reason)),
+            Some(reason) => format!("{names} cannot go: {}", self.explained(reason)),
             None if cause.actions == ACTIONS[..1] && self.permit().is_some() => {
                 "One test InMail may go".to_owned()
             }
@@ -344,8 +356,8 @@ impl AccountPage {
         said.join(" ")
     }
 
-    fn prospect_link(&self, attempt: &Attempt) -> String {
-        links::prospect(attempt.prospect_id.raw())
+    fn prospect_link(&self, prospect: &Untrusted) -> String {
+        links::prospect(prospect.raw())
     }
 
     fn unknown_link(&self) -> String {

@@ -205,6 +205,8 @@ impl AccountsPage {
         };
         let sent: Vec<String> = ACTIONS.into_iter().zip(&totals.sent).map(sent).collect();
         let who = match (totals.accounts, cannot) {
+            (1, _) if self.page.is_stopped() => "1 account, and it gets no slot".to_owned(),
+            (all, _) if self.page.is_stopped() => format!("{} accounts, and none gets a slot", grouped(all)),
             (1, 0) => "1 account, and it can send".to_owned(),
             (1, _) => "1 account, and it cannot send".to_owned(),
             (all, 0) => format!("{} accounts, and all of them can send", grouped(all)),
