@@ -27,14 +27,21 @@ pub static FAILING: Kind = Kind { name: "failing", what: "failed again and again
 pub static UNAVAILABLE: Kind =
     Kind { name: "action_unavailable", what: "is not included in the account's plan or seat" };
 
-/// The open ones and those of a day, the latest first.
-static READ: Statement = Statement::new(
-    "SELECT l.alert_id, l.detail, l.resolved_at IS NULL, COALESCE(l.day OPERATOR(pg_catalog.=) $3, false)
-     FROM sendgate.alerts l
+/// The one of a day, resolved or not.
+static OF_DAY: Statement = Statement::new(
+    "SELECT l.alert_id, l.detail, l.resolved_at IS NULL FROM sendgate.alerts l
      WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) $2
-       AND (l.resolved_at IS NULL OR l.day OPERATOR(pg_catalog.=) $3)
-     ORDER BY l.resolved_at IS NULL DESC, l.opened_at DESC, l.alert_id",
+       AND l.day OPERATOR(pg_catalog.=) $3
+     ORDER BY l.resolved_at IS NULL DESC, l.opened_at DESC, l.alert_id LIMIT 1",
     types![text, text, date],
+);
+
+/// The open ones. A confirm looks for them where its action has had a cooldown: the index on open alerts has them.
+static OPEN: Statement = Statement::new(
+    "SELECT l.alert_id, l.detail, true FROM sendgate.alerts l
+     WHERE l.account_id OPERATOR(pg_catalog.=) $1 AND l.kind OPERATOR(pg_catalog.=) $2
+       AND l.resolved_at IS NULL",
+    types![text, text],
 );
 
 static SAY: Statement = Statement::new(
@@ -61,23 +68,25 @@ struct Found {
     id: Id,
     detail: String,
     is_open: bool,
-    of_day: bool,
 }
 
 fn found(mut row: Row) -> Found {
     let id = row.nullable_uuid().expect("the key is not null");
-    Found { id, detail: row.value(), is_open: row.value(), of_day: row.value() }
+    Found { id, detail: row.value(), is_open: row.value() }
 }
 
-fn read(spi: &Spi, account: Held<'_>, kind: &Kind, day: Option<Day>) -> Vec<Found> {
-    let rows = spi.run_on_latest_snapshot(&READ, params![account.id(), kind.name, day]);
-    rows.iter().map(found).collect()
+fn of_day(spi: &Spi, account: Held<'_>, kind: &Kind, day: Day) -> Option<Found> {
+    spi.run_on_latest_snapshot(&OF_DAY, params![account.id(), kind.name, day]).first().map(found)
+}
+
+fn open(spi: &Spi, account: Held<'_>, kind: &Kind) -> Vec<Found> {
+    spi.run_on_latest_snapshot(&OPEN, params![account.id(), kind.name]).iter().map(found).collect()
 }
 
 /// Says of an action in the alert of the day that this happened to it, with the provider's words.
 pub fn raise(spi: &Spi, account: Held<'_>, kind: &Kind, action: Action, words: &str, day: Day, now: Instant) {
     let entry = entries::entry(action, kind.what, words);
-    match read(spi, account, kind, Some(day)).into_iter().find(|alert| alert.of_day) {
+    match of_day(spi, account, kind, day) {
         None => {
             alerts::open(spi, account, kind.name, day, &entry, now);
         }
@@ -92,7 +101,7 @@ pub fn raise(spi: &Spi, account: Held<'_>, kind: &Kind, action: Action, words: &
 /// Where an open alert names the action, it has these words of the provider from now on.
 pub fn renew(spi: &Spi, account: Held<'_>, kind: &Kind, action: Action, words: &str) {
     let entry = entries::entry(action, kind.what, words);
-    for alert in read(spi, account, kind, None) {
+    for alert in open(spi, account, kind) {
         if entries::names(&alert.detail, kind.what, action) {
             say(spi, account, kind, &alert, action, &entry);
         }
@@ -102,7 +111,7 @@ pub fn renew(spi: &Spi, account: Held<'_>, kind: &Kind, action: Action, words: &
 /// It is over for the action: the alerts that name it are about the others from now on, and resolved where there
 /// are none.
 pub fn settle(spi: &Spi, account: Held<'_>, kind: &Kind, action: Action, now: Instant) {
-    for alert in read(spi, account, kind, None) {
+    for alert in open(spi, account, kind) {
         match entries::without(&alert.detail, kind.what, action) {
             Some(detail) if detail == alert.detail => {}
             Some(detail) => {
