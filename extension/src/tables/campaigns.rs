@@ -12,7 +12,7 @@ use crate::postgres::statement::{Spi, Statement};
 use sendgate_decision::clock::Day;
 use sendgate_decision::gate::CampaignLimit;
 use sendgate_decision::names::{ACTIONS, Action, OperationState};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// The limits of a campaign, by action; none where the account's caps alone hold.
 pub type Limits = [Option<i32>; ACTIONS];
@@ -84,12 +84,12 @@ impl ManyLimits {
 }
 
 /// Slots that campaigns hold of an account's day, by campaign and action.
-pub struct Taken(HashMap<String, [i32; ACTIONS]>);
+pub struct Taken(BTreeMap<String, [i32; ACTIONS]>);
 
 impl Taken {
     /// Counts the journal. What is given back is not taken; a slot whose outcome is unknown is.
     pub fn count(account: &str, day: Day) -> Taken {
-        let mut taken = Taken(HashMap::new());
+        let mut taken = Taken(BTreeMap::new());
         OF_DAY.each(params![account, day], |columns| {
             let campaign: Option<&str> = columns.nullable();
             let action = columns.one_of(Action::parse);

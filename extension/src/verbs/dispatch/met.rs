@@ -25,14 +25,19 @@ pub(super) struct AllMet {
 }
 
 impl AllMet {
-    /// Nothing yet, and no room for further pieces.
+    /// Nothing yet, and nothing is kept before there is room.
     pub fn new() -> AllMet {
         AllMet { campaigns: BTreeMap::new(), pieces: 0, room: 0 }
     }
 
-    /// Keeps further pieces as long as there are fewer than this.
+    /// Keeps first pieces, and further ones as long as there are fewer than this.
     pub fn make_room(&mut self, pieces: usize) {
         self.room = pieces;
+    }
+
+    /// Whether anything is kept.
+    pub fn keeps(&self) -> bool {
+        self.room > 0
     }
 
     /// Whether further pieces are kept.

@@ -14,7 +14,7 @@ use crate::verbs::dispatch::walk::{Along, Beginning, Readers, Walk, Way, Work};
 use sendgate_decision::clock::Instant;
 use sendgate_decision::gate::CampaignLimit;
 use sendgate_decision::turns::Queues;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
 /// If no more work is due than this, it is read at once, and the campaigns are told apart afterwards.
@@ -38,8 +38,8 @@ struct Open<'a, 'b> {
     place: Place<'a>,
     now: Instant,
     shares: &'a mut Shares<'b>,
-    /// How much of a campaign with a limit was read, by priority.
-    read: HashMap<String, BTreeMap<i16, usize>>,
+    /// How much was read of campaigns with a limit, by priority and campaign.
+    read: Vec<(i16, BTreeMap<String, usize>)>,
 }
 
 /// A row to which the walk came.
@@ -62,7 +62,7 @@ impl<'a, 'b> Waiting<'a, 'b> {
     ) -> Waiting<'a, 'b> {
         Waiting {
             walk: Walk::new(place, readers),
-            open: Open { place, now, shares, read: HashMap::new() },
+            open: Open { place, now, shares, read: Vec::new() },
             patience: Patience::new(),
             is_shared: false,
             together: None,
@@ -152,11 +152,11 @@ impl<'a, 'b> Waiting<'a, 'b> {
     /// Goes there. The first piece of a campaign is kept; a further one of the campaign `from` which it goes where there
     /// is room.
     fn stop(&mut self, way: Way<'_>, from: Option<(i16, &str)>) -> Option<Stop> {
-        let (open, has_room) = (&mut self.open, self.met.has_room());
+        let (open, keeps, has_room) = (&mut self.open, self.met.keeps(), self.met.has_room());
         let (along, beginning, (is_open, work)) = self.walk.go(way, |beginning, row| {
             let is_open = open.is_open(beginning);
-            let is_kept =
-                is_open && (has_room || from.is_none_or(|(level, from)| !beginning.is_of(level, from)));
+            let is_first = || from.is_none_or(|(level, from)| !beginning.is_of(level, from));
+            let is_kept = is_open && keeps && (has_room || is_first());
             (is_open, is_kept.then(|| Work::read(beginning.clone(), row)))
         })?;
         Some(Stop { along, beginning, is_open, work })
@@ -264,8 +264,18 @@ impl Open<'_, '_> {
         let Share::Limited(part) = share else {
             return share.left();
         };
-        let read = self.read.get(campaign).into_iter().flatten().filter(|(level, _)| **level != priority);
-        part.left().saturating_sub(read.map(|(_, count)| count).sum())
+        let others = self.read.iter().filter(|(level, _)| *level != priority);
+        part.left().saturating_sub(others.filter_map(|(_, read)| read.get(campaign)).sum())
+    }
+
+    /// So much of a campaign with a limit was read at this priority.
+    fn has_read(&mut self, priority: i16, campaign: &str, count: usize) {
+        let known = self.read.iter().position(|(level, _)| *level == priority);
+        let at = known.unwrap_or_else(|| {
+            self.read.push((priority, BTreeMap::new()));
+            self.read.len() - 1
+        });
+        self.read[at].1.insert(campaign.to_owned(), count);
     }
 
     fn is_open(&mut self, Beginning { priority, campaign, due_at }: &Beginning) -> bool {
@@ -349,7 +359,7 @@ impl Queues for Waiting<'_, '_> {
             work.iter_mut().for_each(|work| work.limit = limit);
         }
         if limit.is_some() {
-            self.open.read.entry(campaign.to_owned()).or_default().insert(priority, work.len());
+            self.open.has_read(priority, campaign, work.len());
         }
         let is_all = work.len() < most;
         (work, is_all)
