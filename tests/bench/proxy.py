@@ -51,7 +51,7 @@ ON_PAPER = (1, 2, 4, 8, 16, 32, 64)
 
 RESERVE, DISPATCH = "reserve", f"dispatch({BATCH})"
 # Calls of each client until its sessions on all partitions are open, have read what they need and keep their plans.
-CALLS_TO_BEGIN = {RESERVE: 200, DISPATCH: 20}
+CALLS_TO_BEGIN = {RESERVE: 80, DISPATCH: 20}
 # How many slots a call takes.
 SLOTS = {RESERVE: 1, DISPATCH: BATCH}
 SCRIPTS = {
@@ -219,6 +219,10 @@ class Bench:
         limit = ("-R", str(rate / len(way.databases))) if rate else ()
         _, begun, to_begin = self._play(call, way, clients, "-t", str(CALLS_TO_BEGIN[call] // len(way.databases)))
         reached, calls, cpu = self._play(call, way, clients, *length, *limit)
+        if calls <= begun:
+            raise HarnessError(
+                f"{calls} calls of {call} are too few: its sessions begin with {begun}. Take more --seconds."
+            )
         return Cost(reached, *((all - first) * 1e6 / (calls - begun) for all, first in zip(cpu, to_begin, strict=True)))
 
     def _play(self, call: str, way: Way, clients: int, *length: str) -> tuple[float, int, tuple[float, float]]:

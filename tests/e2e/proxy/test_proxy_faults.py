@@ -94,7 +94,7 @@ def test_nobody_gets_more_than_their_role(parts):
     # A caller's search_path leads nowhere.
     owner = parts.connect(proxy)
     owner.execute("GRANT CREATE ON DATABASE " + f'"{proxy}"' + " TO mallory, app")
-    sender.execute("CREATE SCHEMA evil")
+    sender.execute("CREATE SCHEMA evil; GRANT USAGE ON SCHEMA evil TO PUBLIC")
     sender.execute("CREATE FUNCTION evil.sha256(bytea) RETURNS bytea LANGUAGE sql AS $$ SELECT ''::bytea $$")
     sender.execute("CREATE DOMAIN evil.text AS pg_catalog.text CHECK (false)")
     sender.execute("CREATE FUNCTION evil.one(integer, integer) RETURNS integer LANGUAGE sql AS 'SELECT 1'")
