@@ -223,7 +223,7 @@ async fn find(console: &Console, list: List, query: &ListQuery) -> std::result::
             Ok(put_together(found, rows_max as usize))
         }
         List::Events | List::Unknown => {
-            let after = read_cursor(&query.after)?;
+            let after = read_cursor(&query.after, "/")?;
             let after = after.as_ref();
             let named = |text: &'_ str| (!text.is_empty()).then(|| text.to_owned());
             let (of, campaign) = (named(&query.account), named(&query.campaign));

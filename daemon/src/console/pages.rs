@@ -333,13 +333,14 @@ pub fn check_id(text: &str) -> Result<(), Problem> {
     is_id(text).then_some(()).ok_or_else(odd)
 }
 
-/// The cursor that an address names; none for the first page.
-pub fn read_cursor(text: &str) -> Result<Option<Cursor>, Problem> {
+/// The cursor that an address names; none for the first page, whose own address is `first`.
+pub fn read_cursor(text: &str, first: &str) -> Result<Option<Cursor>, Problem> {
     if text.is_empty() {
         return Ok(None);
     }
     let unreadable = |_| {
         Problem::new(StatusCode::BAD_REQUEST, "This is no place in the log", "Begin with its first page.")
+            .with_way("To its first page", first.to_owned())
     };
     text.parse().map(Some).map_err(unreadable)
 }
@@ -376,8 +377,8 @@ mod tests {
 
     #[test]
     fn an_address_without_a_cursor_asks_for_the_first_page() {
-        assert_eq!(read_cursor("").expect("the first page"), None);
-        assert!(read_cursor("x").is_err());
+        assert_eq!(read_cursor("", "/").expect("the first page"), None);
+        assert!(read_cursor("x", "/").is_err());
     }
 
     #[test]

@@ -136,6 +136,9 @@ def test_addresses_that_make_no_sense_get_a_page_that_says_so(env):
             equal(found, status, page)
             if status != 200:
                 says_it_plainly(client, page, text)
+        assert '<a class="button" href="/log">To its first page</a>' in client.get("/log?after=nowhere")[1], (
+            "the way out"
+        )
         for method, path, body, headers, status in (
             ("PUT", act_path("clear", "a"), "x", {}, 405),
             ("POST", "/", "x", {}, 405),

@@ -109,6 +109,11 @@ def test_problems_come_first_and_filters_count(env):
         headings = re.findall(r"<h2>([^<]+)</h2>", client.get("/?q=ed")[1])
         equal(headings, [heading.split(":")[0] for heading in HEADINGS if "Unknown" not in heading], "of what is found")
         equal(card_ids(client.get("/?q=e&filter=cannot-send")[1]), ["paused"], "a search among those")
+        # The card of an account whose InMails an operator stopped says who did, and why.
+        env.psql("SELECT sendgate.breaker_force('calm', 'open', 'the client asked')")
+        page = words(client.get("/?q=calm")[1])
+        assert "InMails stopped by an operator postgres: the client asked InMails today" in page, page
+        env.psql("SELECT sendgate.breaker_force('calm', 'auto', 'over')")
         # A trouble that is over is no trouble, and an act is seen at once.
         client.sign_in()
         equal(client.act("connect", "paused")[0], 303, "it may send again")

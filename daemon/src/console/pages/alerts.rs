@@ -86,7 +86,7 @@ pub async fn show(
     uri: Uri,
     Query(query): Query<AlertsQuery>,
 ) -> Answer {
-    let after = read_cursor(&query.after)?;
+    let after = read_cursor(&query.after, "/alerts")?;
     let of = Some(query.kind.as_str()).filter(|kind| !kind.is_empty());
     let place = after.as_ref();
     let found = each!(console, |session, _member| async {

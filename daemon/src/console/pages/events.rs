@@ -67,7 +67,7 @@ pub async fn show(
     if lists::is_csv(&list.format) {
         return lists::csv(&console, List::Events, &list).await;
     }
-    let after = read_cursor(&query.after)?;
+    let after = read_cursor(&query.after, "/events")?;
     let (account, campaign, place) = (named(&query.account), named(&query.campaign), after.as_ref());
     let found = each!(console, |session, _member| async {
         let log = session.campaign_log(account, campaign, place, ROWS_MAX + 1);

@@ -81,7 +81,7 @@ pub async fn show(
     uri: Uri,
     Query(query): Query<LogQuery>,
 ) -> Answer {
-    let after = read_cursor(&query.after)?;
+    let after = read_cursor(&query.after, "/log")?;
     let wanted =
         Wanted { account: named(&query.account), actor: named(&query.actor), verb: named(&query.verb) };
     let place = after.as_ref();

@@ -151,7 +151,7 @@ pub async fn show(
     if lists::is_csv(&list.format) {
         return lists::csv(&console, List::Unknown, &list).await;
     }
-    let after = read_cursor(&query.after)?;
+    let after = read_cursor(&query.after, "/unknown")?;
     let after = after.as_ref().map(|after| (after, query.account.as_str()));
     let of = query.which()?;
     let found = each!(console, |session, _member| gather(session, of, after))?;

@@ -89,12 +89,13 @@ CROSS JOIN LATERAL (
 ) AS o
 ORDER BY w.id COLLATE \"C\"";
 
-/// What refuses the accounts in $1: those that are not connected or cool down, in whole or in part, and all of them if $2 says so.
+/// What refuses the accounts in $1: those that are not connected, whose InMails an operator stopped or that cool down, in whole
+/// or in part, and all of them if $2 says so.
 /// An account is asked about only where there is something to tell.
 const REFUSALS: &str = "SELECT jsonb_build_object('id', w.id, 'lines', y.lines)
 FROM unnest($1) AS w (id)
 CROSS JOIN LATERAL (
-    SELECT $2 OR a.status <> 'connected'
+    SELECT $2 OR a.status <> 'connected' OR a.breaker_mode = 'open'
            OR EXISTS (SELECT FROM sendgate.cooldowns AS c WHERE c.account_id = w.id) AS asked
     FROM sendgate.linkedin_accounts AS a WHERE a.id = w.id OFFSET 0
 ) AS a
@@ -270,7 +271,8 @@ impl Session {
         Ok(self.row("looking for accounts", AMONG, &parameters).await?.get(0))
     }
 
-    /// What refuses those of these accounts that are not connected or cool down, in whole or in part; or all of them.
+    /// What refuses those of these accounts that are not connected, whose InMails an operator stopped or that cool down, in
+    /// whole or in part; or all of them.
     pub async fn account_refusals(&self, ids: &[String], all: bool) -> Result<Vec<Refused>> {
         let parameters: [(&(dyn ToSql + Sync), Type); 2] = [(&ids, Type::TEXT_ARRAY), (&all, Type::BOOL)];
         self.objects("asking why", REFUSALS, &parameters).await

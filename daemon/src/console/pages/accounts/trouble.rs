@@ -58,7 +58,8 @@ fn trouble(card: &Card, cause: &Cause, now: Timestamp) -> Option<String> {
         // The status and the pills say it.
         "account_not_connected" => said,
         "account_cooldown" if card.cooling_until.is_some() => said,
-        "breaker_forced_open" | "account_inmail_credits_exhausted" if card.pill.is_some() => None,
+        "breaker_forced_open" if card.pill.is_some() => said,
+        "account_inmail_credits_exhausted" if card.pill.is_some() => None,
         _ => {
             let names: Vec<&str> = cause.actions.iter().map(|action| action_name(action)).collect();
             let names = if names.len() == ACTIONS.len() { "Everything".to_owned() } else { names.join(", ") };
