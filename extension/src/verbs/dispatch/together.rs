@@ -18,7 +18,7 @@ thread_local! {
 /// Whether to read it at once, if it is little.
 pub(super) fn is_worth_a_try() -> bool {
     let in_vain = IN_VAIN.get();
-    if in_vain < IN_VAIN_MAX || in_vain % RARELY == 0 {
+    if in_vain < IN_VAIN_MAX || in_vain.is_multiple_of(RARELY) {
         return true;
     }
     IN_VAIN.set(in_vain.wrapping_add(1));
