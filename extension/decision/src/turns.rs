@@ -81,7 +81,8 @@ pub struct InTurn<W> {
     pub order: Order<W>,
     /// The lowest priority that was looked at; none where no work is due.
     pub lowest: Option<i32>,
-    /// The priorities at which at least two campaigns have due work, of those that were looked at.
+    /// The priorities at which at least two campaigns have due work, of those that were looked at; and those where a
+    /// turn is remembered and another campaign may have work, if its part is not handed out above.
     pub shared: Vec<i32>,
 }
 
@@ -92,7 +93,7 @@ pub fn in_turn<Q: Queues>(queues: &mut Q, turns: &Turns, most: usize) -> InTurn<
         lowest: None,
         shared: Vec::new(),
     };
-    let mut wanted = most;
+    let (mut wanted, mut is_limited) = (most, false);
     while wanted > 0 {
         let Some((priority, first)) = queues.next_level(picked.lowest) else {
             break;
@@ -102,12 +103,14 @@ pub fn in_turn<Q: Queues>(queues: &mut Q, turns: &Turns, most: usize) -> InTurn<
         // Of one campaign that is not the first one the first shares with it. Else the next one is looked for.
         let is_alone = ring.len() == 1 && ring[0] == first;
         let is_shared = !is_alone || wanted == 1 && queues.next_campaign(priority, Some(&first)).is_some();
-        if is_shared {
+        // A campaign whose part was read above has no more work here, but it has if that is held back.
+        if is_shared || is_limited && turns.0.contains_key(&priority) {
             picked.shared.push(priority);
         }
         let is_cut = ring.len() == wanted && is_shared;
         let lines = read(queues, priority, ring, wanted);
         wanted = wanted.saturating_sub(lines.iter().map(|line| line.work.len()).sum());
+        is_limited |= lines.iter().any(|line| !line.is_all && !line.is_cut);
         picked.order.levels.push(Level { priority, lines, at: 0, is_cut });
     }
     picked
