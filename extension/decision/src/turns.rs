@@ -58,9 +58,9 @@ impl Turns {
     }
 
     /// Forgets the priorities at which no two campaigns have due work: of those that were looked at, every one
-    /// down to `lowest` that is not among the `shared`.
-    pub fn forget(&mut self, lowest: i32, shared: &[i32]) {
-        self.0.retain(|priority, _| *priority < lowest || shared.contains(priority));
+    /// down to `lowest` that is not to be kept.
+    pub fn forget(&mut self, lowest: i32, is_kept: impl Fn(i32) -> bool) {
+        self.0.retain(|priority, _| *priority < lowest || is_kept(*priority));
     }
 }
 
@@ -84,6 +84,9 @@ pub struct InTurn<W> {
     /// The priorities at which at least two campaigns have due work, of those that were looked at; and those where a
     /// turn is remembered and another campaign may have work, if its part is not handed out above.
     pub shared: Vec<i32>,
+    /// The priorities at which a turn is remembered and one campaign alone has due work, of those that were looked at. As
+    /// long as it is not handed out it waits for that turn, also where others come meanwhile.
+    pub alone: Vec<i32>,
 }
 
 /// Reads as much of the due work as it takes to hand out `most` pieces in their order.
@@ -92,6 +95,7 @@ pub fn in_turn<Q: Queues>(queues: &mut Q, turns: &Turns, most: usize) -> InTurn<
         order: Order { levels: Vec::new(), is_open: false, held_back: false },
         lowest: None,
         shared: Vec::new(),
+        alone: Vec::new(),
     };
     let (mut wanted, mut is_limited) = (most, false);
     while wanted > 0 {
@@ -104,8 +108,11 @@ pub fn in_turn<Q: Queues>(queues: &mut Q, turns: &Turns, most: usize) -> InTurn<
         let is_alone = ring.len() == 1 && ring[0] == first;
         let is_shared = !is_alone || wanted == 1 && queues.next_campaign(priority, Some(&first)).is_some();
         // A campaign whose part was read above has no more work here, but it has if that is held back.
-        if is_shared || is_limited && turns.0.contains_key(&priority) {
+        let is_remembered = turns.0.contains_key(&priority);
+        if is_shared || is_limited && is_remembered {
             picked.shared.push(priority);
+        } else if is_remembered {
+            picked.alone.push(priority);
         }
         let is_cut = ring.len() == wanted && is_shared;
         let lines = read(queues, priority, ring, wanted);

@@ -32,7 +32,14 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 /// How a rule remembers whose turn is next.
-type Note = fn(&mut Turns, &[i32], Option<i32>, &[Due<Work>]);
+type Note = fn(&mut Turns, &Met, &[Due<Work>]);
+
+/// The priorities that were looked at.
+struct Met {
+    lowest: Option<i32>,
+    shared: Vec<i32>,
+    alone: Vec<i32>,
+}
 
 /// The rule as the properties ask it.
 #[derive(Clone, Copy)]
@@ -42,12 +49,18 @@ struct Rules {
     note: Note,
 }
 
-fn note(turns: &mut Turns, shared: &[i32], lowest: Option<i32>, handed: &[Due<Work>]) {
-    for due in handed.iter().filter(|due| shared.contains(&due.priority)) {
-        turns.handed_out(due.priority, &due.campaign);
+fn note(turns: &mut Turns, met: &Met, handed: &[Due<Work>]) {
+    note_handed(turns, met, handed);
+    let waits = |level| handed.iter().all(|due| due.priority != level);
+    let is_kept = |level| met.shared.contains(&level) || met.alone.contains(&level) && waits(level);
+    if let Some(lowest) = met.lowest {
+        turns.forget(lowest, is_kept);
     }
-    if let Some(lowest) = lowest {
-        turns.forget(lowest, shared);
+}
+
+fn note_handed(turns: &mut Turns, met: &Met, handed: &[Due<Work>]) {
+    for due in handed.iter().filter(|due| met.shared.contains(&due.priority)) {
+        turns.handed_out(due.priority, &due.campaign);
     }
 }
 
@@ -128,7 +141,7 @@ impl Play {
         (most, mask): (usize, u32),
         before: &World,
     ) -> Result<(usize, usize), TestCaseError> {
-        let InTurn { mut order, lowest, shared } = picked;
+        let InTurn { mut order, lowest, shared, alone } = picked;
         let (mut handed, mut met) = (Vec::new(), 0);
         while handed.len() < most
             && let Some(due) = order.next_due()
@@ -146,7 +159,7 @@ impl Play {
             }
         }
         let remembered = self.turns.clone();
-        (rules.note)(&mut self.turns, &shared, lowest, &handed);
+        (rules.note)(&mut self.turns, &Met { lowest, shared, alone }, &handed);
         // Whose part is read above may be among those that share a priority, or not.
         let is_shared = |level: i32| {
             let of_level = before.due.keys().filter(|(of, _)| *of == level);
@@ -156,9 +169,12 @@ impl Play {
         for (level, last) in self.turns.iter() {
             let is_new = remembered.iter().all(|known| known != (level, last));
             prop_assert!(!is_new || is_shared(level), "{level} is shared by none");
-            // What no two share any more is forgotten when it is met, so that a row does not grow for ever.
+            // What no two share any more is forgotten when it is handed out, or when there is none, so that a row does not
+            // grow for ever.
             let is_met = lowest.is_some_and(|lowest| level >= lowest);
-            prop_assert!(!is_met || is_shared(level), "{level} is remembered");
+            let waits = handed.iter().all(|due| due.priority != level)
+                && before.due.keys().any(|(of, who)| *of == level && before.may_have(who));
+            prop_assert!(!is_met || is_shared(level) || waits, "{level} is remembered");
         }
         Ok((handed.len(), met))
     }
@@ -239,14 +255,14 @@ proptest! {
         let mut turns = Turns::default();
         let mut one_by_one = Vec::new();
         for _ in 0..most {
-            let InTurn { mut order, lowest, shared } = in_turn(&mut world, &turns, 1);
+            let InTurn { mut order, lowest, shared, alone } = in_turn(&mut world, &turns, 1);
             let Some(due) = order.next_due() else { break };
             let key = (due.priority, due.campaign.clone());
             world.due.get_mut(&key).unwrap().remove(&due.work);
             if world.due[&key].is_empty() {
                 world.due.remove(&key);
             }
-            note(&mut turns, &shared, lowest, std::slice::from_ref(&due));
+            note(&mut turns, &Met { lowest, shared, alone }, std::slice::from_ref(&due));
             one_by_one.push(due);
         }
         prop_assert_eq!(together, one_by_one);
@@ -275,6 +291,21 @@ fn a_part_that_is_held_back_above_keeps_the_turn_below() {
     let below = [Step::Limit(3, 1), Step::Add(-2, 0, 3), Step::Add(-2, 3, 1), Step::Call(1, 0)];
     let above = [Step::Add(0, 3, 1), Step::Call(2, 1 << 5)];
     play(REAL, &[&below[..], &above[..]].concat()).unwrap();
+}
+
+/// A campaign that waits alone while work of higher priority goes first is passed once by another that comes, not twice.
+#[test]
+fn who_waits_alone_keeps_the_turn() {
+    let shared = [Step::Add(0, 0, 1), Step::Add(0, 3, 2), Step::Call(1, 0)];
+    // The first of k0's pieces is held back, so the call reads further ahead than it hands out, and meets k3.
+    let above = [Step::Add(1, 0, 3), Step::Call(2, 1 << 4)];
+    let comes = [Step::Add(0, 0, 1), Step::Call(1, 0)];
+    let steps = [&shared[..], &above[..], &comes[..]].concat();
+    play(REAL, &steps).unwrap();
+    let forgets: Note = |turns, Met { lowest, shared, .. }, handed| {
+        note(turns, &Met { lowest: *lowest, shared: shared.clone(), alone: vec![] }, handed);
+    };
+    play(Rules { note: forgets, ..REAL }, &steps).unwrap_err();
 }
 
 /// Ten thousand pieces of one campaign are not read to find the one of another.
@@ -314,7 +345,7 @@ fn misplaced(world: &World, place: fn(i32, &str) -> (i32, String)) -> World {
 }
 
 mutants! {
-    nothing_is_remembered: Rules { note: |_, _, _, _| {}, ..REAL };
+    nothing_is_remembered: Rules { note: |_, _, _| {}, ..REAL };
     all_campaigns_are_one: Rules { pick: |world, turns, most| {
         in_turn(&mut misplaced(world, |priority, _| (priority, "k0".into())), turns, most)
     }, ..REAL };
@@ -326,29 +357,25 @@ mutants! {
         in_turn(world, &Turns::of(again.collect::<Vec<_>>()), most)
     }, ..REAL };
     a_campaign_is_emptied_before_the_next: Rules { handed_out: |_| {}, ..REAL };
-    all_priorities_share_one_turn: Rules { note: |turns, shared, lowest, handed| {
-        note(turns, shared, lowest, handed);
+    all_priorities_share_one_turn: Rules { note: |turns, met, handed| {
+        note(turns, met, handed);
         if let Some(last) = handed.last() {
             *turns = Turns::of(turns.iter().map(|(level, _)| (level, last.campaign.clone())).collect::<Vec<_>>());
         }
     }, ..REAL };
-    a_turn_is_forgotten_with_work_of_higher_priority: Rules { note: |turns, shared, lowest, handed| {
-        note(turns, shared, lowest, handed);
-        *turns = Turns::of(turns.iter().filter(|(level, _)| Some(*level) >= lowest)
+    a_turn_is_forgotten_with_work_of_higher_priority: Rules { note: |turns, met, handed| {
+        note(turns, met, handed);
+        *turns = Turns::of(turns.iter().filter(|(level, _)| Some(*level) >= met.lowest)
             .map(|(level, last)| (level, last.to_owned())).collect::<Vec<_>>());
     }, ..REAL };
-    the_first_of_a_call_is_remembered: Rules { note: |turns, shared, lowest, handed| {
-        note(turns, shared, lowest, &handed[..handed.len().min(1)]);
+    the_first_of_a_call_is_remembered: Rules { note: |turns, met, handed| {
+        note(turns, met, &handed[..handed.len().min(1)]);
     }, ..REAL };
-    a_campaign_alone_is_remembered: Rules { note: |turns, shared, lowest, handed| {
-        note(turns, shared, lowest, handed);
+    a_campaign_alone_is_remembered: Rules { note: |turns, met, handed| {
+        note(turns, met, handed);
         handed.iter().for_each(|due| turns.handed_out(due.priority, &due.campaign));
     }, ..REAL };
-    nothing_is_forgotten: Rules { note: |turns, shared, _, handed| {
-        for due in handed.iter().filter(|due| shared.contains(&due.priority)) {
-            turns.handed_out(due.priority, &due.campaign);
-        }
-    }, ..REAL };
+    nothing_is_forgotten: Rules { note: note_handed, ..REAL };
     a_call_takes_half: Rules { pick: |world, turns, most| in_turn(world, turns, most.div_ceil(2)), ..REAL };
     all_work_is_read: Rules { pick: |world, turns, most| {
         for ((level, campaign), _) in world.due.clone() {

@@ -54,6 +54,8 @@ pub(super) struct Sharing {
     pub lowest: i32,
     /// The priorities at which at least two campaigns have due work.
     pub shared: Vec<i32>,
+    /// Those at which one waits alone for a turn that is remembered.
+    pub alone: Vec<i32>,
 }
 
 /// The order of the candidates of a pair, by their places in the list: whose turn it is depends on what is handed
@@ -170,7 +172,7 @@ impl<'a> Reading<'a> {
             waiting.read_together(most);
             let found = in_turn(&mut waiting, turns, most);
             if let Some(lowest) = found.lowest {
-                sharing.insert(i, Sharing { lowest, shared: found.shared });
+                sharing.insert(i, Sharing { lowest, shared: found.shared, alone: found.alone });
             }
             let (list, order) = found.order.listed(self.candidates.len());
             read += list.len().min(most);

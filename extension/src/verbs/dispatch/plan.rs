@@ -277,7 +277,7 @@ impl<'a> Deciding<'a> {
             }
         }
         for (i, granted) in granted {
-            let Some(Sharing { lowest, shared }) = sharing.get(&i) else { continue };
+            let Some(Sharing { lowest, shared, alone }) = sharing.get(&i) else { continue };
             let (account, action) = (self.pairs[i].account, self.pairs[i].action.index());
             let before = self.plan.turns[account].as_ref().unwrap_or(&self.visited[account].turns);
             if shared.is_empty() && before[action].is_empty() {
@@ -287,7 +287,10 @@ impl<'a> Deciding<'a> {
             for candidate in granted.iter().filter(|c| shared.contains(&i32::from(c.priority))) {
                 after[action].handed_out(i32::from(candidate.priority), &candidate.campaign);
             }
-            after[action].forget(*lowest, shared);
+            let waits = |priority| !granted.iter().any(|c| i32::from(c.priority) == priority);
+            after[action].forget(*lowest, |priority| {
+                shared.contains(&priority) || alone.contains(&priority) && waits(priority)
+            });
             if after[action] != before[action] {
                 self.plan.turns[account] = Some(after);
             }
