@@ -73,6 +73,7 @@ NOT_THROUGH = {
     "27_windows_and_daylight_saving": CLOCK,
     "28_pace": CLOCK,
     "32_classifier": CLOCK,
+    "35_failing_alerts": JOBS,
     "35_failures_in_a_row": ROWS,
     "38_provider_errors": TRANSACTIONS,
     "42_credit_reset_day": CLOCK,
